@@ -1,0 +1,48 @@
+# Each target sets up what it needs: `make demo` or `make test` may be the first command in a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench lock clean
+
+help:
+	@echo "make demo    collect a throttled, faulty fleet from an emulator on this machine"
+	@echo "make test    run every test"
+	@echo "make lint    ruff and mypy, as strict as they get"
+	@echo "make bench   measure, and print the tables of benchmarks/RESULTS.md"
+	@echo "make lock    pin the dependencies of pyproject.toml anew"
+	@echo "make clean   remove what the targets above have made"
+
+setup: $(READY)
+
+# The stamp is written last: an installation that was cut short is done again.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("collector needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/collector demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lock:
+	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --python-version 3.11 --quiet --upgrade --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist collected
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
