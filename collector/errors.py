@@ -4,5 +4,5 @@
 class CollectorError(Exception):
     """Something a person must change before the command can do its work.
 
-    The text says what happened, where, and what to do about it. Subclasses carry the facts as fields.
+    The text says what happened, where, and what to do about it; subclasses carry the facts.
     """
