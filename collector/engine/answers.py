@@ -1,0 +1,173 @@
+"""Answers: what a provider or the archive said. They go into the engine and are not recorded."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Call(enum.StrEnum):
+    """The three things a fleet's API is asked for, one after the other, for every server."""
+
+    START_EXPORT = "start_export"
+    ASK_STATUS = "ask_status"
+    FETCH_ARCHIVE = "fetch_archive"
+
+
+class ScopeKind(enum.StrEnum):
+    """Who shares a limit: the words of the gateway, and two of our own."""
+
+    API = "api"
+    """This one call at this endpoint."""
+    USER = "user"
+    """Every call of an account."""
+    APP = "app"
+    """Every call of a credential."""
+    IP = "ip"
+    """Every call from this machine's address."""
+    PROJECT = "project"
+    """Every call for a project: where the service itself, not its gateway, throttles."""
+    ENDPOINT = "endpoint"
+    """Every call to an endpoint: where it cannot be reached."""
+
+
+class Scope(NamedTuple):
+    """A limit belongs to a scope, and a call passes several at once."""
+
+    kind: ScopeKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTold:
+    """The service said how many calls it allows in a window of time."""
+
+    kind: ScopeKind
+    limit: int
+    window_s: float
+    remaining: int | None = None
+
+
+class ProblemKind(enum.StrEnum):
+    """Everything that can go wrong with a call, as the engine tells it apart."""
+
+    NOT_SENT = "not_sent"
+    """The request never left: DNS, connection refused, TLS, no connection in time."""
+    THROTTLED = "throttled"
+    """429: over a limit; nothing was done."""
+    NOT_READY = "not_ready"
+    """The server or its export is not in a state to be asked; later it may be."""
+    UNKNOWN_SERVER = "unknown_server"
+    """The API does not know this server (or project)."""
+    FORGOTTEN = "forgotten"
+    """The API does not know this export (any more)."""
+    EXPORT_FAILED = "export_failed"
+    """The export itself ended without an archive."""
+    FORBIDDEN = "forbidden"
+    """The credential is good, and is not allowed to do this."""
+    UNAUTHENTICATED = "unauthenticated"
+    """The credential is wrong or has expired."""
+    BAD_REQUEST = "bad_request"
+    """The API refuses the request for what it says; it would refuse it again."""
+    SERVICE_FAILED = "service_failed"
+    """5xx with the service's own error body: it failed, and it says that it did."""
+    UNREADABLE = "unreadable"
+    """An answer that is none: HTML, a 5xx of something on the way, JSON without what is needed."""
+    CUT = "cut"
+    """The request left and its answer did not arrive whole: reset, time-out, too few bytes."""
+    INVALID_ARCHIVE = "invalid_archive"
+    """All bytes arrived, and they are no whole archive."""
+    DISK = "disk"
+    """The archive could not be written here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an answer tells beside its content."""
+
+    limits: tuple[LimitTold, ...] = ()
+    clock_offset_s: float | None = None
+    """This machine's clock less the service's, as far as an HTTP date of whole seconds can tell."""
+
+
+UNHEARD = Heard()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A call that did not bring what it was made for.
+
+    Attributes:
+        kind: what it means for the next step.
+        message: what happened, in words for a person, without the server's name and without secrets.
+        code: the service's own error code, where it gave one.
+        http_status: the HTTP status, where there was an answer.
+        request_id: what the vendor's support asks for.
+        throttled_by: the scope that a 429 named, where it did.
+        retry_after_s: seconds to wait, where the answer said so; as it was said, not yet believed.
+        renewed: with `UNAUTHENTICATED`: the secret has changed since, so that another try is another question.
+    """
+
+    kind: ProblemKind
+    message: str
+    code: str | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+    throttled_by: ScopeKind | None = None
+    retry_after_s: float | None = None
+    renewed: bool = False
+    heard: Heard = UNHEARD
+
+
+class ExportState(enum.StrEnum):
+    """How far an export is, whatever word the service has for it."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSaid:
+    """The service's answer to a start or a status call.
+
+    Attributes:
+        export_id: opaque; as given.
+        state: how far it is; a word nobody knows means `RUNNING`.
+        word: the service's own word, as given.
+        known: whether the word is one we know.
+        percent: 0 to 100, where given.
+    """
+
+    export_id: str
+    state: ExportState
+    word: str
+    known: bool = True
+    percent: float | None = None
+    heard: Heard = UNHEARD
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A whole archive, verified to its last byte, under its final name.
+
+    Attributes:
+        file_name: the name it has on disk, in its server's directory.
+        bytes: its size.
+        sha256: of the file, in hex.
+        members: how many members Python's `tarfile` lists.
+        oldest_s, newest_s: the earliest and latest modification time of its regular members,
+            in Unix seconds; None where it has none.
+    """
+
+    file_name: str
+    bytes: int
+    sha256: str
+    members: int
+    oldest_s: float | None
+    newest_s: float | None
+    heard: Heard = field(default=UNHEARD)
+
+
+Answer = ExportSaid | Stored | Problem

@@ -1,0 +1,70 @@
+"""`Fleet`: the protocol a fleet's API is spoken through. A second provider implements this and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from collector.engine.answers import UNHEARD, Heard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from collector.engine.answers import Call, ExportSaid, Problem, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server as its API names it.
+
+    Attributes:
+        endpoint: base URL of the API, without a trailing slash.
+        project_id, server_id: as the API knows them.
+        credential: name of the credential that calls for this project carry.
+    """
+
+    endpoint: str
+    project_id: str
+    server_id: str
+    credential: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArchive:
+    """An archive whose first bytes are on their way.
+
+    Attributes:
+        chunks: the body as it arrives, in pieces of any size. A body that breaks off ends with a
+            `Problem` in place of bytes, and nothing after it; the iterator never raises for what the
+            wire did.
+        file_name: the server's own name for it, as it was sent: not safe to use as a path.
+        length: bytes the whole archive has, where the service said so.
+    """
+
+    chunks: AsyncIterator[bytes | Problem]
+    file_name: str | None
+    length: int | None
+    heard: Heard = UNHEARD
+
+
+class Fleet(Protocol):
+    """One API, spoken to for any number of servers at once.
+
+    No method retries, sleeps, prints, or raises for what the wire did: each answers, if need be with
+    a `Problem`. When a call may go is decided elsewhere.
+    """
+
+    async def start_export(self, target: Target) -> ExportSaid | Problem:
+        """Start an export of the server's logs."""
+
+    async def ask_status(self, target: Target, export_id: str) -> ExportSaid | Problem:
+        """Ask how far an export is."""
+
+    def open_archive(
+        self, target: Target, export_id: str
+    ) -> AbstractAsyncContextManager[OpenArchive | Problem]:
+        """Open a completed export's archive; leaving the context closes the connection."""
+
+    def scopes(self, call: Call, target: Target) -> tuple[Scope, ...]:
+        """Every scope that this call for this server's project passes."""
