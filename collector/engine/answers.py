@@ -100,13 +100,13 @@ class Problem:
 
     Attributes:
         kind: what it means for the next step.
-        message: what happened, in words for a person, without the server's name and without secrets.
+        message: what happened, for a person to read; without the server's name and secrets.
         code: the service's own error code, where it gave one.
         http_status: the HTTP status, where there was an answer.
         request_id: what the vendor's support asks for.
         throttled_by: the scope that a 429 named, where it did.
-        retry_after_s: seconds to wait, where the answer said so; as it was said, not yet believed.
-        renewed: with `UNAUTHENTICATED`: the secret has changed since, so that another try is another question.
+        retry_after_s: seconds to wait, where the answer said so: as said, not yet believed.
+        renewed: with `UNAUTHENTICATED`: the secret has changed since; it is worth another try.
     """
 
     kind: ProblemKind

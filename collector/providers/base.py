@@ -1,4 +1,4 @@
-"""`Fleet`: the protocol a fleet's API is spoken through. A second provider implements this and nothing else."""
+"""`Fleet`: the protocol a fleet's API is spoken through; all that a second provider implements."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class OpenArchive:
 
     Attributes:
         chunks: the body as it arrives, in pieces of any size. A body that breaks off ends with a
-            `Problem` in place of bytes, and nothing after it; the iterator never raises for what the
-            wire did.
+            `Problem` in place of bytes, and nothing after it; the iterator never raises for what
+            the wire did.
         file_name: the server's own name for it, as it was sent: not safe to use as a path.
         length: bytes the whole archive has, where the service said so.
     """
@@ -51,8 +51,8 @@ class OpenArchive:
 class Fleet(Protocol):
     """One API, spoken to for any number of servers at once.
 
-    No method retries, sleeps, prints, or raises for what the wire did: each answers, if need be with
-    a `Problem`. When a call may go is decided elsewhere.
+    No method retries, sleeps, prints, or raises for what the wire did: each answers, if need be
+    with a `Problem`. When a call may go is decided elsewhere.
     """
 
     async def start_export(self, target: Target) -> ExportSaid | Problem:
