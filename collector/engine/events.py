@@ -1,0 +1,282 @@
+"""Events: what is recorded. The journal holds these and nothing else; state is their fold.
+
+A *fact* is on disk before anything depends on it. An *observation* is a sum over the last seconds,
+written without waiting for the disk, and a crash may lose it.
+
+Fields hold only what JSON holds: strings, numbers, booleans, None, tuples of strings and mappings
+of strings. `at` is a UTC time as the manifest writes it. A server is the number of its
+`ServerSelected`, a project that of its `ProjectSelected`, counted from 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, at a time."""
+
+    is_fact: ClassVar[bool] = True
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A run began: always the first event."""
+
+    schema_version: int
+    run_id: str
+    collector_version: str
+    host: str
+    user: str
+    pid: int
+    argv: tuple[str, ...]
+    inventory_path: str
+    inventory_sha256: str
+    select: tuple[str, ...]
+    downloads: int
+    bytes_per_second: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialNamed(Event):
+    """A credential that the run uses: where its secret is found, never the secret."""
+
+    name: str
+    kind: str
+    account: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSelected(Event):
+    """A project with servers in the selection. `directory` is its name in the run's directory."""
+
+    project: int
+    id: str
+    name: str
+    endpoint: str
+    credential: str
+    directory: str
+    requests_per_second: float | None
+    exports_in_flight: int | None
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSelected(Event):
+    """A server of the selection. `directory` is relative to the run's; `first` goes before all."""
+
+    server: int
+    project: int
+    id: str
+    name: str
+    tags: Mapping[str, str]
+    directory: str
+    first: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionEnded(Event):
+    """Every server of the selection has been named: a journal without this never sent a call."""
+
+    servers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed(Event):
+    """A process took up a run that an earlier one had left."""
+
+    collector_version: str
+    host: str
+    user: str
+    pid: int
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequested(Event):
+    """The intention to start an export: written before the POST leaves."""
+
+    server: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportNotStarted(Event):
+    """The POST was refused or never left: no export came of it, and no attempt is counted."""
+
+    server: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportStarted(Event):
+    """The service gave the export an id."""
+
+    server: int
+    export_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportCompleted(Event):
+    """The archive can be downloaded. `polls` counts status calls since the server's last fact."""
+
+    server: int
+    polls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveStored(Event):
+    """A whole archive is on disk under its final name, `path`, relative to the run's directory."""
+
+    server: int
+    path: str
+    file_name: str
+    bytes: int
+    sha256: str
+    members: int
+    covers_from: str | None
+    covers_to: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveLost(Event):
+    """An archive recorded as stored is not there, or not of its size: its server is due again."""
+
+    server: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed(Event):
+    """One try of one step did not succeed, and another follows.
+
+    `attempt` counts the tries of this step so far, from 1. With `anew`, a new export follows.
+    """
+
+    server: int
+    stage: str
+    kind: str
+    code: str | None
+    http_status: int | None
+    message: str
+    request_id: str | None
+    attempt: int
+    anew: bool
+    polls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFailed(Event):
+    """A server's logs cannot be had in this run."""
+
+    server: int
+    stage: str
+    kind: str
+    code: str | None
+    http_status: int | None
+    message: str
+    request_id: str | None
+    attempts: int
+    hint: str
+    polls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    """The process let the run go. `reason`: finished, stopped, deadline or endpoint_down."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation(Event):
+    """Something that a crash may lose, and no promise hangs on."""
+
+    is_fact: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsCounted(Observation):
+    """Calls of a project answered since the last count, and the 429s among them."""
+
+    project: int
+    calls: int
+    throttled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitLearned(Observation):
+    """What a scope was found to allow: `limit` calls in `window_s`; None of ours means no limit."""
+
+    scope: str
+    name: str
+    limit: float
+    window_s: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HintDisbelieved(Observation):
+    """The service said something about its limits that cannot be meant so."""
+
+    scope: str
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockOffsetSeen(Observation):
+    """This machine's clock less the service's, in seconds."""
+
+    offset_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumped(Observation):
+    """The process was not running for this long: a laptop's sleep, or a stopped process."""
+
+    jump_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordUnknown(Observation):
+    """The service called an export's status something nobody knows; taken as still running."""
+
+    server: int
+    word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointWentDown(Observation):
+    """An endpoint cannot be reached; its servers wait."""
+
+    endpoint: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointCameBack(Observation):
+    """An endpoint answers again."""
+
+    endpoint: str
+
+
+EVENTS: Mapping[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded, RunResumed,
+        ExportRequested, ExportNotStarted, ExportStarted, ExportCompleted, ArchiveStored,
+        ArchiveLost, AttemptFailed, ServerFailed, RunEnded, CallsCounted, LimitLearned,
+        HintDisbelieved, ClockOffsetSeen, ClockJumped, WordUnknown, EndpointWentDown,
+        EndpointCameBack,
+    )
+}  # fmt: skip
+"""Every event by the name that the journal calls it by."""

@@ -1,0 +1,398 @@
+"""`RunState`: what is known of a run. It changes by `apply(state, event)` and in no other way."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from collector.engine import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Phase(enum.StrEnum):
+    """Where a server is on its way; `task.py` draws how one follows from another."""
+
+    QUEUED = "queued"
+    REQUESTED = "requested"
+    EXPORTING = "exporting"
+    READY = "ready"
+    COLLECTED = "collected"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is wanted for the server."""
+        return self is Phase.COLLECTED or self is Phase.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A server's latest export. `completed_at` is None while it runs."""
+
+    id: str
+    requested_at: str
+    completed_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A collected archive; `path` is relative to the run's directory."""
+
+    path: str
+    file_name: str
+    bytes: int
+    sha256: str
+    members: int
+    covers_from: str | None
+    covers_to: str | None
+    finished_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a server's logs are not here, and what to do about it."""
+
+    stage: str
+    kind: str
+    code: str | None
+    http_status: int | None
+    message: str
+    request_id: str | None
+    attempts: int
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRow:
+    """One server of the selection.
+
+    Attributes:
+        since: when its phase began.
+        requested_at: when its latest POST was intended; None before the first.
+        first_requested_at: when its first was: an export's time is counted from here.
+        posts: exports tried: those that failed, and the one that did not.
+        polls: status calls made, up to the last fact.
+        tries: failed tries of the present step.
+        renewals: new exports started because an earlier one came to nothing.
+    """
+
+    server: int
+    project: int
+    id: str
+    name: str
+    tags: Mapping[str, str]
+    directory: str
+    first: bool
+    since: str
+    phase: Phase = Phase.QUEUED
+    requested_at: str | None = None
+    first_requested_at: str | None = None
+    posts: int = 0
+    polls: int = 0
+    tries: int = 0
+    renewals: int = 0
+    export: Export | None = None
+    archive: Archive | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """One project with servers in the selection; `requests` and `throttled` as counted so far."""
+
+    project: int
+    id: str
+    name: str
+    endpoint: str
+    credential: str
+    directory: str
+    requests_per_second: float | None
+    exports_in_flight: int | None
+    share: float
+    requests: int = 0
+    throttled: int = 0
+
+
+@dataclass(slots=True)
+class RunState:
+    """Everything that is known of a run: one a process, folded once.
+
+    `changed` names the servers whose rows are new since whoever plans with them last looked; it is
+    the one part that is no fold, and its reader empties it.
+    """
+
+    started: e.RunStarted | None = None
+    process: e.RunStarted | e.RunResumed | None = None
+    ended: e.RunEnded | None = None
+    resumed: int = 0
+    selected: bool = False
+    counters_exact: bool = True
+    clock_offset_s: float | None = None
+    credentials: dict[str, e.CredentialNamed] = field(default_factory=dict)
+    projects: list[ProjectRow] = field(default_factory=list)
+    servers: list[ServerRow] = field(default_factory=list)
+    limits: dict[tuple[str, str], e.LimitLearned] = field(default_factory=dict)
+    down: dict[str, e.EndpointWentDown] = field(default_factory=dict)
+    collected: int = 0
+    failed: int = 0
+    bytes: int = 0
+    changed: list[int] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def pending(self) -> int:
+        """Servers that are neither collected nor failed."""
+        return len(self.servers) - self.collected - self.failed
+
+
+def apply(state: RunState, event: e.Event) -> None:
+    """Make `event` part of `state`: rows are frozen and replaced.
+
+    Raises:
+        KeyError: for a class of event that is not in `EVENTS`.
+    """
+    _APPLY[type(event)](state, event)
+
+
+def _replace_server(state: RunState, row: ServerRow) -> None:
+    state.servers[row.server] = row
+    state.changed.append(row.server)
+
+
+def _run_started(state: RunState, event: e.RunStarted) -> None:
+    state.started = state.process = event
+
+
+def _run_resumed(state: RunState, event: e.RunResumed) -> None:
+    """Take up the run: a POST whose answer was never written down is made once more."""
+    if state.ended is None:
+        state.counters_exact = False
+    state.process, state.ended = event, None
+    state.resumed += 1
+    state.down.clear()
+    for row in state.servers:
+        if row.phase is Phase.REQUESTED:
+            _replace_server(state, replace(row, phase=Phase.QUEUED, since=event.at))
+
+
+def _credential_named(state: RunState, event: e.CredentialNamed) -> None:
+    state.credentials[event.name] = event
+
+
+def _project_selected(state: RunState, event: e.ProjectSelected) -> None:
+    state.projects.append(
+        ProjectRow(
+            event.project,
+            event.id,
+            event.name,
+            event.endpoint,
+            event.credential,
+            event.directory,
+            event.requests_per_second,
+            event.exports_in_flight,
+            event.share,
+        )
+    )
+
+
+def _server_selected(state: RunState, event: e.ServerSelected) -> None:
+    state.servers.append(
+        ServerRow(
+            event.server,
+            event.project,
+            event.id,
+            event.name,
+            event.tags,
+            event.directory,
+            event.first,
+            event.at,
+        )
+    )
+    state.changed.append(event.server)
+
+
+def _selection_ended(state: RunState, event: e.SelectionEnded) -> None:
+    state.selected = event.servers == len(state.servers)
+
+
+def _export_requested(state: RunState, event: e.ExportRequested) -> None:
+    row = state.servers[event.server]
+    _replace_server(
+        state,
+        replace(
+            row,
+            phase=Phase.REQUESTED,
+            since=event.at,
+            requested_at=event.at,
+            first_requested_at=row.first_requested_at or event.at,
+        ),
+    )
+
+
+def _export_not_started(state: RunState, event: e.ExportNotStarted) -> None:
+    row = state.servers[event.server]
+    _replace_server(state, replace(row, phase=Phase.QUEUED, since=event.at))
+
+
+def _export_started(state: RunState, event: e.ExportStarted) -> None:
+    row = state.servers[event.server]
+    _replace_server(
+        state,
+        replace(
+            row,
+            phase=Phase.EXPORTING,
+            since=event.at,
+            posts=row.posts + 1,
+            tries=0,
+            export=Export(event.export_id, row.requested_at or event.at),
+        ),
+    )
+
+
+def _export_completed(state: RunState, event: e.ExportCompleted) -> None:
+    row = state.servers[event.server]
+    export = row.export
+    _replace_server(
+        state,
+        replace(
+            row,
+            phase=Phase.READY,
+            since=event.at,
+            polls=row.polls + event.polls,
+            tries=0,
+            export=export and replace(export, completed_at=event.at),
+        ),
+    )
+
+
+def _archive_stored(state: RunState, event: e.ArchiveStored) -> None:
+    row = state.servers[event.server]
+    archive = Archive(
+        event.path,
+        event.file_name,
+        event.bytes,
+        event.sha256,
+        event.members,
+        event.covers_from,
+        event.covers_to,
+        event.at,
+    )
+    state.collected += 1
+    state.bytes += event.bytes
+    _replace_server(
+        state, replace(row, phase=Phase.COLLECTED, since=event.at, tries=0, archive=archive)
+    )
+
+
+def _archive_lost(state: RunState, event: e.ArchiveLost) -> None:
+    row = state.servers[event.server]
+    if row.archive is None:
+        return
+    state.collected -= 1
+    state.bytes -= row.archive.bytes
+    _replace_server(state, replace(row, phase=Phase.READY, since=event.at, archive=None))
+
+
+def _attempt_failed(state: RunState, event: e.AttemptFailed) -> None:
+    row = state.servers[event.server]
+    anew = event.anew
+    asked_for_an_export = row.phase is Phase.REQUESTED
+    _replace_server(
+        state,
+        replace(
+            row,
+            phase=Phase.QUEUED if anew or asked_for_an_export else row.phase,
+            since=event.at if anew or asked_for_an_export else row.since,
+            posts=row.posts + asked_for_an_export,
+            polls=row.polls + event.polls,
+            tries=0 if anew else event.attempt,
+            renewals=row.renewals + anew,
+        ),
+    )
+
+
+def _server_failed(state: RunState, event: e.ServerFailed) -> None:
+    row = state.servers[event.server]
+    failure = Failure(
+        event.stage,
+        event.kind,
+        event.code,
+        event.http_status,
+        event.message,
+        event.request_id,
+        event.attempts,
+        event.hint,
+    )
+    state.failed += 1
+    _replace_server(
+        state,
+        replace(
+            row,
+            phase=Phase.FAILED,
+            since=event.at,
+            posts=row.posts + (row.phase is Phase.REQUESTED),
+            polls=row.polls + event.polls,
+            failure=failure,
+        ),
+    )
+
+
+def _run_ended(state: RunState, event: e.RunEnded) -> None:
+    state.ended = event
+
+
+def _calls_counted(state: RunState, event: e.CallsCounted) -> None:
+    row = state.projects[event.project]
+    state.projects[event.project] = replace(
+        row, requests=row.requests + event.calls, throttled=row.throttled + event.throttled
+    )
+
+
+def _limit_learned(state: RunState, event: e.LimitLearned) -> None:
+    state.limits[event.scope, event.name] = event
+
+
+def _clock_offset_seen(state: RunState, event: e.ClockOffsetSeen) -> None:
+    state.clock_offset_s = event.offset_s
+
+
+def _endpoint_went_down(state: RunState, event: e.EndpointWentDown) -> None:
+    state.down[event.endpoint] = event
+
+
+def _endpoint_came_back(state: RunState, event: e.EndpointCameBack) -> None:
+    state.down.pop(event.endpoint, None)
+
+
+def _only_told(_state: RunState, _event: e.Event) -> None:
+    """For whoever reads the journal or watches the run: it changes nothing that is planned with."""
+
+
+# Each takes just its own class of event, which a mapping's type cannot say.
+_APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
+    e.RunStarted: _run_started,
+    e.RunResumed: _run_resumed,
+    e.CredentialNamed: _credential_named,
+    e.ProjectSelected: _project_selected,
+    e.ServerSelected: _server_selected,
+    e.SelectionEnded: _selection_ended,
+    e.ExportRequested: _export_requested,
+    e.ExportNotStarted: _export_not_started,
+    e.ExportStarted: _export_started,
+    e.ExportCompleted: _export_completed,
+    e.ArchiveStored: _archive_stored,
+    e.ArchiveLost: _archive_lost,
+    e.AttemptFailed: _attempt_failed,
+    e.ServerFailed: _server_failed,
+    e.RunEnded: _run_ended,
+    e.CallsCounted: _calls_counted,
+    e.LimitLearned: _limit_learned,
+    e.HintDisbelieved: _only_told,
+    e.ClockOffsetSeen: _clock_offset_seen,
+    e.ClockJumped: _only_told,
+    e.WordUnknown: _only_told,
+    e.EndpointWentDown: _endpoint_went_down,
+    e.EndpointCameBack: _endpoint_came_back,
+}
