@@ -1,0 +1,1 @@
+"""A stream of bytes becomes a verified file at a path it is given."""

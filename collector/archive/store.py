@@ -1,0 +1,174 @@
+"""From the wire to a verified file: `store`."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from collector.archive.defects import ArchiveError
+from collector.archive.part import PartFile
+from collector.archive.reader import ArchiveReader
+from collector.engine.answers import Problem, ProblemKind, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    import anyio
+
+AT_ONCE_BYTES = 256 << 10
+"""A body no larger is stored by one call of one thread: a hop costs as much as the work."""
+
+PIECE_BYTES = 1 << 20
+"""What a thread is given at a time of a larger one."""
+
+
+async def store(
+    chunks: AsyncIterator[bytes | Problem],
+    directory: Path,
+    file_name: str,
+    *,
+    length: int | None,
+    throttle: Callable[[int], Awaitable[None]] | None,
+    threads: anyio.CapacityLimiter,
+) -> Stored | Problem:
+    """Store an archive under its name once every byte of it is verified and on disk.
+
+    Until then it is `FILE.part`, which a problem removes and a cancellation leaves behind. The
+    next chunk is asked for only when the last ones are written, so that a slow disk is felt by
+    the sender. Memory is some MiB at most, whatever the archive's size.
+
+    Args:
+        chunks: the body; it may end with a `Problem`, which is then the answer.
+        directory: where the file belongs; it is made where it is missing.
+        file_name: what it shall be called: a safe name.
+        length: the body's bytes, where the service said so.
+        throttle: awaited with the size of each chunk, to keep to a ceiling of bytes a second.
+        threads: bounds the threads that write, hash and inflate.
+
+    Returns:
+        What was stored, or why nothing was: `CUT` where bytes are missing, or there are more than
+        promised; `INVALID_ARCHIVE` where they are no whole archive; `DISK`.
+    """
+    body = _Body(chunks, length, throttle)
+    writing = _Writing(PartFile(directory, file_name), length)
+    answer: Stored | Problem | None = None
+    wanted = AT_ONCE_BYTES + 1
+    try:
+        while answer is None:
+            piece = await body.gather(wanted)
+            wanted = PIECE_BYTES
+            if isinstance(piece, Problem):
+                await to_thread.run_sync(writing.discard, limiter=threads)
+                answer = piece
+            else:
+                answer = await to_thread.run_sync(writing.take, piece, body.ended, limiter=threads)
+    finally:
+        writing.close()
+    return answer
+
+
+class _Body:
+    """Chunks as they arrive, gathered to pieces that are worth a thread's while."""
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes | Problem],
+        length: int | None,
+        throttle: Callable[[int], Awaitable[None]] | None,
+    ) -> None:
+        self.ended = False
+        self._chunks = chunks
+        self._length = length
+        self._throttle = throttle
+        self._received = 0
+
+    async def gather(self, wanted: int) -> bytes | Problem:
+        """Wait for so many bytes, or somewhat more; fewer at the end of the body."""
+        gathered = []
+        size = 0
+        async for chunk in self._chunks:
+            if isinstance(chunk, Problem):
+                return chunk
+            size += len(chunk)
+            self._received += len(chunk)
+            if self._length is not None and self._received > self._length:
+                return Problem(
+                    ProblemKind.CUT, f"more than the {self._length} bytes promised arrived"
+                )
+            if self._throttle is not None:
+                await self._throttle(len(chunk))
+            gathered.append(chunk)
+            if size >= wanted:
+                return b"".join(gathered)
+        self.ended = True
+        if self._length is not None and self._received < self._length:
+            return Problem(
+                ProblemKind.CUT, f"{self._received} of the {self._length} bytes promised arrived"
+            )
+        return b"".join(gathered)
+
+
+class _Writing:
+    """The work of the threads, one at a time: verify, hash and write."""
+
+    def __init__(self, part: PartFile, length: int | None) -> None:
+        self._part = part
+        self._length = length
+        self._reader = ArchiveReader()
+        self._sha256 = hashlib.sha256()
+        self._size = 0
+        self.close = part.close
+        self.discard = part.discard
+
+    def take(self, piece: bytes, last: bool) -> Stored | Problem | None:
+        """Take the next piece; the answer comes with the last, or with a problem."""
+        try:
+            return self._take(piece, last=last)
+        except ArchiveError as error:
+            problem = self._invalid(error)
+        except OSError as error:
+            problem = self._unwritable(error)
+        self.discard()
+        return problem
+
+    def _take(self, piece: bytes, *, last: bool) -> Stored | None:
+        self._reader.feed(piece)
+        # Before the write: of a small body that is no archive, nothing touches the disk.
+        contents = self._reader.finish() if last else None
+        self._sha256.update(piece)
+        self._size += len(piece)
+        self._part.write(piece)
+        if contents is None:
+            return None
+        self._part.keep()
+        return Stored(
+            file_name=self._part.path.name,
+            bytes=self._size,
+            sha256=self._sha256.hexdigest(),
+            members=contents.members,
+            oldest_s=contents.oldest_s,
+            newest_s=contents.newest_s,
+        )
+
+    def _invalid(self, error: ArchiveError) -> Problem:
+        if not error.unfinished:
+            return Problem(ProblemKind.INVALID_ARCHIVE, str(error))
+        if self._length is None:
+            return Problem(ProblemKind.CUT, f"{error}; the service had not said how long it is")
+        return Problem(
+            ProblemKind.INVALID_ARCHIVE,
+            f"{error}, though all {self._length} bytes promised arrived",
+        )
+
+    def _unwritable(self, error: OSError) -> Problem:
+        number = error.errno or errno.EIO
+        return Problem(
+            ProblemKind.DISK,
+            f"cannot write {self._part.path}: {os.strerror(number)}"
+            f" ({errno.errorcode.get(number, number)})",
+        )

@@ -1,0 +1,277 @@
+"""Tar, read as it arrives: headers checked, members counted, the end demanded.
+
+The formats are those of POSIX.1-2017 (pax: ustar and pax) and of the GNU tar manual (long names,
+sparse members, base-256 numbers). Where they leave a choice it is made as Python's `tarfile` makes
+it, since a person will most likely list the archive with that, or with a tar that agrees.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+from collector.archive.defects import BLOCK, ArchiveError
+
+PAX_LIMIT = 1 << 20
+"""The most bytes of a pax header; it is held in memory, and real ones have a few hundred."""
+
+_ZEROS = bytes(BLOCK)
+
+_REGULAR = frozenset(b"0\x007S")
+_WITHOUT_CONTENT = frozenset(b"123456")
+_LONG_NAMES = frozenset(b"LK")
+_PAX = frozenset(b"xX")
+_PAX_GLOBAL = ord("g")
+_SPARSE = ord("S")
+_OLD_REGULAR = 0
+
+_BASE_256 = 0x80
+_BASE_256_NEGATIVE = 0xFF
+
+# Modification times outside the years 1 to 9999 tell nothing, and few calendars can hold them.
+_EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
+
+_DIGITS = re.compile(rb"[0-9]{1,20}")
+_PAX_LENGTH = re.compile(rb"([0-9]{1,20}) ")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is inside an archive.
+
+    Attributes:
+        members: how many members `tarfile` lists.
+        oldest_s, newest_s: the earliest and latest modification time of its regular members, in
+            Unix seconds; None where it has none.
+    """
+
+    members: int
+    oldest_s: float | None
+    newest_s: float | None
+
+
+class _Next(enum.Enum):
+    """What the next block is, once the content to skip is over."""
+
+    HEADER = enum.auto()
+    PAX = enum.auto()
+    SPARSE_MAP = enum.auto()
+    SECOND_ZEROS = enum.auto()
+    NOTHING = enum.auto()
+
+
+class TarReader:
+    """Is fed a tar in pieces of any size, and keeps a block of it at most, or a pax header."""
+
+    def __init__(self) -> None:
+        self._next = _Next.HEADER
+        self._held = b""  # the start of a block whose rest has not come
+        self._skip = 0  # bytes to come that are content and its padding
+        self._content = 0  # the same of a sparse member, whose map comes first
+        self._offset = 0  # where in the tar the next block begins
+        self._members = 0
+        self._oldest_s: float | None = None
+        self._newest_s: float | None = None
+        self._announced = False  # a header has spoken of a member that has not come
+        self._pax = bytearray()
+        self._pax_size = 0
+        self._pax_is_global = False
+        self._global: dict[bytes, bytes] = {}
+        self._local: dict[bytes, bytes] = {}
+
+    def feed(self, data: bytes) -> None:
+        """Read on.
+
+        Raises:
+            ArchiveError: this is no tar, or a damaged one.
+        """
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        position, end = 0, len(data)
+        while position < end and self._next is not _Next.NOTHING:
+            if self._skip:
+                step = min(self._skip, end - position)
+                self._skip -= step
+            elif end - position < BLOCK:
+                self._held = data[position:]
+                return
+            else:
+                step = BLOCK
+                self._read(data[position : position + BLOCK])
+            position += step
+            self._offset += step
+
+    def finish(self) -> Contents:
+        """Say what was inside; nothing may follow.
+
+        Raises:
+            ArchiveError: the tar is not whole, or has no members.
+        """
+        if self._skip:
+            raise ArchiveError(
+                f"the tar ends within member {self._members}, {self._skip} bytes too early"
+            )
+        if self._next is _Next.SECOND_ZEROS and not self._held.strip(b"\0"):
+            self._next = _Next.NOTHING  # a lone block of zeros: GNU tar warns, and all is there
+        if self._next is not _Next.NOTHING:
+            raise ArchiveError(
+                f"the tar ends after {self._members} members without its end-of-archive mark"
+                if self._offset or self._held
+                else "the gzip is empty"
+            )
+        if not self._members:
+            raise ArchiveError("the tar is empty: it has no members")
+        return Contents(self._members, self._oldest_s, self._newest_s)
+
+    def _read(self, block: bytes) -> None:
+        match self._next:
+            case _Next.HEADER:
+                self._read_header(block)
+            case _Next.PAX:
+                self._read_pax(block)
+            case _Next.SPARSE_MAP:
+                self._read_sparse_map(block)
+            case _:
+                self._read_second_zeros(block)
+
+    def _read_header(self, block: bytes) -> None:
+        if block == _ZEROS:
+            if self._announced:
+                raise ArchiveError(f"the tar ends before the member announced{self._where()}")
+            self._next = _Next.SECOND_ZEROS
+            return
+        self._check(block)
+        size = self._number(block[124:136], "size")
+        kind = block[156]
+        if size < 0:
+            raise ArchiveError(f"a negative size in the tar header{self._where()}")
+        if kind in _LONG_NAMES:
+            self._announced = True
+            self._skip = _padded(size)
+        elif kind in _PAX or kind == _PAX_GLOBAL:
+            self._begin_pax(size, is_global=kind == _PAX_GLOBAL)
+        else:
+            self._begin_member(block, kind, size)
+
+    def _check(self, block: bytes) -> None:
+        """Compare the header's checksum: the sum of its bytes, its own field taken as spaces."""
+        field = block[148:156]
+        found = sum(block) - sum(field) + 8 * 0x20
+        try:
+            told = self._number(field, "checksum")
+        except ArchiveError:
+            told = -1
+        if told == found:
+            return
+        # Some old tars added the bytes as signed ones.
+        negative = sum(byte >> 7 for byte in block) - sum(byte >> 7 for byte in field)
+        if told == found - 256 * negative:
+            return
+        if not self._offset:
+            raise ArchiveError("the gzip holds no tar: its first block is no tar header")
+        raise ArchiveError(f"wrong checksum in the tar header{self._where()}")
+
+    def _begin_member(self, block: bytes, kind: int, size: int) -> None:
+        self._members += 1
+        self._announced = False
+        if kind == _OLD_REGULAR and block[:100].partition(b"\0")[0].endswith(b"/"):
+            kind = ord("5")  # so says the format of 1979
+        mtime_s: float = self._number(block[136:148], "modification time")
+        if self._local or self._global:
+            size, mtime_s = self._overridden(size, mtime_s)
+        if kind in _REGULAR and _EARLIEST_S <= mtime_s <= _LATEST_S:
+            if self._oldest_s is None or mtime_s < self._oldest_s:
+                self._oldest_s = mtime_s
+            if self._newest_s is None or mtime_s > self._newest_s:
+                self._newest_s = mtime_s
+        if kind == _SPARSE and block[482]:
+            self._next = _Next.SPARSE_MAP
+            self._content = _padded(size)
+        elif kind not in _WITHOUT_CONTENT:
+            self._skip = _padded(size)
+
+    def _overridden(self, size: int, mtime_s: float) -> tuple[int, float]:
+        """Let pax headers speak: on size only this member's own, on time also a global one."""
+        told = self._local.get(b"size")
+        if told is not None:
+            if not _DIGITS.fullmatch(told):
+                raise ArchiveError(f"no number for a size in the pax header{self._where()}")
+            size = int(told)
+        told = self._local.get(b"mtime", self._global.get(b"mtime"))
+        if told is not None:
+            try:
+                mtime_s = float(told)
+            except ValueError:
+                mtime_s = 0.0
+        self._local = {}
+        return size, mtime_s
+
+    def _begin_pax(self, size: int, *, is_global: bool) -> None:
+        if size > PAX_LIMIT:
+            raise ArchiveError(f"a pax header of {size} bytes{self._where()}; {PAX_LIMIT} at most")
+        self._announced = True
+        self._pax_size = size
+        self._pax_is_global = is_global
+        if size:
+            self._next = _Next.PAX
+
+    def _read_pax(self, block: bytes) -> None:
+        self._pax += block
+        if len(self._pax) < self._pax_size:
+            return
+        records = self._pax_records(bytes(self._pax[: self._pax_size]))
+        self._pax.clear()
+        self._next = _Next.HEADER
+        if self._pax_is_global:
+            self._global.update(records)
+        else:
+            self._local = {**records, **self._local}  # of two for one member, the first holds
+
+    def _pax_records(self, pax: bytes) -> dict[bytes, bytes]:
+        """Split the records, `LENGTH KEY=VALUE` and a newline each; keep sizes and times."""
+        records = {}
+        position = 0
+        while position < len(pax) and pax[position]:
+            found = _PAX_LENGTH.match(pax, position)
+            end = position + int(found[1]) if found else 0
+            if not found or not found.end() < end <= len(pax) or pax[end - 1] != ord("\n"):
+                raise ArchiveError(f"a malformed pax header{self._where()}")
+            key, equals, value = pax[found.end() : end - 1].partition(b"=")
+            if not key or not equals:
+                raise ArchiveError(f"a malformed pax header{self._where()}")
+            if key in {b"size", b"mtime"}:
+                records[key] = value
+            position = end
+        return records
+
+    def _read_sparse_map(self, block: bytes) -> None:
+        if not block[504]:
+            self._next = _Next.HEADER
+            self._skip = self._content
+
+    def _read_second_zeros(self, block: bytes) -> None:
+        if block != _ZEROS:
+            raise ArchiveError(f"a lone block of zeros in the midst of the tar{self._where()}")
+        self._next = _Next.NOTHING
+
+    def _number(self, field: bytes, meaning: str) -> int:
+        """Read octal digits, or GNU's base-256 where a first byte of 128 or 255 says so."""
+        try:
+            return int(field.partition(b"\0")[0] or b"0", 8)
+        except ValueError:
+            if field[0] == _BASE_256:
+                return int.from_bytes(field[1:], "big")
+            if field[0] == _BASE_256_NEGATIVE:
+                return int.from_bytes(field, "big", signed=True)
+            if not field.partition(b"\0")[0].strip():
+                return 0
+        raise ArchiveError(f"no number for the {meaning} in the tar header{self._where()}")
+
+    def _where(self) -> str:
+        return f" at byte {self._offset}, after {self._members} members"
+
+
+def _padded(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK
