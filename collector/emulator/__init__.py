@@ -1,0 +1,40 @@
+"""An emulator of the CloudDC log-export API and of the gateway before it.
+
+It is a real HTTP server that behaves as the API reference says, throttles, and breaks on request.
+It imports nothing of the project it tests: a constant that both sides share would hide a mistake
+that both sides make.
+
+    async with Emulator(fleet(servers=300, projects=3, seed=7)) as emulator:
+        print(emulator.url, emulator.token)
+"""
+
+from __future__ import annotations
+
+from collector.emulator.chance import Lognormal, Uniform
+from collector.emulator.dialects import Dialect
+from collector.emulator.errors import ScenarioError
+from collector.emulator.faults import Fault
+from collector.emulator.fleets import fleet
+from collector.emulator.inventory import inventory
+from collector.emulator.scenario import ProjectSpec, Scenario, ServerSpec, TokenSpec
+from collector.emulator.scenario_file import load_scenario, scenario_from_mapping
+from collector.emulator.server import Emulator
+from collector.emulator.throttling import Throttle
+
+__all__ = [
+    "Dialect",
+    "Emulator",
+    "Fault",
+    "Lognormal",
+    "ProjectSpec",
+    "Scenario",
+    "ScenarioError",
+    "ServerSpec",
+    "Throttle",
+    "TokenSpec",
+    "Uniform",
+    "fleet",
+    "inventory",
+    "load_scenario",
+    "scenario_from_mapping",
+]

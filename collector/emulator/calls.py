@@ -1,0 +1,38 @@
+"""The three calls of the API, told apart by method and path (API reference)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+from urllib.parse import unquote
+
+CallKind = Literal["export", "status", "download"]
+CALL_KINDS: tuple[CallKind, ...] = get_args(CallKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: what it asks for, and of which server. `export_id` is empty for an export."""
+
+    kind: CallKind
+    project_id: str
+    server_id: str
+    export_id: str = ""
+
+
+def parse_call(method: str, raw_path: str) -> Call | None:
+    """The call that a request line makes; None where the API has no such call."""
+    parts = raw_path.partition("?")[0].split("/")
+    if "%" in raw_path:
+        parts = [unquote(part) for part in parts]
+    match method, parts:
+        case "POST", ["", "v1", project, "physicalservers", server, "logs", "exports"]:
+            return Call("export", project, server)
+        case "GET", ["", "v1", project, "physicalservers", server, "logs", "exports", export]:
+            return Call("status", project, server, export)
+        case (
+            "GET",
+            ["", "v1", project, "physicalservers", server, "logs", "exports", export, "content"],
+        ):
+            return Call("download", project, server, export)
+    return None

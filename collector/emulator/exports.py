@@ -1,0 +1,87 @@
+"""Exports: what was started for which server, and what has become of it."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collector.emulator.dialects import State
+    from collector.emulator.faults import Fault
+
+
+@dataclass(slots=True)
+class Export:
+    """One export.
+
+    Attributes:
+        id: Opaque.
+        project_id: Whose quota it takes.
+        server_id: Whose logs it holds.
+        started_s: When it was started, on the emulator's clock, which never goes back.
+        ends_s: When it completes or fails.
+        created_at_s: When it was started, in seconds since 1970, on the service's clock.
+        fate: What goes wrong with it.
+        polls: How often its status was told.
+        heard: Whether anybody was told that it has completed.
+    """
+
+    id: str
+    project_id: str
+    server_id: str
+    started_s: float
+    ends_s: float
+    created_at_s: float
+    fate: Fault | None = None
+    polls: int = 0
+    heard: bool = False
+
+    def state(self, now_s: float) -> State:
+        """What it has come to."""
+        if now_s < self.ends_s:
+            return "running"
+        return "failed" if self.fate and self.fate.name == "failed_export" else "completed"
+
+    def done(self, now_s: float) -> float:
+        """How much of its time has passed, 0 to 1."""
+        whole_s = self.ends_s - self.started_s
+        return min(1.0, (now_s - self.started_s) / whole_s) if whole_s > 0 else 1.0
+
+    def forgotten(self, now_s: float) -> bool:
+        """Whether the service no longer knows it."""
+        if self.fate is None or self.fate.name != "forgotten_export":
+            return False
+        return now_s >= self.started_s + (self.fate.after_s or 0.0)
+
+
+class ExportTable:
+    """Every export ever started, and how many of a project are under way."""
+
+    def __init__(self) -> None:
+        self._exports: dict[str, Export] = {}
+        self._latest: dict[str, Export] = {}
+        self._ends: dict[str, list[float]] = {}
+
+    def add(self, export: Export) -> None:
+        """Start an export."""
+        self._exports[export.id] = export
+        self._latest[export.server_id] = export
+        heapq.heappush(self._ends.setdefault(export.project_id, []), export.ends_s)
+
+    def find(self, export_id: str, now_s: float) -> Export | None:
+        """The export of that id, unless it is unknown or forgotten."""
+        export = self._exports.get(export_id)
+        return None if export is None or export.forgotten(now_s) else export
+
+    def running(self, server_id: str, now_s: float) -> Export | None:
+        """The server's latest export, if it is under way."""
+        export = self._latest.get(server_id)
+        return export if export is not None and now_s < export.ends_s else None
+
+    def in_flight(self, project_id: str, now_s: float) -> int:
+        """How many exports of the project are under way."""
+        ends = self._ends.get(project_id, [])
+        while ends and ends[0] <= now_s:
+            heapq.heappop(ends)
+        return len(ends)

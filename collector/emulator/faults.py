@@ -1,0 +1,146 @@
+"""What may go wrong, by whose order: a server's own list, or chance for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from collector.emulator.calls import CALL_KINDS, CallKind
+from collector.emulator.chance import fraction
+from collector.emulator.errors import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RefusalFault = Literal[
+    "error_500",
+    "bad_gateway",
+    "timeout_408",
+    "reset_before",
+    "html",
+    "expired_token",
+    "no_permission",
+    "unknown_id",
+    "not_ready",
+    "bad_parameter",
+]
+AnswerFault = Literal["reset_after", "no_export_id"]
+OutcomeFault = Literal["failed_export", "forgotten_export", "stuck_export"]
+ContentFault = Literal[
+    "truncated", "truncated_chunked", "corrupt", "html_archive", "zip_archive", "stalled", "slow"
+]
+FaultName = Literal[RefusalFault, AnswerFault, OutcomeFault, ContentFault]
+Moment = Literal["refusal", "answer", "outcome", "content"]
+
+_MOMENTS: dict[str, Moment] = {
+    **dict.fromkeys(get_args(RefusalFault), "refusal"),
+    **dict.fromkeys(get_args(AnswerFault), "answer"),
+    **dict.fromkeys(get_args(OutcomeFault), "outcome"),
+    **dict.fromkeys(get_args(ContentFault), "content"),
+}
+_CALLS: dict[str, tuple[CallKind, ...]] = {
+    **dict.fromkeys(get_args(RefusalFault), CALL_KINDS),
+    **dict.fromkeys(get_args(OutcomeFault), ("export",)),
+    **dict.fromkeys(get_args(ContentFault), ("download",)),
+    "not_ready": ("export",),
+    "bad_parameter": ("export",),
+    "reset_after": ("export",),
+    "no_export_id": ("export",),
+}
+_ONE_CALL = {
+    *get_args(OutcomeFault),
+    *get_args(ContentFault),
+    "no_export_id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong with a server's calls, exports or downloads.
+
+    In place of the answer, and without acting: `error_500` (the service's own JSON body),
+    `bad_gateway` (502 with HTML), `timeout_408`, `reset_before` (the connection is reset), `html`
+    (a page under 200), `expired_token` (401), `no_permission` (403), `unknown_id` (404),
+    `not_ready` and `bad_parameter` (400; only exports unless `calls` says more).
+    After acting: `reset_after` (the connection is reset) and `no_export_id` (a 202 without it).
+    What becomes of an export: `failed_export`, `forgotten_export` (404 once `after_s` have
+    passed), `stuck_export` (never ends).
+    What is wrong with a download: `truncated` (the second half of the promised Content-Length
+    never comes), `truncated_chunked` (the same without a length), `corrupt` (one byte),
+    `html_archive` and `zip_archive` (not a gzip), `stalled` (after half of it nothing comes, and
+    the connection stays open), `slow` (`bytes_per_s`).
+
+    Attributes:
+        name: What goes wrong.
+        calls: Which calls it may hit; empty means those that the name implies.
+        times: It hits a server this often, then never again; None means always.
+        probability: The part of the calls (exports, downloads) it hits, 0 to 1.
+        after_s: For `forgotten_export`: seconds from the export's start.
+        bytes_per_s: For `slow`.
+    """
+
+    name: FaultName
+    calls: tuple[CallKind, ...] = ()
+    times: int | None = None
+    probability: float = 1.0
+    after_s: float | None = None
+    bytes_per_s: float | None = None
+
+    def __post_init__(self) -> None:
+        require(self.name in _MOMENTS, f"fault: no such name: {self.name!r}")
+        require(self.times is None or self.times >= 1, f"{self.name}: times must be 1 or more")
+        require(0 <= self.probability <= 1, f"{self.name}: probability must be 0 to 1")
+        require(
+            not self.calls or self.name not in _ONE_CALL,
+            f"{self.name}: calls has no meaning here",
+        )
+        require(
+            self.after_s is None or self.name == "forgotten_export",
+            f"{self.name}: after_s belongs to forgotten_export",
+        )
+        require(
+            (self.bytes_per_s or 0) > 0 if self.name == "slow" else self.bytes_per_s is None,
+            f"{self.name}: bytes_per_s belongs to slow, which needs it, over 0",
+        )
+
+    @property
+    def moment(self) -> Moment:
+        """When in a call's life it strikes."""
+        return _MOMENTS[self.name]
+
+    @property
+    def hits(self) -> tuple[CallKind, ...]:
+        """The calls it may hit."""
+        return self.calls or _CALLS[self.name]
+
+
+class ServerFaults:
+    """The faults of one server, and how often each has still to strike."""
+
+    def __init__(self, seed: int, server_id: str, faults: Iterable[Fault]) -> None:
+        self._seed = seed
+        self._server_id = server_id
+        self._faults: dict[tuple[Moment, CallKind], list[tuple[int, Fault]]] = {}
+        self._left: dict[int, int] = {}
+        for index, fault in enumerate(faults):
+            for kind in fault.hits:
+                self._faults.setdefault((fault.moment, kind), []).append((index, fault))
+            if fault.times is not None:
+                self._left[index] = fault.times
+
+    def strike(self, moment: Moment, kind: CallKind, nth: int) -> Fault | None:
+        """The fault that hits the server's `nth` call of that kind at that moment, if one does.
+
+        The first of the list that is due; it counts as having struck.
+        """
+        for index, fault in self._faults.get((moment, kind), ()):
+            if self._left.get(index, 1) < 1:
+                continue
+            if fault.probability < 1:
+                chance = fraction(self._seed, self._server_id, index, fault.name, kind, nth)
+                if chance >= fault.probability:
+                    continue
+            if index in self._left:
+                self._left[index] -= 1
+            return fault
+        return None

@@ -1,0 +1,50 @@
+"""A ready scenario of any size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collector.emulator.chance import generator, opaque
+from collector.emulator.errors import require
+from collector.emulator.scenario import ProjectSpec, Scenario, ServerSpec
+
+_NAMES = ("payments", "search", "storage", "ledger", "gateway", "training", "archive", "media")
+_ROLES = ("db", "web", "cache", "compute")
+
+
+def fleet(*, servers: int = 60, projects: int = 3, seed: int = 1, **overrides: Any) -> Scenario:  # noqa: ANN401 - Scenario's own members, checked by its constructor
+    """A scenario of `servers` servers, spread evenly over `projects` projects.
+
+    Args:
+        servers: How many, in all.
+        projects: How many; each has a name.
+        seed: Decides ids and every draw.
+        **overrides: Any other member of `Scenario`.
+
+    Raises:
+        ScenarioError: If there are fewer servers than projects, or no project.
+    """
+    require(1 <= projects <= servers, "fleet: wanted at least one project, and a server for each")
+    return Scenario(
+        seed=seed,
+        projects=tuple(
+            ProjectSpec(
+                id=opaque(seed, "project", index),
+                name=_NAMES[index] if index < len(_NAMES) else f"project-{index + 1}",
+                servers=tuple(_server(seed, number) for number in range(index, servers, projects)),
+            )
+            for index in range(projects)
+        ),
+        **overrides,
+    )
+
+
+def _server(seed: int, number: int) -> ServerSpec:
+    random = generator(seed, "server", number)
+    digits = f"{random.getrandbits(128):032x}"
+    parts = digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]
+    return ServerSpec(
+        id="-".join(parts),
+        name=f"bms-{number + 1:03}",
+        tags={"role": random.choice(_ROLES), "rack": f"r{number // 20 + 1:02}"},
+    )

@@ -1,0 +1,146 @@
+"""The answers that refuse a call: status, code and body as the API reference documents them."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from collector.emulator.chance import fraction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collector.emulator.throttling import RefusalForm, Throttle
+
+JSON = "application/json"
+HTML_PAGE = (
+    b"<html>\r\n<head><title>%s</title></head>\r\n<body>\r\n<center><h1>%s</h1></center>\r\n"
+    b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
+_FORMS: tuple[RefusalForm, ...] = (
+    "gateway",
+    "gateway_apig",
+    "gateway_status",
+    "service",
+    "text",
+    "empty",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is not what was asked for."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def service_error(status: int, code: str, message: str) -> Refusal:
+    """The service's own error body."""
+    return Refusal(status, json.dumps({"error_code": code, "error_msg": message}).encode())
+
+
+def gateway_error(status: int, code: str, message: str, request_id: str) -> Refusal:
+    """The gateway's error body, which names the request."""
+    body = {"error_code": code, "error_msg": message, "request_id": request_id}
+    return Refusal(status, json.dumps(body).encode())
+
+
+def html_page(status: int, title: str) -> Refusal:
+    """A page for people, as a proxy or a load balancer answers."""
+    words = title.encode()
+    return Refusal(status, HTML_PAGE % (words, words), "text/html")
+
+
+def unauthorized(request_id: str) -> Refusal:
+    """A token that is missing, unknown or expired."""
+    message = "Incorrect IAM authentication information: decrypt token fail"
+    return gateway_error(401, "APIGW.0301", message, request_id)
+
+
+def no_such_api(request_id: str) -> Refusal:
+    """A method and path that are none of the three calls."""
+    return gateway_error(
+        404, "APIGW.0101", "The API does not exist or has not been published", request_id
+    )
+
+
+def unknown_export(export_id: str) -> Refusal:
+    """An export that was never started, or is forgotten. The reference gives it no code."""
+    return service_error(404, "iMetal.0120", f"log export {export_id} does not exist")
+
+
+def service_fault(name: str, server_id: str) -> Refusal:
+    """The answer of the service to a call that it fails or refuses, by the fault's name."""
+    status, code, message = {
+        "error_500": (500, "iMetal.0099", "Internal error."),
+        "no_permission": (403, "iMetal.0004", "Insufficient permissions."),
+        "unknown_id": (404, "iMetal.0100", f"physical server {server_id} not found"),
+        "not_ready": (400, "iMetal.0101", f"physical server {server_id} state is not ready"),
+        "bad_parameter": (400, "iMetal.0001", "Invalid parameter."),
+    }[name]
+    return service_error(status, code, message)
+
+
+def throttled(
+    throttle: Throttle, wait_s: float, *, request_id: str, clock_s: float, draw: tuple[object, ...]
+) -> Refusal:
+    """The 429 of a policy, in the form it is configured for.
+
+    Args:
+        throttle: The policy that refuses.
+        wait_s: How long until it would admit the call.
+        request_id: The call's.
+        clock_s: The service's clock, in seconds since 1970.
+        draw: The name of the draw that picks a form where they are mixed.
+    """
+    words = (
+        f"The throttling threshold has been reached: policy {throttle.scope} over ratelimit,"
+        f"limit:{throttle.limit},time:{throttle.period}"
+    )
+    refusal = _worded(_form(throttle, draw), words, request_id)
+    if throttle.retry_after == "none":
+        return refusal
+    later = str(math.ceil(wait_s))
+    if throttle.retry_after == "date":
+        later = formatdate(math.ceil(clock_s + wait_s), usegmt=True)
+    return Refusal(429, refusal.body, refusal.content_type, {"Retry-After": later})
+
+
+def too_many_exports() -> Refusal:
+    """More exports under way than the service runs for one project."""
+    return _worded("service", "", "")
+
+
+def _form(throttle: Throttle, draw: tuple[object, ...]) -> RefusalForm:
+    form = throttle.refusal or ("service" if throttle.scope == "project" else "gateway")
+    if form == "mixed":
+        return _FORMS[int(fraction(*draw, "form of refusal") * len(_FORMS))]
+    return form
+
+
+def _worded(form: RefusalForm, words: str, request_id: str) -> Refusal:
+    match form:
+        case "gateway_apig":
+            return gateway_error(429, "APIG.0308", words, request_id)
+        case "gateway_status":
+            body = {
+                "status_code": 429,
+                "request_id": request_id,
+                "error_code": "APIGW.0308",
+                "error_message": words,
+            }
+            return Refusal(429, json.dumps(body).encode())
+        case "service":
+            return service_error(429, "iMetal.0005", "Too many requests.")
+        case "text":
+            return Refusal(429, b"Too Many Requests", "text/plain")
+        case "empty":
+            return Refusal(429, b"", "text/plain")
+        case _:
+            return gateway_error(429, "APIGW.0308", words, request_id)

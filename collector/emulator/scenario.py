@@ -1,0 +1,155 @@
+"""What the emulator is asked to be: a fleet, and how the API and its gateway treat the caller."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping  # noqa: TC003 - scenario_file reads these types at run time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from collector.emulator.chance import Spread, opaque
+from collector.emulator.dialects import Dialect
+from collector.emulator.errors import require
+from collector.emulator.faults import Fault  # noqa: TC001 - as Mapping
+from collector.emulator.throttling import Throttle  # noqa: TC001 - as Mapping
+
+DialectChoice = Literal["plain", "mixed"] | Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSpec:
+    """An accepted token.
+
+    Attributes:
+        value: What `X-Auth-Token` must carry.
+        user: The account it belongs to; `user` policies count all its tokens together.
+        expires_after_s: Seconds from the emulator's start until it is refused.
+        expires_after_calls: Calls it is good for.
+    """
+
+    value: str = "emulator-token"
+    user: str = "emulator"
+    expires_after_s: float | None = None
+    expires_after_calls: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """One physical server. What is None is as the scenario says.
+
+    Attributes:
+        id: Its id in the API; unique in the scenario.
+        name: For the inventory; empty means the id.
+        tags: For the inventory.
+        faults: What goes wrong with it, before what goes wrong with all.
+        dialect: How it words its answers.
+        export_duration_s: How long its exports take, in seconds.
+        archive_bytes: How large its archive is, about.
+        file_name: The archive's name; None means `SERIAL-dump.tar.gz`.
+        content_disposition: The whole header, word for word.
+    """
+
+    id: str
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+    dialect: DialectChoice | None = None
+    export_duration_s: Spread | None = None
+    archive_bytes: Spread | None = None
+    file_name: str | None = None
+    content_disposition: str | None = None
+
+    def __post_init__(self) -> None:
+        require(bool(self.id), "server: an id is needed")
+        header = f"{self.file_name or ''}{self.content_disposition or ''}"
+        require(
+            not set(header) & set("\r\n\0"),
+            f"server {self.id}: a line break or NUL cannot be sent in a header",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSpec:
+    """One project and its servers.
+
+    Attributes:
+        id: Its id in the API.
+        name: For the inventory; empty means the id.
+        servers: Its servers.
+        exports_in_flight: How many exports the service runs at once for it; None is the
+            scenario's.
+    """
+
+    id: str
+    name: str = ""
+    servers: tuple[ServerSpec, ...] = ()
+    exports_in_flight: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """All that the emulator does is said here; the same scenario does the same again.
+
+    Attributes:
+        seed: Decides every draw.
+        projects: The fleet.
+        tokens: The accepted tokens; the first is `Emulator.token`.
+        throttles: The policies; all of them hold.
+        throttled_calls_count: Whether a refused call counts in the windows too.
+        debug_headers: Whether `X-Apig-Mode: debug` is answered by `X-Apig-RateLimit-*`.
+        exports_in_flight: How many exports the service runs at once for a project; a POST beyond
+            them is answered by 429 iMetal.0005.
+        export_duration_s: How long an export takes, in seconds.
+        archive_bytes: How large an archive is, compressed, about.
+        dialect: How servers word their answers; `mixed` gives each its own.
+        faults: What goes wrong with any server, mostly with a `probability`.
+        latency_s: How long each call is held before it is answered, in seconds.
+        reuse_running_exports: Whether a second POST gives the export under way, instead of
+            starting another.
+        content_length: Whether downloads tell their length; else they come in chunks.
+        etag: Whether downloads carry an ETag.
+        ranges: Whether downloads honour Range, and If-Range where there is an ETag.
+        redirect_downloads: Whether a download is a redirect to a second origin.
+        clock_skew_s: How far the service's clock is ahead of this machine's.
+    """
+
+    seed: int = 0
+    projects: tuple[ProjectSpec, ...] = ()
+    tokens: tuple[TokenSpec, ...] = (TokenSpec(),)
+    throttles: tuple[Throttle, ...] = ()
+    throttled_calls_count: bool = False
+    debug_headers: bool = True
+    exports_in_flight: int | None = None
+    export_duration_s: Spread = 1.0
+    archive_bytes: Spread = 4096
+    dialect: DialectChoice = "plain"
+    faults: tuple[Fault, ...] = ()
+    latency_s: Spread = 0.0
+    reuse_running_exports: bool = False
+    content_length: bool = True
+    etag: bool = True
+    ranges: bool = True
+    redirect_downloads: bool = False
+    clock_skew_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(bool(self.tokens), "tokens: at least one is needed")
+        _refuse_twins("tokens", [token.value for token in self.tokens])
+        _refuse_twins("projects", [project.id for project in self.projects])
+        _refuse_twins("servers", [s.id for project in self.projects for s in project.servers])
+
+    def file_name(self, server: ServerSpec) -> str:
+        """The name that the API gives a server's archive: the serial number is not the id."""
+        if server.file_name is not None:
+            return server.file_name
+        return f"{self.serial(server)}-dump.tar.gz"
+
+    def serial(self, server: ServerSpec) -> str:
+        """A server's serial number."""
+        return "2102" + opaque(self.seed, server.id, "serial")[:16].upper()
+
+
+def _refuse_twins(where: str, ids: list[str]) -> None:
+    if len(set(ids)) < len(ids):
+        twin = Counter(ids).most_common(1)[0][0]
+        require(False, f"{where}: {twin!r} stands there twice")  # noqa: FBT003 - it did not hold

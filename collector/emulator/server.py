@@ -1,0 +1,137 @@
+"""The emulator as a server: what listens, and the pages about itself."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+from collector.emulator.errors import ScenarioError
+from collector.emulator.gateway import Gateway
+from collector.emulator.inventory import inventory
+from collector.emulator.service import Service
+from collector.emulator.statistics import Statistics
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from collector.emulator.scenario import Scenario, ServerSpec
+
+_BACKLOG = 4096
+_LAST_ANSWERS_S = 0.1
+
+
+class Emulator:
+    """The API of a scenario, on a real port, from entering the context until leaving it.
+
+    Beside the API it serves, unthrottled, uncounted and without a token, `/emulator/statistics`,
+    `/emulator/truth` (what every archive is) and `/emulator/inventory`.
+
+    Args:
+        scenario: What it is to be.
+        host: The address to listen on.
+        port: The port; 0 takes any that is free.
+    """
+
+    def __init__(self, scenario: Scenario, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.scenario = scenario
+        self._host = host
+        self._port = port
+        self._statistics = Statistics()
+        self._service = Service(scenario, self._statistics)
+        self._gateway = Gateway(scenario, self._service, self._statistics)
+        self._runners: list[web.ServerRunner] = []
+        self._servers = {s.id: s for project in scenario.projects for s in project.servers}
+
+    @property
+    def url(self) -> str:
+        """Where it listens: the endpoint of its fleet."""
+        return _url(self._host, self._port)
+
+    @property
+    def token(self) -> str:
+        """A token that it accepts: the scenario's first."""
+        return self.scenario.tokens[0].value
+
+    def statistics(self) -> dict[str, Any]:
+        """What it has seen so far, in types that JSON has."""
+        return self._statistics.as_json()
+
+    def inventory(self) -> dict[str, Any]:
+        """The collector's inventory of its fleet, as long as it listens."""
+        return inventory(self.scenario, self.url)
+
+    def truth(self, server_id: str) -> dict[str, Any]:
+        """What the server's archive is: `sha256`, `bytes`, `members`, `file_name`, `covers`.
+
+        It is hashed anew each time: some 100 ms for 100 MB.
+
+        Raises:
+            ScenarioError: If the fleet has no such server.
+        """
+        if server_id not in self._servers:
+            raise ScenarioError(f"the fleet has no server {server_id!r}")
+        return self._truth(self._servers[server_id])
+
+    def _truth(self, server: ServerSpec) -> dict[str, Any]:
+        archive = self._service.downloads.archive(server)
+        return {
+            "sha256": archive.sha256(),
+            "bytes": archive.size,
+            "members": archive.members,
+            "file_name": self.scenario.file_name(server),
+            "covers": {"from": _moment(archive.oldest_s), "to": _moment(archive.newest_s)},
+        }
+
+    async def __aenter__(self) -> Self:
+        if self.scenario.redirect_downloads:
+            port = await self._listen(self._service.object, 0)
+            self._service.objects_url = _url(self._host, port)
+        self._port = await self._listen(self._answer, self._port)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for runner in self._runners:
+            await runner.cleanup()
+
+    async def _listen(self, answer: Any, port: int) -> int:  # noqa: ANN401 - aiohttp's own type for it is private
+        # A client that goes away cancels its request: a stalled download must not outlive it.
+        server = web.Server(answer, access_log=None, handler_cancellation=True)
+        runner = web.ServerRunner(server, shutdown_timeout=_LAST_ANSWERS_S)
+        await runner.setup()
+        self._runners.append(runner)
+        site = web.TCPSite(runner, self._host, port, backlog=_BACKLOG)
+        await site.start()
+        return int(runner.addresses[0][1])
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not request.raw_path.startswith("/emulator/"):
+            return await self._gateway.answer(request)
+        match request.raw_path:
+            case "/emulator/statistics":
+                return web.json_response(self.statistics())
+            case "/emulator/inventory":
+                return web.json_response(self.inventory())
+            case "/emulator/truth":
+                return web.json_response(await asyncio.to_thread(self._truths))
+            case _:
+                return web.Response(status=404)
+
+    def _truths(self) -> dict[str, Any]:
+        return {server.id: self._truth(server) for server in self._servers.values()}
+
+
+def _url(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

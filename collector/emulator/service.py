@@ -1,0 +1,254 @@
+"""The service behind the gateway: exports, their status, their archives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, TypeAlias
+
+from aiohttp import web
+
+from collector.emulator import refusals
+from collector.emulator.chance import draw, opaque
+from collector.emulator.dialects import Dialect, mixed_dialect, word_export
+from collector.emulator.downloads import Downloads
+from collector.emulator.exports import Export, ExportTable
+from collector.emulator.faults import Fault, Moment, ServerFaults
+from collector.emulator.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collector.emulator.calls import Call, CallKind
+    from collector.emulator.scenario import ProjectSpec, Scenario, ServerSpec
+    from collector.emulator.statistics import Statistics
+
+Answer: TypeAlias = web.StreamResponse | Refusal | None
+"""What a call is answered with; None means that its connection is reset."""
+
+
+class Server:
+    """A server as the service knows it: what it is, and what has been asked of it."""
+
+    def __init__(self, scenario: Scenario, project: ProjectSpec, spec: ServerSpec) -> None:
+        self.spec = spec
+        self.project = project
+        self.dialect = _dialect(scenario, spec)
+        self.calls: Counter[CallKind] = Counter()
+        self.exports = 0
+        self._faults = ServerFaults(scenario.seed, spec.id, (*spec.faults, *scenario.faults))
+
+    def strike(self, moment: Moment, kind: CallKind) -> Fault | None:
+        """The fault that hits the server's latest call of that kind."""
+        return self._faults.strike(moment, kind, self.calls[kind])
+
+
+def _dialect(scenario: Scenario, spec: ServerSpec) -> Dialect:
+    choice = spec.dialect or scenario.dialect
+    if choice == "mixed":
+        return mixed_dialect(scenario.seed, spec.id)
+    return Dialect() if choice == "plain" else choice
+
+
+class Service:
+    """Answers the calls that the gateway lets through.
+
+    Args:
+        scenario: What the fleet is, and how it behaves.
+        statistics: Where everything is counted.
+    """
+
+    def __init__(self, scenario: Scenario, statistics: Statistics) -> None:
+        self._scenario = scenario
+        self._statistics = statistics
+        self._specs = {
+            (project.id, server.id): (project, server)
+            for project in scenario.projects
+            for server in project.servers
+        }
+        self._servers: dict[tuple[str, str], Server] = {}
+        self._exports = ExportTable()
+        self.downloads = Downloads(scenario, statistics)
+        self.objects_url: str | None = None
+
+    def find(self, project_id: str, server_id: str) -> Server | None:
+        """The server of that project and id."""
+        key = project_id, server_id
+        if key not in self._servers and key in self._specs:
+            self._servers[key] = Server(self._scenario, *self._specs[key])
+        return self._servers.get(key)
+
+    async def answer(
+        self, request: web.BaseRequest, call: Call, headers: Mapping[str, str], request_id: str
+    ) -> Answer:
+        """Answer one call.
+
+        Args:
+            request: The request, for its body and its Range.
+            call: What it asks for.
+            headers: What every answer to it carries.
+            request_id: What the answer names it by.
+        """
+        server = self.find(call.project_id, call.server_id)
+        if server is None:
+            return refusals.service_fault("unknown_id", call.server_id)
+        server.calls[call.kind] += 1
+        latency_s = draw(
+            self._scenario.latency_s, self._scenario.seed, call, server.calls[call.kind]
+        )
+        if latency_s:
+            await asyncio.sleep(latency_s)
+        fault = self._strike(server, "refusal", call.kind)
+        if fault is not None:
+            return _refusal(fault, call, request_id)
+        if call.kind == "export":
+            return await self._start(request, server, headers)
+        now_s = time.monotonic()
+        export = self._exports.find(call.export_id, now_s)
+        if export is None or export.server_id != call.server_id:
+            return refusals.unknown_export(call.export_id)
+        if call.kind == "status":
+            return self._tell(server, export, now_s, headers)
+        return await self._content(request, server, export, headers)
+
+    def _strike(self, server: Server, moment: Moment, kind: CallKind) -> Fault | None:
+        fault = server.strike(moment, kind)
+        if fault is not None:
+            self._statistics.struck(fault.name)
+        return fault
+
+    async def _start(
+        self, request: web.BaseRequest, server: Server, headers: Mapping[str, str]
+    ) -> Answer:
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            return refusals.service_error(400, "iMetal.0002", "the request body is missing")
+        now_s = time.monotonic()
+        export = None
+        if self._scenario.reuse_running_exports:
+            export = self._exports.running(server.spec.id, now_s)
+        if export is None:
+            limit = server.project.exports_in_flight or self._scenario.exports_in_flight
+            in_flight = self._exports.in_flight(server.project.id, now_s)
+            if limit is not None and in_flight >= limit:
+                self._statistics.throttled("exports_in_flight", "export")
+                return refusals.too_many_exports()
+            export = self._new_export(server, now_s)
+            self._statistics.export_started(export, in_flight + 1)
+        fault = self._strike(server, "answer", "export")
+        if fault is not None and fault.name == "reset_after":
+            return None
+        return self._worded(server, export, now_s, headers, status=202, anonymous=bool(fault))
+
+    def _new_export(self, server: Server, now_s: float) -> Export:
+        scenario, spec = self._scenario, server.spec
+        server.exports += 1
+        name = scenario.seed, spec.id, "export", server.exports
+        spread = spec.export_duration_s
+        if spread is None:
+            spread = scenario.export_duration_s
+        fate = self._strike(server, "outcome", "export")
+        stuck = fate is not None and fate.name == "stuck_export"
+        export = Export(
+            id=opaque(*name),
+            project_id=server.project.id,
+            server_id=spec.id,
+            started_s=now_s,
+            ends_s=float("inf") if stuck else now_s + draw(spread, *name, "duration"),
+            created_at_s=time.time() + scenario.clock_skew_s,
+            fate=fate,
+        )
+        self._exports.add(export)
+        return export
+
+    def _tell(
+        self, server: Server, export: Export, now_s: float, headers: Mapping[str, str]
+    ) -> Answer:
+        fault = self._strike(server, "answer", "status")
+        if fault is not None:
+            return None
+        export.polls += 1
+        if export.state(now_s) == "completed" and not export.heard:
+            export.heard = True
+            self._statistics.completion_heard(now_s - export.ends_s)
+        return self._worded(server, export, now_s, headers, status=200)
+
+    def _worded(
+        self,
+        server: Server,
+        export: Export,
+        now_s: float,
+        headers: Mapping[str, str],
+        *,
+        status: int,
+        anonymous: bool = False,
+    ) -> web.Response:
+        body = word_export(
+            server.dialect,
+            export_id=None if anonymous else export.id,
+            state=export.state(now_s),
+            done=export.done(now_s),
+            created_at_s=export.created_at_s,
+            draw=(self._scenario.seed, export.id, export.polls),
+        )
+        all_headers = {**headers, "Content-Type": server.dialect.content_type}
+        return web.Response(status=status, body=body, headers=all_headers)
+
+    async def _content(
+        self, request: web.BaseRequest, server: Server, export: Export, headers: Mapping[str, str]
+    ) -> Answer:
+        if export.state(time.monotonic()) != "completed":
+            return refusals.service_fault("not_ready", server.spec.id)
+        if self.objects_url is not None:
+            self._statistics.redirects += 1
+            location = f"{self.objects_url}/{export.id}?Signature={self._signature(export.id)}"
+            return web.Response(status=302, headers={**headers, "Location": location})
+        return await self._send(request, server, headers)
+
+    async def _send(
+        self, request: web.BaseRequest, server: Server, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        fault = self._strike(server, "content", "download")
+        return await self.downloads.send(request, server.spec, headers, fault)
+
+    def _signature(self, export_id: str) -> str:
+        return opaque(self._scenario.seed, export_id, "signature")
+
+    async def object(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request at the second origin, where the redirects of downloads lead.
+
+        The address is its own permission; a credential of the API has no business there.
+        """
+        if {"X-Auth-Token", "X-Security-Token", "Authorization"} & request.headers.keys():
+            self._statistics.leaked_credentials += 1
+            return web.Response(status=400, text="<Error><Code>InvalidRequest</Code></Error>")
+        export_id = request.raw_path.partition("?")[0].rpartition("/")[2]
+        export = self._exports.find(export_id, time.monotonic())
+        signed = request.rel_url.query.get("Signature") == self._signature(export_id)
+        if request.method != "GET" or export is None or not signed:
+            return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
+        server = self.find(export.project_id, export.server_id)
+        assert server is not None  # noqa: S101 - only a known server has an export
+        return await self._send(request, server, {})
+
+
+def _refusal(fault: Fault, call: Call, request_id: str) -> Refusal | None:
+    """The answer in place of the one asked for; None where the connection is to be reset."""
+    match fault.name:
+        case "bad_gateway":
+            return refusals.html_page(502, "502 Bad Gateway")
+        case "timeout_408":
+            return refusals.html_page(408, "408 Request Time-out")
+        case "html":
+            return refusals.html_page(200, "Service is being upgraded")
+        case "expired_token":
+            return refusals.unauthorized(request_id)
+        case "reset_before":
+            return None
+        case _:
+            return refusals.service_fault(fault.name, call.server_id)

@@ -1,0 +1,124 @@
+"""What the emulator has seen: the other side's account of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from collector.emulator.calls import CALL_KINDS, CallKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.emulator.exports import Export
+
+
+class Statistics:
+    """Counts, as the service's side sees them. All are whole: nothing is sampled."""
+
+    def __init__(self) -> None:
+        self._calls: Counter[CallKind] = Counter()
+        self._answers: Counter[int] = Counter()
+        self._throttled: Counter[tuple[str, CallKind]] = Counter()
+        self._faults: Counter[str] = Counter()
+        self._exports: Counter[str] = Counter()
+        self._most_in_flight: Counter[str] = Counter()
+        self._downloads: Counter[str] = Counter()
+        self._whole_downloads: Counter[str] = Counter()
+        self._delays_s: list[float] = []
+        self.bytes_sent = 0
+        self.other_calls = 0
+        self.wrong_token_calls = 0
+        self.leaked_credentials = 0
+        self.redirects = 0
+        self.resets = 0
+
+    def called(self, kind: CallKind) -> None:
+        """A call has come in, whatever will become of it."""
+        self._calls[kind] += 1
+
+    def answered(self, status: int) -> None:
+        """A call was given an answer of that status."""
+        self._answers[status] += 1
+
+    def throttled(self, scope: str, kind: CallKind) -> None:
+        """A call was answered by 429, for the sake of that scope."""
+        self._throttled[scope, kind] += 1
+
+    def struck(self, fault: str) -> None:
+        """A fault has hit a call, an export or a download."""
+        self._faults[fault] += 1
+
+    def export_started(self, export: Export, in_flight: int) -> None:
+        """An export has begun, as the `in_flight`-th of its project."""
+        self._exports[export.server_id] += 1
+        most = self._most_in_flight
+        most[export.project_id] = max(most[export.project_id], in_flight)
+
+    def completion_heard(self, delay_s: float) -> None:
+        """A status call was the first to hear that an export has completed."""
+        self._delays_s.append(delay_s)
+
+    def download_begun(self, server_id: str) -> None:
+        """A server's archive, or a part of it, is being sent."""
+        self._downloads[server_id] += 1
+
+    def download_ended(self, server_id: str) -> None:
+        """What was promised of a server's archive has been sent to its end."""
+        self._whole_downloads[server_id] += 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, in types that JSON has."""
+        exports, throttled = self._exports, self._throttled
+        scopes = {scope for scope, _ in throttled}
+        return {
+            "calls": {
+                **{kind: self._calls[kind] for kind in CALL_KINDS},
+                "total": self._calls.total(),
+            },
+            "other_calls": self.other_calls,
+            "answers": {str(status): n for status, n in sorted(self._answers.items())},
+            "throttled": {
+                "total": throttled.total(),
+                "by_call": {
+                    kind: sum(n for (_, of), n in throttled.items() if of == kind)
+                    for kind in CALL_KINDS
+                },
+                "by_scope": {
+                    scope: {kind: throttled[scope, kind] for kind in CALL_KINDS}
+                    for scope in sorted(scopes)
+                },
+            },
+            "exports": {
+                "started": exports.total(),
+                "servers": len(exports),
+                "servers_with_more_than_one": sum(n > 1 for n in exports.values()),
+                "most_in_flight": dict(self._most_in_flight),
+                "by_server": dict(exports),
+            },
+            "detection_delay_s": _quantiles(self._delays_s),
+            "downloads": {
+                "begun": self._downloads.total(),
+                "ended": self._whole_downloads.total(),
+                "by_server": dict(self._downloads),
+            },
+            "bytes_sent": self.bytes_sent,
+            "faults": dict(sorted(self._faults.items())),
+            "resets": self.resets,
+            "redirects": self.redirects,
+            "leaked_credentials": self.leaked_credentials,
+            "wrong_token_calls": self.wrong_token_calls,
+        }
+
+
+def _quantiles(values: Sequence[float]) -> dict[str, Any]:
+    """Count, median, 95th percentile and maximum; None where there are no values."""
+    ranked = sorted(values)
+    if not ranked:
+        return {"count": 0, "p50": None, "p95": None, "max": None}
+    last = len(ranked) - 1
+    at = {"p50": last // 2, "p95": round(last * 0.95), "max": last}
+    return {
+        "count": len(ranked),
+        **{name: round(ranked[index], 6) for name, index in at.items()},
+    }
