@@ -106,6 +106,7 @@ class Problem:
         request_id: what the vendor's support asks for.
         throttled_by: the scope that a 429 named, where it did.
         retry_after_s: seconds to wait, where the answer said so: as said, not yet believed.
+        hint: what to do about it, where the provider knows better than `engine/hints.py`.
         renewed: with `UNAUTHENTICATED`: the secret has changed since; it is worth another try.
     """
 
@@ -116,6 +117,7 @@ class Problem:
     request_id: str | None = None
     throttled_by: ScopeKind | None = None
     retry_after_s: float | None = None
+    hint: str | None = None
     renewed: bool = False
     heard: Heard = UNHEARD
 

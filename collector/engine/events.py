@@ -158,7 +158,8 @@ class ArchiveLost(Event):
 class AttemptFailed(Event):
     """One try of one step did not succeed, and another follows.
 
-    `attempt` counts the tries of this step so far, from 1. With `anew`, a new export follows.
+    `attempt` counts the tries of this step so far, from 1. `doubtful`:
+    it may have started an export whose id was lost. With `anew`, a new export follows.
     """
 
     server: int
@@ -169,6 +170,7 @@ class AttemptFailed(Event):
     message: str
     request_id: str | None
     attempt: int
+    doubtful: bool
     anew: bool
     polls: int
 

@@ -76,6 +76,7 @@ class ServerRow:
         posts: exports tried: those that failed, and the one that did not.
         polls: status calls made, up to the last fact.
         tries: failed tries of the present step.
+        doubtful: POSTs of this step that may have started an export nobody knows of.
         renewals: new exports started because an earlier one came to nothing.
     """
 
@@ -93,6 +94,7 @@ class ServerRow:
     posts: int = 0
     polls: int = 0
     tries: int = 0
+    doubtful: int = 0
     renewals: int = 0
     export: Export | None = None
     archive: Archive | None = None
@@ -246,6 +248,7 @@ def _export_started(state: RunState, event: e.ExportStarted) -> None:
             since=event.at,
             posts=row.posts + 1,
             tries=0,
+            doubtful=0,
             export=Export(event.export_id, row.requested_at or event.at),
         ),
     )
@@ -308,6 +311,7 @@ def _attempt_failed(state: RunState, event: e.AttemptFailed) -> None:
             posts=row.posts + asked_for_an_export,
             polls=row.polls + event.polls,
             tries=0 if anew else event.attempt,
+            doubtful=0 if anew else row.doubtful + event.doubtful,
             renewals=row.renewals + anew,
         ),
     )

@@ -1,0 +1,70 @@
+"""Actions: what to do next. Whoever performs one answers to the scheduler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from collector.engine.answers import Call
+
+if TYPE_CHECKING:
+    from collector.engine.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class StartExport:
+    """Make the POST. `intent` is on disk before it leaves: a lost answer may mean an export."""
+
+    call: ClassVar[Call] = Call.START_EXPORT
+    server: int
+    sent_s: float
+    intent: Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    """Ask how far the server's export is. Asking twice harms nobody: nothing is written first."""
+
+    call: ClassVar[Call] = Call.ASK_STATUS
+    server: int
+    sent_s: float
+    export_id: str
+    intent: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchArchive:
+    """Download the server's archive. Unfinished data has a name of its own: nothing is written."""
+
+    call: ClassVar[Call] = Call.FETCH_ARCHIVE
+    server: int
+    sent_s: float
+    export_id: str
+    intent: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Record `intent`; there is nothing to perform and nothing to answer."""
+
+    server: int
+    intent: Event
+
+
+Request = StartExport | AskStatus | FetchArchive
+Action = Request | GiveUp
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is due now.
+
+    Attributes:
+        actions: to be performed, all of them, at once.
+        wake_s: when to ask again, if no answer comes before.
+        finished: nothing is under way and nothing will ever be due.
+    """
+
+    actions: list[Action]
+    wake_s: float
+    finished: bool

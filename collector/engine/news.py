@@ -1,0 +1,106 @@
+"""What is observed between two lines of the journal: sums and firsts, handed over in turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+from collector.engine import events as e
+from collector.engine.pacing import Learned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from collector.engine.pacing import Disbelieved
+
+OFFSET_WORTH_A_LINE_S = 0.5
+
+
+class Stamps(Protocol):
+    """As much of the wall's clock as is needed here."""
+
+    def stamp(self, now_s: float) -> str:
+        """Return the UTC time at `now_s`."""
+
+
+class News:
+    """Observations that wait for the journal."""
+
+    def __init__(self, wall: Stamps) -> None:
+        self._wall = wall
+        self._calls: Counter[int] = Counter()
+        self._throttled: Counter[int] = Counter()
+        self._offset_s: float | None = None
+        self._offset_written_s: float | None = None
+        self._words: set[str] = set()
+        self._events: list[e.Event] = []
+
+    def take(self, now_s: float) -> list[e.Event]:
+        """Return what has gathered, and begin anew."""
+        at = self._wall.stamp(now_s)
+        for project in sorted(self._calls.keys() | self._throttled.keys()):
+            calls, throttled = self._calls[project], self._throttled[project]
+            if calls or throttled:
+                self._events.append(
+                    e.CallsCounted(at=at, project=project, calls=calls, throttled=throttled)
+                )
+        self._calls.clear()
+        self._throttled.clear()
+        if self._offset_s is not None and self._offset_is_new(self._offset_s):
+            self._offset_written_s = self._offset_s
+            self._events.append(e.ClockOffsetSeen(at=at, offset_s=round(self._offset_s, 1)))
+        events, self._events = self._events, []
+        return events
+
+    def _offset_is_new(self, offset_s: float) -> bool:
+        written_s = self._offset_written_s
+        return written_s is None or abs(offset_s - written_s) >= OFFSET_WORTH_A_LINE_S
+
+    def count(self, project: int) -> None:
+        """Count a call."""
+        self._calls[project] += 1
+
+    def uncount(self, project: int) -> None:
+        """Take back a call that was counted and turned out never to have left."""
+        self._calls[project] -= 1
+
+    def throttled(self, project: int) -> None:
+        """Count a 429."""
+        self._throttled[project] += 1
+
+    def clock_offset(self, offset_s: float) -> None:
+        """Remember the latest comparison of clocks."""
+        self._offset_s = offset_s
+
+    def unknown_word(self, server: int, word: str, now_s: float) -> None:
+        """Report a word for an export's status that nobody knows, once."""
+        if word not in self._words:
+            self._words.add(word)
+            at = self._wall.stamp(now_s)
+            self._events.append(e.WordUnknown(at=at, server=server, word=word))
+
+    def endpoint_down(self, endpoint: str, message: str, now_s: float) -> None:
+        """Report that an endpoint cannot be reached."""
+        at = self._wall.stamp(now_s)
+        self._events.append(e.EndpointWentDown(at=at, endpoint=endpoint, message=message))
+
+    def endpoint_back(self, endpoint: str, now_s: float) -> None:
+        """Report that it can be again."""
+        self._events.append(e.EndpointCameBack(at=self._wall.stamp(now_s), endpoint=endpoint))
+
+    def paced(self, news: Iterable[Learned | Disbelieved], now_s: float) -> None:
+        """Report what was learned of a limit, and what was not believed."""
+        at = self._wall.stamp(now_s)
+        for item in news:
+            scope, name = item.scope
+            if isinstance(item, Learned):
+                self._events.append(
+                    e.LimitLearned(
+                        at=at, scope=scope, name=name, limit=round(item.limit, 3),
+                        window_s=item.window_s, source=item.source,
+                    )
+                )  # fmt: skip
+            else:
+                self._events.append(
+                    e.HintDisbelieved(at=at, scope=scope, name=name, message=item.message)
+                )

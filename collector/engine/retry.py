@@ -1,0 +1,157 @@
+"""The one written policy: what a problem with a call means for the next step.
+
+`TABLE` names the rule for each pair of call and problem, `decide` puts a rule into effect.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.engine.answers import Call, Problem, ProblemKind
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+
+
+class Rule(enum.StrEnum):
+    """What is done about a problem; the text is what the documentation says of it."""
+
+    WAIT = "again as soon as its scope lets it; no attempt is counted"
+    LATER = (
+        "again after seconds at first, minutes later, for an hour at most; no attempt is counted"
+    )
+    BACK_OFF = "again after an exponential back-off with full jitter, --max-attempts tries in all"
+    ONCE_MORE = "once more after a back-off, whatever --max-attempts says: it may have been done"
+    ANEW = "a new export, once"
+    RENEW = "again with a renewed secret, alone; a secret that stays refused fails all that need it"
+    FAIL = "failed at once: it would not succeed"
+
+
+_P = ProblemKind
+_ALIKE: Mapping[ProblemKind, Rule] = {
+    _P.NOT_SENT: Rule.WAIT,
+    _P.THROTTLED: Rule.WAIT,
+    _P.NOT_READY: Rule.LATER,
+    _P.UNKNOWN_SERVER: Rule.FAIL,
+    _P.FORGOTTEN: Rule.ANEW,
+    _P.EXPORT_FAILED: Rule.ANEW,
+    _P.FORBIDDEN: Rule.FAIL,
+    _P.UNAUTHENTICATED: Rule.RENEW,
+    _P.BAD_REQUEST: Rule.FAIL,
+    _P.SERVICE_FAILED: Rule.BACK_OFF,
+    _P.UNREADABLE: Rule.BACK_OFF,
+    _P.CUT: Rule.BACK_OFF,
+    _P.INVALID_ARCHIVE: Rule.BACK_OFF,
+    _P.DISK: Rule.FAIL,
+}
+TABLE: Mapping[tuple[Call, ProblemKind], Rule] = {
+    **{(call, kind): rule for call in Call for kind, rule in _ALIKE.items()},
+    (Call.START_EXPORT, _P.FORGOTTEN): Rule.FAIL,
+    (Call.START_EXPORT, _P.UNREADABLE): Rule.ONCE_MORE,
+    (Call.START_EXPORT, _P.CUT): Rule.ONCE_MORE,
+}
+"""A rule for every pair; the last three rows are where a POST differs."""
+
+BACK_OFF_BASE_S = 1.0
+BACK_OFF_CAP_S = 60.0
+NOT_READY_SOON_S = (2.0, 10.0)
+NOT_READY_SOON_TIMES = 4
+NOT_READY_LATE_S = (60.0, 180.0)
+NOT_READY_FOR_S = 3600.0
+REFUSALS_BELIEVED = 3
+"""401s in a row after which a credential that once worked is taken to be refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Ask again after `after_s` seconds; `counts` as a failed attempt or not."""
+
+    after_s: float
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """Start a new export after `after_s` seconds."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Report it. With `credential`, nothing that needs the same secret is worth a call."""
+
+    credential: bool = False
+
+
+Decision = Again | Anew | Fail
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How often a server, and the secret it needs, have met with problems before this one.
+
+    Attributes:
+        attempts: failed tries of this step.
+        doubtful: POSTs among them that may have started an export.
+        renewals: new exports started because an earlier one came to nothing.
+        not_ready_times, not_ready_s: refusals as "not ready" in a row, and seconds since the first.
+        refusals: 401s to this secret in a row, this one included.
+        proven: whether the secret has ever been accepted in this process.
+    """
+
+    attempts: int = 0
+    doubtful: int = 0
+    renewals: int = 0
+    not_ready_times: int = 0
+    not_ready_s: float = 0.0
+    refusals: int = 1
+    proven: bool = False
+
+
+def decide(  # noqa: PLR0911  # a return a rule
+    call: Call, problem: Problem, tried: Tried, *, max_attempts: int, rng: random.Random
+) -> Decision:
+    """Return what follows from `problem`, by the rule that `TABLE` names for it."""
+    match TABLE[call, problem.kind]:
+        case Rule.WAIT:
+            return Again(0.0, counts=False)
+        case Rule.LATER:
+            return _later(tried, rng)
+        case Rule.BACK_OFF:
+            return _again_or_fail(tried, max_attempts, rng)
+        case Rule.ONCE_MORE:
+            return Fail() if tried.doubtful else Again(back_off_s(tried.attempts, rng), counts=True)
+        case Rule.ANEW:
+            return Fail() if tried.renewals else Anew(back_off_s(tried.attempts, rng))
+        case Rule.RENEW:
+            return _renew(problem, tried, max_attempts, rng)
+        case Rule.FAIL:
+            return Fail()
+
+
+def back_off_s(attempts: int, rng: random.Random) -> float:
+    """Return seconds to wait after `attempts` failed tries and one more: any time up to a cap."""
+    return rng.uniform(0.0, min(BACK_OFF_CAP_S, BACK_OFF_BASE_S * 2.0 ** min(attempts, 16)))
+
+
+def _again_or_fail(tried: Tried, max_attempts: int, rng: random.Random) -> Decision:
+    if tried.attempts + 1 >= max_attempts:
+        return Fail()
+    return Again(back_off_s(tried.attempts, rng), counts=True)
+
+
+def _later(tried: Tried, rng: random.Random) -> Decision:
+    if tried.not_ready_s >= NOT_READY_FOR_S:
+        return Fail()
+    soon = tried.not_ready_times < NOT_READY_SOON_TIMES
+    return Again(rng.uniform(*(NOT_READY_SOON_S if soon else NOT_READY_LATE_S)), counts=False)
+
+
+def _renew(problem: Problem, tried: Tried, max_attempts: int, rng: random.Random) -> Decision:
+    if not problem.renewed and (not tried.proven or tried.refusals >= REFUSALS_BELIEVED):
+        return Fail(credential=True)
+    return _again_or_fail(tried, max_attempts, rng)
