@@ -7,8 +7,9 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector.archive.defects import BLOCK, ArchiveError, disguise
-from collector.archive.tar import Contents, TarReader
+from collector.archive.disguise import disguise
+from collector.archive.errors import ArchiveError
+from collector.archive.tar import BLOCK, Contents, TarReader
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from collector.archive.defects import ArchiveError
+from collector.archive.errors import ArchiveError
 from collector.archive.part import PartFile
 from collector.archive.reader import ArchiveReader
 from collector.engine.answers import Problem, ProblemKind, Stored

@@ -11,7 +11,10 @@ import enum
 import re
 from dataclasses import dataclass
 
-from collector.archive.defects import BLOCK, ArchiveError
+from collector.archive.errors import ArchiveError
+
+BLOCK = 512
+"""Bytes in a block: headers are one, content is padded to them."""
 
 PAX_LIMIT = 1 << 20
 """The most bytes of a pax header; it is held in memory, and real ones have a few hundred."""

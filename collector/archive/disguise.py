@@ -1,22 +1,9 @@
-"""What can be wrong with an archive, in words."""
+"""What a body is that should have been a gzip."""
 
 from __future__ import annotations
 
-BLOCK = 512
-"""Bytes in a block of a tar: enough of a body's start to tell what it is."""
-
-
-class ArchiveError(Exception):
-    """The bytes read so far are no whole archive, and no bytes to come could make them one.
-
-    Attributes:
-        unfinished: the gzip just ends too early: more bytes could have made it whole.
-    """
-
-    def __init__(self, message: str, *, unfinished: bool = False) -> None:
-        super().__init__(message)
-        self.unfinished = unfinished
-
+from collector.archive.errors import ArchiveError
+from collector.archive.tar import BLOCK, TarReader
 
 # What a file of another kind begins with.
 _KINDS = (
@@ -39,7 +26,7 @@ def disguise(start: bytes) -> str:
     for magic, kind in _KINDS:
         if start.startswith(magic):
             return f"not a gzip but {kind}"
-    if start[257:262] == b"ustar":
+    if _is_tar(start[:BLOCK]):
         return "not a gzip but a plain tar: nothing proves that its content is whole"
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
@@ -49,3 +36,11 @@ def disguise(start: bytes) -> str:
     if text.startswith((b"{", b"[")):
         return "not a gzip but JSON"
     return f"not a gzip: it begins with the bytes {start[:8].hex(' ')}"
+
+
+def _is_tar(block: bytes) -> bool:
+    try:
+        TarReader().feed(block)
+    except ArchiveError:
+        return False
+    return len(block) == BLOCK and any(block)
