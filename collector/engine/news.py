@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from collector.engine import events as e
 from collector.engine.pacing import Learned
@@ -12,21 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from collector.engine.pacing import Disbelieved
+    from collector.engine.wall import Wall
 
 OFFSET_WORTH_A_LINE_S = 0.5
-
-
-class Stamps(Protocol):
-    """As much of the wall's clock as is needed here."""
-
-    def stamp(self, now_s: float) -> str:
-        """Return the UTC time at `now_s`."""
 
 
 class News:
     """Observations that wait for the journal."""
 
-    def __init__(self, wall: Stamps) -> None:
+    def __init__(self, wall: Wall) -> None:
         self._wall = wall
         self._calls: Counter[int] = Counter()
         self._throttled: Counter[int] = Counter()

@@ -10,55 +10,30 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from collector.engine import events as e
-from collector.engine import polling, retry
 from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import Call, ExportSaid, ExportState, Problem, ProblemKind, Stored
-from collector.engine.gates import Ceilings, Circuit, InFlight, Secret
-from collector.engine.hints import HINTS, STUCK
+from collector.engine.answers import Call, Problem, ProblemKind
+from collector.engine.gates import Circuit, InFlight, Secret
 from collector.engine.lanes import Lane
 from collector.engine.news import News
+from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
 from collector.engine.state import Phase
-from collector.engine.task import stage, wanted
+from collector.engine.task import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Heard, Scope
+    from collector.engine.gates import Ceilings
     from collector.engine.state import RunState, ServerRow
+    from collector.engine.wall import Wall
 
 TURNS_FOR_EXPORTS = 7
 """While exports wait, one turn in eight goes to downloads and statuses that are due."""
-
-
-class Wall(Protocol):
-    """How the engine's clock reads on the wall's."""
-
-    def stamp(self, now_s: float) -> str:
-        """Return the UTC time at `now_s`, as the journal writes it."""
-
-    def of_unix(self, at_s: float) -> str:
-        """Return Unix seconds as the journal writes a time."""
-
-    def age_s(self, at: str, now_s: float) -> float:
-        """Return seconds from `at` to `now_s`, never negative."""
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What is remembered of a server between its facts, and may be lost with the process."""
-
-    progress: polling.Progress | None = None
-    polls: int = 0
-    status_tries: int = 0
-    not_ready_times: int = 0
-    not_ready_s: float = 0.0
-    not_before_s: float = -math.inf
 
 
 class Scheduler:
@@ -84,12 +59,17 @@ class Scheduler:
         self.state = state
         self._ceilings = ceilings
         self._wall = wall
-        self._rng = random.Random(seed)  # noqa: S311  # spreads calls, keeps no secret
         self._pacer = Pacer()
         self._in_flight = InFlight(ceilings)
         self._news = News(wall)
-        self._durations = polling.Durations()
-        self._memory: dict[int, _Memory] = {}
+        self._outcomes = Outcomes(
+            state,
+            self._in_flight.secrets,
+            self._news,
+            max_attempts=ceilings.max_attempts,
+            wall=wall,
+            rng=random.Random(seed),  # noqa: S311  # spreads calls, keeps no secret
+        )
         self._out: dict[int, Request] = {}
         self._opened: set[int] = set()
         self._recording: set[int] = set()
@@ -156,7 +136,7 @@ class Scheduler:
                 continue  # its own intent was recorded; the answer decides
             self._recording.discard(server)
             if row.phase.ended:
-                self._memory.pop(server, None)
+                self._outcomes.forget(server)
             else:
                 self._place(row, now_s)
         self.state.changed.clear()
@@ -179,10 +159,7 @@ class Scheduler:
         if self._in_flight.secrets[project.credential].refused is not None:
             self._giving_up.append(row.server)
             return
-        memory = self._remember(row.server)
-        at_s = memory.not_before_s
-        if call is Call.ASK_STATUS:
-            at_s = max(at_s, polling.ask_at(self._progress(row, now_s), self._durations, now_s))
+        at_s = self._outcomes.not_before_s(row, now_s)
         self._lanes[row.project, call].put(row.server, 0 if row.first else 1, at_s, now_s)
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
@@ -190,7 +167,7 @@ class Scheduler:
         secret = self._in_flight.secrets[self.state.projects[row.project].credential]
         self._recording.add(server)
         assert secret.refused is not None  # noqa: S101  # the only way into the list
-        return GiveUp(server, self._failed(row, wanted(row), secret.refused, now_s))
+        return GiveUp(server, self._outcomes.given_up(row, secret.refused, now_s))
 
     def _next_lane(self, now_s: float) -> Lane | None:
         """Return the lane whose turn it is; None where none may send now."""
@@ -292,7 +269,8 @@ class Scheduler:
             self._learn(action, problem, answer.heard, now_s)
             if action.call is Call.FETCH_ARCHIVE:
                 self._in_flight.download_ended()
-        events = self._consequences(action, row, answer, now_s)
+        events = self._outcomes.follow(action, row, answer, now_s)
+        self._empty_lanes_of_refused(self.state.projects[row.project].credential)
         if events:
             self._recording.add(action.server)
         else:
@@ -329,183 +307,10 @@ class Scheduler:
             news = self._pacer.passed(lane.scopes, heard.limits, action.sent_s, now_s)
         self._news.paced(news, now_s)
 
-    def _consequences(
-        self, action: Request, row: ServerRow, answer: Answer, now_s: float
-    ) -> list[e.Event]:
-        if isinstance(answer, Problem):
-            return self._after_problem(action.call, row, answer, now_s)
-        if isinstance(answer, Stored):
-            return [self._stored(row, answer, now_s)]
-        if answer.state is ExportState.FAILED:
-            said = f'the service calls the export "{answer.word}"'
-            return self._after_problem(
-                action.call, row, Problem(ProblemKind.EXPORT_FAILED, said), now_s
-            )
-        return self._after_word(action.call, row, answer, now_s)
-
-    def _after_word(
-        self, call: Call, row: ServerRow, said: ExportSaid, now_s: float
-    ) -> list[e.Event]:
-        """The export runs, or has completed."""
-        at = self._wall.stamp(now_s)
-        events: list[e.Event] = []
-        if not said.known:
-            self._news.unknown_word(row.server, said.word, now_s)
-        memory = self._remember(row.server)
-        memory.not_ready_times = 0
-        if call is Call.START_EXPORT:
-            memory.progress = polling.Progress(now_s)
-            memory.polls = memory.status_tries = 0
-            events.append(e.ExportStarted(at=at, server=row.server, export_id=said.export_id))
-        else:
-            memory.polls += 1
-            memory.status_tries = 0
-        progress = self._progress(row, now_s)
-        if said.state is ExportState.COMPLETED:
-            self._durations.add(now_s - progress.started_s)
-            events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
-            memory.polls = 0
-            return events
-        if call is Call.ASK_STATUS:
-            progress.heard(said.percent, now_s)
-            if now_s - progress.started_s >= polling.PATIENCE_S:
-                return [self._stuck(row, now_s)]
-        return events
-
-    def _after_problem(
-        self, call: Call, row: ServerRow, problem: Problem, now_s: float
-    ) -> list[e.Event]:
-        decision = retry.decide(
-            call,
-            problem,
-            self._tried(call, row, problem, now_s),
-            max_attempts=self._ceilings.max_attempts,
-            rng=self._rng,
-        )
-        memory = self._remember(row.server)
-        if call is Call.ASK_STATUS and problem.http_status is not None:
-            memory.polls += 1
-        match decision:
-            case retry.Fail(credential=credential):
-                if credential:
-                    secret = self.state.projects[row.project].credential
-                    self._in_flight.secrets[secret].refused = problem
-                    self._empty_lanes_of(secret)
-                return [self._failed(row, call, problem, now_s)]
-            case retry.Anew(after_s):
-                memory.progress = None
-                memory.not_before_s = now_s + after_s
-                return [self._attempt_failed(call, row, problem, now_s, anew=True)]
-            case retry.Again(after_s, counts):
-                memory.not_before_s = now_s + after_s
-                if counts:
-                    return [self._attempt_failed(call, row, problem, now_s, anew=False)]
-                if call is Call.START_EXPORT:
-                    at = self._wall.stamp(now_s)
-                    return [e.ExportNotStarted(at=at, server=row.server, kind=problem.kind)]
-                return []
-
-    def _tried(self, call: Call, row: ServerRow, problem: Problem, now_s: float) -> retry.Tried:
-        memory = self._remember(row.server)
-        if problem.kind is ProblemKind.NOT_READY:
-            if not memory.not_ready_times:
-                memory.not_ready_s = now_s
-            memory.not_ready_times += 1
-        secret = self._in_flight.secrets[self.state.projects[row.project].credential]
-        return retry.Tried(
-            attempts=memory.status_tries if call is Call.ASK_STATUS else row.tries,
-            doubtful=row.doubtful,
-            renewals=row.renewals,
-            not_ready_times=max(0, memory.not_ready_times - 1),
-            not_ready_s=now_s - memory.not_ready_s if memory.not_ready_times else 0.0,
-            refusals=secret.refusals,
-            proven=secret.proven,
-        )
-
-    def _empty_lanes_of(self, credential: str) -> None:
+    def _empty_lanes_of_refused(self, credential: str) -> None:
         """Whatever waits for a call with a refused secret is given up without one."""
+        if self._in_flight.secrets[credential].refused is None:
+            return
         for lane in self._lanes.values():
             if self.state.projects[lane.project].credential == credential:
                 self._giving_up += lane.empty()
-
-    def _attempt_failed(
-        self, call: Call, row: ServerRow, problem: Problem, now_s: float, *, anew: bool
-    ) -> e.AttemptFailed:
-        memory = self._remember(row.server)
-        polls, memory.polls = memory.polls, 0
-        attempt = row.tries + 1
-        if call is Call.ASK_STATUS:
-            memory.status_tries += 1
-            attempt = memory.status_tries
-        return e.AttemptFailed(
-            at=self._wall.stamp(now_s),
-            server=row.server,
-            stage=stage(call, problem.kind),
-            kind=problem.kind,
-            code=problem.code,
-            http_status=problem.http_status,
-            message=problem.message,
-            request_id=problem.request_id,
-            attempt=attempt,
-            doubtful=retry.TABLE[call, problem.kind] is retry.Rule.ONCE_MORE,
-            anew=anew,
-            polls=polls,
-        )
-
-    def _failed(
-        self, row: ServerRow, call: Call | None, problem: Problem, now_s: float
-    ) -> e.ServerFailed:
-        memory = self._remember(row.server)
-        call = call or Call.START_EXPORT
-        tries = memory.status_tries if call is Call.ASK_STATUS else row.tries
-        return e.ServerFailed(
-            at=self._wall.stamp(now_s),
-            server=row.server,
-            stage=stage(call, problem.kind),
-            kind=problem.kind,
-            code=problem.code,
-            http_status=problem.http_status,
-            message=problem.message,
-            request_id=problem.request_id,
-            attempts=tries + 1,
-            hint=problem.hint or HINTS[problem.kind],
-            polls=memory.polls,
-        )
-
-    def _stuck(self, row: ServerRow, now_s: float) -> e.ServerFailed:
-        minutes = polling.PATIENCE_S / 60
-        said = f"the export did not complete within {minutes:.0f} minutes"
-        problem = Problem(ProblemKind.EXPORT_FAILED, said, hint=STUCK)
-        return self._failed(row, Call.ASK_STATUS, problem, now_s)
-
-    def _stored(self, row: ServerRow, stored: Stored, now_s: float) -> e.ArchiveStored:
-        covers = [
-            None if at_s is None else self._wall.of_unix(at_s)
-            for at_s in (stored.oldest_s, stored.newest_s)
-        ]
-        return e.ArchiveStored(
-            at=self._wall.stamp(now_s),
-            server=row.server,
-            path=f"{row.directory}/{stored.file_name}",
-            file_name=stored.file_name,
-            bytes=stored.bytes,
-            sha256=stored.sha256,
-            members=stored.members,
-            covers_from=covers[0],
-            covers_to=covers[1],
-        )
-
-    def _remember(self, server: int) -> _Memory:
-        memory = self._memory.get(server)
-        if memory is None:
-            memory = self._memory[server] = _Memory()
-        return memory
-
-    def _progress(self, row: ServerRow, now_s: float) -> polling.Progress:
-        """Return what is known of a running export; after a restart, how long it has run."""
-        memory = self._remember(row.server)
-        if memory.progress is None:
-            export = row.export
-            age_s = 0.0 if export is None else self._wall.age_s(export.requested_at, now_s)
-            memory.progress = polling.Progress(now_s - age_s)
-        return memory.progress

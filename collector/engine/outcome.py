@@ -1,0 +1,245 @@
+"""What an answer means for its server: the events that follow from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.engine import events as e
+from collector.engine import polling, retry
+from collector.engine.answers import Call, ExportSaid, ExportState, Problem, ProblemKind, Stored
+from collector.engine.hints import HINTS, STUCK
+from collector.engine.task import stage, wanted
+
+if TYPE_CHECKING:
+    import random
+
+    from collector.engine.actions import Request
+    from collector.engine.answers import Answer
+    from collector.engine.gates import Secret
+    from collector.engine.news import News
+    from collector.engine.state import RunState, ServerRow
+    from collector.engine.wall import Wall
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of a server between its facts, and may be lost with the process."""
+
+    progress: polling.Progress | None = None
+    polls: int = 0
+    status_tries: int = 0
+    not_ready_times: int = 0
+    not_ready_s: float = 0.0
+    not_before_s: float = -math.inf
+
+
+class Outcomes:
+    """Turns answers into events, with what must be remembered of each server for it."""
+
+    def __init__(
+        self,
+        state: RunState,
+        secrets: dict[str, Secret],
+        news: News,
+        *,
+        max_attempts: int,
+        wall: Wall,
+        rng: random.Random,
+    ) -> None:
+        self._state = state
+        self._secrets = secrets
+        self._news = news
+        self._max_attempts = max_attempts
+        self._wall = wall
+        self._rng = rng
+        self._durations = polling.Durations()
+        self._memory: dict[int, _Memory] = {}
+
+    def not_before_s(self, row: ServerRow, now_s: float) -> float:
+        """Return when the call that the server's row wants is worth making."""
+        at_s = self._remember(row.server).not_before_s
+        if wanted(row) is Call.ASK_STATUS:
+            at_s = max(at_s, polling.ask_at(self._progress(row, now_s), self._durations, now_s))
+        return at_s
+
+    def forget(self, server: int) -> None:
+        """Let go of what is remembered of a server that has ended."""
+        self._memory.pop(server, None)
+
+    def given_up(self, row: ServerRow, problem: Problem, now_s: float) -> e.ServerFailed:
+        """Return the event for a server whose next call is not worth making."""
+        return self._failed(row, wanted(row) or Call.START_EXPORT, problem, now_s)
+
+    def follow(
+        self, action: Request, row: ServerRow, answer: Answer, now_s: float
+    ) -> list[e.Event]:
+        """Return what follows from the answer to an action; nothing: the same is wanted again."""
+        if isinstance(answer, Problem):
+            return self._after_problem(action.call, row, answer, now_s)
+        if isinstance(answer, Stored):
+            return [self._stored(row, answer, now_s)]
+        if answer.state is ExportState.FAILED:
+            said = f'the service calls the export "{answer.word}"'
+            return self._after_problem(
+                action.call, row, Problem(ProblemKind.EXPORT_FAILED, said), now_s
+            )
+        return self._after_word(action.call, row, answer, now_s)
+
+    def _after_word(
+        self, call: Call, row: ServerRow, said: ExportSaid, now_s: float
+    ) -> list[e.Event]:
+        """The export runs, or has completed."""
+        at = self._wall.stamp(now_s)
+        events: list[e.Event] = []
+        if not said.known:
+            self._news.unknown_word(row.server, said.word, now_s)
+        memory = self._remember(row.server)
+        memory.not_ready_times = 0
+        if call is Call.START_EXPORT:
+            memory.progress = polling.Progress(now_s)
+            memory.polls = memory.status_tries = 0
+            events.append(e.ExportStarted(at=at, server=row.server, export_id=said.export_id))
+        else:
+            memory.polls += 1
+            memory.status_tries = 0
+        progress = self._progress(row, now_s)
+        if said.state is ExportState.COMPLETED:
+            self._durations.add(now_s - progress.started_s)
+            events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
+            memory.polls = 0
+            return events
+        if call is Call.ASK_STATUS:
+            progress.heard(said.percent, now_s)
+            if now_s - progress.started_s >= polling.PATIENCE_S:
+                return [self._stuck(row, now_s)]
+        return events
+
+    def _after_problem(
+        self, call: Call, row: ServerRow, problem: Problem, now_s: float
+    ) -> list[e.Event]:
+        decision = retry.decide(
+            call,
+            problem,
+            self._tried(call, row, problem, now_s),
+            max_attempts=self._max_attempts,
+            rng=self._rng,
+        )
+        memory = self._remember(row.server)
+        if call is Call.ASK_STATUS and problem.http_status is not None:
+            memory.polls += 1
+        match decision:
+            case retry.Fail(credential=credential):
+                if credential:
+                    secret = self._state.projects[row.project].credential
+                    self._secrets[secret].refused = problem
+                return [self._failed(row, call, problem, now_s)]
+            case retry.Anew(after_s):
+                memory.progress = None
+                memory.not_before_s = now_s + after_s
+                return [self._attempt_failed(call, row, problem, now_s, anew=True)]
+            case retry.Again(after_s, counts):
+                memory.not_before_s = now_s + after_s
+                if counts:
+                    return [self._attempt_failed(call, row, problem, now_s, anew=False)]
+                if call is Call.START_EXPORT:
+                    at = self._wall.stamp(now_s)
+                    return [e.ExportNotStarted(at=at, server=row.server, kind=problem.kind)]
+                return []
+
+    def _tried(self, call: Call, row: ServerRow, problem: Problem, now_s: float) -> retry.Tried:
+        memory = self._remember(row.server)
+        if problem.kind is ProblemKind.NOT_READY:
+            if not memory.not_ready_times:
+                memory.not_ready_s = now_s
+            memory.not_ready_times += 1
+        secret = self._secrets[self._state.projects[row.project].credential]
+        return retry.Tried(
+            attempts=memory.status_tries if call is Call.ASK_STATUS else row.tries,
+            doubtful=row.doubtful,
+            renewals=row.renewals,
+            not_ready_times=max(0, memory.not_ready_times - 1),
+            not_ready_s=now_s - memory.not_ready_s if memory.not_ready_times else 0.0,
+            refusals=secret.refusals,
+            proven=secret.proven,
+        )
+
+    def _attempt_failed(
+        self, call: Call, row: ServerRow, problem: Problem, now_s: float, *, anew: bool
+    ) -> e.AttemptFailed:
+        memory = self._remember(row.server)
+        polls, memory.polls = memory.polls, 0
+        attempt = row.tries + 1
+        if call is Call.ASK_STATUS:
+            memory.status_tries += 1
+            attempt = memory.status_tries
+        return e.AttemptFailed(
+            at=self._wall.stamp(now_s),
+            server=row.server,
+            stage=stage(call, problem.kind),
+            kind=problem.kind,
+            code=problem.code,
+            http_status=problem.http_status,
+            message=problem.message,
+            request_id=problem.request_id,
+            attempt=attempt,
+            doubtful=retry.TABLE[call, problem.kind] is retry.Rule.ONCE_MORE,
+            anew=anew,
+            polls=polls,
+        )
+
+    def _failed(self, row: ServerRow, call: Call, problem: Problem, now_s: float) -> e.ServerFailed:
+        memory = self._remember(row.server)
+        tries = memory.status_tries if call is Call.ASK_STATUS else row.tries
+        return e.ServerFailed(
+            at=self._wall.stamp(now_s),
+            server=row.server,
+            stage=stage(call, problem.kind),
+            kind=problem.kind,
+            code=problem.code,
+            http_status=problem.http_status,
+            message=problem.message,
+            request_id=problem.request_id,
+            attempts=tries + 1,
+            hint=problem.hint or HINTS[problem.kind],
+            polls=memory.polls,
+        )
+
+    def _stuck(self, row: ServerRow, now_s: float) -> e.ServerFailed:
+        minutes = polling.PATIENCE_S / 60
+        said = f"the export did not complete within {minutes:.0f} minutes"
+        problem = Problem(ProblemKind.EXPORT_FAILED, said, hint=STUCK)
+        return self._failed(row, Call.ASK_STATUS, problem, now_s)
+
+    def _stored(self, row: ServerRow, stored: Stored, now_s: float) -> e.ArchiveStored:
+        covers = [
+            None if at_s is None else self._wall.of_unix(at_s)
+            for at_s in (stored.oldest_s, stored.newest_s)
+        ]
+        return e.ArchiveStored(
+            at=self._wall.stamp(now_s),
+            server=row.server,
+            path=f"{row.directory}/{stored.file_name}",
+            file_name=stored.file_name,
+            bytes=stored.bytes,
+            sha256=stored.sha256,
+            members=stored.members,
+            covers_from=covers[0],
+            covers_to=covers[1],
+        )
+
+    def _remember(self, server: int) -> _Memory:
+        memory = self._memory.get(server)
+        if memory is None:
+            memory = self._memory[server] = _Memory()
+        return memory
+
+    def _progress(self, row: ServerRow, now_s: float) -> polling.Progress:
+        """Return what is known of a running export; after a restart, how long it has run."""
+        memory = self._remember(row.server)
+        if memory.progress is None:
+            export = row.export
+            age_s = 0.0 if export is None else self._wall.age_s(export.requested_at, now_s)
+            memory.progress = polling.Progress(now_s - age_s)
+        return memory.progress
