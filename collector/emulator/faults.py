@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -47,11 +48,11 @@ _CALLS: dict[str, tuple[CallKind, ...]] = {
     "reset_after": ("export",),
     "no_export_id": ("export",),
 }
-_ONE_CALL = {
-    *get_args(OutcomeFault),
-    *get_args(ContentFault),
-    "no_export_id",
+_POSSIBLE_CALLS: dict[str, tuple[CallKind, ...]] = {
+    **dict.fromkeys(get_args(RefusalFault), CALL_KINDS),
+    "reset_after": ("export", "status"),
 }
+"""The calls that a fault's `calls` may name; a fault that is not here has no choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,10 @@ class Fault:
         require(self.times is None or self.times >= 1, f"{self.name}: times must be 1 or more")
         require(0 <= self.probability <= 1, f"{self.name}: probability must be 0 to 1")
         require(
-            not self.calls or self.name not in _ONE_CALL,
-            f"{self.name}: calls has no meaning here",
+            set(self.calls) <= set(_POSSIBLE_CALLS.get(self.name, ())),
+            f"{self.name}: calls may only name {', '.join(_POSSIBLE_CALLS.get(self.name, ()))}"
+            if self.name in _POSSIBLE_CALLS
+            else f"{self.name}: calls has no meaning here",
         )
         require(
             self.after_s is None or self.name == "forgotten_export",
@@ -122,14 +125,15 @@ class ServerFaults:
         self._server_id = server_id
         self._faults: dict[tuple[Moment, CallKind], list[tuple[int, Fault]]] = {}
         self._left: dict[int, int] = {}
+        self._chances: Counter[tuple[int, CallKind]] = Counter()
         for index, fault in enumerate(faults):
             for kind in fault.hits:
                 self._faults.setdefault((fault.moment, kind), []).append((index, fault))
             if fault.times is not None:
                 self._left[index] = fault.times
 
-    def strike(self, moment: Moment, kind: CallKind, nth: int) -> Fault | None:
-        """The fault that hits the server's `nth` call of that kind at that moment, if one does.
+    def strike(self, moment: Moment, kind: CallKind) -> Fault | None:
+        """The fault that hits a call of that kind at that moment, if one does.
 
         The first of the list that is due; it counts as having struck.
         """
@@ -137,6 +141,8 @@ class ServerFaults:
             if self._left.get(index, 1) < 1:
                 continue
             if fault.probability < 1:
+                self._chances[index, kind] += 1
+                nth = self._chances[index, kind]
                 chance = fraction(self._seed, self._server_id, index, fault.name, kind, nth)
                 if chance >= fault.probability:
                     continue

@@ -85,6 +85,10 @@ class ProjectSpec:
     servers: tuple[ServerSpec, ...] = ()
     exports_in_flight: int | None = None
 
+    def __post_init__(self) -> None:
+        require(bool(self.id), "project: an id is needed")
+        _refuse_no_exports(self.exports_in_flight)
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -134,6 +138,7 @@ class Scenario:
 
     def __post_init__(self) -> None:
         require(bool(self.tokens), "tokens: at least one is needed")
+        _refuse_no_exports(self.exports_in_flight)
         _refuse_twins("tokens", [token.value for token in self.tokens])
         _refuse_twins("projects", [project.id for project in self.projects])
         _refuse_twins("servers", [s.id for project in self.projects for s in project.servers])
@@ -147,6 +152,10 @@ class Scenario:
     def serial(self, server: ServerSpec) -> str:
         """A server's serial number."""
         return "2102" + opaque(self.seed, server.id, "serial")[:16].upper()
+
+
+def _refuse_no_exports(limit: int | None) -> None:
+    require(limit is None or limit >= 1, "exports_in_flight: must be 1 or more")
 
 
 def _refuse_twins(where: str, ids: list[str]) -> None:

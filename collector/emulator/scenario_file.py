@@ -78,10 +78,17 @@ def _refuse_unknown(mapping: Mapping[str, object], known: typing.Iterable[str], 
 def _object(wanted: Any, value: Mapping[str, object], where: str) -> Any:  # noqa: ANN401 - any dataclass, in and out
     kinds = typing.get_type_hints(wanted)
     _refuse_unknown(value, kinds, where)
+    missing = [
+        field.name
+        for field in dataclasses.fields(wanted)
+        if field.name not in value and field.default is field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ScenarioError(f"{where}: {', '.join(map(repr, missing))} must be given")
     members = {key: _value(kinds[key], of, f"{where}.{key}") for key, of in value.items()}
     try:
         return wanted(**members)
-    except (TypeError, ScenarioError) as error:
+    except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from error
 
 
@@ -107,6 +114,8 @@ def _value(wanted: Any, value: object, where: str) -> Any:  # noqa: ANN401 - the
 
 def _one_of(arguments: tuple[Any, ...], value: object, where: str) -> Any:  # noqa: ANN401 - as _value
     """The value as the one of several types that it can be."""
+    if value is None and types.NoneType in arguments:
+        return None
     objects = [of for of in arguments if dataclasses.is_dataclass(of)]
     rest = [of for of in arguments if of not in objects and of is not types.NoneType]
     if isinstance(value, Mapping) and Uniform in objects:

@@ -26,6 +26,8 @@ _LAST_ANSWERS_S = 0.1
 class Emulator:
     """The API of a scenario, on a real port, from entering the context until leaving it.
 
+    It may be entered again: it goes on where it was, on the same port, as after an outage.
+
     Beside the API it serves, unthrottled, uncounted and without a token, `/emulator/statistics`,
     `/emulator/truth` (what every archive is) and `/emulator/inventory`.
 
@@ -86,10 +88,14 @@ class Emulator:
         }
 
     async def __aenter__(self) -> Self:
-        if self.scenario.redirect_downloads:
-            port = await self._listen(self._service.object, 0)
-            self._service.objects_url = _url(self._host, port)
-        self._port = await self._listen(self._answer, self._port)
+        try:
+            self._port = await self._listen(self._answer, self._port)
+            if self.scenario.redirect_downloads:
+                port = await self._listen(self._service.object, 0)
+                self._service.objects_url = _url(self._host, port)
+        except BaseException:
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
@@ -98,8 +104,11 @@ class Emulator:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for runner in self._runners:
-            await runner.cleanup()
+        await self._close()
+
+    async def _close(self) -> None:
+        while self._runners:
+            await self._runners.pop().cleanup()
 
     async def _listen(self, answer: Any, port: int) -> int:  # noqa: ANN401 - aiohttp's own type for it is private
         # A client that goes away cancels its request: a stalled download must not outlive it.

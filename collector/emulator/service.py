@@ -38,11 +38,7 @@ class Server:
         self.dialect = _dialect(scenario, spec)
         self.calls: Counter[CallKind] = Counter()
         self.exports = 0
-        self._faults = ServerFaults(scenario.seed, spec.id, (*spec.faults, *scenario.faults))
-
-    def strike(self, moment: Moment, kind: CallKind) -> Fault | None:
-        """The fault that hits the server's latest call of that kind."""
-        return self._faults.strike(moment, kind, self.calls[kind])
+        self.faults = ServerFaults(scenario.seed, spec.id, (*spec.faults, *scenario.faults))
 
 
 def _dialect(scenario: Scenario, spec: ServerSpec) -> Dialect:
@@ -114,7 +110,7 @@ class Service:
         return await self._content(request, server, export, headers)
 
     def _strike(self, server: Server, moment: Moment, kind: CallKind) -> Fault | None:
-        fault = server.strike(moment, kind)
+        fault = server.faults.strike(moment, kind)
         if fault is not None:
             self._statistics.struck(fault.name)
         return fault

@@ -1,0 +1,176 @@
+"""`collector emulator`: the emulator as a server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collector.emulator import Emulator, Scenario
+
+_GUIDE = """\
+The emulator listens on {url}; Ctrl-C ends it.
+  servers     {servers} in {projects} projects
+  token       {token}
+  statistics  {url}/emulator/statistics
+To collect its fleet, in another terminal:
+  {inventory}
+  CLOUDDC_TOKEN={token} collector collect {file}
+"""
+
+
+@click.command(
+    name="emulator",
+    epilog="""\b
+Examples:
+  collector emulator --inventory fleet.json
+  collector emulator --servers 300 --limit 20/1s --limit project:10/30s
+  collector emulator --scenario drill.toml --listen 0.0.0.0:18080
+""",
+)
+@click.option(
+    "--scenario",
+    "scenario_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What to be, from a TOML or JSON file. The options below go over it.",
+)
+@click.option(
+    "--listen", default="127.0.0.1:18080", show_default=True, metavar="ADDR:PORT", help="Where."
+)
+@click.option("--servers", type=click.IntRange(min=1), help="How many servers.  [default: 60]")
+@click.option("--projects", type=click.IntRange(min=1), help="In how many projects.  [default: 3]")
+@click.option("--seed", type=int, help="Decides all that happens by chance.  [default: 1]")
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="[SCOPE:]N/DURATION",
+    help="At most N calls in each DURATION. SCOPE is user (the default), api, app, ip, project.",
+)
+@click.option(
+    "--inventory",
+    "inventory_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the inventory of its fleet to this file.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Once it listens, print one line: url, token, inventory (the file, or null).",
+)
+def command(
+    *,
+    scenario_file: Path | None,
+    listen: str,
+    servers: int | None,
+    projects: int | None,
+    seed: int | None,
+    limits: tuple[str, ...],
+    inventory_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Emulate the log-export API and its gateway, for drills and for other programs' tests.
+
+    Runs until SIGINT or SIGTERM, then prints its statistics as JSON.
+    """
+    import anyio  # noqa: PLC0415 - `--help` stays quick
+
+    from collector.emulator import Emulator, ScenarioError  # noqa: PLC0415 - as above
+
+    host, port = _address(listen)
+    try:
+        scenario = _scenario(scenario_file, servers, projects, seed, limits)
+    except ScenarioError as error:
+        raise click.UsageError(str(error)) from error
+    emulator = Emulator(scenario, host=host, port=port)
+    try:
+        anyio.run(_serve, emulator, inventory_file, as_json, backend_options={"use_uvloop": True})
+    except OSError as error:
+        raise click.UsageError(
+            f"{error}. Choose another --listen (now {listen}) or --inventory."
+        ) from error
+    click.echo(json.dumps(emulator.statistics(), indent=None if as_json else 1))
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        raise click.BadParameter(
+            f"{listen!r} is no ADDR:PORT, as in 127.0.0.1:18080", param_hint="--listen"
+        )
+    return host.strip("[]"), int(port)
+
+
+def _scenario(
+    file: Path | None,
+    servers: int | None,
+    projects: int | None,
+    seed: int | None,
+    limits: tuple[str, ...],
+) -> Scenario:
+    from collector.emulator import (  # noqa: PLC0415 - as in `command`
+        Lognormal,
+        Scenario,
+        Throttle,
+        fleet,
+        load_scenario,
+    )
+
+    if file is not None:
+        scenario = load_scenario(file)
+    else:
+        scenario = Scenario(
+            seed=1,
+            dialect="mixed",
+            export_duration_s=Lognormal(median=5, low=1, high=60),
+            archive_bytes=Lognormal(median=64 * 1024, low=4096, high=1024 * 1024),
+        )
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
+    if servers is not None or projects is not None or not scenario.projects:
+        servers = servers or max(60, projects or 0)
+        ready = fleet(servers=servers, projects=projects or min(3, servers), seed=scenario.seed)
+        scenario = replace(scenario, projects=ready.projects)
+    throttles = tuple(Throttle.parse(limit) for limit in limits)
+    return replace(scenario, throttles=(*scenario.throttles, *throttles))
+
+
+async def _serve(emulator: Emulator, inventory_file: Path | None, as_json: bool) -> None:
+    import signal  # noqa: PLC0415 - as in `command`
+
+    import anyio  # noqa: PLC0415 - as in `command`
+
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with emulator:
+            if inventory_file is not None:
+                inventory = json.dumps(emulator.inventory(), indent=1)
+                await anyio.Path(inventory_file).write_text(inventory + "\n", encoding="utf-8")
+            if as_json:
+                file = None if inventory_file is None else str(inventory_file)
+                ready = {"url": emulator.url, "token": emulator.token, "inventory": file}
+                click.echo(json.dumps(ready))
+            else:
+                click.echo(_guide(emulator, inventory_file), err=True)
+            sys.stdout.flush()
+            async for _ in signals:
+                break
+
+
+def _guide(emulator: Emulator, inventory_file: Path | None) -> str:
+    projects = emulator.scenario.projects
+    return _GUIDE.format(
+        url=emulator.url,
+        token=emulator.token,
+        servers=sum(len(project.servers) for project in projects),
+        projects=len(projects),
+        inventory=f"# its inventory is in {inventory_file}"
+        if inventory_file
+        else f"curl -s {emulator.url}/emulator/inventory > fleet.json",
+        file=inventory_file or "fleet.json",
+    )
