@@ -1,0 +1,171 @@
+"""Credentials entries: checked against the vendor's table, never read into memory for long."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from collector.inventory import addresses
+from collector.inventory.findings import Finding
+from collector.inventory.mistakes import suggestion
+from collector.inventory.models import Credential
+from collector.inventory.shape import unknown_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from collector.inventory.vendor import CredentialKind, Vendor
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# A name like this is a variable's for certain, and no token pasted in its place.
+CONVENTIONAL = re.compile(r"[A-Z_][A-Z0-9_]{0,63}", re.ASCII)
+SECRET_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What credentials refer to outside of the inventory.
+
+    Attributes:
+        environ: Environment variables.
+        folder: Where relative paths begin: the inventory's own directory.
+    """
+
+    environ: Mapping[str, str]
+    folder: FilePath
+
+
+def check(name: str, entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
+    """What is wrong with an entry's own fields."""
+    path = ("credentials", name)
+    kind_name = entry.get("kind")
+    known = sorted(word for word, one in vendor.kinds.items() if one.readable)
+    if not isinstance(kind_name, str):
+        yield Finding(path, "kind is missing or no text", f"write kind: {' or '.join(known)}")
+        return
+    kind = vendor.kinds.get(kind_name)
+    if kind is None:
+        yield Finding((*path, "kind"), "unknown kind", suggestion(kind_name, known))
+        return
+    if not kind.readable:
+        yield _refusal((*path, "kind"), kind_name, kind)
+        return
+    fields = ["kind", "account", *kind.fields]
+    for key, value in entry.items():
+        here = (*path, key)
+        if key not in fields:
+            yield unknown_key(here, fields)
+        elif not isinstance(value, str) or not value.strip():
+            yield Finding(here, f"{key} is no text or empty", "write it as text, in quotes")
+        else:
+            yield from _check_value(here, value, kind)
+    for key in kind.required:
+        if key not in entry:
+            yield Finding(path, f"{key} is missing", f"kind {kind_name} needs {key}")
+    for group in kind.one_of:
+        if sum(key in entry for key in group) != 1:
+            words = " or ".join(group)
+            yield Finding(path, f"not exactly one of {words} is given", f"write {words}")
+
+
+def check_used(
+    path: tuple[str, ...], entry: dict[str, Any], vendor: Vendor, around: Surroundings
+) -> Iterator[Finding]:
+    """What keeps an entry from being used here and now, its fields being right.
+
+    Args:
+        path: Where the entry stands; empty where the file names none.
+        entry: The entry.
+        vendor: Which kinds are implemented.
+        around: Where its secrets are.
+    """
+    kind = vendor.kinds.get(str(entry.get("kind")))
+    if kind is None or not kind.readable:
+        return
+    if not kind.implemented:
+        yield _refusal(path, str(entry["kind"]), kind)
+        return
+    for key, value in entry.items():
+        if not isinstance(value, str):
+            continue
+        here = (*path, key) if path else ()
+        if key in kind.variables and VARIABLE.fullmatch(value):
+            yield from _check_variable(here, value, around)
+        elif key in kind.files and value.strip():
+            yield from _check_file(here, located(value, around.folder))
+
+
+def build(name: str, entry: dict[str, Any], vendor: Vendor, folder: FilePath) -> Credential:
+    """The model of a checked entry."""
+    kind = vendor.kinds[entry["kind"]]
+    options = {
+        key: os.fspath(located(value, folder)) if key in kind.files else value
+        for key, value in entry.items()
+        if key not in ("kind", "account")
+    }
+    account = entry.get("account") or options.get(kind.account_field or "") or name
+    return Credential(name, entry["kind"], account, options)
+
+
+def located(path: str, folder: FilePath) -> FilePath:
+    """A path from an inventory: `~` is the home directory, relative ones begin at `folder`."""
+    if path.startswith("~/"):
+        return FilePath.home() / path[2:]
+    return folder / path
+
+
+def _refusal(path: tuple[str, ...], name: str, kind: CredentialKind) -> Finding:
+    what = f"credentials of kind {name} are not available in this version"
+    return Finding(path, what, kind.refusal)
+
+
+def _check_value(path: tuple[str, ...], value: str, kind: CredentialKind) -> Iterator[Finding]:
+    key = path[-1]
+    if key in kind.variables and not VARIABLE.fullmatch(value):
+        instead = "write the name of the variable that holds the secret"
+        yield Finding(path, f"{key} is no name of an environment variable", instead)
+    elif key in kind.urls:
+        try:
+            addresses.normal(value)
+        except ValueError as error:
+            yield Finding(path, f"{key} {error}", "write a URL such as https://HOST")
+
+
+def _check_variable(path: tuple[str, ...], name: str, around: Surroundings) -> Iterator[Finding]:
+    told = f"environment variable {name}" if CONVENTIONAL.fullmatch(name) else "this variable"
+    value = around.environ.get(name)
+    if value is None:
+        yield Finding(path, f"{told} is not set", "set it to the secret and start again")
+    elif not value.strip():
+        yield Finding(path, f"{told} is empty", "set it to the secret and start again")
+    elif not _sendable(value):
+        yield Finding(path, f"{told} holds more than one line, or no plain text", "set it anew")
+
+
+def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
+    instead = "name a file with the secret in it, from the inventory's directory on"
+    key = path[-1]
+    try:
+        if not file.is_file():
+            reason = "is a directory or a pipe" if file.exists() else "does not exist"
+            yield Finding(path, f"the file that {key} names {reason}", instead)
+            return
+        with file.open("rb") as stream:
+            content = stream.read(SECRET_MAX + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
+        yield Finding(path, f"the file that {key} names cannot be read ({reason})", instead)
+        return
+    if not content.strip():
+        yield Finding(path, f"the file that {key} names is empty", instead)
+    elif len(content) > SECRET_MAX or not _sendable(content.decode("latin-1")):
+        yield Finding(path, f"the file that {key} names holds more than one line", instead)
+
+
+def _sendable(secret: str) -> bool:
+    """Whether a secret can stand in an HTTP header, line ends around it aside."""
+    text = secret.strip()
+    return text.isascii() and text.isprintable()

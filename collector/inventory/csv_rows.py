@@ -1,0 +1,172 @@
+"""CSV, a row for each server, into the shape of the other formats.
+
+The column of a mistake is the number of its field, as in a spreadsheet; its line is the one on
+which the row begins. Cells are read without the white space around them. An empty cell in an
+optional column is as if the column were not there.
+
+The `credentials` column names the environment variable that holds the row's token, since a CSV
+has no place for more; without it, and where its cell is empty, that is the vendor's own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from collector.inventory.findings import Parsed, Place
+from collector.inventory.mistakes import InventoryError, Mistake, quoted, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.inventory.findings import Finding, Path
+    from collector.inventory.vendor import Vendor
+
+REQUIRED = ("project_id", "server_id")
+OPTIONAL = ("project_name", "region", "endpoint", "credentials", "name")
+TAG = "tag:"
+HEADER = "start with the header project_id,server_id, the fields separated by commas"
+# The column that a key of the common shape comes from.
+PROJECT_COLUMNS = {
+    "id": "project_id",
+    "name": "project_name",
+    "region": "region",
+    "endpoint": "endpoint",
+    "credentials": "credentials",
+}
+SERVER_COLUMNS = {"id": "server_id", "name": "name"}
+
+
+def parse(text: str, name: str, vendor: Vendor) -> Parsed:
+    """The rows of a CSV file, put together to projects.
+
+    Rows belong to one project if they agree in project_id, region and endpoint; they need not
+    stand together.
+
+    Raises:
+        InventoryError: The header is wrong, so that no row can be read.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    table = _Table(name, vendor)
+    try:
+        for row in rows:
+            if any(row):
+                table.add([cell.strip() for cell in row])
+            table.line = rows.line_num + 1
+    except csv.Error as error:
+        line = max(rows.line_num, 1)
+        what, instead = f"this is not valid CSV: {error}", "check the quotes in this row"
+        table.mistakes.append(Mistake(name, line, 1, what, instead))
+    if not table.columns:
+        return Parsed(None, table.locate, tuple(table.mistakes))
+    projects = [project.data for project in table.projects.values()]
+    data = {"version": 1, "credentials": table.entries, "projects": projects}
+    return Parsed(data, table.locate, tuple(table.mistakes))
+
+
+@dataclass(slots=True)
+class _Project:
+    """A project of the common shape, and the lines of its servers."""
+
+    data: dict[str, Any]
+    lines: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Table:
+    """Rows as they come in, the header first."""
+
+    name: str
+    vendor: Vendor
+    line: int = 1
+    columns: dict[str, int] = field(default_factory=dict)
+    projects: dict[tuple[str, str, str], _Project] = field(default_factory=dict)
+    entries: dict[str, dict[str, str]] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def add(self, row: list[str]) -> None:
+        if not self.columns:
+            self._read_header(row)
+        elif len(row) != len(self.columns):
+            what = f"the row has {len(row)} fields, the header {len(self.columns)}"
+            self._mistake(min(len(row), len(self.columns)), what, "write as many fields")
+        else:
+            self._read_row(dict(zip(self.columns, row, strict=True)))
+
+    def locate(self, findings: Sequence[Finding]) -> list[Place]:
+        """The row and field of each finding."""
+        projects = list(self.projects.values())
+        return [self._place(one.path, projects) for one in findings]
+
+    def _read_header(self, header: list[str]) -> None:
+        known = (*REQUIRED, *OPTIONAL)
+        for number, column in enumerate(header, start=1):
+            if column in self.columns:
+                self._mistake(number, f"column {quoted(column)} stands twice", "keep one of them")
+            elif column not in known and not (column.startswith(TAG) and column != TAG):
+                instead = f"{suggestion(column, known)} (tags are {TAG}KEY)"
+                self._mistake(number, f"unknown column {quoted(column)}", instead)
+            self.columns[column] = number
+        for column in REQUIRED:
+            if column not in self.columns:
+                self._mistake(1, f"column {column} is missing", HEADER)
+        if self.mistakes:
+            raise InventoryError(self.mistakes)
+
+    def _read_row(self, row: dict[str, str]) -> None:
+        for column in REQUIRED:
+            if not row[column]:
+                self._mistake(self.columns[column], f"{column} is empty", "write the vendor's id")
+                return
+        project = self._project(row)
+        server: dict[str, Any] = {"id": row["server_id"]}
+        if row.get("name"):
+            server["name"] = row["name"]
+        tags = {k.removeprefix(TAG): v for k, v in row.items() if v and k.startswith(TAG)}
+        if tags:
+            server["tags"] = tags
+        project.data["servers"].append(server)
+        project.lines.append(self.line)
+
+    def _project(self, row: dict[str, str]) -> _Project:
+        """The project of a row; what the row says of it must be what the first one said."""
+        key = (row["project_id"], row.get("region", ""), row.get("endpoint", ""))
+        data: dict[str, Any] = {
+            key: row[column] for key, column in PROJECT_COLUMNS.items() if row.get(column)
+        }
+        data.setdefault("credentials", self.vendor.variable)
+        project = self.projects.get(key)
+        if project is None:
+            self.entries[data["credentials"]] = self.vendor.entry(data["credentials"])
+            project = self.projects[key] = _Project({**data, "servers": []})
+        for field_name in ("name", "credentials"):
+            if data.get(field_name) != project.data.get(field_name):
+                column = PROJECT_COLUMNS[field_name]
+                what = f"{column} differs from that of the same project on line {project.lines[0]}"
+                self._mistake(self.columns[column], what, "write the same in each of its rows")
+        return project
+
+    def _place(self, path: Path, projects: list[_Project]) -> Place:
+        if path[:1] == ("credentials",) and len(path) > 1:
+            index = next(i for i, one in enumerate(projects) if one.data["credentials"] == path[1])
+            return self._place(("projects", index, "credentials"), projects)
+        if path[:1] != ("projects",) or len(path) == 1:
+            return Place(1, 1)
+        project = projects[int(path[1])]
+        if path[2:3] != ("servers",) or len(path) == 3:  # noqa: PLR2004 - projects, 0, servers
+            column = PROJECT_COLUMNS.get(str(path[2]) if len(path) > 2 else "id", "project_id")  # noqa: PLR2004 - projects, 0
+            return Place(project.lines[0], self.columns.get(column, 1))
+        line = project.lines[int(path[3])]
+        match path[4:]:
+            case ["tags", str(tag)]:
+                column = TAG + tag
+            case [str(key), *_]:
+                column = SERVER_COLUMNS.get(key, "server_id")
+            case _:
+                column = "server_id"
+        return Place(line, self.columns.get(column, 1))
+
+    def _mistake(self, column: int, what: str, instead: str) -> None:
+        self.mistakes.append(Mistake(self.name, self.line, column, what, instead))

@@ -1,0 +1,76 @@
+"""JSON into plain data, and places in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from collector.inventory import yaml_events
+from collector.inventory.findings import Parsed
+from collector.inventory.mistakes import InventoryError, Mistake, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.inventory.findings import Finding, Place
+
+# What JSON allows in text and YAML does not, or takes for the end of a line; halves of characters.
+_ODD = re.compile("[\t\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+DIGITS_MAX = 300
+
+
+def parse(text: str, name: str) -> Parsed:
+    """The value of a JSON file.
+
+    Raises:
+        InventoryError: The text is not JSON.
+    """
+    repeated: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            keys = [key for key, _ in pairs]
+            repeated.extend(key for key in found if keys.count(key) > 1)
+        return found
+
+    try:
+        data = json.loads(text, object_pairs_hook=unique, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        what = f"this is not valid JSON: {error.msg}"
+        instead = "check the quotes, commas and brackets here"
+        raise InventoryError([Mistake(name, error.lineno, error.colno, what, instead)]) from None
+    except RecursionError:
+        what, instead = "this is nested too deeply", "an inventory has six levels"
+        raise InventoryError([Mistake(name, 1, 1, what, instead)]) from None
+    mistakes = _repeated(text, name, repeated) if repeated else ()
+    return Parsed(data, lambda findings: _locate(text, findings), mistakes)
+
+
+def _integer(digits: str) -> int | float:
+    """Python refuses to read very long integers, which no field of an inventory takes anyway."""
+    return int(digits) if len(digits) < DIGITS_MAX else float(digits)
+
+
+def _locate(text: str, findings: Sequence[Finding]) -> list[Place]:
+    return yaml_events.locate(_as_yaml(text), findings)
+
+
+def _repeated(text: str, name: str, keys: list[str]) -> tuple[Mistake, ...]:
+    instead = "keep one of them"
+    try:
+        found = yaml_events.repeated_keys(_as_yaml(text), name)
+    except InventoryError:
+        found = ()
+    # YAML cannot read quite every JSON text; then the keys are told without their places.
+    return found or tuple(
+        Mistake(name, 1, 1, f"the key {quoted(key)} stands twice in one object", instead)
+        for key in keys
+    )
+
+
+def _as_yaml(text: str) -> str:
+    """The text in which YAML finds the same keys at the same places."""
+    return _HALF.sub(r"\\u003f", _ODD.sub(" ", text))

@@ -1,0 +1,191 @@
+"""From the bytes of a file to an `Inventory`, or to everything that is wrong with them."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
+
+from collector.inventory import checks, credentials, csv_rows, json_text, toml_lines, yaml_events
+from collector.inventory.credentials import Surroundings
+from collector.inventory.mistakes import InventoryError, Mistake
+from collector.inventory.models import (
+    DOWNLOADS,
+    SHARE,
+    Credential,
+    Inventory,
+    Limits,
+    Project,
+    Server,
+)
+from collector.inventory.shape import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from collector.inventory.findings import Finding, Parsed
+    from collector.inventory.shape import DefaultsShape, InventoryShape, ProjectShape
+    from collector.inventory.vendor import Vendor
+
+BYTES_MAX = 64_000_000
+START = "start with version: 1, then credentials and projects"
+
+
+def load(
+    source: Path | BinaryIO,
+    *,
+    vendor: Vendor,
+    environ: Mapping[str, str],
+    name: str | None = None,
+) -> Inventory:
+    """Read an inventory and check everything that can be checked without the network.
+
+    The format follows the name's ending: `.yaml`, `.yml`, `.json`, `.toml` or `.csv`. Under any
+    other name, and from a stream, it is JSON if it begins with `{`, else YAML. The text is UTF-8.
+
+    Args:
+        source: A file, or a binary stream such as `sys.stdin.buffer`, which is read to its end.
+        vendor: What the fleet's provider knows: regions and kinds of credentials.
+        environ: Where credentials look up their variables, as a rule `os.environ`.
+        name: The name to use in messages; by default the path, or `<stdin>` for a stream.
+
+    Raises:
+        InventoryError: The inventory cannot be used; every mistake is named, with its place.
+    """
+    if name is None:
+        name = str(source) if isinstance(source, Path) else "<stdin>"
+    folder = source.parent.absolute() if isinstance(source, Path) else Path.cwd()
+    raw = _read(source, name)
+    with _no_collection():
+        parsed = _parse(_decoded(raw, name), name, vendor)
+        document = _checked(parsed, name, vendor, Surroundings(environ, folder))
+        return _built(document, name, hashlib.sha256(raw).hexdigest(), vendor, folder)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the collector of cycles from walking, again and again, data that holds none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read(source: Path | BinaryIO, name: str) -> bytes:
+    try:
+        if isinstance(source, Path):
+            with source.open("rb") as stream:
+                raw = stream.read(BYTES_MAX + 1)
+        else:
+            raw = source.read(BYTES_MAX + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
+        _fail(name, f"the inventory cannot be read ({reason})", "name a file that can be read")
+    if len(raw) > BYTES_MAX:
+        _fail(name, "the inventory is larger than 64 MB", "split it into several")
+    return raw
+
+
+def _decoded(raw: bytes, name: str) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8-sig")) + 1
+        _fail(name, "this is not UTF-8", "save the file as UTF-8", line, column)
+
+
+def _parse(text: str, name: str, vendor: Vendor) -> Parsed:
+    if not text.strip():
+        _fail(name, "the inventory is empty", START)
+    suffix = Path(name).suffix.lower()
+    if suffix == ".toml":
+        return toml_lines.parse(text, name)
+    if suffix == ".csv":
+        return csv_rows.parse(text, name, vendor)
+    yaml_named = suffix in (".yaml", ".yml")
+    if suffix == ".json" or (not yaml_named and text.lstrip().startswith("{")):
+        return json_text.parse(text, name)
+    parsed = yaml_events.parse(text, name)
+    if parsed.data is None:
+        _fail(name, "the inventory is empty", START)
+    return parsed
+
+
+def _checked(parsed: Parsed, name: str, vendor: Vendor, around: Surroundings) -> InventoryShape:
+    """The document, if nothing is wrong with it."""
+    document, findings = Shape().check(parsed.data)
+    if isinstance(parsed.data, dict):
+        findings.extend(checks.check(parsed.data, vendor, around))
+    if findings or parsed.mistakes or document is None:
+        raise InventoryError([*parsed.mistakes, *_mistakes(findings, parsed, name)])
+    return document
+
+
+def _mistakes(findings: list[Finding], parsed: Parsed, name: str) -> Iterator[Mistake]:
+    for finding, place in zip(findings, parsed.locate(findings), strict=True):
+        what = finding.what
+        if not place.exact:
+            what += f" (at {_told(finding.path)})"
+        yield Mistake(name, place.line, place.column, what, finding.instead)
+
+
+def _told(path: tuple[str | int, ...]) -> str:
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path]
+    return "".join(steps).removeprefix(".")
+
+
+def _built(
+    document: InventoryShape, name: str, sha256: str, vendor: Vendor, folder: Path
+) -> Inventory:
+    defaults = document.get("defaults", cast("DefaultsShape", {}))
+    entries = document.get("credentials") or {vendor.variable: vendor.entry(vendor.variable)}
+    limits = defaults.get("limits", {})
+    built = {one: credentials.build(one, entry, vendor, folder) for one, entry in entries.items()}
+    return Inventory(
+        version=document["version"],
+        source_name=name,
+        sha256=sha256,
+        projects=tuple(_project(one, defaults, built, vendor) for one in document["projects"]),
+        credentials=built,
+        downloads=limits.get("downloads", DOWNLOADS),
+        bytes_per_second=limits.get("bytes_per_second"),
+    )
+
+
+def _project(
+    project: ProjectShape,
+    defaults: DefaultsShape,
+    entries: Mapping[str, Credential],
+    vendor: Vendor,
+) -> Project:
+    limits: dict[str, Any] = {**defaults.get("limits", {}), **project.get("limits", {})}
+    chosen = checks.chosen(project, defaults, entries, vendor)
+    return Project(
+        id=project["id"],
+        name=project.get("name", project["id"]),
+        endpoint=checks.endpoint(project, vendor),
+        region=project.get("region"),
+        credentials=cast("str", chosen),
+        limits=Limits(
+            limits.get("requests_per_second"),
+            limits.get("exports_in_flight"),
+            limits.get("share", SHARE),
+        ),
+        servers=tuple(
+            [
+                Server(one["id"], one.get("name", one["id"]), one.get("tags") or {})
+                for one in project["servers"]
+            ]
+        ),
+    )
+
+
+def _fail(name: str, what: str, instead: str, line: int = 1, column: int = 1) -> NoReturn:
+    raise InventoryError([Mistake(name, line, column, what, instead)])

@@ -1,0 +1,80 @@
+"""What is wrong with an inventory, and where: the words a person reads."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.errors import CollectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PRINTED_MAX = 50
+QUOTED_MAX = 60
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One thing to change in one place.
+
+    Attributes:
+        file: The file's name as it was given, or `<stdin>`.
+        line: Counted from 1.
+        column: Counted from 1, in characters. In CSV it is the number of the field, as in a
+            spreadsheet.
+        what: What is wrong. Never holds the value of a secret.
+        instead: What would be right.
+    """
+
+    file: str
+    line: int
+    column: int
+    what: str
+    instead: str
+
+    @property
+    def text(self) -> str:
+        """The mistake as one line, in the form that editors jump to."""
+        return f"{self.file}:{self.line}:{self.column}: {self.what}; {self.instead}"
+
+
+class InventoryError(CollectorError):
+    """An inventory or a selection that cannot be used as it stands.
+
+    Its text is one line for each mistake, `file:line:column: what is wrong; what would be right`;
+    after fifty it says how many more there are.
+
+    Attributes:
+        problems: Every mistake, in the order of the file.
+    """
+
+    def __init__(self, problems: Iterable[Mistake]) -> None:
+        self.problems = tuple(sorted(set(problems), key=lambda one: (one.line, one.column)))
+        lines = [problem.text for problem in self.problems[:PRINTED_MAX]]
+        if len(self.problems) > PRINTED_MAX:
+            lines.append(f"and {len(self.problems) - PRINTED_MAX} more")
+        super().__init__("\n".join(lines))
+
+
+def quoted(text: str) -> str:
+    """Text from a file as it may stand in a message: short, on one line, printable."""
+    short = text if len(text) <= QUOTED_MAX else text[: QUOTED_MAX - 1] + "…"
+    return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short) + "'"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, or None if nothing is near."""
+    by_lower = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(word.lower()[:QUOTED_MAX], by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The second half of a mistake about an unknown word: the nearest one, else all of them."""
+    words = sorted(known)
+    near = nearest(word, words)
+    if near is not None:
+        return f"did you mean {quoted(near)}?"
+    return f"known are {', '.join(words)}" if words else "none is known here"

@@ -1,0 +1,297 @@
+"""The shape of version 1, as people write it, and what to say where a file has another one.
+
+The shape is told once, in the types below. pydantic checks files against them, the published JSON
+Schema is made from them, and the hints of mistakes are their descriptions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, cast
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    with_config,
+)
+
+# pydantic reads the one of typing only from Python 3.12 on
+from typing_extensions import TypedDict
+
+from collector.inventory.findings import Finding, Path
+from collector.inventory.mistakes import quoted, suggestion
+from collector.inventory.sizes import parse_size
+
+if TYPE_CHECKING:
+    from collector.inventory.vendor import CredentialKind, Vendor
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+LATER = ("discover", "notify")
+SECRET_WORDS = frozenset(
+    {
+        *("ak", "apikey", "credential", "key", "pass", "passphrase"),
+        *("passwd", "password", "pwd", "secret", "sk", "token"),
+    }
+)
+
+# An id goes into URLs: no control characters, no slash, and neither "." nor "..".
+ID = r"^(?:[^/\x00-\x1f\x7f-\x9f]*[^/.\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*|\.{3,})$"
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, str):
+        return parse_size(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError("is no size")
+
+
+def _text(words: str) -> Any:  # noqa: ANN401 - the metadata of a type
+    return Field(min_length=1, description=words)
+
+
+Version = Annotated[int, Field(ge=1, le=1, description="write version: 1", examples=[1])]
+Name = Annotated[str, _text("a name, as text")]
+Id = Annotated[
+    str,
+    Field(
+        min_length=1,
+        pattern=ID,
+        description="the vendor's id, as text without slashes or control characters",
+    ),
+]
+Rate = Annotated[
+    float, Field(gt=0, allow_inf_nan=False, description="calls a second, a number above 0")
+]
+Count = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+Share = Annotated[
+    float, Field(gt=0, le=1, description="a part of any learned limit, above 0 and at most 1")
+]
+Size = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": r"^\d+(\.\d+)?\s*([kKmMgGtT]?[iI]?[bB])?$"},
+            ]
+        }
+    ),
+    Field(description="bytes a second, such as 50MB or 1048576"),
+]
+Tags = Annotated[dict[str, str], Field(description="tags as key: value, both text")]
+
+
+@with_config(STRICT)
+class ServerShape(TypedDict):
+    """One physical server."""
+
+    id: Id
+    name: NotRequired[Name]
+    tags: NotRequired[Tags]
+
+
+@with_config(STRICT)
+class LimitsShape(TypedDict):
+    """Ceilings for one project; absent means none of our own."""
+
+    requests_per_second: NotRequired[Rate]
+    exports_in_flight: NotRequired[Count]
+    share: NotRequired[Share]
+
+
+@with_config(STRICT)
+class RunLimitsShape(LimitsShape):
+    """Ceilings for each project, and those of the whole run."""
+
+    downloads: NotRequired[Count]
+    bytes_per_second: NotRequired[Size]
+
+
+@with_config(STRICT)
+class ProjectShape(TypedDict):
+    """One project at one endpoint."""
+
+    id: Id
+    name: NotRequired[Name]
+    region: NotRequired[Annotated[str, _text("a region that the vendor has")]]
+    endpoint: NotRequired[Annotated[str, _text("an endpoint such as https://HOST")]]
+    credentials: NotRequired[Annotated[str, _text("the name of an entry under credentials")]]
+    limits: NotRequired[Annotated[LimitsShape, Field(description="limits for this project")]]
+    servers: Annotated[
+        list[ServerShape], Field(description="a list of servers, each with an id at least")
+    ]
+
+
+@with_config(STRICT)
+class DefaultsShape(TypedDict):
+    """What holds for each project that says nothing else."""
+
+    credentials: NotRequired[Annotated[str, _text("the name of an entry under credentials")]]
+    limits: NotRequired[Annotated[RunLimitsShape, Field(description="limits for each project")]]
+
+
+@with_config(STRICT)
+class InventoryShape(TypedDict):
+    """An inventory, version 1."""
+
+    version: Version
+    credentials: NotRequired[
+        Annotated[
+            dict[str, dict[str, Any]],
+            Field(description="entries such as ops: {kind: token, token_env: CLOUDDC_TOKEN}"),
+        ]
+    ]
+    defaults: NotRequired[
+        Annotated[DefaultsShape, Field(description="credentials and limits for each project")]
+    ]
+    projects: Annotated[
+        list[ProjectShape],
+        Field(min_length=1, description="a list of projects, each with id, region and servers"),
+    ]
+
+
+class Shape:
+    """The check of one file against `InventoryShape`."""
+
+    def __init__(self) -> None:
+        self._adapter = TypeAdapter(InventoryShape)
+
+    def check(self, data: object) -> tuple[InventoryShape | None, list[Finding]]:
+        """The file's content where it has the shape, else what is wrong with it."""
+        if not isinstance(data, dict):
+            instead = "start with version: 1, then credentials and projects"
+            return None, [Finding((), f"the inventory is {_kind(data)}, no mapping", instead)]
+        try:
+            return self._adapter.validate_python(data), []
+        except ValidationError as error:
+            schema = self.schema()
+            details = error.errors(include_url=False, include_input=False)
+            return None, [_finding(one["type"], one["loc"], data, schema) for one in details]
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema, draft 2020-12, of the shape."""
+        return self._adapter.json_schema()
+
+
+def unknown_key(path: Path, known: list[str]) -> Finding:
+    """What to say about a key that no version-1 inventory has at this place."""
+    key = str(path[-1])
+    if key in LATER:
+        what, instead = f"{key} is not available in this version", "leave it out"
+    elif key.lower().replace("-", "_").split("_")[-1] in SECRET_WORDS:
+        what = f"{quoted(key)} looks like a secret, which never stands in an inventory"
+        instead = "put it into an environment variable or a file, and name that"
+    else:
+        what, instead = f"unknown key {quoted(key)}", suggestion(key, known)
+    return Finding(path, what, instead, at_key=True)
+
+
+def _finding(kind: str, location: Path, data: object, schema: dict[str, Any]) -> Finding:
+    """One of pydantic's errors in our words, without any value of the file."""
+    if location and location[-1] == "[key]":
+        return Finding(location[:-1], "the key is no valid text", "write it as text", at_key=True)
+    key = quoted(str(location[-1])) if location else "the inventory"
+    if kind == "extra_forbidden":
+        known = list(_described(location[:-1], schema)["properties"])
+        return unknown_key(location, known)
+    instead = _described(location, schema).get("description", "see the inventory's schema")
+    if kind == "missing":
+        return Finding(location[:-1], f"{key} is missing", instead)
+    value = _value(location, data)
+    if kind.endswith("_type"):
+        if kind == "string_type" and isinstance(value, (bool, int, float)):
+            instead += ": put it in quotes"
+        return Finding(location, f"{key} is {_kind(value)}", instead)
+    if kind == "string_pattern_mismatch":
+        return Finding(location, f"{key} cannot stand in a URL", instead)
+    if value in ("", []):
+        return Finding(location, f"{key} is empty", instead)
+    if kind == "string_unicode":
+        return Finding(location, f"{key} holds half a character", instead)
+    return Finding(location, f"{key} is out of range", instead)
+
+
+def _described(path: Path, schema: dict[str, Any]) -> dict[str, Any]:
+    """The part of a JSON Schema that describes the values at a path."""
+    here = schema
+    for step in path:
+        here = _resolved(here, schema)
+        if isinstance(step, int):
+            here = here["items"]
+        elif "properties" in here:
+            here = here["properties"].get(step, {})
+        else:
+            # An entry of a mapping with free keys is described where the mapping is.
+            here = {**here, **here.get("additionalProperties", {})}
+    return {**_resolved(here, schema), **here}
+
+
+def _resolved(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in part:
+        return part
+    return cast("dict[str, Any]", schema["$defs"][part["$ref"].rpartition("/")[2]])
+
+
+def _value(path: Path, data: Any) -> object:  # noqa: ANN401 - whatever a file held
+    for step in path:
+        data = data[step]
+    return data
+
+
+def _kind(value: object) -> str:
+    """What a value is, in the words of people who write files."""
+    words = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a mapping",
+        type(None): "empty",
+    }
+    return words.get(type(value), "a date or a time")
+
+
+def schema(vendor: Vendor | None = None) -> dict[str, Any]:
+    """JSON Schema, draft 2020-12, of an inventory.
+
+    Args:
+        vendor: Whose kinds of credentials to describe; without one, any entry is allowed that has
+            a `kind`.
+    """
+    found = Shape().schema()
+    entry: dict[str, Any] = {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {"kind": {"type": "string"}},
+    }
+    if vendor is not None:
+        kinds = {name: kind for name, kind in vendor.kinds.items() if kind.readable}
+        entry = {"oneOf": [_entry_schema(name, kind) for name, kind in kinds.items()]}
+    found["properties"]["credentials"]["additionalProperties"] = entry
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **found,
+        "title": "Inventory, version 1",
+    }
+
+
+def _entry_schema(name: str, kind: CredentialKind) -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1}
+    groups = [{"oneOf": [{"required": [one]} for one in group]} for group in kind.one_of]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["kind", *kind.required],
+        "properties": {
+            "kind": {"const": name},
+            "account": text,
+            **dict.fromkeys(kind.fields, text),
+        },
+        **({"allOf": groups} if groups else {}),
+    }

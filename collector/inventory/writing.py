@@ -1,0 +1,72 @@
+"""A selection in the inventory's own shape, which `load` reads again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collector.inventory.models import Credential, Limits, Project, Selection, Server
+
+
+def to_mapping(selection: Selection) -> dict[str, Any]:
+    """What a selection matches, as an inventory with every default written out.
+
+    Projects stand in the order of the inventory, those without a selected server left out; servers
+    in the order to collect.
+    """
+    inventory = selection.inventory
+    servers: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in selection.servers:
+        servers.setdefault(_key(one.project), []).append(_server(one.server))
+    limits: dict[str, Any] = {"downloads": inventory.downloads}
+    if inventory.bytes_per_second is not None:
+        limits["bytes_per_second"] = inventory.bytes_per_second
+    return {
+        "version": inventory.version,
+        "credentials": {
+            name: _credential(credential) for name, credential in inventory.credentials.items()
+        },
+        "defaults": {"limits": limits},
+        "projects": [
+            _project(project, servers[_key(project)])
+            for project in inventory.projects
+            if _key(project) in servers
+        ],
+    }
+
+
+def _key(project: Project) -> tuple[str, str]:
+    return project.endpoint, project.id
+
+
+def _credential(credential: Credential) -> dict[str, str]:
+    return {"kind": credential.kind, **credential.options, "account": credential.account}
+
+
+def _project(project: Project, servers: list[dict[str, Any]]) -> dict[str, Any]:
+    region = {} if project.region is None else {"region": project.region}
+    return {
+        "id": project.id,
+        "name": project.name,
+        **region,
+        "endpoint": project.endpoint,
+        "credentials": project.credentials,
+        "limits": _limits(project.limits),
+        "servers": servers,
+    }
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    ceilings = {
+        "requests_per_second": limits.requests_per_second,
+        "exports_in_flight": limits.exports_in_flight,
+    }
+    return {
+        **{key: value for key, value in ceilings.items() if value is not None},
+        "share": limits.share,
+    }
+
+
+def _server(server: Server) -> dict[str, Any]:
+    tags = {"tags": dict(server.tags)} if server.tags else {}
+    return {"id": server.id, "name": server.name, **tags}

@@ -1,0 +1,1 @@
+"""Fleet APIs: the protocol they are spoken through, and a folder for each vendor."""

@@ -1,0 +1,1 @@
+"""Huawei Cloud CloudDC: physical servers and the export of their logs."""
