@@ -1,0 +1,394 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import resource
+import shutil
+import tarfile
+import tracemalloc
+import zlib
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, store
+from collector.engine.answers import Problem, ProblemKind, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from pathlib import Path
+
+NAME = "SN1-dump.tar.gz"
+
+
+def archive_of(size: int, *, level: int = 9) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for number, mtime in enumerate([1_700_000_000, 1_600_000_000]):
+            info = tarfile.TarInfo(f"var/log/{number}")
+            info.size, info.mtime = size, mtime
+            tar.addfile(info, io.BytesIO(b"0123456789abcdef" * (size // 16)))
+    return gzip.compress(out.getvalue(), level, mtime=0)
+
+
+SMALL = archive_of(4_096)
+LARGE = archive_of(2 * PIECE_BYTES, level=0)
+
+
+async def arriving(*chunks: bytes | Problem) -> AsyncIterator[bytes | Problem]:
+    for chunk in chunks:
+        yield chunk
+
+
+def in_chunks(body: bytes, size: int = 100_000) -> list[bytes]:
+    return [body[start : start + size] for start in range(0, len(body), size)]
+
+
+def stored(
+    directory: Path,
+    chunks: Iterable[bytes | Problem],
+    *,
+    length: int | None = None,
+    throttle: Callable[[int], Awaitable[None]] | None = None,
+) -> Stored | Problem:
+    async def main() -> Stored | Problem:
+        return await store(
+            arriving(*chunks),
+            directory,
+            NAME,
+            length=length,
+            throttle=throttle,
+            threads=anyio.CapacityLimiter(1),
+        )
+
+    return anyio.run(main)
+
+
+def kind(answer: Stored | Problem) -> ProblemKind:
+    assert isinstance(answer, Problem)
+    return answer.kind
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "payments" / "bms-001"
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("told", [True, False], ids=["with length", "without length"])
+def test_a_whole_archive_is_stored_under_its_name(directory: Path, body: bytes, told: bool) -> None:
+    answer = stored(directory, in_chunks(body), length=len(body) if told else None)
+    assert answer == Stored(
+        file_name=NAME,
+        bytes=len(body),
+        sha256=hashlib.sha256(body).hexdigest(),
+        members=2,
+        oldest_s=1_600_000_000,
+        newest_s=1_700_000_000,
+    )
+    assert [path.name for path in directory.iterdir()] == [NAME]
+    assert (directory / NAME).read_bytes() == body
+
+
+@pytest.mark.parametrize("surplus", [-1, 0, 1])
+def test_no_byte_is_lost_where_small_and_large_meet(directory: Path, surplus: int) -> None:
+    body = SMALL + bytes(AT_ONCE_BYTES + surplus - len(SMALL))
+    assert isinstance(stored(directory, [body], length=len(body)), Stored)
+    assert (directory / NAME).read_bytes() == body
+
+
+def test_empty_chunks_mean_nothing(directory: Path) -> None:
+    assert isinstance(stored(directory, [b"", SMALL[:9], b"", SMALL[9:], b""]), Stored)
+
+
+def test_files_and_directories_are_their_owners_alone(directory: Path) -> None:
+    mask = os.umask(0)
+    try:
+        stored(directory, [SMALL])
+    finally:
+        os.umask(mask)
+    for path, mode in [
+        (directory / NAME, 0o600),
+        (directory, 0o700),
+        (directory.parent, 0o700),
+    ]:
+        assert path.stat().st_mode & 0o777 == mode
+
+
+CUT_OFF = Problem(ProblemKind.CUT, "the connection was reset")
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+def test_a_problem_in_the_stream_is_the_answer(directory: Path, body: bytes) -> None:
+    assert stored(directory, [*in_chunks(body), CUT_OFF]) is CUT_OFF
+    assert not directory.exists() or not list(directory.iterdir())
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("difference", "message"),
+    [
+        (1, "{0} of the {1} bytes promised arrived"),
+        (-1, "more than the {1} bytes promised arrived"),
+    ],
+    ids=["fewer", "more"],
+)
+def test_a_body_of_another_length_than_promised_is_cut(
+    directory: Path, body: bytes, difference: int, message: str
+) -> None:
+    promised = len(body) + difference
+    answer = stored(directory, in_chunks(body), length=promised)
+    assert answer == Problem(ProblemKind.CUT, message.format(len(body), promised))
+    assert not directory.exists() or not list(directory.iterdir())
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+def test_an_unfinished_gzip_is_cut_unless_all_promised_bytes_arrived(
+    directory: Path, body: bytes
+) -> None:
+    cut = body[:-1]
+    assert stored(directory, in_chunks(cut)) == Problem(
+        ProblemKind.CUT, "the gzip is cut off; the service had not said how long it is"
+    )
+    assert stored(directory, in_chunks(cut), length=len(cut)) == Problem(
+        ProblemKind.INVALID_ARCHIVE,
+        f"the gzip is cut off, though all {len(cut)} bytes promised arrived",
+    )
+
+
+def test_what_is_no_archive_never_touches_the_disk_where_it_is_small(directory: Path) -> None:
+    answer = stored(directory, [b"<html>sorry</html>"])
+    assert answer == Problem(ProblemKind.INVALID_ARCHIVE, "not a gzip but a web page (HTML)")
+    assert not directory.exists()
+
+
+def test_an_empty_body_is_no_archive(directory: Path) -> None:
+    answer = stored(directory, [], length=0)
+    assert answer == Problem(ProblemKind.INVALID_ARCHIVE, "the body is empty")
+
+
+def test_a_damaged_archive_leaves_nothing_and_the_rest_of_it_is_not_asked_for(
+    directory: Path,
+) -> None:
+    asked = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal asked
+        for chunk in in_chunks(LARGE[: 2 * PIECE_BYTES] + bytes(100 * PIECE_BYTES), PIECE_BYTES):
+            asked += 1
+            yield chunk
+
+    damaged = bytearray(LARGE)
+    damaged[PIECE_BYTES : PIECE_BYTES + 70_000] = b"\xff" * 70_000
+    chunks = in_chunks(bytes(damaged), PIECE_BYTES)
+
+    async def counted() -> AsyncIterator[bytes | Problem]:
+        nonlocal asked
+        for chunk in chunks:
+            asked += 1
+            yield chunk
+
+    async def main() -> Stored | Problem:
+        return await store(
+            counted(),
+            directory,
+            NAME,
+            length=None,
+            throttle=None,
+            threads=anyio.CapacityLimiter(1),
+        )
+
+    assert kind(anyio.run(main)) is ProblemKind.INVALID_ARCHIVE
+    assert asked == 2 < len(chunks)
+    assert not list(directory.iterdir())
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+def test_what_an_earlier_try_has_left_is_replaced(directory: Path, body: bytes) -> None:
+    directory.mkdir(parents=True)
+    (directory / f"{NAME}.part").write_bytes(b"stale")
+    (directory / NAME).write_bytes(b"cut by a crash of the disk")
+    assert isinstance(stored(directory, in_chunks(body)), Stored)
+    assert [path.name for path in directory.iterdir()] == [NAME]
+    assert (directory / NAME).read_bytes() == body
+
+
+def test_what_an_earlier_try_has_left_goes_with_the_problem(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    (directory / f"{NAME}.part").write_bytes(b"stale")
+    assert stored(directory, [CUT_OFF]) is CUT_OFF
+    assert not list(directory.iterdir())
+
+
+@pytest.mark.parametrize("planted", [NAME, f"{NAME}.part"])
+def test_a_planted_link_is_replaced_and_not_followed(
+    directory: Path, tmp_path: Path, planted: str
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    directory.mkdir(parents=True)
+    (directory / planted).symlink_to(victim)
+    assert isinstance(stored(directory, [SMALL]), Stored)
+    assert victim.read_bytes() == b"precious"
+    assert not (directory / NAME).is_symlink()
+    assert (directory / NAME).read_bytes() == SMALL
+
+
+def test_a_link_in_place_of_the_directory_is_not_followed(directory: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    directory.parent.mkdir()
+    directory.symlink_to(elsewhere)
+    assert kind(stored(directory, [SMALL])) is ProblemKind.DISK
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_disk_error_names_the_file_and_the_reason(directory: Path) -> None:
+    directory.parent.write_bytes(b"a file in the way")
+    assert stored(directory, [SMALL]) == Problem(
+        ProblemKind.DISK, f"cannot write {directory / NAME}: Not a directory (ENOTDIR)"
+    )
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+def test_a_disk_that_takes_no_more_is_a_disk_error(directory: Path, body: bytes) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    room = len(body) // 2  # the system writes up to here, and refuses the rest
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        answer = stored(directory, in_chunks(body))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert answer == Problem(
+        ProblemKind.DISK, f"cannot write {directory / NAME}: File too large (EFBIG)"
+    )
+    assert not list(directory.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a read-only directory")
+def test_a_read_only_directory_is_a_disk_error(directory: Path) -> None:
+    directory.mkdir(parents=True, mode=0o500)
+    assert stored(directory, [SMALL]) == Problem(
+        ProblemKind.DISK, f"cannot write {directory / NAME}: Permission denied (EACCES)"
+    )
+
+
+def test_a_directory_under_the_archives_name_is_a_disk_error(directory: Path) -> None:
+    (directory / NAME).mkdir(parents=True)
+    assert kind(stored(directory, [SMALL])) is ProblemKind.DISK
+    assert [path.name for path in directory.iterdir()] == [NAME]
+
+
+def test_a_run_that_was_removed_is_not_made_anew(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert kind(stored(run / "payments" / "bms-001", [SMALL])) is ProblemKind.DISK
+    assert not run.exists()
+
+
+def test_a_directory_removed_meanwhile_is_a_disk_error(directory: Path) -> None:
+    async def main() -> Stored | Problem:
+        async def removing() -> AsyncIterator[bytes | Problem]:
+            for chunk in in_chunks(LARGE[:-9]):
+                yield chunk
+            shutil.rmtree(directory)
+            yield LARGE[-9:]
+
+        return await store(
+            removing(),
+            directory,
+            NAME,
+            length=None,
+            throttle=None,
+            threads=anyio.CapacityLimiter(1),
+        )
+
+    assert kind(anyio.run(main)) is ProblemKind.DISK
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+def test_a_cancelled_download_has_no_name_and_no_open_file(directory: Path, body: bytes) -> None:
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def stopped() -> AsyncIterator[bytes | Problem]:
+                for chunk in in_chunks(body):
+                    yield chunk
+                tasks.cancel_scope.cancel()
+                await anyio.sleep_forever()
+
+            await store(
+                stopped(),
+                directory,
+                NAME,
+                length=None,
+                throttle=None,
+                threads=anyio.CapacityLimiter(1),
+            )
+
+    anyio.run(main)  # imports and worker threads are there from now on
+    opened = len(os.listdir("/dev/fd"))
+    anyio.run(main)
+    assert len(os.listdir("/dev/fd")) == opened
+    assert not (directory / NAME).exists()
+
+
+def test_each_chunk_passes_the_throttle_before_the_next_is_asked_for(directory: Path) -> None:
+    log: list[str] = []
+
+    async def throttle(size: int) -> None:
+        log.append(f"throttled {size}")
+
+    async def main() -> Stored | Problem:
+        async def logged() -> AsyncIterator[bytes | Problem]:
+            for chunk in in_chunks(SMALL, 300):
+                log.append(f"sent {len(chunk)}")
+                yield chunk
+
+        return await store(
+            logged(),
+            directory,
+            NAME,
+            length=None,
+            throttle=throttle,
+            threads=anyio.CapacityLimiter(1),
+        )
+
+    assert isinstance(anyio.run(main), Stored)
+    sizes = [len(chunk) for chunk in in_chunks(SMALL, 300)]
+    assert log == [line for size in sizes for line in (f"sent {size}", f"throttled {size}")]
+
+
+def test_memory_does_not_grow_with_the_archive(directory: Path) -> None:
+    info = tarfile.TarInfo("noise")
+    info.size = 24 << 20
+    squeeze = zlib.compressobj(0, wbits=31)
+
+    def chunks() -> Iterator[bytes]:
+        yield squeeze.compress(info.tobuf())
+        for _ in range(24 * 16):
+            yield squeeze.compress(os.urandom(1 << 16))
+        yield squeeze.compress(bytes(1_024)) + squeeze.flush()
+
+    async def main() -> Stored | Problem:
+        async def arriving() -> AsyncIterator[bytes | Problem]:
+            for chunk in chunks():
+                yield chunk
+
+        return await store(
+            arriving(),
+            directory,
+            NAME,
+            length=None,
+            throttle=None,
+            threads=anyio.CapacityLimiter(1),
+        )
+
+    tracemalloc.start()
+    try:
+        assert isinstance(anyio.run(main), Stored)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
