@@ -114,13 +114,13 @@ class TarReader:
         """
         if self._skip:
             raise ArchiveError(
-                f"the tar ends within member {self._members}, {self._skip} bytes too early"
+                f"the tar ends within member {self._members}; bytes missing: {self._skip}"
             )
         if self._next is _Next.SECOND_ZEROS and not self._held.strip(b"\0"):
             self._next = _Next.NOTHING  # a lone block of zeros: GNU tar warns, and all is there
         if self._next is not _Next.NOTHING:
             raise ArchiveError(
-                f"the tar ends after {self._members} members without its end-of-archive mark"
+                f"the tar ends without its end-of-archive mark{self._where()}"
                 if self._offset or self._held
                 else "the gzip is empty"
             )
@@ -142,7 +142,7 @@ class TarReader:
     def _read_header(self, block: bytes) -> None:
         if block == _ZEROS:
             if self._announced:
-                raise ArchiveError(f"the tar ends before the member announced{self._where()}")
+                raise ArchiveError(f"the tar ends before a member that it announced{self._where()}")
             self._next = _Next.SECOND_ZEROS
             return
         self._check(block)
@@ -213,7 +213,9 @@ class TarReader:
 
     def _begin_pax(self, size: int, *, is_global: bool) -> None:
         if size > PAX_LIMIT:
-            raise ArchiveError(f"a pax header of {size} bytes{self._where()}; {PAX_LIMIT} at most")
+            raise ArchiveError(
+                f"a pax header of {size} bytes, more than {PAX_LIMIT},{self._where()}"
+            )
         self._announced = True
         self._pax_size = size
         self._pax_is_global = is_global
@@ -273,7 +275,7 @@ class TarReader:
         raise ArchiveError(f"no number for the {meaning} in the tar header{self._where()}")
 
     def _where(self) -> str:
-        return f" at byte {self._offset}, after {self._members} members"
+        return f" at byte {self._offset}; members so far: {self._members}"
 
 
 def _padded(size: int) -> int:

@@ -9,6 +9,7 @@ import shutil
 import tarfile
 import tracemalloc
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,8 +20,8 @@ from collector.engine.answers import Problem, ProblemKind, Stored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-    from pathlib import Path
 
+OPEN_FILES = Path("/dev/fd")
 NAME = "SN1-dump.tar.gz"
 
 
@@ -38,13 +39,13 @@ SMALL = archive_of(4_096)
 LARGE = archive_of(2 * PIECE_BYTES, level=0)
 
 
-async def arriving(*chunks: bytes | Problem) -> AsyncIterator[bytes | Problem]:
-    for chunk in chunks:
-        yield chunk
-
-
 def in_chunks(body: bytes, size: int = 100_000) -> list[bytes]:
     return [body[start : start + size] for start in range(0, len(body), size)]
+
+
+async def arriving(chunks: Iterable[bytes | Problem]) -> AsyncIterator[bytes | Problem]:
+    for chunk in chunks:
+        yield chunk
 
 
 def stored(
@@ -56,7 +57,7 @@ def stored(
 ) -> Stored | Problem:
     async def main() -> Stored | Problem:
         return await store(
-            arriving(*chunks),
+            arriving(chunks),
             directory,
             NAME,
             length=length,
@@ -170,39 +171,12 @@ def test_an_empty_body_is_no_archive(directory: Path) -> None:
     assert answer == Problem(ProblemKind.INVALID_ARCHIVE, "the body is empty")
 
 
-def test_a_damaged_archive_leaves_nothing_and_the_rest_of_it_is_not_asked_for(
-    directory: Path,
-) -> None:
-    asked = 0
-
-    def endless() -> Iterator[bytes]:
-        nonlocal asked
-        for chunk in in_chunks(LARGE[: 2 * PIECE_BYTES] + bytes(100 * PIECE_BYTES), PIECE_BYTES):
-            asked += 1
-            yield chunk
-
+def test_the_rest_of_a_damaged_archive_is_not_asked_for(directory: Path) -> None:
     damaged = bytearray(LARGE)
     damaged[PIECE_BYTES : PIECE_BYTES + 70_000] = b"\xff" * 70_000
-    chunks = in_chunks(bytes(damaged), PIECE_BYTES)
-
-    async def counted() -> AsyncIterator[bytes | Problem]:
-        nonlocal asked
-        for chunk in chunks:
-            asked += 1
-            yield chunk
-
-    async def main() -> Stored | Problem:
-        return await store(
-            counted(),
-            directory,
-            NAME,
-            length=None,
-            throttle=None,
-            threads=anyio.CapacityLimiter(1),
-        )
-
-    assert kind(anyio.run(main)) is ProblemKind.INVALID_ARCHIVE
-    assert asked == 2 < len(chunks)
+    rest = iter(in_chunks(bytes(damaged), PIECE_BYTES))
+    assert kind(stored(directory, rest)) is ProblemKind.INVALID_ARCHIVE
+    assert list(rest)
     assert not list(directory.iterdir())
 
 
@@ -289,23 +263,12 @@ def test_a_run_that_was_removed_is_not_made_anew(tmp_path: Path) -> None:
 
 
 def test_a_directory_removed_meanwhile_is_a_disk_error(directory: Path) -> None:
-    async def main() -> Stored | Problem:
-        async def removing() -> AsyncIterator[bytes | Problem]:
-            for chunk in in_chunks(LARGE[:-9]):
-                yield chunk
-            shutil.rmtree(directory)
-            yield LARGE[-9:]
+    def removing() -> Iterator[bytes]:
+        yield from in_chunks(LARGE[:-9])
+        shutil.rmtree(directory)
+        yield LARGE[-9:]
 
-        return await store(
-            removing(),
-            directory,
-            NAME,
-            length=None,
-            throttle=None,
-            threads=anyio.CapacityLimiter(1),
-        )
-
-    assert kind(anyio.run(main)) is ProblemKind.DISK
+    assert kind(stored(directory, removing())) is ProblemKind.DISK
 
 
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
@@ -329,9 +292,9 @@ def test_a_cancelled_download_has_no_name_and_no_open_file(directory: Path, body
             )
 
     anyio.run(main)  # imports and worker threads are there from now on
-    opened = len(os.listdir("/dev/fd"))
+    opened = len(list(OPEN_FILES.iterdir()))
     anyio.run(main)
-    assert len(os.listdir("/dev/fd")) == opened
+    assert len(list(OPEN_FILES.iterdir())) == opened
     assert not (directory / NAME).exists()
 
 
@@ -341,22 +304,12 @@ def test_each_chunk_passes_the_throttle_before_the_next_is_asked_for(directory: 
     async def throttle(size: int) -> None:
         log.append(f"throttled {size}")
 
-    async def main() -> Stored | Problem:
-        async def logged() -> AsyncIterator[bytes | Problem]:
-            for chunk in in_chunks(SMALL, 300):
-                log.append(f"sent {len(chunk)}")
-                yield chunk
+    def logged() -> Iterator[bytes]:
+        for chunk in in_chunks(SMALL, 300):
+            log.append(f"sent {len(chunk)}")
+            yield chunk
 
-        return await store(
-            logged(),
-            directory,
-            NAME,
-            length=None,
-            throttle=throttle,
-            threads=anyio.CapacityLimiter(1),
-        )
-
-    assert isinstance(anyio.run(main), Stored)
+    assert isinstance(stored(directory, logged(), throttle=throttle), Stored)
     sizes = [len(chunk) for chunk in in_chunks(SMALL, 300)]
     assert log == [line for size in sizes for line in (f"sent {size}", f"throttled {size}")]
 
@@ -372,23 +325,9 @@ def test_memory_does_not_grow_with_the_archive(directory: Path) -> None:
             yield squeeze.compress(os.urandom(1 << 16))
         yield squeeze.compress(bytes(1_024)) + squeeze.flush()
 
-    async def main() -> Stored | Problem:
-        async def arriving() -> AsyncIterator[bytes | Problem]:
-            for chunk in chunks():
-                yield chunk
-
-        return await store(
-            arriving(),
-            directory,
-            NAME,
-            length=None,
-            throttle=None,
-            threads=anyio.CapacityLimiter(1),
-        )
-
     tracemalloc.start()
     try:
-        assert isinstance(anyio.run(main), Stored)
+        assert isinstance(stored(directory, chunks()), Stored)
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
     finally:
         tracemalloc.stop()
