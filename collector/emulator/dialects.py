@@ -122,8 +122,9 @@ def _status_word(dialect: Dialect, state: State, draw: tuple[object, ...]) -> st
 
 
 def _percent(dialect: Dialect, done: float) -> int:
+    """What an export that has not completed says of itself: never 100."""
     if dialect.progress == "stepped":
-        return int(done * dialect.steps) * 100 // dialect.steps
+        return min(99, int(done * dialect.steps) * 100 // dialect.steps)
     if dialect.progress == "stuck_at_99":
         done *= 2
     return min(99, int(done * 100))

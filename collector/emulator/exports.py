@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ class Export:
         project_id: Whose quota it takes.
         server_id: Whose logs it holds.
         started_s: When it was started, on the emulator's clock, which never goes back.
-        ends_s: When it completes or fails.
+        duration_s: How long it takes, unless it is stuck.
         created_at_s: When it was started, in seconds since 1970, on the service's clock.
         fate: What goes wrong with it.
         polls: How often its status was told.
@@ -31,11 +32,18 @@ class Export:
     project_id: str
     server_id: str
     started_s: float
-    ends_s: float
+    duration_s: float
     created_at_s: float
     fate: Fault | None = None
     polls: int = 0
     heard: bool = False
+
+    @property
+    def ends_s(self) -> float:
+        """When it completes or fails; never, if it is stuck."""
+        if self.fate is not None and self.fate.name == "stuck_export":
+            return math.inf
+        return self.started_s + self.duration_s
 
     def state(self, now_s: float) -> State:
         """What it has come to."""
@@ -44,9 +52,9 @@ class Export:
         return "failed" if self.fate and self.fate.name == "failed_export" else "completed"
 
     def done(self, now_s: float) -> float:
-        """How much of its time has passed, 0 to 1."""
-        whole_s = self.ends_s - self.started_s
-        return min(1.0, (now_s - self.started_s) / whole_s) if whole_s > 0 else 1.0
+        """How much of its time has passed, 0 to 1; 1 also when it is stuck beyond its time."""
+        passed_s = now_s - self.started_s
+        return passed_s / self.duration_s if passed_s < self.duration_s else 1.0
 
     def forgotten(self, now_s: float) -> bool:
         """Whether the service no longer knows it."""

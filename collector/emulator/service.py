@@ -29,6 +29,9 @@ Answer: TypeAlias = web.StreamResponse | Refusal | None
 """What a call is answered with; None means that its connection is reset."""
 
 
+_CREDENTIALS = ("X-Auth-Token", "X-Security-Token", "Authorization")
+
+
 class Server:
     """A server as the service knows it: what it is, and what has been asked of it."""
 
@@ -149,13 +152,12 @@ class Service:
         if spread is None:
             spread = scenario.export_duration_s
         fate = self._strike(server, "outcome", "export")
-        stuck = fate is not None and fate.name == "stuck_export"
         export = Export(
             id=opaque(*name),
             project_id=server.project.id,
             server_id=spec.id,
             started_s=now_s,
-            ends_s=float("inf") if stuck else now_s + draw(spread, *name, "duration"),
+            duration_s=draw(spread, *name, "duration"),
             created_at_s=time.time() + scenario.clock_skew_s,
             fate=fate,
         )
@@ -220,7 +222,7 @@ class Service:
 
         The address is its own permission; a credential of the API has no business there.
         """
-        if {"X-Auth-Token", "X-Security-Token", "Authorization"} & request.headers.keys():
+        if any(name in request.headers for name in _CREDENTIALS):
             self._statistics.leaked_credentials += 1
             return web.Response(status=400, text="<Error><Code>InvalidRequest</Code></Error>")
         export_id = request.raw_path.partition("?")[0].rpartition("/")[2]

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from collector.emulator import (
+    Dialect,
+    Fault,
+    Lognormal,
+    ProjectSpec,
+    Scenario,
+    ScenarioError,
+    ServerSpec,
+    Throttle,
+    TokenSpec,
+    Uniform,
+    fleet,
+    load_scenario,
+    scenario_from_mapping,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FULL = """
+seed = 4
+exports_in_flight = 20
+export_duration_s = {kind = "lognormal", median = 5, sigma = 0.4, high = 60}
+archive_bytes = {kind = "uniform", low = 1000, high = 9000}
+dialect = "mixed"
+faults = [{name = "error_500", probability = 0.01, calls = ["status"]}]
+throttles = ["20/1s", {scope = "project", limit = 5, window = "bucket", retry_after = "date"}]
+
+[[tokens]]
+value = "one"
+user = "acme"
+
+[[projects]]
+id = "p1"
+name = "payments"
+
+[[projects.servers]]
+id = "s1"
+tags = {role = "db"}
+export_duration_s = 2
+dialect = {percentage = "float"}
+faults = ["stuck_export", {name = "slow", bytes_per_s = 10}]
+"""
+
+
+def test_everything_can_be_said_in_a_toml_file(tmp_path: Path) -> None:
+    path = tmp_path / "drill.toml"
+    path.write_text(FULL)
+    assert load_scenario(path) == Scenario(
+        seed=4,
+        exports_in_flight=20,
+        export_duration_s=Lognormal(5.0, 0.4, high=60.0),
+        archive_bytes=Uniform(1000.0, 9000.0),
+        dialect="mixed",
+        faults=(Fault("error_500", calls=("status",), probability=0.01),),
+        throttles=(
+            Throttle("user", 20, 1.0),
+            Throttle("project", 5, window="bucket", retry_after="date"),
+        ),
+        tokens=(TokenSpec("one", user="acme"),),
+        projects=(
+            ProjectSpec(
+                "p1",
+                name="payments",
+                servers=(
+                    ServerSpec(
+                        "s1",
+                        tags={"role": "db"},
+                        export_duration_s=2.0,
+                        dialect=Dialect(percentage="float"),
+                        faults=(Fault("stuck_export"), Fault("slow", bytes_per_s=10.0)),
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def test_json_file_says_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "drill.json"
+    path.write_text(json.dumps({"seed": 4, "exports_in_flight": None, "fleet": {"servers": 9}}))
+    assert load_scenario(path) == fleet(servers=9, seed=4)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ([], "scenario: wanted a mapping"),
+        ({"seeds": 1}, "scenario: unknown key 'seeds'; did you mean 'seed'?"),
+        ({"seed": "1"}, "scenario.seed: wanted int, found '1'"),
+        ({"seed": True}, "scenario.seed: wanted int, found True"),
+        ({"etag": 1}, "scenario.etag: wanted bool, found 1"),
+        ({"dialect": "french"}, "scenario.dialect: 'french' is none of 'plain', 'mixed'"),
+        ({"faults": "slow"}, "scenario.faults: wanted a list, found 'slow'"),
+        ({"faults": [{"times": 1}]}, "scenario.faults[0]: 'name' must be given"),
+        ({"faults": [4]}, "scenario.faults[0]: wanted a mapping, found 4"),
+        ({"faults": ["meteor"]}, "scenario.faults[0].name: 'meteor' is none of"),
+        ({"throttles": ["20"]}, "'20' is no limit"),
+        ({"latency_s": {"kind": "normal"}}, "scenario.latency_s.kind: 'normal' is none of"),
+        ({"latency_s": {"kind": "uniform", "low": 2, "high": 1}}, "wanted 0 <= low <= high"),
+        ({"projects": [{"id": "p", "servers": [{"id": "s", "nmae": "x"}]}]},
+         "scenario.projects[0].servers[0]: unknown key 'nmae'; did you mean 'name'?"),
+        ({"projects": [{"id": "p", "servers": [{"id": "s", "tags": {"a": 1}}]}]},
+         "scenario.projects[0].servers[0].tags: wanted texts by name"),
+        ({"projects": [{"id": "p"}, {"id": "p"}]}, "projects: 'p' stands there twice"),
+        ({"exports_in_flight": 0}, "exports_in_flight: must be 1 or more"),
+        ({"tokens": []}, "tokens: at least one is needed"),
+        ({"fleet": {"servers": 2, "projects": 3}}, "at least one project, and a server for each"),
+        ({"fleet": {"server": 2}}, "scenario.fleet: unknown key 'server'"),
+        ({"fleet": {"servers": "2"}}, "scenario.fleet: wanted {servers = N, projects = N}"),
+        ({"fleet": {}, "projects": []}, "give either fleet or projects"),
+    ],
+)  # fmt: skip
+def test_mistake_is_told_with_its_place(mapping: Any, message: str) -> None:  # noqa: ANN401 - of any kind
+    with pytest.raises(ScenarioError, match=re.escape(message)):
+        scenario_from_mapping(mapping)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.toml", "seed ="), ("a.json", "{"), ("a.toml", "x=1")]
+)
+def test_error_in_a_file_names_the_file(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ScenarioError, match=re.escape(str(path))):
+        load_scenario(path)
+
+
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="nowhere"):
+        load_scenario(tmp_path / "nowhere.toml")
+
+
+def test_fleet_is_the_same_for_a_seed_and_spread_evenly() -> None:
+    scenario = fleet(servers=10, projects=3, seed=5, etag=False)
+    assert scenario == fleet(servers=10, projects=3, seed=5, etag=False)
+    assert [len(project.servers) for project in scenario.projects] == [4, 3, 3]
+    others = fleet(servers=10, projects=3, seed=6, etag=False)
+    assert scenario.projects[0].servers[0].id != others.projects[0].servers[0].id
+
+
+def test_fleet_without_room_for_its_projects_is_refused() -> None:
+    with pytest.raises(ScenarioError):
+        fleet(servers=2, projects=3)
