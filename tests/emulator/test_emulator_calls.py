@@ -14,7 +14,6 @@ from aiohttp import ClientSession
 from collector.emulator import (
     Dialect,
     Emulator,
-    Lognormal,
     ProjectSpec,
     Scenario,
     ServerSpec,
@@ -253,9 +252,12 @@ async def test_clock_skew_moves_date_and_created_at() -> None:
         )
 
 
-async def test_latency_is_by_spread_and_changes_no_answer() -> None:
-    async with playing(latency_s=Uniform(0.001, 0.002)) as (_, session):
-        await export(session)
+async def test_latency_holds_every_call() -> None:
+    async with playing(latency_s=Uniform(LONG_S, 2 * LONG_S)) as (emulator, session):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(export(session), 0.05)
+        assert emulator.statistics()["calls"]["export"] == 1
+        assert emulator.statistics()["exports"]["started"] == 0
 
 
 async def test_statistics_tell_when_a_completion_was_first_heard() -> None:
@@ -327,7 +329,7 @@ async def test_entered_again_it_goes_on_at_the_same_address() -> None:
     assert urls[0] == urls[1]
 
 
-async def test_durations_are_spread_as_asked() -> None:
-    spread = Lognormal(median=LONG_S, sigma=3.0, low=LONG_S, high=2 * LONG_S)
-    async with playing(export_duration_s=spread) as (_, session):
-        assert (await export(session))["status"] == "processing"
+async def test_own_duration_and_dialect_go_over_the_scenarios() -> None:
+    server = ServerSpec("s1", export_duration_s=LONG_S, dialect=Dialect(running="Running"))
+    async with playing(projects=(ProjectSpec("p1", servers=(server,)),)) as (_, session):
+        assert (await export(session))["status"] == "Running"

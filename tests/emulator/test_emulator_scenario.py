@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import ast
 import json
 import re
-from typing import TYPE_CHECKING, Any
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import collector.emulator
 from collector.emulator import (
     Dialect,
     Fault,
@@ -21,9 +25,7 @@ from collector.emulator import (
     load_scenario,
     scenario_from_mapping,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from collector.emulator.chance import draw
 
 FULL = """
 seed = 4
@@ -139,6 +141,26 @@ def test_missing_file_is_an_error(tmp_path: Path) -> None:
         load_scenario(tmp_path / "nowhere.toml")
 
 
+def draws(spread: Lognormal | Uniform | float) -> list[float]:
+    return sorted(draw(spread, 1, name) for name in range(400))
+
+
+def test_uniform_values_fill_their_range() -> None:
+    values = draws(Uniform(10.0, 20.0))
+    assert 10 <= values[0] < 10.5
+    assert 19.5 < values[-1] <= 20
+
+
+def test_lognormal_values_lie_about_the_median_and_within_bounds() -> None:
+    assert 4 < draws(Lognormal(5.0, 1.0))[200] < 6
+    bounded = draws(Lognormal(5.0, 1.0, low=3.0, high=8.0))
+    assert (bounded[0], bounded[-1]) == (3.0, 8.0)
+
+
+def test_one_value_is_for_all() -> None:
+    assert set(draws(7.0)) == {7.0}
+
+
 def test_fleet_is_the_same_for_a_seed_and_spread_evenly() -> None:
     scenario = fleet(servers=10, projects=3, seed=5, etag=False)
     assert scenario == fleet(servers=10, projects=3, seed=5, etag=False)
@@ -150,3 +172,18 @@ def test_fleet_is_the_same_for_a_seed_and_spread_evenly() -> None:
 def test_fleet_without_room_for_its_projects_is_refused() -> None:
     with pytest.raises(ScenarioError):
         fleet(servers=2, projects=3)
+
+
+def test_emulator_imports_nothing_of_what_it_tests() -> None:
+    room = Path(collector.emulator.__file__).parent
+    for file in room.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or "."]
+            else:
+                continue
+            for name in names:
+                allowed = {*sys.stdlib_module_names, "aiohttp"}
+                assert name.startswith("collector.emulator") or name.partition(".")[0] in allowed

@@ -124,6 +124,7 @@ def test_refused_calls_keep_a_sliding_window_full_where_they_count() -> None:
     for counted, still_refused in ((False, False), (True, True)):
         gate = Gate((throttle,), throttled_calls_count=counted)
         assert gate.admit(caller, 1.0) is None
+        assert gate.admit(caller, 1.8) is not None
         assert gate.admit(caller, 1.9) is not None
         assert (gate.admit(caller, 2.5) is not None) is still_refused
 
