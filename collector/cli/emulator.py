@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -142,8 +143,6 @@ def _scenario(
 
 
 async def _serve(emulator: Emulator, inventory_file: Path | None, as_json: bool) -> None:
-    import signal  # noqa: PLC0415 - as in `command`
-
     import anyio  # noqa: PLC0415 - as in `command`
 
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:

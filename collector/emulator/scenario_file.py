@@ -131,7 +131,10 @@ def _one_of(arguments: tuple[Any, ...], value: object, where: str) -> Any:  # no
 
 def _dataclass(wanted: Any, value: object, where: str) -> Any:  # noqa: ANN401 - as _value
     if isinstance(value, str) and hasattr(wanted, "parse"):
-        return wanted.parse(value)
+        try:
+            return wanted.parse(value)
+        except ScenarioError as error:
+            raise ScenarioError(f"{where}: {error}") from error
     if isinstance(value, str) and wanted.__name__ in _SHORT_MEMBERS:
         value = {_SHORT_MEMBERS[wanted.__name__]: value}
     if not isinstance(value, Mapping):

@@ -15,6 +15,7 @@ from collector.emulator.service import Service
 from collector.emulator.statistics import Statistics
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from collector.emulator.scenario import Scenario, ServerSpec
@@ -110,7 +111,9 @@ class Emulator:
         while self._runners:
             await self._runners.pop().cleanup()
 
-    async def _listen(self, answer: Any, port: int) -> int:  # noqa: ANN401 - aiohttp's own type for it is private
+    async def _listen(
+        self, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], port: int
+    ) -> int:
         # A client that goes away cancels its request: a stalled download must not outlive it.
         server = web.Server(answer, access_log=None, handler_cancellation=True)
         runner = web.ServerRunner(server, shutdown_timeout=_LAST_ANSWERS_S)
