@@ -1,0 +1,253 @@
+"""The journal: what happened in a run, on disk before anything depends on it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from collector.errors import CollectorError
+from collector.run import lock
+from collector.run.layout import sync_directory
+from collector.run.lines import encode
+from collector.run.reading import DamagedJournal, Reading, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from collector.engine.events import Event
+    from collector.engine.state import RunState
+    from collector.run.reading import Damage
+
+# macOS has no fdatasync; its F_FULLFSYNC, which also empties the drive's cache, is too slow here.
+_sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+class JournalError(CollectorError):
+    """The journal could not be written: the run stands as its last whole line left it.
+
+    Attributes:
+        path: the journal.
+        errno: why, as the system numbers it.
+    """
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        self.path = path
+        self.errno = cause.errno
+        super().__init__(
+            f"cannot write {path}: {cause.strerror} (errno {cause.errno}); "
+            "nothing was recorded since; make it writable, then --resume the run"
+        )
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Lines that are written together.
+
+    Attributes:
+        lines: each with its newline.
+        synced: they hold a fact, and so have to be on disk before anybody goes on.
+        led: one of those who gave the lines is going to write them all.
+        done: they are written, or never will be.
+    """
+
+    lines: list[bytes] = field(default_factory=list)
+    synced: bool = False
+    led: bool = False
+    done: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Journal:
+    """A run's journal, opened for writing and locked for as long as it is open.
+
+    Whoever records first becomes the leader of the batch that gathers while the one before is being
+    written, and then writes it for all in a worker thread: one sync serves everybody who came in
+    the meantime, and no task of its own is needed.
+
+    Attributes:
+        path: the file.
+        lines: how many lines are known to be on disk: a manifest may speak of these.
+        head: the hash of the last of them, or 64 zeros.
+        torn: the unfinished last line that `resume` cut off; None where there was none.
+    """
+
+    def __init__(self, path: Path, descriptor: int, reading: Reading) -> None:
+        """Use `create` or `resume`."""
+        self.path = path
+        self.lines = self._gathered_lines = reading.lines
+        self.head = self._gathered_head = reading.head
+        self.torn: Damage | None = reading.damage
+        self._written = self._synced = reading.size
+        self._descriptor = descriptor
+        self._gathering: _Batch | None = None
+        self._writing: _Batch | None = None
+        self._failure: OSError | None = None
+        self._thread = anyio.CapacityLimiter(1)
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Begin the journal of a new run, 0600.
+
+        Raises:
+            CollectorError: it exists or cannot be made.
+        """
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with _opened(path, flags) as descriptor:
+            os.fchmod(descriptor, 0o600)
+            lock.hold(descriptor, path)
+            sync_directory(path.parent)
+            return cls(path, descriptor, Reading(path))
+
+    @classmethod
+    def resume(cls, path: Path) -> tuple[Self, RunState]:
+        """Go on with a run's journal, and cut off a last line that an interrupted write left.
+
+        Returns:
+            The journal, and the state of the run that it tells of.
+
+        Raises:
+            RunHeld: another process holds the run.
+            DamagedJournal: it is damaged before its last line.
+            CollectorError: it cannot be opened or read, or a newer version wrote it.
+        """
+        with _opened(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW) as descriptor:
+            lock.hold(descriptor, path)
+            reading = Reading(path)
+            state = fold(reading)
+            if reading.damage is not None:
+                if not reading.damage.torn:
+                    raise DamagedJournal(path, reading.damage)
+                os.ftruncate(descriptor, reading.size)
+            os.fsync(descriptor)
+            return cls(path, descriptor, reading), state
+
+    @staticmethod
+    def read(path: Path) -> Reading:
+        """Iterate over the events of a journal, whoever may be writing it."""
+        return Reading(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the run go. Nobody may be recording."""
+        os.close(self._descriptor)
+
+    async def record(self, events: Iterable[Event]) -> None:
+        """Write events, together and in the order of the calls; return once they are on disk.
+
+        Observations alone are not waited for beyond their turn, nor synced. A cancelled caller is
+        not interrupted here: it learns at its next await, and so what was recorded can be applied.
+
+        Args:
+            events: written as one: where one cannot be written as JSON, none is.
+
+        Raises:
+            JournalError: this or an earlier write failed; nothing is recorded any more.
+        """
+        self._check()
+        batch, facts = self._gather(events)
+        if batch is None:
+            return
+        with anyio.CancelScope(shield=True):
+            if not batch.led and (facts or self._writing is None):
+                await self._lead(batch)
+            elif facts:
+                await batch.done.wait()
+        self._check()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise JournalError(self.path, self._failure) from self._failure
+
+    def _gather(self, events: Iterable[Event]) -> tuple[_Batch | None, bool]:
+        """Add events to the batch that is written next, and say whether a fact is among them."""
+        lines: list[bytes] = []
+        facts = False
+        head = self._gathered_head
+        for event in events:
+            line, head = encode(event, head)
+            lines.append(line)
+            facts = facts or event.is_fact
+        if not lines:
+            return None, False
+        self._gathered_head = head
+        self._gathered_lines += len(lines)
+        batch = self._gathering = self._gathering or _Batch()
+        batch.lines += lines
+        batch.synced = batch.synced or facts
+        return batch, facts
+
+    async def _lead(self, batch: _Batch) -> None:
+        """Write a batch for all who gave its lines, when the one before it is written."""
+        batch.led = True
+        try:
+            # For one turn of the loop: whoever is ready to record joins, and is served by one sync.
+            await anyio.lowlevel.cancel_shielded_checkpoint()
+            while self._writing is not None:
+                await self._writing.done.wait()
+            await self._write(batch)
+            # Observations that came meanwhile wait for nobody, and so have no leader of their own.
+            while (left := self._gathering) is not None and not left.led:
+                await self._write(left)
+        except BaseException:
+            # By no cancel scope of ours. The thread may be writing: nobody knows how far it came.
+            self._failure = InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
+            batch.done.set()
+            raise
+
+    async def _write(self, batch: _Batch) -> None:
+        """Write the batch that was gathering, and wake whoever waits for it."""
+        self._writing, self._gathering = batch, None
+        lines, head = self._gathered_lines, self._gathered_head
+        try:
+            if self._failure is None:
+                await anyio.to_thread.run_sync(self._append, batch, limiter=self._thread)
+                if batch.synced:
+                    self.lines, self.head = lines, head
+        except OSError as error:
+            self._failure = error
+        finally:
+            self._writing = None
+            batch.done.set()
+
+    def _append(self, batch: _Batch) -> None:
+        """Append a batch to the file, in the worker thread: all of its lines, or none."""
+        data = memoryview(b"".join(batch.lines))
+        try:
+            while data:
+                count = os.write(self._descriptor, data)
+                self._written += count
+                data = data[count:]
+            if batch.synced:
+                _sync(self._descriptor)
+                self._synced = self._written
+        except OSError:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                os.ftruncate(self._descriptor, self._synced)
+            raise
+
+
+@contextlib.contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """Open a file, and close it again only where what is done with it here fails."""
+    descriptor = -1
+    try:
+        descriptor = os.open(path, flags, 0o600)
+        yield descriptor
+    except BaseException as error:
+        if descriptor >= 0:
+            os.close(descriptor)
+        if isinstance(error, OSError):
+            raise CollectorError(f"cannot open {path}: {error.strerror}") from error
+        raise

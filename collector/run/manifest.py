@@ -1,0 +1,285 @@
+"""The manifest: a view of a run's state, as a document and as the files that a run leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from collector.engine.state import Phase
+from collector.run.layout import MANIFEST, SHA256SUMS, UNFINISHED, sync_directory
+from collector.run.verdict import run_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from collector.engine.state import ProjectRow, RunState, ServerRow
+
+MANIFEST_VERSION = 1
+
+_WAITING = {
+    Phase.QUEUED: "queued",
+    Phase.REQUESTED: "exporting",
+    Phase.EXPORTING: "exporting",
+    Phase.READY: "downloading",
+}
+
+
+def snapshot(state: RunState) -> RunState:
+    """Copy what `write` needs, in an instant: rows are frozen, so a thread may read the copy."""
+    return dataclasses.replace(
+        state,
+        projects=list(state.projects),
+        servers=list(state.servers),
+        down=dict(state.down),
+        changed=[],
+    )
+
+
+def document(state: RunState, *, lines: int, head: str, alive: bool = True) -> dict[str, Any]:
+    """Make the whole manifest: for a big fleet it is big, and `write` needs less memory.
+
+    Args:
+        state: of a run that has begun.
+        lines: how many lines of the journal are on disk.
+        head: the hash of the last of them.
+        alive: whether a process holds the run; a run that never ended and that nobody holds was
+            killed, and is called interrupted.
+    """
+    return {
+        **_opening(state, lines=lines, head=head, alive=alive),
+        "projects": [
+            {**_project(project, rows), "servers": [server_row(state, row) for row in rows]}
+            for project, rows in _by_project(state)
+        ],
+    }
+
+
+def write(state: RunState, directory: Path, *, lines: int, head: str) -> str:
+    """Write SHA256SUMS, then the manifest, each atomically, and row by row.
+
+    Meant for a worker thread, on a `snapshot`. Neither leads the journal where its `lines` and
+    `head` are read in the same instant as the snapshot is made.
+
+    Args:
+        state: of a run that has begun.
+        directory: the run's.
+        lines: how many lines of the journal are on disk.
+        head: the hash of the last of them.
+
+    Returns:
+        The manifest's SHA-256, in hex.
+
+    Raises:
+        OSError: one of them cannot be written; the one before stays.
+    """
+    _replace(directory / SHA256SUMS, _checksums(state))
+    return _replace(directory / MANIFEST, _pieces(state, lines, head))
+
+
+def server_row(state: RunState, row: ServerRow) -> dict[str, Any]:
+    """Make a server's row of the manifest."""
+    export, archive, failure = row.export, row.archive, row.failure
+    return {
+        "id": row.id,
+        "name": row.name,
+        "tags": dict(row.tags),
+        "state": _server_state(row),
+        "export": export
+        and {
+            "id": export.id,
+            "requested_at": export.requested_at,
+            "completed_at": export.completed_at,
+            "polls": row.polls,
+            "attempts": row.posts,
+            "source": "started",
+        },
+        "archive": archive
+        and {
+            "path": archive.path,
+            "file_name": archive.file_name,
+            "bytes": archive.bytes,
+            "sha256": archive.sha256,
+            "members": archive.members,
+            "covers": {"from": archive.covers_from, "to": archive.covers_to},
+            "finished_at": archive.finished_at,
+            "resumed": 0,
+        },
+        "error": failure
+        and {
+            "stage": failure.stage,
+            "code": failure.code,
+            "http_status": failure.http_status,
+            "message": failure.message,
+            "request_id": failure.request_id,
+            "attempts": failure.attempts,
+            "hint": failure.hint,
+        },
+        "waiting": None
+        if row.phase.ended
+        else {
+            "phase": _WAITING[row.phase],
+            "since": row.since,
+            "reason": _reason(state, row),
+        },
+    }
+
+
+def summary(
+    state: RunState,
+    directory: Path,
+    *,
+    lines: int,
+    head: str,
+    manifest_sha256: str | None,
+    alive: bool = True,
+) -> dict[str, Any]:
+    """Make what `--json` prints of a run.
+
+    Args:
+        state: of a run that has begun.
+        directory: the run's.
+        lines: how many lines of the journal are on disk.
+        head: the hash of the last of them.
+        manifest_sha256: of the manifest beside it; None where there is none yet.
+        alive: as in `document`.
+    """
+    opening = _opening(state, lines=lines, head=head, alive=alive)
+    return {
+        "run": opening["run"],
+        "totals": opening["totals"],
+        "directory": str(directory),
+        "manifest_sha256": manifest_sha256,
+        "not_collected": [
+            server_row(state, row) for row in state.servers if row.phase is not Phase.COLLECTED
+        ],
+    }
+
+
+def _opening(state: RunState, *, lines: int, head: str, alive: bool) -> dict[str, Any]:
+    """Make everything that comes before the projects."""
+    started, process = state.started, state.process
+    if started is None or process is None:
+        raise ValueError("a run that has not begun has no manifest")
+    return {
+        "schema_version": MANIFEST_VERSION,
+        "collector": {"version": process.collector_version},
+        "run": {
+            "id": started.run_id,
+            "state": run_state(state, alive=alive),
+            "started_at": started.at,
+            "finished_at": state.ended and state.ended.at,
+            "inventory": {"path": started.inventory_path, "sha256": started.inventory_sha256},
+            "select": list(started.select),
+            "resumed": state.resumed,
+            "host": started.host,
+            "user": started.user,
+            "argv": list(started.argv),
+            "clock_offset_s": state.clock_offset_s,
+            "journal": {"lines": lines, "head": head},
+        },
+        "totals": {
+            "servers": len(state.servers),
+            "collected": state.collected,
+            "failed": state.failed,
+            "pending": state.pending,
+            "bytes": state.bytes,
+            "requests": sum(project.requests for project in state.projects),
+            "throttled": sum(project.throttled for project in state.projects),
+            # A run that has not ended may be killed before it counts again.
+            "counters": "exact" if state.counters_exact and state.ended else "at_least",
+        },
+    }
+
+
+def _project(project: ProjectRow, rows: Sequence[ServerRow]) -> dict[str, Any]:
+    """Make a project without its servers."""
+    collected = sum(row.phase is Phase.COLLECTED for row in rows)
+    failed = sum(row.phase is Phase.FAILED for row in rows)
+    return {
+        "id": project.id,
+        "name": project.name,
+        "endpoint": project.endpoint,
+        "directory": project.directory,
+        "totals": {
+            "servers": len(rows),
+            "collected": collected,
+            "failed": failed,
+            "pending": len(rows) - collected - failed,
+            "bytes": sum(row.archive.bytes for row in rows if row.archive),
+        },
+    }
+
+
+def _by_project(state: RunState) -> Iterator[tuple[ProjectRow, list[ServerRow]]]:
+    rows: list[list[ServerRow]] = [[] for _ in state.projects]
+    for row in state.servers:
+        rows[row.project].append(row)
+    yield from zip(state.projects, rows, strict=True)
+
+
+def _server_state(row: ServerRow) -> str:
+    return row.phase.value if row.phase.ended else "pending"
+
+
+def _reason(state: RunState, row: ServerRow) -> str | None:
+    """Tell why a server waits; None where only its turn is awaited."""
+    if state.ended is None:
+        return None
+    if state.ended.reason == "deadline":
+        return "deadline"
+    if state.ended.reason == "endpoint_down" and state.projects[row.project].endpoint in state.down:
+        return "endpoint_down"
+    return "stopped"
+
+
+def _checksums(state: RunState) -> Iterator[str]:
+    """Make the lines that `sha256sum -c` reads; safe names need no escapes."""
+    for row in state.servers:
+        if row.archive is not None:
+            yield f"{row.archive.sha256}  {row.archive.path}\n"
+
+
+def _pieces(state: RunState, lines: int, head: str) -> Iterator[str]:
+    """Make the manifest's text, a server a line."""
+    opening = _opening(state, lines=lines, head=head, alive=True)
+    yield "{"
+    for name, value in opening.items():
+        yield f"{_text(name)}: {_text(value)},\n "
+    yield '"projects": ['
+    comma = ""
+    for project, rows in _by_project(state):
+        yield f'{comma}\n  {_text(_project(project, rows))[:-1]}, "servers": ['
+        comma = ""
+        for row in rows:
+            yield f"{comma}\n    {_text(server_row(state, row))}"
+            comma = ","
+        yield "]}"
+        comma = ","
+    yield "]}\n"
+
+
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _replace(path: Path, pieces: Iterable[str]) -> str:
+    """Write a file, 0600, that has its name only once it is whole and on disk; return its hash."""
+    digest = hashlib.sha256()
+    unfinished = path.with_name(path.name + UNFINISHED)
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
+        os.fchmod(descriptor, 0o600)
+        for piece in pieces:
+            # What is no Unicode (a surrogate of an argument's odd byte) is a JSON escape then.
+            data = piece.encode("utf-8", "backslashreplace")
+            digest.update(data)
+            file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    unfinished.replace(path)
+    sync_directory(path.parent)
+    return digest.hexdigest()
