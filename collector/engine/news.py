@@ -82,6 +82,11 @@ class News:
         """Report that it can be again."""
         self._events.append(e.EndpointCameBack(at=self._wall.stamp(now_s), endpoint=endpoint))
 
+    def clock_jumped(self, jump_s: float, now_s: float) -> None:
+        """Report that the process was not running."""
+        at = self._wall.stamp(now_s)
+        self._events.append(e.ClockJumped(at=at, jump_s=round(jump_s, 1)))
+
     def paced(self, news: Iterable[Learned | Disbelieved], now_s: float) -> None:
         """Report what was learned of a limit, and what was not believed."""
         at = self._wall.stamp(now_s)

@@ -79,6 +79,7 @@ class Scheduler:
         self._turns_for_exports = 0
         self._reason: str | None = None
         self._lanes: dict[tuple[int, Call], Lane] = {}
+        state.changed = list(range(len(state.servers)))  # all are new to this plan
         for row in state.projects:
             self._in_flight.secrets.setdefault(row.credential, Secret())
             self._in_flight.circuits.setdefault(row.endpoint, Circuit())
@@ -111,6 +112,11 @@ class Scheduler:
         self._reason = self._reason or reason
 
     @property
+    def stopped(self) -> bool:
+        """Whether nothing new is started any more."""
+        return self._reason is not None
+
+    @property
     def posts_under_way(self) -> bool:
         """Whether a POST is unanswered, or its answer not yet recorded."""
         return any(action.call is Call.START_EXPORT for action in self._out.values()) or any(
@@ -127,6 +133,10 @@ class Scheduler:
     def observed(self, now_s: float) -> list[e.Event]:
         """Return what was observed since the last time, for the journal."""
         return self._news.take(now_s)
+
+    def clock_jumped(self, jump_s: float, now_s: float) -> None:
+        """Take note that nobody was running for so long."""
+        self._news.clock_jumped(jump_s, now_s)
 
     def _place_changed(self, now_s: float) -> None:
         for server in dict.fromkeys(self.state.changed):

@@ -184,19 +184,24 @@ def _credential_named(state: RunState, event: e.CredentialNamed) -> None:
 
 
 def _project_selected(state: RunState, event: e.ProjectSelected) -> None:
-    state.projects.append(
-        ProjectRow(
-            event.project,
-            event.id,
-            event.name,
-            event.endpoint,
-            event.credential,
-            event.directory,
-            event.requests_per_second,
-            event.exports_in_flight,
-            event.share,
-        )
+    """Make a project known; one that is known, to go on with other limits or credentials."""
+    row = ProjectRow(
+        event.project,
+        event.id,
+        event.name,
+        event.endpoint,
+        event.credential,
+        event.directory,
+        event.requests_per_second,
+        event.exports_in_flight,
+        event.share,
     )
+    if event.project < len(state.projects):
+        known = state.projects[event.project]
+        row = replace(row, requests=known.requests, throttled=known.throttled)
+        state.projects[event.project] = row
+    else:
+        state.projects.append(row)
 
 
 def _server_selected(state: RunState, event: e.ServerSelected) -> None:

@@ -1,0 +1,103 @@
+"""Options that several commands share, and the kinds of value they take."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+(?:\.\d+)?)s?)?")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+class Duration(click.ParamType[float]):
+    """`90`, `90s`, `15m`, `2h30m`: seconds as a float."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds that `value` means."""
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None or not any(match.groupdict().values()):
+            self.fail(f"{value!r} is no duration; write 90, 90s, 15m or 2h30m", param, ctx)
+        return sum(_SECONDS[unit] * float(n) for unit, n in match.groupdict().items() if n)
+
+
+DURATION = Duration()
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every command takes: how much it says on stderr, and in which form."""
+    for option in (
+        click.option(
+            "--log-format",
+            type=click.Choice(["console", "json"]),
+            default="console",
+            help="How log lines on stderr are written.",
+            expose_value=False,
+            callback=_set_up_logs,
+        ),
+        click.option(
+            "-q", "--quiet", is_flag=True, help="Say only what went wrong.",
+            expose_value=False, is_eager=True, callback=_keep,
+        ),
+        click.option(
+            "-v", "--verbose", count=True, help="Say more; twice: all there is to say.",
+            expose_value=False, is_eager=True, callback=_keep,
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON on stdout."
+)
+
+select_options = (
+    click.option(
+        "--select", multiple=True, metavar="EXPR",
+        help="Only servers that match, as in project=payments,tag:role=db*; repeated: or.",
+    ),
+    click.option(
+        "--exclude", multiple=True, metavar="EXPR", help="No server that matches; repeated: or."
+    ),
+    click.option(
+        "--first", multiple=True, metavar="EXPR", help="Servers that match before the rest."
+    ),
+    click.option(
+        "--allow-empty", is_flag=True, help="A selection that matches no server is no error."
+    ),
+)  # fmt: skip
+
+
+def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose servers of an inventory."""
+    for option in reversed(select_options):
+        command = option(command)
+    return command
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401
+    ctx.meta[f"collector.{param.name}"] = value
+
+
+def _set_up_logs(ctx: click.Context, param: click.Parameter, value: str) -> None:
+    """Set logs up once all three options are known: this one is read last, being not eager."""
+    del param
+    if ctx.resilient_parsing:
+        return
+    from collector.observe.logs import set_up  # noqa: PLC0415  # structlog costs time
+
+    set_up(
+        verbosity=-1 if ctx.meta["collector.quiet"] else ctx.meta["collector.verbose"],
+        as_json=value == "json",
+    )

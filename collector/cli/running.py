@@ -1,0 +1,170 @@
+"""A run at the command line: begun, shown while it goes on, stopped by signals, summed up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import anyio
+import click
+
+from collector.cli.summary import summed_up
+from collector.collection import Terms, collect, resume
+from collector.errors import CollectorError
+from collector.feed import EventsSkipped
+from collector.inventory import load as load_inventory
+from collector.observe.narration import Narrator
+from collector.observe.progress import choose
+from collector.opening import left_out
+from collector.providers import clouddc
+from collector.run.layout import find_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from collector.collection import Collection
+    from collector.inventory import Selection
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked of a run, besides which servers."""
+
+    terms: Terms
+    ca_file: Path | None
+
+
+def load(
+    name: str,
+    select: Sequence[str],
+    exclude: Sequence[str],
+    first: Sequence[str],
+    *,
+    allow_empty: bool,
+) -> Selection:
+    """Load an inventory, `-` from stdin, and select from it.
+
+    Raises:
+        CollectorError: something is wrong with it, or nothing matches and that was not allowed.
+    """
+    source = sys.stdin.buffer if name == "-" else Path(name)
+    inventory = load_inventory(source, vendor=clouddc.VENDOR, environ=os.environ)
+    selection = inventory.select(select, exclude, first)
+    if not selection.servers and not allow_empty:
+        raise CollectorError(
+            f"no server of {inventory.source_name} is selected; "
+            f"see what there is: collector inventory show {name}, or allow it: --allow-empty"
+        )
+    return selection
+
+
+def beginning(
+    selection: Selection, out: Path, run_id: str | None, options: Options
+) -> Callable[[], Collection]:
+    """Return what begins a new run, inside an event loop."""
+    connect = partial(clouddc.connect, environ=os.environ, ca_file=options.ca_file)
+    return partial(collect, selection, out, connect, run_id=run_id, terms=options.terms)
+
+
+def resuming(
+    run: str, out: Path, selection: Selection | None, options: Options
+) -> Callable[[], Collection]:
+    """Return what takes up a run, inside an event loop."""
+    connect = partial(clouddc.connect, environ=os.environ, ca_file=options.ca_file)
+    directory = find_run(run, out=out)
+
+    def begin() -> Collection:
+        collection = resume(directory, connect, selection=selection, terms=options.terms)
+        if collection.torn is not None:
+            click.echo(
+                f"{directory.name}: cut off an unfinished last line of the journal", err=True
+            )
+        if selection is not None and (missing := left_out(collection.state, selection)):
+            click.echo(
+                f"{directory.name}: {len(missing)} of its servers are not in the selection; "
+                "they are collected all the same",
+                err=True,
+            )
+        return collection
+
+    return begin
+
+
+def finish(begin: Callable[[], Collection], *, progress: str, as_json: bool) -> NoReturn:
+    """Run it to its end, say how it went, and exit with what the interface promises."""
+    collection, stopped_by = anyio.run(
+        partial(_follow, begin, progress), backend_options={"use_uvloop": True}
+    )
+    _print(collection, as_json=as_json)
+    if stopped_by is not None and collection.state.pending:
+        sys.exit(128 + stopped_by)
+    sys.exit(int(collection.verdict))
+
+
+async def _follow(
+    begin: Callable[[], Collection], progress: str
+) -> tuple[Collection, signal.Signals | None]:
+    """Show a run until it is over; return it and the signal that stopped it, if one did."""
+    with anyio.open_signal_receiver(*_SIGNALS) as signals:
+        collection = begin()
+        stopped_by: signal.Signals | None = None
+        narrator = Narrator(collection.state)
+        display = choose(progress, collection.state)
+
+        async def heed_signals() -> None:
+            nonlocal stopped_by
+            async for received in signals:
+                if stopped_by is None:
+                    stopped_by = received
+                    click.echo(
+                        "stopping: waiting for answers on their way; once more stops at once",
+                        err=True,
+                    )
+                    collection.stop()
+                else:
+                    collection.stop_at_once()
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(heed_signals)
+                if display is not None:
+                    with display:
+                        tasks.start_soon(display.show)
+                        await _narrate(collection, narrator)
+                else:
+                    await _narrate(collection, narrator)
+                tasks.cancel_scope.cancel()
+        except* CollectorError as errors:
+            raise _first(errors) from None
+    return collection, stopped_by
+
+
+async def _narrate(collection: Collection, narrator: Narrator) -> None:
+    async with collection as run:
+        async for event in run:
+            if not isinstance(event, EventsSkipped):
+                narrator.tell(event)
+
+
+def _first(errors: BaseExceptionGroup[CollectorError]) -> CollectorError:
+    """Of errors that all say the same, one is enough."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _print(collection: Collection, *, as_json: bool) -> None:
+    summary = collection.summary
+    text = json.dumps(summary, ensure_ascii=False) if as_json else summed_up(summary)
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        # Whoever read has gone; the run is as good as before, and its exit code says how good.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

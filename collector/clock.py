@@ -1,0 +1,48 @@
+"""The engine's clock, and how it reads on the wall's."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+
+# It goes on while a laptop sleeps: on Linux that is BOOTTIME, on macOS MONOTONIC.
+_CLOCK = time.CLOCK_MONOTONIC if sys.platform == "darwin" else time.CLOCK_BOOTTIME
+
+
+def now_s() -> float:
+    """Return the engine's time in seconds; only differences mean anything."""
+    return time.clock_gettime(_CLOCK)
+
+
+class WallClock:
+    """The machine's wall clock, as the journal and the manifest write it."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._prefix = ""
+
+    def stamp(self, now_s: float) -> str:
+        """Return the UTC time at `now_s` on the engine's clock, in milliseconds."""
+        return self.of_unix(time.time() - (time.clock_gettime(_CLOCK) - now_s))
+
+    def of_unix(self, at_s: float) -> str:
+        """Return Unix seconds as a UTC time; the nearest one there is for what no date reaches."""
+        second, fraction = divmod(at_s, 1)
+        if second != self._second:
+            self._prefix = _date(second)
+            self._second = int(second)
+        return f"{self._prefix}.{int(fraction * 1000):03d}Z"
+
+    def age_s(self, at: str, now_s: float) -> float:
+        """Return seconds from `at`, a time that this class wrote, to `now_s`; never negative."""
+        wall_s = time.time() - (time.clock_gettime(_CLOCK) - now_s)
+        return max(0.0, wall_s - datetime.fromisoformat(at).timestamp())
+
+
+def _date(second: float) -> str:
+    try:
+        at = datetime.fromtimestamp(second, UTC)
+    except (OverflowError, ValueError, OSError):
+        at = datetime.max.replace(tzinfo=UTC) if second > 0 else datetime.min.replace(tzinfo=UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")

@@ -1,0 +1,320 @@
+"""The library's face: a run as an object.
+
+    async with collect(selection, Path("collected"), connect) as run:
+        async for event in run:
+            ...
+    print(run.summary)
+
+Nothing is yielded inside a task group or a cancel scope: `Collection` is a context manager written
+out as a class, and what it hands out comes from a queue.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+from anyio import to_thread
+
+from collector import clock, opening
+from collector.engine import events as e
+from collector.engine.gates import Ceilings
+from collector.engine.scheduler import Scheduler
+from collector.engine.state import RunState, apply
+from collector.errors import CollectorError
+from collector.feed import EventsSkipped, Feed
+from collector.orchestrator import Orchestrator
+from collector.providers.base import Target
+from collector.run import layout, manifest
+from collector.run.journal import Journal
+from collector.run.verdict import Verdict, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+    from types import TracebackType
+
+    from collector.engine.answers import Call, Scope
+    from collector.inventory import Selection
+    from collector.providers.base import Fleet
+
+    Connect = Callable[[RunState], AbstractAsyncContextManager[Fleet]]
+
+MANIFEST_APART_S = 1.0
+MANIFEST_APART_TIMES = 20
+"""How many times as long as its last writing took the manifest waits before the next."""
+LAST_WORDS_WITHIN_S = 60.0
+"""How long a stopped run may take to write its journal's end and its manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a person asks of a run, beside which servers.
+
+    Attributes:
+        deadline_s: seconds after which it ends with what it has.
+        max_attempts: tries of one step of one server.
+        argv: how the run came about, for its journal; it must hold no secret.
+    """
+
+    deadline_s: float = math.inf
+    max_attempts: int = 4
+    argv: tuple[str, ...] = ()
+
+
+def collect(
+    selection: Selection,
+    out: Path,
+    connect: Connect,
+    *,
+    run_id: str | None = None,
+    terms: Terms = Terms(),  # frozen
+) -> Collection:
+    """Collect the logs of a selection into a new run under `out`.
+
+    Args:
+        selection: which servers, in which order.
+        out: the output directory; the run gets a directory of its own in it.
+        connect: opens the fleet's API for the credentials that a run's state names.
+        run_id: the run's name; by default the time and four random digits.
+        terms: what else is asked of the run.
+
+    Returns:
+        The run, to be entered with `async with`.
+
+    Raises:
+        CollectorError: the run cannot be begun: its name is taken, or its directory cannot be
+            written in.
+    """
+    directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
+    journal = Journal.create(directory / layout.JOURNAL)
+    layout.point_latest(directory)
+    at = clock.WallClock().stamp(clock.now_s())
+    first = list(opening.events(selection, directory.name, terms.argv, at))
+    return Collection(directory, journal, RunState(), first, connect, terms)
+
+
+def resume(
+    directory: Path,
+    connect: Connect,
+    *,
+    selection: Selection | None = None,
+    terms: Terms = Terms(),  # frozen
+) -> Collection:
+    """Go on with a run that a process has left: with all servers that are neither here nor failed.
+
+    A run in which nothing is left to do stays as it is.
+
+    Args:
+        directory: the run's.
+        connect: as for `collect`.
+        selection: where given, its servers are added to the run's, and its inventory's limits and
+            credentials hold from now on.
+        terms: what else is asked, from now on.
+
+    Returns:
+        The run, to be entered with `async with`.
+
+    Raises:
+        RunHeld: another process is at it.
+        CollectorError: its journal is damaged, or it never got so far as to name its servers.
+    """
+    journal, state = Journal.resume(directory / layout.JOURNAL)
+    if not state.selected and selection is None:
+        journal.close()
+        raise CollectorError(
+            f"{directory} was stopped before its journal named all its servers, and nothing was "
+            "sent; collect the inventory anew"
+        )
+    at = clock.WallClock().stamp(clock.now_s())
+    first: list[e.Event] = list(opening.lost_archives(state, directory, at))
+    if selection is not None:
+        first += opening.additions(state, selection, at)
+    if state.pending or any(isinstance(one, e.ArchiveLost | e.ServerSelected) for one in first):
+        first.insert(0, e.RunResumed(at=at, argv=terms.argv, **opening.process()))
+    else:
+        first.clear()
+    return Collection(directory, journal, state, first, connect, terms)
+
+
+class Collection:
+    """A run: under way while the context is entered, over when it is left.
+
+    Attributes:
+        directory: the run's.
+        state: what is known of it: a view to read, at any time.
+        torn: what an interrupted write had left at the journal's end, and was cut off.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        journal: Journal,
+        state: RunState,
+        first: Sequence[e.Event],
+        connect: Connect,
+        terms: Terms,
+    ) -> None:
+        self.directory = directory
+        self.state = state
+        self.torn = journal.torn
+        self._journal = journal
+        self._first = first
+        self._connect = connect
+        self._terms = terms
+        self._feed = Feed()
+        self._tasks = anyio.create_task_group()
+        self._running = anyio.CancelScope()
+        self._scheduler: Scheduler | None = None
+        self._orchestrator: Orchestrator | None = None
+        self._stop_reason: str | None = None
+        self._manifest_sha256: str | None = None
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The run as `--json` prints it: `run`, `totals`, `not_collected` and where it lies."""
+        return manifest.summary(
+            self.state,
+            self.directory,
+            lines=self._journal.lines,
+            head=self._journal.head,
+            manifest_sha256=self._manifest_sha256,
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        """What became of the run, as an exit code."""
+        return verdict(self.state)
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Start nothing any more, and end the run in order."""
+        self._stop_reason = self._stop_reason or reason
+        if self._orchestrator is not None:
+            self._orchestrator.stop(reason)
+
+    def stop_at_once(self) -> None:
+        """End the run without waiting for answers: a resume finds out what became of them."""
+        self.stop()
+        self._running.cancel()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._run)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        if error is not None:
+            self.stop_at_once()
+        return await self._tasks.__aexit__(kind, error, traceback)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> e.Event | EventsSkipped:
+        """Return the next event; `EventsSkipped` in place of those that came too fast."""
+        return await self._feed.next()
+
+    async def _run(self) -> None:
+        """Collect, and whatever happens, write down where that has led."""
+        try:
+            with self._running:
+                await self._collect()
+        finally:
+            try:
+                with anyio.move_on_after(LAST_WORDS_WITHIN_S, shield=True):
+                    await self._end()
+            finally:
+                self._feed.end()
+                self._journal.close()
+
+    async def _collect(self) -> None:
+        await self._journal.record(self._first)
+        for event in self._first:
+            apply(self.state, event)
+            self._feed.put(event)
+        if not self._first:
+            return
+        async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
+            self._scheduler = self._schedule(fleet)
+            self._orchestrator = Orchestrator(
+                self.state,
+                self._scheduler,
+                self._journal,
+                fleet,
+                self.directory,
+                on_event=self._feed.put,
+            )
+            if self._stop_reason is not None:
+                self._orchestrator.stop(self._stop_reason)
+            tasks.start_soon(self._keep_manifest)
+            await self._orchestrator.run()
+            tasks.cancel_scope.cancel()
+
+    def _schedule(self, fleet: Fleet) -> Scheduler:
+        state = self.state
+        now_s = clock.now_s()
+
+        def scopes(project: int, call: Call) -> tuple[Scope, ...]:
+            row = state.projects[project]
+            return fleet.scopes(call, Target(row.endpoint, row.id, "", row.credential))
+
+        return Scheduler(
+            state,
+            scopes=scopes,
+            ceilings=Ceilings(
+                downloads=state.started.downloads if state.started else 1,
+                max_attempts=self._terms.max_attempts,
+                exports_in_flight={
+                    row.project: row.exports_in_flight
+                    for row in state.projects
+                    if row.exports_in_flight is not None
+                },
+                deadline_s=now_s + self._terms.deadline_s,
+            ),
+            wall=clock.WallClock(),
+            seed=random.SystemRandom().getrandbits(64),
+        )
+
+    async def _keep_manifest(self) -> None:
+        """Keep the files that others read current, at a cost that stays small for any fleet."""
+        while True:
+            began_s = time.monotonic()
+            await self._write_manifest()
+            took_s = time.monotonic() - began_s
+            await anyio.sleep(max(MANIFEST_APART_S, MANIFEST_APART_TIMES * took_s))
+
+    async def _write_manifest(self) -> None:
+        lines, head = self._journal.lines, self._journal.head
+        state = manifest.snapshot(self.state)
+        self._manifest_sha256 = await to_thread.run_sync(
+            partial(manifest.write, state, self.directory, lines=lines, head=head)
+        )
+
+    async def _end(self) -> None:
+        """Write the journal's last event, and a manifest that lags in nothing."""
+        if self.state.ended is None:
+            last = self._last_events(clock.now_s())
+            await self._journal.record(last)
+            for event in last:
+                apply(self.state, event)
+                self._feed.put(event)
+        await self._write_manifest()
+
+    def _last_events(self, now_s: float) -> list[e.Event]:
+        if self._scheduler is None:
+            return [e.RunEnded(at=clock.WallClock().stamp(now_s), reason="stopped")]
+        if self._running.cancel_called:
+            self._scheduler.stop("stopped")
+        return [*self._scheduler.observed(now_s), self._scheduler.ending(now_s)]

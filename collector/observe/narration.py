@@ -1,0 +1,74 @@
+"""A run's events as log lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from collector.engine import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collector.engine.state import RunState
+
+_LINES: Mapping[type[e.Event], tuple[int, str]] = {
+    e.RunStarted: (logging.INFO, "the run began"),
+    e.RunResumed: (logging.INFO, "the run was taken up again"),
+    e.ExportStarted: (logging.INFO, "the export was started"),
+    e.ExportCompleted: (logging.INFO, "the export is complete"),
+    e.ArchiveStored: (logging.INFO, "the archive is here, whole"),
+    e.ArchiveLost: (logging.WARNING, "an archive of this run is gone and is fetched again"),
+    e.AttemptFailed: (logging.INFO, "an attempt failed; another follows"),
+    e.ServerFailed: (logging.WARNING, "the logs of this server cannot be had"),
+    e.LimitLearned: (logging.INFO, "a limit of the service was learned"),
+    e.HintDisbelieved: (logging.WARNING, "the service said something that is not believed"),
+    e.ClockJumped: (logging.WARNING, "this machine slept, or the process was stopped"),
+    e.WordUnknown: (logging.WARNING, "the service has a new word for a status; taken as running"),
+    e.EndpointWentDown: (logging.WARNING, "the endpoint cannot be reached; its servers wait"),
+    e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
+    e.RunEnded: (logging.INFO, "the run ended"),
+}
+_LEFT_OUT = frozenset({"at", "server", "project", "hint", "polls", "doubtful", "sha256"})
+
+
+class Narrator:
+    """Tells what happens in a run, line by line, with the run, project and server named."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._log = structlog.get_logger("collector")
+
+    def tell(self, event: e.Event) -> None:
+        """Write a line for an event that has been applied; for most, only when asked for more."""
+        level, words = _LINES.get(type(event), (logging.DEBUG, type(event).__name__))
+        if self._log.is_enabled_for(level):
+            self._log.log(level, words, **self._where(event), **_facts(event))
+
+    def _where(self, event: e.Event) -> dict[str, Any]:
+        where: dict[str, Any] = {}
+        if self._state.started is not None:
+            where["run"] = self._state.started.run_id
+        server = getattr(event, "server", None)
+        project = getattr(event, "project", None)
+        if isinstance(server, int) and server < len(self._state.servers):
+            row = self._state.servers[server]
+            where |= {"project": self._state.projects[row.project].name, "server": row.name}
+        elif isinstance(project, int) and project < len(self._state.projects):
+            where["project"] = self._state.projects[project].name
+        return where
+
+
+def _facts(event: e.Event) -> dict[str, Any]:
+    """Return the event's fields that a person wants to read: no numbers of ours, nothing empty."""
+    if isinstance(event, e.RunStarted | e.RunResumed):
+        return {"host": event.host, "pid": event.pid}
+    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in _LEFT_OUT and value is not None and value is not False
+    }

@@ -1,0 +1,188 @@
+"""The async shell, where decisions meet I/O: one loop, one task group, no decision of its own."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+from aiolimiter import AsyncLimiter
+
+from collector import clock
+from collector.archive.names import safe_name
+from collector.archive.store import store
+from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
+from collector.engine.answers import Problem
+from collector.engine.state import apply
+from collector.providers.base import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from collector.engine import events as e
+    from collector.engine.actions import Request
+    from collector.engine.answers import Answer, Stored
+    from collector.engine.scheduler import Scheduler
+    from collector.engine.state import RunState
+    from collector.providers.base import Fleet
+    from collector.run.journal import Journal
+
+LONGEST_SLEEP_S = 1.0
+OBSERVED_EVERY_S = 5.0
+POSTS_ANSWERED_WITHIN_S = 5.0
+"""How long a stop waits for the answers of POSTs that have left, so as to leave none in doubt."""
+JUMP_S = 30.0
+STORING_THREADS = 4
+
+_log = structlog.get_logger("collector")
+
+
+class Orchestrator:
+    """Performs what the scheduler says, until it says that the run is over."""
+
+    def __init__(
+        self,
+        state: RunState,
+        scheduler: Scheduler,
+        journal: Journal,
+        fleet: Fleet,
+        directory: Path,
+        *,
+        on_event: Callable[[e.Event], None],
+    ) -> None:
+        self._state = state
+        self._scheduler = scheduler
+        self._journal = journal
+        self._fleet = fleet
+        self._directory = directory
+        self._on_event = on_event
+        self._wake = anyio.Event()
+        self._stopped_s = math.inf
+        self._threads = anyio.CapacityLimiter(STORING_THREADS)
+        self._targets = [
+            Target(project.endpoint, project.id, row.id, project.credential)
+            for row in state.servers
+            for project in (state.projects[row.project],)
+        ]
+        bytes_per_second = state.started.bytes_per_second if state.started else None
+        self._bandwidth = AsyncLimiter(bytes_per_second, 1) if bytes_per_second else None
+        self._guards = {
+            row.project: _guard(row.requests_per_second)
+            for row in state.projects
+            if row.requests_per_second is not None
+        }
+
+    def stop(self, reason: str) -> None:
+        """Start nothing any more; `run` returns when the POSTs under way have been answered."""
+        self._scheduler.stop(reason)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Collect until nothing is left to do, or until stopped."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._observe)
+            while True:
+                now_s = clock.now_s()
+                due = self._scheduler.due(now_s)
+                if due.finished or self._is_late(now_s):
+                    break
+                await self.record([a.intent for a in due.actions if a.intent is not None])
+                for action in due.actions:
+                    if not isinstance(action, GiveUp):
+                        tasks.start_soon(self._perform, action)
+                await self._sleep(due.wake_s)
+            tasks.cancel_scope.cancel()
+
+    def _is_late(self, now_s: float) -> bool:
+        if not self._scheduler.stopped:
+            return False
+        self._stopped_s = min(self._stopped_s, now_s)
+        return now_s - self._stopped_s >= POSTS_ANSWERED_WITHIN_S
+
+    async def record(self, events: Sequence[e.Event]) -> None:
+        """Write events down, then make them part of the state: the write-ahead rule, here alone.
+
+        Raises:
+            JournalError: if they could not be written; the run cannot go on.
+        """
+        if not events:
+            return
+        with anyio.CancelScope(shield=True):
+            await self._journal.record(events)
+        for event in events:
+            apply(self._state, event)
+            self._on_event(event)
+        self._wake.set()
+
+    async def _sleep(self, wake_s: float) -> None:
+        if not self._wake.is_set():
+            before_s = clock.now_s()
+            with anyio.move_on_after(min(LONGEST_SLEEP_S, max(0.0, wake_s - before_s))):
+                await self._wake.wait()
+            jump_s = clock.now_s() - before_s - LONGEST_SLEEP_S
+            if jump_s > JUMP_S:
+                self._scheduler.clock_jumped(jump_s, clock.now_s())
+        self._wake = anyio.Event()
+
+    async def _observe(self) -> None:
+        while True:
+            await anyio.sleep(OBSERVED_EVERY_S)
+            await self.record(self._scheduler.observed(clock.now_s()))
+
+    async def _perform(self, action: Request) -> None:
+        guard = self._guards.get(self._state.servers[action.server].project)
+        if guard is not None:
+            if not guard.has_capacity():
+                _log.error("a call had to wait for its ceiling: this is a bug, please report it")
+            await guard.acquire()
+        answer = await self._ask(action)
+        events = self._scheduler.answered(action, answer, clock.now_s())
+        if events:
+            await self.record(events)
+        else:
+            self._wake.set()
+
+    async def _ask(self, action: Request) -> Answer:
+        target = self._targets[action.server]
+        match action:
+            case StartExport():
+                return await self._fleet.start_export(target)
+            case AskStatus(export_id=export_id):
+                return await self._fleet.ask_status(target, export_id)
+            case FetchArchive():
+                return await self._fetch(action, target)
+
+    async def _fetch(self, action: FetchArchive, target: Target) -> Stored | Problem:
+        async with AsyncExitStack() as stack:
+            opened = await stack.enter_async_context(
+                self._fleet.open_archive(target, action.export_id)
+            )
+            if isinstance(opened, Problem):
+                return opened
+            self._scheduler.opened(action, opened.heard, clock.now_s())
+            self._wake.set()
+            return await store(
+                opened.chunks,
+                self._directory / self._state.servers[action.server].directory,
+                safe_name(opened.file_name, fallback=f"{target.server_id}-dump.tar.gz"),
+                length=opened.length,
+                throttle=self._throttle if self._bandwidth is not None else None,
+                threads=self._threads,
+            )
+
+    async def _throttle(self, size: int) -> None:
+        """Wait until so many more bytes may arrive, in pieces that the limiter can let through."""
+        limiter = self._bandwidth
+        assert limiter is not None  # noqa: S101  # passed on only where there is one
+        while size > 0:
+            piece = min(size, limiter.max_rate)
+            await limiter.acquire(piece)
+            size -= int(piece)
+
+
+def _guard(requests_per_second: float) -> AsyncLimiter:
+    """Return a loose outer bound on a ceiling that a person wrote; the engine keeps it."""
+    return AsyncLimiter(max(1.0, requests_per_second), max(1.0, 1 / requests_per_second))
