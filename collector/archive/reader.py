@@ -96,7 +96,7 @@ class ArchiveReader:
 
     def _inflate(self, member: zlib._Decompress, data: bytes | memoryview) -> bytes:
         """Inflate all of the data that belongs to this gzip member, and return the rest."""
-        while True:
+        while data:
             try:
                 inflated = member.decompress(data, OUTPUT_BYTES)
             except zlib.error as error:
@@ -109,8 +109,7 @@ class ArchiveReader:
                 self._member = None
                 return member.unused_data
             data = member.unconsumed_tail
-            if not data and len(inflated) < OUTPUT_BYTES:
-                return b""
+        return b""
 
 
 @dataclass(frozen=True, slots=True)

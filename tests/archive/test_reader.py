@@ -133,13 +133,49 @@ def test_a_time_that_no_calendar_has_is_left_out() -> None:
     assert read(gzip.compress(out.getvalue())) == Contents(4, None, None)
 
 
+def pax(records: bytes, kind: bytes = b"x") -> bytes:
+    info = tarfile.TarInfo("pax")
+    info.size, info.type = len(records), kind
+    return info.tobuf() + records + bytes(-len(records) % 512)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pax(b"11 mtime=9\n", b"g"),
+        pax(b"11 mtime=9\n", b"g") + pax(b"11 mtime=8\n"),
+        pax(b"11 mtime=9\n", b"g") + pax(b"11 mtime=8\n", b"g"),
+        pax(b"11 mtime=9\n", b"X"),
+        pax(b"11 mtime=9\n") + pax(b"11 mtime=8\n"),
+        pax(b"13 mtime=1e9\n"),
+        pax(b"14 mtime=soon\n"),
+        pax(b"11 mtime=9\n\0\0"),
+        pax(b"12 comment=\n11 mtime=9\n"),
+        pax(b""),
+        pax(b"11 mtime=9\n") + pax(b"a/long/name", b"L"),
+        pax(b"a/long/name", b"L") + pax(b"a/long/link", b"K"),
+    ],
+)
+def test_headers_before_a_member_mean_what_they_mean_to_tarfile(headers: bytes) -> None:
+    tar = headers + small_tar()
+    assert read(gzip.compress(tar)) == as_listed(tar)
+
+
 def test_the_size_in_a_pax_header_holds_against_the_headers_own() -> None:
     content = b"0123456789" * 200
-    info = tarfile.TarInfo("x")
-    info.pax_headers = {"size": str(len(content))}
-    tar = info.tobuf(tarfile.PAX_FORMAT) + content + bytes(48) + small_tar()
+    empty = tarfile.TarInfo("x").tobuf()
+    tar = pax(b"13 size=2000\n") + empty + content + bytes(48) + small_tar()
     assert read(gzip.compress(tar)) == as_listed(tar)
     assert as_listed(tar).members == 4
+
+
+def test_a_blank_number_is_zero() -> None:
+    block = bytearray(tarfile.TarInfo("x").tobuf())
+    block[136:148] = b" " * 12
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    tar = bytes(block) + bytes(1_024)
+    assert read(gzip.compress(tar)) == as_listed(tar) == Contents(1, 0, 0)
 
 
 def test_old_directories_have_no_content() -> None:
@@ -226,6 +262,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 file.seek((hole + 1) << 17)
                 file.write(b"data" * 1_024)
             file.truncate((holes + 2) << 17)
+        os.utime(root / "log" / f"sparse{number}", (2_000_000_000, 2_000_000_000))
     os.utime(root / "log" / "messages", (1_700_000_000.125, 1_700_000_000.125))
     os.utime(root / "log" / "empty", (100, 100))
     return root

@@ -204,3 +204,10 @@ def test_an_error_inside_is_found_while_bytes_still_arrive() -> None:
     start = squeeze.compress(b"no tar" * 999) + squeeze.flush(zlib.Z_SYNC_FLUSH)
     with pytest.raises(ArchiveError, match="holds no tar"):
         ArchiveReader().feed(start)
+
+
+def test_a_disguise_is_seen_through_while_bytes_still_arrive() -> None:
+    reader = ArchiveReader()
+    reader.feed(b"<html>")
+    with pytest.raises(ArchiveError, match="a web page"):
+        reader.feed(b" " * 512)

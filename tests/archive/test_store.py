@@ -94,6 +94,24 @@ def test_a_whole_archive_is_stored_under_its_name(directory: Path, body: bytes, 
     assert (directory / NAME).read_bytes() == body
 
 
+def test_the_file_is_synced_before_it_is_named_and_the_directories_after(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: list[tuple[int, bool]] = []
+    sync = os.fsync
+
+    def logged_sync(fd: int) -> None:
+        log.append((os.fstat(fd).st_ino, (directory / NAME).exists()))
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", logged_sync)
+    stored(directory, [SMALL])
+    file, *directories = [directory / NAME, directory, directory.parent, directory.parent.parent]
+    assert log == [(file.stat().st_ino, False)] + [
+        (grown.stat().st_ino, True) for grown in directories
+    ]
+
+
 @pytest.mark.parametrize("surplus", [-1, 0, 1])
 def test_no_byte_is_lost_where_small_and_large_meet(directory: Path, surplus: int) -> None:
     body = SMALL + bytes(AT_ONCE_BYTES + surplus - len(SMALL))
