@@ -104,7 +104,7 @@ def _check_endpoint(project: dict[str, Any], path: Path, vendor: Vendor) -> Iter
             instead = "write a URL such as https://HOST or http://127.0.0.1:18080"
             yield Finding((*path, "endpoint"), f"the endpoint {error}", instead)
         elif isinstance(project.get("region"), str):
-            instead = f"{suggestion(project['region'], vendor.regions)} Or write an endpoint"
+            instead = f"{suggestion(project['region'], vendor.regions)} (or write endpoint: URL)"
             yield Finding((*path, "region"), str(error), instead)
         elif "region" not in project and "endpoint" not in project:
             instead = f"write region: {' or '.join(sorted(vendor.regions))}"

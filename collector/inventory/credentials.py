@@ -53,15 +53,8 @@ def check(name: str, entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]
     if not kind.readable:
         yield _refusal((*path, "kind"), kind_name, kind)
         return
-    fields = ["kind", "account", *kind.fields]
     for key, value in entry.items():
-        here = (*path, key)
-        if key not in fields:
-            yield unknown_key(here, fields)
-        elif not isinstance(value, str) or not value.strip():
-            yield Finding(here, f"{key} is no text or empty", "write it as text, in quotes")
-        else:
-            yield from _check_value(here, value, kind)
+        yield from _check_field((*path, key), value, kind)
     for key in kind.required:
         if key not in entry:
             yield Finding(path, f"{key} is missing", f"kind {kind_name} needs {key}")
@@ -122,9 +115,14 @@ def _refusal(path: tuple[str, ...], name: str, kind: CredentialKind) -> Finding:
     return Finding(path, what, kind.refusal)
 
 
-def _check_value(path: tuple[str, ...], value: str, kind: CredentialKind) -> Iterator[Finding]:
+def _check_field(path: tuple[str, ...], value: object, kind: CredentialKind) -> Iterator[Finding]:
     key = path[-1]
-    if key in kind.variables and not VARIABLE.fullmatch(value):
+    fields = ["kind", "account", *kind.fields]
+    if key not in fields:
+        yield unknown_key(path, fields)
+    elif not isinstance(value, str) or not value.strip():
+        yield Finding(path, f"{key} is no text or empty", "write it as text, in quotes")
+    elif key in kind.variables and not VARIABLE.fullmatch(value):
         instead = "write the name of the variable that holds the secret"
         yield Finding(path, f"{key} is no name of an environment variable", instead)
     elif key in kind.urls:

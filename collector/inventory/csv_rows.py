@@ -46,7 +46,7 @@ def parse(text: str, name: str, vendor: Vendor) -> Parsed:
     stand together.
 
     Raises:
-        InventoryError: The header is wrong, so that no row can be read.
+        InventoryError: The header is wrong, or no row can be read.
     """
     rows = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     table = _Table(name, vendor)
@@ -60,7 +60,12 @@ def parse(text: str, name: str, vendor: Vendor) -> Parsed:
         what, instead = f"this is not valid CSV: {error}", "check the quotes in this row"
         table.mistakes.append(Mistake(name, line, 1, what, instead))
     if not table.columns:
-        return Parsed(None, table.locate, tuple(table.mistakes))
+        table.mistakes.append(Mistake(name, 1, 1, "the header is missing", HEADER))
+    elif not table.projects and not table.mistakes:
+        what, instead = "no row follows the header", "write a row for each server"
+        table.mistakes.append(Mistake(name, 1, 1, what, instead))
+    if not table.projects:
+        raise InventoryError(table.mistakes)
     projects = [project.data for project in table.projects.values()]
     data = {"version": 1, "credentials": table.entries, "projects": projects}
     return Parsed(data, table.locate, tuple(table.mistakes))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 from collector.inventory import checks, credentials, csv_rows, json_text, toml_lines, yaml_events
 from collector.inventory.credentials import Surroundings
-from collector.inventory.mistakes import InventoryError, Mistake
+from collector.inventory.mistakes import QUOTED_MAX, InventoryError, Mistake
 from collector.inventory.models import (
     DOWNLOADS,
     SHARE,
@@ -137,7 +137,7 @@ def _mistakes(findings: list[Finding], parsed: Parsed, name: str) -> Iterator[Mi
 
 
 def _told(path: tuple[str | int, ...]) -> str:
-    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path]
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step[:QUOTED_MAX]}" for step in path]
     return "".join(steps).removeprefix(".")
 
 

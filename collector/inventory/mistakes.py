@@ -15,7 +15,7 @@ PRINTED_MAX = 50
 QUOTED_MAX = 60
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """One thing to change in one place.
 
@@ -37,7 +37,7 @@ class Mistake:
     @property
     def text(self) -> str:
         """The mistake as one line, in the form that editors jump to."""
-        return f"{self.file}:{self.line}:{self.column}: {self.what}; {self.instead}"
+        return printable(f"{self.file}:{self.line}:{self.column}: {self.what}; {self.instead}")
 
 
 class InventoryError(CollectorError):
@@ -51,7 +51,9 @@ class InventoryError(CollectorError):
     """
 
     def __init__(self, problems: Iterable[Mistake]) -> None:
-        self.problems = tuple(sorted(set(problems), key=lambda one: (one.line, one.column)))
+        self.problems = tuple(
+            sorted(dict.fromkeys(problems), key=lambda one: (one.line, one.column))
+        )
         lines = [problem.text for problem in self.problems[:PRINTED_MAX]]
         if len(self.problems) > PRINTED_MAX:
             lines.append(f"and {len(self.problems) - PRINTED_MAX} more")
@@ -61,7 +63,12 @@ class InventoryError(CollectorError):
 def quoted(text: str) -> str:
     """Text from a file as it may stand in a message: short, on one line, printable."""
     short = text if len(text) <= QUOTED_MAX else text[: QUOTED_MAX - 1] + "…"
-    return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short) + "'"
+    return f"'{printable(short)}'"
+
+
+def printable(text: str) -> str:
+    """Text on one line, without what would move a terminal's cursor."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -186,6 +186,8 @@ def unknown_key(path: Path, known: list[str]) -> Finding:
     elif key.lower().replace("-", "_").split("_")[-1] in SECRET_WORDS:
         what = f"{quoted(key)} looks like a secret, which never stands in an inventory"
         instead = "put it into an environment variable or a file, and name that"
+    elif path[-2:] == ("limits", key) and key in RunLimitsShape.__annotations__:
+        what, instead = f"{key} is no limit of one project", "write it under defaults: limits"
     else:
         what, instead = f"unknown key {quoted(key)}", suggestion(key, known)
     return Finding(path, what, instead, at_key=True)
@@ -203,17 +205,22 @@ def _finding(kind: str, location: Path, data: object, schema: dict[str, Any]) ->
     if kind == "missing":
         return Finding(location[:-1], f"{key} is missing", instead)
     value = _value(location, data)
+    if kind == "string_type" and isinstance(value, (bool, int, float)):
+        instead += ": put it in quotes"
+    return Finding(location, f"{key} {_complaint(kind, value)}", instead)
+
+
+def _complaint(kind: str, value: object) -> str:
     if kind.endswith("_type"):
-        if kind == "string_type" and isinstance(value, (bool, int, float)):
-            instead += ": put it in quotes"
-        return Finding(location, f"{key} is {_kind(value)}", instead)
-    if kind == "string_pattern_mismatch":
-        return Finding(location, f"{key} cannot stand in a URL", instead)
+        return f"is {_kind(value)}"
     if value in ("", []):
-        return Finding(location, f"{key} is empty", instead)
-    if kind == "string_unicode":
-        return Finding(location, f"{key} holds half a character", instead)
-    return Finding(location, f"{key} is out of range", instead)
+        return "is empty"
+    words = {
+        "string_pattern_mismatch": "cannot stand in a URL",
+        "string_unicode": "holds half a character",
+        "value_error": "is no size",
+    }
+    return words.get(kind, "is out of range")
 
 
 def _described(path: Path, schema: dict[str, Any]) -> dict[str, Any]:

@@ -96,9 +96,9 @@ def _events(text: str, name: str) -> Iterator[yaml.Event]:
         raise InventoryError([Mistake(name, line, column, what, "remove it")])
     try:
         yield from yaml.parse(text, Loader=LOADER)
-    except yaml.MarkedYAMLError as error:
-        place = _place(error.problem_mark or error.context_mark)
-        what = f"this is not valid YAML: {error.problem or error.context}"
+    except yaml.YAMLError as error:
+        place = _place(getattr(error, "problem_mark", None))
+        what = f"this is not valid YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
         raise InventoryError([Mistake(name, place.line, place.column, what, HINT)]) from None
 
 

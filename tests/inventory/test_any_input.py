@@ -1,0 +1,92 @@
+"""Whatever a file holds, `load` gives an inventory or tells mistakes: nothing else comes out."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.inventory import InventoryError, load
+from collector.providers.clouddc.vendor import VENDOR
+
+ENVIRON = {"CLOUDDC_TOKEN": "x"}
+FORMATS = ("a.yaml", "a.json", "a.toml", "a.csv", "-")
+
+WORDS = [
+    *("version", "projects", "servers", "id", "name", "tags", "region", "endpoint", "credentials"),
+    *("kind", "token", "token_env", "defaults", "limits", "share", "downloads", "account"),
+    *("bytes_per_second", "requests_per_second", "exports_in_flight", "cn-east-3", "http://h"),
+    *("CLOUDDC_TOKEN", "project_id", "server_id", "[[projects]]", "1", "0"),
+    *",;:[]{}-#&*!|>'\"=",
+]
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(WORDS)
+)
+values = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=3), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def attempt(raw: bytes, name: str) -> None:
+    try:
+        load(io.BytesIO(raw), vendor=VENDOR, environ=ENVIRON, name=name)
+    except InventoryError as error:
+        caught = error
+    else:
+        return
+    ends = raw.decode(errors="replace").count("\n") + raw.count(b"\r") + 2
+    assert caught.problems
+    assert all(1 <= one.line <= ends and one.column >= 1 for one in caught.problems)
+    assert len(str(caught).splitlines()) == min(len(caught.problems), 51)
+
+
+def near_to_right(value: object) -> st.SearchStrategy[object]:
+    """The same value where an inventory would look into it."""
+    return st.sampled_from(
+        [
+            {"version": 1, "projects": value},
+            {"version": 1, "projects": [value]},
+            {"version": 1, "projects": [{"id": "p", "region": "cn-east-3", "servers": [value]}]},
+            {"version": 1, "credentials": {"a": value}, "defaults": value, "projects": [value]},
+        ]
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(values | values.flatmap(near_to_right))
+def test_any_json_value_is_told_or_loaded(value: object) -> None:
+    attempt(json.dumps(value).encode(), "a.json")
+
+
+@settings(deadline=None, max_examples=150)
+@given(values | values.flatmap(near_to_right))
+def test_any_yaml_value_is_told_or_loaded(value: object) -> None:
+    attempt(json.dumps(value, ensure_ascii=False).encode(errors="replace"), "a.yaml")
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.sampled_from([*WORDS, " ", "\n", "\n  ", "\r\n"]), max_size=30).map("".join))
+@pytest.mark.parametrize("name", FORMATS)
+def test_any_words_are_told_or_loaded(name: str, text: str) -> None:
+    attempt(text.encode(), name)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+@pytest.mark.parametrize("name", FORMATS)
+def test_any_bytes_are_told_or_loaded(name: str, raw: bytes) -> None:
+    attempt(raw, name)
