@@ -114,7 +114,7 @@ class TarReader:
         """
         if self._skip:
             raise ArchiveError(
-                f"the tar ends within member {self._members}; bytes missing: {self._skip}"
+                f"the tar is cut off; members begun: {self._members}, bytes missing: {self._skip}"
             )
         if self._next is _Next.SECOND_ZEROS and not self._held.strip(b"\0"):
             self._next = _Next.NOTHING  # a lone block of zeros: GNU tar warns, and all is there

@@ -114,8 +114,8 @@ def test_a_damaged_gzip_is_refused(archive: bytes, message: str) -> None:
         (b"short", "the tar ends without its end-of-archive mark at byte 0; members so far: 0"),
         (TWO, "the tar ends without its end-of-archive mark at byte 2560; members so far: 2"),
         (TWO + header("three")[:300], "the tar ends without its end-of-archive mark at byte 2560"),
-        (TWO[:1_000], "the tar ends within member 1; bytes missing: 536"),
-        (TWO[:-1], "the tar ends within member 2; bytes missing: 1"),
+        (TWO[:1_000], "the tar is cut off; members begun: 1, bytes missing: 536"),
+        (TWO[:-1], "the tar is cut off; members begun: 2, bytes missing: 1"),
         (
             TWO[:1_536] + b"T" + TWO[1_537:] + END,
             "wrong checksum in the tar header at byte 1536; members so far: 1",
