@@ -1,0 +1,217 @@
+"""JSON Schemas (draft 2020-12) of what a run leaves for other programs to read."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from collector.engine.events import EVENTS, SCHEMA_VERSION
+from collector.run.manifest import MANIFEST_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Schema = dict[str, Any]
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+_TEXT: Schema = {"type": "string"}
+_TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_TIME: Schema = {"type": "string", "description": "UTC, ISO 8601", "pattern": r"^\d{4}-.*Z$"}
+_TIME_OR_NULL: Schema = {**_TIME, "type": ["string", "null"]}
+_SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+_TAGS: Schema = {"type": "object", "additionalProperties": _TEXT}
+_NULL: Schema = {"type": "null"}
+
+_FIELD_TYPES: Mapping[str, Schema] = {
+    "str": _TEXT,
+    "int": {"type": "integer"},
+    "bool": {"type": "boolean"},
+    "float": {"type": "number"},
+    "str | None": _TEXT_OR_NULL,
+    "int | None": {"type": ["integer", "null"]},
+    "float | None": {"type": ["number", "null"]},
+    "tuple[str, ...]": _TEXTS,
+    "Mapping[str, str]": _TAGS,
+}
+"""The JSON of each kind of field, as `collector.engine.events` writes their types."""
+
+
+def journal_schema() -> Schema:
+    """Describe a line of the journal: what the classes of events say, and the hash."""
+    return {
+        "$schema": _DRAFT,
+        "title": f"A line of a collector's journal, schema version {SCHEMA_VERSION}",
+        "oneOf": [_line(name) for name in EVENTS],
+    }
+
+
+def _line(name: str) -> Schema:
+    kind = EVENTS[name]
+    fields = {field.name: _FIELD_TYPES[str(field.type)] for field in dataclasses.fields(kind)}
+    return _object(
+        {"event": {"const": name}, **fields, "hash": _SHA256},
+        description=(inspect.getdoc(kind) or "").replace("\n", " "),
+    )
+
+
+def manifest_schema() -> Schema:
+    """Describe the manifest."""
+    return {
+        "$schema": _DRAFT,
+        "title": f"A collector's manifest, schema version {MANIFEST_VERSION}",
+        **_object(
+            {
+                "schema_version": {"const": MANIFEST_VERSION},
+                "collector": _object({"version": _TEXT}),
+                "run": _run(),
+                "totals": _object(
+                    {
+                        **_totals(),
+                        "requests": _COUNT,
+                        "throttled": _COUNT,
+                        "counters": {"enum": ["exact", "at_least"]},
+                    }
+                ),
+                "projects": {"type": "array", "items": _project()},
+            }
+        ),
+        "$defs": {
+            "export": _export(),
+            "archive": _archive(),
+            "error": _error(),
+            "waiting": _waiting(),
+        },
+    }
+
+
+def _object(properties: Schema, *, description: str | None = None) -> Schema:
+    """Describe an object that has all of these members, and no other."""
+    return {
+        **({"description": description} if description else {}),
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _run() -> Schema:
+    states = ["running", "complete", "partial", "failed", "interrupted", "deadline"]
+    return _object(
+        {
+            "id": _TEXT,
+            "state": {"enum": states},
+            "started_at": _TIME,
+            "finished_at": {**_TIME_OR_NULL, "description": "null while running"},
+            "inventory": _object({"path": _TEXT, "sha256": _SHA256}),
+            "select": _TEXTS,
+            "resumed": _COUNT,
+            "host": _TEXT,
+            "user": _TEXT,
+            "argv": _TEXTS,
+            "clock_offset_s": {
+                "type": ["number", "null"],
+                "description": "this machine's clock less the service's; null before any answer",
+            },
+            "journal": _object({"lines": _COUNT, "head": _SHA256}),
+        }
+    )
+
+
+def _totals() -> Schema:
+    return dict.fromkeys(("servers", "collected", "failed", "pending", "bytes"), _COUNT)
+
+
+def _project() -> Schema:
+    return _object(
+        {
+            "id": _TEXT,
+            "name": _TEXT,
+            "endpoint": _TEXT,
+            "directory": _TEXT,
+            "totals": _object(_totals()),
+            "servers": {
+                "type": "array",
+                "items": {
+                    "oneOf": [
+                        _server("collected", export="export", archive="archive"),
+                        _server("failed", error="error"),
+                        _server("pending", waiting="waiting"),
+                    ]
+                },
+            },
+        }
+    )
+
+
+def _server(state: str, **parts: str) -> Schema:
+    """Describe a server's row in one of its states: the parts that it then has are not null."""
+    row: Schema = {"id": _TEXT, "name": _TEXT, "tags": _TAGS, "state": {"const": state}}
+    for part in ("export", "archive", "error", "waiting"):
+        row[part] = {"$ref": f"#/$defs/{part}"} if part in parts else _NULL
+    if "export" not in parts:
+        row["export"] = {"oneOf": [{"$ref": "#/$defs/export"}, _NULL]}
+    return _object(row)
+
+
+def _export() -> Schema:
+    return _object(
+        {
+            "id": _TEXT,
+            "requested_at": _TIME,
+            "completed_at": _TIME_OR_NULL,
+            "polls": _COUNT,
+            "attempts": _COUNT,
+            "source": {"enum": ["started", "reused"]},
+        },
+        description="the server's latest export; null if none was started",
+    )
+
+
+def _archive() -> Schema:
+    return _object(
+        {
+            "path": {**_TEXT, "description": "relative to the run's directory"},
+            "file_name": _TEXT,
+            "bytes": _COUNT,
+            "sha256": _SHA256,
+            "members": _COUNT,
+            "covers": _object({"from": _TIME_OR_NULL, "to": _TIME_OR_NULL}),
+            "finished_at": _TIME,
+            "resumed": _COUNT,
+        },
+        description="null unless collected",
+    )
+
+
+def _error() -> Schema:
+    return _object(
+        {
+            "stage": {"enum": ["export", "status", "download", "verify", "store"]},
+            "code": {**_TEXT_OR_NULL, "description": "null where the service gave none"},
+            "http_status": {"type": ["integer", "null"]},
+            "message": _TEXT,
+            "request_id": _TEXT_OR_NULL,
+            "attempts": _COUNT,
+            "hint": _TEXT,
+        },
+        description="null unless failed",
+    )
+
+
+def _waiting() -> Schema:
+    return _object(
+        {
+            "phase": {"enum": ["queued", "exporting", "downloading"]},
+            "since": _TIME,
+            "reason": {
+                "enum": ["deadline", "stopped", "endpoint_down", "disk", None],
+                "description": "null while only its turn is awaited",
+            },
+        },
+        description="null unless pending",
+    )

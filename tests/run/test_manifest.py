@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from collector.engine import events as e
+from collector.engine.state import apply
+from collector.run import manifest
+from collector.run.lines import NO_HASH
+from collector.run.schemas import manifest_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from collector.engine.state import RunState
+
+    Fold = Callable[[list[e.Event]], RunState]
+    Collected = Callable[[int], list[e.Event]]
+    Failed = Callable[..., e.ServerFailed]
+
+AT = "2026-11-23T08:41:03Z"
+LATER = "2026-11-23T09:00:00Z"
+
+
+def ended(reason: str) -> e.RunEnded:
+    return e.RunEnded(at=LATER, reason=reason)
+
+
+def document(state: RunState, *, alive: bool = True) -> dict[str, Any]:
+    made = manifest.document(state, lines=12, head="a" * 64, alive=alive)
+    jsonschema.Draft202012Validator(manifest_schema()).validate(json.loads(json.dumps(made)))
+    return made
+
+
+def rows(made: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for project in made["projects"] for row in project["servers"]]
+
+
+def test_every_server_of_the_selection_is_there_once_from_the_start(
+    selection: list[e.Event], folded: Fold
+) -> None:
+    made = document(folded(selection))
+    assert [row["id"] for row in rows(made)] == ["id-0", "id-1", "id-2", "id-3"]
+    assert {row["state"] for row in rows(made)} == {"pending"}
+    assert made["run"]["state"] == "running"
+    assert made["run"]["finished_at"] is None
+    assert made["totals"]["pending"] == 4
+
+
+def test_a_collected_server_has_its_archive_and_neither_error_nor_waiting(
+    selection: list[e.Event], folded: Fold, collected: Collected
+) -> None:
+    row = rows(document(folded([*selection, *collected(1)])))[1]
+    assert row["export"] == {
+        "id": "x1",
+        "requested_at": AT,
+        "completed_at": AT,
+        "polls": 3,
+        "attempts": 1,
+        "source": "started",
+    }
+    assert row["archive"] == {
+        "path": "project-0/bms-1/SN1-dump.tar.gz",
+        "file_name": "SN1-dump.tar.gz",
+        "bytes": 101,
+        "sha256": f"{1:064x}",
+        "members": 2,
+        "covers": {"from": "2026-11-01T00:00:00Z", "to": AT},
+        "finished_at": AT,
+        "resumed": 0,
+    }
+    assert row["error"] is None
+    assert row["waiting"] is None
+
+
+def test_a_failed_server_says_why_and_has_no_export_where_none_was_started(
+    selection: list[e.Event], folded: Fold, failed: Failed
+) -> None:
+    row = rows(document(folded([*selection, failed(0)])))[0]
+    assert row["state"] == "failed"
+    assert row["export"] is None
+    assert row["archive"] is None
+    assert row["waiting"] is None
+    assert row["error"] == {
+        "stage": "export",
+        "code": "iMetal.0100",
+        "http_status": 404,
+        "message": "the API does not know this server",
+        "request_id": "r-1",
+        "attempts": 1,
+        "hint": "check the server's id",
+    }
+
+
+@pytest.mark.parametrize(
+    ("steps", "phase"), [(0, "queued"), (1, "exporting"), (2, "exporting"), (3, "downloading")]
+)
+def test_a_pending_server_says_what_it_waits_in(
+    selection: list[e.Event], folded: Fold, collected: Collected, steps: int, phase: str
+) -> None:
+    row = rows(document(folded([*selection, *collected(0)[:steps]])))[0]
+    assert row["waiting"] == {"phase": phase, "since": AT, "reason": None}
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "waits"),
+    [
+        ("stopped", "interrupted", "stopped"),
+        ("deadline", "deadline", "deadline"),
+        ("endpoint_down", "interrupted", "endpoint_down"),
+    ],
+)
+def test_a_run_that_left_servers_says_why_they_wait(
+    selection: list[e.Event], folded: Fold, reason: str, state: str, waits: str
+) -> None:
+    down = e.EndpointWentDown(
+        at=AT, endpoint="https://clouddc.cn-south-1.example.com", message="refused"
+    )
+    made = document(folded([*selection, down, ended(reason)]))
+    assert made["run"]["state"] == state
+    assert rows(made)[3]["waiting"]["reason"] == waits
+    assert made["run"]["finished_at"] == LATER
+
+
+def test_a_server_at_an_endpoint_that_is_up_waits_because_the_run_stopped(
+    selection: list[e.Event], folded: Fold
+) -> None:
+    down = e.EndpointWentDown(
+        at=AT, endpoint="https://clouddc.cn-south-1.example.com", message="refused"
+    )
+    made = document(folded([*selection, down, ended("endpoint_down")]))
+    assert rows(made)[0]["waiting"]["reason"] == "stopped"
+
+
+def test_totals_are_those_of_the_rows(
+    selection: list[e.Event], folded: Fold, collected: Collected, failed: Failed
+) -> None:
+    calls = [
+        e.CallsCounted(at=AT, project=0, calls=30, throttled=1),
+        e.CallsCounted(at=AT, project=1, calls=12, throttled=0),
+    ]
+    history = [*selection, *collected(0), *collected(2), failed(1), *calls, ended("stopped")]
+    made = document(folded(history))
+    assert made["totals"] == {
+        "servers": 4,
+        "collected": 2,
+        "failed": 1,
+        "pending": 1,
+        "bytes": 202,
+        "requests": 42,
+        "throttled": 1,
+        "counters": "exact",
+    }
+    assert [project["totals"] for project in made["projects"]] == [
+        {"servers": 2, "collected": 1, "failed": 1, "pending": 0, "bytes": 100},
+        {"servers": 2, "collected": 1, "failed": 0, "pending": 1, "bytes": 102},
+    ]
+
+
+def test_a_run_that_nobody_holds_and_that_never_ended_is_interrupted(
+    selection: list[e.Event], folded: Fold
+) -> None:
+    made = document(folded(selection), alive=False)
+    assert made["run"]["state"] == "interrupted"
+    assert made["totals"]["counters"] == "at_least"
+
+
+def test_a_run_resumed_after_a_kill_has_counted_at_least_so_much(
+    selection: list[e.Event], folded: Fold
+) -> None:
+    again = e.RunResumed(
+        at=AT, collector_version="0.2.0", host="ops-2", user="u", pid=1, argv=("collector",)
+    )
+    made = document(folded([*selection, again, ended("stopped")]))
+    assert made["totals"]["counters"] == "at_least"
+    assert made["run"]["resumed"] == 1
+    assert made["collector"] == {"version": "0.2.0"}
+    assert made["run"]["host"] == "ops-1"
+
+
+def test_what_is_written_is_the_document_and_its_hash(
+    selection: list[e.Event], folded: Fold, collected: Collected, failed: Failed, tmp_path: Path
+) -> None:
+    for history in (selection[:1], [*selection, *collected(0), failed(3), ended("stopped")]):
+        state = folded(history)
+        digest = manifest.write(manifest.snapshot(state), tmp_path, lines=12, head="a" * 64)
+        written = (tmp_path / "manifest.json").read_bytes()
+        assert json.loads(written) == document(state)
+        assert hashlib.sha256(written).hexdigest() == digest
+
+
+def test_a_snapshot_does_not_see_what_is_applied_later(
+    selection: list[e.Event], folded: Fold, collected: Collected
+) -> None:
+    state = folded(selection)
+    copy = manifest.snapshot(state)
+    for event in [*collected(0), e.EndpointWentDown(at=AT, endpoint="e", message="refused")]:
+        apply(state, event)
+    assert copy == folded(selection)
+
+
+def test_odd_text_is_written_as_json_that_reads_the_same(
+    selection: list[e.Event], folded: Fold, tmp_path: Path, started: e.RunStarted
+) -> None:
+    odd = ("数据库", "\udcff", "a\nb", '"')
+    started = dataclasses.replace(started, argv=odd)
+    manifest.write(folded([started, *selection[1:]]), tmp_path, lines=1, head=NO_HASH)
+    text = (tmp_path / "manifest.json").read_text(encoding="utf-8")
+    assert "数据库" in text
+    assert tuple(json.loads(text)["run"]["argv"]) == odd
+
+
+def test_files_are_replaced_whole_and_for_their_owner_alone(
+    selection: list[e.Event], folded: Fold, tmp_path: Path
+) -> None:
+    state = folded(selection)
+    (tmp_path / "manifest.json.part").write_text("left by a kill")
+    manifest.write(state, tmp_path, lines=1, head=NO_HASH)
+    manifest.write(state, tmp_path, lines=2, head=NO_HASH)
+    assert {file.name for file in tmp_path.iterdir()} == {"manifest.json", "SHA256SUMS"}
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+
+
+def test_checksums_pass_sha256sum(
+    selection: list[e.Event], folded: Fold, collected: Collected, tmp_path: Path
+) -> None:
+    program = shutil.which("sha256sum")
+    if program is None:
+        pytest.skip("sha256sum is not installed here")
+    stored = collected(0)[-1]
+    assert isinstance(stored, e.ArchiveStored)
+    archive = tmp_path / "project-0" / "bms-0 数据" / stored.file_name
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"logs")
+    stored = dataclasses.replace(
+        stored,
+        path=str(archive.relative_to(tmp_path)),
+        sha256=hashlib.sha256(b"logs").hexdigest(),
+    )
+    manifest.write(folded([*selection, stored]), tmp_path, lines=1, head=NO_HASH)
+    answer = subprocess.run(
+        [program, "-c", "SHA256SUMS"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.endswith(": OK\n")
+
+
+def test_a_summary_holds_the_rows_that_are_not_collected(
+    selection: list[e.Event], folded: Fold, collected: Collected, failed: Failed, tmp_path: Path
+) -> None:
+    state = folded([*selection, *collected(0), *collected(1), failed(2), ended("stopped")])
+    told = manifest.summary(state, tmp_path, lines=3, head="a" * 64, manifest_sha256="b" * 64)
+    assert set(told) == {"run", "totals", "directory", "manifest_sha256", "not_collected"}
+    assert [row["state"] for row in told["not_collected"]] == ["failed", "pending"]
+    assert told["directory"] == str(tmp_path)
