@@ -1,0 +1,380 @@
+"""A fleet in virtual time: the engine driven by hand, with no sleep and no wire."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import os
+import random
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from hypothesis import settings
+
+from collector.engine import events as e
+from collector.engine.actions import FetchArchive, GiveUp, StartExport
+from collector.engine.answers import (
+    Answer,
+    Call,
+    ExportSaid,
+    ExportState,
+    Heard,
+    LimitTold,
+    Problem,
+    ProblemKind,
+    Scope,
+    ScopeKind,
+    Stored,
+)
+from collector.engine.gates import Ceilings
+from collector.engine.scheduler import Scheduler
+from collector.engine.state import Phase, RunState, apply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from collector.engine.actions import Action, Request
+    from collector.engine.state import ProjectRow
+
+EPOCH_S = 1_800_000_000.0
+"""Unix seconds when the engine's clock stood at 0."""
+ANY_SERVER = -1
+
+quick = settings(max_examples=40, deadline=None, derandomize="CI" in os.environ, database=None)
+
+STATUSES = {
+    ProblemKind.THROTTLED: 429,
+    ProblemKind.NOT_READY: 400,
+    ProblemKind.UNKNOWN_SERVER: 404,
+    ProblemKind.FORGOTTEN: 404,
+    ProblemKind.FORBIDDEN: 403,
+    ProblemKind.UNAUTHENTICATED: 401,
+    ProblemKind.BAD_REQUEST: 400,
+    ProblemKind.SERVICE_FAILED: 500,
+    ProblemKind.UNREADABLE: 502,
+}
+"""The status that each problem comes with; the others come without an answer, or after one."""
+
+
+class SimulatedWall:
+    """The wall's clock, which runs evenly beside the engine's."""
+
+    def stamp(self, now_s: float) -> str:
+        return self.of_unix(EPOCH_S + now_s)
+
+    def of_unix(self, at_s: float) -> str:
+        at = datetime.fromtimestamp(at_s, UTC)
+        return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+    def age_s(self, at: str, now_s: float) -> float:
+        return max(0.0, EPOCH_S + now_s - datetime.fromisoformat(at).timestamp())
+
+
+def selected(
+    servers: int = 10,
+    *,
+    projects: int = 1,
+    first: Iterable[int] = (),
+    credentials: Sequence[str] = ("ops",),
+    endpoints: Sequence[str] = ("e",),
+    requests_per_second: float | None = None,
+    exports_in_flight: int | None = None,
+    share: float = 1.0,
+) -> list[e.Event]:
+    """Return the first events of a run; projects take turns at servers, credentials, endpoints."""
+    at = SimulatedWall().stamp(0)
+    first = set(first)
+    started = e.RunStarted(
+        at=at, schema_version=1, run_id="r", collector_version="0", host="h", user="u", pid=1,
+        argv=(), inventory_path="i", inventory_sha256="0", select=(), downloads=8,
+        bytes_per_second=None,
+    )  # fmt: skip
+    of_projects = [
+        e.ProjectSelected(
+            at=at, project=project, id=f"p{project}", name=f"p{project}",
+            endpoint=endpoints[project % len(endpoints)],
+            credential=credentials[project % len(credentials)], directory=f"p{project}",
+            requests_per_second=requests_per_second, exports_in_flight=exports_in_flight,
+            share=share,
+        )
+        for project in range(projects)
+    ]  # fmt: skip
+    of_servers = [
+        e.ServerSelected(
+            at=at, server=server, project=server % projects, id=f"s{server}", name=f"s{server}",
+            tags={}, directory=f"p{server % projects}/s{server}", first=server in first,
+        )
+        for server in range(servers)
+    ]  # fmt: skip
+    return [started, *of_projects, *of_servers, e.SelectionEnded(at=at, servers=servers)]
+
+
+def scopes_of(project: ProjectRow, call: Call) -> tuple[Scope, ...]:
+    """Return the scopes of a call; each credential is an account of its own."""
+    return (
+        Scope(ScopeKind.API, f"{project.endpoint} {call}"),
+        Scope(ScopeKind.USER, project.credential),
+        Scope(ScopeKind.APP, project.credential),
+        Scope(ScopeKind.IP, project.endpoint),
+        Scope(ScopeKind.PROJECT, project.id),
+        Scope(ScopeKind.ENDPOINT, project.endpoint),
+    )
+
+
+def problem(kind: ProblemKind, **facts: object) -> Problem:
+    """Return a problem as a service would put it."""
+    return Problem(kind, f"it is {kind}", http_status=STATUSES.get(kind), **facts)  # type: ignore[arg-type]  # fields by name
+
+
+@dataclass
+class HiddenLimit:
+    """A policy of the service: `limit` calls in `window_s` for each scope of a kind.
+
+    Attributes:
+        fixed: windows follow one another; otherwise one slides.
+        tells: a 429 states the limit.
+        names: a 429 says which scope it is about.
+        refused: how many calls it has turned away.
+    """
+
+    kind: ScopeKind
+    limit: int
+    window_s: float = 1.0
+    fixed: bool = False
+    tells: bool = True
+    names: bool = True
+    refused: int = 0
+    _passed: dict[Scope, deque[float]] = field(default_factory=dict)
+
+    def refuses(self, scopes: tuple[Scope, ...], now_s: float) -> Problem | None:
+        scope = next(scope for scope in scopes if scope.kind is self.kind)
+        passed = self._passed.setdefault(scope, deque())
+        since_s = now_s - (now_s % self.window_s if self.fixed else self.window_s)
+        while passed and passed[0] <= since_s:
+            passed.popleft()
+        if len(passed) < self.limit:
+            passed.append(now_s)
+            return None
+        self.refused += 1
+        told = (LimitTold(self.kind, self.limit, self.window_s),) if self.tells else ()
+        by = self.kind if self.tells or self.names else None
+        return problem(ProblemKind.THROTTLED, throttled_by=by, heard=Heard(limits=told))
+
+
+@dataclass
+class Service:
+    """The fleet's API.
+
+    Attributes:
+        script: what to answer in place of the usual, by server (or `ANY_SERVER`) and call; used up.
+        percent: what is said of an export's progress, from the part of its duration that is over.
+    """
+
+    limits: list[HiddenLimit] = field(default_factory=list)
+    duration_s: Callable[[int], float] = lambda _server: 5.0
+    percent: Callable[[float], float | None] = lambda _part: None
+    script: dict[tuple[int, Call], list[Answer]] = field(default_factory=dict)
+    calls: Counter[Call] = field(default_factory=Counter)
+    exports: Counter[int] = field(default_factory=Counter)
+    _ends: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _ids: Callable[[], int] = field(default_factory=lambda: itertools.count(1).__next__)
+
+    @property
+    def refused(self) -> int:
+        return sum(limit.refused for limit in self.limits)
+
+    def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Answer:
+        scripted = self._scripted(action)
+        if isinstance(scripted, Problem) and scripted.kind is ProblemKind.NOT_SENT:
+            return scripted
+        self.calls[action.call] += 1
+        for limit in self.limits:
+            if refusal := limit.refuses(scopes, now_s):
+                return refusal
+        if scripted is not None:
+            return scripted
+        if isinstance(action, FetchArchive):
+            return Stored("a.tar.gz", 10, "ab", 1, EPOCH_S, EPOCH_S)
+        if isinstance(action, StartExport):
+            self.exports[action.server] += 1
+            export_id = f"x{self._ids()}"
+            self._ends[export_id] = (now_s, self.duration_s(action.server))
+            return ExportSaid(export_id, ExportState.RUNNING, "Running")
+        began_s, duration_s = self._ends.get(action.export_id, (-math.inf, 0.0))
+        part = (now_s - began_s) / duration_s if duration_s else math.inf
+        state = ExportState.COMPLETED if part >= 1 else ExportState.RUNNING
+        return ExportSaid(action.export_id, state, state, percent=self.percent(min(part, 1.0)))
+
+    def _scripted(self, action: Request) -> Answer | None:
+        for server in (action.server, ANY_SERVER):
+            if answers := self.script.get((server, action.call)):
+                return answers.pop(0)
+        return None
+
+
+EventT = TypeVar("EventT", bound=e.Event)
+
+
+def gaps(times: Iterable[float]) -> list[float]:
+    """Return the time from each to the next."""
+    return [later - sooner for sooner, later in itertools.pairwise(times)]
+
+
+class Sent(NamedTuple):
+    """A call that left."""
+
+    at_s: float
+    action: Request
+    project: int
+
+
+@dataclass
+class Simulation:
+    """A run against a service, in virtual time; `events` is its journal, from the first line on.
+
+    Attributes:
+        latency_s: from a call's leaving to its answer, half of it each way, give or take a fifth.
+        download_s: from an archive's first byte to its last.
+        journal_s: how long events take to be on disk.
+        sent: every call, in order.
+        most: calls under way at once, by kind; and exports running at once, by project.
+    """
+
+    service: Service
+    events: list[e.Event]
+    ceilings: Ceilings = field(default_factory=Ceilings)
+    latency_s: float = 0.02
+    download_s: float = 0.1
+    journal_s: float = 0.001
+    seed: int = 1
+    now_s: float = 0.0
+    state: RunState = field(default_factory=RunState)
+    sent: list[Sent] = field(default_factory=list)
+    most: Counter[Call | int] = field(default_factory=Counter)
+    dues: int = 0
+
+    def __post_init__(self) -> None:
+        for event in self.events:
+            apply(self.state, event)
+        self.scheduler = Scheduler(
+            self.state, scopes=self.scopes, ceilings=self.ceilings, wall=SimulatedWall(),
+            seed=self.seed,
+        )  # fmt: skip
+        self._random = random.Random(self.seed)  # noqa: S311  # a simulation
+        self._order = itertools.count()
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._out: dict[int, Request] = {}
+        self._exporting: dict[int, int] = {}
+
+    def scopes(self, project: int, call: Call) -> tuple[Scope, ...]:
+        return scopes_of(self.state.projects[project], call)
+
+    def at(self, at_s: float, what: Callable[[], None]) -> None:
+        """Let something happen at a time."""
+        heapq.heappush(self._agenda, (at_s, next(self._order), what))
+
+    def run(self, until_s: float = 1_000_000.0) -> Simulation:
+        """Drive the run to its end, or to a time; a run that does neither fails the test."""
+        while True:
+            due = self.scheduler.due(self.now_s)
+            self.dues += 1
+            for action in due.actions:
+                self._begin(action)
+            if due.finished:
+                assert not due.actions
+                break
+            next_s = min(due.wake_s, self._agenda[0][0] if self._agenda else math.inf)
+            assert next_s < math.inf, "nothing is under way, and nothing will ever be due"
+            assert due.wake_s > self.now_s, "asked to be asked again at once"
+            if next_s > until_s:
+                self.now_s = until_s
+                return self
+            self.now_s = max(self.now_s, next_s)
+            while self._agenda and self._agenda[0][0] <= self.now_s:
+                heapq.heappop(self._agenda)[2]()
+        if not self.scheduler.stopped:
+            assert not self._agenda, "finished, with something under way"
+        self.record(self.scheduler.observed(self.now_s))
+        return self
+
+    def record(self, events: Iterable[e.Event]) -> None:
+        """Write events down and make them part of the state, at once."""
+        for event in events:
+            self.events.append(event)
+            apply(self.state, event)
+            server = getattr(event, "server", None)
+            if server is not None:
+                self._follow_export(server)
+
+    def of(self, kind: type[EventT], server: int | None = None) -> list[EventT]:
+        """Return the events of a kind, of one server or of all."""
+        return [
+            event
+            for event in self.events
+            if isinstance(event, kind) and server in (None, getattr(event, "server", None))
+        ]
+
+    def times(self, call: Call | None = None, server: int | None = None) -> list[float]:
+        """Return when calls left, of one kind or all, for one server or all."""
+        return [
+            sent.at_s
+            for sent in self.sent
+            if call in (None, sent.action.call) and server in (None, sent.action.server)
+        ]
+
+    def _follow_export(self, server: int) -> None:
+        row = self.state.servers[server]
+        if row.phase in (Phase.REQUESTED, Phase.EXPORTING):
+            self._exporting[server] = row.project
+        else:
+            self._exporting.pop(server, None)
+        running = Counter(self._exporting.values())[row.project]
+        self.most[row.project] = max(self.most[row.project], running)
+
+    def _begin(self, action: Action) -> None:
+        if isinstance(action, GiveUp):
+            assert action.server not in self._out, "gave up a server with a call under way"
+            self.at(self.now_s + self.journal_s, lambda: self.record([action.intent]))
+            return
+        assert action.server not in self._out, "asked a server twice at once"
+        self._out[action.server] = action
+        under_way = sum(out.call is action.call for out in self._out.values())
+        self.most[action.call] = max(self.most[action.call], under_way)
+        self.sent.append(Sent(self.now_s, action, self.state.servers[action.server].project))
+        if action.intent is None:
+            self._send(action)
+        else:
+            self.at(self.now_s + self.journal_s, lambda: self._intend(action))
+
+    def _intend(self, action: Request) -> None:
+        if action.intent is not None:
+            self.record([action.intent])
+        self._send(action)
+
+    def _send(self, action: Request) -> None:
+        project = self.state.servers[action.server].project
+        arrives_s = self.now_s + self.latency_s * self._random.uniform(0.4, 0.6)
+
+        def arrive() -> None:
+            answer = self.service.answer(action, self.scopes(project, action.call), arrives_s)
+            back_s = arrives_s + self.latency_s * self._random.uniform(0.4, 0.6)
+            self.at(back_s, lambda: self._hear(action, answer))
+
+        self.at(arrives_s, arrive)
+
+    def _hear(self, action: Request, answer: Answer) -> None:
+        begun = (ProblemKind.INVALID_ARCHIVE, ProblemKind.DISK)
+        opens = isinstance(answer, Stored) or (isinstance(answer, Problem) and answer.kind in begun)
+        if isinstance(action, FetchArchive) and opens:
+            self.scheduler.opened(action, answer.heard, self.now_s)
+            self.at(self.now_s + self.download_s, lambda: self._answered(action, answer))
+        else:
+            self._answered(action, answer)
+
+    def _answered(self, action: Request, answer: Answer) -> None:
+        del self._out[action.server]
+        if events := self.scheduler.answered(action, answer, self.now_s):
+            self.at(self.now_s + self.journal_s, lambda: self.record(events))
