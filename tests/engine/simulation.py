@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from hypothesis import settings
+from hypothesis import strategies as st
 
 from collector.engine import events as e
 from collector.engine.actions import FetchArchive, GiveUp, StartExport
@@ -124,6 +125,39 @@ def scopes_of(project: ProjectRow, call: Call) -> tuple[Scope, ...]:
     )
 
 
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    """A problem of any kind, with anything a service could say beside it."""
+    told = st.builds(
+        LimitTold, st.sampled_from(ScopeKind), st.integers(-1, 50), st.floats(-1.0, 60.0)
+    )
+    return problem(
+        draw(st.sampled_from(ProblemKind)),
+        throttled_by=draw(st.none() | st.sampled_from(ScopeKind)),
+        retry_after_s=draw(st.none() | st.floats(-10.0, 2000.0)),
+        renewed=draw(st.booleans()),
+        heard=Heard(limits=tuple(draw(st.lists(told, max_size=2)))),
+    )
+
+
+def answers() -> st.SearchStrategy[Answer]:
+    """Any answer; one that does not fit its call is left out by the service."""
+    said = st.builds(
+        ExportSaid,
+        st.just("y"),
+        st.sampled_from(ExportState),
+        st.sampled_from(["Running", "completed", "odd"]),
+        known=st.booleans(),
+        percent=st.none() | st.floats(-5.0, 120.0),
+    )
+    return problems() | said
+
+
+def lists_of_answers(servers: int) -> st.SearchStrategy[list[list[Answer]]]:
+    """For each server what its calls meet with first, before all goes well."""
+    return st.lists(st.lists(answers(), max_size=8), min_size=servers, max_size=servers)
+
+
 def problem(kind: ProblemKind, **facts: object) -> Problem:
     """Return a problem as a service would put it."""
     return Problem(kind, f"it is {kind}", http_status=STATUSES.get(kind), **facts)  # type: ignore[arg-type]  # fields by name
@@ -170,13 +204,17 @@ class Service:
 
     Attributes:
         script: what to answer in place of the usual, by server (or `ANY_SERVER`) and call; used up.
+        sequences: the same by server alone, for whatever is asked.
+        unreachable: whether nothing gets through to an endpoint at a time.
         percent: what is said of an export's progress, from the part of its duration that is over.
     """
 
     limits: list[HiddenLimit] = field(default_factory=list)
     duration_s: Callable[[int], float] = lambda _server: 5.0
+    unreachable: Callable[[str, float], bool] = lambda _endpoint, _at_s: False
     percent: Callable[[float], float | None] = lambda _part: None
     script: dict[tuple[int, Call], list[Answer]] = field(default_factory=dict)
+    sequences: list[list[Answer]] = field(default_factory=list)
     calls: Counter[Call] = field(default_factory=Counter)
     exports: Counter[int] = field(default_factory=Counter)
     _ends: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -187,6 +225,8 @@ class Service:
         return sum(limit.refused for limit in self.limits)
 
     def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Answer:
+        if self.unreachable(scopes[-1].name, now_s):
+            return problem(ProblemKind.NOT_SENT)
         scripted = self._scripted(action)
         if isinstance(scripted, Problem) and scripted.kind is ProblemKind.NOT_SENT:
             return scripted
@@ -210,8 +250,12 @@ class Service:
 
     def _scripted(self, action: Request) -> Answer | None:
         for server in (action.server, ANY_SERVER):
-            if answers := self.script.get((server, action.call)):
-                return answers.pop(0)
+            if script := self.script.get((server, action.call)):
+                return script.pop(0)
+        if action.server < len(self.sequences) and (sequence := self.sequences[action.server]):
+            answer = sequence.pop(0)
+            if isinstance(answer, Problem) or not isinstance(action, FetchArchive):
+                return answer
         return None
 
 
