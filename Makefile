@@ -25,8 +25,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Two of the demo's servers are beyond help, so that a collect's exit code 3 is what it should end with.
 demo: $(READY)
-	$(BIN)/collector demo
+	@$(BIN)/collector demo; code=$$?; test $$code -eq 3 || exit $$code
 
 test: $(READY)
 	$(BIN)/python -m pytest

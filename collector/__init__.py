@@ -1,1 +1,81 @@
-"""Brings home the logs of every physical server of a CloudDC fleet, verified and accounted for."""
+"""Brings home the logs of every physical server of a CloudDC fleet, verified and accounted for.
+
+    from pathlib import Path
+    import os, anyio, collector
+
+    async def main() -> None:
+        inventory = collector.load(
+            Path("fleet.yaml"), vendor=collector.clouddc.VENDOR, environ=os.environ
+        )
+        connect = collector.clouddc.connector(environ=os.environ)
+        selection = inventory.select(["tag:role=db"])
+        async with collector.collect(selection, Path("collected"), connect) as run:
+            async for event in run:
+                ...
+        print(run.summary["totals"], run.verdict)
+
+    anyio.run(main)
+
+The names below are loaded when they are first used, so that `collector --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collector.collection import Collection, Terms, collect, resume
+    from collector.errors import CollectorError
+    from collector.feed import EventsSkipped
+    from collector.inventory import Inventory, InventoryError, Selection, load
+    from collector.planning import Plan, plan
+    from collector.providers import clouddc
+    from collector.run.verdict import Verdict
+    from collector.verification import Verification, verify
+
+_PLACES = {
+    "Collection": "collector.collection",
+    "CollectorError": "collector.errors",
+    "EventsSkipped": "collector.feed",
+    "Inventory": "collector.inventory",
+    "InventoryError": "collector.inventory",
+    "Plan": "collector.planning",
+    "Selection": "collector.inventory",
+    "Terms": "collector.collection",
+    "Verdict": "collector.run.verdict",
+    "Verification": "collector.verification",
+    "clouddc": "collector.providers.clouddc",
+    "collect": "collector.collection",
+    "load": "collector.inventory",
+    "plan": "collector.planning",
+    "resume": "collector.collection",
+    "verify": "collector.verification",
+}
+
+__all__ = [
+    "Collection",
+    "CollectorError",
+    "EventsSkipped",
+    "Inventory",
+    "InventoryError",
+    "Plan",
+    "Selection",
+    "Terms",
+    "Verdict",
+    "Verification",
+    "clouddc",
+    "collect",
+    "load",
+    "plan",
+    "resume",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands for
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = importlib.import_module(_PLACES[name])
+    value = globals()[name] = place if name == "clouddc" else getattr(place, name)
+    return value

@@ -12,7 +12,7 @@ from collector.cli.options import DURATION, common, json_option, selecting
 
 if TYPE_CHECKING:
     from collector.inventory import Selection
-    from collector.plan import Plan
+    from collector.planning import Plan
 
 EXAMPLES = """\b
 Examples:
@@ -53,9 +53,9 @@ def command(
 
 def show(selection: Selection, *, out: Path, deadline_s: float | None, as_json: bool) -> None:
     """Print the plan of a selection."""
-    from collector import plan  # noqa: PLC0415  # as above
+    from collector.planning import plan  # noqa: PLC0415  # as above
 
-    planned = plan.make(selection, out, deadline_s=deadline_s)
+    planned = plan(selection, out, deadline_s=deadline_s)
     click.echo(json.dumps(planned.as_json()) if as_json else _told(planned))
 
 

@@ -6,10 +6,10 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import anyio
 import click
@@ -26,7 +26,7 @@ from collector.providers import clouddc
 from collector.run.layout import find_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from collector.collection import Collection
     from collector.inventory import Selection
@@ -39,38 +39,44 @@ class Options:
     """What was asked of a run, besides which servers."""
 
     terms: Terms
-    ca_file: Path | None
+    ca_file: Path | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
 def load(
-    name: str,
-    select: Sequence[str],
-    exclude: Sequence[str],
-    first: Sequence[str],
+    source: str | BinaryIO,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    first: Sequence[str] = (),
     *,
-    allow_empty: bool,
+    environ: Mapping[str, str] = os.environ,
+    allow_empty: bool = False,
 ) -> Selection:
     """Load an inventory, `-` from stdin, and select from it.
 
     Raises:
         CollectorError: something is wrong with it, or nothing matches and that was not allowed.
     """
-    source = sys.stdin.buffer if name == "-" else Path(name)
-    inventory = load_inventory(source, vendor=clouddc.VENDOR, environ=os.environ)
+    file = _opened(source) if isinstance(source, str) else source
+    inventory = load_inventory(file, vendor=clouddc.VENDOR, environ=environ)
     selection = inventory.select(select, exclude, first)
     if not selection.servers and not allow_empty:
         raise CollectorError(
             f"no server of {inventory.source_name} is selected; "
-            f"see what there is: collector inventory show {name}, or allow it: --allow-empty"
+            "collector inventory show lists what there is; --allow-empty makes it no error"
         )
     return selection
+
+
+def _opened(name: str) -> Path | BinaryIO:
+    return sys.stdin.buffer if name == "-" else Path(name)
 
 
 def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
 ) -> Callable[[], Collection]:
     """Return what begins a new run, inside an event loop."""
-    connect = partial(clouddc.connect, environ=os.environ, ca_file=options.ca_file)
+    connect = clouddc.connector(environ=options.environ, ca_file=options.ca_file)
     return partial(collect, selection, out, connect, run_id=run_id, terms=options.terms)
 
 
@@ -78,7 +84,7 @@ def resuming(
     run: str, out: Path, selection: Selection | None, options: Options
 ) -> Callable[[], Collection]:
     """Return what takes up a run, inside an event loop."""
-    connect = partial(clouddc.connect, environ=os.environ, ca_file=options.ca_file)
+    connect = clouddc.connector(environ=options.environ, ca_file=options.ca_file)
     directory = find_run(run, out=out)
 
     def begin() -> Collection:

@@ -1,1 +1,48 @@
-"""Huawei Cloud CloudDC: physical servers and the export of their logs."""
+"""The CloudDC log-export API: `VENDOR` for inventories, `connector` for calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collector.providers.clouddc.vendor import VENDOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from collector.engine.state import RunState
+    from collector.providers.clouddc.client import CloudDC
+
+__all__ = ["VENDOR", "connector"]
+
+
+def connector(
+    *, environ: Mapping[str, str], ca_file: Path | None = None
+) -> Callable[[RunState], CloudDC]:
+    """Return what opens the API with the credentials that a run names.
+
+    Args:
+        environ: where secrets are looked up, as a rule `os.environ`.
+        ca_file: certificate authorities to trust, in PEM; None for the system's.
+
+    Returns:
+        A function of a run's state. It raises `CollectorError` for a secret that cannot be had.
+    """
+
+    def connect(state: RunState) -> CloudDC:
+        from collector.engine.gates import CALLS_IN_FLIGHT  # noqa: PLC0415  # with the rest
+        from collector.providers.clouddc.client import CloudDC  # noqa: PLC0415  # aiohttp takes long
+        from collector.providers.clouddc.credentials import TokenSource  # noqa: PLC0415  # as above
+
+        downloads = state.started.downloads if state.started is not None else 0
+        return CloudDC(
+            {
+                name: TokenSource.of(credential.options, environ)
+                for name, credential in state.credentials.items()
+            },
+            {name: credential.account for name, credential in state.credentials.items()},
+            connections=CALLS_IN_FLIGHT + downloads,
+            ca_file=ca_file,
+        )
+
+    return connect

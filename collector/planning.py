@@ -121,7 +121,7 @@ class Plan:
         }
 
 
-def make(selection: Selection, out: Path, *, deadline_s: float | None = None) -> Plan:
+def plan(selection: Selection, out: Path, *, deadline_s: float | None = None) -> Plan:
     """Plan a collect of `selection` into `out`, which need not exist; sends nothing.
 
     Args:
