@@ -1,0 +1,182 @@
+"""`CloudDC`: the three calls of the API reference, over one HTTP session."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Self
+
+from collector.engine.answers import Call, Problem, ProblemKind, Scope, ScopeKind
+from collector.providers.base import Fleet
+from collector.providers.clouddc import wire
+from collector.providers.clouddc.bodies import read_whole
+from collector.providers.clouddc.downloads import Download
+from collector.providers.clouddc.errors import problem_of
+from collector.providers.clouddc.hearing import Hearing
+from collector.providers.clouddc.parsing import Reply, error_body, export_said
+from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, AuthorizedHeaders
+from collector.providers.clouddc.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from yarl import URL
+
+    from collector.engine.answers import ExportSaid
+    from collector.providers.base import OpenArchive, Target
+    from collector.providers.clouddc.credentials import TokenSource
+
+_REFUSALS_FROM: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    addresses: Addresses
+    hearing: Hearing
+
+
+class CloudDC(Fleet):
+    """The log-export API of CloudDC, at any number of endpoints.
+
+    Used as an async context manager: connections live from its start to its end.
+
+    Args:
+        credentials: where the secret of each credential comes from.
+        accounts: the account of each credential; credentials of one account share its quota.
+        connections: how many there may be at once, to all endpoints together.
+        ca_file: certificate authorities in PEM, trusted beside the system's own.
+
+    Raises:
+        CollectorError: on entering, where `ca_file` or a proxy of the environment is unusable.
+    """
+
+    def __init__(
+        self,
+        credentials: Mapping[str, TokenSource],
+        accounts: Mapping[str, str],
+        *,
+        connections: int,
+        ca_file: Path | None = None,
+    ) -> None:
+        self._credentials = credentials
+        self._accounts = accounts
+        self._connections = connections
+        self._ca_file = ca_file
+        self._headers = AuthorizedHeaders()
+        self._endpoints: dict[str, _Endpoint] = {}
+        self._scopes: dict[tuple[Call, str, str, str], tuple[Scope, ...]] = {}
+        self._entered: Transport | None = None
+
+    async def __aenter__(self) -> Self:
+        self._entered = Transport(connections=self._connections, ca_file=self._ca_file)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._transport.close()
+
+    async def start_export(self, target: Target) -> ExportSaid | Problem:
+        """Start an export of the server's logs."""
+        url = self._endpoint(target).addresses.exports(target)
+        return await self._ask(Call.START_EXPORT, target, url, body=EXPORT_BODY)
+
+    async def ask_status(self, target: Target, export_id: str) -> ExportSaid | Problem:
+        """Ask how far an export is."""
+        url = self._endpoint(target).addresses.export(target, export_id)
+        return await self._ask(Call.ASK_STATUS, target, url, export_id=export_id)
+
+    @asynccontextmanager
+    async def open_archive(
+        self, target: Target, export_id: str
+    ) -> AsyncIterator[OpenArchive | Problem]:
+        """Open a completed export's archive; leaving the context closes the connection."""
+        endpoint = self._endpoint(target)
+        token = self._credentials[target.credential].token
+        asking = endpoint.hearing.asks_for_limits(Call.FETCH_ARCHIVE)
+        headers = self._headers.of(token, posting=False, asking=asking)
+        download = Download(self._transport, headers, endpoint.hearing, secret=token)
+        async with AsyncExitStack() as stack:
+            opened = await download.open(stack, endpoint.addresses.content(target, export_id))
+            if isinstance(opened, Problem):
+                opened = await self._with_renewal(opened, target, token)
+            yield opened
+
+    def scopes(self, call: Call, target: Target) -> tuple[Scope, ...]:
+        """Every scope that this call for this server's project passes."""
+        key = (call, target.endpoint, target.project_id, target.credential)
+        scopes = self._scopes.get(key)
+        if scopes is None:
+            scopes = self._scopes[key] = self._scopes_of(*key)
+        return scopes
+
+    def _scopes_of(
+        self, call: Call, endpoint: str, project_id: str, credential: str
+    ) -> tuple[Scope, ...]:
+        names = {
+            ScopeKind.API: f"{call} at {endpoint}",
+            ScopeKind.USER: f"{self._accounts[credential]} at {endpoint}",
+            ScopeKind.APP: f"{credential} at {endpoint}",
+            ScopeKind.IP: endpoint,
+            ScopeKind.PROJECT: f"{project_id} at {endpoint}",
+            ScopeKind.ENDPOINT: endpoint,
+        }
+        return tuple(Scope(kind, name) for kind, name in names.items())
+
+    async def _ask(
+        self,
+        call: Call,
+        target: Target,
+        url: URL,
+        *,
+        body: bytes | None = None,
+        export_id: str | None = None,
+    ) -> ExportSaid | Problem:
+        """Make one of the two small calls; without `export_id` the answer must name one."""
+        hearing = self._endpoint(target).hearing
+        token = self._credentials[target.credential].token
+        posting = body is not None
+        headers = self._headers.of(token, posting=posting, asking=hearing.asks_for_limits(call))
+        method = "POST" if posting else "GET"
+        try:
+            async with self._transport.request(method, url, headers, body) as response:
+                reply = Reply(response.status, response.headers, await read_whole(response.content))
+        except wire.WIRE_ERRORS as wire_error:
+            return wire.problem_of(wire_error)
+        if reply.status < _REFUSALS_FROM:
+            heard = hearing.heard(call, reply.status, reply.headers)
+            said = export_said(reply.body, heard, asked_for=export_id)
+            if said is not None:
+                return said
+            return problem_of(call, reply, heard=heard, secret=token)
+        error = error_body(reply.body)
+        heard = hearing.heard(call, reply.status, reply.headers, error.words)
+        problem = problem_of(call, reply, heard=heard, secret=token, error=error)
+        return await self._with_renewal(problem, target, token)
+
+    async def _with_renewal(self, problem: Problem, target: Target, token: str) -> Problem:
+        """Return the problem with the word whether another token would now be sent."""
+        if problem.kind is not ProblemKind.UNAUTHENTICATED:
+            return problem
+        source = self._credentials[target.credential]
+        return replace(problem, renewed=await source.changed_since(token))
+
+    def _endpoint(self, target: Target) -> _Endpoint:
+        endpoint = self._endpoints.get(target.endpoint)
+        if endpoint is None:
+            endpoint = self._endpoints[target.endpoint] = _Endpoint(
+                Addresses(target.endpoint), Hearing()
+            )
+        return endpoint
+
+    @property
+    def _transport(self) -> Transport:
+        if self._entered is None:
+            message = "CloudDC is used outside of its context: write `async with CloudDC(...)`"
+            raise RuntimeError(message)
+        return self._entered

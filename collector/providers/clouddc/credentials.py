@@ -1,0 +1,123 @@
+"""Secrets: where a token comes from, and whether it has changed since."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from collector.errors import CollectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LARGEST_FILE = 64 << 10
+
+
+class UnusableTokenError(CollectorError):
+    """A token cannot be read or sent: the text names its variable or file, never the token.
+
+    Attributes:
+        source: the environment variable or the file.
+    """
+
+    def __init__(self, source: str, what: str) -> None:
+        self.source = source
+        super().__init__(f"the token in {source} {what}; put a valid token there and start again")
+
+
+class TokenSource:
+    """A token for `X-Auth-Token`, from an environment variable or a file.
+
+    It is read once, at the start. One that was read from a file is read again after a 401; an
+    environment variable does not change while a process runs.
+
+    Attributes:
+        token: what calls carry now.
+    """
+
+    def __init__(self, source: str, token: str, file: Path | None = None) -> None:
+        self.token = _sendable(token, source)
+        self._source = source
+        self._file = file
+
+    @classmethod
+    def of(
+        cls, options: Mapping[str, str], environ: Mapping[str, str] | None = None
+    ) -> TokenSource:
+        """Return the source that an inventory's `token` credentials name.
+
+        Args:
+            options: `token_env` or `token_file`, as in the inventory.
+            environ: instead of the process's own environment.
+
+        Raises:
+            UnusableTokenError: there is no token, or it cannot stand in a header.
+        """
+        if "token_file" in options:
+            return cls.from_file(Path(options["token_file"]))
+        return cls.from_variable(options["token_env"], environ)
+
+    @classmethod
+    def from_variable(cls, name: str, environ: Mapping[str, str] | None = None) -> TokenSource:
+        """Read the token from an environment variable.
+
+        Raises:
+            UnusableTokenError: it is not set, or cannot stand in a header.
+        """
+        token = (os.environ if environ is None else environ).get(name)
+        source = f"environment variable {name}"
+        if token is None:
+            raise UnusableTokenError(source, "is missing: the variable is not set")
+        return cls(source, token)
+
+    @classmethod
+    def from_file(cls, path: Path) -> TokenSource:
+        """Read the token from a file.
+
+        Raises:
+            UnusableTokenError: it cannot be read, or not stand in a header.
+        """
+        return cls(f"file {path}", _read(path), path)
+
+    def __repr__(self) -> str:
+        return f"TokenSource({self._source!r})"
+
+    async def changed_since(self, refused: str) -> bool:
+        """Tell whether a call that carried `refused` would carry another token now.
+
+        Of several calls that were refused at once the first finds the new token in the file, and
+        the others find that it is there already.
+        """
+        if self._file is not None and self.token == refused:
+            try:
+                fresh = _sendable(await to_thread.run_sync(_read, self._file), self._source)
+            except UnusableTokenError:
+                return False  # half-written, or gone: what we have stays refused
+            if self.token == refused:
+                self.token = fresh
+        return self.token != refused
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UnusableTokenError(f"file {path}", f"cannot be read ({reason})") from None
+    if len(content) > LARGEST_FILE:
+        raise UnusableTokenError(f"file {path}", f"is longer than {LARGEST_FILE} bytes")
+    return content.decode("latin-1")
+
+
+def _sendable(token: str, source: str) -> str:
+    """Return the token without the white space around it, if it can stand in a header."""
+    token = token.strip()
+    if not token:
+        raise UnusableTokenError(source, "is empty")
+    if not token.isascii() or not token.isprintable():
+        raise UnusableTokenError(source, "holds characters that no HTTP header can carry")
+    return token
