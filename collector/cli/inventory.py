@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector.cli.options import json_option, selecting
+from collector.cli.options import common, json_option, selecting
 from collector.errors import CollectorError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def command() -> None:
 @command.command()
 @FILE
 @json_option
+@common
 @click.pass_context
 def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
     """Say what is wrong with an inventory: all that a collect would refuse it for."""
@@ -70,6 +71,7 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
 @FILE
 @selecting
 @json_option
+@common
 def show(
     file: str,
     select: tuple[str, ...],

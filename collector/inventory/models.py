@@ -43,7 +43,7 @@ class Credential:
     name: str
     kind: str
     account: str
-    options: Mapping[str, str]
+    options: Mapping[str, str] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Inventory:
     source_name: str
     sha256: str
     projects: tuple[Project, ...]
-    credentials: Mapping[str, Credential]
+    credentials: Mapping[str, Credential] = field(hash=False)
     downloads: int = DOWNLOADS
     bytes_per_second: int | None = None
 

@@ -192,9 +192,25 @@ class TestCredentials:
         )
         assert inventory.credentials["a"].options == {"token_file": str(reader.folder / "token")}
 
+    def test_a_tilde_in_a_path_is_the_home_directory(
+        self, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(reader.folder))
+        (reader.folder / "token").write_text("abc\n")
+        inventory = reader.load(
+            "version: 1\ncredentials: {a: {kind: token, token_file: ~/token}}\n"
+            f"projects: [{{id: p1, {SERVERS}}}]"
+        )
+        assert inventory.credentials["a"].options == {"token_file": str(reader.folder / "token")}
+
     @pytest.mark.parametrize(
         ("content", "reason"),
-        [(None, "is a directory"), (b" \n", "is empty"), (b"a\nb", "more than one line")],
+        [
+            (None, "is a directory"),
+            (b" \n", "is empty"),
+            (b"a\nb", "no single line"),
+            (b"a" * 70_000, "no single line"),
+        ],
     )
     def test_a_token_file_that_cannot_be_used_is_refused(
         self, content: bytes | None, reason: str, reader: Reader
@@ -225,3 +241,8 @@ def test_rows_of_a_project_need_not_stand_together(reader: Reader) -> None:
     text = "project_id, server_id, region\np1,s1,cn-east-3\np2,s2,cn-east-3\n\np1, s3 ,cn-east-3\n"
     projects = reader.load(text, ".csv").projects
     assert [[one.id for one in project.servers] for project in projects] == [["s1", "s3"], ["s2"]]
+
+
+def test_white_space_around_cells_is_none_of_theirs(reader: Reader) -> None:
+    text = 'project_id , server_id, region, name\np1 ,s1, cn-east-3, "one, two"\n'
+    assert reader.load(text, ".csv").projects[0].servers == (Server("s1", "one, two"),)

@@ -127,6 +127,17 @@ YAML = [
         ("4:10", "project 'p1' stands twice", "in one place"),
     ),
     case(
+        "two projects without ids",
+        f"version: 1\nprojects:\n- {{{SERVERS}}}\n- {{{SERVERS}}}\n",
+        ("3:3", "'id' is missing"),
+        ("4:3", "'id' is missing"),
+    ),
+    case(
+        "an anchor that nothing uses",
+        f"version: &v 1\n{GOOD}",
+        ("1:10", "an anchor is not allowed", "write the value out"),
+    ),
+    case(
         "ids that cannot stand in a URL",
         """\
         version: 1
@@ -271,7 +282,7 @@ CREDENTIALS = [
         """,
         ("3:31", "OPS_TOKEN is not set", "set it"),
         ("4:31", "BLANK is empty", "set it"),
-        ("5:31", "TWO_LINES holds more than one line"),
+        ("5:31", "TWO_LINES holds no single line"),
         ("6:31", "this variable is not set"),
     ),
     case(
