@@ -40,21 +40,39 @@ class Ceilings:
     deadline_s: float = math.inf
 
 
+SAYS_NOTHING_OF_THE_SECRET = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREADABLE})
+"""Answers of a gateway or a proxy, which may not have looked at the secret."""
+
+
 @dataclass(slots=True)
 class Secret:
-    """What answers have shown of a credential: until it is accepted, it sends one call alone."""
+    """What answers have shown of a credential: until it is accepted, it sends one call alone.
+
+    Attributes:
+        accepted: whether it was, since it was last refused.
+        proven: whether it ever was.
+        refused: why nothing that needs it is worth a call any more.
+        refusals: refusals in a row; those of calls that were under way together are one.
+    """
 
     accepted: bool = False
     proven: bool = False
     refused: Problem | None = None
     refusals: int = 0
+    _refused_s: float = -math.inf
 
-    def heard(self, problem: Problem | None) -> None:
-        """Take note of an answer to a call that carried it."""
+    def heard(self, problem: Problem | None, sent_s: float, now_s: float) -> None:
+        """Take note of an answer to a call that carried it, sent at `sent_s`."""
         if problem is not None and problem.kind is ProblemKind.UNAUTHENTICATED:
             self.accepted = False
-            self.refusals = 0 if problem.renewed else self.refusals + 1
-        elif problem is None or problem.http_status is not None:
+            if sent_s >= self._refused_s:
+                self.refusals = 0 if problem.renewed else self.refusals + 1
+                self._refused_s = now_s
+            return
+        looked_at = problem is None or (
+            problem.http_status is not None and problem.kind not in SAYS_NOTHING_OF_THE_SECRET
+        )
+        if looked_at and sent_s >= self._refused_s:
             self.accepted = self.proven = True
             self.refusals = 0
 

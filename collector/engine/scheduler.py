@@ -269,6 +269,7 @@ class Scheduler:
         The server of an answer without events waits for its next turn at once; that of one with
         events, when they have been applied.
         """
+        self._place_changed(now_s)  # its own intent is seen while it still is under way
         self._out.pop(action.server, None)
         row = self.state.servers[action.server]
         if action.server in self._opened:
@@ -302,7 +303,8 @@ class Scheduler:
             if circuit.reached():
                 self._news.endpoint_back(project.endpoint, now_s)
             self._hear_limits(action, problem, heard, now_s)
-        self._in_flight.secrets[project.credential].heard(problem)
+        secret = self._in_flight.secrets[project.credential]
+        secret.heard(problem, action.sent_s, now_s)
         if heard.clock_offset_s is not None:
             self._news.clock_offset(heard.clock_offset_s)
 

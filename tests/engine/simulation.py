@@ -234,8 +234,9 @@ class Service:
         for limit in self.limits:
             if refusal := limit.refuses(scopes, now_s):
                 return refusal
-        if scripted is not None:
-            return scripted
+        return scripted or self._usual(action, now_s)
+
+    def _usual(self, action: Request, now_s: float) -> Answer:
         if isinstance(action, FetchArchive):
             return Stored("a.tar.gz", 10, "ab", 1, EPOCH_S, EPOCH_S)
         if isinstance(action, StartExport):

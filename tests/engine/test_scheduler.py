@@ -1,0 +1,424 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+
+from collector.engine import events as e
+from collector.engine.actions import GiveUp
+from collector.engine.answers import (
+    Call,
+    ExportSaid,
+    ExportState,
+    Heard,
+    LimitTold,
+    ProblemKind,
+    ScopeKind,
+)
+from collector.engine.gates import Ceilings
+from collector.engine.state import Phase
+from tests.engine.simulation import (
+    ANY_SERVER,
+    HiddenLimit,
+    Service,
+    Simulation,
+    gaps,
+    lists_of_answers,
+    problem,
+    quick,
+    selected,
+)
+
+if TYPE_CHECKING:
+    from collector.engine.actions import Request
+    from collector.engine.answers import Answer
+
+P = ProblemKind
+POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE
+
+PLENTY = Heard(limits=(LimitTold(ScopeKind.USER, 1000, 1.0),))
+"""With this said, calls leave as many at once as anything else allows."""
+
+
+def started(number: int, heard: Heard = PLENTY) -> ExportSaid:
+    return ExportSaid(f"x{number}", ExportState.RUNNING, "Running", heard=heard)
+
+
+def begin(sim: Simulation, now_s: float) -> list[Request]:
+    """Take what is due, by hand: the intents are recorded and the calls returned."""
+    actions = sim.scheduler.due(now_s).actions
+    sim.record([action.intent for action in actions if action.intent is not None])
+    return [action for action in actions if not isinstance(action, GiveUp)]
+
+
+def answer(sim: Simulation, request: Request, said: Answer, now_s: float) -> None:
+    sim.record(sim.scheduler.answered(request, said, now_s))
+
+
+def accepted(servers: int, ceilings: Ceilings | None = None) -> tuple[Simulation, list[Request]]:
+    """Return a run whose first call was answered at 1 s, and all POSTs that followed at once."""
+    sim = Simulation(Service(), selected(servers), ceilings or Ceilings())
+    (first,) = begin(sim, 0.0)
+    answer(sim, first, started(0), 1.0)
+    return sim, begin(sim, 1.0)
+
+
+# Order
+
+
+def test_while_exports_wait_one_turn_in_eight_goes_to_the_rest() -> None:
+    limit = HiddenLimit(ScopeKind.USER, 10)
+    sim = Simulation(Service([limit], lambda _server: 0.1), selected(200), seed=3).run()
+    calls = [sent.action.call for sent in sim.sent]
+    last_post = max(at for at, call in enumerate(calls) if call is POST)
+    # From the second turn for the rest on, more of the rest is due than gets a turn.
+    rest = [at for at, call in enumerate(calls[:last_post]) if call is not POST]
+    assert len(rest) > 20
+    assert set(gaps(rest[1:])) == {8}
+
+
+def test_where_exports_in_flight_are_limited_a_status_is_worth_an_export() -> None:
+    limit = HiddenLimit(ScopeKind.USER, 10)
+    ceilings = Ceilings(exports_in_flight={0: 100})
+    service = Service([limit], lambda _server: 0.1)
+    sim = Simulation(service, selected(200), ceilings).run()
+    calls = [sent.action.call for sent in sim.sent[30:]]
+    last_post = max(at for at, call in enumerate(calls) if call is POST)
+    assert calls[:last_post].count(POST) <= last_post / 2 + 1
+
+
+def test_servers_that_are_first_go_before_all_others_to_their_end() -> None:
+    limit = HiddenLimit(ScopeKind.USER, 5)
+    service = Service([limit], lambda _server: 1.0)
+    sim = Simulation(service, selected(100, first=[71, 40])).run()
+    assert [sent.action.server for sent in sim.sent[:2]] == [40, 71]
+    stored = [event.server for event in sim.of(e.ArchiveStored)]
+    assert set(stored[:2]) == {40, 71}
+    assert sim.times(FETCH, 40)[0] < sim.times(POST)[-1] / 5
+
+
+def test_projects_take_turns_however_many_servers_they_have() -> None:
+    events = selected(100, projects=1)
+    small = selected(104, projects=2)
+    events = [*small[:3], *events[2:-1]]
+    events += [
+        e.ServerSelected(
+            at=events[0].at, server=server, project=1, id=f"s{server}", name="n", tags={},
+            directory=f"p1/s{server}", first=False,
+        )
+        for server in range(100, 104)
+    ]  # fmt: skip
+    events.append(e.SelectionEnded(at=events[0].at, servers=104))
+    sim = Simulation(Service([HiddenLimit(ScopeKind.USER, 5)]), events).run()
+    first_posts = [sent.project for sent in sim.sent if sent.action.call is POST][:8]
+    assert Counter(first_posts) == {0: 4, 1: 4}
+
+
+def test_the_same_answers_at_the_same_times_give_the_same_plan() -> None:
+    def plan(seed: int) -> list[object]:
+        service = Service(script={(ANY_SERVER, POST): [problem(P.SERVICE_FAILED)] * 20})
+        return list(Simulation(service, selected(30), seed=seed).run().sent)
+
+    assert plan(5) == plan(5)
+    assert plan(5) != plan(6)
+
+
+# Ceilings
+
+
+def test_exports_in_flight_are_never_exceeded() -> None:
+    service = Service(script={(0, POST): [started(0)]})
+    ceilings = Ceilings(exports_in_flight={0: 3, 1: 5})
+    sim = Simulation(service, selected(60, projects=2), ceilings).run()
+    assert sim.state.collected == 60
+    assert (sim.most[0], sim.most[1]) == (3, 5)
+
+
+def test_exports_started_at_the_same_instant_are_counted_one_by_one() -> None:
+    _, requests = accepted(20, Ceilings(exports_in_flight={0: 4}))
+    assert len(requests) == 3
+
+
+def test_a_post_that_was_refused_makes_room_for_another() -> None:
+    sim, requests = accepted(20, Ceilings(exports_in_flight={0: 4}))
+    answer(sim, requests[0], problem(P.FORBIDDEN), 1.1)
+    answer(sim, requests[1], problem(P.SERVICE_FAILED), 1.1)
+    answer(sim, requests[2], problem(P.NOT_READY), 1.1)
+    assert len(begin(sim, 1.2)) == 3
+
+
+def test_downloads_under_way_reach_their_ceiling_and_no_more() -> None:
+    for downloads in (1, 3):
+        sim = Simulation(
+            Service(), selected(30), Ceilings(downloads=downloads), download_s=20.0
+        ).run()
+        assert sim.most[FETCH] == downloads
+        assert sim.state.collected == 30
+
+
+def test_downloads_that_fail_make_room_for_others() -> None:
+    for kind in (P.CUT, P.INVALID_ARCHIVE, P.SERVICE_FAILED, P.DISK, P.NOT_READY):
+        service = Service(script={(ANY_SERVER, FETCH): [problem(kind)] * 6})
+        sim = Simulation(service, selected(12), Ceilings(downloads=2), download_s=5.0).run()
+        assert all(row.phase.ended for row in sim.state.servers)
+
+
+def test_small_calls_under_way_are_bounded() -> None:
+    _, requests = accepted(600)
+    assert len(requests) == 256
+
+
+# Secrets
+
+
+def test_the_first_call_with_a_credential_goes_alone() -> None:
+    sim = Simulation(
+        Service(), selected(20, projects=2, credentials=["a", "b"]), latency_s=2.0
+    ).run()
+    early = [sent.project for sent in sim.sent if sent.at_s < 1.5]
+    assert sorted(early) == [0, 1]
+
+
+def test_a_wrong_secret_costs_one_call_and_fails_all_servers_that_need_it() -> None:
+    service = Service(script={(server, POST): [problem(P.UNAUTHENTICATED)] for server in (0, 2)})
+    sim = Simulation(service, selected(40, projects=2, credentials=["a", "b"])).run()
+    calls = [sent for sent in sim.sent if sent.project == 0]
+    assert len(calls) == 1
+    assert {row.phase for row in sim.state.servers[0::2]} == {Phase.FAILED}
+    assert {row.phase for row in sim.state.servers[1::2]} == {Phase.COLLECTED}
+    failures = [row.failure for row in sim.state.servers[0::2]]
+    assert {failure.http_status for failure in failures if failure} == {401}
+
+
+def test_a_refusal_after_many_good_answers_makes_the_secret_go_alone_again() -> None:
+    sim, requests = accepted(40)
+    assert len(requests) == 39
+    answer(sim, requests[0], problem(P.UNAUTHENTICATED), 2.0)
+    for number, request in enumerate(requests[1:], 1):
+        assert begin(sim, 2.1) == []
+        answer(sim, request, started(number), 2.1)
+    (probe,) = begin(sim, 60.0)
+    assert begin(sim, 60.1) == []
+    answer(sim, probe, ExportSaid("x1", ExportState.RUNNING, "Running"), 60.2)
+    assert len(begin(sim, 60.2)) > 20
+
+
+def test_a_burst_of_refusals_is_one_refusal() -> None:
+    sim, requests = accepted(40)
+    for request in requests:
+        answer(sim, request, problem(P.UNAUTHENTICATED), 2.0)
+    assert sim.state.failed == 0
+    (probe,) = begin(sim, 60.0)
+    answer(sim, probe, problem(P.UNAUTHENTICATED), 61.0)
+    assert sim.state.failed == 0
+    (probe,) = begin(sim, 120.0)
+    answer(sim, probe, problem(P.UNAUTHENTICATED), 121.0)
+    begin(sim, 121.0)
+    assert sim.state.failed == 40
+
+
+@pytest.mark.parametrize("kind", [P.THROTTLED, P.UNREADABLE, P.CUT])
+def test_an_answer_from_before_the_door_does_not_show_that_a_secret_is_accepted(
+    kind: ProblemKind,
+) -> None:
+    sim = Simulation(Service(), selected(40))
+    (first,) = begin(sim, 0.0)
+    answer(sim, first, problem(kind, heard=PLENTY), 1.0)
+    (second,) = begin(sim, 30.0)
+    answer(sim, second, problem(P.UNAUTHENTICATED), 31.0)
+    assert begin(sim, 31.0) == []
+    assert sim.state.failed == 40
+
+
+def test_a_renewed_secret_goes_on_where_the_old_one_was_refused() -> None:
+    refused: list[Answer] = [problem(P.UNAUTHENTICATED, renewed=True)]
+    for call in Call:
+        service = Service(script={(3, call): list(refused)})
+        sim = Simulation(service, selected(10)).run()
+        assert sim.state.collected == 10
+
+
+# Endpoints
+
+
+def test_an_endpoint_that_is_down_gets_one_call_at_a_time_with_growing_waits() -> None:
+    service = Service(unreachable=lambda endpoint, at_s: endpoint == "a" and 1.5 < at_s < 140)
+    sim = Simulation(service, selected(40, projects=2, endpoints=["a", "b"])).run()
+    probes = [sent.at_s for sent in sim.sent if sent.project == 0 and 2.6 < sent.at_s < 140]
+    assert [round(gap) for gap in gaps(probes)] == [4, 8, 16, 30, 30, 30]
+    assert sim.state.collected == 40
+    assert not sim.of(e.AttemptFailed)
+
+
+def test_an_endpoint_that_is_down_holds_up_no_other() -> None:
+    ends = []
+    for down in (False, True):
+        service = Service()
+        if down:
+            service.unreachable = lambda endpoint, _at_s: endpoint == "a"
+        sim = Simulation(
+            service, selected(40, projects=2, endpoints=["a", "b"], credentials=["a", "b"])
+        ).run()
+        ends.append(max(sent.at_s for sent in sim.sent if sent.project == 1))
+    assert ends[1] <= ends[0] * 1.05
+
+
+def test_an_endpoint_down_and_back_is_news_once_each() -> None:
+    service = Service(unreachable=lambda _endpoint, at_s: 1.5 < at_s < 20)
+    sim = Simulation(service, selected(40)).run()
+    assert [event.endpoint for event in sim.of(e.EndpointWentDown)] == ["e"]
+    assert [event.endpoint for event in sim.of(e.EndpointCameBack)] == ["e"]
+    assert sim.state.down == {}
+
+
+def test_an_endpoint_that_never_answers_is_given_up_after_a_minute() -> None:
+    sim = Simulation(
+        Service(unreachable=lambda endpoint, _at_s: endpoint == "a"),
+        selected(20, projects=2, endpoints=["a", "b"]),
+    ).run()
+    tries = [sent.at_s for sent in sim.sent if sent.project == 0]
+    assert 60 <= tries[-1] < 95
+    assert len(tries) < 10
+    assert {row.phase for row in sim.state.servers[0::2]} == {Phase.QUEUED}
+    assert {row.phase for row in sim.state.servers[1::2]} == {Phase.COLLECTED}
+    assert sim.scheduler.ending(sim.now_s).reason == "endpoint_down"
+    assert [row.requests for row in sim.state.projects] == [0, sum(sim.service.calls.values())]
+
+
+def test_an_endpoint_that_has_answered_is_waited_for_an_hour() -> None:
+    service = Service(unreachable=lambda _endpoint, at_s: 1.5 < at_s < 3500)
+    assert Simulation(service, selected(20)).run().state.collected == 20
+    service = Service(unreachable=lambda _endpoint, at_s: at_s > 1.5)
+    sim = Simulation(service, selected(20)).run()
+    assert 3600 <= sim.times()[-1] < 3600 + 40
+    assert sim.state.pending == 20
+
+
+# Ends
+
+
+@pytest.mark.parametrize("ceilings", [Ceilings(deadline_s=1.0), Ceilings()])
+def test_after_a_deadline_or_a_stop_nothing_is_begun_and_posts_are_waited_for(
+    ceilings: Ceilings,
+) -> None:
+    sim = Simulation(Service(), selected(60), ceilings, latency_s=0.9, journal_s=0.1)
+    reason = "deadline"
+    if ceilings.deadline_s == math.inf:
+        reason = "stopped"
+        sim.at(1.0, lambda: sim.scheduler.stop("stopped"))
+    sim.run()
+    assert sim.times()[-1] < 1.0
+    assert {row.phase for row in sim.state.servers} == {Phase.QUEUED, Phase.EXPORTING}
+    running = sum(row.phase is Phase.EXPORTING for row in sim.state.servers)
+    assert running == len(sim.times(POST)) > 1
+    assert sim.scheduler.ending(sim.now_s).reason == reason
+
+
+def test_a_stop_does_not_wait_for_statuses_and_downloads() -> None:
+    sim = Simulation(Service(duration_s=lambda _server: 0.5), selected(3), download_s=500.0)
+    sim.at(30.0, lambda: sim.scheduler.stop("stopped"))
+    sim.run()
+    assert sim.now_s < 31
+    assert sim.state.pending == 3
+
+
+def test_the_first_reason_to_stop_stays() -> None:
+    sim = Simulation(Service(), selected(3), Ceilings(deadline_s=5.0))
+    sim.scheduler.stop("stopped")
+    sim.scheduler.stop("deadline")
+    sim.scheduler.due(6.0)
+    assert sim.scheduler.ending(6.0).reason == "stopped"
+
+
+def test_a_stop_that_comes_when_all_is_done_changes_nothing() -> None:
+    sim = Simulation(Service(), selected(3)).run()
+    sim.scheduler.stop("stopped")
+    assert sim.scheduler.ending(sim.now_s).reason == "finished"
+
+
+def test_a_run_without_servers_is_finished_at_once() -> None:
+    sim = Simulation(Service(), selected(0)).run()
+    assert sim.now_s == 0
+    assert sim.scheduler.ending(0.0).reason == "finished"
+
+
+def test_a_run_is_not_finished_before_its_last_answer_is_recorded() -> None:
+    for said in (started(0), problem(P.FORBIDDEN), problem(P.NOT_READY)):
+        sim = Simulation(Service(), selected(1))
+        (post,) = begin(sim, 0.0)
+        events = sim.scheduler.answered(post, said, 1.0)
+        assert not sim.scheduler.due(1.0).finished
+        sim.scheduler.stop("stopped")
+        assert not sim.scheduler.due(1.1).finished
+        sim.record(events)
+        assert sim.scheduler.due(1.2).finished
+
+
+def test_wakes_are_later_than_now_when_nothing_is_due() -> None:
+    sim = Simulation(Service(), selected(5), Ceilings(deadline_s=50.0))
+    (post,) = begin(sim, 0.0)
+    due = sim.scheduler.due(0.0)
+    assert (due.actions, due.wake_s, due.finished) == ([], 50.0, False)
+    answer(sim, post, started(0, Heard()), 0.5)
+    assert begin(sim, 0.5)
+    assert 0.5 < sim.scheduler.due(0.5).wake_s < 1.0
+
+
+# Whatever the answers
+
+
+@quick
+@given(sequences=lists_of_answers(servers=6))
+def test_every_server_ends_exactly_once_whatever_is_answered(
+    sequences: list[list[Answer]],
+) -> None:
+    calls = sum(map(len, sequences))
+    sim = Simulation(
+        Service(sequences=sequences), selected(6, projects=3, credentials=["a", "b"])
+    ).run(until_s=100_000)
+    ends = Counter(event.server for event in sim.of(e.ArchiveStored))
+    ends.update(event.server for event in sim.of(e.ServerFailed))
+    for row in sim.state.servers:
+        waits_for_its_endpoint = row.phase in (Phase.QUEUED, Phase.EXPORTING, Phase.READY)
+        assert ends[row.server] == (0 if waits_for_its_endpoint else 1)
+        assert not waits_for_its_endpoint or sim.state.down
+    assert sim.now_s < 50_000
+    assert len(sim.sent) < 6 * 150 + 30 * calls
+    assert sim.dues < 6 * len(sim.sent) + 100
+
+
+@pytest.mark.parametrize("kind", sorted(set(ProblemKind) - {P.THROTTLED}))
+@pytest.mark.parametrize("call", Call)
+def test_a_problem_that_never_ends_does_not_hold_the_run_for_ever(
+    call: Call, kind: ProblemKind
+) -> None:
+    service = Service(script={(ANY_SERVER, call): [problem(kind)] * 10_000})
+    sim = Simulation(service, selected(5)).run(until_s=50_000)
+    assert sim.now_s < 20_000
+    assert len(sim.sent) < 2000
+    assert sim.state.pending == (5 if kind is P.NOT_SENT else 0)
+
+
+def test_an_export_whose_words_nobody_knows_is_taken_as_running_and_told_once() -> None:
+    odd: Answer = ExportSaid("x", ExportState.RUNNING, "Frobnicating", known=False)
+    service = Service(script={(ANY_SERVER, ASK): [odd] * 10})
+    sim = Simulation(service, selected(5)).run()
+    assert sim.state.collected == 5
+    assert [event.word for event in sim.of(e.WordUnknown)] == ["Frobnicating"]
+
+
+def test_an_export_completed_when_it_is_started_needs_no_status_call() -> None:
+    done: Answer = ExportSaid("x", ExportState.COMPLETED, "completed")
+    sim = Simulation(Service(script={(ANY_SERVER, POST): [done] * 5}), selected(5)).run()
+    assert sim.state.collected == 5
+    assert sim.times(ASK) == []
+
+
+def test_calls_and_refusals_are_counted_by_project() -> None:
+    limit = HiddenLimit(ScopeKind.PROJECT, 5, tells=False)
+    sim = Simulation(Service([limit]), selected(60, projects=2)).run()
+    assert sum(row.requests for row in sim.state.projects) == len(sim.sent)
+    assert sum(row.throttled for row in sim.state.projects) == limit.refused > 0
