@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 WIDTH = 80
-SHOWN = 20
-"""Servers that did not come home, of which each is shown; the manifest names all."""
+GROUPS_SHOWN = 15
+"""Reasons for missing servers that are told; the manifest tells all."""
+NAMES_SHOWN = 6
+"""Servers that are named for one reason."""
 
 _STATES = {
     "running": "is running",
@@ -32,7 +34,7 @@ def summed_up(summary: Mapping[str, Any]) -> str:
     lines = [f"Run {run['id']} {_STATES[run['state']]}."]
     lines.append(
         f"  collected  {totals['collected']} of {totals['servers']} servers, "
-        f"{size(totals['bytes'])}, every archive verified"
+        f"{size(totals['bytes'])}" + (", every archive verified" if totals["collected"] else "")
     )
     if totals["failed"]:
         lines.append(f"  failed     {totals['failed']}")
@@ -52,14 +54,28 @@ def summed_up(summary: Mapping[str, Any]) -> str:
 
 
 def _missing(servers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    shown = [row for row in servers if row["error"]] + [row for row in servers if not row["error"]]
-    for row in shown[:SHOWN]:
-        name = row["name"] if row["name"] == row["id"] else f"{row['name']} ({row['id']})"
-        yield from _wrapped(f"{name}: {_why(row)}", "  ", "    ")
-        if row["error"]:
-            yield from _wrapped(f"-> {row['error']['hint']}", "    ", "       ")
-    if len(shown) > SHOWN:
-        yield f"  and {len(shown) - SHOWN} more; the manifest names them all"
+    """Yield what is missing, the failed first, those with one reason together."""
+    groups: dict[tuple[str, str | None], list[Mapping[str, Any]]] = {}
+    for row in sorted(servers, key=lambda row: row["error"] is None):
+        hint = row["error"]["hint"] if row["error"] else None
+        groups.setdefault((_why(row), hint), []).append(row)
+    shown = list(groups.items())[:GROUPS_SHOWN]
+    for (why, hint), rows in shown:
+        yield from _wrapped(f"{_named(rows)}: {why}", "  ", "    ")
+        if hint:
+            yield from _wrapped(f"-> {hint}", "    ", "       ")
+    if len(groups) > GROUPS_SHOWN:
+        hidden = sum(len(rows) for rows in list(groups.values())[GROUPS_SHOWN:])
+        yield f"  and {hidden} more for other reasons; the manifest names them all"
+
+
+def _named(rows: Sequence[Mapping[str, Any]]) -> str:
+    if len(rows) == 1:
+        name, server_id = rows[0]["name"], rows[0]["id"]
+        return name if name == server_id else f"{name} ({server_id})"
+    names = ", ".join(row["name"] for row in rows[:NAMES_SHOWN])
+    more = f" and {len(rows) - NAMES_SHOWN} more" if len(rows) > NAMES_SHOWN else ""
+    return f"{len(rows)} servers, {names}{more}"
 
 
 def _why(row: Mapping[str, Any]) -> str:
@@ -68,13 +84,13 @@ def _why(row: Mapping[str, Any]) -> str:
         tries = f", {error['attempts']} tries" if error["attempts"] > 1 else ""
         return f"failed at {error['stage']}{tries}: {error['message']}"
     reason = {
-        "deadline": "the deadline came",
-        "stopped": "the run was stopped",
-        "endpoint_down": "its endpoint could not be reached",
-        "disk": "the disk could not be written",
-        None: "its turn had not come",
+        "deadline": "when the deadline came",
+        "stopped": "when the run was stopped",
+        "endpoint_down": "while the endpoint could not be reached",
+        "disk": "while the disk could not be written",
+        None: "now",
     }[waiting["reason"]]
-    return f"pending, {waiting['phase']} when {reason}"
+    return f"pending, {waiting['phase']} {reason}"
 
 
 def _next(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
@@ -70,7 +70,8 @@ class Outcomes:
 
     def given_up(self, row: ServerRow, problem: Problem, now_s: float) -> e.ServerFailed:
         """Return the event for a server whose next call is not worth making."""
-        return self._failed(row, wanted(row) or Call.START_EXPORT, problem, now_s)
+        call = wanted(row) or Call.START_EXPORT
+        return replace(self._failed(row, call, problem, now_s), attempts=row.tries)
 
     def follow(
         self, action: Request, row: ServerRow, answer: Answer, now_s: float

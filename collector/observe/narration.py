@@ -23,7 +23,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.ArchiveStored: (logging.INFO, "the archive is here, whole"),
     e.ArchiveLost: (logging.WARNING, "an archive of this run is gone and is fetched again"),
     e.AttemptFailed: (logging.INFO, "an attempt failed; another follows"),
-    e.ServerFailed: (logging.WARNING, "the logs of this server cannot be had"),
+    e.ServerFailed: (logging.WARNING, "this server failed"),
     e.LimitLearned: (logging.INFO, "a limit of the service was learned"),
     e.HintDisbelieved: (logging.WARNING, "the service said something that is not believed"),
     e.ClockJumped: (logging.WARNING, "this machine slept, or the process was stopped"),
@@ -41,12 +41,23 @@ class Narrator:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._log = structlog.get_logger("collector")
+        self._told: set[tuple[str, str]] = set()
 
     def tell(self, event: e.Event) -> None:
         """Write a line for an event that has been applied; for most, only when asked for more."""
         level, words = _LINES.get(type(event), (logging.DEBUG, type(event).__name__))
+        if isinstance(event, e.ServerFailed) and self._is_told(event):
+            level = logging.INFO  # the summary names every server; a refused token fails them all
         if self._log.is_enabled_for(level):
             self._log.log(level, words, **self._where(event), **_facts(event))
+
+    def _is_told(self, event: e.ServerFailed) -> bool:
+        """Whether a server has failed in these words before."""
+        key = (event.stage, event.message)
+        if key in self._told:
+            return True
+        self._told.add(key)
+        return False
 
     def _where(self, event: e.Event) -> dict[str, Any]:
         where: dict[str, Any] = {}
