@@ -20,7 +20,7 @@ _LOOK_S = 0.005
 _HOLDER_LINES = (b'{"event":"RunStarted"', b'{"event":"RunResumed"')
 
 
-class RunHeld(CollectorError):  # noqa: N818 - a state of affairs, and the name of exit code 75
+class RunHeld(CollectorError):  # noqa: N818 - a state of affairs, not a mishap
     """Another process holds this run: wait for it, or stop it, and try again.
 
     Attributes:
@@ -28,6 +28,8 @@ class RunHeld(CollectorError):  # noqa: N818 - a state of affairs, and the name 
         pid: its process id; None where the journal does not say yet.
         host: the machine it runs on; None likewise.
     """
+
+    exit_code = 75
 
     def __init__(self, path: Path, pid: int | None, host: str | None) -> None:
         self.path = path

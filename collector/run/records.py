@@ -1,0 +1,203 @@
+"""What the records of a run say of it: SHA256SUMS, manifest and journal, read with distrust."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from collector.engine.events import ArchiveStored, RunEnded
+from collector.engine.state import RunState, apply
+from collector.run.layout import JOURNAL, MANIFEST, SHA256SUMS
+from collector.run.lock import is_held
+from collector.run.reading import Reading
+from collector.run.tree import regular_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Something that is not as it should be, or not as the run's own records say.
+
+    Attributes:
+        path: the file, relative to the run's directory.
+        what: what of it: `missing`, `sha256`, `bytes`, `link`, a field of the manifest...
+        expected: what was to be found.
+        found: what was found instead.
+    """
+
+    path: str
+    what: str
+    expected: Any
+    found: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An archive that a record says is there; None is what that record does not tell."""
+
+    path: str
+    sha256: str
+    bytes: int | None = None
+    members: int | None = None
+
+
+@dataclass(slots=True)
+class Records:
+    """The three records of a run, as far as they can be read.
+
+    Attributes:
+        sums: hashes by path; None where there is no SHA256SUMS.
+        document: the manifest; None where there is none, empty where it is unreadable.
+        state: the fold of the journal's longest valid prefix.
+        stored: every archive that the journal ever told of, also those that were lost again.
+        lines, head: of that prefix.
+        head_then: the hash of the line that the manifest speaks of; None where there is none.
+        whole: the journal is there, and undamaged but for what an interrupted write leaves.
+        ended: the journal says that its run ended, and nobody holds it.
+        held: a process holds the run.
+    """
+
+    sums: dict[str, str] | None = None
+    document: dict[str, Any] | None = None
+    state: RunState = field(default_factory=RunState)
+    stored: set[Claim] = field(default_factory=set)
+    lines: int = 0
+    head: str = ""
+    head_then: str | None = None
+    whole: bool = False
+    ended: bool = False
+    held: bool = False
+
+
+def read_records(directory: Path, mismatches: list[Mismatch], notes: list[str]) -> Records:
+    """Read the records in an order in which a run that goes on meanwhile never contradicts itself.
+
+    What is read first may lag behind what is read later, as it may on disk.
+
+    Args:
+        directory: the run's.
+        mismatches: what cannot be read, or is damaged, is added here.
+        notes: what is worth knowing, here.
+
+    Raises:
+        CollectorError: a newer version wrote the run.
+    """
+    records = Records()
+    records.sums = _read_sums(directory, mismatches)
+    records.document = _read_manifest(directory, mismatches)
+    if regular_size(directory, JOURNAL) is None:
+        mismatches.append(Mismatch(JOURNAL, "missing", "a file", None))
+        return records
+    try:
+        records.held = is_held(directory / JOURNAL)
+    except OSError as error:
+        mismatches.append(Mismatch(JOURNAL, "unreadable", "a file to read", error.strerror))
+        return records
+    _read_journal(directory, records, mismatches, notes)
+    return records
+
+
+def lines_then(document: dict[str, Any] | None) -> tuple[object, object]:
+    """Return the lines and the head of the journal that a manifest speaks of, whatever they are."""
+    journal: object = document
+    for name in ("run", "journal"):
+        journal = journal.get(name) if isinstance(journal, dict) else None
+    if not isinstance(journal, dict):
+        return None, None
+    return journal.get("lines"), journal.get("head")
+
+
+def claims_of(document: dict[str, Any] | None) -> Iterator[Claim]:
+    """Find the archives in a manifest, whatever else it may hold."""
+    projects = document.get("projects") if document else None
+    for project in projects if isinstance(projects, list) else ():
+        rows = project.get("servers") if isinstance(project, dict) else None
+        for row in rows if isinstance(rows, list) else ():
+            archive = row.get("archive") if isinstance(row, dict) else None
+            if not isinstance(archive, dict):
+                continue
+            path, sha256 = archive.get("path"), archive.get("sha256")
+            size, members = archive.get("bytes"), archive.get("members")
+            yield Claim(
+                str(path),
+                str(sha256),
+                size if isinstance(size, int) else None,
+                members if isinstance(members, int) else None,
+            )
+
+
+def _read_sums(directory: Path, mismatches: list[Mismatch]) -> dict[str, str] | None:
+    if regular_size(directory, SHA256SUMS) is None:
+        return None
+    try:
+        content = (directory / SHA256SUMS).read_text("utf-8", "surrogateescape")
+    except OSError as error:
+        mismatches.append(Mismatch(SHA256SUMS, "unreadable", "a file to read", error.strerror))
+        return {}
+    sums: dict[str, str] = {}
+    *lines, rest = content.split("\n")
+    for line in lines + ([rest] if rest else []):
+        match = _SUM.fullmatch(line)
+        if match is None:
+            mismatches.append(Mismatch(SHA256SUMS, "line", "a hash, two spaces, a path", line))
+        elif match[2] in sums:
+            mismatches.append(Mismatch(SHA256SUMS, "line", "each path once", line))
+        else:
+            sums[match[2]] = match[1]
+    return sums
+
+
+def _read_manifest(directory: Path, mismatches: list[Mismatch]) -> dict[str, Any] | None:
+    if regular_size(directory, MANIFEST) is None:
+        return None
+    try:
+        document = json.loads((directory / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        mismatches.append(Mismatch(MANIFEST, "unreadable", "JSON", str(error)))
+        return {}
+    if not isinstance(document, dict):
+        mismatches.append(Mismatch(MANIFEST, "unreadable", "an object", type(document).__name__))
+        return {}
+    return document
+
+
+def _read_journal(
+    directory: Path, records: Records, mismatches: list[Mismatch], notes: list[str]
+) -> None:
+    """Fold the journal as far as it is valid, and say what is wrong after that."""
+    reading = Reading(directory / JOURNAL)
+    then, _ = lines_then(records.document)
+    records.head_then = reading.head if then == 0 else None
+    has_ended = False
+    try:
+        for event in reading:
+            apply(records.state, event)
+            if isinstance(event, ArchiveStored):
+                records.stored.add(Claim(event.path, event.sha256, event.bytes, event.members))
+            if reading.lines == then:
+                records.head_then = reading.head
+            has_ended = isinstance(event, RunEnded)
+    except (IndexError, KeyError):
+        what = f"line {reading.lines}"
+        mismatches.append(Mismatch(JOURNAL, what, "what a line before it named", "another number"))
+        return
+    finally:
+        records.lines, records.head = reading.lines, reading.head
+    damage = reading.damage
+    if damage is not None and not (damage.torn and (records.held or not has_ended)):
+        what = f"line {damage.line}"
+        mismatches.append(Mismatch(JOURNAL, what, "a line that follows", damage.what))
+        return
+    if damage is not None and not records.held:
+        notes.append(
+            f"{JOURNAL}: line {damage.line} has no end, as a kill leaves it; a resume cuts it off"
+        )
+    records.whole = True
+    records.ended = records.state.ended is not None and not records.held

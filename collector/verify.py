@@ -1,0 +1,178 @@
+"""`verify`: whether what a run left is whole, unchanged, and agrees with itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.archive.errors import ArchiveError
+from collector.archive.reader import examine
+from collector.run.agreement import disagreements
+from collector.run.layout import JOURNAL, MANIFEST, SHA256SUMS, UNFINISHED, find_run
+from collector.run.records import Claim, Mismatch, claims_of, read_records
+from collector.run.tree import regular_size, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from collector.engine.state import RunState
+    from collector.run.records import Records
+    from collector.run.tree import Entry
+
+__all__ = ["Mismatch", "Verification", "verify"]
+
+THREADS = min(4, max(2, os.cpu_count() or 2))
+"""Archives read at once: inflating and hashing leave Python's lock alone."""
+
+_RUN_FILES = frozenset({JOURNAL, MANIFEST, SHA256SUMS})
+_KINDS = {
+    "link": ("link", "no links in a run"),
+    "special": ("special file", "files and directories alone"),
+    "unreadable": ("unreadable", "a directory that can be listed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found.
+
+    Attributes:
+        archives: how many archives were read to their ends, and are whole and unchanged.
+        bytes: how many bytes these have.
+        mismatches: all that is not as it should be.
+        notes: what is worth knowing, and no mismatch: that a killed run's manifest lags, say.
+    """
+
+    archives: int
+    bytes: int
+    mismatches: tuple[Mismatch, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is amiss."""
+        return not self.mismatches
+
+
+def verify(run_dir: Path) -> Verification:
+    """Read every archive of a run anew, and check its records against each other and the tree.
+
+    Nothing is changed, and a run may go on meanwhile: what it has stored is checked. Memory grows
+    with the number of servers, and not with their archives.
+
+    Args:
+        run_dir: the run's directory, or a link to it.
+
+    Raises:
+        CollectorError: it is no run's directory, or a newer version wrote it.
+    """
+    directory = find_run(run_dir)
+    mismatches: list[Mismatch] = []
+    notes: list[str] = []
+    entries = list(walk(directory))
+    records = read_records(directory, mismatches, notes)
+    mismatches += disagreements(records, notes)
+    claims = _claims(records)
+    mismatches += _strangers(entries, claims, records.state, notes)
+    archives = size = 0
+    for claim, wrong in _examined(directory, claims.values()):
+        mismatches += wrong
+        if not wrong:
+            archives += 1
+            size += regular_size(directory, claim.path) or 0
+    return Verification(archives, size, tuple(mismatches), tuple(notes))
+
+
+def _claims(records: Records) -> dict[str, Claim]:
+    """Gather the archives that should be there, by path: from the journal, unless it is damaged."""
+    claims = {
+        row.archive.path: Claim(
+            row.archive.path, row.archive.sha256, row.archive.bytes, row.archive.members
+        )
+        for row in records.state.servers
+        if row.archive is not None
+    }
+    if not records.whole:
+        for claim in claims_of(records.document):
+            claims.setdefault(claim.path, claim)
+        for path, sha256 in (records.sums or {}).items():
+            claims.setdefault(path, Claim(path, sha256))
+    return claims
+
+
+def _strangers(
+    entries: Iterable[Entry], claims: dict[str, Claim], state: RunState, notes: list[str]
+) -> Iterator[Mismatch]:
+    """Find what lies in the tree and should not."""
+    pending = {row.directory for row in state.servers if not row.phase.ended}
+    for entry in entries:
+        path = entry.path
+        if path.endswith(UNFINISHED):
+            notes.append(f"{path} is unfinished: no part of what was collected")
+        elif entry.kind in _KINDS:
+            what, expected = _KINDS[entry.kind]
+            yield Mismatch(path, what, expected, entry.kind)
+        elif path in _RUN_FILES or path in claims:
+            continue
+        elif path.rpartition("/")[0] in pending:
+            notes.append(f"{path} was not recorded when the run was left; a resume settles it")
+        else:
+            yield Mismatch(path, "unknown file", None, "a file that no record names")
+
+
+def _examined(
+    directory: Path, claims: Iterable[Claim]
+) -> Iterator[tuple[Claim, tuple[Mismatch, ...]]]:
+    """Read archives in threads, a few ahead, and yield what is wrong with each, in order."""
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verify")
+    ahead: deque[tuple[Claim, Future[tuple[Mismatch, ...]]]] = deque()
+    try:
+        for claim in claims:
+            ahead.append((claim, pool.submit(_examine, directory, claim)))
+            if len(ahead) > 2 * THREADS:
+                first, answer = ahead.popleft()
+                yield first, answer.result()
+        for first, answer in ahead:
+            yield first, answer.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _examine(directory: Path, claim: Claim) -> tuple[Mismatch, ...]:
+    """Read one archive to its end, and compare it with what is said of it."""
+    return tuple(_wrong(directory, claim))
+
+
+def _wrong(directory: Path, claim: Claim) -> Iterator[Mismatch]:
+    size = regular_size(directory, claim.path)
+    if size is None:
+        yield Mismatch(claim.path, "missing", "a file", None)
+        return
+    if claim.bytes is not None and size != claim.bytes:
+        yield Mismatch(claim.path, "bytes", claim.bytes, size)
+    path = directory / claim.path
+    try:
+        try:
+            examined = examine(path)
+            sha256, members = examined.sha256, examined.contents.members
+        except ArchiveError as error:
+            yield Mismatch(claim.path, "archive", "a whole .tar.gz", str(error))
+            sha256, members = _sha256(path), None
+    except OSError as error:
+        yield Mismatch(claim.path, "unreadable", "a file to read", error.strerror)
+        return
+    if sha256 != claim.sha256:
+        yield Mismatch(claim.path, "sha256", claim.sha256, sha256)
+    elif members is not None and claim.members not in (None, members):
+        yield Mismatch(claim.path, "members", claim.members, members)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
