@@ -27,6 +27,7 @@ class News:
         self._offset_s: float | None = None
         self._offset_written_s: float | None = None
         self._words: set[str] = set()
+        self._disbelieved: set[Disbelieved] = set()
         self._events: list[e.Event] = []
 
     def take(self, now_s: float) -> list[e.Event]:
@@ -88,7 +89,7 @@ class News:
         self._events.append(e.ClockJumped(at=at, jump_s=round(jump_s, 1)))
 
     def paced(self, news: Iterable[Learned | Disbelieved], now_s: float) -> None:
-        """Report what was learned of a limit, and what was not believed."""
+        """Report what was learned of a limit; what was not believed, once."""
         at = self._wall.stamp(now_s)
         for item in news:
             scope, name = item.scope
@@ -99,7 +100,8 @@ class News:
                         window_s=item.window_s, source=item.source,
                     )
                 )  # fmt: skip
-            else:
+            elif item not in self._disbelieved:
+                self._disbelieved.add(item)
                 self._events.append(
                     e.HintDisbelieved(at=at, scope=scope, name=name, message=item.message)
                 )

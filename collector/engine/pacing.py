@@ -183,7 +183,7 @@ class ScopePace:
             return news  # it left before we knew: one burst is one lesson
         self._cut_s = now_s
         if not told:
-            news.append(self._cut_rate(now_s))
+            news.append(self._cut_rate(sent_s, now_s))
         self._pause(now_s)
         return news
 
@@ -195,9 +195,10 @@ class ScopePace:
         message = f"Retry-After of {retry_after_s:g} s is taken as {believed:g} s"
         return [Disbelieved(self.scope, message)]
 
-    def _cut_rate(self, now_s: float) -> Learned:
+    def _cut_rate(self, refused_s: float, now_s: float) -> Learned:
+        """Halve the rate at which calls left when the one that was refused did."""
         self.stop_starting_slowly()
-        seen = sum(1 for sent_s in self._recent if sent_s > now_s - 1.0)
+        seen = sum(1 for sent_s in self._recent if refused_s - 1.0 < sent_s <= refused_s)
         self._estimate = max(LEAST_RATE, min(float(seen), self.rate(now_s)))
         return Learned(self.scope, self._estimate / 2, 1.0, "estimated")
 

@@ -171,6 +171,7 @@ class HiddenLimit:
         fixed: windows follow one another; otherwise one slides.
         tells: a 429 states the limit.
         names: a 429 says which scope it is about.
+        only: the name of the one scope that is limited; absent: each of the kind.
         refused: how many calls it has turned away.
     """
 
@@ -180,11 +181,14 @@ class HiddenLimit:
     fixed: bool = False
     tells: bool = True
     names: bool = True
+    only: str | None = None
     refused: int = 0
     _passed: dict[Scope, deque[float]] = field(default_factory=dict)
 
     def refuses(self, scopes: tuple[Scope, ...], now_s: float) -> Problem | None:
         scope = next(scope for scope in scopes if scope.kind is self.kind)
+        if self.only not in (None, scope.name):
+            return None
         passed = self._passed.setdefault(scope, deque())
         since_s = now_s - (now_s % self.window_s if self.fixed else self.window_s)
         while passed and passed[0] <= since_s:
