@@ -137,7 +137,7 @@ def _read_sums(directory: Path, mismatches: list[Mismatch]) -> dict[str, str] | 
     if regular_size(directory, SHA256SUMS) is None:
         return None
     try:
-        content = (directory / SHA256SUMS).read_text("utf-8", "surrogateescape")
+        content = (directory / SHA256SUMS).read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
         mismatches.append(Mismatch(SHA256SUMS, "unreadable", "a file to read", error.strerror))
         return {}

@@ -1,0 +1,38 @@
+"""`collector status`: what a run, running or ended, has done so far."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from collector.cli.options import common, json_option
+
+
+@click.command(
+    name="status",
+    epilog="""\b
+Examples:
+  collector status collected/latest
+  collector status collected/latest --json | jq .totals
+""",
+)
+@click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@json_option
+@common
+def command(run_dir: Path, *, as_json: bool) -> None:
+    """Show what a run has done so far, whether it is running, has ended or was killed."""
+    from collector.cli.summary import summed_up  # noqa: PLC0415  # the work's imports cost time
+    from collector.run.layout import find_run  # noqa: PLC0415
+    from collector.run.standing import standing  # noqa: PLC0415
+
+    found = standing(find_run(run_dir))
+    if found.damage is not None:
+        click.echo(
+            f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "
+            f"({found.damage.what}); this is the run up to there",
+            err=True,
+        )
+    summary = found.summary()
+    click.echo(json.dumps(summary) if as_json else summed_up(summary))

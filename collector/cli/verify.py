@@ -1,0 +1,108 @@
+"""`collector verify`: prove that a run's archives are whole and unchanged."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from collector.cli.options import common, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collector.verify import Mismatch, Verification
+
+MISMATCHED = 6
+"""The exit code where something is not as it should be."""
+
+SHOWN = 30
+"""Mismatches and notes that are shown to a person; `--json` holds all."""
+
+
+@click.command(
+    name="verify",
+    epilog="""\b
+Examples:
+  collector verify collected/latest
+  collector verify collected/20261123T084103Z-7f3a --json | jq .mismatches
+\b
+Exit code: 0 all is well, 6 something is not, 2 there is no such run.
+""",
+)
+@click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@json_option
+@common
+@click.pass_context
+def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
+    """Prove that a run is whole: reads each archive to its end, compares records and tree."""
+    from collector.verify import verify  # noqa: PLC0415  # the work's imports cost start-up time
+
+    found = verify(run_dir)
+    if as_json:
+        told = {
+            "ok": found.ok,
+            "archives": found.archives,
+            "bytes": found.bytes,
+            "mismatches": [dataclasses.asdict(mismatch) for mismatch in found.mismatches],
+            "notes": found.notes,
+        }
+        click.echo(json.dumps(told))
+    else:
+        click.echo("\n".join(_told(run_dir, found)))
+    ctx.exit(0 if found.ok else MISMATCHED)
+
+
+def _told(run_dir: Path, found: Verification) -> Iterator[str]:
+    from collector.observe.progress import size  # noqa: PLC0415  # as above
+
+    archives = "1 archive" if found.archives == 1 else f"{found.archives} archives"
+    if found.ok:
+        yield f"{run_dir}: {archives}, {size(found.bytes)}, whole and unchanged."
+    else:
+        count = len(found.mismatches)
+        yield f"{run_dir}: {'1 mismatch' if count == 1 else f'{count} mismatches'}."
+        yield ""
+        for mismatch in found.mismatches[:SHOWN]:
+            yield from _mismatch(mismatch)
+        if count > SHOWN:
+            yield f"  and {count - SHOWN} more; --json lists them all"
+        yield ""
+        yield f"{archives}, {size(found.bytes)}, whole and unchanged besides."
+    if found.notes:
+        yield ""
+        yield from (f"Note: {note}." for note in found.notes[:SHOWN])
+        if len(found.notes) > SHOWN:
+            yield f"And {len(found.notes) - SHOWN} notes more; --json lists them all."
+    if not found.ok:
+        yield ""
+        yield from _next(run_dir, found)
+
+
+def _next(run_dir: Path, found: Verification) -> Iterator[str]:
+    from collector.run.layout import JOURNAL  # noqa: PLC0415  # as above
+
+    if any(mismatch.path == JOURNAL for mismatch in found.mismatches):
+        yield "With its journal damaged, this run cannot go on: collect anew what is amiss."
+        return
+    yield "A resume fetches again what is missing or has another size, and writes manifest"
+    yield "and SHA256SUMS anew; move away first what has changed and kept its size:"
+    yield f"  collector collect --resume {shlex.quote(str(run_dir))}"
+
+
+def _mismatch(mismatch: Mismatch) -> Iterator[str]:
+    """Tell a mismatch in a few lines: hashes are long, and stand below one another."""
+    yield f"  {_value(mismatch.path)}: {mismatch.what}"
+    yield f"    expected  {_value(mismatch.expected)}"
+    yield f"    found     {_value(mismatch.found)}"
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return ascii(text)[1:-1] if not text.isprintable() else text

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import anyio
+import jsonschema
+import pytest
+from click.testing import CliRunner, Result
+
+from collector.cli import main
+from collector.engine import events as e
+from collector.engine.state import RunState, apply
+from collector.run import manifest
+from collector.run.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Collected = Callable[[int], list[e.Event]]
+    Failed = Callable[..., e.ServerFailed]
+
+ENDED = e.RunEnded(at="2026-11-23T09:00:00Z", reason="stopped")
+
+
+def write(directory: Path, events: list[e.Event]) -> None:
+    """Leave a run as a collect does, but for its archives."""
+    directory.mkdir()
+    state = RunState()
+    with Journal.create(directory / "journal.jsonl") as journal:
+        anyio.run(journal.record, events)
+        for event in events:
+            apply(state, event)
+        manifest.write(state, directory, lines=journal.lines, head=journal.head)
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_status_tells_what_did_not_come_home_and_why(
+    selection: list[e.Event], collected: Collected, failed: Failed, tmp_path: Path
+) -> None:
+    write(tmp_path / "run", [*selection, *collected(0), *collected(1), failed(2), ENDED])
+    answer = call("status", tmp_path / "run")
+    assert answer.exit_code == 0
+    assert "2 of 4 servers" in answer.stdout
+    assert "the API does not know this server" in answer.stdout
+    assert "check the server's id" in answer.stdout
+    assert "--resume" in answer.stdout
+
+
+def test_status_prints_the_summary_of_the_manifest_beside_it(
+    selection: list[e.Event], collected: Collected, tmp_path: Path
+) -> None:
+    write(tmp_path / "run", [*selection, *collected(0), ENDED])
+    told = json.loads(call("status", tmp_path / "run", "--json").stdout)
+    written = json.loads((tmp_path / "run" / "manifest.json").read_bytes())
+    assert told["run"] == written["run"]
+    assert told["totals"] == written["totals"]
+    assert [row["id"] for row in told["not_collected"]] == ["id-1", "id-2", "id-3"]
+
+
+def test_status_reads_the_journal_where_the_manifest_lags(
+    selection: list[e.Event], collected: Collected, tmp_path: Path
+) -> None:
+    write(tmp_path / "run", selection)
+    journal, _ = Journal.resume(tmp_path / "run" / "journal.jsonl")
+    with journal:
+        anyio.run(journal.record, collected(0))
+        running = json.loads(call("status", tmp_path / "run", "--json").stdout)
+    killed = json.loads(call("status", tmp_path / "run", "--json").stdout)
+    assert running["run"]["state"] == "running"
+    assert killed["run"]["state"] == "interrupted"
+    assert running["totals"]["collected"] == killed["totals"]["collected"] == 1
+
+
+def test_status_of_a_damaged_journal_goes_as_far_as_it_is_whole_and_says_so(
+    selection: list[e.Event], collected: Collected, tmp_path: Path
+) -> None:
+    write(tmp_path / "run", [*selection, *collected(0), ENDED])
+    path = tmp_path / "run" / "journal.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"polls":3', b'"polls":4'))
+    answer = call("status", tmp_path / "run")
+    assert "line 11 is damaged" in answer.stderr
+    assert "0 of 4 servers" in answer.stdout
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_what_is_no_run_is_a_usage_error(command: str, tmp_path: Path) -> None:
+    answer = call(command, tmp_path)
+    assert answer.exit_code == 2
+    assert "is no run" in answer.stderr
+
+
+def test_a_run_that_never_began_says_so(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").touch()
+    answer = call("status", tmp_path)
+    assert answer.exit_code == 2
+    assert "was stopped before it began" in answer.stderr
+
+
+def test_runs_lists_each_run_with_its_state(
+    selection: list[e.Event], collected: Collected, tmp_path: Path
+) -> None:
+    write(tmp_path / "1-killed", [*selection, *collected(0)])
+    write(tmp_path / "2-ended", [*selection, *(e for s in range(4) for e in collected(s)), ENDED])
+    (tmp_path / "3-empty").mkdir()
+    (tmp_path / "3-empty" / "journal.jsonl").touch()
+    (tmp_path / "no-run").mkdir()
+    (tmp_path / "latest").symlink_to("2-ended")
+    told = json.loads(call("runs", tmp_path, "--json").stdout)
+    assert [set(run) for run in told] == [{"id", "state", "started_at", "totals"}] * 3
+    assert [run["state"] for run in told] == ["interrupted", "complete", "interrupted"]
+    assert told[0]["totals"]["collected"] == 1
+    assert told[1]["totals"]["counters"] == "exact"
+    assert told[2]["totals"] is None
+    table = call("runs", tmp_path).stdout.splitlines()
+    assert len(table) == 4
+    assert max(map(len, table)) <= 80
+
+
+def test_runs_says_running_while_a_process_holds_one(
+    selection: list[e.Event], tmp_path: Path
+) -> None:
+    write(tmp_path / "run", [*selection, ENDED])
+    journal, _ = Journal.resume(tmp_path / "run" / "journal.jsonl")
+    with journal:
+        again = e.RunResumed(
+            at=ENDED.at, collector_version="0.1.0", host="h", user="u", pid=1, argv=()
+        )
+        anyio.run(journal.record, [again])
+        assert json.loads(call("runs", tmp_path, "--json").stdout)[0]["state"] == "running"
+
+
+def test_no_runs_are_an_empty_list(tmp_path: Path) -> None:
+    assert json.loads(call("runs", tmp_path, "--json").stdout) == []
+    assert "no runs" in call("runs", tmp_path).stdout
+
+
+def test_verify_answers_6_and_names_what_is_amiss(
+    selection: list[e.Event], collected: Collected, tmp_path: Path
+) -> None:
+    write(tmp_path / "run", [*selection, *collected(0), ENDED])
+    answer = call("verify", tmp_path / "run")
+    assert answer.exit_code == 6
+    assert "project-0/bms-0/SN0-dump.tar.gz: missing" in answer.stdout
+    assert "collector collect --resume" in answer.stdout
+    told = json.loads(call("verify", tmp_path / "run", "--json").stdout)
+    assert told["ok"] is False
+    assert told["mismatches"] == [
+        {
+            "path": "project-0/bms-0/SN0-dump.tar.gz",
+            "what": "missing",
+            "expected": "a file",
+            "found": None,
+        }
+    ]
+
+
+def test_verify_answers_0_where_all_is_well_whatever_the_runs_verdict(
+    selection: list[e.Event], failed: Failed, tmp_path: Path
+) -> None:
+    write(tmp_path / "run", [*selection, *(failed(server) for server in range(4)), ENDED])
+    answer = call("verify", tmp_path / "run")
+    assert answer.exit_code == 0
+    assert "whole and unchanged" in answer.stdout
+
+
+@pytest.mark.parametrize("what", ["inventory", "manifest", "journal"])
+def test_schema_prints_a_schema(what: str) -> None:
+    schema = json.loads(call("schema", what).stdout)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(schema)
