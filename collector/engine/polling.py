@@ -74,7 +74,7 @@ def ask_at(export: Progress, durations: Durations, now_s: float) -> float:
     elif export.asked_s is None:
         wait_s = FIRST_ASK_S
     else:
-        overdue = export.percent is not None
+        overdue = export.percent is not None and export.percent > 0
         wait_s = elapsed_s * (OVERDUE_GROWTH if overdue else GROWTH)
     return max(now_s, since + min(LATEST_S, max(SOONEST_S, wait_s)))
 
