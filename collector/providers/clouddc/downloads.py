@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import replace
+from email.message import Message
+from email.utils import collapse_rfc2231_value
 from typing import TYPE_CHECKING, Final
-
-from aiohttp import content_disposition_filename, parse_content_disposition
 
 from collector.engine.answers import UNHEARD, Call, ExportState, Problem, ProblemKind
 from collector.providers.base import OpenArchive
@@ -162,10 +162,17 @@ def _instead_of_archive(beginning: bytes) -> tuple[ProblemKind, str] | None:
 
 
 def _file_name(response: ClientResponse) -> str | None:
-    """Return the name that Content-Disposition gives (RFC 6266), unsafe as it is."""
+    """Return the name that Content-Disposition gives, unsafe as it is."""
     header = response.headers.get("Content-Disposition")
-    _, parameters = parse_content_disposition(header)
-    return content_disposition_filename(parameters) or None
+    if header is None:
+        return None
+    message = Message()
+    message["Content-Disposition"] = header
+    parameters = message.get_params([], "Content-Disposition")
+    names = [value for key, value in parameters if key.lower() == "filename"]
+    # RFC 6266: of both forms the extended one counts, which here is a tuple.
+    names.sort(key=lambda name: isinstance(name, str))
+    return (collapse_rfc2231_value(names[0]) or None) if names else None
 
 
 def _length(response: ClientResponse) -> int | None:

@@ -58,10 +58,10 @@ class Row:
 
 
 TABLE: Final = (
+    Row("4xx", _P.THROTTLED, "too many requests, says the service", SERVICE_THROTTLES),
     Row("401", _P.UNAUTHENTICATED, "the token is wrong or has expired"),
     Row("403", _P.FORBIDDEN, "the credential is not allowed to do this"),
     Row("429", _P.THROTTLED, "too many requests"),
-    Row("4xx", _P.THROTTLED, "too many requests, says the service", SERVICE_THROTTLES),
     Row("407", _P.NOT_SENT, "the proxy wants a user name and password, or refuses them"),
     Row("408", _P.UNREADABLE, "the request was not received in time; it may have been acted on"),
     Row("404", _P.UNKNOWN_SERVER, "the service does not know this server", "iMetal.0100"),

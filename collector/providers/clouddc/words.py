@@ -11,7 +11,8 @@ REQUEST_ID_MAX: Final = 128
 
 def one_line(text: str, limit: int = MESSAGE_MAX) -> str:
     """Return `text` in one line of printable characters, at most `limit` of them."""
-    # Whatever is far beyond the limit need not be looked at.
-    printable = "".join(c if c.isprintable() else " " for c in text[: 8 * limit])
-    line = " ".join(printable.split())
+    text = text[: 8 * limit]  # what is far beyond the limit need not be looked at
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 3].rstrip()}..."

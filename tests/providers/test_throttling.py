@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from email.utils import formatdate
+
+import pytest
+from multidict import CIMultiDict
+
+from collector.engine.answers import UNHEARD, Call, LimitTold, ScopeKind
+from collector.providers.clouddc.hearing import CLOCK_EVERY_S, Hearing
+from collector.providers.clouddc.throttling import limits_told, retry_after_s, throttled_by
+
+WORDS = (
+    "The throttling threshold has been reached: policy user over ratelimit,limit:10,time:1 second"
+)
+NOW_S = 1_795_000_000
+NONE: CIMultiDict[str] = CIMultiDict()
+
+
+@pytest.mark.parametrize("policy", ["api", "user", "app", "ip"])
+def test_a_429_names_its_scope_and_its_limit(policy: str) -> None:
+    words = WORDS.replace("user", policy)
+    assert throttled_by("APIGW.0308", words) == policy
+    assert limits_told(NONE, words) == (LimitTold(ScopeKind(policy), 10, 1.0),)
+
+
+def test_the_default_of_all_environments_is_a_limit_on_the_call() -> None:
+    words = "policy api-allenv over ratelimit,limit:200,time:1 second"
+    assert throttled_by(None, words) is ScopeKind.API
+    assert limits_told(NONE, words) == (LimitTold(ScopeKind.API, 200, 1.0),)
+
+
+@pytest.mark.parametrize(
+    ("time", "window_s"),
+    [
+        ("1 second", 1.0),
+        ("10 seconds", 10.0),
+        ("1minute", 60.0),
+        ("5 MINUTES", 300.0),
+        ("1 hour", 3600.0),
+        ("1 day", 86_400.0),
+    ],
+)
+def test_a_window_is_told_in_any_unit(time: str, window_s: float) -> None:
+    told = limits_told(NONE, f"policy app over ratelimit,limit:10,time:{time}")
+    assert told == (LimitTold(ScopeKind.APP, 10, window_s),)
+
+
+def test_limit_and_time_are_understood_in_any_order() -> None:
+    told = limits_told(NONE, "time:10 second, limit: 5 (Policy IP)")
+    assert told == (LimitTold(ScopeKind.IP, 5, 10.0),)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "policy user over ratelimit,limit:0,time:1 second",
+        "policy user over ratelimit,limit:-5,time:1 second",
+        "policy user over ratelimit,limit:10,time:0 second",
+        "policy user over ratelimit,limit:10,time:1000 day",
+        "policy user over ratelimit,limit:1000001,time:1 second",
+        "policy user over ratelimit,limit:99999999999999999999,time:1 second",
+        "policy user over ratelimit,limit:10,time:1 fortnight",
+        "policy user over ratelimit,limit:10",
+        "policy user over ratelimit,time:1 second",
+        "limit:10,time:1 second",
+        "Too Many Requests",
+        "",
+    ],
+)
+def test_a_limit_that_cannot_be_meant_is_left_out(words: str) -> None:
+    assert limits_told(NONE, words) == ()
+
+
+def test_the_services_own_code_throttles_by_project() -> None:
+    assert throttled_by("iMetal.0005", "Too many requests.") is ScopeKind.PROJECT
+
+
+def test_a_bare_429_names_no_scope() -> None:
+    assert throttled_by(None, "Too Many Requests") is None
+    assert throttled_by("APIGW.0308", "policy unheard-of over ratelimit") is None
+
+
+def test_headers_tell_the_limit_of_each_scope_and_what_remains() -> None:
+    headers = CIMultiDict(
+        {
+            "x-apig-ratelimit-api": "remain:9,limit:10,time:10 second",
+            "X-Apig-RateLimit-User": "remain:0,limit:100,time:1 minute",
+            "X-Apig-RateLimit-ip": "limit:7,time:1 second",
+        }
+    )
+    assert set(limits_told(headers)) == {
+        LimitTold(ScopeKind.API, 10, 10.0, remaining=9),
+        LimitTold(ScopeKind.USER, 100, 60.0, remaining=0),
+        LimitTold(ScopeKind.IP, 7, 1.0),
+    }
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_two_policies_on_one_scope_the_tighter_is_told(reverse: bool) -> None:
+    both = [
+        ("X-Apig-RateLimit-api", "remain:9,limit:20,time:10 second"),
+        ("X-Apig-RateLimit-api-allenv", "remain:199,limit:200,time:1 second"),
+    ]
+    if reverse:
+        both = [(both[0][0], both[1][1]), (both[1][0], both[0][1])]
+    assert limits_told(CIMultiDict(both)) == (LimitTold(ScopeKind.API, 20, 10.0, remaining=9),)
+
+
+@pytest.mark.parametrize("value", ["", "remain:9", "limit:0,time:1 second", "10", "limit:x,time:y"])
+def test_a_header_of_nonsense_tells_nothing(value: str) -> None:
+    assert limits_told(CIMultiDict({"X-Apig-RateLimit-api": value})) == ()
+
+
+def date(at_s: float) -> str:
+    return formatdate(at_s, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"Retry-After": "17"}, 17.0),
+        ({"retry-after": " 17 "}, 17.0),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "9" * 400}, None),
+        ({"Retry-After": date(NOW_S + 30), "Date": date(NOW_S)}, 30.0),
+        ({"Retry-After": date(NOW_S - 30), "Date": date(NOW_S)}, 0.0),
+        ({"Retry-After": date(NOW_S + 30)}, None),
+        ({"Retry-After": date(NOW_S + 30), "Date": "yesterday"}, None),
+        ({"Retry-After": "Mon, 99 Foo 99999 99:99:99 GMT", "Date": date(NOW_S)}, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_by_the_services_clock(
+    headers: dict[str, str], expected: float | None
+) -> None:
+    assert retry_after_s(CIMultiDict(headers)) == expected
+
+
+class Clocks:
+    wall_s = NOW_S + 0.0
+    steady_s = 100.0
+
+    def hearing(self) -> Hearing:
+        return Hearing(lambda: self.wall_s, lambda: self.steady_s)
+
+
+def test_the_clock_offset_is_ours_less_the_services_half_a_second_in() -> None:
+    clocks = Clocks()
+    heard = clocks.hearing().heard(Call.ASK_STATUS, 200, CIMultiDict({"Date": date(NOW_S - 20)}))
+    assert heard.clock_offset_s == 19.5
+
+
+@pytest.mark.parametrize("headers", [{}, {"Date": ""}, {"Date": "no date"}])
+def test_without_a_date_there_is_no_clock_offset(headers: dict[str, str]) -> None:
+    assert Clocks().hearing().heard(Call.ASK_STATUS, 200, CIMultiDict(headers)) is UNHEARD
+
+
+def test_a_clock_is_looked_at_once_a_minute() -> None:
+    clocks = Clocks()
+    hearing = clocks.hearing()
+    headers = CIMultiDict({"Date": date(NOW_S)})
+    assert hearing.heard(Call.ASK_STATUS, 200, headers).clock_offset_s is not None
+    assert hearing.heard(Call.ASK_STATUS, 200, headers) is UNHEARD
+    clocks.steady_s += CLOCK_EVERY_S
+    assert hearing.heard(Call.ASK_STATUS, 200, headers).clock_offset_s is not None
+
+
+def test_limits_are_asked_for_until_a_call_was_let_through() -> None:
+    hearing = Hearing()
+    assert hearing.asks_for_limits(Call.START_EXPORT)
+    hearing.heard(Call.START_EXPORT, 401, NONE)
+    assert hearing.asks_for_limits(Call.START_EXPORT)
+    hearing.heard(Call.START_EXPORT, 202, NONE)
+    assert not hearing.asks_for_limits(Call.START_EXPORT)
+    assert hearing.asks_for_limits(Call.ASK_STATUS)
