@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from collector.errors import CollectorError
 
@@ -29,7 +29,7 @@ class RunHeld(CollectorError):  # noqa: N818 - a state of affairs, not a mishap
         host: the machine it runs on; None likewise.
     """
 
-    exit_code = 75
+    exit_code: ClassVar[int] = 75
 
     def __init__(self, path: Path, pid: int | None, host: str | None) -> None:
         self.path = path

@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 import errno
 import fcntl
@@ -6,10 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from collector.engine import events as e
@@ -133,6 +136,58 @@ def test_observations_alone_are_written_without_a_sync(
     anyio.run(main)
     assert len(syncs) == 1
     assert list(Journal.read(path)) == [STARTED, counted(3)]
+
+
+@contextmanager
+def slow_sync(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Have each sync say that it began, and end only when it may."""
+    began, may_end = threading.Event(), threading.Event()
+
+    def sync(descriptor: int) -> None:
+        began.set()
+        assert may_end.wait(10)
+
+    monkeypatch.setattr("collector.run.journal._sync", sync)
+    try:
+        yield began, may_end
+    finally:
+        may_end.set()
+
+
+def test_an_observation_does_not_wait_for_the_sync_that_runs(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(began: threading.Event, may_end: threading.Event) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(journal.record, [STARTED])
+            await anyio.to_thread.run_sync(began.wait)
+            await journal.record([counted(1)])
+            assert journal.lines == 0
+            may_end.set()
+
+    with slow_sync(monkeypatch) as (began, may_end):
+        anyio.run(main, began, may_end)
+    assert list(Journal.read(path)) == [STARTED, counted(1)]
+
+
+def test_a_task_killed_in_its_write_leaves_nobody_waiting(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(began: threading.Event, may_end: threading.Event) -> None:
+        leader = asyncio.create_task(journal.record([STARTED]))
+        await anyio.to_thread.run_sync(began.wait)
+        follower = asyncio.create_task(journal.record([requested(0)]))
+        await anyio.lowlevel.checkpoint()
+        leader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+        with pytest.raises(JournalError, match="Interrupted"):
+            await follower
+        may_end.set()
+
+    with slow_sync(monkeypatch) as (began, may_end):
+        asyncio.run(main(began, may_end))
+    assert list(Journal.read(path)) == [STARTED]
 
 
 def test_lines_not_yet_synced_are_no_promise_until_a_fact_follows(
