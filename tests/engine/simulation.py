@@ -316,6 +316,7 @@ class Simulation:
         self._order = itertools.count()
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._out: dict[int, Request] = {}
+        self._unrecorded = 0
         self._exporting: dict[int, int] = {}
 
     def scopes(self, project: int, call: Call) -> tuple[Scope, ...]:
@@ -345,7 +346,8 @@ class Simulation:
             while self._agenda and self._agenda[0][0] <= self.now_s:
                 heapq.heappop(self._agenda)[2]()
         if not self.scheduler.stopped:
-            assert not self._agenda, "finished, with something under way"
+            assert not self._out, "finished, with a call under way"
+            assert not self._unrecorded, "finished, with events that are not yet on disk"
         self.record(self.scheduler.observed(self.now_s))
         return self
 
@@ -386,7 +388,7 @@ class Simulation:
     def _begin(self, action: Action) -> None:
         if isinstance(action, GiveUp):
             assert action.server not in self._out, "gave up a server with a call under way"
-            self.at(self.now_s + self.journal_s, lambda: self.record([action.intent]))
+            self._write([action.intent])
             return
         assert action.server not in self._out, "asked a server twice at once"
         self._out[action.server] = action
@@ -426,4 +428,12 @@ class Simulation:
     def _answered(self, action: Request, answer: Answer) -> None:
         del self._out[action.server]
         if events := self.scheduler.answered(action, answer, self.now_s):
-            self.at(self.now_s + self.journal_s, lambda: self.record(events))
+            self._write(events)
+
+    def _write(self, events: list[e.Event]) -> None:
+        self._unrecorded += 1
+        self.at(self.now_s + self.journal_s, lambda: self._written(events))
+
+    def _written(self, events: list[e.Event]) -> None:
+        self._unrecorded -= 1
+        self.record(events)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.engine import events as e
 from collector.engine.actions import GiveUp
@@ -82,12 +83,13 @@ def test_while_exports_wait_one_turn_in_eight_goes_to_the_rest() -> None:
 
 def test_where_exports_in_flight_are_limited_a_status_is_worth_an_export() -> None:
     limit = HiddenLimit(ScopeKind.USER, 10)
-    ceilings = Ceilings(exports_in_flight={0: 100})
+    ceilings = Ceilings(exports_in_flight={0: 200})
     service = Service([limit], lambda _server: 0.1)
     sim = Simulation(service, selected(200), ceilings).run()
-    calls = [sent.action.call for sent in sim.sent[30:]]
+    calls = [sent.action.call for sent in sim.sent]
     last_post = max(at for at, call in enumerate(calls) if call is POST)
-    assert calls[:last_post].count(POST) <= last_post / 2 + 1
+    rest = [at for at, call in enumerate(calls[:last_post]) if call is not POST]
+    assert set(gaps(rest[1:])) == {2}
 
 
 def test_servers_that_are_first_go_before_all_others_to_their_end() -> None:
@@ -323,6 +325,26 @@ def test_a_stop_does_not_wait_for_statuses_and_downloads() -> None:
     sim.run()
     assert sim.now_s < 31
     assert sim.state.pending == 3
+
+
+@quick
+@given(stopped_s=st.floats(0.0, 12.0), latency_s=st.floats(0.001, 2.0))
+def test_a_run_stopped_at_any_time_and_taken_up_starts_one_export_a_server(
+    stopped_s: float, latency_s: float
+) -> None:
+    service = Service([HiddenLimit(ScopeKind.USER, 10)], lambda _server: 2.0)
+    first = Simulation(service, selected(12), latency_s=latency_s)
+    first.at(stopped_s, lambda: first.scheduler.stop("stopped"))
+    first.run()
+    first.record([first.scheduler.ending(first.now_s)])
+    assert all(at_s <= stopped_s for at_s in first.times())
+    process = e.RunResumed(
+        at=first.events[-1].at, collector_version="0", host="h", user="u", pid=2, argv=()
+    )
+    second = Simulation(service, [*first.events, process], now_s=first.now_s + 5).run()
+    assert second.state.collected == 12
+    assert service.exports == Counter(range(12))
+    assert sum(row.requests for row in second.state.projects) == len(first.sent) + len(second.sent)
 
 
 def test_the_first_reason_to_stop_stays() -> None:
