@@ -72,6 +72,7 @@ async def test_a_second_refusal_of_the_old_token_finds_it_changed_too(tmp_path: 
     source = TokenSource.from_file(path)
     path.write_text("new")
     assert await source.changed_since("old")
+    path.unlink()
     assert await source.changed_since("old")
     assert not await source.changed_since("new")
 

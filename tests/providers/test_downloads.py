@@ -146,12 +146,15 @@ async def test_limits_are_heard_from_a_download() -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirection_to_another_origin_is_followed_without_the_token(status: int) -> None:
     async with serving(WHOLE) as storage:
-        link = f"{storage.url}/bucket/a%2Fb?Signature=x%3D%2B+y&Expires=1"
+        link = f"{storage.url}/bucket/a%2Fb%7e?Signature=x%3D%2B+y&Expires=1"
         async with serving(moved(link, status)) as api:
             opened, body, _ = await fetched(api.url)
     assert (opened.file_name, body) == ("SN1-dump.tar.gz", ARCHIVE)
     request = storage.last
-    assert (request.method, request.path) == ("GET", "/bucket/a%2Fb?Signature=x%3D%2B+y&Expires=1")
+    assert (request.method, request.path) == (
+        "GET",
+        "/bucket/a%2Fb%7e?Signature=x%3D%2B+y&Expires=1",
+    )
     assert TOKEN not in str(dict(request.headers))
     assert not {"X-Auth-Token", "X-Apig-Mode", "Authorization", "Cookie"} & set(request.headers)
     assert api.last.headers["X-Auth-Token"] == TOKEN
@@ -163,6 +166,14 @@ async def test_a_redirection_within_the_origin_keeps_the_token() -> None:
     assert body == ARCHIVE
     assert api.last.path == "/v1/p1/physicalservers/s1/logs/exports/elsewhere?x=1"
     assert api.last.headers["X-Auth-Token"] == TOKEN
+
+
+async def test_a_redirection_within_the_origin_takes_the_token_no_further() -> None:
+    async with serving(Answer()) as api, serving(WHOLE) as storage:
+        api.answers = [moved("/elsewhere"), moved(storage.url)]
+        _, body, _ = await fetched(api.url)
+    assert body == ARCHIVE
+    assert TOKEN not in str(dict(storage.last.headers))
 
 
 async def test_the_token_is_not_sent_again_to_an_origin_that_was_left() -> None:

@@ -99,7 +99,9 @@ class Download:
             said = self._problem(reply)
             words = error_body(reply.body).words
             return replace(said, kind=kind, message=said.message if words else meaning)
-        length = _length(response)
+        # Bytes are passed on as they come, even under a Content-Encoding that nobody asked for: what
+        # it names is commonly the archive's own gzip, and undoing it would spoil the archive.
+        length = response.content_length
         chunks = _chunks(response.content, reply.body, length)
         return OpenArchive(
             chunks=await stack.enter_async_context(aclosing(chunks)),
@@ -173,15 +175,6 @@ def _file_name(response: ClientResponse) -> str | None:
     # RFC 6266: of both forms the extended one counts, which here is a tuple.
     names.sort(key=lambda name: isinstance(name, str))
     return (collapse_rfc2231_value(names[0]) or None) if names else None
-
-
-def _length(response: ClientResponse) -> int | None:
-    """Return the bytes that the body has, where the answer says so.
-
-    Bytes are passed on as they come, so this holds even under a Content-Encoding that nobody asked
-    for. What that names is commonly the archive's own gzip, and undoing it would spoil the archive.
-    """
-    return None if "Transfer-Encoding" in response.headers else response.content_length
 
 
 async def _chunks(
