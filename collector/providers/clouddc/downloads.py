@@ -99,7 +99,7 @@ class Download:
             said = self._problem(reply)
             words = error_body(reply.body).words
             return replace(said, kind=kind, message=said.message if words else meaning)
-        # Bytes are passed on as they come, even under a Content-Encoding that nobody asked for: what
+        # Bytes are passed on as they come, even under a Content-Encoding nobody asked for: what
         # it names is commonly the archive's own gzip, and undoing it would spoil the archive.
         length = response.content_length
         chunks = _chunks(response.content, reply.body, length)
