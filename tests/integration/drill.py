@@ -62,7 +62,7 @@ def begin(emulator: Emulator, out: Path, **options: Any) -> Collection:  # noqa:
     return collector.collect(selection_of(emulator), out, connect_to(emulator), **options)
 
 
-@dataclass
+@dataclass(repr=False)
 class Told:
     """A run that is over: what it left, and what the other side saw of it."""
 
