@@ -1,0 +1,254 @@
+# ruff: noqa: INP001  # a script, not a package
+"""Writes the sections of the documentation that repeat what the code says.
+
+    python docs/render.py            # rewrites the pages
+    python docs/render.py --check    # changes nothing; exits 1 if a page is stale
+
+A section stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`, where NAME is one of
+`SECTIONS`, or `help COMMAND` for what `collector COMMAND --help` prints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from collector import emulator
+from collector.cli import main as collector_command
+from collector.engine import gates, pacing, polling, retry
+from collector.engine.answers import Call, ProblemKind
+from collector.engine.events import EVENTS
+from collector.engine.hints import HINTS
+from collector.providers.clouddc import errors
+from collector.providers.clouddc.vendor import VENDOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+HERE = Path(__file__).resolve().parent
+HELP_WIDTH = 80
+_SECTION = re.compile(
+    r"(?P<begin><!-- begin: (?P<name>[^>]+) -->\n).*?(?P<end><!-- end: (?P=name) -->)", re.DOTALL
+)
+_MEMBER = re.compile(r"    (\w+(?:, \w+)*): (.*(?:\n {8}.*)*)")
+
+
+def pages() -> Iterator[Path]:
+    """Yield every page of the documentation, the README included."""
+    yield HERE.parent / "README.md"
+    yield HERE.parent / "CONTRIBUTING.md"
+    yield from sorted(HERE.rglob("*.md"))
+
+
+def rendered(text: str) -> str:
+    """Return a page's text with its sections as the code has them now.
+
+    Raises:
+        LookupError: a section's name is none that this script knows.
+    """
+    return _SECTION.sub(lambda m: f"{m['begin']}{section(m['name'])}\n{m['end']}", text)
+
+
+def section(name: str) -> str:
+    """Return the text of a section.
+
+    Raises:
+        LookupError: there is no section of that name.
+    """
+    if name == "help" or name.startswith("help "):
+        return _help(name.split()[1:])
+    if name not in SECTIONS:
+        raise LookupError(f"no section {name!r}; there are help COMMAND, {', '.join(SECTIONS)}")
+    return SECTIONS[name]()
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in cells)} |" for cells in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _code(value: object) -> str:
+    return f"`{value}`"
+
+
+def _help(path: Sequence[str]) -> str:
+    """Return what `--help` prints of a command."""
+    command: click.Command = collector_command
+    context = _context(command, "collector", None)
+    for name in path:
+        assert isinstance(command, click.Group)  # noqa: S101  # `help A B` names B of the group A
+        found = command.get_command(context, name)
+        if found is None:
+            raise LookupError(f"there is no command {' '.join(path)!r}")
+        command = found
+        context = _context(command, name, context)
+    lines = [line.rstrip() for line in command.get_help(context).splitlines()]
+    return "\n".join(["```text", *lines, "```"])
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    return command.context_class(
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=HELP_WIDTH,
+        **command.context_settings,
+    )
+
+
+def _refusals() -> str:
+    rows = (
+        (*(word if word == "any" else _code(word) for word in row[:3]), _code(row.kind), row.meaning)
+        for row in errors.rows()
+    )
+    return _table(("status", "code", "call", "problem", "meaning"), rows)
+
+
+def _policy() -> str:
+    rows = (
+        [_code(kind), *(retry.TABLE[call, kind].name.lower() for call in Call)]
+        for kind in ProblemKind
+    )
+    return _table(("problem", *(_code(call) for call in Call)), rows)
+
+
+def _rules() -> str:
+    return _table(
+        ("rule", "what is done"), ((rule.name.lower(), rule.value) for rule in retry.Rule)
+    )
+
+
+def _numbers() -> str:
+    soon, late = retry.NOT_READY_SOON_S, retry.NOT_READY_LATE_S
+    numbers = {
+        "first back-off, at most": _seconds(retry.BACK_OFF_BASE_S),
+        "longest back-off": _seconds(retry.BACK_OFF_CAP_S),
+        "not ready: the first waits": f"{soon[0]:g} to {soon[1]:g} s",
+        "not ready: how many of these": str(retry.NOT_READY_SOON_TIMES),
+        "not ready: the waits after them": f"{late[0]:g} to {late[1]:g} s",
+        "not ready: given up after": _seconds(retry.NOT_READY_FOR_S),
+        "401s in a row after which a token that once worked is refused": str(
+            retry.REFUSALS_BELIEVED
+        ),
+        "an export is given up after": _seconds(polling.PATIENCE_S),
+        "a status is asked for no more often than every": _seconds(polling.SOONEST_S),
+        "and at the latest after": _seconds(polling.LATEST_S),
+        "calls a second at first, for an account": f"{pacing.FIRST_RATE:g}",
+        "this rate doubles every": _seconds(pacing.DOUBLING_S),
+        "Retry-After is believed up to": _seconds(pacing.LONGEST_RETRY_AFTER_S),
+        "small calls under way at once": str(gates.CALLS_IN_FLIGHT),
+        "an endpoint that never answered is given up after": _seconds(
+            gates.NEVER_ANSWERED_PATIENCE_S
+        ),
+        "an endpoint that has answered before, after": _seconds(gates.ANSWERED_PATIENCE_S),
+    }
+    return _table(("what", "how much"), numbers.items())
+
+
+def _seconds(seconds: float) -> str:
+    if seconds >= 120 and seconds % 60 == 0:  # noqa: PLR2004  # minutes are read more easily
+        return f"{seconds / 60:g} min"
+    return f"{seconds:g} s"
+
+
+def _hints() -> str:
+    return _table(("problem", "hint"), ((_code(kind), HINTS[kind]) for kind in ProblemKind))
+
+
+def _events() -> str:
+    def row(name: str) -> tuple[str, str, str, str]:
+        kind = EVENTS[name]
+        members = [field.name for field in dataclasses.fields(kind) if field.name != "at"]
+        summary = (inspect.getdoc(kind) or "").partition("\n\n")[0].replace("\n", " ")
+        what = "fact" if kind.is_fact else "observation"
+        return _code(name), what, summary, ", ".join(map(_code, members))
+
+    return _table(("event", "kind", "what it says", "members"), map(row, EVENTS))
+
+
+def _states() -> str:
+    from collector.engine import task  # noqa: PLC0415  # its docstring is all that is wanted
+
+    drawing = (inspect.getdoc(task) or "").partition("\n\n")[2]
+    return f"```text\n{drawing.rstrip()}\n```"
+
+
+def _regions() -> str:
+    rows = ((_code(region), _code(url)) for region, url in VENDOR.regions.items())
+    return _table(("region", "endpoint"), rows)
+
+
+def _members_of(kind: type) -> str:
+    """Return the members of one of the emulator's dataclasses, as its docstring explains them."""
+    doc = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
+    explained = {
+        name: " ".join(text.split())
+        for names, text in _MEMBER.findall(doc)
+        for name in names.split(", ")
+    }
+    fields = dataclasses.fields(kind)
+    rows = ((_code(field.name), _default(field), explained.get(field.name, "")) for field in fields)
+    return _table(("key", "default", "what it says"), rows)
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        return "empty"
+    if field.default is dataclasses.MISSING:
+        return "must be given"
+    if field.default is None or field.default in ("", ()):
+        return "none"
+    if isinstance(field.default, tuple):
+        return "one, as its own defaults say"
+    return _code(str(field.default).lower() if isinstance(field.default, bool) else field.default)
+
+
+SECTIONS: Mapping[str, Callable[[], str]] = {
+    "refusals": _refusals,
+    "policy": _policy,
+    "rules": _rules,
+    "numbers": _numbers,
+    "hints": _hints,
+    "events": _events,
+    "states": _states,
+    "regions": _regions,
+    "scenario": lambda: _members_of(emulator.Scenario),
+    "scenario project": lambda: _members_of(emulator.ProjectSpec),
+    "scenario server": lambda: _members_of(emulator.ServerSpec),
+    "scenario token": lambda: _members_of(emulator.TokenSpec),
+    "scenario throttle": lambda: _members_of(emulator.Throttle),
+    "scenario fault": lambda: _members_of(emulator.Fault),
+    "scenario dialect": lambda: _members_of(emulator.Dialect),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Rewrite the pages, or say which are stale; return the exit code."""
+    if list(arguments) not in ([], ["--check"]):
+        sys.stderr.write("usage: python docs/render.py [--check]\n")
+        return 2
+    stale = []
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        fresh = rendered(text)
+        if fresh != text:
+            stale.append(page.relative_to(HERE.parent))
+            if not arguments:
+                page.write_text(fresh, encoding="utf-8")
+    for page in stale:
+        sys.stdout.write(f"{page} {'is stale' if arguments else 'was rewritten'}\n")
+    return 1 if stale and arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
