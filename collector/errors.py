@@ -15,3 +15,8 @@ class CollectorError(Exception):
     """
 
     exit_code: ClassVar[int] = 2
+
+    @property
+    def told(self) -> str:
+        """The error as the command line tells it; with its place first, where it has one."""
+        return f"collector: {self}"

@@ -13,6 +13,7 @@ from aiolimiter import AsyncLimiter
 from collector import clock
 from collector.archive.names import safe_name
 from collector.archive.store import store
+from collector.archive.workers import Workers
 from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
 from collector.engine.answers import Problem
 from collector.engine.state import apply
@@ -35,7 +36,8 @@ OBSERVED_EVERY_S = 5.0
 POSTS_ANSWERED_WITHIN_S = 5.0
 """How long a stop waits for the answers of POSTs that have left, so as to leave none in doubt."""
 JUMP_S = 30.0
-STORING_THREADS = 4
+TURNS_APART_S = 0.005
+"""Under load the loop looks up this often: what comes together is answered together."""
 
 _log = structlog.get_logger("collector")
 
@@ -61,7 +63,7 @@ class Orchestrator:
         self._on_event = on_event
         self._wake = anyio.Event()
         self._stopped_s = math.inf
-        self._threads = anyio.CapacityLimiter(STORING_THREADS)
+        self._workers = Workers()
         self._targets = [
             Target(project.endpoint, project.id, row.id, project.credential)
             for row in state.servers
@@ -110,21 +112,22 @@ class Orchestrator:
         """
         if not events:
             return
-        with anyio.CancelScope(shield=True):
-            await self._journal.record(events)
+        await self._journal.record(events)
         for event in events:
             apply(self._state, event)
             self._on_event(event)
         self._wake.set()
 
     async def _sleep(self, wake_s: float) -> None:
+        before_s = clock.now_s()
         if not self._wake.is_set():
-            before_s = clock.now_s()
             with anyio.move_on_after(min(LONGEST_SLEEP_S, max(0.0, wake_s - before_s))):
                 await self._wake.wait()
-            jump_s = clock.now_s() - before_s - LONGEST_SLEEP_S
-            if jump_s > JUMP_S:
-                self._scheduler.clock_jumped(jump_s, clock.now_s())
+        slept_s = clock.now_s() - before_s
+        if slept_s < TURNS_APART_S:
+            await anyio.sleep(TURNS_APART_S - slept_s)
+        elif slept_s - LONGEST_SLEEP_S > JUMP_S:
+            self._scheduler.clock_jumped(slept_s - LONGEST_SLEEP_S, clock.now_s())
         self._wake = anyio.Event()
 
     async def _observe(self) -> None:
@@ -170,7 +173,7 @@ class Orchestrator:
                 safe_name(opened.file_name, fallback=f"{target.server_id}-dump.tar.gz"),
                 length=opened.length,
                 throttle=self._throttle if self._bandwidth is not None else None,
-                threads=self._threads,
+                workers=self._workers,
             )
 
     async def _throttle(self, size: int) -> None:

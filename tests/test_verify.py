@@ -18,7 +18,7 @@ from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
 from collector.run import manifest
 from collector.run.journal import Journal
-from collector.verify import Mismatch, verify
+from collector.verification import Mismatch, verify
 
 if TYPE_CHECKING:
     from pathlib import Path

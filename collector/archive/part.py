@@ -39,15 +39,21 @@ class PartFile:
         while rest:
             rest = rest[os.write(self._fd, rest) :]
 
-    def keep(self) -> None:
-        """Put what was written on disk, then give it its name, then put that on disk."""
+    def sync(self) -> None:
+        """Have what was written on disk."""
         os.fsync(self._fd)
+
+    def give_name(self) -> None:
+        """Give the file its name: call `sync` before, and `sync_name` after."""
         os.rename(
             self._part_name,
             self._name,
             src_dir_fd=self._directory_fd,
             dst_dir_fd=self._directory_fd,
         )
+
+    def sync_name(self) -> None:
+        """Have the name on disk, and those of directories that were made for it."""
         os.fsync(self._directory_fd)
         for directory in self._grown:
             fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from functools import partial
 from typing import TYPE_CHECKING
-
-from anyio import to_thread
 
 from collector.archive.errors import ArchiveError
 from collector.archive.part import PartFile
@@ -15,10 +14,10 @@ from collector.archive.reader import ArchiveReader
 from collector.engine.answers import Problem, ProblemKind, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
     from pathlib import Path
 
-    import anyio
+    from collector.archive.workers import Workers
 
 AT_ONCE_BYTES = 256 << 10
 """A body no larger is stored by one call of one thread: a hop costs as much as the work."""
@@ -34,7 +33,7 @@ async def store(
     *,
     length: int | None,
     throttle: Callable[[int], Awaitable[None]] | None,
-    threads: anyio.CapacityLimiter,
+    workers: Workers,
 ) -> Stored | Problem:
     """Store an archive under its name once every byte of it is verified and on disk.
 
@@ -48,7 +47,7 @@ async def store(
         file_name: what it shall be called: a safe name.
         length: the body's bytes, where the service said so.
         throttle: awaited with the size of each chunk, to keep to a ceiling of bytes a second.
-        threads: bounds the threads that write, hash and inflate.
+        workers: the threads that write, hash and inflate.
 
     Returns:
         What was stored, or why nothing was: `CUT` where bytes are missing, or there are more than
@@ -63,10 +62,12 @@ async def store(
             piece = await body.gather(wanted)
             wanted = PIECE_BYTES
             if isinstance(piece, Problem):
-                await to_thread.run_sync(writing.discard, limiter=threads)
+                await workers.run(writing.discard)
                 answer = piece
+            elif body.ended:
+                answer = await workers.run_small(writing.finish(piece))
             else:
-                answer = await to_thread.run_sync(writing.take, piece, body.ended, limiter=threads)
+                answer = await workers.run(partial(writing.take, piece))
     finally:
         writing.close()
     return answer
@@ -125,27 +126,30 @@ class _Writing:
         self.close = part.close
         self.discard = part.discard
 
-    def take(self, piece: bytes, last: bool) -> Stored | Problem | None:
-        """Take the next piece; the answer comes with the last, or with a problem."""
+    def take(self, piece: bytes) -> Problem | None:
+        """Take a piece that is not the last."""
         try:
-            return self._take(piece, last=last)
-        except ArchiveError as error:
-            problem = self._invalid(error)
-        except OSError as error:
-            problem = self._unwritable(error)
-        self.discard()
-        return problem
+            self._reader.feed(piece)
+            self._keep(piece)
+        except (ArchiveError, OSError) as error:
+            return self._problem(error)
+        return None
 
-    def _take(self, piece: bytes, *, last: bool) -> Stored | None:
-        self._reader.feed(piece)
-        # Before the write: of a small body that is no archive, nothing touches the disk.
-        contents = self._reader.finish() if last else None
-        self._sha256.update(piece)
-        self._size += len(piece)
-        self._part.write(piece)
-        if contents is None:
-            return None
-        self._part.keep()
+    def finish(self, piece: bytes) -> Generator[None, None, Stored | Problem]:
+        """Take the last piece, in steps that end where the disk would be waited for."""
+        try:
+            self._reader.feed(piece)
+            # Before the write: of a small body that is no archive, nothing touches the disk.
+            contents = self._reader.finish()
+            self._keep(piece)
+            yield
+            self._part.sync()
+            yield
+            self._part.give_name()
+            yield
+            self._part.sync_name()
+        except (ArchiveError, OSError) as error:
+            return self._problem(error)
         return Stored(
             file_name=self._part.path.name,
             bytes=self._size,
@@ -154,6 +158,15 @@ class _Writing:
             oldest_s=contents.oldest_s,
             newest_s=contents.newest_s,
         )
+
+    def _keep(self, piece: bytes) -> None:
+        self._sha256.update(piece)
+        self._size += len(piece)
+        self._part.write(piece)
+
+    def _problem(self, error: ArchiveError | OSError) -> Problem:
+        self.discard()
+        return self._invalid(error) if isinstance(error, ArchiveError) else self._unwritable(error)
 
     def _invalid(self, error: ArchiveError) -> Problem:
         if not error.unfinished:

@@ -58,7 +58,7 @@ class _Commands(click.Group):
         try:
             return super().main(*args, **kwargs)
         except CollectorError as error:
-            click.echo(f"collector: {error}", err=True)
+            click.echo(error.told, err=True)
             sys.exit(error.exit_code)
 
 

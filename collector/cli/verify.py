@@ -15,7 +15,7 @@ from collector.cli.options import common, json_option
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collector.verify import Mismatch, Verification
+    from collector.verification import Mismatch, Verification
 
 MISMATCHED = 6
 """The exit code where something is not as it should be."""
@@ -40,7 +40,7 @@ Exit code: 0 all is well, 6 something is not, 2 there is no such run.
 @click.pass_context
 def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
     """Prove that a run is whole: reads each archive to its end, compares records and tree."""
-    from collector.verify import verify  # noqa: PLC0415  # the work's imports cost start-up time
+    from collector.verification import verify  # noqa: PLC0415  # the work's imports cost start-up time
 
     found = verify(run_dir)
     if as_json:

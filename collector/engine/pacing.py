@@ -2,7 +2,7 @@
 
 A limit that the service states (N calls in a window of T) is obeyed as a sliding window over our
 own calls, which is safe whatever kind of window the service keeps. Until something is stated, calls
-go evenly at a rate that doubles every second; a 429 without a statement halves the rate of its
+go evenly at a rate that doubles every half second; a 429 without a statement halves the rate of its
 scope, and it recovers slowly.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FIRST_RATE = 16.0
 """Calls a second of an account about whose limits nothing is known yet."""
-DOUBLING_S = 1.0
+DOUBLING_S = 0.5
 RATE_AT_WHICH_NOTHING_BINDS = 20_000.0
 LEAST_RATE = 1 / 60
 FAST_RECOVERY_S = 5.0

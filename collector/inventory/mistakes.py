@@ -59,6 +59,11 @@ class InventoryError(CollectorError):
             lines.append(f"and {len(self.problems) - PRINTED_MAX} more")
         super().__init__("\n".join(lines))
 
+    @property
+    def told(self) -> str:
+        """The mistakes alone, so that an editor finds the place at the beginning of each line."""
+        return str(self)
+
 
 def quoted(text: str) -> str:
     """Text from a file as it may stand in a message: short, on one line, printable."""

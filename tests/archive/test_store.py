@@ -16,6 +16,7 @@ import anyio
 import pytest
 
 from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, store
+from collector.archive.workers import Workers
 from collector.engine.answers import Problem, ProblemKind, Stored
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def stored(
             NAME,
             length=length,
             throttle=throttle,
-            threads=anyio.CapacityLimiter(1),
+            workers=Workers(1),
         )
 
     return anyio.run(main)
@@ -306,7 +307,7 @@ def test_a_cancelled_download_has_no_name_and_no_open_file(directory: Path, body
                 NAME,
                 length=None,
                 throttle=None,
-                threads=anyio.CapacityLimiter(1),
+                workers=Workers(1),
             )
 
     anyio.run(main)  # imports and worker threads are there from now on

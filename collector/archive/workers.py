@@ -1,0 +1,96 @@
+"""Threads that verify and write: small jobs that come together go through their steps together.
+
+A trip to a thread costs as much as a small archive's verification, and the first of several syncs
+in a row does most of the work of all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+from anyio import to_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+THREADS = 4
+GATHER_S = 0.005
+"""How long a small job waits for others."""
+LARGEST_GATHERING = 32
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    steps: Generator[None, None, Any]
+    result: Any = None
+    error: BaseException | None = None
+    abandoned: bool = False
+    done: anyio.Event = field(default_factory=anyio.Event)
+
+    def step(self) -> bool:
+        """Take the next step; return whether there are more."""
+        try:
+            if self.abandoned:
+                self.steps.close()
+            next(self.steps)
+        except StopIteration as end:
+            self.result = end.value
+        except BaseException as error:  # noqa: BLE001  # raised again where the job was given
+            self.error = error
+        else:
+            return True
+        return False
+
+
+class Workers:
+    """A bounded number of threads, shared by all archives on their way."""
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._limiter = anyio.CapacityLimiter(threads)
+        self._gathering: list[_Job] | None = None
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do a large piece of work in a thread of its own; a cancellation waits for its end."""
+        return await to_thread.run_sync(work, limiter=self._limiter)
+
+    async def run_small(self, steps: Generator[None, None, T]) -> T:
+        """Do a small job in a thread, step by step with others of these few milliseconds.
+
+        A cancelled caller's job is left where it is.
+        """
+        job = _Job(steps)
+        if self._gathering is not None:
+            self._gathering.append(job)
+            if len(self._gathering) >= LARGEST_GATHERING:
+                self._gathering = None
+            try:
+                await job.done.wait()
+            except BaseException:
+                job.abandoned = True
+                raise
+        else:
+            await self._lead(job)
+        if job.error is not None:
+            raise job.error
+        result: T = job.result
+        return result
+
+    async def _lead(self, job: _Job) -> None:
+        """Wait for others, then take them all to one thread."""
+        jobs = self._gathering = [job]
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(GATHER_S)
+            if self._gathering is jobs:
+                self._gathering = None
+            await to_thread.run_sync(_do_all, jobs, limiter=self._limiter)
+        for other in jobs:
+            other.done.set()
+
+
+def _do_all(jobs: list[_Job]) -> None:
+    while jobs:
+        jobs = [job for job in jobs if job.step()]
