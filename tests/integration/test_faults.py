@@ -10,7 +10,7 @@ import pytest
 
 import collector
 from collector.emulator import Fault
-from collector.verify import verify
+from collector.verification import verify
 from tests.integration.drill import Told, collected, scenario_of, server
 
 if TYPE_CHECKING:

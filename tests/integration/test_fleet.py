@@ -10,7 +10,7 @@ import pytest
 
 from collector.emulator import Lognormal, Throttle, fleet
 from collector.engine.events import LimitLearned
-from collector.verify import verify
+from collector.verification import verify
 from tests.integration.drill import Told, collected, files_of, folded
 
 SERVERS = 300
