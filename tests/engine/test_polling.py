@@ -137,6 +137,12 @@ def test_calls_for_status_are_counted_with_the_next_fact() -> None:
     assert failed.polls + completed.polls == len(sim.times(ASK)) == sim.state.servers[0].polls
 
 
+def test_calls_for_status_are_counted_once() -> None:
+    failures = [problem(ProblemKind.CUT), problem(ProblemKind.CUT)]
+    sim, _ = polls(Service(script={(0, Call.FETCH_ARCHIVE): [*failures]}))
+    assert sim.state.servers[0].polls == len(sim.times(ASK)) > 1
+
+
 def test_a_run_taken_up_remembers_when_its_exports_began() -> None:
     began = Simulation(Service(duration_s=lambda _server: 1e9), selected(1)).run(until_s=3000)
     process = e.RunResumed(

@@ -238,6 +238,13 @@ def test_a_new_export_is_started_once_however_the_first_came_to_nothing() -> Non
         assert (row.phase, row.posts, row.renewals) == (Phase.FAILED, 2, 1)
 
 
+def test_attempts_of_an_export_that_came_to_nothing_are_not_held_against_the_next() -> None:
+    failures: list[Answer] = [problem(P.SERVICE_FAILED)] * 3
+    started: Answer = ExportSaid("x0", ExportState.RUNNING, "Running")
+    script = {(0, POST): [started, *failures], (0, ASK): [*failures, problem(P.FORGOTTEN)]}
+    assert Simulation(Service(script=script), selected(1)).run().state.collected == 1
+
+
 def test_the_stage_of_a_failure_says_where_on_its_way_a_server_met_it() -> None:
     stages = {
         (POST, P.FORBIDDEN): "export",

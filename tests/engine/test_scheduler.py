@@ -243,7 +243,35 @@ def test_a_renewed_secret_goes_on_where_the_old_one_was_refused() -> None:
         assert sim.state.collected == 10
 
 
+def test_a_secret_renewed_before_it_was_ever_accepted_goes_on() -> None:
+    service = Service(script={(0, POST): [problem(P.UNAUTHENTICATED, renewed=True)]})
+    assert Simulation(service, selected(10)).run().state.collected == 10
+
+
+def test_refusals_of_a_secret_that_was_renewed_since_are_not_held_against_the_new_one() -> None:
+    sim, requests = accepted(40, Ceilings(max_attempts=10))
+    for request in requests[1:]:
+        answer(sim, request, started(request.server), 1.1)
+    probe = requests[0]
+    for number, renewed in enumerate([True, True, True, False, False], 1):
+        answer(sim, probe, problem(P.UNAUTHENTICATED, renewed=renewed), 100.0 * number)
+        assert sim.state.failed == 0
+        (probe,) = begin(sim, 100.0 * number + 90)
+    answer(sim, probe, problem(P.UNAUTHENTICATED), 600.0)
+    begin(sim, 600.0)
+    assert sim.state.failed == 40
+
+
 # Endpoints
+
+
+def test_calls_that_fail_together_are_one_sign_of_an_endpoint_that_is_down() -> None:
+    sim, requests = accepted(40)
+    for request in requests:
+        answer(sim, request, problem(P.NOT_SENT), 2.0)
+    assert begin(sim, 2.0) == []
+    assert sim.scheduler.due(2.0).wake_s == 3.0
+    assert len(begin(sim, 3.0)) == 1
 
 
 def test_an_endpoint_that_is_down_gets_one_call_at_a_time_with_growing_waits() -> None:
