@@ -472,3 +472,15 @@ def test_calls_and_refusals_are_counted_by_project() -> None:
     sim = Simulation(Service([limit]), selected(60, projects=2)).run()
     assert sum(row.requests for row in sim.state.projects) == len(sim.sent)
     assert sum(row.throttled for row in sim.state.projects) == limit.refused > 0
+
+
+def test_what_was_observed_is_told_once() -> None:
+    sim, requests = accepted(5)
+    (first,) = [event for event in sim.scheduler.observed(1.0) if isinstance(event, e.CallsCounted)]
+    assert first.calls == 1 + len(requests)
+    assert sim.scheduler.observed(2.0) == []
+    answer(sim, requests[0], problem(P.THROTTLED), 2.0)
+    (second,) = [
+        event for event in sim.scheduler.observed(3.0) if isinstance(event, e.CallsCounted)
+    ]
+    assert (second.calls, second.throttled) == (0, 1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,6 +169,19 @@ def test_a_post_that_was_refused_counts_as_none(folded: Fold) -> None:
     row = folded([*selected(1), e.ExportRequested(at=AT, server=0), refused]).servers[0]
     assert (row.phase, row.posts, row.tries) == (Phase.QUEUED, 0, 0)
     assert row.first_requested_at == AT
+
+
+def test_a_post_that_failed_for_good_counts_as_an_export_tried(folded: Fold) -> None:
+    asked = e.ExportRequested(at=AT, server=0)
+    row = folded([*selected(1), asked, failure(0)]).servers[0]
+    assert (row.phase, row.posts) == (Phase.FAILED, 1)
+    row = folded([*selected(1), failure(0)]).servers[0]
+    assert (row.phase, row.posts) == (Phase.FAILED, 0)
+
+
+def test_calls_for_status_up_to_a_failure_are_counted(folded: Fold) -> None:
+    events = [*selected(1), failed_try(0), replace(failure(0), polls=3)]
+    assert folded(events).servers[0].polls == 5
 
 
 def test_counts_add_up_by_project(folded: Fold) -> None:
