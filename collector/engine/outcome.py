@@ -137,7 +137,6 @@ class Outcomes:
                     self._secrets[secret].refused = problem
                 return [self._failed(row, call, problem, now_s)]
             case retry.Anew(after_s):
-                memory.progress = None
                 memory.not_before_s = now_s + after_s
                 return [self._attempt_failed(call, row, problem, now_s, anew=True)]
             case retry.Again(after_s, counts):
