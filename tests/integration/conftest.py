@@ -16,3 +16,15 @@ def _no_proxies() -> Iterator[None]:
             if name.lower().endswith("_proxy"):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[None]:
+    """Waits of seconds take hundredths: for what hangs on their order, not on their length."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collector.engine.polling.FIRST_ASK_S", 0.05)
+        patch.setattr("collector.engine.polling.SOONEST_S", 0.05)
+        patch.setattr("collector.engine.retry.BACK_OFF_BASE_S", 0.05)
+        patch.setattr("collector.engine.retry.NOT_READY_SOON_S", (0.05, 0.1))
+        patch.setattr("collector.engine.gates.FIRST_PROBE_S", 0.05)
+        yield

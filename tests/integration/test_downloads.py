@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import anyio
+import pytest
 
 from collector.emulator import Dialect, Lognormal
 from collector.engine.events import ClockOffsetSeen, WordUnknown
@@ -13,6 +14,8 @@ from tests.integration.drill import Told, collected, scenario_of, server, server
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("impatient")
 
 COUNT = 6
 

@@ -16,6 +16,8 @@ from tests.integration.drill import Told, collected, scenario_of, server
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("impatient")
+
 MAX_ATTEMPTS = 2
 
 
@@ -189,7 +191,7 @@ FAILING = [name for name, fate in FATES.items() if fate.error is not None]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(impatient: None, tmp_path_factory: pytest.TempPathFactory) -> Told:
     scenario = scenario_of(server(name, *fate.faults) for name, fate in FATES.items())
     out = tmp_path_factory.mktemp("faults")
     terms = collector.Terms(max_attempts=MAX_ATTEMPTS)

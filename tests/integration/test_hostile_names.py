@@ -24,6 +24,8 @@ from tests.integration.drill import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("impatient")
+
 FILE_NAMES = (
     "../escaped.tar.gz",
     "../../../../../../../../tmp/escaped.tar.gz",
@@ -72,7 +74,7 @@ PROJECT_NAMES = ("manifest.json", "SHA256SUMS", "../up", "/abs", "journal.jsonl"
 
 
 @pytest.fixture(scope="module")
-def hostile_files(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def hostile_files(impatient: None, tmp_path_factory: pytest.TempPathFactory) -> Told:
     hostile = [
         *(server(f"name-{n}", file_name=name) for n, name in enumerate(FILE_NAMES)),
         *(server(f"header-{n}", content_disposition=text) for n, text in enumerate(HEADERS)),
@@ -82,7 +84,7 @@ def hostile_files(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 
 @pytest.fixture(scope="module")
-def hostile_places(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def hostile_places(impatient: None, tmp_path_factory: pytest.TempPathFactory) -> Told:
     projects = [
         *(
             ProjectSpec(f"p{n}", name, (ServerSpec(f"s{n}", "bms"),))
