@@ -304,6 +304,8 @@ class Collection:
 
     async def _end(self) -> None:
         """Write the journal's last event, and a manifest that lags in nothing."""
+        if self._orchestrator is not None:
+            await self._orchestrator.record_answers()
         if self.state.ended is None:
             last = self._last_events(clock.now_s())
             await self._journal.record(last)

@@ -20,7 +20,7 @@ from collector.engine.state import apply
 from collector.providers.base import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from collector.engine import events as e
@@ -63,6 +63,8 @@ class Orchestrator:
         self._on_event = on_event
         self._wake = anyio.Event()
         self._stopped_s = math.inf
+        self._heard: list[tuple[Request, Answer, float]] = []
+        self._observed_s = clock.now_s()
         self._workers = Workers()
         self._targets = [
             Target(project.endpoint, project.id, row.id, project.credential)
@@ -83,42 +85,61 @@ class Orchestrator:
         self._wake.set()
 
     async def run(self) -> None:
-        """Collect until nothing is left to do, or until stopped."""
+        """Collect until nothing is left to do, or until stopped.
+
+        Raises:
+            JournalError: what happens cannot be written down any more, and so must not go on.
+        """
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._observe)
             while True:
+                await self.record_answers()
                 now_s = clock.now_s()
                 due = self._scheduler.due(now_s)
                 if due.finished or self._is_late(now_s):
                     break
-                await self.record([a.intent for a in due.actions if a.intent is not None])
                 for action in due.actions:
-                    if not isinstance(action, GiveUp):
+                    if action.intent is None:
+                        tasks.start_soon(self._perform, action)
+                intended = [action for action in due.actions if action.intent is not None]
+                await self._record([action.intent for action in intended if action.intent])
+                for action in intended:
+                    if isinstance(action, GiveUp):
+                        self._wake.set()  # there is nothing to wait for
+                    else:
                         tasks.start_soon(self._perform, action)
                 await self._sleep(due.wake_s)
             tasks.cancel_scope.cancel()
 
-    def _is_late(self, now_s: float) -> bool:
-        if not self._scheduler.stopped:
-            return False
-        self._stopped_s = min(self._stopped_s, now_s)
-        return now_s - self._stopped_s >= POSTS_ANSWERED_WITHIN_S
+    async def record_answers(self) -> None:
+        """Make what was answered since the last time part of the state, and write that down."""
+        heard, self._heard = self._heard, []
+        events: list[e.Event] = []
+        for action, answer, heard_s in heard:
+            events += self._scheduler.answered(action, answer, heard_s)
+        now_s = clock.now_s()
+        if now_s - self._observed_s >= OBSERVED_EVERY_S:
+            self._observed_s = now_s
+            events += self._scheduler.observed(now_s)
+        await self._record(events)
 
-    async def record(self, events: Sequence[e.Event]) -> None:
-        """Write events down, then make them part of the state: the write-ahead rule, here alone.
-
-        Raises:
-            JournalError: if they could not be written; the run cannot go on.
-        """
+    async def _record(self, events: Sequence[e.Event]) -> None:
+        """Write events down, then make them part of the state: the write-ahead rule, here alone."""
         if not events:
             return
         await self._journal.record(events)
         for event in events:
             apply(self._state, event)
             self._on_event(event)
-        self._wake.set()
+
+    def _is_late(self, now_s: float) -> bool:
+        """Whether a stop has waited long enough for answers."""
+        if not self._scheduler.stopped:
+            return False
+        self._stopped_s = min(self._stopped_s, now_s)
+        return now_s - self._stopped_s >= POSTS_ANSWERED_WITHIN_S
 
     async def _sleep(self, wake_s: float) -> None:
+        """Sleep until there is something to do, and at least until a turn is worth its while."""
         before_s = clock.now_s()
         if not self._wake.is_set():
             with anyio.move_on_after(min(LONGEST_SLEEP_S, max(0.0, wake_s - before_s))):
@@ -130,11 +151,6 @@ class Orchestrator:
             self._scheduler.clock_jumped(slept_s - LONGEST_SLEEP_S, clock.now_s())
         self._wake = anyio.Event()
 
-    async def _observe(self) -> None:
-        while True:
-            await anyio.sleep(OBSERVED_EVERY_S)
-            await self.record(self._scheduler.observed(clock.now_s()))
-
     async def _perform(self, action: Request) -> None:
         guard = self._guards.get(self._state.servers[action.server].project)
         if guard is not None:
@@ -142,11 +158,8 @@ class Orchestrator:
                 _log.error("a call had to wait for its ceiling: this is a bug, please report it")
             await guard.acquire()
         answer = await self._ask(action)
-        events = self._scheduler.answered(action, answer, clock.now_s())
-        if events:
-            await self.record(events)
-        else:
-            self._wake.set()
+        self._heard.append((action, answer, clock.now_s()))
+        self._wake.set()
 
     async def _ask(self, action: Request) -> Answer:
         target = self._targets[action.server]
@@ -168,13 +181,22 @@ class Orchestrator:
             self._scheduler.opened(action, opened.heard, clock.now_s())
             self._wake.set()
             return await store(
-                opened.chunks,
+                self._noting_the_end(opened.chunks, action),
                 self._directory / self._state.servers[action.server].directory,
                 safe_name(opened.file_name, fallback=f"{target.server_id}-dump.tar.gz"),
                 length=opened.length,
                 throttle=self._throttle if self._bandwidth is not None else None,
                 workers=self._workers,
             )
+
+    async def _noting_the_end(
+        self, chunks: AsyncIterator[bytes | Problem], action: FetchArchive
+    ) -> AsyncIterator[bytes | Problem]:
+        """Pass an archive's bytes on, and note when they have all come: the next one may then."""
+        async for chunk in chunks:
+            yield chunk
+        self._scheduler.received(action)
+        self._wake.set()
 
     async def _throttle(self, size: int) -> None:
         """Wait until so many more bytes may arrive, in pieces that the limiter can let through."""

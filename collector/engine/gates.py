@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CALLS_IN_FLIGHT = 256
 """Small calls under way at once: more only fills queues on the way."""
+STORING = 64
+"""Archives received and not yet on disk: a slow disk is felt by the sender, not by the memory."""
 FIRST_PROBE_S = 1.0
 LONGEST_PROBE_S = 30.0
 NEVER_ANSWERED_PATIENCE_S = 60.0
@@ -119,12 +121,13 @@ class InFlight:
 
     __slots__ = (
         "_by_credential", "_by_endpoint", "_ceilings", "_downloads", "_exporting", "_small",
-        "circuits", "secrets",
+        "_storing", "circuits", "secrets",
     )  # fmt: skip
 
     def __init__(self, ceilings: Ceilings) -> None:
         self._ceilings = ceilings
         self._downloads = 0
+        self._storing = 0
         self._small = 0
         self._by_credential: Counter[str] = Counter()
         self._by_endpoint: Counter[str] = Counter()
@@ -135,7 +138,7 @@ class InFlight:
     def allows_at(self, call: Call, project: int, credential: str, endpoint: str) -> float:
         """Return when one more such call may be under way; infinite: when an answer has come."""
         if call is Call.FETCH_ARCHIVE:
-            if self._downloads >= self._ceilings.downloads:
+            if self._downloads >= self._ceilings.downloads or self._storing >= STORING:
                 return math.inf
         elif self._small >= CALLS_IN_FLIGHT:
             return math.inf
@@ -166,9 +169,17 @@ class InFlight:
         """Count a call that the API has answered; a download goes on until it has ended."""
         self._count(call, credential, endpoint, -1)
 
-    def download_ended(self) -> None:
-        """Count a download that is no longer under way."""
+    def download_received(self) -> None:
+        """Count a download whose bytes are all here, and which is still being stored."""
         self._downloads -= 1
+        self._storing += 1
+
+    def download_ended(self, *, received: bool) -> None:
+        """Count a download that is no longer under way."""
+        if received:
+            self._storing -= 1
+        else:
+            self._downloads -= 1
 
     def exporting(self, project: int, change: int) -> None:
         """Count exports requested or running: `change` more, or less."""

@@ -72,6 +72,7 @@ class Scheduler:
         )
         self._out: dict[int, Request] = {}
         self._opened: set[int] = set()
+        self._received: set[int] = set()
         self._recording: set[int] = set()
         self._exporting: set[int] = set()
         self._giving_up: list[int] = []
@@ -263,6 +264,12 @@ class Scheduler:
             self._opened.add(action.server)
             self._learn(action, None, heard, now_s)
 
+    def received(self, action: FetchArchive) -> None:
+        """Take note that an archive's last byte is here, and only the disk is waited for."""
+        if self._out.get(action.server) is action:
+            self._received.add(action.server)
+            self._in_flight.download_received()
+
     def answered(self, action: Request, answer: Answer, now_s: float) -> list[e.Event]:
         """Return the events that follow from the answer to an action, to be recorded and applied.
 
@@ -274,12 +281,12 @@ class Scheduler:
         row = self.state.servers[action.server]
         if action.server in self._opened:
             self._opened.discard(action.server)
-            self._in_flight.download_ended()
         else:
             problem = answer if isinstance(answer, Problem) else None
             self._learn(action, problem, answer.heard, now_s)
-            if action.call is Call.FETCH_ARCHIVE:
-                self._in_flight.download_ended()
+        if action.call is Call.FETCH_ARCHIVE:
+            self._in_flight.download_ended(received=action.server in self._received)
+            self._received.discard(action.server)
         events = self._outcomes.follow(action, row, answer, now_s)
         self._empty_lanes_of_refused(self.state.projects[row.project].credential)
         if events:

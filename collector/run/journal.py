@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
     from collector.engine.events import Event
     from collector.engine.state import RunState
     from collector.run.reading import Damage
-
-BUSY_S = 0.05
-"""Within this long after a write, the next one waits for company."""
-GATHER_S = 0.005
 
 # macOS has no fdatasync; its F_FULLFSYNC, which also empties the drive's cache, is too slow here.
 _sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
@@ -94,7 +89,6 @@ class Journal:
         self._gathering: _Batch | None = None
         self._writing: _Batch | None = None
         self._failure: OSError | None = None
-        self._written_s = -math.inf
         self._thread = anyio.CapacityLimiter(1)
 
     @classmethod
@@ -198,9 +192,8 @@ class Journal:
         """Write a batch for all who gave its lines, when the one before it is written."""
         batch.led = True
         try:
-            # Whoever is ready to record joins, and is served by one trip to the disk.
-            busy = anyio.current_time() - self._written_s < BUSY_S
-            await anyio.sleep(GATHER_S if busy else 0)
+            # For one turn of the loop: whoever is ready to record joins, and is served by one sync.
+            await anyio.lowlevel.cancel_shielded_checkpoint()
             while self._writing is not None:
                 await self._writing.done.wait()
             await self._write(batch)
@@ -226,7 +219,6 @@ class Journal:
             self._failure = error
         finally:
             self._writing = None
-            self._written_s = anyio.current_time()
             batch.done.set()
 
     def _append(self, batch: _Batch) -> None:

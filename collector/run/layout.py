@@ -202,8 +202,8 @@ def find_run(argument: str | Path, *, out: Path | None = None) -> Path:
     """Find the run's directory that a person means.
 
     Args:
-        argument: a path; or, where `out` is given, the word `latest`.
-        out: the output directory whose `latest` is meant.
+        argument: a path; or, where `out` is given, the word `latest` or a run's id.
+        out: the output directory whose run is meant.
 
     Returns:
         The directory itself, links resolved: `latest` may point elsewhere in a moment.
@@ -211,7 +211,13 @@ def find_run(argument: str | Path, *, out: Path | None = None) -> Path:
     Raises:
         CollectorError: there is none, or it is no run; the text says what is missing.
     """
-    path = out / LATEST if out is not None and str(argument) == LATEST else Path(argument)
+    path = Path(argument)
+    if (
+        out is not None
+        and (str(argument) == LATEST or not path.exists())
+        and path.name == str(path)
+    ):
+        path = out / path  # the word latest, or a run's id
     if path.is_symlink() and not path.exists():
         raise CollectorError(f"{path} points to {path.readlink()}, which is not there any more")
     if not path.is_dir():
