@@ -9,7 +9,7 @@ import pytest
 
 import collector
 from collector.emulator import Emulator, Fault
-from collector.engine.events import RunEnded
+from collector.engine.events import ExportNotStarted, RunEnded
 from collector.run.journal import Journal
 from tests.integration.drill import (
     begin,
@@ -154,8 +154,8 @@ def test_endpoint_that_is_away_for_a_while_costs_no_server(tmp_path: Path) -> No
             selection = selection_of(api)
         run = collector.collect(selection, tmp_path, connect_to(api))
         async with run:
-            async for _ in run:
-                if run.state.down:
+            async for event in run:
+                if isinstance(event, ExportNotStarted):
                     break
             async with api:
                 async for _ in run:

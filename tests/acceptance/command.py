@@ -1,0 +1,110 @@
+"""The installed command as a user runs it, against an emulator in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anyio.from_thread import start_blocking_portal
+
+from collector.emulator import Emulator, ProjectSpec, Scenario, ServerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from collector.emulator import Fault
+
+COLLECTOR = str(Path(sys.executable).with_name("collector"))
+
+
+def fleet_of(servers: Iterable[ServerSpec], **options: Any) -> Scenario:  # noqa: ANN401  # Scenario's own members
+    """One project named `fleet`; exports are complete at once, unless said otherwise."""
+    options.setdefault("export_duration_s", 0.0)
+    options.setdefault("archive_bytes", 1000)
+    return Scenario(projects=(ProjectSpec("p1", "fleet", tuple(servers)),), **options)
+
+
+def server(number: int | str, *faults: Fault, **options: Any) -> ServerSpec:  # noqa: ANN401  # ServerSpec's own members
+    return ServerSpec(f"id-{number}", f"bms-{number}", faults=faults, **options)
+
+
+def servers(count: int) -> list[ServerSpec]:
+    return [server(number) for number in range(count)]
+
+
+@dataclass(frozen=True)
+class Service:
+    """An emulator, the inventory of its fleet, and a place for runs.
+
+    Attributes:
+        home: a directory of its own, where the command is run.
+    """
+
+    emulator: Emulator
+    home: Path
+
+    @property
+    def out(self) -> Path:
+        """Where runs are kept by default."""
+        return self.home / "collected"
+
+    @property
+    def latest(self) -> Path:
+        return self.out / "latest"
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        return environment(CLOUDDC_TOKEN=self.emulator.token, **variables)
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401  # Popen's own
+        """Start the command; `fleet.json` is the inventory of all servers."""
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        options.setdefault("env", self.environment())
+        return subprocess.Popen([COLLECTOR, *arguments], cwd=self.home, text=True, **options)
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        **options: Any,  # noqa: ANN401  # as above
+    ) -> subprocess.CompletedProcess[str]:
+        if stdin is not None:
+            options["stdin"] = subprocess.PIPE
+        with self.start(*arguments, **options) as process:
+            out, err = process.communicate(stdin)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def manifest(self) -> dict[str, Any]:
+        """The latest run's."""
+        document: dict[str, Any] = json.loads((self.latest / "manifest.json").read_bytes())
+        return document
+
+    def verify(self) -> dict[str, Any]:
+        """What `verify` says of the latest run."""
+        found: dict[str, Any] = json.loads(self.run("verify", str(self.latest), "--json").stdout)
+        return found
+
+
+@contextlib.contextmanager
+def serving(scenario: Scenario, home: Path) -> Iterator[Service]:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(Emulator(scenario)) as emulator,
+    ):
+        (home / "fleet.json").write_text(json.dumps(emulator.inventory()))
+        yield Service(emulator, home)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's, without proxies and terminals, and with these."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy") and name not in ("COLUMNS", "LINES", "NO_COLOR")
+    }
+    return kept | variables

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.command import COLLECTOR, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the demo's tests be the last: it takes its time while others run."""
+    items.sort(key=lambda item: "demo_process" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def demo_process(
+    request: pytest.FixtureRequest, demo_home: Path
+) -> Iterator[subprocess.Popen[str] | None]:
+    """The demo, begun before the first test, where one of those that run asks for it."""
+    if not any("demo" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield None
+        return
+    with subprocess.Popen(
+        [COLLECTOR, "demo", "--json", "--progress", "plain"],
+        cwd=demo_home,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+        process.kill()
