@@ -86,8 +86,7 @@ def _help(path: Sequence[str]) -> str:
     command: click.Command = collector_command
     context = _context(command, "collector", None)
     for name in path:
-        assert isinstance(command, click.Group)  # noqa: S101  # `help A B` names B of the group A
-        found = command.get_command(context, name)
+        found = command.get_command(context, name) if isinstance(command, click.Group) else None
         if found is None:
             raise LookupError(f"there is no command {' '.join(path)!r}")
         command = found
@@ -107,8 +106,11 @@ def _context(command: click.Command, name: str, parent: click.Context | None) ->
 
 
 def _refusals() -> str:
+    def cell(word: str) -> str:
+        return word if word == "any" else _code(word)
+
     rows = (
-        (*(word if word == "any" else _code(word) for word in row[:3]), _code(row.kind), row.meaning)
+        (cell(row.status), cell(row.code), cell(row.call), _code(row.kind), row.meaning)
         for row in errors.rows()
     )
     return _table(("status", "code", "call", "problem", "meaning"), rows)

@@ -1,0 +1,126 @@
+"""Who may import whom: the table in docs/architecture.md, as a test."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import collector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(collector.__file__).parent
+PAGE = ROOT.parent / "docs" / "architecture.md"
+
+VOCABULARY = {"engine.answers", "engine.events", "engine.state", "engine.actions"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "engine": set(),
+    "errors": set(),
+    "clock": set(),
+    "emulator": set(),
+    "inventory": {"errors"},
+    "providers": {*VOCABULARY, "errors", "inventory.vendor"},
+    "archive": VOCABULARY,
+    "run": {*VOCABULARY, "errors", "archive.names"},
+    "observe": VOCABULARY,
+    "feed": VOCABULARY,
+    "opening": {*VOCABULARY, "inventory", "run"},
+    "orchestrator": {"engine", "providers.base", "archive", "run", "clock"},
+    "collection": {
+        *("engine", "errors", "inventory", "providers.base", "archive", "run"),
+        *("clock", "feed", "opening", "orchestrator"),
+    },
+    "planning": {"inventory"},
+    "verification": {*VOCABULARY, "archive", "run", "errors"},
+    "demo": {"emulator"},
+}
+"""For each room, the modules and rooms of the project that it may import, itself aside."""
+
+EXCEPTIONS = {("providers.clouddc", "engine.gates")}
+"""The pool of connections is as large as the engine's limit on calls under way."""
+
+AT_THE_TOP = {"", "__main__", "cli"}
+"""The package's front, which loads its names when they are used, and the command line."""
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield what a module imports, also inside functions; of the project without its name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                of_a_module = full.removeprefix("collector.") in MODULES
+                yield full if of_a_module else str(node.module)
+
+
+def of_the_project(path: Path) -> set[str]:
+    own = {name for name in imports(path) if name.split(".")[0] == "collector"}
+    return {name.removeprefix("collector").lstrip(".") for name in own}
+
+
+def room_of(name: str) -> str:
+    return name.split(".", maxsplit=1)[0]
+
+
+def allowed(room: str, wanted: str) -> bool:
+    return any(wanted == one or wanted.startswith(f"{one}.") for one in {room, *MAY_IMPORT[room]})
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room_of(name) not in AT_THE_TOP])
+def test_a_room_imports_only_what_the_table_allows(name: str) -> None:
+    room = room_of(name)
+    assert room in MAY_IMPORT, f"{name} is in no room: add it to the table, here and in the docs"
+    for wanted in of_the_project(MODULES[name]):
+        assert allowed(room, wanted) or (name, wanted) in EXCEPTIONS, f"{name} imports {wanted}"
+
+
+@pytest.mark.parametrize("room", ["engine", "errors", "clock"])
+def test_the_innermost_rooms_need_nothing_but_the_standard_library(room: str) -> None:
+    for name, path in MODULES.items():
+        if room_of(name) == room:
+            for wanted in imports(path):
+                top = wanted.split(".")[0]
+                assert top == "collector" or top in sys.stdlib_module_names, f"{name}: {wanted}"
+
+
+def test_nobody_imports_the_command_line() -> None:
+    for name, path in MODULES.items():
+        if room_of(name) not in {"cli", "__main__"}:
+            assert not any(room_of(wanted) == "cli" for wanted in of_the_project(path)), name
+
+
+def test_the_exceptions_are_still_needed() -> None:
+    for name, wanted in EXCEPTIONS:
+        assert wanted in of_the_project(MODULES[name])
+
+
+def test_the_documentation_names_every_room() -> None:
+    rooms = PAGE.read_text(encoding="utf-8").partition("## Rooms")[2].partition("## A server's")[0]
+    for name, path in MODULES.items():
+        room = room_of(name)
+        if room in {"", "__main__"}:
+            continue
+        entry = f"`{room}/`" if path.parent != ROOT else f"`{room}.py`"
+        assert f"| {entry} |" in rooms, f"docs/architecture.md does not name {entry}"
+
+
+def test_the_documentation_names_every_module_of_the_engine() -> None:
+    rooms = PAGE.read_text(encoding="utf-8")
+    for path in (ROOT / "engine").glob("*.py"):
+        assert path.name == "__init__.py" or f"| `{path.name}` |" in rooms, path.name
