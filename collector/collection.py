@@ -298,9 +298,15 @@ class Collection:
     async def _write_manifest(self) -> None:
         lines, head = self._journal.lines, self._journal.head
         state = manifest.snapshot(self.state)
-        self._manifest_sha256 = await to_thread.run_sync(
-            partial(manifest.write, state, self.directory, lines=lines, head=head)
-        )
+        try:
+            self._manifest_sha256 = await to_thread.run_sync(
+                partial(manifest.write, state, self.directory, lines=lines, head=head)
+            )
+        except OSError as error:
+            raise CollectorError(
+                f"cannot write {self.directory / layout.MANIFEST}: {error.strerror}; the journal "
+                "beside it holds the run; make room or mend the directory, then --resume the run"
+            ) from error
 
     async def _end(self) -> None:
         """Write the journal's last event, and a manifest that lags in nothing."""
