@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,14 @@ class Service:
         with self.start(*arguments, **options) as process:
             out, err = process.communicate(stdin)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def wait_for_export(self, server_id: str) -> None:
+        """Return when the service has begun to export, and the run may well know it."""
+        until = time.monotonic() + 30
+        while server_id not in self.emulator.statistics()["exports"]["by_server"]:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        time.sleep(0.05)
 
     def manifest(self) -> dict[str, Any]:
         """The latest run's."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,7 +84,7 @@ def test_signal_is_130_or_143_and_leaves_a_run_to_resume(tmp_path: Path, number:
     fleet = [server("good"), server("slow", export_duration_s=3600.0)]
     with serving(fleet_of(fleet), tmp_path) as service:
         with service.start("collect", "fleet.json", "--json", "--progress", "plain") as process:
-            wait_for_export(service, "id-slow")
+            service.wait_for_export("id-slow")
             held = service.run("collect", "--resume", "latest")
             process.send_signal(number)
             out, err = process.communicate()
@@ -105,7 +104,7 @@ def test_second_signal_stops_at_once(tmp_path: Path) -> None:
         serving(fleet_of([slow], archive_bytes=50_000), tmp_path) as service,
         service.start("collect", "fleet.json", "--json") as process,
     ):
-        wait_for_export(service, "id-slow")
+        service.wait_for_export("id-slow")
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
@@ -120,13 +119,6 @@ def test_run_id_that_exists_is_2(tmp_path: Path) -> None:
         before = (service.out / "one" / "journal.jsonl").read_bytes()
         again = service.run("collect", "fleet.json", "--run-id", "one")
         assert again.returncode == 2
-        assert "one exists" in again.stderr
+        assert "--resume one" in again.stderr
+        assert service.run("collect", "--resume", "one").returncode == 0
         assert (service.out / "one" / "journal.jsonl").read_bytes() == before
-
-
-def wait_for_export(service: Service, server_id: str) -> None:
-    until = time.monotonic() + 30
-    while server_id not in service.emulator.statistics()["exports"]["by_server"]:
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    time.sleep(0.05)  # for its answer to be recorded: nothing here hangs on it
