@@ -148,6 +148,7 @@ class _Writing:
             self._part.give_name()
             yield
             self._part.sync_name()
+            self._part.close()
         except (ArchiveError, OSError) as error:
             return self._problem(error)
         return Stored(

@@ -6,6 +6,7 @@ in a row does most of the work of all of them.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,7 @@ from anyio import to_thread
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-THREADS = 4
+MOST_THREADS = 4
 GATHER_S = 0.005
 """How long a small job waits for others."""
 LARGEST_GATHERING = 32
@@ -49,8 +50,9 @@ class _Job:
 class Workers:
     """A bounded number of threads, shared by all archives on their way."""
 
-    def __init__(self, threads: int = THREADS) -> None:
-        self._limiter = anyio.CapacityLimiter(threads)
+    def __init__(self, threads: int | None = None) -> None:
+        """Use so many threads; by default one a core, and four at most."""
+        self._limiter = anyio.CapacityLimiter(threads or min(MOST_THREADS, os.cpu_count() or 1))
         self._gathering: list[_Job] | None = None
 
     async def run(self, work: Callable[[], T]) -> T:
