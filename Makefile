@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint docs bench lock clean
 
 help:
 	@echo "make demo    collect a throttled, faulty fleet from an emulator on this machine"
 	@echo "make test    run every test"
 	@echo "make lint    ruff and mypy, as strict as they get"
+	@echo "make docs    write anew what the pages of docs/ take from the code"
 	@echo "make bench   measure, and print the tables of benchmarks/RESULTS.md"
 	@echo "make lock    pin the dependencies of pyproject.toml anew"
 	@echo "make clean   remove what the targets above have made"
@@ -36,6 +37,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(READY)
+	$(BIN)/python docs/render.py
 
 bench: $(READY)
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -21,12 +21,12 @@ Examples:
 
 
 @click.command(name="collect", epilog=EXAMPLES)
-@click.argument("inventory", required=False, metavar="INVENTORY")
+@click.argument("inventory", required=False, metavar="[INVENTORY]")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("collected"),
-    show_default="./collected",
+    show_default=True,
     help="Where runs are kept, each in a directory of its own.",
 )
 @selecting

@@ -20,7 +20,7 @@ Examples:
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("collected"),
-    show_default="./collected",
+    show_default=True,
     help="Where the run is kept.",
 )
 @click.option(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from collector.cli.options import common
+
 if TYPE_CHECKING:
     from collector.emulator import Emulator, Scenario
 
@@ -65,6 +67,7 @@ Examples:
     is_flag=True,
     help="Once it listens, print one line: url, token, inventory (the file, or null).",
 )
+@common
 def command(
     *,
     scenario_file: Path | None,

@@ -64,7 +64,9 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
         found = {"ok": True, "servers": servers, "projects": projects, "mistakes": []}
         click.echo(_json(found))
     else:
-        click.echo(f"{file}: ok: {servers} servers in {projects} projects")
+        click.echo(
+            f"{file}: ok: {servers} {_many('server', servers)} in {projects} {_many('project', projects)}"
+        )
 
 
 @command.command()
@@ -123,3 +125,7 @@ def _table(selection: Selection) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in shown
     ]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

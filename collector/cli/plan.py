@@ -27,7 +27,7 @@ Examples:
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("collected"),
-    show_default="./collected",
+    show_default=True,
     help="Where the run would be kept.",
 )
 @selecting
@@ -82,7 +82,11 @@ def _told(planned: Plan) -> str:
         f"{size(planned.disk_free)} free"
     )
     if planned.deadline_s is not None:
-        verdict = "may be reached" if planned.deadline_reachable else "cannot be reached"
+        verdict = (
+            "is not ruled out by what is known"
+            if planned.deadline_reachable
+            else "cannot be reached"
+        )
         lines.append(f"deadline: {_duration(planned.deadline_s)} {verdict}")
     return "\n".join(lines)
 

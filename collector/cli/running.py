@@ -95,8 +95,8 @@ def resuming(
             )
         if selection is not None and (missing := left_out(collection.state, selection)):
             click.echo(
-                f"{directory.name}: {len(missing)} of its servers are not in the selection; "
-                "they are collected all the same",
+                f"{directory.name}: not in the selection, and collected all the same: "
+                f"{len(missing)} of its servers",
                 err=True,
             )
         return collection

@@ -46,19 +46,20 @@ def summed_up(summary: Mapping[str, Any]) -> str:
     )
     lines.append(f"  directory  {_short(summary['directory'])}")
     if summary["manifest_sha256"]:
-        lines.append(f"  manifest   sha256 {summary['manifest_sha256']}")
+        lines.append(f"  manifest   {summary['manifest_sha256']} (sha256)")
     if summary["not_collected"]:
-        lines += ["", "Not collected:", *_missing(summary["not_collected"])]
+        running = run["state"] == "running"
+        lines += ["", "Not collected:", *_missing(summary["not_collected"], running=running)]
     lines += ["", *_next(summary)]
     return "\n".join(lines)
 
 
-def _missing(servers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _missing(servers: Sequence[Mapping[str, Any]], *, running: bool) -> Iterator[str]:
     """Yield what is missing, the failed first, those with one reason together."""
     groups: dict[tuple[str, str | None], list[Mapping[str, Any]]] = {}
     for row in sorted(servers, key=lambda row: row["error"] is None):
         hint = row["error"]["hint"] if row["error"] else None
-        groups.setdefault((_why(row), hint), []).append(row)
+        groups.setdefault((_why(row, running=running), hint), []).append(row)
     shown = list(groups.items())[:GROUPS_SHOWN]
     for (why, hint), rows in shown:
         yield from _wrapped(f"{_named(rows)}: {why}", "  ", "    ")
@@ -78,7 +79,7 @@ def _named(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{len(rows)} servers, {names}{more}"
 
 
-def _why(row: Mapping[str, Any]) -> str:
+def _why(row: Mapping[str, Any], *, running: bool) -> str:
     error, waiting = row["error"], row["waiting"]
     if error:
         tries = f", {error['attempts']} tries" if error["attempts"] > 1 else ""
@@ -88,7 +89,7 @@ def _why(row: Mapping[str, Any]) -> str:
         "stopped": "when the run was stopped",
         "endpoint_down": "while the endpoint could not be reached",
         "disk": "while the disk could not be written",
-        None: "now",
+        None: "now" if running else "when it was killed",
     }[waiting["reason"]]
     return f"pending, {waiting['phase']} {reason}"
 
@@ -96,10 +97,14 @@ def _why(row: Mapping[str, Any]) -> str:
 def _next(summary: Mapping[str, Any]) -> Iterator[str]:
     directory = shlex.quote(_short(summary["directory"]))
     yield "Next:"
-    if summary["totals"]["pending"] and summary["run"]["state"] != "running":
+    if summary["run"]["state"] == "running":
+        yield f"  collector status {directory}"
+        return
+    if summary["totals"]["pending"]:
         yield f"  collector collect --resume {directory}"
     yield f"  collector verify {directory}"
-    yield f"  (cd {directory} && sha256sum -c SHA256SUMS)"
+    if summary["totals"]["collected"]:
+        yield f"  (cd {directory} && sha256sum -c SHA256SUMS)"
 
 
 def _short(directory: str) -> str:

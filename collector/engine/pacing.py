@@ -261,7 +261,6 @@ class Pacer:
         news = self._told(scopes, problem.heard.limits)
         told = any(limit.kind is by for limit in problem.heard.limits)
         news += self._of(scopes, by).throttled(problem.retry_after_s, sent_s, now_s, told=told)
-        self._end_slow_start(scopes)
         return news
 
     def _told(self, scopes: tuple[Scope, ...], limits: tuple[LimitTold, ...]) -> list[News]:

@@ -59,7 +59,7 @@ def set_up(*, verbosity: int, as_json: bool) -> None:
         last = [
             redact,
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), pad_event_to=0, pad_level=False
+                colors=sys.stderr.isatty(), pad_event_to=0, pad_level=False, sort_keys=False
             ),
         ]
     structlog.configure(

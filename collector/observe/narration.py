@@ -49,7 +49,11 @@ class Narrator:
         if isinstance(event, e.ServerFailed) and self._is_told(event):
             level = logging.INFO  # the summary names every server; a refused token fails them all
         if self._log.is_enabled_for(level):
-            self._log.log(level, words, **self._where(event), **_facts(event))
+            self._log.log(level, words, **self._where(event), **_facts(event), **self._run())
+
+    def _run(self) -> dict[str, Any]:
+        started = self._state.started
+        return {} if started is None else {"run": started.run_id}
 
     def _is_told(self, event: e.ServerFailed) -> bool:
         """Whether a server has failed in these words before."""
@@ -61,8 +65,6 @@ class Narrator:
 
     def _where(self, event: e.Event) -> dict[str, Any]:
         where: dict[str, Any] = {}
-        if self._state.started is not None:
-            where["run"] = self._state.started.run_id
         server = getattr(event, "server", None)
         project = getattr(event, "project", None)
         if isinstance(server, int) and server < len(self._state.servers):
