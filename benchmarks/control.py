@@ -2,8 +2,8 @@
 
 The emulator runs in a process of its own, without limits and with archives of 4 KiB. The bare
 client makes exactly the calls that the emulator counted for the collect, writes each body to a
-file, and proves, records and plans nothing. Both are whole processes, started from nothing; their CPU is user
-and system time of all threads, as the system counts it.
+file, and proves, records and plans nothing. Both are whole processes, started from nothing; their
+CPU is user and system time of all threads, as the system counts it.
 """
 
 from __future__ import annotations
