@@ -64,9 +64,8 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
         found = {"ok": True, "servers": servers, "projects": projects, "mistakes": []}
         click.echo(_json(found))
     else:
-        click.echo(
-            f"{file}: ok: {servers} {_many('server', servers)} in {projects} {_many('project', projects)}"
-        )
+        amount = f"{_count(servers, 'server')} in {_count(projects, 'project')}"
+        click.echo(f"{file}: ok: {amount}")
 
 
 @command.command()
