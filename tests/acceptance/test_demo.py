@@ -1,0 +1,58 @@
+"""The demo: the main job, without an account or a network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from collector.verification import verify
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Shown:
+    code: int
+    summary: dict[str, Any]
+    err: str
+    directory: Path
+
+
+@pytest.fixture(scope="session")
+def demo(demo_process: subprocess.Popen[str], demo_home: Path) -> Shown:
+    out, err = demo_process.communicate()
+    directory = (demo_home / "collected" / "latest").resolve()
+    return Shown(demo_process.returncode, json.loads(out), err, directory)
+
+
+def test_58_of_60_servers_come_home(demo: Shown) -> None:
+    assert demo.code == 3
+    totals = demo.summary["totals"]
+    assert (totals["servers"], totals["collected"], totals["failed"]) == (60, 58, 2)
+
+
+def test_the_two_beyond_help_are_named_with_why(demo: Shown) -> None:
+    errors = {row["error"]["stage"]: row["error"] for row in demo.summary["not_collected"]}
+    assert set(errors) == {"export", "verify"}
+    assert errors["export"]["code"] == "iMetal.0004"
+    assert "createDumpLog" in errors["export"]["hint"]
+
+
+def test_under_5_percent_of_its_calls_are_throttled(demo: Shown) -> None:
+    assert demo.summary["totals"]["throttled"] < 0.05 * demo.summary["totals"]["requests"]
+
+
+def test_it_says_that_an_emulator_stands_in_for_the_service(demo: Shown) -> None:
+    assert demo.err.startswith("An emulator at http://127.0.0.1:")
+    assert "Traceback" not in demo.err
+
+
+def test_what_it_leaves_is_a_run_like_any_other(demo: Shown) -> None:
+    found = verify(demo.directory)
+    assert found.ok, found.mismatches
+    assert found.archives == 58
