@@ -52,15 +52,10 @@ class PartFile:
             dst_dir_fd=self._directory_fd,
         )
 
-    def sync_name(self) -> None:
-        """Have the name on disk, and those of directories that were made for it."""
+    def sync_name(self) -> list[Path]:
+        """Have the name on disk; return the directories above whose new entries are not yet."""
         os.fsync(self._directory_fd)
-        for directory in self._grown:
-            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        return self._grown
 
     def close(self) -> None:
         """Close what is open; the file stays as it is. May be called twice."""
@@ -98,6 +93,15 @@ class PartFile:
             made = _make(self._directory)
         if made:
             self._grown.insert(0, parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have a directory's entries on disk."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _make(directory: Path) -> bool:

@@ -14,10 +14,10 @@ from collector.archive.reader import ArchiveReader
 from collector.engine.answers import Problem, ProblemKind, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from collector.archive.workers import Workers
+    from collector.archive.workers import Steps, Workers
 
 AT_ONCE_BYTES = 256 << 10
 """A body no larger is stored by one call of one thread: a hop costs as much as the work."""
@@ -135,19 +135,19 @@ class _Writing:
             return self._problem(error)
         return None
 
-    def finish(self, piece: bytes) -> Generator[None, None, Stored | Problem]:
+    def finish(self, piece: bytes) -> Steps[Stored | Problem]:
         """Take the last piece, in steps that end where the disk would be waited for."""
         try:
             self._reader.feed(piece)
             # Before the write: of a small body that is no archive, nothing touches the disk.
             contents = self._reader.finish()
             self._keep(piece)
-            yield
+            yield []
             self._part.sync()
-            yield
+            yield []
             self._part.give_name()
-            yield
-            self._part.sync_name()
+            yield []
+            yield self._part.sync_name()
             self._part.close()
         except (ArchiveError, OSError) as error:
             return self._problem(error)

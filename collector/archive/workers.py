@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
 from anyio import to_thread
 
+from collector.archive.part import sync_directory
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
 MOST_THREADS = 4
 GATHER_S = 0.005
@@ -22,29 +25,32 @@ GATHER_S = 0.005
 LARGEST_GATHERING = 32
 
 T = TypeVar("T")
+Steps: TypeAlias = "Generator[list[Path], None, T]"
+"""A small job: each step may name directories that are to be on disk before the next."""
 
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    steps: Generator[None, None, Any]
+    steps: Steps[Any]
+    failed: OSError | None = None
     result: Any = None
     error: BaseException | None = None
     abandoned: bool = False
     done: anyio.Event = field(default_factory=anyio.Event)
 
-    def step(self) -> bool:
-        """Take the next step; return whether there are more."""
+    def step(self) -> list[Path] | None:
+        """Take the next step; return what it wants to be synced, None when it was the last."""
         try:
             if self.abandoned:
                 self.steps.close()
-            next(self.steps)
+            if self.failed is not None:
+                return self.steps.throw(self.failed)
+            return next(self.steps)
         except StopIteration as end:
             self.result = end.value
         except BaseException as error:  # noqa: BLE001  # raised again where the job was given
             self.error = error
-        else:
-            return True
-        return False
+        return None
 
 
 class Workers:
@@ -59,7 +65,7 @@ class Workers:
         """Do a large piece of work in a thread of its own; a cancellation waits for its end."""
         return await to_thread.run_sync(work, limiter=self._limiter)
 
-    async def run_small(self, steps: Generator[None, None, T]) -> T:
+    async def run_small(self, steps: Steps[T]) -> T:
         """Do a small job in a thread, step by step with others of these few milliseconds.
 
         A cancelled caller's job is left where it is.
@@ -95,4 +101,20 @@ class Workers:
 
 def _do_all(jobs: list[_Job]) -> None:
     while jobs:
-        jobs = [job for job in jobs if job.step()]
+        wishes = [(job, wish) for job in jobs if (wish := job.step()) is not None]
+        jobs = [job for job, _ in wishes]
+        failures: dict[Path, OSError | None] = {}
+        for job, wish in wishes:
+            for directory in wish:
+                if directory not in failures:
+                    failures[directory] = _failure(directory)
+                job.failed = job.failed or failures[directory]
+
+
+def _failure(directory: Path) -> OSError | None:
+    """Sync a directory for all who wish it; return the error that it met with."""
+    try:
+        sync_directory(directory)
+    except OSError as error:
+        return error
+    return None

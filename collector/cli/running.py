@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -106,6 +107,9 @@ def resuming(
 
 def finish(begin: Callable[[], Collection], *, progress: str, as_json: bool) -> NoReturn:
     """Run it to its end, say how it went, and exit with what the interface promises."""
+    # Rows and events are frozen and hold no cycles: to look for some costs a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     collection, stopped_by = anyio.run(
         partial(_follow, begin, progress), backend_options={"use_uvloop": True}
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FIRST_RATE = 16.0
 """Calls a second of an account about whose limits nothing is known yet."""
 DOUBLING_S = 0.5
+SLACK_S = 0.02
+"""How much of a pause in sending is made up for where calls go evenly."""
 RATE_AT_WHICH_NOTHING_BINDS = 20_000.0
 LEAST_RATE = 1 / 60
 FAST_RECOVERY_S = 5.0
@@ -79,7 +81,7 @@ class ScopePace:
     """The pace of one scope."""
 
     __slots__ = (
-        "_blocked_until_s", "_ceiling", "_cut_s", "_estimate", "_last_sent_s", "_pauses", "_recent",
+        "_blocked_until_s", "_ceiling", "_cut_s", "_estimate", "_paced_s", "_pauses", "_recent",
         "_slow_start_s", "scope", "share", "window",
     )  # fmt: skip
 
@@ -93,7 +95,7 @@ class ScopePace:
         self._estimate: float | None = None
         self._cut_s = -math.inf
         self._pauses = 0
-        self._last_sent_s = -math.inf
+        self._paced_s = -math.inf
         self._recent: deque[float] = deque(maxlen=4096)
 
     def limit_to(self, requests_per_second: float) -> None:
@@ -140,12 +142,16 @@ class ScopePace:
                 at_s = max(at_s, window.next_at(min(late_s, window.window_s / 4)))
         rate = self.rate(now_s)
         if rate < math.inf:
-            at_s = max(at_s, self._last_sent_s + 1 / rate)
+            at_s = max(at_s, self._paced_s + 1 / rate)
         return at_s
 
     def sent(self, now_s: float) -> None:
         """Count a call that leaves now."""
-        self._last_sent_s = now_s
+        rate = self.rate(now_s)
+        if rate < math.inf:
+            # From when it was due, not from when it left: else what a late turn lost stays lost.
+            due_s = self._paced_s + 1 / rate
+            self._paced_s = due_s if due_s > now_s - SLACK_S else now_s
         self._recent.append(now_s)
         if self.window is not None:
             self.window.sent(now_s)
