@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the demo's tests be the last: it takes its time while others run."""
-    items.sort(key=lambda item: "demo_process" in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: "demo" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

@@ -50,9 +50,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         Throttle("user", LIMIT), Throttle("api", LIMIT // 2), Throttle("ip", 2 * LIMIT)
     ),
     "the service's own": throttled(Throttle("project", LIMIT)),
-    "exports in flight": scenario_of(servers(6), exports_in_flight=3),
+    "exports in flight": scenario_of(servers(5), exports_in_flight=3),
     "one project of two": Scenario(
-        projects=(project(1, 4, exports_in_flight=1), project(2, OTHERS)),
+        projects=(project(1, 3, exports_in_flight=1), project(2, OTHERS)),
         export_duration_s=0.2,
         archive_bytes=1000,
     ),
