@@ -117,7 +117,7 @@ class Orchestrator:
         for action, answer, heard_s in heard:
             events += self._scheduler.answered(action, answer, heard_s)
         now_s = clock.now_s()
-        if now_s - self._observed_s >= OBSERVED_EVERY_S:
+        if now_s - self._observed_s >= OBSERVED_EVERY_S or self._scheduler.has_urgent_news:
             self._observed_s = now_s
             events += self._scheduler.observed(now_s)
         await self._record(events)

@@ -18,7 +18,11 @@ OFFSET_WORTH_A_LINE_S = 0.5
 
 
 class News:
-    """Observations that wait for the journal."""
+    """Observations that wait for the journal.
+
+    Attributes:
+        urgent: whether there is one that a person wants to hear of now.
+    """
 
     def __init__(self, wall: Wall) -> None:
         self._wall = wall
@@ -29,6 +33,7 @@ class News:
         self._words: set[str] = set()
         self._disbelieved: set[Disbelieved] = set()
         self._events: list[e.Event] = []
+        self.urgent = False
 
     def take(self, now_s: float) -> list[e.Event]:
         """Return what has gathered, and begin anew."""
@@ -45,6 +50,7 @@ class News:
             self._offset_written_s = self._offset_s
             self._events.append(e.ClockOffsetSeen(at=at, offset_s=round(self._offset_s, 1)))
         events, self._events = self._events, []
+        self.urgent = False
         return events
 
     def _offset_is_new(self, offset_s: float) -> bool:
@@ -78,10 +84,12 @@ class News:
         """Report that an endpoint cannot be reached."""
         at = self._wall.stamp(now_s)
         self._events.append(e.EndpointWentDown(at=at, endpoint=endpoint, message=message))
+        self.urgent = True
 
     def endpoint_back(self, endpoint: str, now_s: float) -> None:
         """Report that it can be again."""
         self._events.append(e.EndpointCameBack(at=self._wall.stamp(now_s), endpoint=endpoint))
+        self.urgent = True
 
     def clock_jumped(self, jump_s: float, now_s: float) -> None:
         """Report that the process was not running."""

@@ -131,6 +131,11 @@ class Scheduler:
             reason = "endpoint_down" if self.state.pending else "finished"
         return e.RunEnded(at=self._wall.stamp(now_s), reason=reason)
 
+    @property
+    def has_urgent_news(self) -> bool:
+        """Whether something was observed that a person wants to hear of now."""
+        return self._news.urgent
+
     def observed(self, now_s: float) -> list[e.Event]:
         """Return what was observed since the last time, for the journal."""
         return self._news.take(now_s)

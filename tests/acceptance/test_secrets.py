@@ -31,8 +31,10 @@ class Indiscreet(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         token = self.headers["X-Auth-Token"]
         message = f"{'x' * 250} bad token {token} in X-Auth-Token: {token}"
-        body = json.dumps({"error_code": "iMetal.0001", "error_msg": message}).encode()
+        said = {"error_code": token, "error_msg": message, "request_id": token}
+        body = json.dumps(said).encode()
         self.send_response(self.status)
+        self.send_header("X-Request-Id", token)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -11,7 +11,7 @@ from collector.providers.base import Fleet
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.bodies import read_whole
 from collector.providers.clouddc.downloads import Download
-from collector.providers.clouddc.errors import problem_of
+from collector.providers.clouddc.errors import problem_of, without
 from collector.providers.clouddc.hearing import Hearing
 from collector.providers.clouddc.parsing import Reply, error_body, export_said
 from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, AuthorizedHeaders
@@ -145,7 +145,8 @@ class CloudDC(Fleet):
         method = "POST" if posting else "GET"
         try:
             async with self._transport.request(method, url, headers, body) as response:
-                reply = Reply(response.status, response.headers, await read_whole(response.content))
+                answered = without(token, await read_whole(response.content))
+                reply = Reply(response.status, response.headers, answered)
         except wire.WIRE_ERRORS as wire_error:
             return wire.problem_of(wire_error)
         if reply.status < _REFUSALS_FROM:

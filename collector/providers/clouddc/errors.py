@@ -108,7 +108,7 @@ def problem_of(
         secret: what the request carried, which a message must not repeat.
         error: the answer's body, where it was read already.
     """
-    error = error_body(reply.body) if error is None else error
+    error = error_body(without(secret, reply.body)) if error is None else error
     row = next(row for row in TABLE if row.matches(call, reply.status, error.code))
     # Before it is cut to length: of a token that is cut in two the first half would stay.
     words = one_line(error.words.replace(secret, "[token]"))
@@ -119,13 +119,23 @@ def problem_of(
         code=error.code,
         http_status=reply.status,
         request_id=error.request_id
-        or one_line(reply.headers.get("X-Request-Id", ""), REQUEST_ID_MAX)
+        or one_line(
+            reply.headers.get("X-Request-Id", "").replace(secret, "[token]"), REQUEST_ID_MAX
+        )
         or None,
         throttled_by=throttled_by(error.code, error.words) if throttled else None,
         retry_after_s=retry_after_s(reply.headers),
         hint=_hint(call, row.kind),
         heard=heard,
     )
+
+
+def without(secret: str, body: bytes) -> bytes:
+    """Return an answer's body without the secret that its request carried.
+
+    Before anything of it is cut to length: of a token that is cut in two, half would stay.
+    """
+    return body.replace(secret.encode(), b"[token]")
 
 
 def _hint(call: Call, kind: ProblemKind) -> str | None:
