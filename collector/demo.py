@@ -37,6 +37,7 @@ def scenario() -> Scenario:
         projects=PROJECTS,
         seed=SEED,
         dialect="mixed",
+        debug_headers=False,  # it has to meet a 429 to learn the limit
         throttles=(Throttle("user", CALLS_A_SECOND, 1.0, window="sliding"),),
         export_duration_s=Lognormal(median=4, sigma=0.5, low=1, high=10),
         archive_bytes=Lognormal(median=120_000, sigma=0.8, low=8_000, high=1_000_000),
