@@ -54,9 +54,9 @@ def command(out: Path, progress: str, as_json: bool) -> None:
         portal.wrap_async_context_manager(Emulator(scenario)) as emulator,
     ):
         click.echo(
-            f"An emulator at {emulator.url} stands in for the service: {demo.SERVERS} servers in\n"
-            f"{demo.PROJECTS} projects, {demo.CALLS_A_SECOND} calls a second allowed, trouble with "
-            f"{len(demo.FAULTS)} servers, two of them beyond help.\n",
+            f"An emulator at {emulator.url} stands in for the service:\n"
+            f"{demo.SERVERS} servers in {demo.PROJECTS} projects, {demo.CALLS_A_SECOND} calls a second "
+            f"allowed, trouble with {len(demo.FAULTS)} servers,\ntwo of them beyond help.\n",
             err=True,
         )
         text = json.dumps(inventory(scenario, emulator.url)).encode()

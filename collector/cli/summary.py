@@ -46,7 +46,7 @@ def summed_up(summary: Mapping[str, Any]) -> str:
     )
     lines.append(f"  directory  {_short(summary['directory'])}")
     if summary["manifest_sha256"]:
-        lines.append(f"  manifest   {summary['manifest_sha256']} (sha256)")
+        lines += ["  manifest   sha256, for the ticket:", f"    {summary['manifest_sha256']}"]
     if summary["not_collected"]:
         running = run["state"] == "running"
         lines += ["", "Not collected:", *_missing(summary["not_collected"], running=running)]
