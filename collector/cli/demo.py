@@ -56,7 +56,8 @@ def command(out: Path, progress: str, as_json: bool) -> None:
         click.echo(
             f"An emulator at {emulator.url} stands in for the service:\n"
             f"{demo.SERVERS} servers in {demo.PROJECTS} projects, "
-            f"{demo.CALLS_A_SECOND} calls a second allowed, trouble with {len(demo.FAULTS)} servers,\ntwo of them beyond help.\n",
+            f"{demo.CALLS_A_SECOND} calls a second allowed,\n"
+            f"trouble with {len(demo.FAULTS)} servers, two of them beyond help.\n",
             err=True,
         )
         text = json.dumps(inventory(scenario, emulator.url)).encode()
