@@ -72,7 +72,6 @@ class ServerRow:
     Attributes:
         since: when its phase began.
         requested_at: when its latest POST was intended; None before the first.
-        first_requested_at: when its first was: an export's time is counted from here.
         posts: exports tried: those that failed, and the one that did not.
         polls: status calls made, up to the last fact.
         tries: failed tries of the present step.
@@ -90,7 +89,6 @@ class ServerRow:
     since: str
     phase: Phase = Phase.QUEUED
     requested_at: str | None = None
-    first_requested_at: str | None = None
     posts: int = 0
     polls: int = 0
     tries: int = 0
@@ -233,7 +231,6 @@ def _export_requested(state: RunState, event: e.ExportRequested) -> None:
             phase=Phase.REQUESTED,
             since=event.at,
             requested_at=event.at,
-            first_requested_at=row.first_requested_at or event.at,
         ),
     )
 

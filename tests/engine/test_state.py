@@ -168,7 +168,6 @@ def test_a_post_that_was_refused_counts_as_none(folded: Fold) -> None:
     refused = e.ExportNotStarted(at=LATER, server=0, kind="throttled")
     row = folded([*selected(1), e.ExportRequested(at=AT, server=0), refused]).servers[0]
     assert (row.phase, row.posts, row.tries) == (Phase.QUEUED, 0, 0)
-    assert row.first_requested_at == AT
 
 
 def test_a_post_that_failed_for_good_counts_as_an_export_tried(folded: Fold) -> None:
