@@ -142,7 +142,7 @@ def _numbers() -> str:
         "401s in a row after which a token that once worked is refused": str(
             retry.REFUSALS_BELIEVED
         ),
-        "an export is given up after": _seconds(polling.PATIENCE_S),
+        "an export is given up after": _seconds(gates.EXPORT_S),
         "a status is asked for no more often than every": _seconds(polling.SOONEST_S),
         "and at the latest after": _seconds(polling.LATEST_S),
         "calls a second at first, for an account": f"{pacing.FIRST_RATE:g}",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ROOT = Path(collector.__file__).parent
 PAGE = ROOT.parent / "docs" / "architecture.md"
 
-VOCABULARY = {"engine.answers", "engine.events", "engine.state", "engine.actions"}
+VOCABULARY = {f"engine.{name}" for name in ("answers", "events", "state", "actions", "known")}
 MAY_IMPORT: dict[str, set[str]] = {
     "engine": set(),
     "errors": set(),

@@ -216,13 +216,41 @@ class CallsCounted(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitLearned(Observation):
-    """What a scope was found to allow: `limit` calls in `window_s`; None of ours means no limit."""
+    """What a scope was found to allow: `limit` calls in `window_s` seconds.
+
+    `source`: "told" by the service, "estimated" from its refusals, or "remembered" from an earlier
+    run and not contradicted yet.
+    """
 
     scope: str
     name: str
     limit: float
     window_s: float
     source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportsLimitLearned(Observation):
+    """How many exports a scope was found to let run at once. `source` as in `LimitLearned`."""
+
+    scope: str
+    name: str
+    limit: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DurationsLearned(Observation):
+    """How long exports of a project take, as far as it was seen in this run and before it.
+
+    `exports` completed; half of them took longer than `median_s`; `spread` is the standard
+    deviation of the durations' natural logarithms.
+    """
+
+    project: int
+    exports: int
+    median_s: float
+    spread: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,8 +305,8 @@ EVENTS: Mapping[str, type[Event]] = {
         RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded, RunResumed,
         ExportRequested, ExportNotStarted, ExportStarted, ExportCompleted, ArchiveStored,
         ArchiveLost, AttemptFailed, ServerFailed, RunEnded, CallsCounted, LimitLearned,
-        HintDisbelieved, ClockOffsetSeen, ClockJumped, WordUnknown, EndpointWentDown,
-        EndpointCameBack,
+        ExportsLimitLearned, DurationsLearned, HintDisbelieved, ClockOffsetSeen, ClockJumped,
+        WordUnknown, EndpointWentDown, EndpointCameBack,
     )
 }  # fmt: skip
 """Every event by the name that the journal calls it by."""

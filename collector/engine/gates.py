@@ -23,6 +23,8 @@ LONGEST_PROBE_S = 30.0
 NEVER_ANSWERED_PATIENCE_S = 60.0
 """An endpoint that has not answered once is given up after this long: its name may be wrong."""
 ANSWERED_PATIENCE_S = 3600.0
+EXPORT_S = 3600.0
+"""An export that has not completed this long after its start is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class Ceilings:
         max_attempts: tries of one step of one server.
         exports_in_flight: exports that run at once, by project; absent where there is no ceiling.
         deadline_s: when the run ends, on the engine's clock.
+        export_s: seconds after its start at which an export that is still running is given up.
     """
 
     downloads: int = 8
     max_attempts: int = 4
     exports_in_flight: Mapping[int, int] = field(default_factory=dict)
     deadline_s: float = math.inf
+    export_s: float = EXPORT_S
 
 
 SAYS_NOTHING_OF_THE_SECRET = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREADABLE})

@@ -45,6 +45,7 @@ class Outcomes:
         news: News,
         *,
         max_attempts: int,
+        export_s: float,
         wall: Wall,
         rng: random.Random,
     ) -> None:
@@ -52,6 +53,7 @@ class Outcomes:
         self._secrets = secrets
         self._news = news
         self._max_attempts = max_attempts
+        self._export_s = export_s
         self._wall = wall
         self._rng = rng
         self._durations = polling.Durations()
@@ -113,7 +115,7 @@ class Outcomes:
             return events
         if call is Call.ASK_STATUS:
             progress.heard(said.percent, now_s)
-            if now_s - progress.started_s >= polling.PATIENCE_S:
+            if now_s - progress.started_s >= self._export_s:
                 return [self._stuck(row, now_s)]
         return events
 
@@ -207,8 +209,8 @@ class Outcomes:
         )
 
     def _stuck(self, row: ServerRow, now_s: float) -> e.ServerFailed:
-        minutes = polling.PATIENCE_S / 60
-        said = f"the export did not complete within {minutes:.0f} minutes"
+        minutes = self._export_s / 60
+        said = f"the export did not complete within {minutes:.3g} minutes"
         problem = Problem(ProblemKind.EXPORT_FAILED, said, hint=STUCK)
         return self._failed(row, Call.ASK_STATUS, problem, now_s)
 

@@ -14,8 +14,6 @@ GROWTH = 0.4
 """With nothing known, the next wait as a part of the time since the start."""
 OVERDUE_GROWTH = 0.15
 """As `GROWTH`, once the time by which it was expected has passed."""
-PATIENCE_S = 3600.0
-"""An export that has not completed this long after its first request is given up."""
 _SAMPLES = 1000
 _ENOUGH = 5
 _QUANTILES = (0.5, 0.75, 0.9, 0.97)

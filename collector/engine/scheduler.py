@@ -16,6 +16,7 @@ from collector.engine import events as e
 from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
 from collector.engine.answers import Call, Problem, ProblemKind
 from collector.engine.gates import Circuit, InFlight, Secret
+from collector.engine.known import Known
 from collector.engine.lanes import Lane
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
@@ -45,6 +46,7 @@ class Scheduler:
         ceilings: what a person allows.
         wall: how the engine's clock reads on the wall's.
         seed: of all randomness: the same answers at the same times give the same plan.
+        known: what earlier runs have learned.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class Scheduler:
         ceilings: Ceilings,
         wall: Wall,
         seed: int,
+        known: Known | None = None,
     ) -> None:
         self.state = state
+        self._known = known or Known()
         self._ceilings = ceilings
         self._wall = wall
         self._pacer = Pacer()
@@ -67,6 +71,7 @@ class Scheduler:
             self._in_flight.secrets,
             self._news,
             max_attempts=ceilings.max_attempts,
+            export_s=ceilings.export_s,
             wall=wall,
             rng=random.Random(seed),  # noqa: S311  # spreads calls, keeps no secret
         )

@@ -135,6 +135,8 @@ class RunState:
     projects: list[ProjectRow] = field(default_factory=list)
     servers: list[ServerRow] = field(default_factory=list)
     limits: dict[tuple[str, str], e.LimitLearned] = field(default_factory=dict)
+    exports_limits: dict[tuple[str, str], e.ExportsLimitLearned] = field(default_factory=dict)
+    durations: dict[int, e.DurationsLearned] = field(default_factory=dict)
     down: dict[str, e.EndpointWentDown] = field(default_factory=dict)
     collected: int = 0
     failed: int = 0
@@ -360,6 +362,14 @@ def _limit_learned(state: RunState, event: e.LimitLearned) -> None:
     state.limits[event.scope, event.name] = event
 
 
+def _exports_limit_learned(state: RunState, event: e.ExportsLimitLearned) -> None:
+    state.exports_limits[event.scope, event.name] = event
+
+
+def _durations_learned(state: RunState, event: e.DurationsLearned) -> None:
+    state.durations[event.project] = event
+
+
 def _clock_offset_seen(state: RunState, event: e.ClockOffsetSeen) -> None:
     state.clock_offset_s = event.offset_s
 
@@ -395,6 +405,8 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.RunEnded: _run_ended,
     e.CallsCounted: _calls_counted,
     e.LimitLearned: _limit_learned,
+    e.ExportsLimitLearned: _exports_limit_learned,
+    e.DurationsLearned: _durations_learned,
     e.HintDisbelieved: _only_told,
     e.ClockOffsetSeen: _clock_offset_seen,
     e.ClockJumped: _only_told,

@@ -25,6 +25,8 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.AttemptFailed: (logging.INFO, "an attempt failed; another follows"),
     e.ServerFailed: (logging.WARNING, "this server failed"),
     e.LimitLearned: (logging.INFO, "a limit of the service was learned"),
+    e.ExportsLimitLearned: (logging.INFO, "a limit on exports running at once was learned"),
+    e.DurationsLearned: (logging.DEBUG, "how long exports take was learned"),
     e.HintDisbelieved: (logging.WARNING, "the service said something that is not believed"),
     e.ClockJumped: (logging.WARNING, "this machine slept, or the process was stopped"),
     e.WordUnknown: (logging.WARNING, "the service has a new word for a status; taken as running"),

@@ -96,6 +96,12 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
         "LimitLearned": e.LimitLearned(
             at=AT, scope="user", name="ops", limit=10, window_s=1, source="told"
         ),
+        "ExportsLimitLearned": e.ExportsLimitLearned(
+            at=AT, scope="project", name="p", limit=20, source="estimated"
+        ),
+        "DurationsLearned": e.DurationsLearned(
+            at=AT, project=0, exports=20, median_s=134.0, spread=0.8
+        ),
         "HintDisbelieved": e.HintDisbelieved(at=AT, scope="user", name="ops", message="m"),
         "ClockOffsetSeen": e.ClockOffsetSeen(at=AT, offset_s=1.0),
         "ClockJumped": e.ClockJumped(at=AT, jump_s=60.0),
