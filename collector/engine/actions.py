@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StartExport:
-    """Make the POST. `intent` is on disk before it leaves: a lost answer may mean an export."""
+    """Make the POST. `intent` is on disk before it leaves: a lost answer may mean an export.
+
+    `running`: the exports of its project that were thought to run when it left.
+    """
 
     call: ClassVar[Call] = Call.START_EXPORT
     server: int
     sent_s: float
+    asks_limits: bool
+    running: int
     intent: Event | None
 
 
@@ -28,6 +33,7 @@ class AskStatus:
     call: ClassVar[Call] = Call.ASK_STATUS
     server: int
     sent_s: float
+    asks_limits: bool
     export_id: str
     intent: Event | None = None
 
@@ -39,6 +45,7 @@ class FetchArchive:
     call: ClassVar[Call] = Call.FETCH_ARCHIVE
     server: int
     sent_s: float
+    asks_limits: bool
     export_id: str
     intent: Event | None = None
 
@@ -52,6 +59,7 @@ class GiveUp:
 
 
 Request = StartExport | AskStatus | FetchArchive
+"""A call; with `asks_limits` the service is asked to tell its limits beside the answer."""
 Action = Request | GiveUp
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,12 +58,14 @@ class Secret:
         proven: whether it ever was.
         refused: why nothing that needs it is worth a call any more.
         refusals: refusals in a row; those of calls that were under way together are one.
+        under_way: calls that carry it and are not answered.
     """
 
     accepted: bool = False
     proven: bool = False
     refused: Problem | None = None
     refusals: int = 0
+    under_way: int = 0
     _refused_s: float = -math.inf
 
     def heard(self, problem: Problem | None, sent_s: float, now_s: float) -> None:
@@ -91,12 +92,14 @@ class Circuit:
         down_s: since when it cannot be reached; None while it can.
         probe_s: when the next call may ask.
         given_up: it has been asked for long enough.
+        under_way: calls to it that are not answered.
     """
 
     answered: bool = False
     down_s: float | None = None
     probe_s: float = -math.inf
     given_up: bool = False
+    under_way: int = 0
     _wait_s: float = FIRST_PROBE_S
 
     def failed(self, sent_s: float, now_s: float) -> bool:
@@ -120,58 +123,60 @@ class Circuit:
         return was_down
 
 
-class InFlight:
-    """Calls under way and exports running, and whether one more may be."""
+@dataclass(slots=True)
+class Exports:
+    """Exports of a project that are requested or running, and how many there may be.
 
-    __slots__ = (
-        "_by_credential", "_by_endpoint", "_ceilings", "_downloads", "_exporting", "_small",
-        "_storing", "circuits", "secrets",
-    )  # fmt: skip
+    Attributes:
+        running: how many there are.
+        ceiling: what a person allows; infinite where nobody wrote one.
+    """
+
+    running: int = 0
+    ceiling: float = math.inf
+
+
+class InFlight:
+    """Calls under way, and whether one more may be."""
+
+    __slots__ = ("_ceilings", "_downloads", "_small", "_storing")
 
     def __init__(self, ceilings: Ceilings) -> None:
         self._ceilings = ceilings
         self._downloads = 0
         self._storing = 0
         self._small = 0
-        self._by_credential: Counter[str] = Counter()
-        self._by_endpoint: Counter[str] = Counter()
-        self._exporting: Counter[int] = Counter()
-        self.secrets: dict[str, Secret] = {}
-        self.circuits: dict[str, Circuit] = {}
 
-    def allows_at(self, call: Call, project: int, credential: str, endpoint: str) -> float:
+    def allows_at(self, call: Call, secret: Secret, circuit: Circuit, exports: Exports) -> float:
         """Return when one more such call may be under way; infinite: when an answer has come."""
         if call is Call.FETCH_ARCHIVE:
             if self._downloads >= self._ceilings.downloads or self._storing >= STORING:
                 return math.inf
         elif self._small >= CALLS_IN_FLIGHT:
             return math.inf
-        if call is Call.START_EXPORT and self.exports_bind(project):
+        if call is Call.START_EXPORT and exports.running >= exports.ceiling:
             return math.inf
-        if not self.secrets[credential].accepted and self._by_credential[credential]:
+        if not secret.accepted and secret.under_way:
             return math.inf
-        circuit = self.circuits[endpoint]
-        if circuit.given_up or (circuit.down_s is not None and self._by_endpoint[endpoint]):
+        if circuit.given_up or (circuit.down_s is not None and circuit.under_way):
             return math.inf
         return circuit.probe_s
 
-    def exports_bind(self, project: int) -> bool:
-        """Whether as many exports run in the project as may."""
-        limit = self._ceilings.exports_in_flight.get(project)
-        return limit is not None and self._exporting[project] >= limit
-
-    def has_export_limit(self, project: int) -> bool:
-        """Whether the exports that run in the project are limited."""
-        return project in self._ceilings.exports_in_flight
-
-    def left(self, call: Call, credential: str, endpoint: str) -> None:
+    def left(self, call: Call, secret: Secret, circuit: Circuit) -> None:
         """Count a call that is under way from now on."""
-        self._downloads += call is Call.FETCH_ARCHIVE
-        self._count(call, credential, endpoint, 1)
+        if call is Call.FETCH_ARCHIVE:
+            self._downloads += 1
+        else:
+            self._small += 1
+        secret.under_way += 1
+        circuit.under_way += 1
 
-    def came_back(self, call: Call, credential: str, endpoint: str) -> None:
+    def came_back(self, call: Call, secret: Secret, circuit: Circuit) -> None:
         """Count a call that the API has answered; a download goes on until it has ended."""
-        self._count(call, credential, endpoint, -1)
+        if call is not Call.FETCH_ARCHIVE:
+            self._small -= 1
+        secret.under_way -= 1
+        circuit.under_way -= 1
 
     def download_received(self) -> None:
         """Count a download whose bytes are all here, and which is still being stored."""
@@ -184,13 +189,3 @@ class InFlight:
             self._storing -= 1
         else:
             self._downloads -= 1
-
-    def exporting(self, project: int, change: int) -> None:
-        """Count exports requested or running: `change` more, or less."""
-        self._exporting[project] += change
-
-    def _count(self, call: Call, credential: str, endpoint: str, change: int) -> None:
-        if call is not Call.FETCH_ARCHIVE:
-            self._small += change
-        self._by_credential[credential] += change
-        self._by_endpoint[endpoint] += change

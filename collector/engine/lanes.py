@@ -11,64 +11,94 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collector.engine.answers import Call, Scope
+    from collector.engine.answers import Call
+    from collector.engine.gates import Circuit, Exports, Secret
+    from collector.engine.pacing import Track
 
 
 class Lane:
     """Servers of one project that want the same call.
 
+    A server waits until a time, and from then on is *ready*. Of those that are ready, the ones
+    whose `certain` time has come are *due*: their calls are worth as much as any other. The rest
+    are worth a call that nobody else wants.
+
     Attributes:
-        served: when, in the order of all turns, this lane last had one.
+        track: how its calls are paced.
+        secret, circuit, exports: what else they have in common.
+        blocked: nothing of it may leave any more at this instant.
+        eager_s: when the next call may leave that is not due, so that these go evenly.
     """
 
-    __slots__ = ("_later", "_ready", "call", "project", "scopes", "served")
+    __slots__ = (
+        "_due", "_later", "_ready", "blocked", "call", "circuit", "eager_s", "exports", "project",
+        "secret", "track",
+    )  # fmt: skip
 
-    def __init__(self, project: int, call: Call, scopes: tuple[Scope, ...]) -> None:
+    def __init__(
+        self, project: int, track: Track, *, secret: Secret, circuit: Circuit, exports: Exports
+    ) -> None:
         self.project = project
-        self.call = call
-        self.scopes = scopes
-        self.served = 0
-        self._ready: list[tuple[int, int]] = []
-        self._later: list[tuple[float, int, int]] = []
+        self.call: Call = track.call
+        self.track = track
+        self.secret = secret
+        self.circuit = circuit
+        self.exports = exports
+        self.blocked = False
+        self.eager_s = -math.inf
+        self._due: list[tuple[int, int]] = []
+        self._ready: list[tuple[float, int, int]] = []
+        self._later: list[tuple[float, float, int, int]] = []
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._later)
+        return len(self._due) + len(self._ready) + len(self._later)
 
-    def put(self, server: int, rank: int, at_s: float, now_s: float) -> None:
-        """Let `server` wait until `at_s`, then before all with a higher rank or number."""
-        if at_s <= now_s:
-            heapq.heappush(self._ready, (rank, server))
+    def put(self, server: int, rank: int, early_s: float, certain_s: float, now_s: float) -> None:
+        """Let `server` wait until `early_s`, then before all with a higher rank or number."""
+        if certain_s <= now_s:
+            heapq.heappush(self._due, (rank, server))
+        elif early_s <= now_s:
+            heapq.heappush(self._ready, (certain_s, rank, server))
         else:
-            heapq.heappush(self._later, (at_s, rank, server))
+            heapq.heappush(self._later, (early_s, certain_s, rank, server))
 
     def wake(self, now_s: float) -> None:
-        """Make ready what has waited long enough."""
+        """Make ready, or due, what has waited long enough."""
         while self._later and self._later[0][0] <= now_s:
-            _, rank, server = heapq.heappop(self._later)
-            heapq.heappush(self._ready, (rank, server))
+            _, certain_s, rank, server = heapq.heappop(self._later)
+            self.put(server, rank, now_s, certain_s, now_s)
+        while self._ready and self._ready[0][0] <= now_s:
+            _, rank, server = heapq.heappop(self._ready)
+            heapq.heappush(self._due, (rank, server))
 
     @property
     def rank(self) -> int | None:
-        """The rank of the server that is next; None where none is ready."""
-        return self._ready[0][0] if self._ready else None
+        """The rank of the server that is due next; None where none is."""
+        return self._due[0][0] if self._due else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a server that is worth a call to spare."""
+        return bool(self._ready)
 
     @property
     def wakes_s(self) -> float:
-        """When the next one becomes ready; infinite where none waits for a time."""
-        return self._later[0][0] if self._later else math.inf
+        """When the next one becomes ready or due; infinite where none waits for a time."""
+        at_s = self._later[0][0] if self._later else math.inf
+        return min(at_s, self._ready[0][0]) if self._ready else at_s
 
     def take(self) -> int:
-        """Return the server that is next, out of the lane.
+        """Return the server that is due next, or else the one that will be soonest.
 
         Raises:
             IndexError: if none is ready.
         """
-        return heapq.heappop(self._ready)[1]
+        return heapq.heappop(self._due)[1] if self._due else heapq.heappop(self._ready)[2]
 
     def empty(self) -> list[int]:
         """Return all that wait, out of the lane, in no order."""
-        servers = [server for _, server in self._ready]
-        servers += [server for _, _, server in self._later]
+        servers = [entry[-1] for heap in (self._due, self._ready, self._later) for entry in heap]
+        self._due.clear()
         self._ready.clear()
         self._later.clear()
         return servers

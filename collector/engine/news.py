@@ -11,6 +11,7 @@ from collector.engine.pacing import Learned
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from collector.engine.durations import Durations
     from collector.engine.pacing import Disbelieved
     from collector.engine.wall import Wall
 
@@ -30,6 +31,7 @@ class News:
         self._throttled: Counter[int] = Counter()
         self._offset_s: float | None = None
         self._offset_written_s: float | None = None
+        self._durations: dict[int, Durations] = {}
         self._words: set[str] = set()
         self._disbelieved: set[Disbelieved] = set()
         self._events: list[e.Event] = []
@@ -49,6 +51,14 @@ class News:
         if self._offset_s is not None and self._offset_is_new(self._offset_s):
             self._offset_written_s = self._offset_s
             self._events.append(e.ClockOffsetSeen(at=at, offset_s=round(self._offset_s, 1)))
+        for project, known in sorted(self._durations.items()):
+            self._events.append(
+                e.DurationsLearned(
+                    at=at, project=project, exports=known.exports,
+                    median_s=round(known.median_s, 1), spread=round(known.spread, 3),
+                )
+            )  # fmt: skip
+        self._durations.clear()
         events, self._events = self._events, []
         self.urgent = False
         return events
@@ -68,6 +78,10 @@ class News:
     def throttled(self, project: int) -> None:
         """Count a 429."""
         self._throttled[project] += 1
+
+    def durations(self, project: int, durations: Durations) -> None:
+        """Remember that more is known of how long a project's exports take."""
+        self._durations[project] = durations
 
     def clock_offset(self, offset_s: float) -> None:
         """Remember the latest comparison of clocks."""
@@ -101,7 +115,13 @@ class News:
         at = self._wall.stamp(now_s)
         for item in news:
             scope, name = item.scope
-            if isinstance(item, Learned):
+            if isinstance(item, Learned) and not item.window_s:
+                self._events.append(
+                    e.ExportsLimitLearned(
+                        at=at, scope=scope, name=name, limit=int(item.limit), source=item.source
+                    )
+                )
+            elif isinstance(item, Learned):
                 self._events.append(
                     e.LimitLearned(
                         at=at, scope=scope, name=name, limit=round(item.limit, 3),

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
-from collector.engine import polling, retry
+from collector.engine import retry
 from collector.engine.answers import Call, ExportSaid, ExportState, Problem, ProblemKind, Stored
+from collector.engine.durations import ENOUGH, Durations
 from collector.engine.hints import HINTS, STUCK
+from collector.engine.polling import Ask, Progress, ask_at
 from collector.engine.task import stage, wanted
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from collector.engine.actions import Request
     from collector.engine.answers import Answer
     from collector.engine.gates import Secret
+    from collector.engine.known import Known
     from collector.engine.news import News
+    from collector.engine.polling import Pressure
     from collector.engine.state import RunState, ServerRow
     from collector.engine.wall import Wall
 
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 class _Memory:
     """What is remembered of a server between its facts, and may be lost with the process."""
 
-    progress: polling.Progress | None = None
+    progress: Progress | None = None
     polls: int = 0
     status_tries: int = 0
     not_ready_times: int = 0
@@ -48,6 +52,7 @@ class Outcomes:
         export_s: float,
         wall: Wall,
         rng: random.Random,
+        known: Known,
     ) -> None:
         self._state = state
         self._secrets = secrets
@@ -56,15 +61,19 @@ class Outcomes:
         self._export_s = export_s
         self._wall = wall
         self._rng = rng
-        self._durations = polling.Durations()
+        self._durations = [Durations(known.durations.get(row.project)) for row in state.projects]
+        self._curious = [0 if one.is_known else ENOUGH for one in self._durations]
         self._memory: dict[int, _Memory] = {}
 
-    def not_before_s(self, row: ServerRow, now_s: float) -> float:
+    def ask_at(self, row: ServerRow, pressure: Pressure, now_s: float) -> Ask:
         """Return when the call that the server's row wants is worth making."""
-        at_s = self._remember(row.server).not_before_s
-        if wanted(row) is Call.ASK_STATUS:
-            at_s = max(at_s, polling.ask_at(self._progress(row, now_s), self._durations, now_s))
-        return at_s
+        memory = self._memory.get(row.server)
+        at_s = now_s if memory is None else max(now_s, memory.not_before_s)
+        if wanted(row) is not Call.ASK_STATUS:
+            return Ask(at_s, at_s)
+        progress = self._progress(row, now_s)
+        early_s, certain_s = ask_at(progress, self._durations[row.project], pressure)
+        return Ask(max(at_s, early_s), max(at_s, certain_s))
 
     def forget(self, server: int) -> None:
         """Let go of what is remembered of a server that has ended."""
@@ -88,10 +97,10 @@ class Outcomes:
             return self._after_problem(
                 action.call, row, Problem(ProblemKind.EXPORT_FAILED, said), now_s
             )
-        return self._after_word(action.call, row, answer, now_s)
+        return self._after_word(action.call, row, answer, action.sent_s, now_s)
 
     def _after_word(
-        self, call: Call, row: ServerRow, said: ExportSaid, now_s: float
+        self, call: Call, row: ServerRow, said: ExportSaid, sent_s: float, now_s: float
     ) -> list[e.Event]:
         """The export runs, or has completed."""
         at = self._wall.stamp(now_s)
@@ -101,7 +110,7 @@ class Outcomes:
         memory = self._remember(row.server)
         memory.not_ready_times = 0
         if call is Call.START_EXPORT:
-            memory.progress = polling.Progress(now_s)
+            memory.progress = self._begun(row.project, now_s)
             memory.polls = memory.status_tries = 0
             events.append(e.ExportStarted(at=at, server=row.server, export_id=said.export_id))
         else:
@@ -109,12 +118,16 @@ class Outcomes:
             memory.status_tries = 0
         progress = self._progress(row, now_s)
         if said.state is ExportState.COMPLETED:
-            self._durations.add(now_s - progress.started_s)
+            if call is Call.ASK_STATUS:
+                self._found(row.project, progress, sent_s, now_s)
             events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
             memory.polls = 0
             return events
         if call is Call.ASK_STATUS:
-            progress.heard(said.percent, now_s)
+            durations = self._durations[row.project]
+            if sent_s >= progress.certain_s:
+                durations.answered_certain(completed=False)
+            progress.heard(said.percent, durations, sent_s, now_s)
             if now_s - progress.started_s >= self._export_s:
                 return [self._stuck(row, now_s)]
         return events
@@ -237,11 +250,32 @@ class Outcomes:
             memory = self._memory[server] = _Memory()
         return memory
 
-    def _progress(self, row: ServerRow, now_s: float) -> polling.Progress:
+    def _begun(self, project: int, now_s: float) -> Progress:
+        """Return what is known of an export that begins; the first ones are to be learned from."""
+        curious = self._curious[project] > 0
+        self._curious[project] -= curious
+        return Progress(now_s, curious=curious)
+
+    def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
+        """Learn from an export that was found completed by a call that left at `sent_s`."""
+        durations = self._durations[project]
+        before = durations.exports
+        durations.found(
+            max(progress.elapsed_s, progress.low_s),
+            min(now_s - progress.started_s, progress.high_s),
+        )
+        if sent_s >= progress.certain_s:
+            durations.answered_certain(completed=True)
+        if progress.high_s < math.inf and progress.elapsed_s <= progress.high_s:
+            durations.percentages_kept(kept=True)
+        if durations.exports > before:
+            self._news.durations(project, durations)
+
+    def _progress(self, row: ServerRow, now_s: float) -> Progress:
         """Return what is known of a running export; after a restart, how long it has run."""
         memory = self._remember(row.server)
         if memory.progress is None:
             export = row.export
             age_s = 0.0 if export is None else self._wall.age_s(export.requested_at, now_s)
-            memory.progress = polling.Progress(now_s - age_s)
+            memory.progress = Progress(now_s - age_s)
         return memory.progress

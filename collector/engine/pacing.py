@@ -1,293 +1,360 @@
-"""Who may send when: the limits of every scope, told or found out, and the back-off from a 429.
+"""Who may send when: a call leaves when every scope that it passes allows it.
 
-A limit that the service states (N calls in a window of T) is obeyed as a sliding window over our
-own calls, which is safe whatever kind of window the service keeps. Until something is stated, calls
-go evenly at a rate that doubles every half second; a 429 without a statement halves the rate of its
-scope, and it recovers slowly.
+A limit belongs to whoever shares it. What is known of one comes from the service's words and
+headers, from its Retry-After, or from refusals that tell nothing; `inference.py` reads those,
+`windows.py` counts, `steering.py` decides how much is used, and here it all comes together.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import LimitTold, Problem, Scope, ScopeKind
+from collector.engine.answers import Call, LimitTold, Problem, Scope, ScopeKind
+from collector.engine.exports_limit import ExportsLimit
+from collector.engine.inference import Guess, Refusal, infer
+from collector.engine.latency import Latency
+from collector.engine.scope_pace import Disbelieved, Learned, News, ScopePace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-FIRST_RATE = 16.0
-"""Calls a second of an account about whose limits nothing is known yet."""
-DOUBLING_S = 0.5
-SLACK_S = 0.02
-"""How much of a pause in sending is made up for where calls go evenly."""
-RATE_AT_WHICH_NOTHING_BINDS = 20_000.0
-LEAST_RATE = 1 / 60
-FAST_RECOVERY_S = 5.0
-FAST_RECOVERY_TO = 0.9
-SLOW_RECOVERY_A_SECOND = 0.02
-LONGEST_RETRY_AFTER_S = 900.0
-LARGEST_LIMIT = 1_000_000
-LONGEST_WINDOW_S = 86_400.0
-SHORTEST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 30.0
+    from collector.engine.known import Known
+
+__all__ = ["Disbelieved", "Learned", "News", "Pacer", "Track"]
+
+ASK_AGAIN_S = 60.0
+"""How often a service that tells its limits is asked for them anew."""
+ASK_ON_S = 20.0
+"""How long every call asks, after something contradicted what was told."""
+REFUSALS_KEPT = 8
+_LOG = 16_384
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What is newly held to be true of a scope: `limit` calls in `window_s`."""
+@dataclass(slots=True)
+class Track:
+    """The calls of one kind for one project: all of them pass the same scopes.
 
-    scope: Scope
-    limit: float
-    window_s: float
-    source: str
+    Attributes:
+        sent: when those that were not refused left, in order.
+        binding: the paces among its scopes' that may hold a call up.
+        asks_s: from when on a call asks the service for its limits.
+        running: exports that are thought to run in the project.
+        most_running: the most that ran when one more was let through.
+        exports: the limit on those, where one was found out.
+    """
 
+    call: Call
+    scopes: tuple[Scope, ...]
+    paces: tuple[ScopePace, ...]
+    latency: Latency
+    sent: deque[float]
+    binding: tuple[ScopePace, ...] = ()
+    asks_s: float = -math.inf
+    running: int = 0
+    most_running: int = 0
+    exports: ExportsLimit | None = None
 
-@dataclass(frozen=True, slots=True)
-class Disbelieved:
-    """Something the service said of a scope that cannot be meant so."""
-
-    scope: Scope
-    message: str
-
-
-News = Learned | Disbelieved
-
-
-class Window:
-    """At most `limit` calls in any `window_s` seconds."""
-
-    __slots__ = ("_sent", "limit", "window_s")
-
-    def __init__(self, limit: int, window_s: float, sent: Iterable[float] = ()) -> None:
-        self.limit = limit
-        self.window_s = window_s
-        self._sent: deque[float] = deque(sent, maxlen=limit)
-
-    def next_at(self, grace_s: float) -> float:
-        """Return when the next call fits, for calls that arrive up to `grace_s` apart."""
-        if len(self._sent) < self.limit:
-            return -math.inf
-        return self._sent[0] + self.window_s + grace_s
-
-    def sent(self, now_s: float) -> None:
-        """Count a call."""
-        self._sent.append(now_s)
-
-
-class ScopePace:
-    """The pace of one scope."""
-
-    __slots__ = (
-        "_blocked_until_s", "_ceiling", "_cut_s", "_estimate", "_paced_s", "_pauses", "_recent",
-        "_slow_start_s", "scope", "share", "window",
-    )  # fmt: skip
-
-    def __init__(self, scope: Scope, share: float) -> None:
-        self.scope = scope
-        self.share = share
-        self.window: Window | None = None
-        self._ceiling: Window | None = None
-        self._blocked_until_s = -math.inf
-        self._slow_start_s: float | None = None
-        self._estimate: float | None = None
-        self._cut_s = -math.inf
-        self._pauses = 0
-        self._paced_s = -math.inf
-        self._recent: deque[float] = deque(maxlen=4096)
-
-    def limit_to(self, requests_per_second: float) -> None:
-        """Obey a limit that a person wrote."""
-        limit = max(1, math.floor(requests_per_second))
-        self._ceiling = Window(limit, limit / requests_per_second)
-
-    def start_slowly(self, now_s: float) -> None:
-        """Send few calls at first, since nothing is known."""
-        if self._slow_start_s is None:
-            self._slow_start_s = now_s
-
-    def stop_starting_slowly(self) -> None:
-        """Something is known now: about this scope, or one that its calls pass as well."""
-        self._slow_start_s = math.inf
-
-    @property
-    def is_starting(self) -> bool:
-        """Whether nothing is known of this scope and its calls go slowly for it."""
-        return self._slow_start_s is not None and self._slow_start_s < math.inf
-
-    def rate(self, now_s: float) -> float:
-        """Return calls a second that are thought to be allowed; infinite where nothing binds."""
-        if self._estimate is not None:
-            since = max(0.0, now_s - self._cut_s)
-            fast = min(1.0, 0.5 + (FAST_RECOVERY_TO - 0.5) * since / FAST_RECOVERY_S)
-            if fast > FAST_RECOVERY_TO:
-                fast = FAST_RECOVERY_TO + SLOW_RECOVERY_A_SECOND * (since - FAST_RECOVERY_S)
-            return max(LEAST_RATE, self._estimate * fast)
-        if self._slow_start_s is not None and self._slow_start_s < math.inf:
-            doublings = (now_s - self._slow_start_s) / DOUBLING_S
-            rate: float = FIRST_RATE * 2.0 ** min(doublings, 32.0)
-            if rate < RATE_AT_WHICH_NOTHING_BINDS:
-                return rate
-        return math.inf
-
-    def next_at(self, now_s: float, grace_s: float) -> float:
-        """Return when this scope allows its next call; any time up to `now_s` means now."""
-        at_s = self._blocked_until_s
-        for window in (self.window, self._ceiling):
-            if window is not None:
-                # Our own ceiling is kept where calls leave, the service's where they arrive.
-                late_s = grace_s if window is self.window else 0.0
-                at_s = max(at_s, window.next_at(min(late_s, window.window_s / 4)))
-        rate = self.rate(now_s)
-        if rate < math.inf:
-            at_s = max(at_s, self._paced_s + 1 / rate)
-        return at_s
-
-    def sent(self, now_s: float) -> None:
-        """Count a call that leaves now."""
-        rate = self.rate(now_s)
-        if rate < math.inf:
-            # From when it was due, not from when it left: else what a late turn lost stays lost.
-            due_s = self._paced_s + 1 / rate
-            self._paced_s = due_s if due_s > now_s - SLACK_S else now_s
-        self._recent.append(now_s)
-        if self.window is not None:
-            self.window.sent(now_s)
-        if self._ceiling is not None:
-            self._ceiling.sent(now_s)
-
-    def passed(self, sent_s: float) -> None:
-        """Take note that a call sent at `sent_s` was let through."""
-        if sent_s > self._cut_s:
-            self._pauses = 0
-
-    def told(self, told: LimitTold) -> News | None:
-        """Obey a statement, if it can be meant so; return what is new about it."""
-        if not (1 <= told.limit <= LARGEST_LIMIT and 0 < told.window_s <= LONGEST_WINDOW_S):
-            return Disbelieved(
-                self.scope, f"a limit of {told.limit} calls in {told.window_s:g} s is not believed"
-            )
-        limit = max(1, math.floor(self.share * told.limit))
-        known = self.window
-        if known is not None and known.limit == limit and known.window_s == told.window_s:
-            return None
-        self.stop_starting_slowly()
-        self._estimate = None
-        self.window = Window(limit, told.window_s, self._recent)
-        return Learned(self.scope, told.limit, told.window_s, "told")
-
-    def throttled(
-        self, retry_after_s: float | None, sent_s: float, now_s: float, *, told: bool
-    ) -> list[News]:
-        """Back off from a 429; `told`: it stated the limit. Return what is new."""
-        news: list[News] = []
-        if retry_after_s is not None:
-            news += self._wait_as_asked(retry_after_s, now_s)
-        if sent_s <= self._cut_s:
-            return news  # it left before we knew: one burst is one lesson
-        self._cut_s = now_s
-        if not told:
-            news.append(self._cut_rate(sent_s, now_s))
-        self._pause(now_s)
-        return news
-
-    def _wait_as_asked(self, retry_after_s: float, now_s: float) -> list[News]:
-        believed = min(max(0.0, retry_after_s), LONGEST_RETRY_AFTER_S)
-        self._blocked_until_s = max(self._blocked_until_s, now_s + believed)
-        if believed == retry_after_s:
-            return []
-        message = f"Retry-After of {retry_after_s:g} s is taken as {believed:g} s"
-        return [Disbelieved(self.scope, message)]
-
-    def _cut_rate(self, refused_s: float, now_s: float) -> Learned:
-        """Halve the rate at which calls left when the one that was refused did."""
-        self.stop_starting_slowly()
-        seen = sum(1 for sent_s in self._recent if refused_s - 1.0 < sent_s <= refused_s)
-        self._estimate = max(LEAST_RATE, min(float(seen), self.rate(now_s)))
-        return Learned(self.scope, self._estimate / 2, 1.0, "estimated")
-
-    def _pause(self, now_s: float) -> None:
-        longest = LONGEST_PAUSE_S if self.window is None else self.window.window_s
-        pause_s = min(longest, SHORTEST_PAUSE_S * 2.0 ** min(self._pauses, 16))
-        self._pauses += 1
-        self._blocked_until_s = max(self._blocked_until_s, now_s + pause_s)
+    def of(self, kind: ScopeKind) -> ScopePace:
+        """Return the pace of its scope of that kind; where it has none, of its first."""
+        return next((pace for pace in self.paces if pace.scope.kind is kind), self.paces[0])
 
 
 class Pacer:
-    """The paces of all scopes: a call may leave when every scope it passes allows it."""
+    """The paces of all scopes."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Known) -> None:
+        self._known = known
         self._paces: dict[Scope, ScopePace] = {}
-        self._shares: dict[Scope, float] = {}
-        self._latency_s = 0.05
+        self._tracks: dict[Scope, list[Track]] = {}
+        self._latencies: dict[Scope, Latency] = {}
+        self._refusals: dict[Scope, deque[Refusal]] = {}
+        self._lesson_s: dict[Scope, float] = {}
 
-    def use(self, scopes: tuple[Scope, ...], *, share: float) -> None:
-        """Make scopes known: at most `share` of what each is found to allow will be used."""
+    # What is known before anything is sent
+
+    def track(self, call: Call, scopes: tuple[Scope, ...], *, share: float) -> Track:
+        """Return the track of calls that pass `scopes`; at most `share` of a limit is used.
+
+        Where projects of different shares pass the same scope, the smallest holds.
+        """
+        latency = self._latencies.setdefault(scopes[-1], Latency())
         for scope in scopes:
-            self._shares[scope] = min(share, self._shares.get(scope, 1.0))
-            self._pace(scope).share = self._shares[scope]
+            pace = self._paces.get(scope)
+            if pace is None:
+                pace = self._paces[scope] = ScopePace(scope, share, latency)
+                self._remember(pace)
+            pace.share = min(pace.share, share)
+        paces = tuple(self._paces[scope] for scope in scopes)
+        track = Track(call, scopes, paces, latency, deque(maxlen=_LOG))
+        for scope in scopes:
+            self._tracks.setdefault(scope, []).append(track)
+        for known in self._known.exports if call is Call.START_EXPORT else ():
+            if known.scope in scopes:
+                track.exports = ExportsLimit(known.limit, -math.inf)
+        self._refresh(paces)
+        return track
 
-    def limit(self, scopes: tuple[Scope, ...], requests_per_second: float) -> None:
-        """Obey a ceiling that a person wrote for the project among `scopes`."""
-        self._of(scopes, ScopeKind.PROJECT).limit_to(requests_per_second)
+    def _remember(self, pace: ScopePace) -> None:
+        for known in self._known.limits:
+            if known.scope == pace.scope:
+                pace.remember(known)
 
-    def next_at(self, scopes: tuple[Scope, ...], now_s: float) -> float:
-        """Return when a call that passes `scopes` may leave; any time up to `now_s` means now."""
-        grace_s = 2 * self._latency_s
-        return max(self._pace(scope).next_at(now_s, grace_s) for scope in scopes)
+    def limit(self, track: Track, requests_per_second: float) -> None:
+        """Obey a ceiling that a person wrote for the project of `track`."""
+        pace = track.of(ScopeKind.PROJECT)
+        pace.limit_to(requests_per_second)
+        self._refresh((pace,))
 
-    def sent(self, scopes: tuple[Scope, ...], now_s: float) -> None:
+    def start_slowly(self, tracks: Iterable[Track]) -> None:
+        """Send few calls at once at first, on accounts of whose limits nothing is known."""
+        for track in tracks:
+            pace = track.of(ScopeKind.USER)
+            if not any(one.has_window for one in track.paces):
+                pace.start_slowly()
+                self._refresh((pace,))
+
+    # What leaves
+
+    def next_at(self, track: Track) -> float:
+        """Return when a call may leave; any time that is past means now, infinity on an answer."""
+        at_s = -math.inf
+        for pace in track.binding:
+            pace_s = pace.next_at()
+            if pace_s > at_s:
+                at_s = pace_s
+        if track.exports is not None:
+            at_s = max(at_s, track.exports.allows_at(track.running))
+        return at_s
+
+    def sent(self, track: Track, now_s: float) -> None:
         """Count a call that leaves now."""
-        for scope in scopes:
-            pace = self._pace(scope)
-            if scope.kind is ScopeKind.USER:
-                pace.start_slowly(now_s)
+        track.sent.append(now_s)
+        for pace in track.binding:
             pace.sent(now_s)
+        if track.exports is not None:
+            track.exports.sent(track.running)
+
+    def gap_s(self, track: Track) -> float:
+        """Return the seconds between calls that go evenly, at the tightest limit."""
+        return max((pace.gap_s for pace in track.binding), default=0.0)
+
+    def rate(self, scope: Scope) -> float:
+        """Return the calls a second that a scope is believed to allow us; infinite: no limit."""
+        gap_s = self._paces[scope].gap_s
+        return 1 / gap_s if gap_s else math.inf
+
+    def asks(self, track: Track, now_s: float) -> bool:
+        """Whether a call that leaves now should ask the service for its limits."""
+        return now_s >= track.asks_s
+
+    # What was answered
+
+    def lost(self, track: Track) -> None:
+        """Take note of a call that was not answered: it may have been counted."""
+        for pace in track.binding:
+            pace.answered()
+
+    def never_sent(self, track: Track, sent_s: float) -> None:
+        """Take back a call that never left."""
+        self._forget(track, sent_s)
+        self.lost(track)
 
     def passed(
         self,
-        scopes: tuple[Scope, ...],
+        track: Track,
         limits: tuple[LimitTold, ...],
         sent_s: float,
         now_s: float,
-    ) -> list[News]:
-        """Take note of an answer that was no 429, and of the limits it stated."""
-        self._latency_s += 0.1 * (min(now_s - sent_s, 1.0) - self._latency_s)
-        for scope in scopes:
-            self._pace(scope).passed(sent_s)
-        return self._told(scopes, limits) if limits else []
+        *,
+        running: int = 0,
+    ) -> Sequence[News]:
+        """Take note of an answer that was no 429, and of the limits it stated.
+
+        `running`: exports of the project that ran when the call left, where it started one more.
+        """
+        track.latency.heard(now_s - sent_s)
+        news: list[News] = []
+        for pace in track.binding:
+            if (said := pace.passed(sent_s, now_s)) is not None:
+                news.append(said)
+        if track.call is Call.START_EXPORT:
+            news += self._export_started(track, running)
+        if track.asks_s <= sent_s or limits:
+            news += self._heard(track, limits, sent_s, now_s)
+        return news
 
     def throttled(
-        self, scopes: tuple[Scope, ...], problem: Problem, sent_s: float, now_s: float
+        self, track: Track, problem: Problem, sent_s: float, now_s: float, *, running: int = 0
     ) -> list[News]:
-        """Back off where a 429 came from: the scope it named, else the account as a whole."""
-        by = problem.throttled_by or ScopeKind.USER
-        news = self._told(scopes, problem.heard.limits)
-        told = any(limit.kind is by for limit in problem.heard.limits)
-        news += self._of(scopes, by).throttled(problem.retry_after_s, sent_s, now_s, told=told)
+        """Take note of a 429: back off, and learn from it what can be learned."""
+        track.latency.heard(now_s - sent_s)
+        self._forget(track, sent_s)
+        for pace in track.binding:
+            pace.answered()
+        news: list[News] = []
+        told = self._told(track, problem.heard.limits, sent_s, now_s, news, refused=True)
+        by = problem.throttled_by
+        blamed = track.of(by or ScopeKind.USER)
+        if problem.retry_after_s is not None:
+            news += blamed.wait_as_asked(problem.retry_after_s, now_s)
+        if not blamed.is_lesson(sent_s, now_s):
+            return news  # it left before the last one was heard: one burst is one lesson
+        self._end_starts(track)
+        if by is not None and by in told:
+            explained = blamed.refused(sent_s, now_s)
+        else:
+            explained = self._learn(track, problem, sent_s, now_s, running, news)
+        if not explained:
+            for one in self._tracks[blamed.scope]:
+                one.asks_s = -math.inf
+        blamed.pause(now_s)
+        self._refresh(track.paces)
         return news
 
-    def _told(self, scopes: tuple[Scope, ...], limits: tuple[LimitTold, ...]) -> list[News]:
-        news = [said for told in limits if (said := self._of(scopes, told.kind).told(told))]
-        if any(isinstance(said, Learned) for said in news):
-            self._end_slow_start(scopes)
+    # Limits that are stated
+
+    def _heard(
+        self, track: Track, limits: tuple[LimitTold, ...], sent_s: float, now_s: float
+    ) -> list[News]:
+        """A call that asked was answered: ask again later, if there is somebody to ask."""
+        news: list[News] = []
+        before = track.asks_s
+        if not limits:
+            track.asks_s = math.inf if before == -math.inf else now_s + ASK_AGAIN_S
+            return news
+        if sent_s >= before:
+            track.asks_s = now_s + ASK_AGAIN_S
+        kinds = self._told(track, limits, sent_s, now_s, news, refused=False)
+        for kind in kinds:
+            pace = track.of(kind)
+            if pace.others_seen:
+                track.asks_s = min(track.asks_s, sent_s)
+        if kinds:
+            self._end_starts(track)
+            self._refresh(track.paces)
         return news
 
-    def _end_slow_start(self, scopes: tuple[Scope, ...]) -> None:
-        for scope in scopes:
-            if (pace := self._pace(scope)).is_starting:
-                pace.stop_starting_slowly()
+    def _told(
+        self,
+        track: Track,
+        limits: tuple[LimitTold, ...],
+        sent_s: float,
+        now_s: float,
+        news: list[News],
+        *,
+        refused: bool,
+    ) -> set[ScopeKind]:
+        """Obey statements; return the kinds of scope whose statement is believed."""
+        believed = set()
+        for told in limits:
+            pace = track.of(told.kind)
+            said = pace.told(told, self._sent_of(pace.scope), sent_s, now_s, refused=refused)
+            if said is not None:
+                news.append(said)
+            if not isinstance(said, Disbelieved):
+                believed.add(told.kind)
+        return believed
 
-    def _of(self, scopes: tuple[Scope, ...], kind: ScopeKind) -> ScopePace:
-        for scope in scopes:
-            if scope.kind is kind:
-                return self._pace(scope)
-        return self._pace(scopes[0])
+    # Limits that are found out
 
-    def _pace(self, scope: Scope) -> ScopePace:
-        pace = self._paces.get(scope)
-        if pace is None:
-            pace = self._paces[scope] = ScopePace(scope, self._shares.get(scope, 1.0))
-        return pace
+    def _learn(
+        self,
+        track: Track,
+        problem: Problem,
+        sent_s: float,
+        now_s: float,
+        running: int,
+        news: list[News],
+    ) -> bool:
+        """Find out what refused a call that was not told why; return whether that was known."""
+        starts = track.call is Call.START_EXPORT
+        if starts and track.exports is not None and track.exports.refused(running, now_s):
+            return True
+        user = track.of(ScopeKind.USER)
+        refusals = self._refusals.setdefault(user.scope, deque(maxlen=REFUSALS_KEPT))
+        candidates = self._candidates(track, problem)
+        for pace in candidates:
+            if pace.has_estimate and pace.refused(sent_s, now_s):
+                return True
+        exports = running if starts else None
+        refusals.append(Refusal(sent_s, frozenset(track.scopes), exports))
+        guess = self._guess(track, refusals, candidates)
+        if guess is None:
+            last = refusals[-1]
+            refusals.clear()
+            refusals.append(last)
+            guess = self._guess(track, refusals, candidates)
+        if guess is None:  # nothing of ours was let through: somebody else uses it all
+            return False
+        news += self._take_up(track, guess, candidates, now_s)
+        return False
+
+    def _candidates(self, track: Track, problem: Problem) -> list[ScopePace]:
+        """Return whose limit a refusal may be about: the named one, or whoever has told of none."""
+        if problem.throttled_by is not None:
+            return [track.of(problem.throttled_by)]
+        kinds = (ScopeKind.USER, ScopeKind.API, ScopeKind.PROJECT)
+        paces = list(dict.fromkeys(track.of(kind) for kind in kinds))
+        return [pace for pace in paces if not pace.is_told] or paces[:1]
+
+    def _guess(
+        self, track: Track, refusals: Iterable[Refusal], candidates: list[ScopePace]
+    ) -> Guess | None:
+        return infer(
+            list(refusals),
+            [pace.scope for pace in candidates],
+            calls_of=self._sent_of,
+            exports_of=track.of(ScopeKind.PROJECT).scope,
+            most_exports=track.most_running,
+        )
+
+    def _take_up(
+        self, track: Track, guess: Guess, candidates: list[ScopePace], now_s: float
+    ) -> list[News]:
+        """Go by a guess, in place of the one before."""
+        for pace in candidates:
+            pace.drop_estimate()
+        if not guess.window_s:
+            starts = [one for one in self._tracks[guess.scope] if one.call is Call.START_EXPORT]
+            for one in starts:
+                one.exports = ExportsLimit(guess.limit, now_s)
+            return [Learned(guess.scope, guess.limit, 0.0, "estimated")]
+        for one in self._tracks[track.of(ScopeKind.PROJECT).scope]:
+            one.exports = None
+        pace = self._paces[guess.scope]
+        pace.estimate(guess.limit, guess.window_s, self._sent_of(guess.scope), now_s)
+        return [Learned(guess.scope, guess.limit, guess.window_s, "estimated")]
+
+    def _export_started(self, track: Track, running: int) -> list[News]:
+        track.most_running = max(track.most_running, running)
+        if track.exports is not None and track.exports.started(running):
+            scope = track.of(ScopeKind.PROJECT).scope
+            return [Learned(scope, track.exports.limit, 0.0, "estimated")]
+        return []
+
+    # Bookkeeping
+
+    def _end_starts(self, track: Track) -> None:
+        for pace in track.paces:
+            pace.end_start()
+
+    def _forget(self, track: Track, sent_s: float) -> None:
+        """Take back a call that the service did not count."""
+        if sent_s in track.sent:
+            track.sent.remove(sent_s)
+        for pace in track.binding:
+            pace.forget(sent_s)
+
+    def _sent_of(self, scope: Scope) -> list[float]:
+        """Return when the calls of a scope left that were not refused, in order."""
+        return list(heapq.merge(*(track.sent for track in self._tracks[scope])))
+
+    def _refresh(self, paces: Iterable[ScopePace]) -> None:
+        """Look anew which scopes may hold up which calls."""
+        for pace in paces:
+            for track in self._tracks[pace.scope]:
+                track.binding = tuple(one for one in track.paces if one.binds)

@@ -1,85 +1,130 @@
-"""When a status is worth asking for."""
+"""When a status is worth asking for.
+
+For each export there are two times. The *early* one is for when calls are to spare: the end is
+noticed soon after, and the waits grow with the time that has passed. The *certain* one is for
+when every call is wanted elsewhere: the answer is almost sure to be "completed".
+"""
 
 from __future__ import annotations
 
-import bisect
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collector.engine.durations import Durations
 
 SOONEST_S = 0.5
 """No export is asked about more often than this."""
-LATEST_S = 60.0
-"""None is left unasked for longer."""
-FIRST_ASK_S = 1.0
-GROWTH = 0.4
-"""With nothing known, the next wait as a part of the time since the start."""
-OVERDUE_GROWTH = 0.15
-"""As `GROWTH`, once the time by which it was expected has passed."""
-_SAMPLES = 1000
-_ENOUGH = 5
-_QUANTILES = (0.5, 0.75, 0.9, 0.97)
+FIRST_ASK_S = 5.0
+"""The first exports of a project are asked about after this long, and twice that, and so on."""
+POLLS_ON_AVERAGE = 12
+"""So many calls an export are thought right where it says nothing of its progress."""
+UNLIKELY = 1.645
+"""Five in a hundred exports are shorter than so many spreads below the median."""
+FINE = 10
+"""Percentages in steps of at most so much tell the end by a single look."""
 
 
-@dataclass(slots=True)
-class Durations:
-    """How long completed exports took in this run, in seconds; the latest thousand of them."""
+class Pressure(Enum):
+    """How much an early notice is worth: the gap between two looks, as a part of the time gone."""
 
-    _sorted: list[float] = field(default_factory=list)
-    _order: list[float] = field(default_factory=list)
+    USUAL = math.inf
+    """As wide as `POLLS_ON_AVERAGE` makes it."""
+    PLACES = 0.04
+    """Exports wait for places: a status is worth an export."""
+    LAST = 0.015
+    """The last exports of the run: everything waits for them."""
 
-    def add(self, duration_s: float) -> None:
-        """Remember that an export was found completed after `duration_s`."""
-        if len(self._order) >= _SAMPLES:
-            oldest = self._order.pop(0)
-            del self._sorted[bisect.bisect_left(self._sorted, oldest)]
-        self._order.append(duration_s)
-        bisect.insort(self._sorted, duration_s)
 
-    def next_likely_s(self, elapsed_s: float) -> float | None:
-        """Return the next duration, over `elapsed_s`, at which many were found completed."""
-        if len(self._sorted) < _ENOUGH:
-            return None
-        for quantile in _QUANTILES:
-            likely = self._sorted[int(quantile * (len(self._sorted) - 1))]
-            if likely > elapsed_s:
-                return likely
-        return None
+class Ask(NamedTuple):
+    """When to ask, on the engine's clock."""
+
+    early_s: float
+    certain_s: float
 
 
 @dataclass(slots=True)
 class Progress:
-    """What the answers about one running export have said so far; times on the engine's clock."""
+    """What the answers about one running export have said so far.
+
+    Attributes:
+        started_s: when it began, on the engine's clock.
+        elapsed_s: how long it had run when it was last said not to have completed.
+        low_s, high_s: by its percentages it takes longer than the one, no longer than the other.
+        curious: it is one of the first, and asked about often enough to learn from it.
+        certain_s: on the engine's clock, when it was last thought almost certain to have completed.
+    """
 
     started_s: float
-    asked_s: float | None = None
-    percent: float | None = None
-    percent_s: float = 0.0
-    """When `percent` was first heard."""
+    elapsed_s: float = 0.0
+    low_s: float = 0.0
+    high_s: float = math.inf
+    curious: bool = False
+    certain_s: float = math.inf
 
-    def heard(self, percent: float | None, now_s: float) -> None:
-        """Take note of an answer that said "not yet"."""
-        self.asked_s = now_s
-        if percent is not None and percent != self.percent:
-            self.percent, self.percent_s = percent, now_s
+    def heard(
+        self, percent: float | None, durations: Durations, sent_s: float, now_s: float
+    ) -> None:
+        """Take note of an answer that said "not yet" to a call that left at `sent_s`."""
+        before_s, self.elapsed_s = self.elapsed_s, max(self.elapsed_s, sent_s - self.started_s)
+        if percent is None or not 0 <= percent < 100:  # noqa: PLR2004  # per cent
+            return
+        durations.percentage_seen(percent)
+        if self.elapsed_s > self.high_s and before_s <= self.high_s:
+            durations.percentages_kept(kept=False)
+        most_s = now_s - self.started_s + (now_s - sent_s)
+        low_s = 100 * self.elapsed_s / (percent + durations.resolution)
+        high_s = 100 * most_s / percent if percent else math.inf
+        if low_s < self.high_s and high_s > self.low_s:
+            self.low_s, self.high_s = max(self.low_s, low_s), min(self.high_s, high_s)
+        else:  # not as even as it seemed: the latest word counts
+            self.low_s, self.high_s = low_s, high_s
 
 
-def ask_at(export: Progress, durations: Durations, now_s: float) -> float:
-    """Return when to ask about `export` next, on the engine's clock; it may be now."""
-    since = export.started_s if export.asked_s is None else export.asked_s
-    elapsed_s = since - export.started_s
-    expected_s = _expected_s(export, durations, elapsed_s)
-    if expected_s is not None:
-        wait_s = expected_s - elapsed_s
-    elif export.asked_s is None:
-        wait_s = FIRST_ASK_S
+def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
+    """Return when to ask about `export` next."""
+    elapsed_s = export.elapsed_s
+    least_s = elapsed_s + SOONEST_S
+    if durations.are_percentages_believed and elapsed_s < export.high_s < math.inf:
+        early_s = _by_percentage(export, durations, pressure)
+        certain_s = max(early_s, export.high_s)
+    elif export.curious:
+        early_s = certain_s = max(FIRST_ASK_S, 2 * elapsed_s)
     else:
-        overdue = export.percent is not None and export.percent > 0
-        wait_s = elapsed_s * (OVERDUE_GROWTH if overdue else GROWTH)
-    return max(now_s, since + min(LATEST_S, max(SOONEST_S, wait_s)))
+        early_s = _by_duration(export, durations, pressure)
+        certain_s = max(early_s, durations.certain_s(elapsed_s))
+        export.certain_s = export.started_s + certain_s
+    started_s = export.started_s
+    return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
 
 
-def _expected_s(export: Progress, durations: Durations, elapsed_s: float) -> float | None:
-    """Return the duration at which `export` is expected to complete; None if that has passed."""
-    if export.percent is None or not 0 < export.percent < 100:  # noqa: PLR2004  # per cent
-        return durations.next_likely_s(elapsed_s)
-    expected = (export.percent_s - export.started_s) * 100 / export.percent
-    return expected if expected > elapsed_s else None
+def _by_percentage(export: Progress, durations: Durations, pressure: Pressure) -> float:
+    """Look once more for a nearer estimate, if it is still wide; else when it says the end is."""
+    low_s, high_s = max(export.low_s, export.elapsed_s), export.high_s
+    fine = durations.resolution <= FINE
+    wide = min(1.04 if fine else 1.08, 1 + pressure.value)
+    if high_s <= wide * low_s:
+        return high_s
+    if fine and export.elapsed_s < 0.5 * low_s:
+        return 0.6 * low_s
+    middle_s = math.sqrt(low_s * high_s)
+    step = durations.resolution / 100
+    steps = math.ceil(1.02 * export.elapsed_s / middle_s / step)
+    return middle_s * min(1.0, steps * step)
+
+
+def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> float:
+    """Look when the shortest exports end, then at times that grow by the same factor."""
+    spread = durations.spread
+    elapsed_s = export.elapsed_s
+    if durations.are_percentages_believed and export.low_s > elapsed_s:
+        # Said to be at 0: look when the first step is as likely as not to have been taken.
+        step_s = durations.quantile_s(0.5, export.low_s) * durations.resolution / 100
+        return max(1.1 * elapsed_s, step_s)
+    first_s = durations.median_s * math.exp(-UNLIKELY * spread)
+    if elapsed_s < first_s:
+        return first_s
+    usual = math.exp(UNLIKELY * spread / (POLLS_ON_AVERAGE - 1)) - 1
+    return elapsed_s * (1 + min(usual, pressure.value))

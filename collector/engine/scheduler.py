@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 from collector.engine import events as e
 from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
 from collector.engine.answers import Call, Problem, ProblemKind
-from collector.engine.gates import Circuit, InFlight, Secret
+from collector.engine.deadline import Deadline
+from collector.engine.gates import Circuit, Exports, InFlight, Secret
 from collector.engine.known import Known
 from collector.engine.lanes import Lane
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
+from collector.engine.polling import Pressure
 from collector.engine.state import Phase
 from collector.engine.task import wanted
+from collector.engine.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +33,11 @@ if TYPE_CHECKING:
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Heard, Scope
     from collector.engine.gates import Ceilings
-    from collector.engine.state import RunState, ServerRow
+    from collector.engine.state import ProjectRow, RunState, ServerRow
     from collector.engine.wall import Wall
 
-TURNS_FOR_EXPORTS = 7
-"""While exports wait, one turn in eight goes to downloads and statuses that are due."""
+LAST_SERVERS = 20
+"""So few servers left, and each status is what the whole run waits for."""
 
 
 class Scheduler:
@@ -60,41 +63,52 @@ class Scheduler:
         known: Known | None = None,
     ) -> None:
         self.state = state
-        self._known = known or Known()
         self._ceilings = ceilings
         self._wall = wall
-        self._pacer = Pacer()
+        self._pacer = Pacer(known or Known())
         self._in_flight = InFlight(ceilings)
         self._news = News(wall)
+        self._secrets: dict[str, Secret] = {}
+        self._circuits: dict[str, Circuit] = {}
         self._outcomes = Outcomes(
             state,
-            self._in_flight.secrets,
+            self._secrets,
             self._news,
             max_attempts=ceilings.max_attempts,
             export_s=ceilings.export_s,
             wall=wall,
             rng=random.Random(seed),  # noqa: S311  # spreads calls, keeps no secret
+            known=known or Known(),
         )
         self._out: dict[int, Request] = {}
+        self._posts_out = 0
         self._opened: set[int] = set()
         self._received: set[int] = set()
         self._recording: set[int] = set()
         self._exporting: set[int] = set()
         self._giving_up: list[int] = []
-        self._turn = 0
-        self._turns_for_exports = 0
+        self._is_last = False
         self._reason: str | None = None
         self._lanes: dict[tuple[int, Call], Lane] = {}
         state.changed = list(range(len(state.servers)))  # all are new to this plan
         for row in state.projects:
-            self._in_flight.secrets.setdefault(row.credential, Secret())
-            self._in_flight.circuits.setdefault(row.endpoint, Circuit())
-            for call in Call:
-                lane = Lane(row.project, call, scopes(row.project, call))
-                self._pacer.use(lane.scopes, share=row.share)
-                self._lanes[row.project, call] = lane
-                if row.requests_per_second is not None:
-                    self._pacer.limit(lane.scopes, row.requests_per_second)
+            self._add_lanes(row, scopes)
+        self._all_lanes = list(self._lanes.values())
+        self._pacer.start_slowly([lane.track for lane in self._all_lanes])
+        self._turns = Turns([row.share for row in state.projects])
+        self._deadline = Deadline(ceilings.deadline_s, self._all_lanes, self._pacer)
+
+    def _add_lanes(self, row: ProjectRow, scopes: Callable[[int, Call], tuple[Scope, ...]]) -> None:
+        secret = self._secrets.setdefault(row.credential, Secret())
+        circuit = self._circuits.setdefault(row.endpoint, Circuit())
+        exports = Exports(ceiling=self._ceilings.exports_in_flight.get(row.project, math.inf))
+        for call in Call:
+            track = self._pacer.track(call, scopes(row.project, call), share=row.share)
+            self._lanes[row.project, call] = Lane(
+                row.project, track, secret=secret, circuit=circuit, exports=exports
+            )
+        if row.requests_per_second is not None:
+            self._pacer.limit(track, row.requests_per_second)
 
     # What is due
 
@@ -107,11 +121,8 @@ class Scheduler:
             return Due([], math.inf, finished=not self.posts_under_way)
         actions: list[Action] = [self._give_up(server, now_s) for server in self._giving_up]
         self._giving_up.clear()
-        for lane in self._lanes.values():
-            lane.wake(now_s)
-        while (turn := self._next_lane(now_s)) is not None:
-            actions.append(self._take(turn, now_s))
-        return Due(actions, self._wake_s(now_s), finished=not actions and self._is_finished)
+        wake_s = self._take_turns(now_s, actions)
+        return Due(actions, wake_s, finished=not actions and self._is_finished)
 
     def stop(self, reason: str) -> None:
         """Start nothing any more; `reason` as in `RunEnded`. The first reason stays."""
@@ -125,7 +136,7 @@ class Scheduler:
     @property
     def posts_under_way(self) -> bool:
         """Whether a POST is unanswered, or its answer not yet recorded."""
-        return any(action.call is Call.START_EXPORT for action in self._out.values()) or any(
+        return self._posts_out > 0 or any(
             self.state.servers[server].phase is Phase.REQUESTED for server in self._recording
         )
 
@@ -150,7 +161,10 @@ class Scheduler:
         self._news.clock_jumped(jump_s, now_s)
 
     def _place_changed(self, now_s: float) -> None:
-        for server in dict.fromkeys(self.state.changed):
+        changed = self.state.changed
+        if not changed:
+            return
+        for server in dict.fromkeys(changed) if len(changed) > 1 else changed:
             row = self.state.servers[server]
             self._count_export(row)
             if server in self._out:
@@ -160,111 +174,131 @@ class Scheduler:
                 self._outcomes.forget(server)
             else:
                 self._place(row, now_s)
-        self.state.changed.clear()
+        changed.clear()
+        self._look_for_the_last(now_s)
 
     def _count_export(self, row: ServerRow) -> None:
         runs = row.phase is Phase.REQUESTED or row.phase is Phase.EXPORTING
-        if runs == (row.server in self._exporting):
-            return
+        if runs != (row.server in self._exporting):
+            self._export_counted(row.server, row.project, runs=runs)
+
+    def _export_counted(self, server: int, project: int, *, runs: bool) -> None:
+        lane = self._lanes[project, Call.START_EXPORT]
         if runs:
-            self._exporting.add(row.server)
+            self._exporting.add(server)
+            lane.exports.running += 1
         else:
-            self._exporting.discard(row.server)
-        self._in_flight.exporting(row.project, 1 if runs else -1)
+            self._exporting.discard(server)
+            lane.exports.running -= 1
+        lane.track.running = lane.exports.running
 
     def _place(self, row: ServerRow, now_s: float) -> None:
         call = wanted(row)
         if call is None:
             return
-        project = self.state.projects[row.project]
-        if self._in_flight.secrets[project.credential].refused is not None:
+        lane = self._lanes[row.project, call]
+        if lane.secret.refused is not None:
             self._giving_up.append(row.server)
             return
-        at_s = self._outcomes.not_before_s(row, now_s)
-        self._lanes[row.project, call].put(row.server, 0 if row.first else 1, at_s, now_s)
+        early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+        lane.put(row.server, 0 if row.first else 1, early_s, certain_s, now_s)
+
+    def _pressure(self, lane: Lane) -> Pressure:
+        if self._is_last:
+            return Pressure.LAST
+        starts = self._lanes[lane.project, Call.START_EXPORT]
+        limited = lane.exports.ceiling < math.inf or starts.track.exports is not None
+        return Pressure.PLACES if limited and len(starts) else Pressure.USUAL
+
+    def _look_for_the_last(self, now_s: float) -> None:
+        """Ask about the last exports more often, once they are all that is left."""
+        state = self.state
+        if self._is_last or len(state.servers) - state.collected - state.failed > LAST_SERVERS:
+            return
+        if any(len(lane) for lane in self._all_lanes if lane.call is Call.START_EXPORT):
+            return
+        self._is_last = True
+        for lane in self._all_lanes:
+            if lane.call is Call.ASK_STATUS:
+                for server in lane.empty():
+                    self._place(state.servers[server], now_s)
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
         row = self.state.servers[server]
-        secret = self._in_flight.secrets[self.state.projects[row.project].credential]
+        secret = self._secrets[self.state.projects[row.project].credential]
         self._recording.add(server)
         assert secret.refused is not None  # noqa: S101  # the only way into the list
         return GiveUp(server, self._outcomes.given_up(row, secret.refused, now_s))
 
-    def _next_lane(self, now_s: float) -> Lane | None:
-        """Return the lane whose turn it is; None where none may send now."""
-        best: dict[bool, tuple[int, int, Lane]] = {}
-        export_limited = False
-        for lane in self._lanes.values():
-            rank = lane.rank
-            if rank is None or self._allows_at(lane, now_s) > now_s:
-                continue
-            is_export = lane.call is Call.START_EXPORT
-            export_limited |= is_export and self._in_flight.has_export_limit(lane.project)
-            key = (rank, lane.served, lane)
-            if is_export not in best or key[:2] < best[is_export][:2]:
-                best[is_export] = key
-        if len(best) < 2:  # noqa: PLR2004  # exports and the rest
-            return next((key[2] for key in best.values()), None)
-        if best[True][0] != best[False][0]:
-            return min(best.values(), key=lambda key: key[0])[2]
-        turns = 1 if export_limited else TURNS_FOR_EXPORTS
-        exports = self._turns_for_exports < turns
-        self._turns_for_exports = self._turns_for_exports + 1 if exports else 0
-        return best[exports][2]
+    def _take_turns(self, now_s: float, actions: list[Action]) -> float:
+        """Take what may leave now, in turn; return when there will be more."""
+        wake_s = self._ceilings.deadline_s
+        waiting = []
+        for lane in self._all_lanes:
+            if len(lane):
+                lane.wake(now_s)
+                waiting.append(lane)
+        due = [lane for lane in waiting if lane.rank is not None]
+        tight = self._deadline.is_tight(now_s)
+        while due:
+            due = [lane for lane in due if lane.rank is not None and self._may_leave(lane, now_s)]
+            if due:
+                lane = self._turns.next(due, due_first=tight)
+                actions.append(self._take(lane, now_s))
+        for lane in waiting:
+            if lane.rank is None and lane.is_ready:
+                self._take_eager(lane, now_s, actions)
+        for lane in waiting:
+            wake_s = min(wake_s, lane.wakes_s)
+            if lane.rank is not None:
+                wake_s = min(wake_s, self._allows_at(lane, now_s))
+            elif lane.is_ready:
+                wake_s = min(wake_s, max(lane.eager_s, self._allows_at(lane, now_s)))
+        return wake_s
+
+    def _take_eager(self, lane: Lane, now_s: float, actions: list[Action]) -> None:
+        """Use calls that nobody else wants, evenly."""
+        while lane.is_ready and lane.eager_s <= now_s and self._may_leave(lane, now_s):
+            gap_s = self._pacer.gap_s(lane.track)
+            lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
+            actions.append(self._take(lane, now_s))
+
+    def _may_leave(self, lane: Lane, now_s: float) -> bool:
+        return self._allows_at(lane, now_s) <= now_s
 
     def _allows_at(self, lane: Lane, now_s: float) -> float:
-        project = self.state.projects[lane.project]
-        gate_s = self._in_flight.allows_at(
-            lane.call, lane.project, project.credential, project.endpoint
-        )
-        return gate_s if gate_s > now_s else max(gate_s, self._pacer.next_at(lane.scopes, now_s))
+        gate_s = self._in_flight.allows_at(lane.call, lane.secret, lane.circuit, lane.exports)
+        return gate_s if gate_s > now_s else max(gate_s, self._pacer.next_at(lane.track))
 
     def _take(self, lane: Lane, now_s: float) -> Request:
         server = lane.take()
         row = self.state.servers[server]
-        project = self.state.projects[row.project]
-        self._turn += 1
-        lane.served = self._turn
-        self._pacer.sent(lane.scopes, now_s)
-        self._in_flight.left(lane.call, project.credential, project.endpoint)
+        action = self._action(lane, row, now_s)
+        self._pacer.sent(lane.track, now_s)
+        self._in_flight.left(lane.call, lane.secret, lane.circuit)
         if lane.call is Call.START_EXPORT:
-            self._count_export_requested(server, row.project)
-        action = self._action(lane.call, row, now_s)
+            # Counted before its intent is applied, so that one moment cannot start too many.
+            self._export_counted(server, row.project, runs=True)
+            self._posts_out += 1
         self._out[server] = action
         self._news.count(row.project)
         return action
 
-    def _count_export_requested(self, server: int, project: int) -> None:
-        """Count it before its intent is applied, so that one moment cannot start too many."""
-        self._exporting.add(server)
-        self._in_flight.exporting(project, 1)
-
-    def _action(self, call: Call, row: ServerRow, now_s: float) -> Request:
-        if call is Call.START_EXPORT:
+    def _action(self, lane: Lane, row: ServerRow, now_s: float) -> Request:
+        asks = self._pacer.asks(lane.track, now_s)
+        if lane.call is Call.START_EXPORT:
             intent = e.ExportRequested(at=self._wall.stamp(now_s), server=row.server)
-            return StartExport(row.server, now_s, intent)
+            return StartExport(row.server, now_s, asks, lane.exports.running, intent)
         export_id = row.export.id if row.export is not None else ""
-        if call is Call.ASK_STATUS:
-            return AskStatus(row.server, now_s, export_id)
-        return FetchArchive(row.server, now_s, export_id)
-
-    def _wake_s(self, now_s: float) -> float:
-        wake_s = self._ceilings.deadline_s
-        for lane in self._lanes.values():
-            wake_s = min(wake_s, lane.wakes_s)
-            if lane.rank is not None:
-                wake_s = min(wake_s, self._allows_at(lane, now_s))
-        return wake_s
+        if lane.call is Call.ASK_STATUS:
+            return AskStatus(row.server, now_s, asks, export_id)
+        return FetchArchive(row.server, now_s, asks, export_id)
 
     @property
     def _is_finished(self) -> bool:
         if self._out or self._recording or self._giving_up:
             return False
-        return not any(
-            len(lane)
-            and not self._in_flight.circuits[self.state.projects[lane.project].endpoint].given_up
-            for lane in self._lanes.values()
-        )
+        return not any(len(lane) and not lane.circuit.given_up for lane in self._all_lanes)
 
     # What an answer means
 
@@ -287,20 +321,23 @@ class Scheduler:
         events, when they have been applied.
         """
         self._place_changed(now_s)  # its own intent is seen while it still is under way
-        self._out.pop(action.server, None)
-        row = self.state.servers[action.server]
-        if action.server in self._opened:
-            self._opened.discard(action.server)
+        server = action.server
+        self._out.pop(server, None)
+        row = self.state.servers[server]
+        if server in self._opened:
+            self._opened.discard(server)
         else:
             problem = answer if isinstance(answer, Problem) else None
             self._learn(action, problem, answer.heard, now_s)
         if action.call is Call.FETCH_ARCHIVE:
-            self._in_flight.download_ended(received=action.server in self._received)
-            self._received.discard(action.server)
+            self._in_flight.download_ended(received=server in self._received)
+            self._received.discard(server)
+        elif action.call is Call.START_EXPORT:
+            self._posts_out -= 1
         events = self._outcomes.follow(action, row, answer, now_s)
-        self._empty_lanes_of_refused(self.state.projects[row.project].credential)
+        self._empty_lanes_of_refused(self._lanes[row.project, action.call].secret)
         if events:
-            self._recording.add(action.server)
+            self._recording.add(server)
         else:
             self._place(row, now_s)
         return events
@@ -308,38 +345,44 @@ class Scheduler:
     def _learn(self, action: Request, problem: Problem | None, heard: Heard, now_s: float) -> None:
         """Take note of what an answer tells about limits, secrets, endpoints and clocks."""
         row = self.state.servers[action.server]
-        project = self.state.projects[row.project]
-        self._in_flight.came_back(action.call, project.credential, project.endpoint)
-        circuit = self._in_flight.circuits[project.endpoint]
+        lane = self._lanes[row.project, action.call]
+        self._in_flight.came_back(action.call, lane.secret, lane.circuit)
+        circuit = lane.circuit
         if problem is not None and problem.kind is ProblemKind.NOT_SENT:
+            self._pacer.never_sent(lane.track, action.sent_s)
             self._news.uncount(row.project)
             if circuit.failed(action.sent_s, now_s):
-                self._news.endpoint_down(project.endpoint, problem.message, now_s)
+                endpoint = self.state.projects[row.project].endpoint
+                self._news.endpoint_down(endpoint, problem.message, now_s)
             return
         if problem is None or problem.http_status is not None:
             if circuit.reached():
-                self._news.endpoint_back(project.endpoint, now_s)
-            self._hear_limits(action, problem, heard, now_s)
-        secret = self._in_flight.secrets[project.credential]
-        secret.heard(problem, action.sent_s, now_s)
+                self._news.endpoint_back(self.state.projects[row.project].endpoint, now_s)
+            self._hear_limits(action, lane, problem, heard, now_s)
+        else:
+            self._pacer.lost(lane.track)
+        lane.secret.heard(problem, action.sent_s, now_s)
         if heard.clock_offset_s is not None:
             self._news.clock_offset(heard.clock_offset_s)
 
     def _hear_limits(
-        self, action: Request, problem: Problem | None, heard: Heard, now_s: float
+        self, action: Request, lane: Lane, problem: Problem | None, heard: Heard, now_s: float
     ) -> None:
-        lane = self._lanes[self.state.servers[action.server].project, action.call]
+        running = action.running if isinstance(action, StartExport) else 0
         if problem is not None and problem.kind is ProblemKind.THROTTLED:
             self._news.throttled(lane.project)
-            news = self._pacer.throttled(lane.scopes, problem, action.sent_s, now_s)
+            news = self._pacer.throttled(lane.track, problem, action.sent_s, now_s, running=running)
         else:
-            news = self._pacer.passed(lane.scopes, heard.limits, action.sent_s, now_s)
-        self._news.paced(news, now_s)
+            news = self._pacer.passed(
+                lane.track, heard.limits, action.sent_s, now_s, running=running
+            )
+        if news:
+            self._news.paced(news, now_s)
 
-    def _empty_lanes_of_refused(self, credential: str) -> None:
+    def _empty_lanes_of_refused(self, secret: Secret) -> None:
         """Whatever waits for a call with a refused secret is given up without one."""
-        if self._in_flight.secrets[credential].refused is None:
+        if secret.refused is None:
             return
-        for lane in self._lanes.values():
-            if self.state.projects[lane.project].credential == credential:
+        for lane in self._all_lanes:
+            if lane.secret is secret:
                 self._giving_up += lane.empty()

@@ -1,0 +1,118 @@
+"""What refusals that tell nothing tell all the same: whose limit it is, how many, in what time.
+
+Every call that was let through says "fewer than N were counted", every one that was refused "N
+were". So a guess of who shares a limit and how long its window is has a bound from either side,
+and is dropped when the two contradict each other. Of the guesses that are left the one with the
+shortest window is taken, since it is the one that is tested soonest. A limit on exports that run
+at once is one more guess: it refuses exports alone, at any rate.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from collector.engine.answers import Scope
+
+WINDOWS_S = (1.0, 3.0, 10.0, 60.0, 600.0, 3600.0)
+"""Windows that are thought of: limits are given by the second, the minute and the hour."""
+TOLERANCE = 0.15
+"""Counts are of calls that leave, and those that arrive differ by so much."""
+EXPORTS_AFTER_WINDOWS = 1
+"""After so many windows were ruled out, a limit on exports that run at once is thought of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call that was refused without a reason.
+
+    Attributes:
+        sent_s: when it left.
+        scopes: those it passed.
+        exports: how many exports ran in its project, if it was to start one more; else None.
+    """
+
+    sent_s: float
+    scopes: frozenset[Scope]
+    exports: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The explanation taken: `limit` calls in `window_s`; 0 seconds: exports that run at once."""
+
+    scope: Scope
+    limit: int
+    window_s: float
+
+
+def infer(
+    refusals: Sequence[Refusal],
+    candidates: Iterable[Scope],
+    *,
+    calls_of: Callable[[Scope], list[float]],
+    exports_of: Scope,
+    most_exports: int,
+) -> Guess | None:
+    """Return the first guess that no answer contradicts; None if there is none.
+
+    Args:
+        refusals: the latest ones; the last is the one to be explained.
+        candidates: scopes that may share the limit, the likeliest first.
+        calls_of: when calls of a scope left that were let through, in order.
+        exports_of: whose exports are counted.
+        most_exports: the most exports that ran when one more was let through.
+    """
+    scopes = list(candidates)
+    calls = {scope: calls_of(scope) for scope in scopes}
+    for number, window_s in enumerate(WINDOWS_S):
+        if number == EXPORTS_AFTER_WINDOWS and (guess := _exports(refusals, exports_of)):
+            if most_exports <= _at_most(guess.limit):
+                return guess
+        for scope in scopes:
+            guess = _window(refusals, scope, calls[scope], window_s)
+            if guess is not None:
+                return guess
+    return None
+
+
+def _exports(refusals: Sequence[Refusal], scope: Scope) -> Guess | None:
+    counts = [refusal.exports for refusal in refusals if scope in refusal.scopes]
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts) or not known or min(known) < 1:
+        return None
+    return Guess(scope, min(known), 0.0)
+
+
+def _window(
+    refusals: Sequence[Refusal], scope: Scope, calls: list[float], window_s: float
+) -> Guess | None:
+    counts = [
+        _count(calls, refusal.sent_s, window_s) for refusal in refusals if scope in refusal.scopes
+    ]
+    limit = min(counts, default=0)
+    if limit < 1:
+        return None
+    since_s = min(refusal.sent_s for refusal in refusals) - window_s
+    most = max(
+        (
+            number - bisect.bisect_right(calls, sent_s - window_s)
+            for number, sent_s in enumerate(calls)
+            if sent_s > since_s
+        ),
+        default=0,
+    )
+    return Guess(scope, limit, window_s) if most <= _at_most(limit) else None
+
+
+def _count(calls: list[float], at_s: float, window_s: float) -> int:
+    return bisect.bisect_right(calls, at_s) - bisect.bisect_right(calls, at_s - window_s)
+
+
+def _at_most(limit: int) -> float:
+    """Return how many calls may seem to have been let through where `limit` are."""
+    return limit * (1 + TOLERANCE) + 1

@@ -1,0 +1,37 @@
+"""How long a call takes there and back, and by how much that varies."""
+
+from __future__ import annotations
+
+LONGEST_S = 30.0
+_MEMORY = 32
+_DEVIATIONS = 3.0
+
+
+class Latency:
+    """The round trips to an endpoint; the latest thirty or so count.
+
+    Attributes:
+        mean_s: of one round trip.
+        uneven_s: by how much later than another a call may arrive that left at the same time.
+    """
+
+    __slots__ = ("_deviation_s", "_heard", "mean_s", "uneven_s")
+
+    def __init__(self) -> None:
+        self.mean_s = 0.05
+        self._deviation_s = 0.005
+        self._heard = 0
+        self.uneven_s = _DEVIATIONS * self._deviation_s
+
+    def heard(self, took_s: float) -> None:
+        """Take note of a round trip."""
+        took_s = min(max(0.0, took_s), LONGEST_S)
+        self._heard += 1
+        if self._heard == 1:
+            self.mean_s, self._deviation_s = took_s, took_s / 10
+        else:
+            weight = 1 / min(self._heard, _MEMORY)
+            error = took_s - self.mean_s
+            self.mean_s += weight * error
+            self._deviation_s += weight * (abs(error) - self._deviation_s)
+        self.uneven_s = _DEVIATIONS * self._deviation_s

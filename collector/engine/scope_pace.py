@@ -1,0 +1,323 @@
+"""The pace of one scope: what is known of its limit, and what is waited for."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.engine.answers import Scope  # noqa: TC001  # named in the dataclasses below
+from collector.engine.start import Start
+from collector.engine.steering import Steering
+from collector.engine.windows import Ceiling, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.engine.answers import LimitTold
+    from collector.engine.known import KnownLimit
+    from collector.engine.latency import Latency
+
+LONGEST_RETRY_AFTER_S = 900.0
+INSTEAD_OF_RETRY_AFTER_S = 60.0
+"""What is waited where a service asks for longer than can be meant."""
+FASTEST = 10_000.0
+"""Calls a second; whoever states more states no limit."""
+LONGEST_WINDOW_S = 86_400.0
+SHORTEST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 60.0
+ROOM_BEFORE_A_TEST = 0.2
+"""A guess is tested when this part of its window is free, so that its answer is no near thing."""
+DOUBTS = 6
+"""So many refusals that come too early, one soon after the other, end an estimate that held."""
+IGNORED_S = 60.0
+"""How long headers are ignored that a refusal has refuted; twice as long each time."""
+FEW_OTHERS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What is newly held to be true of a scope: `limit` calls in `window_s`.
+
+    0 seconds stand for exports that run at once. `source` is as in `events.LimitLearned`.
+    """
+
+    scope: Scope
+    limit: float
+    window_s: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disbelieved:
+    """Something the service said of a scope that cannot be meant so."""
+
+    scope: Scope
+    message: str
+
+
+News = Learned | Disbelieved
+
+
+class ScopePace:
+    """What is known of one scope, and when its next call may leave."""
+
+    __slots__ = (
+        "_blocked_until_s", "_ceiling", "_confirmed", "_doubts", "_ignored_until_s", "_latency",
+        "_lesson_s", "_pauses", "_refuted", "_source", "_start", "_steering", "_window",
+        "others_seen", "scope", "share",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, share: float, latency: Latency) -> None:
+        self.scope = scope
+        self.share = share
+        self.others_seen = False
+        self._latency = latency
+        self._ceiling: Ceiling | None = None
+        self._window: Window | None = None
+        self._steering: Steering | None = None
+        self._source = ""
+        self._start: Start | None = None
+        self._blocked_until_s = -math.inf
+        self._lesson_s = -math.inf
+        self._pauses = 0
+        self._confirmed = False
+        self._doubts = 0
+        self._refuted = 0
+        self._ignored_until_s = -math.inf
+
+    @property
+    def binds(self) -> bool:
+        """Whether this scope may hold up a call."""
+        held = self._blocked_until_s > -math.inf
+        known = self._window is not None or self._ceiling is not None
+        return held or known or self._start is not None
+
+    @property
+    def has_window(self) -> bool:
+        """Whether a limit of this scope is known, told or not."""
+        return self._window is not None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the service stated this scope's limit in this run."""
+        return self._steering is not None and self._steering.told
+
+    @property
+    def has_estimate(self) -> bool:
+        """Whether a limit is taken to be there that nobody stated."""
+        return self._steering is not None and not self._steering.told
+
+    @property
+    def gap_s(self) -> float:
+        """Seconds between calls that go evenly; 0 where no limit is known."""
+        gap_s = 0.0
+        if self._window is not None:
+            gap_s = self._window.window_s / self._window.allowed
+        if self._ceiling is not None:
+            gap_s = max(gap_s, self._ceiling.gap_s)
+        return gap_s
+
+    # What leaves
+
+    def next_at(self) -> float:
+        """Return when this scope allows its next call; infinite: when an answer has come."""
+        at_s = self._blocked_until_s
+        if self._window is not None and (fits_s := self._window.next_at()) > at_s:
+            at_s = fits_s
+        if self._ceiling is not None:
+            at_s = max(at_s, self._ceiling.next_at())
+        if self._start is not None and not self._start.allows_one_more:
+            return math.inf
+        return at_s
+
+    def sent(self, now_s: float) -> None:
+        """Count a call that leaves now."""
+        if self._window is not None:
+            self._window.sent(now_s)
+            if self._steering is not None and self._steering.probes:
+                self._steering.probe_left(now_s)
+        if self._ceiling is not None:
+            self._ceiling.sent(now_s)
+        if self._start is not None:
+            self._start.sent()
+
+    # What was answered
+
+    def passed(self, sent_s: float, now_s: float) -> News | None:
+        """Take note that a call sent at `sent_s` was let through."""
+        if self._start is not None:
+            self._start.passed(self._latency.mean_s)
+            if self._start.over:
+                self._start = None
+        if sent_s > self._lesson_s:
+            self._pauses = 0
+        steering = self._steering
+        if steering is None:
+            return None
+        if self._doubts and steering.settled(now_s):
+            self._doubts, self._confirmed = 0, True
+        elif not self._confirmed and steering.settled(now_s):
+            self._confirmed = True
+        if not steering.passed(sent_s, now_s, self._latency.mean_s):
+            return None
+        self._source = "estimated"
+        return Learned(self.scope, steering.limit, steering.window.window_s, "estimated")
+
+    def answered(self) -> None:
+        """Take note that a call is no longer under way, and was not let through."""
+        if self._start is not None:
+            self._start.answered()
+
+    def forget(self, sent_s: float) -> None:
+        """Take back a call that the service did not count."""
+        if self._window is not None:
+            self._window.forget(sent_s)
+
+    def is_lesson(self, sent_s: float, now_s: float) -> bool:
+        """Whether a refusal is news: its call left after the last one was heard of."""
+        if sent_s <= self._lesson_s:
+            return False
+        self._lesson_s = now_s
+        return True
+
+    def refused(self, sent_s: float, now_s: float) -> bool:
+        """Take note of a refusal; return whether what is known of this scope explains it."""
+        if self._steering is None:
+            return False
+        if self._steering.refused(sent_s, now_s):
+            return True
+        self._doubts += 1
+        self.others_seen = True
+        return not self._steering.told and self._confirmed and self._doubts <= DOUBTS
+
+    def pause(self, now_s: float) -> None:
+        """Wait after refusals that nothing came between, ever longer; never for ever."""
+        self._pauses += 1
+        if self._pauses > 1:
+            pause_s = min(LONGEST_PAUSE_S, SHORTEST_PAUSE_S * 2.0 ** min(self._pauses - 2, 16))
+            self._blocked_until_s = max(self._blocked_until_s, now_s + pause_s)
+        else:
+            self._blocked_until_s = max(self._blocked_until_s, now_s)
+
+    def wait_as_asked(self, retry_after_s: float, now_s: float) -> list[News]:
+        """Obey a Retry-After, if it can be meant."""
+        if 0.0 <= retry_after_s <= LONGEST_RETRY_AFTER_S:
+            self._blocked_until_s = max(self._blocked_until_s, now_s + retry_after_s)
+            return []
+        instead_s = INSTEAD_OF_RETRY_AFTER_S if retry_after_s > LONGEST_RETRY_AFTER_S else 0.0
+        self._blocked_until_s = max(self._blocked_until_s, now_s + instead_s)
+        message = f"Retry-After of {retry_after_s:g} s is taken as {instead_s:g} s"
+        return [Disbelieved(self.scope, message)]
+
+    # What is known
+
+    def limit_to(self, requests_per_second: float) -> None:
+        """Obey a limit that a person wrote."""
+        limit = max(1, math.floor(requests_per_second))
+        self._ceiling = Ceiling(limit, limit / requests_per_second)
+
+    def start_slowly(self) -> None:
+        """Send few calls at once at first, since nothing is known."""
+        if self._start is None:
+            self._start = Start()
+
+    def end_start(self) -> None:
+        """Something is known now: about this scope, or one that its calls pass as well."""
+        self._start = None
+
+    def told(
+        self,
+        told: LimitTold,
+        sent: Sequence[float],
+        sent_s: float,
+        now_s: float,
+        *,
+        refused: bool,
+    ) -> News | None:
+        """Obey a statement, if it can be meant so; return what is new about it.
+
+        Args:
+            told: the statement.
+            sent: when calls of this scope left, in order.
+            sent_s: when the call left whose answer states it.
+            now_s: now.
+            refused: whether that answer was a refusal; a header's word counts for less.
+        """
+        believable = told.limit >= 1 and 0 < told.window_s <= LONGEST_WINDOW_S
+        if not believable or told.limit > FASTEST * max(1.0, told.window_s):
+            return Disbelieved(
+                self.scope, f"a limit of {told.limit} calls in {told.window_s:g} s is not believed"
+            )
+        window, steering = self._window, self._steering
+        if window is not None and steering is not None:
+            if steering.told and (steering.limit, window.window_s) == (told.limit, told.window_s):
+                self._heed_others(steering, told, sent_s, refused=refused)
+                return None
+            faster = told.limit / told.window_s > steering.limit / window.window_s
+            if refused and not faster and self._source == "headers":
+                self._ignored_until_s = now_s + IGNORED_S * (2.0**self._refuted - 1)
+                self._refuted = min(self._refuted + 1, 10)
+            if not refused and faster and now_s < self._ignored_until_s:
+                return Disbelieved(
+                    self.scope,
+                    f"headers that state {told.limit} calls in {told.window_s:g} s contradict "
+                    "the refusals, and are not believed",
+                )
+        lowered = steering is not None and told.limit < steering.limit
+        self._take(told.limit, told.window_s, sent, now_s, even=False, told=True)
+        self._source = "words" if refused else "headers"
+        if refused and self._steering is not None:
+            self._steering.doubt_statement(lowered=lowered, now_s=now_s)
+        return Learned(self.scope, told.limit, told.window_s, "told")
+
+    def _heed_others(
+        self, steering: Steering, told: LimitTold, sent_s: float, *, refused: bool
+    ) -> None:
+        """Make use of how many calls the service says are left in the window."""
+        if told.remaining is None or refused:
+            return
+        others = told.limit - told.remaining - steering.window.count_at(sent_s)
+        self.others_seen = others > max(1.0, FEW_OTHERS * told.limit)
+        if self.others_seen:
+            steering.others_use(others)
+        else:
+            steering.use_all()
+
+    def estimate(self, limit: float, window_s: float, sent: Sequence[float], now_s: float) -> None:
+        """Go by a guess, and wait until testing it decides something."""
+        self._take(limit, window_s, sent, now_s, even=True, told=False)
+        self._source = "estimated"
+        since = bisect.bisect_right(sent, now_s - window_s)
+        counted = sent[since:]
+        if counted:
+            free = min(len(counted) - 1, int(ROOM_BEFORE_A_TEST * limit))
+            self._blocked_until_s = max(self._blocked_until_s, counted[free] + window_s)
+
+    def remember(self, known: KnownLimit) -> None:
+        """Begin with what an earlier run has learned."""
+        even = known.source != "told"
+        self._take(known.limit, known.window_s, (), -math.inf, even=even, told=False)
+        self._source = "remembered"
+
+    def drop_estimate(self) -> None:
+        """Another explanation is gone by now."""
+        if self.has_estimate:
+            self._window = self._steering = None
+
+    def _take(
+        self,
+        limit: float,
+        window_s: float,
+        sent: Sequence[float],
+        now_s: float,
+        *,
+        even: bool,
+        told: bool,
+    ) -> None:
+        since = bisect.bisect_right(sent, now_s - window_s)
+        window = Window(limit, window_s, sent[since:], even=even, latency=self._latency)
+        self._window = window
+        self._steering = Steering(window, limit, share=self.share, told=told, now_s=now_s)
+        self._confirmed, self._doubts = False, 0

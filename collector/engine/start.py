@@ -1,0 +1,49 @@
+"""How a run begins on an account of whose limits nothing is known."""
+
+from __future__ import annotations
+
+FEWEST = 2
+"""Calls under way at once, at first: more of them would be refused together."""
+PER_SECOND = 5.0
+"""Over a long way, as many more as make this rate."""
+CAREFUL_CALLS = 256
+"""So many calls go carefully: most limits that there are lie below."""
+DOUBLING_CALLS = 64
+MOST = 256
+
+
+class Start:
+    """Few calls under way at first; more and more once many were let through."""
+
+    __slots__ = ("_most", "_passed", "_under_way")
+
+    def __init__(self) -> None:
+        self._most = FEWEST
+        self._passed = 0
+        self._under_way = 0
+
+    @property
+    def allows_one_more(self) -> bool:
+        """Whether one more call may be under way."""
+        return self._under_way < self._most
+
+    @property
+    def over(self) -> bool:
+        """Whether so many calls were let through that nothing seems to bind."""
+        return self._most >= MOST
+
+    def sent(self) -> None:
+        """Count a call that leaves."""
+        self._under_way += 1
+
+    def answered(self) -> None:
+        """Count a call that is no longer under way."""
+        self._under_way = max(0, self._under_way - 1)
+
+    def passed(self, latency_s: float) -> None:
+        """Count a call that was let through after a round trip of about `latency_s`."""
+        self.answered()
+        self._passed += 1
+        doublings = max(0, self._passed - CAREFUL_CALLS) // DOUBLING_CALLS
+        fewest = max(FEWEST, round(PER_SECOND * latency_s))
+        self._most = min(MOST, fewest * 2 ** min(doublings, 8))

@@ -1,0 +1,219 @@
+"""How much of a limit is used: all of our share, less what others take, and now and then a try.
+
+What a scope allows is never known for good. Others may use part of it, and it may be changed. So a
+window is steered: a refusal that comes too early lowers what is used to what was let through, and
+from time to time a little more is tried, for one window. What is let through is used from then on.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collector.engine.windows import Window
+
+NEAR = 0.85
+"""A refusal with this part of what was allowed under way is put down to calls that crossed."""
+WINDOWS_BETWEEN_TRIES = 3
+CALLS_BETWEEN_TRIES = 250
+"""At a limit that is believed, so many calls go between two tries at more: each may be refused."""
+TRIES_BEFORE_DOUBLING = 4
+LONGEST_BETWEEN_TRIES_S = 30.0
+PROBE_AFTER_CALLS = 1500
+"""A limit that was stated by a refusal alone is exceeded by one call in so many."""
+PROBE_AFTER_LOWERING = 100
+"""The same, where it was stated to be lower than before: what was lowered may be raised again."""
+FAILURES_BELIEVED = 8
+"""So many failed tries in a row, and what an estimate is below its limit is taken to be the limit."""
+
+
+class Steering:
+    """Steers the window of one scope.
+
+    Attributes:
+        limit: what the scope is believed to allow in a window, to all who share it.
+        told: whether the service stated that; then more is not tried, but for single calls where
+            it may have stated it long ago.
+        probes: whether one call over the limit is to leave: to be told of a limit that was raised.
+        tries: tries at more that were refused, one after the other.
+    """
+
+    __slots__ = (
+        "_cap", "_next_try_s", "_probe_s", "_probe_wait", "_proven", "_settled_s", "_share",
+        "_step", "_trying_s", "limit", "probes", "told", "tries", "window",
+    )  # fmt: skip
+
+    def __init__(
+        self, window: Window, limit: float, *, share: float, told: bool, now_s: float
+    ) -> None:
+        self.window = window
+        self.limit = limit
+        self.told = told
+        self.tries = 0
+        self.probes = False
+        self._probe_s: float | None = None
+        self._probe_wait = math.inf
+        self._share = share
+        self._step = 0.0
+        self._trying_s: float | None = None
+        self._settled_s = now_s
+        self._believe(limit)
+        self._proven = self._cap
+        self._next_try_s = math.inf if told else now_s + self._apart_s
+        self._use(self._proven)
+
+    @property
+    def used(self) -> float:
+        """How many calls of ours are let into a window."""
+        return self._proven
+
+    def settled(self, now_s: float) -> bool:
+        """Whether the limit has held for a few windows."""
+        return now_s - self._settled_s > WINDOWS_BETWEEN_TRIES * self.window.window_s
+
+    def passed(self, sent_s: float, now_s: float, latency_s: float) -> bool:
+        """Take note that a call was let through; return whether that raised what is believed."""
+        self.window.passed()
+        if self.told and self._proven >= self._cap:
+            return self._probe_wait < math.inf and self._probe(sent_s, now_s)
+        if self._trying_s is not None:
+            over_s = self._trying_s + self.window.window_s + 2 * latency_s
+            return now_s >= over_s and self._is_used(now_s) and self._succeed(now_s)
+        if now_s >= self._next_try_s and self._is_used(now_s):
+            self._try(now_s)
+        return False
+
+    def refused(self, sent_s: float, now_s: float) -> bool:
+        """Take note of a refusal; return whether what is believed explains it."""
+        count = self.window.count_at(sent_s)
+        if self._probe_s is not None and sent_s >= self._probe_s:
+            self._probe_s = None
+            self._probe_wait *= 1.5
+            self._next_try_s = now_s + self._probe_wait
+            if count >= NEAR * self._proven - 1:
+                return True
+        if self._trying_s is not None:
+            self._fail(count, now_s)
+            return True
+        if count >= NEAR * self._proven - 1:
+            self._crossed(count)
+            return True
+        self._proven = max(1.0, float(count))
+        self._settled_s = now_s
+        self._step = 0.0
+        self._next_try_s = now_s + WINDOWS_BETWEEN_TRIES * self.window.window_s
+        self._use(self._proven)
+        return False
+
+    def doubt_statement(self, *, lowered: bool, now_s: float) -> None:
+        """The limit was stated by a refusal alone: find out, rarely, whether it was raised since."""
+        calls = PROBE_AFTER_LOWERING if lowered else PROBE_AFTER_CALLS
+        self._probe_wait = calls * self.window.window_s / max(1.0, self._cap)
+        self._next_try_s = now_s + self._probe_wait
+
+    def probe_left(self, now_s: float) -> None:
+        """Take note that the one call over the limit may have left."""
+        if self.window.count_at(now_s) > self.limit:
+            self.probes, self._probe_s = False, now_s
+            self._use(self._proven)
+
+    def _probe(self, sent_s: float, now_s: float) -> bool:
+        """Let one call over a statement now and then; if it is let through, that is outdated."""
+        if self._probe_s is not None:
+            if sent_s == self._probe_s:
+                self.told, self._probe_s = False, None
+                self._step = 1.0
+                self._believe(self.limit + 1)
+                self._proven = self._cap
+                self._next_try_s = now_s
+                self.window.even = True
+                self._use(self._proven)
+                return True
+        elif not self.probes and now_s >= self._next_try_s:
+            self.probes = True
+            self._use(self.limit + 1)
+        return False
+
+    def others_use(self, calls: float) -> None:
+        """The service said how many calls of others it has counted in the present window."""
+        self._trying_s = None
+        self._proven = min(self._cap, max(1.0, self.limit - calls))
+        self._next_try_s = math.inf
+        self._use(self._proven)
+
+    def use_all(self) -> None:
+        """Nobody else is using the limit: use all of our share."""
+        self._trying_s = None
+        self._proven = self._cap
+        self._use(self._proven)
+
+    @property
+    def _apart_s(self) -> float:
+        """Seconds between two tries at more than is believed."""
+        window_s = self.window.window_s
+        calls_s = CALLS_BETWEEN_TRIES * window_s / max(1.0, self._cap)
+        return max(WINDOWS_BETWEEN_TRIES * window_s, calls_s)
+
+    def _believe(self, limit: float) -> None:
+        self.limit = limit
+        whole = self.told or self._share < 1.0
+        self._cap = max(1.0, math.floor(self._share * limit + 1e-9) if whole else limit)
+
+    def _use(self, calls: float) -> None:
+        self.window.allowed = calls
+
+    def _is_used(self, now_s: float) -> bool:
+        return self.window.count_at(now_s) >= 0.8 * self.window.allowed - 1
+
+    def _try(self, now_s: float) -> None:
+        """Let a little more into one window."""
+        self._trying_s = now_s
+        if self._proven < self._cap:
+            self._step = max(1.0, 0.05 * self._cap)
+            self._use(min(self._cap, self._proven + self._step))
+        else:
+            self._step = max(1.0, 0.02 * self.limit, 2 * self._step)
+            self._use(self.limit + self._step)
+
+    def _succeed(self, now_s: float) -> bool:
+        """More was let through for a whole window: use it; try yet more at once."""
+        self._trying_s = None
+        self.tries = 0
+        raised = self._proven >= self._cap
+        if raised:
+            self._believe(self.limit + self._step)
+        self._proven = self._cap
+        self._use(self._proven)
+        self._next_try_s = math.inf if self.told else now_s + (0.0 if raised else self._apart_s)
+        return raised
+
+    def _fail(self, count: int, now_s: float) -> None:
+        """More was tried and refused: go back to what was let through before."""
+        self._trying_s = None
+        at_limit = self._proven >= self._cap
+        # What was let through is proven, however the try ended.
+        if at_limit and not self.told and self.limit < count < self.limit + self._step:
+            self._believe(float(count))
+            self._proven = self._cap
+        self._step = 0.0
+        self.tries += 1
+        if not at_limit and not self.told and self.tries >= FAILURES_BELIEVED:
+            self._believe(self._proven / self._share)
+            self._proven, at_limit, self.tries = self._cap, True, 0
+        if at_limit:
+            wait_s = self._apart_s
+        else:
+            wait_s = WINDOWS_BETWEEN_TRIES * self.window.window_s
+            wait_s *= 2.0 ** max(0, self.tries - TRIES_BEFORE_DOUBLING)
+            wait_s = min(wait_s, max(LONGEST_BETWEEN_TRIES_S, 3 * self.window.window_s))
+        self._next_try_s = now_s + wait_s
+        self._use(self._proven)
+
+    def _crossed(self, count: int) -> None:
+        """Calls crossed on their way: keep them a little further apart."""
+        self.window.crossed()
+        if not self.told and count < self._proven:
+            self._believe((self._proven + count) / 2 / self._share)
+            self._proven = self._cap
+            self._use(self._proven)
