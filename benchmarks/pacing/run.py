@@ -1,0 +1,211 @@
+"""All scenarios with all seeds, in processes, and the table of the worst."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import fnmatch
+import json
+import multiprocessing
+import os
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.pacing import baselines, promises, scenarios
+from benchmarks.pacing.simulate import Result, simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.pacing.scenarios import Scenario
+
+HEAD = (
+    f"{'scenario':<34}{'class':<12}{'ratio':>7}{'limit':>6}{'throttled':>15}{'limit':>7}"
+    f"{'home s':>8}{'of':>7}{'half':>5}{'calls':>8}{'polls':>6}{'late':>7}"
+    f"{'fixed':>7}{'twice':>7}{'backoff':>8}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trialled:
+    """What one scenario and seed came to.
+
+    Attributes:
+        reference_s: the makespan that ours is compared with.
+        others: each baseline's makespan as a ratio to the bound; none where it was not run.
+    """
+
+    scenario: str
+    seed: int
+    kind: str
+    bound_s: float
+    bound_home_s: float
+    reference_s: float
+    ours: Result
+    took_s: float
+    others: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        """Ours to what it is compared with."""
+        return self.ours.makespan_s / self.reference_s
+
+    @property
+    def bound_ratio(self) -> float:
+        """Ours to the bound."""
+        return self.ours.makespan_s / self.bound_s
+
+
+def trialled(scenario: Scenario, seed: int, *, with_baselines: bool) -> Trialled:
+    """Run one scenario with one seed."""
+    began_s = time.perf_counter()
+    trial = scenarios.Trial(scenario, seed)
+    kind = scenario.kind if scenario.kind in scenarios.SPECIAL else trial.kind
+    ours = simulate(trial)
+    reference_s = trial.bound.makespan_s
+    if scenario.kind == "jitter":
+        reference_s = baselines.best_fixed_rate(trial).makespan_s
+    bound_s = trial.bound.makespan_s
+    return Trialled(
+        scenario=scenario.name,
+        seed=seed,
+        kind=kind,
+        bound_s=bound_s,
+        bound_home_s=sum(trial.bound.homes_s) / len(trial.bound.homes_s),
+        reference_s=reference_s,
+        ours=ours,
+        took_s=time.perf_counter() - began_s,
+        others=_others(trial) if with_baselines else {},
+    )
+
+
+def _others(trial: scenarios.Trial) -> dict[str, float | None]:
+    rate = baselines.right_rate(trial)
+    bound_s = trial.bound.makespan_s
+    others: dict[str, float | None] = {"fixed": None, "twice": None}
+    if rate is not None:
+        others["fixed"] = baselines.fixed_rate(trial, rate).makespan_s / bound_s
+        others["twice"] = baselines.fixed_rate(trial, 2 * rate).makespan_s / bound_s
+    others["backoff"] = baselines.back_off(trial).makespan_s / bound_s
+    return others
+
+
+def wrongs(scenario: Scenario, trial: Trialled) -> list[str]:
+    """Return which promises are broken."""
+    ours, promise = trial.ours, promises.promise(scenario)
+    wrong = [ours.wrong] if ours.wrong else []
+    if trial.kind != scenario.kind:
+        wrong.append(f"its class is {trial.kind}, not {scenario.kind}")
+    if trial.bound_ratio < promises.ORACLE_LEAST:
+        wrong.append(f"the bound is none: beaten by {1 - trial.bound_ratio:.1%}")
+    if trial.ratio > promise.ratio:
+        wrong.append(f"{trial.ratio:.3f} times the bound, over {promise.ratio}")
+    most = promise.throttled_most(ours.calls, ours.gates)
+    if ours.throttled > most:
+        wrong.append(f"{ours.throttled} of {ours.calls} calls throttled, over {most:.0f}")
+    if scenario.even:
+        wrong += [
+            f"{what} of the two projects differ by {gap:.1%}, over {promises.GAP_MOST:.0%}"
+            for what, gap in (("ends", ours.finish_gap), ("shares", ours.share_gap))
+            if gap > promises.GAP_MOST
+        ]
+    if scenario.polling:
+        polling = promises.polling_promise(scenario.percents)
+        if ours.late_p95 > polling.late_p95:
+            wrong.append(f"noticed {ours.late_p95:.1%} late, over {polling.late_p95:.1%}")
+        if ours.polls > polling.polls:
+            wrong.append(f"{ours.polls:.1f} polls, over {polling.polls:g}")
+    return wrong
+
+
+def row(scenario: Scenario, trials: Sequence[Trialled]) -> str:
+    """Return a scenario's line: the worst of each, means of what has no worst."""
+    promise = promises.promise(scenario)
+
+    def worst(value: Callable[[Trialled], float]) -> float:
+        return max(value(trial) for trial in trials)
+
+    def mean(value: Callable[[Trialled], float]) -> float:
+        return sum(value(trial) for trial in trials) / len(trials)
+
+    throttled = max(trials, key=lambda trial: trial.ours.throttled_share).ours
+    others = trials[0].others
+    beside = "".join(
+        f"{'-' if (ratio := others.get(name)) is None else f'{ratio:.2f}':>{width}}"
+        for name, width in (("fixed", 7), ("twice", 7), ("backoff", 8))
+    )
+    return (
+        f"{scenario.name:<34}{scenario.kind:<12}{worst(lambda t: t.ratio):>7.3f}"
+        f"{promise.ratio:>6.2f}{f'{throttled.throttled} = {throttled.throttled_share:.2%}':>15}"
+        f"{promise.throttled_most(throttled.calls, throttled.gates):>7.0f}"
+        f"{mean(lambda t: t.ours.mean_home_s):>8.0f}{mean(lambda t: t.bound_home_s):>7.0f}"
+        f"{mean(lambda t: t.ours.home_at_half):>5.0%}{mean(lambda t: t.ours.calls):>8.0f}"
+        f"{mean(lambda t: t.ours.polls):>6.2f}{worst(lambda t: t.ours.late_p95):>7.1%}{beside}"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Run what was asked for; return 1 if a promise is broken."""
+    options = _options(arguments)
+    chosen = [
+        scenario
+        for scenario in scenarios.load()
+        if fnmatch.fnmatch(scenario.name, options.only) and options.kind in (None, scenario.kind)
+    ]
+    tasks = [
+        (scenario, scenario.seed + number, options.baselines and number == 0)
+        for scenario in chosen
+        for number in range(options.seeds)
+    ]
+    done: dict[str, list[Trialled]] = defaultdict(list)
+    failed = 0
+    began_s = time.perf_counter()
+    print(HEAD)
+    with multiprocessing.Pool(options.jobs) as pool:
+        for trial in pool.imap(_task, tasks):
+            done[trial.scenario].append(trial)
+            if len(done[trial.scenario]) == options.seeds:
+                scenario = next(s for s in chosen if s.name == trial.scenario)
+                failed += _tell(scenario, done[trial.scenario])
+    print(
+        f"{len(chosen)} scenarios, {options.seeds} seeds each, the worst of them; {failed} fail; "
+        f"{time.perf_counter() - began_s:.0f} s"
+    )
+    if options.json is not None:
+        rows = [dataclasses.asdict(trial) for trials in done.values() for trial in trials]
+        options.json.write_text(json.dumps(rows, indent=1))
+    return 1 if failed or not chosen else 0
+
+
+def _task(task: tuple[Scenario, int, bool]) -> Trialled:
+    scenario, seed, with_baselines = task
+    return trialled(scenario, seed, with_baselines=with_baselines)
+
+
+def _tell(scenario: Scenario, trials: Sequence[Trialled]) -> bool:
+    """Print a scenario's line and what is wrong; return whether anything is."""
+    print(row(scenario, trials), flush=True)
+    told: dict[str, list[int]] = defaultdict(list)
+    for trial in trials:
+        for wrong in wrongs(scenario, trial):
+            told[wrong].append(trial.seed)
+    for wrong, seeds in told.items():
+        print(f"    seed {', '.join(map(str, seeds))}: {wrong}", flush=True)
+    return bool(told)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pacing", description=__doc__)
+    parser.add_argument("--only", default="*", metavar="GLOB", help="scenarios of that name")
+    parser.add_argument("--class", dest="kind", metavar="CLASS", help="scenarios of that class")
+    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="of each (10)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes")
+    parser.add_argument(
+        "--baselines", action=argparse.BooleanOptionalAction, default=True,
+        help="run what others do beside it, with the first seed",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every result there")
+    return parser.parse_args(arguments)
