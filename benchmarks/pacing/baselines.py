@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.pacing.simulate import BOUNDS_MOST, Result, is_throttled, of_homes
 from collector.engine.actions import AskStatus, FetchArchive, StartExport
-from collector.engine.answers import Call, ExportSaid, ExportState
+from collector.engine.answers import Call, ExportSaid, ExportState, ScopeKind
 
 if TYPE_CHECKING:
     from benchmarks.pacing.scenarios import Trial
@@ -102,8 +102,10 @@ class _BackOff(_Script):
 
 
 def right_rate(trial: Trial) -> float | None:
-    """Return the number that somebody who knows would write down: calls a second."""
-    return min((limit.rate for limit in trial.scenario.limits), default=None)
+    """Return the number that somebody who knows would write down: calls a second, in all."""
+    scenario = trial.scenario
+    alike = {ScopeKind.USER: scenario.accounts, ScopeKind.PROJECT: scenario.projects}
+    return min((limit.rate * alike.get(limit.kind, 1) for limit in scenario.limits), default=None)
 
 
 def fixed_rate(trial: Trial, rate: float) -> Result:

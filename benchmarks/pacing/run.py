@@ -147,6 +147,30 @@ def row(scenario: Scenario, trials: Sequence[Trialled]) -> str:
     )
 
 
+def notes(scenario: Scenario, trials: Sequence[Trialled]) -> list[str]:
+    """Return what else is worth telling of a scenario, whether or not it is as promised."""
+    told = []
+    if scenario.even:
+        ends = max(trial.ours.finish_gap for trial in trials)
+        shares = max(trial.ours.share_gap for trial in trials)
+        told.append(
+            f"two projects: ends differ by {ends:.1%}, shares by {shares:.1%}, "
+            f"limit {promises.GAP_MOST:.0%}"
+        )
+    if scenario.polling:
+        limit = promises.polling_promise(scenario.percents)
+        late = max(trial.ours.late_p95 for trial in trials)
+        polls = max(trial.ours.polls for trial in trials)
+        told.append(
+            f"polling: {late:.1%} late, limit {limit.late_p95:.1%}; "
+            f"{polls:.2f} polls, limit {limit.polls:g}"
+        )
+    if scenario.kind == "jitter":
+        ratios = [trial.reference_s / trial.bound_s for trial in trials]
+        told.append(f"best fixed rate: up to {max(ratios):.2f} times the bound")
+    return told
+
+
 def main(arguments: list[str]) -> int:
     """Run what was asked for; return 1 if a promise is broken."""
     options = _options(arguments)
@@ -188,6 +212,8 @@ def _task(task: tuple[Scenario, int, bool]) -> Trialled:
 def _tell(scenario: Scenario, trials: Sequence[Trialled]) -> bool:
     """Print a scenario's line and what is wrong; return whether anything is."""
     print(row(scenario, trials), flush=True)
+    for note in notes(scenario, trials):
+        print(f"    {note}")
     told: dict[str, list[int]] = defaultdict(list)
     for trial in trials:
         for wrong in wrongs(scenario, trial):
