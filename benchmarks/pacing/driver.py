@@ -7,7 +7,7 @@ import itertools
 import math
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from collector.engine.actions import FetchArchive, GiveUp
 from collector.engine.answers import Problem, ProblemKind, Stored
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collector.engine.scheduler import Scheduler
 
 OBSERVED_EVERY_S = 1.0
-AT_ONCE_MOST = 100
-"""An engine that asks to be asked again at once does so for ever."""
 BEGUN = frozenset({ProblemKind.INVALID_ARCHIVE, ProblemKind.DISK})
 """What goes wrong with an archive after its first byte has come."""
 
@@ -75,6 +73,12 @@ class Driver:
     Args:
         scheduler: the engine, with a state in which the selection is known.
         answer: of the service to a call that arrives at a time.
+        now_s: when it begins.
+        observed_every_s: how often observations are written down before the end.
+
+    Attributes:
+        finished: whether the run has come to its end.
+        dues: how often it was asked what is due.
     """
 
     def __init__(
@@ -84,41 +88,57 @@ class Driver:
         *,
         wire: Wire,
         seed: int,
+        now_s: float = 0.0,
+        observed_every_s: float = OBSERVED_EVERY_S,
     ) -> None:
         self.scheduler = scheduler
         self.state = scheduler.state
-        self.now_s = 0.0
+        self.now_s = now_s
         self.wire = wire
+        self.finished = False
+        self.dues = 0
         self._answer = answer
-        self._chance = random.Random(f"wire {seed}")  # noqa: S311  # a simulation
+        self._chance = random.Random(seed)  # noqa: S311  # a simulation
         self._order = itertools.count()
         self._agenda: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
-        self._observed_s = 0.0
+        self._observed_s = now_s
+        self._observed_every_s = observed_every_s
 
-    def run(self, until_s: float = math.inf) -> None:
-        """Drive the run to its end.
+    def run(self, until_s: float = math.inf) -> Self:
+        """Drive the run to its end, or to a time.
 
         Raises:
-            StuckError: if it does not end by `until_s`.
+            StuckError: for a run that will do neither.
         """
-        agenda, at_once = self._agenda, 0
+        agenda = self._agenda
         while True:
             due = self.scheduler.due(self.now_s)
+            self.dues += 1
             for action in due.actions:
                 self.begin(action)
             if due.finished:
-                break
+                self.finished = True
+                self.record(self.scheduler.observed(self.now_s))
+                return self
             next_s = min(due.wake_s, agenda[0][0] if agenda else math.inf)
-            at_once = at_once + 1 if next_s <= self.now_s else 0
-            self._check(next_s, until_s, at_once)
+            if next_s == math.inf:
+                raise StuckError("nothing is under way, and nothing will ever be due")
+            if due.wake_s <= self.now_s:
+                raise StuckError(f"asks to be asked again at once, at {self.now_s:.3f} s")
+            if next_s > until_s:
+                self.now_s = until_s
+                return self
             self.now_s = max(self.now_s, next_s)
             while agenda and agenda[0][0] <= self.now_s:
                 _, _, what, about = heapq.heappop(agenda)
                 what(*about)
-            if self.now_s - self._observed_s >= OBSERVED_EVERY_S:
+            if self.now_s - self._observed_s >= self._observed_every_s:
                 self._observed_s = self.now_s
                 self.record(self.scheduler.observed(self.now_s))
-        self.record(self.scheduler.observed(self.now_s))
+
+    def at(self, at_s: float, what: Callable[..., None], *about: object) -> None:
+        """Let something happen at a time."""
+        heapq.heappush(self._agenda, (at_s, next(self._order), what, about))
 
     def record(self, events: Iterable[e.Event]) -> None:
         """Make events part of the state."""
@@ -132,27 +152,16 @@ class Driver:
         elif action.intent is None:
             self._send(action)
         else:
-            self._at(self.now_s + self.wire.journal_s, self._intend, action)
+            self.at(self.now_s + self.wire.journal_s, self._intend, action)
 
     def write(self, events: list[e.Event]) -> None:
         """Write events down, which takes its time."""
-        self._at(self.now_s + self.wire.journal_s, self.record, events)
+        self.at(self.now_s + self.wire.journal_s, self.record, events)
 
     def answered(self, action: Request, answer: Answer) -> None:
         """Hand an answer to the engine."""
         if events := self.scheduler.answered(action, answer, self.now_s):
             self.write(events)
-
-    def _check(self, next_s: float, until_s: float, at_once: int) -> None:
-        if next_s == math.inf:
-            raise StuckError("nothing is under way, and nothing will ever be due")
-        if next_s > until_s:
-            raise StuckError(f"not at its end after {until_s:.0f} s")
-        if at_once > AT_ONCE_MOST:
-            raise StuckError(f"asks to be asked again at once, at {self.now_s:.3f} s")
-
-    def _at(self, at_s: float, what: Callable[..., None], *about: object) -> None:
-        heapq.heappush(self._agenda, (at_s, next(self._order), what, about))
 
     def _intend(self, action: Request) -> None:
         if action.intent is not None:
@@ -160,17 +169,17 @@ class Driver:
         self._send(action)
 
     def _send(self, action: Request) -> None:
-        self._at(self.now_s + self.wire.way_s(self._chance), self._arrive, action)
+        self.at(self.now_s + self.wire.way_s(self._chance), self._arrive, action)
 
     def _arrive(self, action: Request) -> None:
         answer = self._answer(action, self.now_s)
-        self._at(self.now_s + self.wire.way_s(self._chance), self._hear, action, answer)
+        self.at(self.now_s + self.wire.way_s(self._chance), self._hear, action, answer)
 
     def _hear(self, action: Request, answer: Answer) -> None:
         opens = isinstance(answer, Stored) or (isinstance(answer, Problem) and answer.kind in BEGUN)
         if isinstance(action, FetchArchive) and opens:
             self.scheduler.opened(action, answer.heard, self.now_s)
-            self._at(self.now_s + self.wire.download_s, self._receive, action, answer)
+            self.at(self.now_s + self.wire.download_s, self._receive, action, answer)
         else:
             self.answered(action, answer)
 

@@ -73,6 +73,12 @@ class Limit:
         """Calls a second, at first."""
         return self.limit / self.window_s
 
+    def limit_at(self, at_s: float) -> int:
+        """Return the limit at a time."""
+        return next(
+            (limit for since_s, limit in reversed(self.changes) if since_s <= at_s), self.limit
+        )
+
 
 class Quota:
     """One scope's count under a limit; asked at times that never go back."""

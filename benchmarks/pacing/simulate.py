@@ -72,7 +72,7 @@ class Homes(TypedDict):
     home_at_half: float
 
 
-class _Measured(Driver):
+class Measured(Driver):
     """A run that is watched."""
 
     def __init__(self, trial: Trial) -> None:
@@ -90,14 +90,26 @@ class _Measured(Driver):
             ceilings=Ceilings(downloads=DOWNLOADS, exports_in_flight=exports, export_s=EXPORT_S),
             wall=EvenWall(), seed=trial.seed,
         )  # fmt: skip
-        super().__init__(scheduler, self._asked, wire=scenario.wire, seed=trial.seed)
+        super().__init__(scheduler, self.asked, wire=scenario.wire, seed=trial.seed)
         self.homes_s: dict[int, float] = {}
         self.noticed_s: dict[int, float] = {}
         self.passed = [0] * scenario.projects
         self.passed_at_half: list[int] = []
         self.failure = ""
 
-    def _asked(self, action: Request, at_s: float) -> Answer:
+    def go(self) -> None:
+        """Drive the run to its end, or to where it turns out to have none: a failure."""
+        until_s = BOUNDS_MOST * self.trial.bound.makespan_s + 60
+        try:
+            self.run(until_s)
+        except StuckError as stuck:
+            self.failure = str(stuck)
+        else:
+            if not self.finished:
+                self.failure = f"not at its end after {until_s:.0f} s"
+
+    def asked(self, action: Request, at_s: float) -> Answer:
+        """Return the service's answer to a call that arrives."""
         project = action.server % self.trial.scenario.projects
         answer = self.service.answer(action, project, at_s)
         if not isinstance(answer, Problem):
@@ -107,6 +119,7 @@ class _Measured(Driver):
         return answer
 
     def record(self, events: Iterable[e.Event]) -> None:
+        """Make events part of the state, and take note of the time."""
         events = list(events)
         super().record(events)
         for event in events:
@@ -122,18 +135,14 @@ class _Measured(Driver):
 
 def simulate(trial: Trial) -> Result:
     """Run the engine through a trial."""
-    run = _Measured(trial)
-    try:
-        run.run(BOUNDS_MOST * trial.bound.makespan_s + 60)
-    except StuckError as stuck:
+    run = Measured(trial)
+    run.go()
+    if len(run.homes_s) < len(run.state.servers):
         home = f"{len(run.homes_s)} of {len(run.state.servers)} home"
         return Result(
-            wrong=f"{stuck}; {home}", calls=run.service.calls, throttled=run.service.throttled,
-            gates=run.service.gateway.gates,
+            wrong=f"{run.failure or 'ended'}; {home}", calls=run.service.calls,
+            throttled=run.service.throttled, gates=run.service.gateway.gates,
         )  # fmt: skip
-    if len(run.homes_s) < len(run.state.servers):
-        run.failure = run.failure or "ended with servers pending"
-        run.homes_s[-1] = math.inf
     late = sorted(
         (at_s - run.service.began_s[server]) / trial.durations_s[server] - 1
         for server, at_s in run.noticed_s.items()
@@ -162,14 +171,14 @@ def of_homes(homes_s: list[float]) -> Homes:
     }
 
 
-def _polls(run: _Measured) -> float:
+def _polls(run: Measured) -> float:
     began_s, durations_s = run.service.began_s, run.trial.durations_s
     by_end = sorted(range(len(began_s)), key=lambda server: began_s[server] + durations_s[server])
     counted = by_end[:-LAST_EXPORTS] if len(by_end) > 2 * LAST_EXPORTS else by_end
     return sum(run.service.polls[server] for server in counted) / len(counted)
 
 
-def _gaps(run: _Measured) -> tuple[float, float]:
+def _gaps(run: Measured) -> tuple[float, float]:
     projects = run.trial.scenario.projects
     if projects == 1:
         return 0.0, 0.0
