@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collector.engine.scheduler import Scheduler
 
 OBSERVED_EVERY_S = 1.0
+DUES_MOST = 2000
+"""An engine that is asked as often a server, what is due, goes round in circles."""
 BEGUN = frozenset({ProblemKind.INVALID_ARCHIVE, ProblemKind.DISK})
 """What goes wrong with an archive after its first byte has come."""
 
@@ -117,6 +119,8 @@ class Driver:
             for action in due.actions:
                 self.begin(action)
             if due.finished:
+                if due.actions:
+                    raise StuckError("finished, with something to do")
                 self.finished = True
                 self.record(self.scheduler.observed(self.now_s))
                 return self
@@ -125,6 +129,8 @@ class Driver:
                 raise StuckError("nothing is under way, and nothing will ever be due")
             if due.wake_s <= self.now_s:
                 raise StuckError(f"asks to be asked again at once, at {self.now_s:.3f} s")
+            if self.dues > DUES_MOST * (50 + len(self.state.servers)):
+                raise StuckError(f"asked {self.dues} times what is due, at {self.now_s:.3f} s")
             if next_s > until_s:
                 self.now_s = until_s
                 return self

@@ -155,7 +155,7 @@ def simulate(trial: Trial) -> Result:
         throttled=run.service.throttled,
         gates=run.service.gateway.gates,
         polls=_polls(run),
-        late_p95=late[min(len(late) - 1, math.ceil(0.95 * len(late)))] if late else math.inf,
+        late_p95=late[math.ceil(0.95 * len(late)) - 1] if late else math.inf,
         finish_gap=finish_gap,
         share_gap=share_gap,
     )
