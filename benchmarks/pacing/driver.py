@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from collector.engine import events as e
-    from collector.engine.actions import Action, Request
+    from collector.engine.actions import Action, Due, Request
     from collector.engine.answers import Answer
     from collector.engine.scheduler import Scheduler
 
@@ -118,19 +118,12 @@ class Driver:
             self.dues += 1
             for action in due.actions:
                 self.begin(action)
+            next_s = min(due.wake_s, agenda[0][0] if agenda else math.inf)
+            self._check(due, next_s)
             if due.finished:
-                if due.actions:
-                    raise StuckError("finished, with something to do")
                 self.finished = True
                 self.record(self.scheduler.observed(self.now_s))
                 return self
-            next_s = min(due.wake_s, agenda[0][0] if agenda else math.inf)
-            if next_s == math.inf:
-                raise StuckError("nothing is under way, and nothing will ever be due")
-            if due.wake_s <= self.now_s:
-                raise StuckError(f"asks to be asked again at once, at {self.now_s:.3f} s")
-            if self.dues > DUES_MOST * (50 + len(self.state.servers)):
-                raise StuckError(f"asked {self.dues} times what is due, at {self.now_s:.3f} s")
             if next_s > until_s:
                 self.now_s = until_s
                 return self
@@ -141,6 +134,18 @@ class Driver:
             if self.now_s - self._observed_s >= self._observed_every_s:
                 self._observed_s = self.now_s
                 self.record(self.scheduler.observed(self.now_s))
+
+    def _check(self, due: Due, next_s: float) -> None:
+        """See to it that the run goes on."""
+        if due.finished:
+            if due.actions:
+                raise StuckError("finished, with something to do")
+        elif next_s == math.inf:
+            raise StuckError("nothing is under way, and nothing will ever be due")
+        elif due.wake_s <= self.now_s:
+            raise StuckError(f"asks to be asked again at once, at {self.now_s:.3f} s")
+        elif self.dues > DUES_MOST * (50 + len(self.state.servers)):
+            raise StuckError(f"asked {self.dues} times what is due, at {self.now_s:.3f} s")
 
     def at(self, at_s: float, what: Callable[..., None], *about: object) -> None:
         """Let something happen at a time."""

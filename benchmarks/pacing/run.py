@@ -12,13 +12,13 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.pacing import baselines, promises, scenarios
 from benchmarks.pacing.simulate import Result, simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.pacing.scenarios import Scenario
 
@@ -93,32 +93,46 @@ def _others(trial: scenarios.Trial) -> dict[str, float | None]:
     return others
 
 
-def wrongs(scenario: Scenario, trial: Trialled) -> list[str]:
+class Broken(NamedTuple):
+    """A promise that was not kept: which, and by how much, to be compared with other seeds'."""
+
+    what: str
+    value: float
+    limit: float
+
+    def __str__(self) -> str:
+        if self.value == self.limit:
+            return self.what
+        return f"{self.what}: {self.value:.4g}, limit {self.limit:.4g}"
+
+
+def wrongs(scenario: Scenario, trial: Trialled) -> list[Broken]:
     """Return which promises are broken."""
-    ours, promise = trial.ours, promises.promise(scenario)
-    wrong = [ours.wrong] if ours.wrong else []
+    ours = trial.ours
+    wrong = [Broken(ours.wrong, 0, 0)] if ours.wrong else []
     if trial.kind != scenario.kind:
-        wrong.append(f"its class is {trial.kind}, not {scenario.kind}")
+        wrong.append(Broken(f"its class is {trial.kind}", 0, 0))
     if trial.bound_ratio < promises.ORACLE_LEAST:
-        wrong.append(f"the bound is none: beaten by {1 - trial.bound_ratio:.1%}")
-    if trial.ratio > promise.ratio:
-        wrong.append(f"{trial.ratio:.3f} times the bound, over {promise.ratio}")
+        wrong.append(
+            Broken("the bound is none: beaten by", 1 - trial.bound_ratio, 1 - promises.ORACLE_LEAST)
+        )
+    measured = _measured(scenario, trial)
+    return wrong + [broken for broken in measured if broken.value > broken.limit]
+
+
+def _measured(scenario: Scenario, trial: Trialled) -> Iterator[Broken]:
+    """Yield everything that has a limit, whether or not it is kept."""
+    ours, promise = trial.ours, promises.promise(scenario)
+    yield Broken("makespan to the bound's", trial.ratio, promise.ratio)
     most = promise.throttled_most(ours.calls, ours.gates)
-    if ours.throttled > most:
-        wrong.append(f"{ours.throttled} of {ours.calls} calls throttled, over {most:.0f}")
+    yield Broken("calls throttled", ours.throttled, most)
     if scenario.even:
-        wrong += [
-            f"{what} of the two projects differ by {gap:.1%}, over {promises.GAP_MOST:.0%}"
-            for what, gap in (("ends", ours.finish_gap), ("shares", ours.share_gap))
-            if gap > promises.GAP_MOST
-        ]
+        yield Broken("ends of two projects differ by", ours.finish_gap, promises.GAP_MOST)
+        yield Broken("shares of two projects differ by", ours.share_gap, promises.GAP_MOST)
     if scenario.polling:
         polling = promises.polling_promise(scenario.percents)
-        if ours.late_p95 > polling.late_p95:
-            wrong.append(f"noticed {ours.late_p95:.1%} late, over {polling.late_p95:.1%}")
-        if ours.polls > polling.polls:
-            wrong.append(f"{ours.polls:.1f} polls, over {polling.polls:g}")
-    return wrong
+        yield Broken("noticed late by", ours.late_p95, polling.late_p95)
+        yield Broken("polls", ours.polls, polling.polls)
 
 
 def row(scenario: Scenario, trials: Sequence[Trialled]) -> str:
@@ -214,12 +228,14 @@ def _tell(scenario: Scenario, trials: Sequence[Trialled]) -> bool:
     print(row(scenario, trials), flush=True)
     for note in notes(scenario, trials):
         print(f"    {note}")
-    told: dict[str, list[int]] = defaultdict(list)
+    told: dict[str, list[tuple[Broken, int]]] = defaultdict(list)
     for trial in trials:
-        for wrong in wrongs(scenario, trial):
-            told[wrong].append(trial.seed)
-    for wrong, seeds in told.items():
-        print(f"    seed {', '.join(map(str, seeds))}: {wrong}", flush=True)
+        for broken in wrongs(scenario, trial):
+            told[broken.what].append((broken, trial.seed))
+    for all_of_it in told.values():
+        worst = max((broken for broken, _ in all_of_it), key=lambda broken: broken.value)
+        seeds = ", ".join(str(seed) for _, seed in all_of_it)
+        print(f"    {worst} (seed {seeds})", flush=True)
     return bool(told)
 
 

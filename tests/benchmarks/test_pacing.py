@@ -206,5 +206,5 @@ def test_run_that_breaks_a_promise_is_told() -> None:
     assert not math.isinf(trial.ours.makespan_s)
     assert set(trial.others) == {"fixed", "twice", "backoff"}
     worse = run.wrongs(scenario, dataclasses.replace(trial, bound_s=2 * trial.ours.makespan_s))
-    assert any("the bound is none" in wrong for wrong in worse)
+    assert any("the bound is none" in broken.what for broken in worse)
     assert promises.promise(scenario).ratio == 1.03
