@@ -43,6 +43,7 @@ docs: $(READY)
 
 bench: $(READY)
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@echo "== benchmarks/pacing"; $(BIN)/python -m benchmarks.pacing
 
 lock:
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header --no-annotate \

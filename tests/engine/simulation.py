@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 import os
-import random
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from benchmarks.pacing.driver import Driver, Wire
+from benchmarks.pacing.gateway import FixedQuota, Limit, SlidingQuota
 from collector.engine import events as e
 from collector.engine.actions import FetchArchive, GiveUp, StartExport
 from collector.engine.answers import (
@@ -37,6 +37,7 @@ from collector.engine.state import Phase, RunState, apply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from benchmarks.pacing.gateway import Quota
     from collector.engine.actions import Action, Request
     from collector.engine.state import ProjectRow
 
@@ -183,18 +184,19 @@ class HiddenLimit:
     names: bool = True
     only: str | None = None
     refused: int = 0
-    _passed: dict[Scope, deque[float]] = field(default_factory=dict)
+    _quotas: dict[Scope, Quota] = field(default_factory=dict)
 
     def refuses(self, scopes: tuple[Scope, ...], now_s: float) -> Problem | None:
         scope = next(scope for scope in scopes if scope.kind is self.kind)
         if self.only not in (None, scope.name):
             return None
-        passed = self._passed.setdefault(scope, deque())
-        since_s = now_s - (now_s % self.window_s if self.fixed else self.window_s)
-        while passed and passed[0] <= since_s:
-            passed.popleft()
-        if len(passed) < self.limit:
-            passed.append(now_s)
+        quota = self._quotas.get(scope)
+        if quota is None:
+            limit = Limit(self.kind, self.limit, self.window_s)
+            quota = FixedQuota(limit, phase_s=0.0) if self.fixed else SlidingQuota(limit)
+            self._quotas[scope] = quota
+        if quota.free_at(now_s) <= now_s:
+            quota.take(now_s)
             return None
         self.refused += 1
         told = (LimitTold(self.kind, self.limit, self.window_s),) if self.tells else ()
@@ -281,7 +283,7 @@ class Sent(NamedTuple):
 
 
 @dataclass
-class Simulation:
+class Simulation(Driver):
     """A run against a service, in virtual time; `events` is its journal, from the first line on.
 
     Attributes:
@@ -303,59 +305,41 @@ class Simulation:
     state: RunState = field(default_factory=RunState)
     sent: list[Sent] = field(default_factory=list)
     most: Counter[Call | int] = field(default_factory=Counter)
-    dues: int = 0
 
     def __post_init__(self) -> None:
         for event in self.events:
             apply(self.state, event)
-        self.scheduler = Scheduler(
+        scheduler = Scheduler(
             self.state, scopes=self.scopes, ceilings=self.ceilings, wall=SimulatedWall(),
             seed=self.seed,
         )  # fmt: skip
-        self._random = random.Random(self.seed)  # noqa: S311  # a simulation
-        self._order = itertools.count()
-        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        wire = Wire(self.latency_s, download_s=self.download_s, journal_s=self.journal_s)
+        super().__init__(
+            scheduler, self._asked, wire=wire, seed=self.seed, now_s=self.now_s,
+            observed_every_s=math.inf,
+        )  # fmt: skip
         self._out: dict[int, Request] = {}
+        self._under_way: Counter[Call] = Counter()
         self._unrecorded = 0
-        self._exporting: dict[int, int] = {}
+        self._exporting: set[int] = set()
+        self._running: Counter[int] = Counter()
 
     def scopes(self, project: int, call: Call) -> tuple[Scope, ...]:
         return scopes_of(self.state.projects[project], call)
 
-    def at(self, at_s: float, what: Callable[[], None]) -> None:
-        """Let something happen at a time."""
-        heapq.heappush(self._agenda, (at_s, next(self._order), what))
-
-    def run(self, until_s: float = 1_000_000.0) -> Simulation:
+    def run(self, until_s: float = 1_000_000.0) -> Self:
         """Drive the run to its end, or to a time; a run that does neither fails the test."""
-        while True:
-            due = self.scheduler.due(self.now_s)
-            self.dues += 1
-            for action in due.actions:
-                self._begin(action)
-            if due.finished:
-                assert not due.actions
-                break
-            next_s = min(due.wake_s, self._agenda[0][0] if self._agenda else math.inf)
-            assert next_s < math.inf, "nothing is under way, and nothing will ever be due"
-            assert due.wake_s > self.now_s, "asked to be asked again at once"
-            if next_s > until_s:
-                self.now_s = until_s
-                return self
-            self.now_s = max(self.now_s, next_s)
-            while self._agenda and self._agenda[0][0] <= self.now_s:
-                heapq.heappop(self._agenda)[2]()
-        if not self.scheduler.stopped:
+        super().run(until_s)
+        if self.finished and not self.scheduler.stopped:
             assert not self._out, "finished, with a call under way"
             assert not self._unrecorded, "finished, with events that are not yet on disk"
-        self.record(self.scheduler.observed(self.now_s))
         return self
 
     def record(self, events: Iterable[e.Event]) -> None:
         """Write events down and make them part of the state, at once."""
         for event in events:
             self.events.append(event)
-            apply(self.state, event)
+            super().record([event])
             server = getattr(event, "server", None)
             if server is not None:
                 self._follow_export(server)
@@ -376,64 +360,39 @@ class Simulation:
             if call in (None, sent.action.call) and server in (None, sent.action.server)
         ]
 
-    def _follow_export(self, server: int) -> None:
-        row = self.state.servers[server]
-        if row.phase in (Phase.REQUESTED, Phase.EXPORTING):
-            self._exporting[server] = row.project
-        else:
-            self._exporting.pop(server, None)
-        running = Counter(self._exporting.values())[row.project]
-        self.most[row.project] = max(self.most[row.project], running)
+    def begin(self, action: Action) -> None:
+        assert action.server not in self._out, "asked a server twice at once, or gave it up"
+        if not isinstance(action, GiveUp):
+            self._out[action.server] = action
+            self._under_way[action.call] += 1
+            self.most[action.call] = max(self.most[action.call], self._under_way[action.call])
+            self.sent.append(Sent(self.now_s, action, self.state.servers[action.server].project))
+        super().begin(action)
 
-    def _begin(self, action: Action) -> None:
-        if isinstance(action, GiveUp):
-            assert action.server not in self._out, "gave up a server with a call under way"
-            self._write([action.intent])
-            return
-        assert action.server not in self._out, "asked a server twice at once"
-        self._out[action.server] = action
-        under_way = sum(out.call is action.call for out in self._out.values())
-        self.most[action.call] = max(self.most[action.call], under_way)
-        self.sent.append(Sent(self.now_s, action, self.state.servers[action.server].project))
-        if action.intent is None:
-            self._send(action)
-        else:
-            self.at(self.now_s + self.journal_s, lambda: self._intend(action))
-
-    def _intend(self, action: Request) -> None:
-        if action.intent is not None:
-            self.record([action.intent])
-        self._send(action)
-
-    def _send(self, action: Request) -> None:
-        project = self.state.servers[action.server].project
-        arrives_s = self.now_s + self.latency_s * self._random.uniform(0.4, 0.6)
-
-        def arrive() -> None:
-            answer = self.service.answer(action, self.scopes(project, action.call), arrives_s)
-            back_s = arrives_s + self.latency_s * self._random.uniform(0.4, 0.6)
-            self.at(back_s, lambda: self._hear(action, answer))
-
-        self.at(arrives_s, arrive)
-
-    def _hear(self, action: Request, answer: Answer) -> None:
-        begun = (ProblemKind.INVALID_ARCHIVE, ProblemKind.DISK)
-        opens = isinstance(answer, Stored) or (isinstance(answer, Problem) and answer.kind in begun)
-        if isinstance(action, FetchArchive) and opens:
-            self.scheduler.opened(action, answer.heard, self.now_s)
-            self.at(self.now_s + self.download_s, lambda: self._answered(action, answer))
-        else:
-            self._answered(action, answer)
-
-    def _answered(self, action: Request, answer: Answer) -> None:
+    def answered(self, action: Request, answer: Answer) -> None:
         del self._out[action.server]
-        if events := self.scheduler.answered(action, answer, self.now_s):
-            self._write(events)
+        self._under_way[action.call] -= 1
+        super().answered(action, answer)
 
-    def _write(self, events: list[e.Event]) -> None:
+    def write(self, events: list[e.Event]) -> None:
         self._unrecorded += 1
-        self.at(self.now_s + self.journal_s, lambda: self._written(events))
+        self.at(self.now_s + self.journal_s, self._written, events)
 
     def _written(self, events: list[e.Event]) -> None:
         self._unrecorded -= 1
         self.record(events)
+
+    def _asked(self, action: Request, at_s: float) -> Answer:
+        project = self.state.servers[action.server].project
+        return self.service.answer(action, self.scopes(project, action.call), at_s)
+
+    def _follow_export(self, server: int) -> None:
+        row = self.state.servers[server]
+        runs = row.phase in (Phase.REQUESTED, Phase.EXPORTING)
+        if runs and server not in self._exporting:
+            self._exporting.add(server)
+            self._running[row.project] += 1
+        elif not runs and server in self._exporting:
+            self._exporting.remove(server)
+            self._running[row.project] -= 1
+        self.most[row.project] = max(self.most[row.project], self._running[row.project])

@@ -1,0 +1,167 @@
+"""The simulated fleet's API: exports that take their time, behind a gateway that says more or less.
+
+What a 429 says (`shape`):
+
+    words        the limit, in the gateway's words
+    headers      the limit and what is left of it, with every answer to a call that asks
+    named        whose limit it is
+    retry_after  how long to wait, in whole seconds
+    service      that it is the project's: the service's own iMetal.0005
+    bare         nothing
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING
+
+from benchmarks.pacing.gateway import Quota, Running
+from collector.engine.actions import AskStatus, StartExport
+from collector.engine.answers import (
+    UNHEARD,
+    ExportSaid,
+    ExportState,
+    Heard,
+    LimitTold,
+    Problem,
+    ProblemKind,
+    ScopeKind,
+    Stored,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.pacing.gateway import Gate, Gateway
+    from collector.engine.actions import Request
+    from collector.engine.answers import Answer
+
+SHORT_S = 20.0
+LONG_S = 900.0
+"""One export in a hundred is shorter, and one is longer."""
+MEDIAN_S = math.sqrt(SHORT_S * LONG_S)
+SPREAD = math.log(LONG_S / MEDIAN_S) / 2.3263478740408408
+"""The standard deviation of the durations' logarithms."""
+
+
+def durations(servers: int, seed: int) -> list[float]:
+    """Return how long each server's export takes."""
+    chance = random.Random(f"durations {seed}")  # noqa: S311  # a simulation
+    return [MEDIAN_S * math.exp(SPREAD * chance.gauss(0, 1)) for _ in range(servers)]
+
+
+def percent(style: str, part: float, server: int) -> float | None:
+    """Return what is said of an export of which that part of its duration is over."""
+    match style:
+        case "ones":
+            return float(math.floor(100 * part))
+        case "quarters":
+            return float(25 * math.floor(4 * part))
+        case "stuck99":
+            chance = random.Random(server)  # noqa: S311  # a simulation
+            return float(min(99, math.floor(99 * part / chance.uniform(0.5, 0.95))))
+        case "stepped":
+            chance = random.Random(server)  # noqa: S311  # a simulation
+            steps = chance.randint(4, 9)
+            over = sum(chance.random() <= part for _ in range(steps))
+            said = sorted(chance.randint(1, 99) for _ in range(steps))
+            return float(said[over - 1]) if over else 0.0
+        case _:
+            return None
+
+
+class Service:
+    """Answers calls as they arrive.
+
+    Attributes:
+        began_s: when each server's latest export began.
+        calls, throttled, polls: what arrived, what of it was refused, and statuses not refused.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        durations_s: Sequence[float],
+        *,
+        shape: str,
+        percents: str,
+    ) -> None:
+        self.gateway = gateway
+        self._durations_s = durations_s
+        self._shape = shape
+        self._percents = percents
+        self.began_s: list[float] = [math.nan] * len(durations_s)
+        self.calls = 0
+        self.throttled = 0
+        self.polls = [0] * len(durations_s)
+
+    def answer(self, action: Request, project: int, at_s: float) -> Answer:
+        """Return the answer to a call that arrives."""
+        self.calls += 1
+        server, duration_s = action.server, self._durations_s[action.server]
+        blocked_by = self.gateway.blocks(project, action.call, at_s)
+        if blocked_by is not None:
+            self.throttled += 1
+            return self._refusal(blocked_by, action, project, at_s)
+        self.gateway.take(project, action.call, at_s, duration_s)
+        heard = self._heard(action, project, at_s)
+        if isinstance(action, StartExport):
+            self.began_s[server] = at_s
+            return ExportSaid(f"x{server}", ExportState.RUNNING, "Running", heard=heard)
+        if isinstance(action, AskStatus):
+            self.polls[server] += 1
+            part = (at_s - self.began_s[server]) / duration_s
+            if part >= 1:
+                return ExportSaid(
+                    action.export_id, ExportState.COMPLETED, "Completed", percent=100.0,
+                    heard=heard,
+                )  # fmt: skip
+            said = percent(self._percents, part, server)
+            return ExportSaid(
+                action.export_id, ExportState.RUNNING, "Running", percent=said, heard=heard
+            )
+        return Stored("a.tar.gz", 10, "ab", 1, 0.0, 0.0, heard=heard)
+
+    def _refusal(self, gate: Gate, action: Request, project: int, at_s: float) -> Problem:
+        by: ScopeKind | None = None
+        retry_after_s: float | None = None
+        heard = self._heard(action, project, at_s)
+        if isinstance(gate, Running):
+            by = ScopeKind.PROJECT if self._shape == "service" else None
+        else:
+            by, retry_after_s, heard = self._words(gate, at_s, heard)
+        return Problem(
+            ProblemKind.THROTTLED, "too many requests", http_status=429, throttled_by=by,
+            retry_after_s=retry_after_s, heard=heard,
+        )  # fmt: skip
+
+    def _words(
+        self, quota: Quota, at_s: float, heard: Heard
+    ) -> tuple[ScopeKind | None, float | None, Heard]:
+        kind = quota.spec.kind
+        match self._shape:
+            case "words":
+                told = LimitTold(kind, quota.limit, quota.spec.window_s)
+                return kind, None, Heard(limits=(told,))
+            case "headers":
+                told = LimitTold(kind, quota.limit, quota.spec.window_s, quota.remaining(at_s))
+                return kind, None, heard if heard.limits else Heard(limits=(told,))
+            case "named":
+                return kind, None, heard
+            case "retry_after":
+                return None, float(math.ceil(quota.free_at(at_s) - at_s)), heard
+            case "service":
+                return ScopeKind.PROJECT, None, heard
+            case _:
+                return None, None, heard
+
+    def _heard(self, action: Request, project: int, at_s: float) -> Heard:
+        if self._shape != "headers" or not getattr(action, "asks_limits", True):
+            return UNHEARD
+        return Heard(
+            limits=tuple(
+                LimitTold(quota.spec.kind, quota.limit, quota.spec.window_s, quota.remaining(at_s))
+                for quota in self.gateway.quotas(project, action.call)
+            )
+        )
