@@ -131,7 +131,7 @@ def best_fixed_rate(trial: Trial) -> Result:
 
 def _action(call: Call, server: int, at_s: float) -> Request:
     if call is Call.START_EXPORT:
-        return StartExport(server, at_s, None)
+        return StartExport(server, at_s, asks_limits=False, running=0, intent=None)
     if call is Call.ASK_STATUS:
-        return AskStatus(server, at_s, f"x{server}")
-    return FetchArchive(server, at_s, f"x{server}")
+        return AskStatus(server, at_s, asks_limits=False, export_id=f"x{server}")
+    return FetchArchive(server, at_s, asks_limits=False, export_id=f"x{server}")

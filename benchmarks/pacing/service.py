@@ -157,7 +157,7 @@ class Service:
                 return None, None, heard
 
     def _heard(self, action: Request, project: int, at_s: float) -> Heard:
-        if self._shape != "headers" or not getattr(action, "asks_limits", True):
+        if self._shape != "headers" or not action.asks_limits:
             return UNHEARD
         return Heard(
             limits=tuple(

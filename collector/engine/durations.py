@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ KNOWN_WEIGHT = 20.0
 """Earlier runs count for at most so many exports."""
 ENOUGH = 12
 """After so many exports of known duration, their distribution is known well enough."""
-NARROW = 2.5
-"""A duration is known where its bounds are no further apart than by this factor."""
 CERTAIN = 0.9
 """How likely an answer must be "completed" before it is asked for, where calls are scarce."""
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.1, 2.0
@@ -26,74 +25,103 @@ _CALIBRATION = 0.1
 _WHOLE = 100
 _BROKEN_BELIEVED = 2
 _STANDARD = NormalDist()
+_ROOT_2 = math.sqrt(2)
+_ROOT_2_PI = math.sqrt(2 * math.pi)
+_FAR = 8.0
+_NARROW = 0.2
+_TINY = 1e-12
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What one export adds to what is known: its logarithm and the square of it, as expected."""
+
+    weight: float = 0.0
+    mean: float = 0.0
+    square: float = 0.0
 
 
 class Durations:
-    """A log-normal distribution, learned from exports that were found completed.
+    """A log-normal distribution, learned from what is known of each export that was asked about.
 
-    An export is found some time after it has completed; only those whose duration is known within
-    narrow bounds count. How early to ask where calls are scarce is corrected by how often such
-    calls heard "not yet": that is right whatever the distribution really is.
+    That is never more than bounds: an export is found some time after it has completed, and one
+    that still runs takes longer than it has taken. Each counts as what its bounds let expect, by
+    what is believed at the time (incremental expectation maximisation). To count only those that
+    have completed would favour the short ones.
+
+    How early to ask where calls are scarce is corrected by how often such calls heard "not yet":
+    that is right whatever the distribution really is.
 
     Attributes:
-        exports: how many it is learned from in this run.
+        exports: how many were found completed in this run.
         resolution: the percentages come in steps of so much.
     """
 
     __slots__ = (
-        "_broken", "_correction", "_kept", "_mean", "_squares", "_weight", "exports", "resolution",
+        "_broken", "_correction", "_kept", "_squares", "_sum", "_weight", "exports", "median_s",
+        "resolution", "spread",
     )  # fmt: skip
 
     def __init__(self, known: KnownDurations | None = None) -> None:
         self.exports = 0
         self.resolution = _WHOLE
+        self.median_s = GUESSED_MEDIAN_S
+        self.spread = GUESSED_SPREAD
         self._broken = 0
         self._kept = 0
         self._correction = 0.0
-        if known is None:
-            self._weight, self._mean = GUESS_WEIGHT, math.log(GUESSED_MEDIAN_S)
-            spread = GUESSED_SPREAD
-        else:
+        self._weight = GUESS_WEIGHT
+        if known is not None:
             self._weight = min(KNOWN_WEIGHT, float(known.exports))
-            self._mean, spread = math.log(max(0.1, known.median_s)), known.spread
-        self._squares = self._weight * spread**2
+            self.median_s, self.spread = max(0.1, known.median_s), known.spread
+        mean = math.log(self.median_s)
+        self._sum = self._weight * mean
+        self._squares = self._weight * (self.spread**2 + mean**2)
 
     @property
     def is_known(self) -> bool:
         """Whether the distribution is known well enough to go by it."""
         return self._weight >= ENOUGH
 
-    @property
-    def median_s(self) -> float:
-        """Half of the exports take longer."""
-        return math.exp(self._mean)
+    def learn(self, evidence: Evidence, low_s: float, high_s: float) -> None:
+        """Put what is known of an export now in place of what was: it takes `low_s` to `high_s`."""
+        mean, square = self._expected(low_s, high_s)
+        self._weight += 1 - evidence.weight
+        self._sum += mean - evidence.mean
+        self._squares += square - evidence.square
+        evidence.weight, evidence.mean, evidence.square = 1.0, mean, square
+        average = self._sum / self._weight
+        spread = math.sqrt(max(0.0, self._squares / self._weight - average**2))
+        self.spread = min(_LARGEST_SPREAD, max(_LEAST_SPREAD, spread))
+        self.median_s = math.exp(average)
 
-    @property
-    def spread(self) -> float:
-        """The standard deviation of the durations' logarithms."""
-        spread = math.sqrt(self._squares / self._weight)
-        return min(_LARGEST_SPREAD, max(_LEAST_SPREAD, spread))
-
-    def found(self, low_s: float, high_s: float) -> None:
-        """Take note of an export that took longer than `low_s`, and no longer than `high_s`."""
-        if not 0.0 < low_s <= high_s <= NARROW * low_s:
-            return
-        self.exports += 1
-        self._weight += 1
-        logarithm = (math.log(low_s) + math.log(high_s)) / 2
-        error = logarithm - self._mean
-        self._mean += error / self._weight
-        self._squares += error * (logarithm - self._mean)
+    def _expected(self, low_s: float, high_s: float) -> tuple[float, float]:
+        """Return the expected logarithm, and that of its square, between two bounds."""
+        average, spread = math.log(self.median_s), self.spread
+        low = (math.log(low_s) - average) / spread if low_s > 0 else -_FAR
+        high = (math.log(high_s) - average) / spread if high_s < math.inf else _FAR
+        low, high = max(-_FAR, min(_FAR, low)), max(-_FAR, min(_FAR, high))
+        within = 0.5 * (math.erfc(low / _ROOT_2) - math.erfc(high / _ROOT_2))
+        if high - low < _NARROW or within < _TINY:
+            bound = low if high >= _FAR else (low if low <= -_FAR else (low + high) / 2)
+            mean = average + spread * bound
+            return mean, mean**2
+        at_low = math.exp(-0.5 * low**2) / _ROOT_2_PI
+        at_high = math.exp(-0.5 * high**2) / _ROOT_2_PI
+        shift = (at_low - at_high) / within
+        part = 1 + (low * at_low - high * at_high) / within - shift**2
+        mean = average + spread * shift
+        return mean, mean**2 + spread**2 * max(0.0, part)
 
     def quantile_s(self, part: float, elapsed_s: float = 0.0) -> float:
         """Return the duration that `part` of those exports do not exceed that took `elapsed_s`."""
-        spread = self.spread
+        spread, average = self.spread, math.log(self.median_s)
         if elapsed_s > 0:
-            over = 0.5 * math.erfc((math.log(elapsed_s) - self._mean) / spread / math.sqrt(2))
+            over = 0.5 * math.erfc((math.log(elapsed_s) - average) / spread / _ROOT_2)
             part = 1.0 - over * (1.0 - part)
         if part >= 1 - 1e-12:
             return elapsed_s * 1.5
-        return max(elapsed_s, math.exp(self._mean + spread * _STANDARD.inv_cdf(max(1e-9, part))))
+        return max(elapsed_s, math.exp(average + spread * _STANDARD.inv_cdf(max(1e-9, part))))
 
     # Where calls are scarce
 

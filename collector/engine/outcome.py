@@ -259,17 +259,15 @@ class Outcomes:
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
         durations = self._durations[project]
-        before = durations.exports
-        durations.found(
-            max(progress.elapsed_s, progress.low_s),
-            min(now_s - progress.started_s, progress.high_s),
-        )
+        durations.exports += 1
+        low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
+        high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))
+        durations.learn(progress.evidence, low_s, high_s)
         if sent_s >= progress.certain_s:
             durations.answered_certain(completed=True)
         if progress.high_s < math.inf and progress.elapsed_s <= progress.high_s:
             durations.percentages_kept(kept=True)
-        if durations.exports > before:
-            self._news.durations(project, durations)
+        self._news.durations(project, durations)
 
     def _progress(self, row: ServerRow, now_s: float) -> Progress:
         """Return what is known of a running export; after a restart, how long it has run."""

@@ -8,9 +8,11 @@ when every call is wanted elsewhere: the answer is almost sure to be "completed"
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
+
+from collector.engine.durations import Evidence
 
 if TYPE_CHECKING:
     from collector.engine.durations import Durations
@@ -53,6 +55,7 @@ class Progress:
         started_s: when it began, on the engine's clock.
         elapsed_s: how long it had run when it was last said not to have completed.
         low_s, high_s: by its percentages it takes longer than the one, no longer than the other.
+        evidence: what it has added to what is known of durations.
         curious: it is one of the first, and asked about often enough to learn from it.
         certain_s: on the engine's clock, when it was last thought almost certain to have completed.
     """
@@ -61,6 +64,7 @@ class Progress:
     elapsed_s: float = 0.0
     low_s: float = 0.0
     high_s: float = math.inf
+    evidence: Evidence = field(default_factory=Evidence)
     curious: bool = False
     certain_s: float = math.inf
 
@@ -70,6 +74,7 @@ class Progress:
         """Take note of an answer that said "not yet" to a call that left at `sent_s`."""
         before_s, self.elapsed_s = self.elapsed_s, max(self.elapsed_s, sent_s - self.started_s)
         if percent is None or not 0 <= percent < 100:  # noqa: PLR2004  # per cent
+            durations.learn(self.evidence, self.elapsed_s, math.inf)
             return
         durations.percentage_seen(percent)
         if self.elapsed_s > self.high_s and before_s <= self.high_s:
@@ -81,6 +86,10 @@ class Progress:
             self.low_s, self.high_s = max(self.low_s, low_s), min(self.high_s, high_s)
         else:  # not as even as it seemed: the latest word counts
             self.low_s, self.high_s = low_s, high_s
+        if durations.are_percentages_believed and self.elapsed_s < self.high_s:
+            durations.learn(self.evidence, max(self.low_s, self.elapsed_s), self.high_s)
+        else:
+            durations.learn(self.evidence, self.elapsed_s, math.inf)
 
 
 def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:

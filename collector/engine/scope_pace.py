@@ -126,6 +126,9 @@ class ScopePace:
         at_s = self._blocked_until_s
         if self._window is not None and (fits_s := self._window.next_at()) > at_s:
             at_s = fits_s
+            if self._steering is not None and self._steering.probes:
+                # After the answers to all before it, so that its own is known.
+                at_s = min(at_s, self._window.last_s + 2 * self._latency.mean_s)
         if self._ceiling is not None:
             at_s = max(at_s, self._ceiling.next_at())
         if self._start is not None and not self._start.allows_one_more:
@@ -186,7 +189,7 @@ class ScopePace:
         """Take note of a refusal; return whether what is known of this scope explains it."""
         if self._steering is None:
             return False
-        if self._steering.refused(sent_s, now_s):
+        if self._steering.refused(sent_s, now_s, again=self._pauses > 0):
             return True
         self._doubts += 1
         self.others_seen = True

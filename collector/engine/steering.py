@@ -20,7 +20,7 @@ CALLS_BETWEEN_TRIES = 250
 """At a limit that is believed, so many calls go between two tries at more: each may be refused."""
 TRIES_BEFORE_DOUBLING = 4
 LONGEST_BETWEEN_TRIES_S = 30.0
-PROBE_AFTER_CALLS = 1500
+PROBE_AFTER_CALLS = 2500
 """A limit that was stated by a refusal alone is exceeded by one call in so many."""
 PROBE_AFTER_LOWERING = 100
 """The same, where it was stated to be lower than before: what was lowered may be raised again."""
@@ -84,8 +84,11 @@ class Steering:
             self._try(now_s)
         return False
 
-    def refused(self, sent_s: float, now_s: float) -> bool:
-        """Take note of a refusal; return whether what is believed explains it."""
+    def refused(self, sent_s: float, now_s: float, *, again: bool) -> bool:
+        """Take note of a refusal; return whether what is believed explains it.
+
+        `again`: nothing was let through since the last one, so calls that crossed are no reason.
+        """
         count = self.window.count_at(sent_s)
         if self._probe_s is not None and sent_s >= self._probe_s:
             self._probe_s = None
@@ -96,10 +99,11 @@ class Steering:
         if self._trying_s is not None:
             self._fail(count, now_s)
             return True
-        if count >= NEAR * self._proven - 1:
+        if count >= NEAR * self._proven - 1 and not again:
             self._crossed(count)
             return True
-        self._proven = max(1.0, float(count))
+        self._proven = max(1.0, min(self._proven, float(count)))
+        self.window.even = True
         self._settled_s = now_s
         self._step = 0.0
         self._next_try_s = now_s + WINDOWS_BETWEEN_TRIES * self.window.window_s
@@ -114,9 +118,8 @@ class Steering:
 
     def probe_left(self, now_s: float) -> None:
         """Take note that the one call over the limit may have left."""
-        if self.window.count_at(now_s) > self.limit:
+        if self.window.count_at(now_s) > self._cap:
             self.probes, self._probe_s = False, now_s
-            self._use(self._proven)
 
     def _probe(self, sent_s: float, now_s: float) -> bool:
         """Let one call over a statement now and then; if it is let through, that is outdated."""
@@ -130,9 +133,8 @@ class Steering:
                 self.window.even = True
                 self._use(self._proven)
                 return True
-        elif not self.probes and now_s >= self._next_try_s:
+        elif now_s >= self._next_try_s:
             self.probes = True
-            self._use(self.limit + 1)
         return False
 
     def others_use(self, calls: float) -> None:

@@ -107,6 +107,11 @@ class Window:
         self._count = math.ceil(self._allowed - 0.001) if self.even else int(self._allowed + 0.001)
 
     @property
+    def last_s(self) -> float:
+        """When the latest call left."""
+        return self._log[-1] if self._log else -math.inf
+
+    @property
     def crowded(self) -> bool:
         """Whether calls overtake each other by so much that keeping them apart costs too much."""
         least_s = max(NOTICEABLE_GRACE, 1 / self._allowed) * self.window_s
