@@ -123,7 +123,8 @@ def wrongs(scenario: Scenario, trial: Trialled) -> list[Broken]:
 def _measured(scenario: Scenario, trial: Trialled) -> Iterator[Broken]:
     """Yield everything that has a limit, whether or not it is kept."""
     ours, promise = trial.ours, promises.promise(scenario)
-    yield Broken("makespan to the bound's", trial.ratio, promise.ratio)
+    reference = "best fixed rate" if scenario.kind == "jitter" else "bound"
+    yield Broken(f"makespan to the {reference}'s", trial.ratio, promise.ratio)
     most = promise.throttled_most(ours.calls, ours.gates)
     yield Broken("calls throttled", ours.throttled, most)
     if scenario.even:
