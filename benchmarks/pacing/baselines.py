@@ -24,7 +24,9 @@ WORKERS = 32
 WORKERS_POLL_S = 5.0
 LONGEST_SLEEP_S = 60.0
 JITTER_THROTTLED = 0.03
-TRIED_RATES = (1.5, 1.2, 1.1, 1.05, 1.02, 1.0, 0.98, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
+BETWEEN_FACTORS = (0.2, 1.6)
+FACTORS_APART = 0.01
+"""Of the right rate: where the best fixed one is looked for where calls overtake one another."""
 
 
 class _Script:
@@ -121,12 +123,15 @@ def back_off(trial: Trial) -> Result:
 def best_fixed_rate(trial: Trial) -> Result:
     """Return the soonest that an even rate is home with at most 3 % refused, durations known."""
     rate = right_rate(trial) or 100.0
-    results = (
-        _Script(trial, gap_s=1 / (rate * factor), poll_s=None).run(at_once=None)
-        for factor in TRIED_RATES
-    )
-    allowed = [result for result in results if result.throttled_share <= JITTER_THROTTLED]
-    return min(allowed, key=lambda result: result.makespan_s, default=Result(wrong="none"))
+    best, (low, high) = Result(wrong="none"), BETWEEN_FACTORS
+    while high - low > FACTORS_APART:
+        factor = (low + high) / 2
+        result = _Script(trial, gap_s=1 / (rate * factor), poll_s=None).run(at_once=None)
+        if result.throttled_share <= JITTER_THROTTLED:
+            low, best = factor, min(best, result, key=lambda result: result.makespan_s)
+        else:
+            high = factor
+    return best
 
 
 def _action(call: Call, server: int, at_s: float) -> Request:

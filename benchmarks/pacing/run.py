@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HEAD = (
     f"{'scenario':<34}{'class':<12}{'ratio':>7}{'limit':>6}{'throttled':>15}{'limit':>7}"
-    f"{'home s':>8}{'of':>7}{'half':>5}{'calls':>8}{'polls':>6}{'late':>7}"
+    f"{'home s':>8}{'of':>7}{'half':>5}{'calls':>8}{'polls':>6}{'late':>8}"
     f"{'fixed':>7}{'twice':>7}{'backoff':>8}"
 )
 
@@ -123,7 +123,8 @@ def wrongs(scenario: Scenario, trial: Trialled) -> list[Broken]:
 def _measured(scenario: Scenario, trial: Trialled) -> Iterator[Broken]:
     """Yield everything that has a limit, whether or not it is kept."""
     ours, promise = trial.ours, promises.promise(scenario)
-    yield Broken("makespan to the bound's", trial.ratio, promise.ratio)
+    reference = "best fixed rate" if scenario.kind == "jitter" else "bound"
+    yield Broken(f"makespan to the {reference}'s", trial.ratio, promise.ratio)
     most = promise.throttled_most(ours.calls, ours.gates)
     yield Broken("calls throttled", ours.throttled, most)
     if scenario.even:
@@ -157,7 +158,7 @@ def row(scenario: Scenario, trials: Sequence[Trialled]) -> str:
         f"{promise.throttled_most(throttled.calls, throttled.gates):>7.0f}"
         f"{mean(lambda t: t.ours.mean_home_s):>8.0f}{mean(lambda t: t.bound_home_s):>7.0f}"
         f"{mean(lambda t: t.ours.home_at_half):>5.0%}{mean(lambda t: t.ours.calls):>8.0f}"
-        f"{mean(lambda t: t.ours.polls):>6.2f}{worst(lambda t: t.ours.late_p95):>7.1%}{beside}"
+        f"{mean(lambda t: t.ours.polls):>6.2f}{worst(lambda t: t.ours.late_p95):>8.0%}{beside}"
     )
 
 

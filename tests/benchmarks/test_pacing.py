@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.pacing import oracle, promises, run, scenarios
+from benchmarks.pacing import oracle, promises, run, scenarios, simulate, trace
 from benchmarks.pacing.driver import Wire
 from benchmarks.pacing.gateway import Gateway, Limit, Neighbour
 from benchmarks.pacing.service import LONG_S, SHORT_S, Service, durations, percent
@@ -208,3 +208,33 @@ def test_run_that_breaks_a_promise_is_told() -> None:
     worse = run.wrongs(scenario, dataclasses.replace(trial, bound_s=2 * trial.ours.makespan_s))
     assert any("the bound is none" in broken.what for broken in worse)
     assert promises.promise(scenario).ratio == 1.03
+
+
+def test_run_that_does_not_end_in_time_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulate, "BOUNDS_MOST", 0)
+    scenario = next(s for s in scenarios.load() if s.name == "words-200-60s-duration-50")
+    trial = run.trialled(scenario, scenario.seed, with_baselines=False)
+    assert "not at its end" in trial.ours.wrong
+    assert any("not at its end" in broken.what for broken in run.wrongs(scenario, trial))
+
+
+def test_trace_accounts_for_every_call() -> None:
+    scenario = next(s for s in scenarios.load() if s.name == "words-2-60s-quota-50")
+    trial = scenarios.Trial(scenario, scenario.seed)
+    stretches, wrong = trace.trace(trial, 60.0)
+    ours = simulate.simulate(trial)
+    assert not wrong
+    assert sum(each.posts + each.statuses + each.downloads for each in stretches) == ours.calls
+    assert sum(each.throttled for each in stretches) == ours.throttled
+    assert {each.true for each in stretches} == {2 / 60}
+
+
+def test_same_seed_gives_the_same_run() -> None:
+    scenario = next(s for s in scenarios.load() if s.name == "bare-20-1s-duration-50")
+    first, second = (simulate.simulate(scenarios.Trial(scenario, 5)) for _ in range(2))
+    assert first == second
+
+
+def test_nothing_chosen_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["--only", "no-such-scenario", "--seeds", "1", "--jobs", "1"]) == 1
+    assert "0 scenarios" in capsys.readouterr().out
