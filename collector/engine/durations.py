@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collector.engine.known import KnownDurations
 
 GUESSED_MEDIAN_S = 120.0
-GUESSED_SPREAD = 1.2
+GUESSED_SPREAD = 1.0
 GUESS_WEIGHT = 1.0
 """What is taken where nothing is known, and how many exports' worth of evidence it is."""
 KNOWN_WEIGHT = 20.0

@@ -70,7 +70,7 @@ class ExportsLimit:
         if self._step:
             self._step, self._started = 0, 0
             self._apart = min(MOST_STARTS_BETWEEN_TRIES, 2 * self._apart)
-        if running < NEAR * self.limit - 1:
+        if running < (NEAR * self.limit - 1 if self._proven else self.limit):
             return False
         self.limit = max(1, min(self.limit, running))
         if not self._proven:

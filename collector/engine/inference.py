@@ -3,8 +3,11 @@
 Every call that was let through says "fewer than N were counted", every one that was refused "N
 were". So a guess of who shares a limit and how long its window is has a bound from either side,
 and is dropped when the two contradict each other. Of the guesses that are left the one with the
-shortest window is taken, since it is the one that is tested soonest. A limit on exports that run
-at once is one more guess: it refuses exports alone, at any rate.
+shortest window is taken, since it is the one that is tested soonest.
+
+A limit on exports that run at once is one more guess. It refuses exports alone, at any rate: so
+after a refusal a status is asked first. Where that passes and an export is refused still, no limit
+is meant that the two share.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from collector.engine.answers import ScopeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,8 +27,6 @@ WINDOWS_S = (1.0, 3.0, 10.0, 60.0, 600.0, 3600.0)
 """Windows that are thought of: limits are given by the second, the minute and the hour."""
 TOLERANCE = 0.15
 """Counts are of calls that leave, and those that arrive differ by so much."""
-EXPORTS_AFTER_WINDOWS = 1
-"""After so many windows were ruled out, a limit on exports that run at once is thought of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,13 @@ class Refusal:
         sent_s: when it left.
         scopes: those it passed.
         exports: how many exports ran in its project, if it was to start one more; else None.
+        alone: another kind of call had been let through just before.
     """
 
     sent_s: float
     scopes: frozenset[Scope]
     exports: int | None
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +72,26 @@ def infer(
         exports_of: whose exports are counted.
         most_exports: the most exports that ran when one more was let through.
     """
-    scopes = list(candidates)
+    alone = any(refusal.alone for refusal in refusals)
+    by_call = [scope for scope in candidates if scope.kind is ScopeKind.API]
+    scopes = by_call if alone and by_call else list(candidates)
     calls = {scope: calls_of(scope) for scope in scopes}
-    for number, window_s in enumerate(WINDOWS_S):
-        if number == EXPORTS_AFTER_WINDOWS and (guess := _exports(refusals, exports_of)):
-            if most_exports <= _at_most(guess.limit):
-                return guess
-        for scope in scopes:
+    for scope in scopes:
+        for window_s in WINDOWS_S:
             guess = _window(refusals, scope, calls[scope], window_s)
             if guess is not None:
                 return guess
+            if alone and window_s == WINDOWS_S[0]:
+                guess = _exports(refusals, exports_of)
+                if guess is not None and most_exports <= guess.limit:
+                    return guess
     return None
 
 
 def _exports(refusals: Sequence[Refusal], scope: Scope) -> Guess | None:
     counts = [refusal.exports for refusal in refusals if scope in refusal.scopes]
     known = [count for count in counts if count is not None]
-    if len(known) < len(counts) or not known or min(known) < 1:
+    if len(known) < len(refusals) or min(known) < 1:
         return None
     return Guess(scope, min(known), 0.0)
 
@@ -91,10 +99,9 @@ def _exports(refusals: Sequence[Refusal], scope: Scope) -> Guess | None:
 def _window(
     refusals: Sequence[Refusal], scope: Scope, calls: list[float], window_s: float
 ) -> Guess | None:
-    counts = [
-        _count(calls, refusal.sent_s, window_s) for refusal in refusals if scope in refusal.scopes
-    ]
-    limit = min(counts, default=0)
+    if not all(scope in refusal.scopes for refusal in refusals):
+        return None
+    limit = min(_count(calls, refusal.sent_s, window_s) for refusal in refusals)
     if limit < 1:
         return None
     since_s = min(refusal.sent_s for refusal in refusals) - window_s

@@ -87,6 +87,11 @@ class Lane:
         at_s = self._later[0][0] if self._later else math.inf
         return min(at_s, self._ready[0][0]) if self._ready else at_s
 
+    @property
+    def next(self) -> int:
+        """The server that `take` would return."""
+        return self._due[0][1] if self._due else self._ready[0][2]
+
     def take(self) -> int:
         """Return the server that is due next, or else the one that will be soonest.
 

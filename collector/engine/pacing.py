@@ -31,6 +31,8 @@ ASK_AGAIN_S = 60.0
 ASK_ON_S = 20.0
 """How long every call asks, after something contradicted what was told."""
 REFUSALS_KEPT = 8
+TOLD_APART_S = 1.0
+"""Two calls so close together, one let through and one refused, are not under the same limit."""
 _LOG = 16_384
 
 
@@ -58,6 +60,11 @@ class Track:
     most_running: int = 0
     exports: ExportsLimit | None = None
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether its next call is a test of what was refused."""
+        return any(pace.in_doubt for pace in self.binding)
+
     def of(self, kind: ScopeKind) -> ScopePace:
         """Return the pace of its scope of that kind; where it has none, of its first."""
         return next((pace for pace in self.paces if pace.scope.kind is kind), self.paces[0])
@@ -72,7 +79,7 @@ class Pacer:
         self._tracks: dict[Scope, list[Track]] = {}
         self._latencies: dict[Scope, Latency] = {}
         self._refusals: dict[Scope, deque[Refusal]] = {}
-        self._lesson_s: dict[Scope, float] = {}
+        self._tests: dict[Scope, tuple[Call, float]] = {}
 
     # What is known before anything is sent
 
@@ -153,15 +160,15 @@ class Pacer:
 
     # What was answered
 
-    def lost(self, track: Track) -> None:
+    def lost(self, track: Track, sent_s: float) -> None:
         """Take note of a call that was not answered: it may have been counted."""
         for pace in track.binding:
-            pace.answered()
+            pace.answered(sent_s)
 
     def never_sent(self, track: Track, sent_s: float) -> None:
         """Take back a call that never left."""
         self._forget(track, sent_s)
-        self.lost(track)
+        self.lost(track, sent_s)
 
     def passed(
         self,
@@ -179,6 +186,8 @@ class Pacer:
         track.latency.heard(now_s - sent_s)
         news: list[News] = []
         for pace in track.binding:
+            if pace.in_doubt:
+                self._tests[pace.scope] = track.call, sent_s
             if (said := pace.passed(sent_s, now_s)) is not None:
                 news.append(said)
         if track.call is Call.START_EXPORT:
@@ -194,7 +203,7 @@ class Pacer:
         track.latency.heard(now_s - sent_s)
         self._forget(track, sent_s)
         for pace in track.binding:
-            pace.answered()
+            pace.answered(sent_s)
         news: list[News] = []
         told = self._told(track, problem.heard.limits, sent_s, now_s, news, refused=True)
         by = problem.throttled_by
@@ -211,7 +220,7 @@ class Pacer:
         if not explained:
             for one in self._tracks[blamed.scope]:
                 one.asks_s = -math.inf
-        blamed.pause(now_s)
+        blamed.pause(now_s, explained=explained)
         self._refresh(track.paces)
         return news
 
@@ -281,7 +290,9 @@ class Pacer:
             if pace.has_estimate and pace.refused(sent_s, now_s):
                 return True
         exports = running if starts else None
-        refusals.append(Refusal(sent_s, frozenset(track.scopes), exports))
+        blamed = track.of(problem.throttled_by or ScopeKind.USER)
+        alone = self._is_alone(track, blamed.scope, sent_s)
+        refusals.append(Refusal(sent_s, frozenset(track.scopes), exports, alone))
         guess = self._guess(track, refusals, candidates)
         if guess is None:
             last = refusals[-1]
@@ -292,6 +303,11 @@ class Pacer:
             return False
         news += self._take_up(track, guess, candidates, now_s)
         return False
+
+    def _is_alone(self, track: Track, scope: Scope, sent_s: float) -> bool:
+        """Whether another kind of call was let through just before one that was refused."""
+        call, passed_s = self._tests.pop(scope, (track.call, -math.inf))
+        return call is not track.call and sent_s - passed_s < TOLD_APART_S + track.latency.mean_s
 
     def _candidates(self, track: Track, problem: Problem) -> list[ScopePace]:
         """Return whose limit a refusal may be about: the named one, or whoever has told of none."""

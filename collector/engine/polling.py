@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 SOONEST_S = 0.5
 """No export is asked about more often than this."""
-FIRST_ASK_S = 5.0
+FIRST_ASK_S = 1.0
 """The first exports of a project are asked about after this long, and twice that, and so on."""
 POLLS_ON_AVERAGE = 12
 """So many calls an export are thought right where it says nothing of its progress."""
-UNLIKELY = 1.645
-"""Five in a hundred exports are shorter than so many spreads below the median."""
+UNLIKELY = 1.8
+"""Fewer than four in a hundred exports are shorter than so many spreads below the median."""
 FINE = 10
 """Percentages in steps of at most so much tell the end by a single look."""
 

@@ -243,8 +243,10 @@ class Scheduler:
         while due:
             due = [lane for lane in due if lane.rank is not None and self._may_leave(lane, now_s)]
             if due:
-                lane = self._turns.next(due, due_first=tight)
-                actions.append(self._take(lane, now_s))
+                tests = any(lane.track.in_doubt for lane in due)
+                lane = self._turns.next(due, due_first=tight or tests)
+                if not self._is_put_off(lane, now_s):
+                    actions.append(self._take(lane, now_s))
         for lane in waiting:
             if lane.rank is None and lane.is_ready:
                 self._take_eager(lane, now_s, actions)
@@ -260,8 +262,21 @@ class Scheduler:
         """Use calls that nobody else wants, evenly."""
         while lane.is_ready and lane.eager_s <= now_s and self._may_leave(lane, now_s):
             gap_s = self._pacer.gap_s(lane.track)
+            if self._is_put_off(lane, now_s):
+                continue
             lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
             actions.append(self._take(lane, now_s))
+
+    def _is_put_off(self, lane: Lane, now_s: float) -> bool:
+        """Put a status off if it is worth less than it was when it was planned."""
+        if lane.call is not Call.ASK_STATUS:
+            return False
+        row = self.state.servers[lane.next]
+        early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+        if early_s <= now_s:
+            return False
+        lane.put(lane.take(), 0 if row.first else 1, early_s, certain_s, now_s)
+        return True
 
     def _may_leave(self, lane: Lane, now_s: float) -> bool:
         return self._allows_at(lane, now_s) <= now_s
@@ -360,7 +375,7 @@ class Scheduler:
                 self._news.endpoint_back(self.state.projects[row.project].endpoint, now_s)
             self._hear_limits(action, lane, problem, heard, now_s)
         else:
-            self._pacer.lost(lane.track)
+            self._pacer.lost(lane.track, action.sent_s)
         lane.secret.heard(problem, action.sent_s, now_s)
         if heard.clock_offset_s is not None:
             self._news.clock_offset(heard.clock_offset_s)

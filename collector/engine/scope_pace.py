@@ -61,18 +61,25 @@ News = Learned | Disbelieved
 
 
 class ScopePace:
-    """What is known of one scope, and when its next call may leave."""
+    """What is known of one scope, and when its next call may leave.
+
+    Attributes:
+        in_doubt: a refusal has not been explained; the next call goes alone, to find out more.
+        others_seen: the service lately counted calls that were not ours.
+    """
 
     __slots__ = (
         "_blocked_until_s", "_ceiling", "_confirmed", "_doubts", "_ignored_until_s", "_latency",
-        "_lesson_s", "_pauses", "_refuted", "_source", "_start", "_steering", "_window",
-        "others_seen", "scope", "share",
+        "_lesson_s", "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
+        "_window", "in_doubt", "others_seen", "scope", "share",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, share: float, latency: Latency) -> None:
         self.scope = scope
         self.share = share
+        self.in_doubt = False
         self.others_seen = False
+        self._testing = False
         self._latency = latency
         self._ceiling: Ceiling | None = None
         self._window: Window | None = None
@@ -131,7 +138,7 @@ class ScopePace:
                 at_s = min(at_s, self._window.last_s + 2 * self._latency.mean_s)
         if self._ceiling is not None:
             at_s = max(at_s, self._ceiling.next_at())
-        if self._start is not None and not self._start.allows_one_more:
+        if self._testing or (self._start is not None and not self._start.allows_one_more):
             return math.inf
         return at_s
 
@@ -145,6 +152,7 @@ class ScopePace:
             self._ceiling.sent(now_s)
         if self._start is not None:
             self._start.sent()
+        self._testing = self.in_doubt
 
     # What was answered
 
@@ -154,8 +162,9 @@ class ScopePace:
             self._start.passed(self._latency.mean_s)
             if self._start.over:
                 self._start = None
-        if sent_s > self._lesson_s:
+        if sent_s >= self._lesson_s:
             self._pauses = 0
+            self.in_doubt = self._testing = False
         steering = self._steering
         if steering is None:
             return None
@@ -168,10 +177,12 @@ class ScopePace:
         self._source = "estimated"
         return Learned(self.scope, steering.limit, steering.window.window_s, "estimated")
 
-    def answered(self) -> None:
+    def answered(self, sent_s: float) -> None:
         """Take note that a call is no longer under way, and was not let through."""
         if self._start is not None:
             self._start.answered()
+        if sent_s >= self._lesson_s:
+            self._testing = False
 
     def forget(self, sent_s: float) -> None:
         """Take back a call that the service did not count."""
@@ -180,7 +191,7 @@ class ScopePace:
 
     def is_lesson(self, sent_s: float, now_s: float) -> bool:
         """Whether a refusal is news: its call left after the last one was heard of."""
-        if sent_s <= self._lesson_s:
+        if sent_s < self._lesson_s:
             return False
         self._lesson_s = now_s
         return True
@@ -195,9 +206,10 @@ class ScopePace:
         self.others_seen = True
         return not self._steering.told and self._confirmed and self._doubts <= DOUBTS
 
-    def pause(self, now_s: float) -> None:
+    def pause(self, now_s: float, *, explained: bool) -> None:
         """Wait after refusals that nothing came between, ever longer; never for ever."""
         self._pauses += 1
+        self.in_doubt = not explained
         if self._pauses > 1:
             pause_s = min(LONGEST_PAUSE_S, SHORTEST_PAUSE_S * 2.0 ** min(self._pauses - 2, 16))
             self._blocked_until_s = max(self._blocked_until_s, now_s + pause_s)
@@ -272,7 +284,7 @@ class ScopePace:
         self._take(told.limit, told.window_s, sent, now_s, even=False, told=True)
         self._source = "words" if refused else "headers"
         if refused and self._steering is not None:
-            self._steering.doubt_statement(lowered=lowered, now_s=now_s)
+            self._steering.doubt_statement(lowered=lowered)
         return Learned(self.scope, told.limit, told.window_s, "told")
 
     def _heed_others(

@@ -40,7 +40,7 @@ class Steering:
     """
 
     __slots__ = (
-        "_cap", "_next_try_s", "_probe_s", "_probe_wait", "_proven", "_settled_s", "_share",
+        "_cap", "_next_try_s", "_probe_apart", "_probe_in", "_probe_s", "_proven", "_settled_s", "_share",
         "_step", "_trying_s", "limit", "probes", "told", "tries", "window",
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ class Steering:
         self.tries = 0
         self.probes = False
         self._probe_s: float | None = None
-        self._probe_wait = math.inf
+        self._probe_apart = self._probe_in = 0
         self._share = share
         self._step = 0.0
         self._trying_s: float | None = None
@@ -76,7 +76,7 @@ class Steering:
         """Take note that a call was let through; return whether that raised what is believed."""
         self.window.passed()
         if self.told and self._proven >= self._cap:
-            return self._probe_wait < math.inf and self._probe(sent_s, now_s)
+            return self._probe_apart > 0 and self._probe(sent_s, now_s)
         if self._trying_s is not None:
             over_s = self._trying_s + self.window.window_s + 2 * latency_s
             return now_s >= over_s and self._is_used(now_s) and self._succeed(now_s)
@@ -92,8 +92,8 @@ class Steering:
         count = self.window.count_at(sent_s)
         if self._probe_s is not None and sent_s >= self._probe_s:
             self._probe_s = None
-            self._probe_wait *= 1.5
-            self._next_try_s = now_s + self._probe_wait
+            self._probe_apart += self._probe_apart // 2
+            self._probe_in = self._probe_apart
             if count >= NEAR * self._proven - 1:
                 return True
         if self._trying_s is not None:
@@ -110,11 +110,10 @@ class Steering:
         self._use(self._proven)
         return False
 
-    def doubt_statement(self, *, lowered: bool, now_s: float) -> None:
+    def doubt_statement(self, *, lowered: bool) -> None:
         """The limit was stated by a refusal alone: find out, rarely, whether it was raised since."""
-        calls = PROBE_AFTER_LOWERING if lowered else PROBE_AFTER_CALLS
-        self._probe_wait = calls * self.window.window_s / max(1.0, self._cap)
-        self._next_try_s = now_s + self._probe_wait
+        self._probe_apart = PROBE_AFTER_LOWERING if lowered else PROBE_AFTER_CALLS
+        self._probe_in = self._probe_apart
 
     def probe_left(self, now_s: float) -> None:
         """Take note that the one call over the limit may have left."""
@@ -133,8 +132,9 @@ class Steering:
                 self.window.even = True
                 self._use(self._proven)
                 return True
-        elif now_s >= self._next_try_s:
-            self.probes = True
+            return False
+        self._probe_in -= 1
+        self.probes = self.probes or self._probe_in <= 0
         return False
 
     def others_use(self, calls: float) -> None:
