@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WINDOWS_S = (1.0, 3.0, 10.0, 60.0, 600.0, 3600.0)
 """Windows that are thought of: limits are given by the second, the minute and the hour."""
+ROUNDED_UP_S = 1.0
+"""A wait is told in whole seconds."""
 TOLERANCE = 0.15
 """Counts are of calls that leave, and those that arrive differ by so much."""
 
@@ -38,12 +40,14 @@ class Refusal:
         scopes: those it passed.
         exports: how many exports ran in its project, if it was to start one more; else None.
         alone: another kind of call had been let through just before.
+        wait_s: how long to wait, if the refusal said so; no window is much shorter.
     """
 
     sent_s: float
     scopes: frozenset[Scope]
     exports: int | None
     alone: bool
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,15 @@ def infer(
     alone = any(refusal.alone for refusal in refusals)
     by_call = [scope for scope in candidates if scope.kind is ScopeKind.API]
     scopes = by_call if alone and by_call else list(candidates)
+    least_s = max(refusal.wait_s for refusal in refusals) - ROUNDED_UP_S
+    windows_s = [window_s for window_s in WINDOWS_S if window_s >= least_s]
     calls = {scope: calls_of(scope) for scope in scopes}
     for scope in scopes:
-        for window_s in WINDOWS_S:
+        for window_s in windows_s:
             guess = _window(refusals, scope, calls[scope], window_s)
             if guess is not None:
                 return guess
-            if alone and window_s == WINDOWS_S[0]:
+            if alone and window_s == windows_s[0]:
                 guess = _exports(refusals, exports_of)
                 if guess is not None and most_exports <= guess.limit:
                     return guess

@@ -15,9 +15,15 @@ from typing import TYPE_CHECKING
 
 from collector.engine.answers import Call, LimitTold, Problem, Scope, ScopeKind
 from collector.engine.exports_limit import ExportsLimit
-from collector.engine.inference import Guess, Refusal, infer
+from collector.engine.inference import ROUNDED_UP_S, Guess, Refusal, infer
 from collector.engine.latency import Latency
-from collector.engine.scope_pace import Disbelieved, Learned, News, ScopePace
+from collector.engine.scope_pace import (
+    LONGEST_RETRY_AFTER_S,
+    Disbelieved,
+    Learned,
+    News,
+    ScopePace,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -286,13 +292,16 @@ class Pacer:
         user = track.of(ScopeKind.USER)
         refusals = self._refusals.setdefault(user.scope, deque(maxlen=REFUSALS_KEPT))
         candidates = self._candidates(track, problem)
+        wait_s = problem.retry_after_s or 0.0
+        if not 0.0 <= wait_s <= LONGEST_RETRY_AFTER_S:
+            wait_s = 0.0
         for pace in candidates:
-            if pace.has_estimate and pace.refused(sent_s, now_s):
+            if pace.has_estimate and pace.refused(sent_s, now_s, wait_s=wait_s - ROUNDED_UP_S):
                 return True
         exports = running if starts else None
         blamed = track.of(problem.throttled_by or ScopeKind.USER)
         alone = self._is_alone(track, blamed.scope, sent_s)
-        refusals.append(Refusal(sent_s, frozenset(track.scopes), exports, alone))
+        refusals.append(Refusal(sent_s, frozenset(track.scopes), exports, alone, wait_s))
         guess = self._guess(track, refusals, candidates)
         if guess is None:
             last = refusals[-1]

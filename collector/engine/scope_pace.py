@@ -196,9 +196,12 @@ class ScopePace:
         self._lesson_s = now_s
         return True
 
-    def refused(self, sent_s: float, now_s: float) -> bool:
-        """Take note of a refusal; return whether what is known of this scope explains it."""
-        if self._steering is None:
+    def refused(self, sent_s: float, now_s: float, *, wait_s: float = 0.0) -> bool:
+        """Take note of a refusal; return whether what is known of this scope explains it.
+
+        `wait_s`: how long the service wants to be left alone; a shorter window does not explain it.
+        """
+        if self._steering is None or self._steering.window.window_s < wait_s:
             return False
         if self._steering.refused(sent_s, now_s, again=self._pauses > 0):
             return True

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 NEAR = 0.85
 """A refusal with this part of what was allowed under way is put down to calls that crossed."""
-WINDOWS_BETWEEN_TRIES = 3
+WINDOWS_BETWEEN_TRIES = 4
 CALLS_BETWEEN_TRIES = 250
+MOST_CALLS_BETWEEN_TRIES = 500
 """At a limit that is believed, so many calls go between two tries at more: each may be refused."""
+LONGEST_SAVED_S = 10.0
+SLIGHTLY = 0.8
+"""A refusal with this part of an estimate under way says that it was slightly too high."""
+CONTESTED_FOR_S = 120.0
+"""So long after others used part of a limit, they are expected to come back."""
 TRIES_BEFORE_DOUBLING = 4
 LONGEST_BETWEEN_TRIES_S = 30.0
-PROBE_AFTER_CALLS = 2500
+PROBE_AFTER_CALLS = 4000
 """A limit that was stated by a refusal alone is exceeded by one call in so many."""
 PROBE_AFTER_LOWERING = 100
 """The same, where it was stated to be lower than before: what was lowered may be raised again."""
@@ -40,7 +46,7 @@ class Steering:
     """
 
     __slots__ = (
-        "_cap", "_next_try_s", "_probe_apart", "_probe_in", "_probe_s", "_proven", "_settled_s", "_share",
+        "_apart", "_cap", "_contested", "_contested_s", "_next_try_s", "_probe_apart", "_probe_in", "_probe_s", "_proven", "_settled_s", "_share",
         "_step", "_trying_s", "limit", "probes", "told", "tries", "window",
     )  # fmt: skip
 
@@ -57,6 +63,9 @@ class Steering:
         self._share = share
         self._step = 0.0
         self._trying_s: float | None = None
+        self._contested = 0.0
+        self._contested_s = -math.inf
+        self._apart = CALLS_BETWEEN_TRIES
         self._settled_s = now_s
         self._believe(limit)
         self._proven = self._cap
@@ -78,7 +87,7 @@ class Steering:
         if self.told and self._proven >= self._cap:
             return self._probe_apart > 0 and self._probe(sent_s, now_s)
         if self._trying_s is not None:
-            over_s = self._trying_s + self.window.window_s + 2 * latency_s
+            over_s = self._trying_s + self._trial_s + 2 * latency_s
             return now_s >= over_s and self._is_used(now_s) and self._succeed(now_s)
         if now_s >= self._next_try_s and self._is_used(now_s):
             self._try(now_s)
@@ -89,7 +98,7 @@ class Steering:
 
         `again`: nothing was let through since the last one, so calls that crossed are no reason.
         """
-        count = self.window.count_at(sent_s)
+        count = float(self.window.count_at(sent_s))
         if self._probe_s is not None and sent_s >= self._probe_s:
             self._probe_s = None
             self._probe_apart += self._probe_apart // 2
@@ -99,16 +108,34 @@ class Steering:
         if self._trying_s is not None:
             self._fail(count, now_s)
             return True
-        if count >= NEAR * self._proven - 1 and not again:
+        contested = self._proven < self._cap or now_s - self._contested_s < CONTESTED_FOR_S
+        if count >= NEAR * self._proven - 1 and not again and not contested:
             self._crossed(count)
             return True
-        self._proven = max(1.0, min(self._proven, float(count)))
-        self.window.even = True
+        if not self.told and not contested and count >= SLIGHTLY * self.limit:
+            self._believe(count / self._share)
+            self._proven = self._cap
+            self._use(self._proven)
+            return True
+        return self._give_way(count, now_s)
+
+    def _give_way(self, count: float, now_s: float) -> bool:
+        """Others use part of the limit: leave it to them; return whether that was to be expected."""
+        if self._proven < self._cap:
+            least = self._proven - max(1.0, 0.1 * self._proven)
+        elif now_s - self._contested_s < CONTESTED_FOR_S:
+            least = self._contested
+        else:
+            least = self._proven
+        expected = self._proven < self._cap or least < self._proven
+        self._proven = max(1.0, min(least, count))
+        self._contested, self._contested_s = self._proven, now_s
         self._settled_s = now_s
         self._step = 0.0
         self._next_try_s = now_s + WINDOWS_BETWEEN_TRIES * self.window.window_s
+        self.window.even = True
         self._use(self._proven)
-        return False
+        return expected
 
     def doubt_statement(self, *, lowered: bool) -> None:
         """The limit was stated by a refusal alone: find out, rarely, whether it was raised since."""
@@ -151,10 +178,17 @@ class Steering:
         self._use(self._proven)
 
     @property
+    def _trial_s(self) -> float:
+        """How long a little more must be let through: what a bucket had saved is used up by then."""
+        window_s = self.window.window_s
+        saved_s = window_s * self._proven / max(1.0, self._step)
+        return window_s + min(saved_s, LONGEST_SAVED_S)
+
+    @property
     def _apart_s(self) -> float:
         """Seconds between two tries at more than is believed."""
         window_s = self.window.window_s
-        calls_s = CALLS_BETWEEN_TRIES * window_s / max(1.0, self._cap)
+        calls_s = self._apart * window_s / max(1.0, self._cap)
         return max(WINDOWS_BETWEEN_TRIES * window_s, calls_s)
 
     def _believe(self, limit: float) -> None:
@@ -184,19 +218,22 @@ class Steering:
         self.tries = 0
         raised = self._proven >= self._cap
         if raised:
+            self._apart = CALLS_BETWEEN_TRIES
             self._believe(self.limit + self._step)
         self._proven = self._cap
         self._use(self._proven)
         self._next_try_s = math.inf if self.told else now_s + (0.0 if raised else self._apart_s)
         return raised
 
-    def _fail(self, count: int, now_s: float) -> None:
+    def _fail(self, count: float, now_s: float) -> None:
         """More was tried and refused: go back to what was let through before."""
         self._trying_s = None
         at_limit = self._proven >= self._cap
+        if not at_limit:
+            self._contested_s = now_s
         # What was let through is proven, however the try ended.
         if at_limit and not self.told and self.limit < count < self.limit + self._step:
-            self._believe(float(count))
+            self._believe(count)
             self._proven = self._cap
         self._step = 0.0
         self.tries += 1
@@ -204,6 +241,7 @@ class Steering:
             self._believe(self._proven / self._share)
             self._proven, at_limit, self.tries = self._cap, True, 0
         if at_limit:
+            self._apart = min(MOST_CALLS_BETWEEN_TRIES, 2 * self._apart)
             wait_s = self._apart_s
         else:
             wait_s = WINDOWS_BETWEEN_TRIES * self.window.window_s
@@ -212,7 +250,7 @@ class Steering:
         self._next_try_s = now_s + wait_s
         self._use(self._proven)
 
-    def _crossed(self, count: int) -> None:
+    def _crossed(self, count: float) -> None:
         """Calls crossed on their way: keep them a little further apart."""
         self.window.crossed()
         if not self.told and count < self._proven:
