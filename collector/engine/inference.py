@@ -39,7 +39,7 @@ class Refusal:
         sent_s: when it left.
         scopes: those it passed.
         exports: how many exports ran in its project, if it was to start one more; else None.
-        alone: another kind of call had been let through just before.
+        alone: other kinds of call were let through just before and just after.
         wait_s: how long to wait, if the refusal said so; no window is much shorter.
     """
 

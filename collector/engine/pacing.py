@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Call, LimitTold, Problem, Scope, ScopeKind
@@ -76,6 +76,15 @@ class Track:
         return next((pace for pace in self.paces if pace.scope.kind is kind), self.paces[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A refusal that may be about one kind of call alone: the next test tells."""
+
+    track: Track
+    refusal: Refusal
+    candidates: list[ScopePace]
+
+
 class Pacer:
     """The paces of all scopes."""
 
@@ -86,6 +95,7 @@ class Pacer:
         self._latencies: dict[Scope, Latency] = {}
         self._refusals: dict[Scope, deque[Refusal]] = {}
         self._tests: dict[Scope, tuple[Call, float]] = {}
+        self._suspects: dict[Scope, Suspect] = {}
 
     # What is known before anything is sent
 
@@ -192,8 +202,8 @@ class Pacer:
         track.latency.heard(now_s - sent_s)
         news: list[News] = []
         for pace in track.binding:
-            if pace.in_doubt:
-                self._tests[pace.scope] = track.call, sent_s
+            if pace.in_doubt and sent_s >= pace.lesson_s:
+                news += self._test_passed(track, pace, sent_s, now_s)
             if (said := pace.passed(sent_s, now_s)) is not None:
                 news.append(said)
         if track.call is Call.START_EXPORT:
@@ -299,24 +309,53 @@ class Pacer:
             if pace.has_estimate and pace.refused(sent_s, now_s, wait_s=wait_s - ROUNDED_UP_S):
                 return True
         exports = running if starts else None
+        refusal = Refusal(sent_s, frozenset(track.scopes), exports, alone=False, wait_s=wait_s)
         blamed = track.of(problem.throttled_by or ScopeKind.USER)
-        alone = self._is_alone(track, blamed.scope, sent_s)
-        refusals.append(Refusal(sent_s, frozenset(track.scopes), exports, alone, wait_s))
-        guess = self._guess(track, refusals, candidates)
-        if guess is None:
-            last = refusals[-1]
-            refusals.clear()
-            refusals.append(last)
-            guess = self._guess(track, refusals, candidates)
-        if guess is None:  # nothing of ours was let through: somebody else uses it all
+        if self._is_preceded(track, blamed.scope, sent_s):
+            # Perhaps another limit than the one they share: the next call, of another kind, tells.
+            self._suspects[blamed.scope] = Suspect(track, refusal, candidates)
             return False
-        news += self._take_up(track, guess, candidates, now_s)
+        self._suspects.pop(blamed.scope, None)
+        news += self._conclude(track, refusals, refusal, candidates, now_s)
         return False
 
-    def _is_alone(self, track: Track, scope: Scope, sent_s: float) -> bool:
+    def _is_preceded(self, track: Track, scope: Scope, sent_s: float) -> bool:
         """Whether another kind of call was let through just before one that was refused."""
         call, passed_s = self._tests.pop(scope, (track.call, -math.inf))
         return call is not track.call and sent_s - passed_s < TOLD_APART_S + track.latency.mean_s
+
+    def _test_passed(self, track: Track, pace: ScopePace, sent_s: float, now_s: float) -> list[News]:
+        """A call that went alone was let through: remember it, for what is refused next."""
+        self._tests[pace.scope] = track.call, sent_s
+        suspect = self._suspects.pop(pace.scope, None)
+        if suspect is None or suspect.track.call is track.call:
+            return []
+        if sent_s - suspect.refusal.sent_s > TOLD_APART_S + 2 * track.latency.mean_s:
+            return []
+        refusal = replace(suspect.refusal, alone=True)
+        refusals = self._refusals[suspect.track.of(ScopeKind.USER).scope]
+        news = self._conclude(suspect.track, refusals, refusal, suspect.candidates, now_s)
+        self._refresh(suspect.track.paces)
+        return news
+
+    def _conclude(
+        self,
+        track: Track,
+        refusals: deque[Refusal],
+        refusal: Refusal,
+        candidates: list[ScopePace],
+        now_s: float,
+    ) -> list[News]:
+        """Go by the guess that explains the latest refusals, or at least the last."""
+        refusals.append(refusal)
+        guess = self._guess(track, refusals, candidates)
+        if guess is None:
+            refusals.clear()
+            refusals.append(refusal)
+            guess = self._guess(track, refusals, candidates)
+        if guess is None:  # nothing of ours was let through: somebody else uses it all
+            return []
+        return self._take_up(track, guess, candidates, now_s)
 
     def _candidates(self, track: Track, problem: Problem) -> list[ScopePace]:
         """Return whose limit a refusal may be about: the named one, or whoever has told of none."""

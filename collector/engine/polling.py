@@ -100,7 +100,8 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         early_s = _by_percentage(export, durations, pressure)
         certain_s = max(early_s, export.high_s)
     elif export.curious:
-        early_s = certain_s = max(FIRST_ASK_S, 2 * elapsed_s)
+        certain_s = max(FIRST_ASK_S, 2 * elapsed_s)
+        early_s = min(certain_s, _by_duration(export, durations, pressure))
     else:
         early_s = _by_duration(export, durations, pressure)
         certain_s = max(early_s, durations.certain_s(elapsed_s))

@@ -65,13 +65,14 @@ class ScopePace:
 
     Attributes:
         in_doubt: a refusal has not been explained; the next call goes alone, to find out more.
+        lesson_s: when a refusal was last news.
         others_seen: the service lately counted calls that were not ours.
     """
 
     __slots__ = (
         "_blocked_until_s", "_ceiling", "_confirmed", "_doubts", "_ignored_until_s", "_latency",
-        "_lesson_s", "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
-        "_window", "in_doubt", "others_seen", "scope", "share",
+        "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
+        "_window", "in_doubt", "lesson_s", "others_seen", "scope", "share",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, share: float, latency: Latency) -> None:
@@ -87,7 +88,7 @@ class ScopePace:
         self._source = ""
         self._start: Start | None = None
         self._blocked_until_s = -math.inf
-        self._lesson_s = -math.inf
+        self.lesson_s = -math.inf
         self._pauses = 0
         self._confirmed = False
         self._doubts = 0
@@ -162,7 +163,7 @@ class ScopePace:
             self._start.passed(self._latency.mean_s)
             if self._start.over:
                 self._start = None
-        if sent_s >= self._lesson_s:
+        if sent_s >= self.lesson_s:
             self._pauses = 0
             self.in_doubt = self._testing = False
         steering = self._steering
@@ -181,7 +182,7 @@ class ScopePace:
         """Take note that a call is no longer under way, and was not let through."""
         if self._start is not None:
             self._start.answered()
-        if sent_s >= self._lesson_s:
+        if sent_s >= self.lesson_s:
             self._testing = False
 
     def forget(self, sent_s: float) -> None:
@@ -191,9 +192,9 @@ class ScopePace:
 
     def is_lesson(self, sent_s: float, now_s: float) -> bool:
         """Whether a refusal is news: its call left after the last one was heard of."""
-        if sent_s < self._lesson_s:
+        if sent_s < self.lesson_s:
             return False
-        self._lesson_s = now_s
+        self.lesson_s = now_s
         return True
 
     def refused(self, sent_s: float, now_s: float, *, wait_s: float = 0.0) -> bool:

@@ -17,11 +17,17 @@ NEAR = 0.85
 """A refusal with this part of what was allowed under way is put down to calls that crossed."""
 WINDOWS_BETWEEN_TRIES = 4
 CALLS_BETWEEN_TRIES = 250
-MOST_CALLS_BETWEEN_TRIES = 500
 """At a limit that is believed, so many calls go between two tries at more: each may be refused."""
+TRIES_BEFORE_RARER = 3
+RARELY = 500
+CALLS_BEFORE_FIRST_TRY = 80
+"""A new estimate may be far too low, if it was made while others used most of the limit."""
 LONGEST_SAVED_S = 10.0
 SLIGHTLY = 0.8
-"""A refusal with this part of an estimate under way says that it was slightly too high."""
+FAILURES_BELIEVED = 8
+FAILURES_BELIEVED_SLIGHT = 3
+"""After so many failed tries in a row an estimate is lowered to what is let through; after fewer
+where that is nearly as much."""
 CONTESTED_FOR_S = 120.0
 """So long after others used part of a limit, they are expected to come back."""
 TRIES_BEFORE_DOUBLING = 4
@@ -30,8 +36,6 @@ PROBE_AFTER_CALLS = 4000
 """A limit that was stated by a refusal alone is exceeded by one call in so many."""
 PROBE_AFTER_LOWERING = 100
 """The same, where it was stated to be lower than before: what was lowered may be raised again."""
-FAILURES_BELIEVED = 8
-"""So many failed tries in a row, and what an estimate is below its limit is taken to be the limit."""
 
 
 class Steering:
@@ -65,7 +69,7 @@ class Steering:
         self._trying_s: float | None = None
         self._contested = 0.0
         self._contested_s = -math.inf
-        self._apart = CALLS_BETWEEN_TRIES
+        self._apart = CALLS_BEFORE_FIRST_TRY
         self._settled_s = now_s
         self._believe(limit)
         self._proven = self._cap
@@ -110,12 +114,7 @@ class Steering:
             return True
         contested = self._proven < self._cap or now_s - self._contested_s < CONTESTED_FOR_S
         if count >= NEAR * self._proven - 1 and not again and not contested:
-            self._crossed(count)
-            return True
-        if not self.told and not contested and count >= SLIGHTLY * self.limit:
-            self._believe(count / self._share)
-            self._proven = self._cap
-            self._use(self._proven)
+            self.window.crossed()
             return True
         return self._give_way(count, now_s)
 
@@ -237,11 +236,13 @@ class Steering:
             self._proven = self._cap
         self._step = 0.0
         self.tries += 1
-        if not at_limit and not self.told and self.tries >= FAILURES_BELIEVED:
+        slight = self._proven >= SLIGHTLY * self._cap
+        believed = FAILURES_BELIEVED_SLIGHT if slight else FAILURES_BELIEVED
+        if not at_limit and not self.told and self.tries >= believed:
             self._believe(self._proven / self._share)
             self._proven, at_limit, self.tries = self._cap, True, 0
         if at_limit:
-            self._apart = min(MOST_CALLS_BETWEEN_TRIES, 2 * self._apart)
+            self._apart = CALLS_BETWEEN_TRIES if self.tries < TRIES_BEFORE_RARER else RARELY
             wait_s = self._apart_s
         else:
             wait_s = WINDOWS_BETWEEN_TRIES * self.window.window_s
@@ -249,11 +250,3 @@ class Steering:
             wait_s = min(wait_s, max(LONGEST_BETWEEN_TRIES_S, 3 * self.window.window_s))
         self._next_try_s = now_s + wait_s
         self._use(self._proven)
-
-    def _crossed(self, count: float) -> None:
-        """Calls crossed on their way: keep them a little further apart."""
-        self.window.crossed()
-        if not self.told and count < self._proven:
-            self._believe((self._proven + count) / 2 / self._share)
-            self._proven = self._cap
-            self._use(self._proven)
