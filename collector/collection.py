@@ -24,13 +24,14 @@ from anyio import to_thread
 
 from collector import clock, opening
 from collector.engine import events as e
-from collector.engine.gates import Ceilings
+from collector.engine.gates import EXPORT_S, Ceilings
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
 from collector.feed import EventsSkipped, Feed
 from collector.orchestrator import Orchestrator
 from collector.providers.base import Target
+from collector.remembering import Memory
 from collector.run import layout, manifest
 from collector.run.journal import Journal
 from collector.run.verdict import Verdict, verdict
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from collector.engine.answers import Call, Scope
+    from collector.engine.known import Known
     from collector.inventory import Selection
     from collector.providers.base import Fleet
 
@@ -61,11 +63,18 @@ class Terms:
     Attributes:
         deadline_s: seconds after which it ends with what it has.
         max_attempts: tries of one step of one server.
+        share: the part of any learned limit that is used, for every project; None: as the inventory
+            says, or said when the run began.
+        export_s: seconds after its start at which an export that is still running is given up.
+        memory: a directory where what runs learn of limits is kept for later ones; None: nowhere.
         argv: how the run came about, for its journal; it must hold no secret.
     """
 
     deadline_s: float = math.inf
     max_attempts: int = 4
+    share: float | None = None
+    export_s: float = EXPORT_S
+    memory: Path | None = None
     argv: tuple[str, ...] = ()
 
 
@@ -97,8 +106,11 @@ def collect(
     journal = Journal.create(directory / layout.JOURNAL)
     layout.point_latest(directory)
     at = clock.WallClock().stamp(clock.now_s())
-    first = list(opening.events(selection, directory.name, terms.argv, at))
-    return Collection(directory, journal, RunState(), first, connect, terms)
+    state = RunState()
+    first = opening.events(selection, directory.name, terms.argv, at)
+    if terms.share is not None:
+        first = opening.with_share(first, state, terms.share, at)
+    return Collection(directory, journal, state, list(first), connect, terms)
 
 
 def resume(
@@ -138,6 +150,8 @@ def resume(
     if selection is not None:
         first += opening.additions(state, selection, at)
     if state.pending or any(isinstance(one, e.ArchiveLost | e.ServerSelected) for one in first):
+        if terms.share is not None:
+            first = list(opening.with_share(first, state, terms.share, at))
         first.insert(0, e.RunResumed(at=at, argv=terms.argv, **opening.process()))
     else:
         first.clear()
@@ -170,6 +184,7 @@ class Collection:
         self._connect = connect
         self._terms = terms
         self._feed = Feed()
+        self._memory = Memory(terms.memory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
@@ -246,8 +261,9 @@ class Collection:
             self._feed.put(event)
         if not self._first:
             return
+        remembered = await to_thread.run_sync(self._memory.recall)
         async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
-            self._scheduler = self._schedule(fleet)
+            self._scheduler = self._schedule(fleet, remembered.known(self.state))
             self._orchestrator = Orchestrator(
                 self.state,
                 self._scheduler,
@@ -262,7 +278,7 @@ class Collection:
             await self._orchestrator.run()
             tasks.cancel_scope.cancel()
 
-    def _schedule(self, fleet: Fleet) -> Scheduler:
+    def _schedule(self, fleet: Fleet, known: Known) -> Scheduler:
         state = self.state
         now_s = clock.now_s()
 
@@ -282,9 +298,11 @@ class Collection:
                     if row.exports_in_flight is not None
                 },
                 deadline_s=now_s + self._terms.deadline_s,
+                export_s=self._terms.export_s,
             ),
             wall=clock.WallClock(),
             seed=random.SystemRandom().getrandbits(64),
+            known=known,
         )
 
     async def _keep_manifest(self) -> None:
@@ -319,6 +337,8 @@ class Collection:
                 apply(self.state, event)
                 self._feed.put(event)
         await self._write_manifest()
+        if self._scheduler is not None:
+            await to_thread.run_sync(self._memory.keep, self.state)
 
     def _last_events(self, now_s: float) -> list[e.Event]:
         if self._scheduler is None:

@@ -33,8 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "orchestrator": {"engine", "providers.base", "archive", "run", "clock"},
     "collection": {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
-        *("clock", "feed", "opening", "orchestrator"),
+        *("clock", "feed", "opening", "orchestrator", "remembering"),
     },
+    "remembering": {*VOCABULARY, "errors"},
     "planning": {"inventory"},
     "verification": {*VOCABULARY, "archive", "run", "errors"},
     "demo": {"emulator"},
