@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from collector.engine.state import Phase
 from collector.run.layout import MANIFEST, SHA256SUMS, UNFINISHED, sync_directory
+from collector.run.learned import learned
 from collector.run.verdict import run_state
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def summary(
         "not_collected": [
             server_row(state, row) for row in state.servers if row.phase is not Phase.COLLECTED
         ],
+        **learned(state),
     }
 
 

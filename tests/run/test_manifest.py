@@ -258,6 +258,9 @@ def test_a_summary_holds_the_rows_that_are_not_collected(
 ) -> None:
     state = folded([*selection, *collected(0), *collected(1), failed(2), ended("stopped")])
     told = manifest.summary(state, tmp_path, lines=3, head="a" * 64, manifest_sha256="b" * 64)
-    assert set(told) == {"run", "totals", "directory", "manifest_sha256", "not_collected"}
+    assert set(told) == {
+        *("run", "totals", "directory", "manifest_sha256", "not_collected"),
+        *("limits", "exports_limits", "durations"),
+    }
     assert [row["state"] for row in told["not_collected"]] == ["failed", "pending"]
     assert told["directory"] == str(tmp_path)
