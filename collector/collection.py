@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 from anyio import to_thread
 
-from collector import clock, opening
+from collector import clock, opening, planning
 from collector.engine import events as e
 from collector.engine.gates import EXPORT_S, Ceilings
 from collector.engine.scheduler import Scheduler
@@ -255,15 +255,13 @@ class Collection:
                 self._journal.close()
 
     async def _collect(self) -> None:
-        await self._journal.record(self._first)
-        for event in self._first:
-            apply(self.state, event)
-            self._feed.put(event)
+        await self._record(self._first)
         if not self._first:
             return
         remembered = await to_thread.run_sync(self._memory.recall)
         async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
-            self._scheduler = self._schedule(fleet, remembered.known(self.state))
+            known = remembered.known(self.state)
+            self._scheduler = self._schedule(fleet, known)
             self._orchestrator = Orchestrator(
                 self.state,
                 self._scheduler,
@@ -274,21 +272,41 @@ class Collection:
             )
             if self._stop_reason is not None:
                 self._orchestrator.stop(self._stop_reason)
+            await self._record([await to_thread.run_sync(self._estimate, fleet, known)])
             tasks.start_soon(self._keep_manifest)
             await self._orchestrator.run()
             tasks.cancel_scope.cancel()
 
+    def _estimate(self, fleet: Fleet, known: Known) -> e.RunEstimated:
+        """Say what is to be expected, to be compared with what comes. For a worker thread."""
+        plan = planning.of_state(
+            self.state,
+            self.directory.parent,
+            self._scopes(fleet),
+            known,
+            but=self.directory,
+        )
+        return e.RunEstimated(
+            at=clock.WallClock().stamp(clock.now_s()),
+            servers=plan.servers,
+            seconds=round(plan.seconds, 1),
+            requests=plan.requests,
+            bytes=plan.disk.needed,
+        )
+
+    def _scopes(self, fleet: Fleet) -> Callable[[int, Call], tuple[Scope, ...]]:
+        def scopes(project: int, call: Call) -> tuple[Scope, ...]:
+            row = self.state.projects[project]
+            return fleet.scopes(call, Target(row.endpoint, row.id, "", row.credential))
+
+        return scopes
+
     def _schedule(self, fleet: Fleet, known: Known) -> Scheduler:
         state = self.state
         now_s = clock.now_s()
-
-        def scopes(project: int, call: Call) -> tuple[Scope, ...]:
-            row = state.projects[project]
-            return fleet.scopes(call, Target(row.endpoint, row.id, "", row.credential))
-
         return Scheduler(
             state,
-            scopes=scopes,
+            scopes=self._scopes(fleet),
             ceilings=Ceilings(
                 downloads=state.started.downloads if state.started else 1,
                 max_attempts=self._terms.max_attempts,
@@ -331,14 +349,17 @@ class Collection:
         if self._orchestrator is not None:
             await self._orchestrator.record_answers()
         if self.state.ended is None:
-            last = self._last_events(clock.now_s())
-            await self._journal.record(last)
-            for event in last:
-                apply(self.state, event)
-                self._feed.put(event)
+            await self._record(self._last_events(clock.now_s()))
         await self._write_manifest()
         if self._scheduler is not None:
             await to_thread.run_sync(self._memory.keep, self.state)
+
+    async def _record(self, events: Sequence[e.Event]) -> None:
+        """Record what comes before the orchestrator's work, and after it."""
+        await self._journal.record(events)
+        for event in events:
+            apply(self.state, event)
+            self._feed.put(event)
 
     def _last_events(self, now_s: float) -> list[e.Event]:
         if self._scheduler is None:

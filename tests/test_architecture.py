@@ -33,10 +33,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "orchestrator": {"engine", "providers.base", "archive", "run", "clock"},
     "collection": {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
-        *("clock", "feed", "opening", "orchestrator", "remembering"),
+        *("clock", "feed", "opening", "orchestrator", "planning", "remembering"),
     },
     "remembering": {*VOCABULARY, "errors"},
-    "planning": {"inventory"},
+    "planning": {
+        *(*VOCABULARY, "inventory", "providers.base", "run"),
+        *("clock", "opening", "remembering"),
+    },
     "verification": {*VOCABULARY, "archive", "run", "errors"},
     "demo": {"emulator"},
 }

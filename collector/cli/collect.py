@@ -119,7 +119,7 @@ def command(
     if dry_run and selection:
         from collector.cli.plan import show  # noqa: PLC0415  # as above
 
-        show(selection, out=out, deadline_s=deadline, as_json=as_json)
+        show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
         return
     terms = Terms(
         deadline_s=math.inf if deadline is None else deadline,

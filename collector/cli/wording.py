@@ -77,9 +77,14 @@ def exports_limit(limit: Mapping[str, Any]) -> str:
     return f"{limit['limit']} exports at once for {where}, {source(limit['source'])}"
 
 
+def nine_in_ten_s(median_s: float, spread: float) -> float:
+    """Return how long nine exports in ten take at most."""
+    return median_s * math.exp(_NINE_IN_TEN * spread)
+
+
 def durations(found: Mapping[str, Any]) -> str:
     """Return how long exports take, as `status --json` has it, in words."""
-    high_s = found["median_s"] * math.exp(_NINE_IN_TEN * found["spread"])
+    high_s = nine_in_ten_s(found["median_s"], found["spread"])
     return (
         f"{found['project']}: half of the exports take up to {about(found['median_s'])}, nine "
         f"in ten up to {about(high_s)}; {found['exports']} were seen"
