@@ -83,7 +83,7 @@ def _limits(planned: Plan) -> Iterator[str]:
     told = [(limit.seconds, _limit(limit)) for limit in planned.limits[:LIMITS_SHOWN]]
     told += _exports(planned)
     for seconds, text in sorted(told, key=lambda one: -one[0]):
-        yield from wrapped(text, f"  {about(seconds):12}  ", " " * 16)
+        yield from wrapped(text, f"  {about(seconds):12}  ", " " * 16, anywhere=True)
     if len(planned.limits) > LIMITS_SHOWN:
         yield f"  and {len(planned.limits) - LIMITS_SHOWN} more limits, which take no longer"
 

@@ -32,11 +32,14 @@ _SOURCES = {
 }
 
 
-def wrapped(text: str, first: str, rest: str) -> list[str]:
-    """Break a text into lines that begin with `first`, and then with `rest`."""
+def wrapped(text: str, first: str, rest: str, *, anywhere: bool = False) -> list[str]:
+    """Break a text into lines that begin with `first`, and then with `rest`.
+
+    Between words; with `anywhere` also within one that is longer than a line.
+    """
     return textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=rest,
-        break_long_words=False, break_on_hyphens=False,
+        break_long_words=anywhere, break_on_hyphens=False,
     )  # fmt: skip
 
 

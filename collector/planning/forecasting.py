@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from collector.engine.known import KnownDurations
 
+LONGEST_S = 1e9
+"""Some thirty years: nothing is said to take longer."""
 _SLICES = 64
 """Into how many parts the exports of a project are divided, to be added up."""
 _STEPS = 60
@@ -62,9 +64,9 @@ def mean_s(durations: KnownDurations) -> float:
 def makespan_s(work: Work) -> float:
     """Return the seconds after which all archives are as likely here as not."""
     if not work.queued + work.exporting:
-        return work.calls_s
+        return min(LONGEST_S, work.calls_s)
     low_s, high_s = 0.0, work.posts_s + work.durations.median_s
-    while not _all_complete(work, high_s):
+    while high_s < LONGEST_S and not _all_complete(work, high_s):
         high_s *= 2
     for _ in range(_STEPS):
         middle_s = (low_s + high_s) / 2
@@ -72,7 +74,7 @@ def makespan_s(work: Work) -> float:
             high_s = middle_s
         else:
             low_s = middle_s
-    return max(work.calls_s, high_s)
+    return min(LONGEST_S, max(work.calls_s, high_s))
 
 
 def last_export_s(work: Work) -> float:

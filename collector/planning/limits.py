@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from collector.engine.answers import Call, ScopeKind
 from collector.engine.known import KnownDurations
 from collector.engine.state import Phase
-from collector.planning.forecasting import mean_s
+from collector.planning.forecasting import LONGEST_S, mean_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -149,7 +149,9 @@ class Limits:
         starts = sum(self.calls[project][call] for project, call in covers if _starts(call))
 
         def lasts_s(calls: int) -> float:
-            return max(0.0, calls - used) / used * window_s  # the first window's take no time
+            if calls <= used:
+                return 0.0  # the first window's calls take no time
+            return min(LONGEST_S, (calls - used) / used * window_s)
 
         return Limit(
             "calls", scope, name, limit, window_s, used, source,
@@ -164,8 +166,8 @@ class Limits:
             here = self.calls[project][Call.ASK_STATUS]  # those that run already have places
             exports += here
             work_s += here * mean_s(self.durations(project)[0])
-        mean = work_s / exports if exports else 0.0
-        starts_s = max(0, exports - limit) * mean / limit
+        mean = min(LONGEST_S, work_s / exports) if exports else 0.0
+        starts_s = min(LONGEST_S, max(0, exports - limit) * mean / limit)
         starting = frozenset(cover for cover in covers if _starts(cover[1]))
         return Limit(
             "exports", scope, name, limit, None, limit, source, starts_s + mean, starts_s, starting

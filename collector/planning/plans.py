@@ -10,7 +10,7 @@ from collector import clock, opening
 from collector.engine.answers import Call
 from collector.engine.state import RunState, apply
 from collector.planning.disk import disk
-from collector.planning.forecasting import Work, home_by, last_export_s, makespan_s
+from collector.planning.forecasting import LONGEST_S, Work, home_by, last_export_s, makespan_s
 from collector.planning.limits import Limit, Limits, by_project
 from collector.providers.base import Target
 from collector.remembering import Memory
@@ -205,7 +205,7 @@ def of_state(
     projects = tuple(_planned(state, left, project, work) for project, work in works.items())
     bytes_s = 0.0
     if state.started is not None and (most := state.started.bytes_per_second) is not None:
-        bytes_s = needed.needed / most
+        bytes_s = min(LONGEST_S, needed.needed / most)
         limits.append(Limit("bytes", "run", "", most, 1.0, most, "inventory", bytes_s))
     seconds = max([bytes_s, *(project.seconds for project in projects)])
     limits.sort(key=lambda limit: -limit.seconds)

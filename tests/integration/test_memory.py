@@ -10,13 +10,14 @@ import pytest
 
 import collector
 from collector.emulator import Emulator, Throttle
-from collector.engine.events import ProjectSelected
+from collector.engine.events import ProjectSelected, RunEstimated
 from collector.engine.scheduler import Scheduler
 from tests.integration.drill import (
     begin,
     connect_to,
     folded,
     follow,
+    manifest_of,
     scenario_of,
     selection_of,
     servers,
@@ -116,5 +117,26 @@ def test_an_export_that_takes_longer_than_it_may_fails_its_server(tmp_path: Path
             await follow(again)
             (row,) = again.summary["not_collected"]
             assert (row["state"], row["error"]["stage"]) == ("failed", "export")
+
+    anyio.run(main)
+
+
+def test_an_estimate_is_made_at_the_start_and_stands_in_the_manifest(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(4))) as api:
+            run = begin(api, tmp_path)
+            events = await follow(run)
+            (expected,) = [event for event in events if isinstance(event, RunEstimated)]
+            assert (expected.servers, expected.requests) == (4, 12)
+            estimate = manifest_of(run.directory)["run"]["estimate"]
+            assert estimate["seconds"] == expected.seconds > 0
+            assert estimate["took_s"] > 0
+            assert estimate["requests_made"] == run.summary["totals"]["requests"]
+            assert estimate["bytes_collected"] == run.summary["totals"]["bytes"]
+            assert collector.verify(run.directory).ok
+            again = begin(api, tmp_path)
+            await follow(again)
+            assert again.state.estimate is not None
+            assert again.state.estimate.expected.bytes == run.summary["totals"]["bytes"]
 
     anyio.run(main)
