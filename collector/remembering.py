@@ -134,8 +134,10 @@ class Memory:
         except DamagedMemory as error:
             _log.warning(str(error))
         except OSError as error:
-            _log.warning(f"cannot read {self._directory / FILE}: {error.strerror}; {_WITHOUT}")
-            self._directory = None
+            path, self._directory = self._directory / FILE, None
+            # A place that is closed to this user was never theirs; a file that is there was.
+            log = _log.warning if os.path.lexists(path) else _log.info
+            log(f"cannot read {path}: {error.strerror}; {_WITHOUT}")
         return Remembered()
 
     def keep(self, state: RunState) -> None:
@@ -296,7 +298,7 @@ def _content(path: Path) -> bytes | None:
     """Read the file, where there is one that may be ours."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor has no path
         found = os.fstat(descriptor)

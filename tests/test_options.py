@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import click
+import platformdirs
 import pytest
 from click.testing import CliRunner
+from structlog.testing import capture_logs
 
-from collector.cli import main
+from collector.cli import main, running
 from collector.cli.options import PHASE_TIMEOUT, SHARE
 
 
@@ -41,3 +43,15 @@ def test_a_phase_that_cannot_be_limited_so_is_a_usage_error_that_says_what_is_ri
     answer = CliRunner().invoke(main, ["collect", "fleet.yaml", "--phase-timeout", value])
     assert answer.exit_code == 2
     assert right in " ".join(answer.stderr.split())
+
+
+def test_a_user_without_a_home_remembers_nothing_and_is_told_if_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def homeless(_: str) -> None:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr(platformdirs, "user_state_path", homeless)
+    with capture_logs() as logs:
+        assert running.user_memory() is None
+    assert [line["log_level"] for line in logs] == ["info"]

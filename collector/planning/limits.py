@@ -94,7 +94,7 @@ class Limits:
 
     def all(self) -> Iterator[Limit]:
         """Yield every limit that is known or has to be assumed, but that on bytes."""
-        spoken_of: set[int] = set()
+        spoken_of = {project for project in self.calls if self._met_none(project)}
         for limit in self._known.limits:
             if covers := self._passing.get(limit.scope):
                 spoken_of |= {project for project, _ in covers}
@@ -105,6 +105,11 @@ class Limits:
                 yield self._remembered_exports(exports, covers)
         for project in self.calls:
             yield from self._written(self._state.projects[project])
+
+    def _met_none(self, project: int) -> bool:
+        """Whether as many exports as this went through before: they would have met a limit."""
+        found = self._known.durations.get(project)
+        return found is not None and found.exports >= self.calls[project][Call.START_EXPORT]
 
     def _remembered(self, limit: KnownLimit, covers: set[tuple[int, Call]]) -> Limit:
         kind, name = limit.scope

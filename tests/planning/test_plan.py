@@ -107,6 +107,16 @@ def test_what_earlier_runs_learned_is_planned_with_at_its_share(tmp_path: Path) 
     assert half.seconds > 1.8 * plan.seconds
 
 
+def test_where_as_many_exports_have_met_no_limit_none_is_assumed(tmp_path: Path) -> None:
+    learned = e.DurationsLearned(at=AT, project=0, exports=40, median_s=60.0, spread=0.1)
+    for servers, assumed in ((40, []), (41, ["assumed"])):
+        loaded = inventory(project("p1", servers))
+        memory = remember(tmp_path / "state", loaded, learned)
+        plan = planned(loaded, tmp_path, memory=memory)
+        assert [limit.source for limit in plan.limits] == assumed
+        assert told(plan, "out")
+
+
 def test_projects_of_one_account_share_its_limit_and_others_do_not(tmp_path: Path) -> None:
     credentials = {
         "ops": {"kind": "token", "token_env": "CLOUDDC_TOKEN"},
