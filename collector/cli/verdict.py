@@ -26,7 +26,7 @@ def told(planned: Plan, out: str) -> str:
         lines += ["", "By project:", *_projects(planned)]
         lines += ["", "What it waits for, each alone:", *_limits(planned)]
         lines += ["", *_disk(planned, out)]
-        lines += ["", *_trust(planned)]
+        lines += ["", "Failures, repeated statuses and slow downloads come on top."]
     return "\n".join(lines)
 
 
@@ -45,11 +45,13 @@ def _verdict(planned: Plan, out: str) -> Iterator[str]:
     elif planned.deadline_reachable:
         yield f"Yes: {servers} in about {takes}; the deadline is {duration(planned.deadline_s)}."
     else:
-        yield (
-            f"No: about {planned.servers_by_deadline} of {servers} by the deadline of "
-            f"{duration(planned.deadline_s)}."
-        )
+        home = f"about {planned.servers_by_deadline}" if planned.servers_by_deadline else "none"
+        yield f"No: {home} of {servers} by the deadline of {duration(planned.deadline_s)}."
         yield f"All of them take about {takes}. --first says which are to come first."
+    sources = {limit.source for limit in planned.limits}
+    sources |= {project.durations_source for project in planned.projects}
+    if "assumed" in sources:
+        yield "What is assumed below may be wrong by far; a first run will learn it."
 
 
 def _servers(count: int) -> str:
@@ -130,12 +132,3 @@ def _disk(planned: Plan, out: str) -> Iterator[str]:
     if disk.assumed:
         like = "like the others" if disk.known else "assumed: nothing is known yet"
         yield f"  {_servers(disk.assumed)} at {size(disk.assumed_archive_bytes)}, {like}"
-
-
-def _trust(planned: Plan) -> Iterator[str]:
-    """Yield how far to believe it."""
-    sources = {limit.source for limit in planned.limits}
-    sources |= {project.durations_source for project in planned.projects}
-    if "assumed" in sources:
-        yield "What is assumed may be wrong by far; a first run learns it for the next plan."
-    yield "Failures, repeated statuses and slow downloads come on top."

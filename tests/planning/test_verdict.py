@@ -63,6 +63,7 @@ def test_the_first_line_answers_whether_a_deadline_holds() -> None:
     lines = told("--deadline", "4m")
     assert re.fullmatch(r"No: about \d+ of 855 servers by the deadline of 4 min\.", lines[0])
     assert lines[1].startswith("All of them take about ")
+    assert lines[2].startswith("What is assumed below may be wrong by far")
 
 
 @pytest.mark.usefixtures("fleet")
