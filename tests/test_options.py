@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import platformdirs
 import pytest
+import structlog
 from click.testing import CliRunner
 from structlog.testing import capture_logs
 
@@ -51,6 +52,7 @@ def test_a_user_without_a_home_remembers_nothing_and_is_told_if_asked(
     def homeless(_: str) -> None:
         raise RuntimeError("could not determine the home directory")
 
+    structlog.reset_defaults()
     monkeypatch.setattr(platformdirs, "user_state_path", homeless)
     with capture_logs() as logs:
         assert running.user_memory() is None

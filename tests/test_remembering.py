@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
 import pytest
+import structlog
 from hypothesis import given
 from structlog.testing import capture_logs
 
-from collector import remembering
 from collector.engine import events as e
 from collector.engine.answers import Scope, ScopeKind
 from collector.engine.known import Known, KnownDurations, KnownExports, KnownLimit
 from collector.engine.state import RunState, apply
-from collector.remembering import FILE, DamagedMemory, Memory, load, save
+from collector.remembering import Memory, entries
+from collector.remembering import file as memory_file
+from collector.remembering.file import FILE, LOCK, DamagedMemory, load, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,12 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 AT = "2026-11-23T08:41:03.000Z"
 ENDPOINT = "https://clouddc.example.com"
 ACCOUNT = f"ops at {ENDPOINT}"
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_every_level() -> None:
+    """Whatever a command in this process has set up before."""
+    structlog.reset_defaults()
 
 
 def limit(name: str = ACCOUNT, *, calls: float = 10, at: str = AT, source: str = "told") -> e.Event:
@@ -112,17 +120,28 @@ def test_what_is_older_than_30_days_or_of_the_future_is_forgotten(tmp_path: Path
 def test_the_file_is_bounded_and_the_latest_entries_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembering, "ENTRIES_KEPT", 3)
+    monkeypatch.setattr(entries, "ENTRIES_KEPT", 3)
     many = [limit(f"a{n}", at=f"2026-11-23T08:00:0{n}.000Z") for n in range(6)]
     save(tmp_path, state_of(*many), NOW)
     assert {one.scope.name for one in known(tmp_path).limits} == {"a3", "a4", "a5"}
+
+
+def test_what_makes_no_sense_is_not_kept(tmp_path: Path) -> None:
+    odd = [
+        limit(at="soon"),
+        limit("b", calls=float("inf")),
+        limit("c", calls=0),
+        durations(median_s=0),
+    ]
+    save(tmp_path, state_of(*odd), NOW)
+    assert not (tmp_path / FILE).exists()
 
 
 def test_only_the_user_can_read_it(tmp_path: Path) -> None:
     directory = tmp_path / "state" / "collector"
     save(directory, state_of(limit()), NOW)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    assert {path.name for path in directory.iterdir()} == {FILE, remembering.LOCK}
+    assert {path.name for path in directory.iterdir()} == {FILE, LOCK}
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
 
 
@@ -148,8 +167,8 @@ def test_runs_that_end_at_once_lose_nothing_of_each_other(tmp_path: Path) -> Non
 def test_a_lock_that_is_never_given_back_keeps_no_run_from_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembering, "LOCKED_WITHIN_S", 0.05)
-    with (tmp_path / remembering.LOCK).open("w") as file:
+    monkeypatch.setattr(memory_file, "LOCKED_WITHIN_S", 0.05)
+    with (tmp_path / LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         save(tmp_path, state_of(limit()), NOW)
     assert known(tmp_path).limits

@@ -14,7 +14,7 @@ from collector.engine import events as e
 from collector.engine.state import RunState, apply
 from collector.planning.disk import ASSUMED_ARCHIVE_BYTES
 from collector.planning.limits import ASSUMED_CALLS
-from collector.remembering import save
+from collector.remembering.file import save
 from collector.run import manifest
 
 if TYPE_CHECKING:
