@@ -49,8 +49,8 @@ def exports_limit(*, source: str = "estimated") -> e.Event:
     )  # fmt: skip
 
 
-def durations(project: int = 0, *, median_s: float = 180.0) -> e.Event:
-    return e.DurationsLearned(at=AT, project=project, exports=40, median_s=median_s, spread=0.5)
+def durations(*, exports: int = 40, median_s: float = 180.0) -> e.Event:
+    return e.DurationsLearned(at=AT, project=0, exports=exports, median_s=median_s, spread=0.5)
 
 
 def state_of(*learned: e.Event, project_id: str = "p1") -> RunState:
@@ -81,6 +81,12 @@ def test_durations_are_those_of_the_project_whatever_its_number(tmp_path: Path) 
     save(tmp_path, state_of(durations(), project_id="p2"), NOW)
     assert known(tmp_path).durations == {}
     assert known(tmp_path, state_of(project_id="p2")).durations == {0: KnownDurations(40, 180, 0.5)}
+
+
+def test_a_run_of_one_server_leaves_what_many_exports_have_shown(tmp_path: Path) -> None:
+    save(tmp_path, state_of(durations()), NOW)
+    save(tmp_path, state_of(durations(exports=1, median_s=190.0)), NOW)
+    assert known(tmp_path).durations == {0: KnownDurations(40, 190.0, 0.5)}
 
 
 def test_what_is_only_remembered_grows_no_younger(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector.engine.state import Phase
-from collector.run.sizes import earlier_sizes
+from collector.run.sizes import earlier_sizes, latest_manifests
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.engine.state import RunState
+    from collector.run.sizes import Server
 
 ASSUMED_ARCHIVE_BYTES = 4_000_000
 """What a server's archive is taken to have, where nobody knows: a stated guess, no measurement."""
@@ -50,19 +50,24 @@ def disk(state: RunState, out: Path, *, but: Path | None = None) -> Disk:
         out: the output directory; it need not exist.
         but: the run's own directory, where it has one.
     """
-    wanted = {
-        (project.endpoint, project.id, row.id)
-        for row in state.servers
-        if row.phase is not Phase.COLLECTED and row.phase is not Phase.FAILED
-        for project in (state.projects[row.project],)
-    }
-    sizes = earlier_sizes(out, wanted, but=but) if wanted else {}
+    sizes: dict[Server, int] = {}
+    if state.pending and (manifests := latest_manifests(out, but=but)):
+        sizes = earlier_sizes(manifests, _pending(state))
     assumed_bytes = ASSUMED_ARCHIVE_BYTES
     if sizes:
         assumed_bytes = round(sum(sizes.values()) / len(sizes))
-    assumed = len(wanted) - len(sizes)
+    assumed = state.pending - len(sizes)
     needed = sum(sizes.values()) + assumed * assumed_bytes
     return Disk(needed, _free(out), len(sizes), assumed, assumed_bytes)
+
+
+def _pending(state: RunState) -> set[Server]:
+    return {
+        (project.endpoint, project.id, row.id)
+        for row in state.servers
+        if not row.phase.ended
+        for project in (state.projects[row.project],)
+    }
 
 
 def _free(out: Path) -> int:

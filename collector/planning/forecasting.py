@@ -20,8 +20,8 @@ LONGEST_S = 1e9
 """Some thirty years: nothing is said to take longer."""
 _SLICES = 64
 """Into how many parts the exports of a project are divided, to be added up."""
-_STEPS = 60
-"""How often an interval is halved: to less than any clock can tell."""
+_PRECISION = 1e-4
+"""How near an answer comes to the model's: the model is not that near to the truth."""
 _NARROWEST = 0.01
 
 
@@ -68,7 +68,7 @@ def makespan_s(work: Work) -> float:
     low_s, high_s = 0.0, work.posts_s + work.durations.median_s
     while high_s < LONGEST_S and not _all_complete(work, high_s):
         high_s *= 2
-    for _ in range(_STEPS):
+    while high_s - low_s > _PRECISION * high_s:
         middle_s = (low_s + high_s) / 2
         if _all_complete(work, middle_s):
             high_s = middle_s
@@ -102,9 +102,10 @@ def _starts(work: Work, started: float) -> Iterator[tuple[float, float]]:
     yield 0.0, work.exporting
     if not work.queued:
         return
-    for part in range(_SLICES):
-        share = (part + 0.5) / _SLICES * started / work.queued
-        yield share * work.posts_s, started / _SLICES
+    slices = _SLICES if work.posts_s else 1
+    for part in range(slices):
+        share = (part + 0.5) / slices * started / work.queued
+        yield share * work.posts_s, started / slices
 
 
 def _completed(work: Work, after_s: float, started: float) -> float:

@@ -78,9 +78,11 @@ class Limits:
         self._state = state
         self._known = known
         self.calls: dict[int, Counter[Call]] = defaultdict(Counter)
-        for row in state.servers:
-            for call in _WANTED[row.phase]:
-                self.calls[row.project][call] += 1
+        for (project, phase), servers in Counter(
+            (row.project, row.phase) for row in state.servers
+        ).items():
+            for call in _WANTED[phase]:
+                self.calls[project][call] += servers
         self._passing: dict[Scope, set[tuple[int, Call]]] = defaultdict(set)
         for project in self.calls:
             for call in Call:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -110,6 +110,17 @@ def merged(older: Mapping[Key, EntryT], newer: Mapping[Key, EntryT]) -> dict[Key
         if there is None or date(there) <= date(entry):
             merged[key] = entry
     return merged
+
+
+def grown(older: Mapping[Key, Durations], newer: Mapping[Key, Durations]) -> dict[Key, Durations]:
+    """Return the newer ones, each known from no fewer exports than before: a run begins with those.
+
+    So a run of one server takes nothing from what a hundred have shown.
+    """
+    return {
+        key: replace(entry, exports=max(entry.exports, older[key].exports if key in older else 0))
+        for key, entry in newer.items()
+    }
 
 
 def date(entry: Dated) -> datetime:

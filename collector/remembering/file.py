@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from collector.errors import CollectorError
 from collector.remembering import text
-from collector.remembering.entries import Remembered, fresh, learned_by, merged
+from collector.remembering.entries import Remembered, fresh, grown, learned_by, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def save(directory: Path, state: RunState, now: datetime) -> None:
         both = Remembered(
             merged(there.limits, own.limits),
             merged(there.exports_limits, own.exports_limits),
-            merged(there.durations, own.durations),
+            merged(there.durations, grown(there.durations, own.durations)),
         )
         _write(directory, fresh(both, now))
 

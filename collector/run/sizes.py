@@ -9,29 +9,26 @@ from collector.errors import CollectorError
 from collector.run.layout import MANIFEST, runs_under
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterable, Iterator
     from pathlib import Path
 
-    Server = tuple[str, str, str]
-
+Server = tuple[str, str, str]
+"""Its endpoint, its project's id, and its own."""
 RUNS_READ = 3
 """The latest of them: what is older says little, and reading takes time."""
 _SERVERS_FOLLOW = '"servers": ['
 _decode = json.JSONDecoder().raw_decode
 
 
-def earlier_sizes(
-    out: Path, wanted: Container[Server], *, but: Path | None = None
-) -> dict[Server, int]:
+def earlier_sizes(manifests: Iterable[Path], wanted: Container[Server]) -> dict[Server, int]:
     """Return the size of each wanted server's latest archive, as far as one is known.
 
     Args:
-        out: the output directory; it need not exist.
+        manifests: of earlier runs, the latest first.
         wanted: servers, each as its endpoint, its project's id and its own.
-        but: the directory of a run that is no earlier one.
     """
     sizes: dict[Server, int] = {}
-    for manifest in _manifests(out, but)[:RUNS_READ]:
+    for manifest in manifests:
         try:
             found = {server: size for server, size in _sizes_in(manifest) if server in wanted}
         except OSError:
@@ -40,8 +37,13 @@ def earlier_sizes(
     return sizes
 
 
-def _manifests(out: Path, but: Path | None) -> list[Path]:
-    """Find the manifests under an output directory, the latest first."""
+def latest_manifests(out: Path, *, but: Path | None = None) -> list[Path]:
+    """Find the manifests of the latest runs, the latest first.
+
+    Args:
+        out: the output directory; it need not exist.
+        but: the directory of a run that is no earlier one.
+    """
     try:
         runs = runs_under(out)
     except CollectorError:
@@ -54,7 +56,7 @@ def _manifests(out: Path, but: Path | None) -> list[Path]:
                 dated.append((path.lstat().st_mtime, path))
             except OSError:
                 continue
-    return [path for _, path in sorted(dated, reverse=True)]
+    return [path for _, path in sorted(dated, reverse=True)[:RUNS_READ]]
 
 
 def _sizes_in(manifest: Path) -> Iterator[tuple[Server, int]]:

@@ -55,13 +55,13 @@ def test_a_later_deadline_brings_no_fewer_home_and_never_more_than_there_are(
 @given(works)
 def test_a_run_takes_no_less_than_its_calls_and_its_longest_export(some: Work) -> None:
     assert LONGEST_S >= makespan_s(some) >= some.calls_s
-    assert makespan_s(some) >= last_export_s(some) * (1 - 1e-9)
+    assert makespan_s(some) >= last_export_s(some) * (1 - 1e-3)
 
 
 @given(works)
 def test_nearly_all_are_home_when_it_is_over(some: Work) -> None:
     whole_s = makespan_s(some)
-    assert whole_s == LONGEST_S or home_by(some, whole_s) >= some.servers * (1 - 1e-6) - 2
+    assert whole_s == LONGEST_S or home_by(some, whole_s) >= some.servers * (1 - 1e-3) - 2
 
 
 def test_without_servers_it_takes_no_time() -> None:
