@@ -22,15 +22,16 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 from anyio import to_thread
 
-from collector import clock, opening
+from collector import clock, opening, planning
 from collector.engine import events as e
-from collector.engine.gates import Ceilings
+from collector.engine.gates import EXPORT_S, Ceilings
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
 from collector.feed import EventsSkipped, Feed
 from collector.orchestrator import Orchestrator
 from collector.providers.base import Target
+from collector.remembering import Memory
 from collector.run import layout, manifest
 from collector.run.journal import Journal
 from collector.run.verdict import Verdict, verdict
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from collector.engine.answers import Call, Scope
+    from collector.engine.known import Known
     from collector.inventory import Selection
     from collector.providers.base import Fleet
 
@@ -61,11 +63,18 @@ class Terms:
     Attributes:
         deadline_s: seconds after which it ends with what it has.
         max_attempts: tries of one step of one server.
+        share: the part of any learned limit that is used, for every project; None: as the inventory
+            says, or said when the run began.
+        export_s: seconds after its start at which an export that is still running is given up.
+        memory: a directory where what runs learn of limits is kept for later ones; None: nowhere.
         argv: how the run came about, for its journal; it must hold no secret.
     """
 
     deadline_s: float = math.inf
     max_attempts: int = 4
+    share: float | None = None
+    export_s: float = EXPORT_S
+    memory: Path | None = None
     argv: tuple[str, ...] = ()
 
 
@@ -97,8 +106,11 @@ def collect(
     journal = Journal.create(directory / layout.JOURNAL)
     layout.point_latest(directory)
     at = clock.WallClock().stamp(clock.now_s())
-    first = list(opening.events(selection, directory.name, terms.argv, at))
-    return Collection(directory, journal, RunState(), first, connect, terms)
+    state = RunState()
+    first = opening.events(selection, directory.name, terms.argv, at)
+    if terms.share is not None:
+        first = opening.with_share(first, state, terms.share, at)
+    return Collection(directory, journal, state, list(first), connect, terms)
 
 
 def resume(
@@ -138,6 +150,8 @@ def resume(
     if selection is not None:
         first += opening.additions(state, selection, at)
     if state.pending or any(isinstance(one, e.ArchiveLost | e.ServerSelected) for one in first):
+        if terms.share is not None:
+            first = list(opening.with_share(first, state, terms.share, at))
         first.insert(0, e.RunResumed(at=at, argv=terms.argv, **opening.process()))
     else:
         first.clear()
@@ -170,6 +184,7 @@ class Collection:
         self._connect = connect
         self._terms = terms
         self._feed = Feed()
+        self._memory = Memory(terms.memory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
@@ -240,14 +255,13 @@ class Collection:
                 self._journal.close()
 
     async def _collect(self) -> None:
-        await self._journal.record(self._first)
-        for event in self._first:
-            apply(self.state, event)
-            self._feed.put(event)
+        await self._record(self._first)
         if not self._first:
             return
+        remembered = await to_thread.run_sync(self._memory.recall)
         async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
-            self._scheduler = self._schedule(fleet)
+            known = remembered.known(self.state)
+            self._scheduler = self._schedule(fleet, known)
             self._orchestrator = Orchestrator(
                 self.state,
                 self._scheduler,
@@ -258,21 +272,41 @@ class Collection:
             )
             if self._stop_reason is not None:
                 self._orchestrator.stop(self._stop_reason)
+            await self._record([await to_thread.run_sync(self._estimate, fleet, known)])
             tasks.start_soon(self._keep_manifest)
             await self._orchestrator.run()
             tasks.cancel_scope.cancel()
 
-    def _schedule(self, fleet: Fleet) -> Scheduler:
-        state = self.state
-        now_s = clock.now_s()
+    def _estimate(self, fleet: Fleet, known: Known) -> e.RunEstimated:
+        """Say what is to be expected, to be compared with what comes. For a worker thread."""
+        plan = planning.of_state(
+            self.state,
+            self.directory.parent,
+            self._scopes(fleet),
+            known,
+            but=self.directory,
+        )
+        return e.RunEstimated(
+            at=clock.WallClock().stamp(clock.now_s()),
+            servers=plan.servers,
+            seconds=round(plan.seconds, 1),
+            requests=plan.requests,
+            bytes=plan.disk.needed,
+        )
 
+    def _scopes(self, fleet: Fleet) -> Callable[[int, Call], tuple[Scope, ...]]:
         def scopes(project: int, call: Call) -> tuple[Scope, ...]:
-            row = state.projects[project]
+            row = self.state.projects[project]
             return fleet.scopes(call, Target(row.endpoint, row.id, "", row.credential))
 
+        return scopes
+
+    def _schedule(self, fleet: Fleet, known: Known) -> Scheduler:
+        state = self.state
+        now_s = clock.now_s()
         return Scheduler(
             state,
-            scopes=scopes,
+            scopes=self._scopes(fleet),
             ceilings=Ceilings(
                 downloads=state.started.downloads if state.started else 1,
                 max_attempts=self._terms.max_attempts,
@@ -282,9 +316,11 @@ class Collection:
                     if row.exports_in_flight is not None
                 },
                 deadline_s=now_s + self._terms.deadline_s,
+                export_s=self._terms.export_s,
             ),
             wall=clock.WallClock(),
             seed=random.SystemRandom().getrandbits(64),
+            known=known,
         )
 
     async def _keep_manifest(self) -> None:
@@ -313,12 +349,17 @@ class Collection:
         if self._orchestrator is not None:
             await self._orchestrator.record_answers()
         if self.state.ended is None:
-            last = self._last_events(clock.now_s())
-            await self._journal.record(last)
-            for event in last:
-                apply(self.state, event)
-                self._feed.put(event)
+            await self._record(self._last_events(clock.now_s()))
         await self._write_manifest()
+        if self._scheduler is not None:
+            await to_thread.run_sync(self._memory.keep, self.state)
+
+    async def _record(self, events: Sequence[e.Event]) -> None:
+        """Record what comes before the orchestrator's work, and after it."""
+        await self._journal.record(events)
+        for event in events:
+            apply(self.state, event)
+            self._feed.put(event)
 
     def _last_events(self, now_s: float) -> list[e.Event]:
         if self._scheduler is None:

@@ -15,7 +15,7 @@ from collector.engine import events as e
 from collector.run import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from collector.engine.state import RunState, ServerRow
@@ -124,6 +124,27 @@ def additions(state: RunState, selection: Selection, at: str) -> Iterator[e.Even
                 )
                 servers += 1
     yield e.SelectionEnded(at=at, servers=servers)
+
+
+def with_share(
+    first: Iterable[e.Event], state: RunState, share: float, at: str
+) -> Iterator[e.Event]:
+    """Yield `first`, with `share` for every project that it names or that the run has already."""
+    named: set[int] = set()
+    for event in first:
+        if isinstance(event, e.ProjectSelected):
+            named.add(event.project)
+            yield replace(event, share=share)
+        else:
+            yield event
+    for row in state.projects:
+        if row.project not in named:
+            yield e.ProjectSelected(
+                at=at, project=row.project, id=row.id, name=row.name, endpoint=row.endpoint,
+                credential=row.credential, directory=row.directory,
+                requests_per_second=row.requests_per_second,
+                exports_in_flight=row.exports_in_flight, share=share,
+            )  # fmt: skip
 
 
 def lost_archives(state: RunState, directory: Path, at: str) -> Iterator[e.ArchiveLost]:

@@ -33,9 +33,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "orchestrator": {"engine", "providers.base", "archive", "run", "clock"},
     "collection": {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
-        *("clock", "feed", "opening", "orchestrator"),
+        *("clock", "feed", "opening", "orchestrator", "planning", "remembering"),
     },
-    "planning": {"inventory"},
+    "remembering": {*VOCABULARY, "errors"},
+    "planning": {
+        *(*VOCABULARY, "inventory", "providers.base", "run"),
+        *("clock", "opening", "remembering"),
+    },
     "verification": {*VOCABULARY, "archive", "run", "errors"},
     "demo": {"emulator"},
 }

@@ -468,3 +468,11 @@ def test_another_head_in_a_killed_runs_manifest_is_told(killed: Run) -> None:
 def test_what_is_no_run_is_an_error_and_no_mismatch(tmp_path: Path) -> None:
     with pytest.raises(CollectorError, match="is no run"):
         verify(tmp_path)
+
+
+def test_a_manifest_of_before_there_were_estimates_agrees_with_its_journal(run: Run) -> None:
+    path = run.directory / "manifest.json"
+    document = json.loads(path.read_bytes())
+    assert document["run"].pop("estimate") is None
+    path.write_text(json.dumps(document))
+    assert verify(run.directory).ok

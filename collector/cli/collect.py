@@ -8,14 +8,21 @@ from pathlib import Path
 
 import click
 
-from collector.cli.options import DURATION, common, json_option, selecting
+from collector.cli.options import (
+    DURATION,
+    PHASE_TIMEOUT,
+    common,
+    json_option,
+    selecting,
+    share_option,
+)
 
 EXAMPLES = """\b
 Examples:
   collector collect fleet.yaml
   collector collect fleet.yaml --select project=payments,tag:role=db --deadline 30m
   collector collect fleet.yaml --first tag:role=db --exclude name=spare-*
-  collector collect --resume latest
+  collector collect --resume latest --share 0.5
   collector inventory show fleet.yaml --json | collector collect - --json | jq .totals
 """
 
@@ -62,6 +69,16 @@ Examples:
     show_default=True,
     help="Tries of one step of one server.",
 )
+@click.option(
+    "--phase-timeout",
+    "phase_timeouts",
+    type=PHASE_TIMEOUT,
+    multiple=True,
+    metavar="PHASE=DURATION",
+    help="How long a server's export may take, from its start until it is complete: export=90m.  "
+    "[default: export=60m]",
+)
+@share_option
 @json_option
 @common
 def command(
@@ -78,6 +95,8 @@ def command(
     dry_run: bool,
     ca_file: Path | None,
     max_attempts: int,
+    phase_timeouts: tuple[tuple[str, float], ...],
+    share: float | None,
     as_json: bool,
 ) -> None:
     """Collect the logs of every server of INVENTORY, verify each archive, and account for all.
@@ -91,6 +110,7 @@ def command(
     """
     from collector.cli import running  # noqa: PLC0415  # the work's imports cost start-up time
     from collector.collection import Terms  # noqa: PLC0415  # as above
+    from collector.engine.gates import EXPORT_S  # noqa: PLC0415  # as above
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     selection = inventory and running.load(
@@ -99,11 +119,14 @@ def command(
     if dry_run and selection:
         from collector.cli.plan import show  # noqa: PLC0415  # as above
 
-        show(selection, out=out, deadline_s=deadline, as_json=as_json)
+        show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
         return
     terms = Terms(
         deadline_s=math.inf if deadline is None else deadline,
         max_attempts=max_attempts,
+        share=share,
+        export_s=dict(phase_timeouts).get("export", EXPORT_S),
+        memory=running.user_memory(),
         argv=tuple(sys.argv),
     )
     options = running.Options(terms, ca_file)

@@ -31,7 +31,56 @@ class Duration(click.ParamType[float]):
         return sum(_SECONDS[unit] * float(n) for unit, n in match.groupdict().items() if n)
 
 
+class Share(click.ParamType[float]):
+    """A part of a whole, above 0 and at most 1."""
+
+    name = "fraction"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the part that `value` names."""
+        try:
+            share = float(str(value))
+        except ValueError:
+            share = 0.0
+        if not 0 < share <= 1:
+            self.fail(
+                f"{value!r} is no part of a limit; write 0.9 for nine tenths, 1 for all of it",
+                param,
+                ctx,
+            )
+        return share
+
+
+class PhaseTimeout(click.ParamType[tuple[str, float]]):
+    """`PHASE=DURATION`: a phase of one server, and the seconds that it may take."""
+
+    name = "phase=duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Return the phase and the seconds."""
+        phase, _, duration = str(value).partition("=")
+        if phase not in PHASES:
+            self.fail(
+                f"{phase!r} is no phase that has a limit; there is: {', '.join(PHASES)}; "
+                f"write {PHASES[0]}=90m",
+                param,
+                ctx,
+            )
+        seconds = DURATION.convert(duration, param, ctx)
+        if not seconds:
+            self.fail(f"in no time nothing is done; write {phase}=90m", param, ctx)
+        return phase, seconds
+
+
+PHASES = ("export",)
+"""Phases of one server that may be limited in time."""
 DURATION = Duration()
+SHARE = Share()
+PHASE_TIMEOUT = PhaseTimeout()
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,6 +110,12 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON on stdout."
 )
+
+share_option = click.option(
+    "--share", type=SHARE, metavar="FRACTION",
+    help="Use at most this part of any learned limit: 0.5 leaves half of it to others.  "
+    "[default: as the inventory says, else 0.95]",
+)  # fmt: skip
 
 select_options = (
     click.option(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import anyio
 import click
+import structlog
 
 from collector.cli.summary import summed_up
 from collector.collection import Terms, collect, resume
@@ -71,6 +72,17 @@ def load(
 
 def _opened(name: str) -> Path | BinaryIO:
     return sys.stdin.buffer if name == "-" else Path(name)
+
+
+def user_memory() -> Path | None:
+    """Return where what runs learn is kept for this user; None where there is no such place."""
+    import platformdirs  # noqa: PLC0415  # only the main job remembers
+
+    try:
+        return platformdirs.user_state_path("collector")
+    except RuntimeError as error:  # no home directory
+        structlog.get_logger("collector").info(f"nothing is remembered for the next run: {error}")
+        return None
 
 
 def beginning(

@@ -15,14 +15,19 @@ from collector.cli.options import common, json_option
     epilog="""\b
 Examples:
   collector status collected/latest
+  collector status collected/latest -v
   collector status collected/latest --json | jq .totals
 """,
 )
 @click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
 @json_option
 @common
-def command(run_dir: Path, *, as_json: bool) -> None:
-    """Show what a run has done so far, whether it is running, has ended or was killed."""
+@click.pass_context
+def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
+    """Show what a run has done so far, whether it is running, has ended or was killed.
+
+    With -v also what it has learned: the service's limits, and how long exports take.
+    """
     from collector.cli.summary import summed_up  # noqa: PLC0415  # the work's imports cost time
     from collector.run.layout import find_run  # noqa: PLC0415
     from collector.run.standing import standing  # noqa: PLC0415
@@ -35,4 +40,5 @@ def command(run_dir: Path, *, as_json: bool) -> None:
             err=True,
         )
     summary = found.summary()
-    click.echo(json.dumps(summary) if as_json else summed_up(summary))
+    verbose = ctx.meta["collector.verbose"] > 0
+    click.echo(json.dumps(summary) if as_json else summed_up(summary, verbose=verbose))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from collector.cli import wording
+from collector.cli.wording import short, wrapped
 from collector.observe.progress import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-WIDTH = 80
 GROUPS_SHOWN = 15
 """Reasons for missing servers that are told; the manifest tells all."""
 NAMES_SHOWN = 6
@@ -28,8 +27,13 @@ _STATES = {
 }
 
 
-def summed_up(summary: Mapping[str, Any]) -> str:
-    """Return what a person wants to know of a run: what is here, what is not and why, what next."""
+def summed_up(summary: Mapping[str, Any], *, verbose: bool = False) -> str:
+    """Return what a person wants to know of a run: what is here, what is not and why, what next.
+
+    Args:
+        summary: what `--json` prints.
+        verbose: tell also what was learned of the service.
+    """
     run, totals = summary["run"], summary["totals"]
     lines = [f"Run {run['id']} {_STATES[run['state']]}."]
     lines.append(
@@ -44,12 +48,14 @@ def summed_up(summary: Mapping[str, Any]) -> str:
         f"  calls      {'at least ' if totals['counters'] == 'at_least' else ''}"
         f"{totals['requests']}, {totals['throttled']} of them throttled"
     )
-    lines.append(f"  directory  {_short(summary['directory'])}")
+    lines.append(f"  directory  {short(summary['directory'])}")
     if summary["manifest_sha256"]:
         lines += ["  manifest   sha256, for the ticket:", f"    {summary['manifest_sha256']}"]
     if summary["not_collected"]:
         running = run["state"] == "running"
         lines += ["", "Not collected:", *_missing(summary["not_collected"], running=running)]
+    if verbose:
+        lines += ["", "Learned:", *_learned(summary)]
     lines += ["", *_next(summary)]
     return "\n".join(lines)
 
@@ -62,9 +68,9 @@ def _missing(servers: Sequence[Mapping[str, Any]], *, running: bool) -> Iterator
         groups.setdefault((_why(row, running=running), hint), []).append(row)
     shown = list(groups.items())[:GROUPS_SHOWN]
     for (why, hint), rows in shown:
-        yield from _wrapped(f"{_named(rows)}: {why}", "  ", "    ")
+        yield from wrapped(f"{_named(rows)}: {why}", "  ", "    ")
         if hint:
-            yield from _wrapped(f"-> {hint}", "    ", "       ")
+            yield from wrapped(f"-> {hint}", "    ", "       ")
     if len(groups) > GROUPS_SHOWN:
         hidden = sum(len(rows) for rows in list(groups.values())[GROUPS_SHOWN:])
         yield f"  and {hidden} more for other reasons; the manifest names them all"
@@ -94,8 +100,19 @@ def _why(row: Mapping[str, Any], *, running: bool) -> str:
     return f"pending, {waiting['phase']} {reason}"
 
 
+def _learned(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was learned of the service's limits and of how long exports take."""
+    told = [
+        *map(wording.calls_limit, summary["limits"]),
+        *map(wording.exports_limit, summary["exports_limits"]),
+        *map(wording.durations, summary["durations"]),
+    ]
+    for text in told or ["nothing yet: the service told no limit, and none was met"]:
+        yield from wrapped(text, "  ", "    ")
+
+
 def _next(summary: Mapping[str, Any]) -> Iterator[str]:
-    directory = shlex.quote(_short(summary["directory"]))
+    directory = shlex.quote(short(summary["directory"]))
     yield "Next:"
     if summary["run"]["state"] == "running":
         yield f"  collector status {directory}"
@@ -105,17 +122,3 @@ def _next(summary: Mapping[str, Any]) -> Iterator[str]:
     yield f"  collector verify {directory}"
     if summary["totals"]["collected"]:
         yield f"  (cd {directory} && sha256sum -c SHA256SUMS)"
-
-
-def _short(directory: str) -> str:
-    """Return a path as it is said from here, where that is shorter."""
-    path = Path(directory)
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else directory
-
-
-def _wrapped(text: str, first: str, rest: str) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=rest,
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip

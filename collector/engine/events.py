@@ -206,6 +206,16 @@ class Observation(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunEstimated(Observation):
+    """What the plan says of what is left, at a process's start: seconds, calls and bytes."""
+
+    servers: int
+    seconds: float
+    requests: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallsCounted(Observation):
     """Calls of a project answered since the last count, and the 429s among them."""
 
@@ -304,9 +314,9 @@ EVENTS: Mapping[str, type[Event]] = {
     for kind in (
         RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded, RunResumed,
         ExportRequested, ExportNotStarted, ExportStarted, ExportCompleted, ArchiveStored,
-        ArchiveLost, AttemptFailed, ServerFailed, RunEnded, CallsCounted, LimitLearned,
-        ExportsLimitLearned, DurationsLearned, HintDisbelieved, ClockOffsetSeen, ClockJumped,
-        WordUnknown, EndpointWentDown, EndpointCameBack,
+        ArchiveLost, AttemptFailed, ServerFailed, RunEnded, RunEstimated, CallsCounted,
+        LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved, ClockOffsetSeen,
+        ClockJumped, WordUnknown, EndpointWentDown, EndpointCameBack,
     )
 }  # fmt: skip
 """Every event by the name that the journal calls it by."""

@@ -66,6 +66,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What was expected of the latest process, and what the run had come to when it began."""
+
+    expected: e.RunEstimated
+    requests_before: int
+    bytes_before: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServerRow:
     """One server of the selection.
 
@@ -137,6 +146,7 @@ class RunState:
     limits: dict[tuple[str, str], e.LimitLearned] = field(default_factory=dict)
     exports_limits: dict[tuple[str, str], e.ExportsLimitLearned] = field(default_factory=dict)
     durations: dict[int, e.DurationsLearned] = field(default_factory=dict)
+    estimate: Estimate | None = None
     down: dict[str, e.EndpointWentDown] = field(default_factory=dict)
     collected: int = 0
     failed: int = 0
@@ -173,6 +183,7 @@ def _run_resumed(state: RunState, event: e.RunResumed) -> None:
         state.counters_exact = False
     state.process, state.ended = event, None
     state.resumed += 1
+    state.estimate = None
     state.down.clear()
     for row in state.servers:
         if row.phase is Phase.REQUESTED:
@@ -351,6 +362,11 @@ def _run_ended(state: RunState, event: e.RunEnded) -> None:
     state.ended = event
 
 
+def _run_estimated(state: RunState, event: e.RunEstimated) -> None:
+    requests = sum(row.requests for row in state.projects)
+    state.estimate = Estimate(event, requests, state.bytes)
+
+
 def _calls_counted(state: RunState, event: e.CallsCounted) -> None:
     row = state.projects[event.project]
     state.projects[event.project] = replace(
@@ -403,6 +419,7 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.AttemptFailed: _attempt_failed,
     e.ServerFailed: _server_failed,
     e.RunEnded: _run_ended,
+    e.RunEstimated: _run_estimated,
     e.CallsCounted: _calls_counted,
     e.LimitLearned: _limit_learned,
     e.ExportsLimitLearned: _exports_limit_learned,

@@ -24,6 +24,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.ArchiveLost: (logging.WARNING, "an archive of this run is gone and is fetched again"),
     e.AttemptFailed: (logging.INFO, "an attempt failed; another follows"),
     e.ServerFailed: (logging.WARNING, "this server failed"),
+    e.RunEstimated: (logging.INFO, "this is what is expected"),
     e.LimitLearned: (logging.INFO, "a limit of the service was learned"),
     e.ExportsLimitLearned: (logging.INFO, "a limit on exports running at once was learned"),
     e.DurationsLearned: (logging.DEBUG, "how long exports take was learned"),

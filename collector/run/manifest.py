@@ -6,17 +6,19 @@ import dataclasses
 import hashlib
 import json
 import os
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from collector.engine.state import Phase
 from collector.run.layout import MANIFEST, SHA256SUMS, UNFINISHED, sync_directory
+from collector.run.learned import learned
 from collector.run.verdict import run_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from collector.engine.state import ProjectRow, RunState, ServerRow
+    from collector.engine.state import Estimate, ProjectRow, RunState, ServerRow
 
 MANIFEST_VERSION = 1
 
@@ -156,6 +158,7 @@ def summary(
         "not_collected": [
             server_row(state, row) for row in state.servers if row.phase is not Phase.COLLECTED
         ],
+        **learned(state),
     }
 
 
@@ -179,6 +182,7 @@ def _opening(state: RunState, *, lines: int, head: str, alive: bool) -> dict[str
             "user": started.user,
             "argv": list(started.argv),
             "clock_offset_s": state.clock_offset_s,
+            "estimate": state.estimate and _estimate(state, state.estimate),
             "journal": {"lines": lines, "head": head},
         },
         "totals": {
@@ -193,6 +197,32 @@ def _opening(state: RunState, *, lines: int, head: str, alive: bool) -> dict[str
             "counters": "exact" if state.counters_exact and state.ended else "at_least",
         },
     }
+
+
+def _estimate(state: RunState, estimate: Estimate) -> dict[str, Any]:
+    """Compare what was expected of the latest process with what came of it."""
+    expected, ended = estimate.expected, state.ended
+    requests = sum(project.requests for project in state.projects)
+    return {
+        "at": expected.at,
+        "servers": expected.servers,
+        "seconds": expected.seconds,
+        "requests": expected.requests,
+        "bytes": expected.bytes,
+        "took_s": ended and _seconds(expected.at, ended.at),
+        "requests_made": requests - estimate.requests_before,
+        "bytes_collected": state.bytes - estimate.bytes_before,
+    }
+
+
+def _seconds(since: str, until: str) -> float | None:
+    """Return the seconds between two times; None where a clock was set back, or one is no time."""
+    try:
+        elapsed = datetime.fromisoformat(until) - datetime.fromisoformat(since)
+    except (ValueError, TypeError):  # TypeError: only one of them knows its zone
+        return None
+    seconds = round(elapsed.total_seconds(), 1)
+    return seconds if seconds >= 0 else None
 
 
 def _project(project: ProjectRow, rows: Sequence[ServerRow]) -> dict[str, Any]:

@@ -84,17 +84,20 @@ def manifest_schema() -> Schema:
             "archive": _archive(),
             "error": _error(),
             "waiting": _waiting(),
+            "estimate": _estimate(),
         },
     }
 
 
-def _object(properties: Schema, *, description: str | None = None) -> Schema:
-    """Describe an object that has all of these members, and no other."""
+def _object(
+    properties: Schema, *, description: str | None = None, may_lack: tuple[str, ...] = ()
+) -> Schema:
+    """Describe an object that has all of these members, but for some, and no other."""
     return {
         **({"description": description} if description else {}),
         "type": "object",
         "properties": properties,
-        "required": list(properties),
+        "required": [name for name in properties if name not in may_lack],
         "additionalProperties": False,
     }
 
@@ -117,8 +120,26 @@ def _run() -> Schema:
                 "type": ["number", "null"],
                 "description": "this machine's clock less the service's; null before any answer",
             },
+            "estimate": {"oneOf": [{"$ref": "#/$defs/estimate"}, _NULL]},
             "journal": _object({"lines": _COUNT, "head": _SHA256}),
-        }
+        },
+        may_lack=("estimate",),  # the first version wrote none
+    )
+
+
+def _estimate() -> Schema:
+    return _object(
+        {
+            "at": _TIME,
+            "servers": _COUNT,
+            "seconds": {"type": "number", "minimum": 0},
+            "requests": _COUNT,
+            "bytes": _COUNT,
+            "took_s": {"type": ["number", "null"], "description": "null while running"},
+            "requests_made": {"type": "integer"},
+            "bytes_collected": {"type": "integer", "description": "less than 0: some were lost"},
+        },
+        description="what was expected when the latest process began, and what came of it",
     )
 
 

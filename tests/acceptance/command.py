@@ -56,11 +56,17 @@ class Service:
         return self.home / "collected"
 
     @property
+    def state(self) -> Path:
+        """Where what is learned is kept for the user."""
+        return self.home / "state"
+
+    @property
     def latest(self) -> Path:
         return self.out / "latest"
 
     def environment(self, **variables: str) -> dict[str, str]:
-        return environment(CLOUDDC_TOKEN=self.emulator.token, **variables)
+        own = {"CLOUDDC_TOKEN": self.emulator.token, "XDG_STATE_HOME": str(self.state)}
+        return environment(**(own | variables))
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401  # Popen's own
         """Start the command; `fleet.json` is the inventory of all servers."""

@@ -34,7 +34,7 @@ def demo_process(
     with subprocess.Popen(
         [COLLECTOR, "demo", "--json", "--progress", "plain"],
         cwd=demo_home,
-        env=environment(),
+        env=environment(XDG_STATE_HOME=str(demo_home / "state")),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

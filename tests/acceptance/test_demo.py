@@ -52,6 +52,11 @@ def test_it_says_that_an_emulator_stands_in_for_the_service(demo: Shown) -> None
     assert "Traceback" not in demo.err
 
 
+def test_what_it_learns_of_its_emulator_is_not_kept(demo: Shown, demo_home: Path) -> None:
+    assert demo.summary["limits"]
+    assert {path.name for path in demo_home.iterdir()} == {"collected"}
+
+
 def test_what_it_leaves_is_a_run_like_any_other(demo: Shown) -> None:
     found = verify(demo.directory)
     assert found.ok, found.mismatches

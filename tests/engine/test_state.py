@@ -92,6 +92,7 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
         "AttemptFailed": failed_try(0),
         "ServerFailed": failure(0),
         "RunEnded": e.RunEnded(at=AT, reason="finished"),
+        "RunEstimated": e.RunEstimated(at=AT, servers=1, seconds=2.5, requests=3, bytes=4),
         "CallsCounted": e.CallsCounted(at=AT, project=0, calls=2, throttled=1),
         "LimitLearned": e.LimitLearned(
             at=AT, scope="user", name="ops", limit=10, window_s=1, source="told"

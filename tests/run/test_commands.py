@@ -51,6 +51,55 @@ def test_status_tells_what_did_not_come_home_and_why(
     assert "--resume" in answer.stdout
 
 
+LEARNED: list[e.Event] = [
+    e.LimitLearned(
+        at="2026-11-23T08:41:09Z", scope="user", limit=10, window_s=1.0, source="told",
+        name="ops-of-the-whole-company at https://clouddc.cn-east-3.example.com",
+    ),
+    e.ExportsLimitLearned(
+        at="2026-11-23T08:41:09Z", scope="project", limit=20, source="estimated",
+        name="p1 at https://clouddc.cn-south-1.example.com",
+    ),
+    e.DurationsLearned(
+        at="2026-11-23T08:41:09Z", project=1, exports=40, median_s=180.0, spread=0.5
+    ),
+]  # fmt: skip
+
+
+def test_verbose_status_says_what_was_learned_in_80_columns(
+    selection: list[e.Event], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "run", [*selection, *LEARNED, ENDED])
+    answer = call("status", "run", "-v")
+    assert max(map(len, answer.stdout.splitlines())) <= 80
+    text = " ".join(answer.stdout.split())
+    assert "10 calls in 1 s for the account ops-of-the-whole-company at https://" in text
+    assert "told by the service" in text
+    assert "20 exports at once for the project p1 at https://" in text
+    assert "estimated from its refusals" in text
+    assert "project-1: half of the exports take up to 3 min, nine in ten up to 5 min 45 s" in text
+    assert "told by the service" not in call("status", tmp_path / "run").stdout
+
+
+def test_verbose_status_says_that_nothing_was_learned(
+    selection: list[e.Event], tmp_path: Path
+) -> None:
+    write(tmp_path / "run", [*selection, ENDED])
+    assert "nothing yet" in call("status", tmp_path / "run", "-v").stdout
+
+
+def test_json_status_holds_what_was_learned(selection: list[e.Event], tmp_path: Path) -> None:
+    write(tmp_path / "run", [*selection, *LEARNED, ENDED])
+    told = json.loads(call("status", tmp_path / "run", "--json").stdout)
+    assert [(one["scope"], one["limit"], one["source"]) for one in told["limits"]] == [
+        ("user", 10, "told")
+    ]
+    assert [one["limit"] for one in told["exports_limits"]] == [20]
+    (durations,) = told["durations"]
+    assert (durations["project_id"], durations["exports"]) == ("p1", 40)
+
+
 def test_status_prints_the_summary_of_the_manifest_beside_it(
     selection: list[e.Event], collected: Collected, tmp_path: Path
 ) -> None:

@@ -258,6 +258,58 @@ def test_a_summary_holds_the_rows_that_are_not_collected(
 ) -> None:
     state = folded([*selection, *collected(0), *collected(1), failed(2), ended("stopped")])
     told = manifest.summary(state, tmp_path, lines=3, head="a" * 64, manifest_sha256="b" * 64)
-    assert set(told) == {"run", "totals", "directory", "manifest_sha256", "not_collected"}
+    assert set(told) == {
+        *("run", "totals", "directory", "manifest_sha256", "not_collected"),
+        *("limits", "exports_limits", "durations"),
+    }
     assert [row["state"] for row in told["not_collected"]] == ["failed", "pending"]
     assert told["directory"] == str(tmp_path)
+
+
+def test_what_was_expected_stands_beside_what_came_of_it(
+    selection: list[e.Event], folded: Fold, collected: Collected
+) -> None:
+    expected = e.RunEstimated(at=AT, servers=4, seconds=200.5, requests=12, bytes=16_000_000)
+    counted = e.CallsCounted(at=AT, project=0, calls=7, throttled=0)
+    events = [*selection, expected, *collected(0), counted]
+    estimate = document(folded(events))["run"]["estimate"]
+    assert estimate == {
+        "at": AT, "servers": 4, "seconds": 200.5, "requests": 12, "bytes": 16_000_000,
+        "took_s": None, "requests_made": 7, "bytes_collected": 100,
+    }  # fmt: skip
+    estimate = document(folded([*events, ended("stopped")]))["run"]["estimate"]
+    assert estimate["took_s"] == 1137.0
+
+
+def test_an_estimate_is_that_of_the_latest_process_alone(
+    selection: list[e.Event], folded: Fold, collected: Collected
+) -> None:
+    resumed = e.RunResumed(
+        at=LATER, collector_version="0.1.0", host="ops-1", user="oncall", pid=1, argv=()
+    )
+    expected = e.RunEstimated(at=AT, servers=4, seconds=200.5, requests=12, bytes=16_000_000)
+    counted = e.CallsCounted(at=AT, project=0, calls=7, throttled=0)
+    events = [*selection, expected, *collected(0), counted, ended("stopped"), resumed]
+    assert document(folded(events))["run"]["estimate"] is None
+    events.append(dataclasses.replace(expected, at=LATER, servers=3))
+    events += [counted, *collected(1)]
+    estimate = document(folded(events))["run"]["estimate"]
+    assert (estimate["servers"], estimate["requests_made"]) == (3, 7)
+    assert estimate["bytes_collected"] == 101
+
+
+@pytest.mark.parametrize("at", ["soon", "2026-11-23T08:41:03", "2026-11-24T00:00:00Z"])
+def test_a_time_that_makes_no_sense_makes_no_duration(
+    selection: list[e.Event], folded: Fold, at: str
+) -> None:
+    expected = e.RunEstimated(at=at, servers=4, seconds=1.0, requests=12, bytes=0)
+    made = manifest.document(folded([*selection, expected, ended("stopped")]), lines=1, head="a")
+    assert made["run"]["estimate"]["took_s"] is None
+
+
+def test_the_schema_takes_a_manifest_of_before_there_were_estimates(
+    selection: list[e.Event], folded: Fold
+) -> None:
+    made = document(folded(selection))
+    del made["run"]["estimate"]
+    jsonschema.Draft202012Validator(manifest_schema()).validate(json.loads(json.dumps(made)))

@@ -1,9 +1,10 @@
-"""The CloudDC log-export API: `VENDOR` for inventories, `connector` for calls."""
+"""The CloudDC log-export API: `VENDOR` for inventories, `connector` for calls, `scopes` to plan."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collector.providers.clouddc.scopes import scopes
 from collector.providers.clouddc.vendor import VENDOR
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collector.engine.state import RunState
     from collector.providers.clouddc.client import CloudDC
 
-__all__ = ["VENDOR", "connector"]
+__all__ = ["VENDOR", "connector", "scopes"]
 
 
 def connector(

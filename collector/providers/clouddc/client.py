@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
-from collector.engine.answers import Call, Problem, ProblemKind, Scope, ScopeKind
+from collector.engine.answers import Call, Problem, ProblemKind
 from collector.providers.base import Fleet
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.bodies import read_whole
@@ -15,6 +15,7 @@ from collector.providers.clouddc.errors import problem_of, without
 from collector.providers.clouddc.hearing import Hearing
 from collector.providers.clouddc.parsing import Reply, error_body, export_said
 from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, AuthorizedHeaders
+from collector.providers.clouddc.scopes import scopes as scopes_of
 from collector.providers.clouddc.transport import Transport
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from collector.engine.answers import ExportSaid
+    from collector.engine.answers import ExportSaid, Scope
     from collector.providers.base import OpenArchive, Target
     from collector.providers.clouddc.credentials import TokenSource
 
@@ -112,21 +113,9 @@ class CloudDC(Fleet):
         key = (call, target.endpoint, target.project_id, target.credential)
         scopes = self._scopes.get(key)
         if scopes is None:
-            scopes = self._scopes[key] = self._scopes_of(*key)
+            account = self._accounts[target.credential]
+            scopes = self._scopes[key] = scopes_of(call, target, account)
         return scopes
-
-    def _scopes_of(
-        self, call: Call, endpoint: str, project_id: str, credential: str
-    ) -> tuple[Scope, ...]:
-        names = {
-            ScopeKind.API: f"{call} at {endpoint}",
-            ScopeKind.USER: f"{self._accounts[credential]} at {endpoint}",
-            ScopeKind.APP: f"{credential} at {endpoint}",
-            ScopeKind.IP: endpoint,
-            ScopeKind.PROJECT: f"{project_id} at {endpoint}",
-            ScopeKind.ENDPOINT: endpoint,
-        }
-        return tuple(Scope(kind, name) for kind, name in names.items())
 
     async def _ask(
         self,

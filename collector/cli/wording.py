@@ -1,0 +1,106 @@
+"""How limits, times and places are said to a person, in lines of at most 80 columns."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WIDTH = 80
+
+_NINE_IN_TEN = 1.2816
+"""How many standard deviations above the mean nine tenths of a normal distribution end."""
+
+_SCOPES = {
+    "api": "the call {}",
+    "user": "the account {}",
+    "app": "the credential {}",
+    "ip": "this machine's address at {}",
+    "project": "the project {}",
+    "endpoint": "all of {}",
+}
+_SOURCES = {
+    "told": "told by the service",
+    "estimated": "estimated from its refusals",
+    "remembered": "remembered from an earlier run",
+    "inventory": "set by the inventory",
+    "assumed": "assumed: nothing is known yet",
+}
+
+
+def wrapped(text: str, first: str, rest: str, *, anywhere: bool = False) -> list[str]:
+    """Break a text into lines that begin with `first`, and then with `rest`.
+
+    Between words; with `anywhere` also within one that is longer than a line.
+    """
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest,
+        break_long_words=anywhere, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: `2 h 5 min`."""
+    if seconds < 1:
+        return f"{seconds:.2g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours} h"] if hours else []
+    parts += [f"{minutes} min"] if minutes else []
+    parts += [f"{rest} s"] if rest or not parts else []
+    return " ".join(parts)
+
+
+def about(seconds: float) -> str:
+    """Return a time that is known about: the longer, the rounder."""
+    for longer_than_s, step_s in ((7200, 300), (600, 60), (60, 5), (0, 1)):
+        if seconds >= longer_than_s:
+            return duration(math.ceil(seconds / step_s) * step_s)
+    return duration(0)
+
+
+def scope(kind: str, name: str) -> str:
+    """Return who shares a limit."""
+    return _SCOPES.get(kind, f"{kind} {{}}").format(name)
+
+
+def calls_limit(limit: Mapping[str, Any]) -> str:
+    """Return a limit on calls, as `status --json` has it, in words."""
+    calls = f"{limit['limit']:g} calls in {duration(limit['window_s'])}"
+    return f"{calls} for {scope(limit['scope'], limit['name'])}, {source(limit['source'])}"
+
+
+def exports_limit(limit: Mapping[str, Any]) -> str:
+    """Return a limit on exports, as `status --json` has it, in words."""
+    where = scope(limit["scope"], limit["name"])
+    return f"{limit['limit']} exports at once for {where}, {source(limit['source'])}"
+
+
+def nine_in_ten_s(median_s: float, spread: float) -> float:
+    """Return how long nine exports in ten take at most."""
+    return median_s * math.exp(_NINE_IN_TEN * spread)
+
+
+def durations(found: Mapping[str, Any]) -> str:
+    """Return how long exports take, as `status --json` has it, in words."""
+    high_s = nine_in_ten_s(found["median_s"], found["spread"])
+    return (
+        f"{found['project']}: half of the exports take up to {about(found['median_s'])}, nine "
+        f"in ten up to {about(high_s)}; {found['exports']} were seen"
+    )
+
+
+def source(word: str) -> str:
+    """Return where it is known from."""
+    return _SOURCES.get(word, word)
+
+
+def short(directory: str) -> str:
+    """Return a path as it is said from here, where that is shorter."""
+    path = Path(directory)
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else directory

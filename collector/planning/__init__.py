@@ -1,0 +1,9 @@
+"""What a collect would do, and how long it takes: by what is known, else by what is assumed."""
+
+from __future__ import annotations
+
+from collector.planning.disk import Disk
+from collector.planning.limits import Limit
+from collector.planning.plans import Plan, ProjectPlan, of_state, plan
+
+__all__ = ["Disk", "Limit", "Plan", "ProjectPlan", "of_state", "plan"]

@@ -1,0 +1,78 @@
+"""The disk that archives need, and what there is of it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.run.sizes import earlier_sizes, latest_manifests
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collector.engine.state import RunState
+    from collector.run.sizes import Server
+
+ASSUMED_ARCHIVE_BYTES = 4_000_000
+"""What a server's archive is taken to have, where nobody knows: a stated guess, no measurement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The disk that the archives need.
+
+    Attributes:
+        needed: bytes.
+        free: bytes where the run would be.
+        known: how many servers' archives are taken to be as large as in an earlier run.
+        assumed: how many are taken to have `assumed_archive_bytes`: the mean of the others, or
+            `ASSUMED_ARCHIVE_BYTES` where there are none.
+    """
+
+    needed: int
+    free: int
+    known: int
+    assumed: int
+    assumed_archive_bytes: int
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the archives fit."""
+        return self.needed <= self.free
+
+
+def disk(state: RunState, out: Path, *, but: Path | None = None) -> Disk:
+    """Look at the earlier runs under `out`, and at the disk that it lies on, or would.
+
+    Args:
+        state: of a run, begun or not.
+        out: the output directory; it need not exist.
+        but: the run's own directory, where it has one.
+    """
+    sizes: dict[Server, int] = {}
+    if state.pending and (manifests := latest_manifests(out, but=but)):
+        sizes = earlier_sizes(manifests, _pending(state))
+    assumed_bytes = ASSUMED_ARCHIVE_BYTES
+    if sizes:
+        assumed_bytes = round(sum(sizes.values()) / len(sizes))
+    assumed = state.pending - len(sizes)
+    needed = sum(sizes.values()) + assumed * assumed_bytes
+    return Disk(needed, _free(out), len(sizes), assumed, assumed_bytes)
+
+
+def _pending(state: RunState) -> set[Server]:
+    return {
+        (project.endpoint, project.id, row.id)
+        for row in state.servers
+        if not row.phase.ended
+        for project in (state.projects[row.project],)
+    }
+
+
+def _free(out: Path) -> int:
+    """Return the bytes free where `out` is, or would be."""
+    place = out.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free

@@ -1,0 +1,135 @@
+"""How long a collection takes, by a simple model: a flow of calls, and exports in their time.
+
+Exports go first, evenly, as fast as the limits on them allow. Each then takes as long as a
+log-normal law says. All calls together take as long as the limits on calls say. Whichever is later
+ends the run. What failures, repeated statuses and the downloads' own time add is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collector.engine.known import KnownDurations
+
+LONGEST_S = 1e9
+"""Some thirty years: nothing is said to take longer."""
+_SLICES = 64
+"""Into how many parts the exports of a project are divided, to be added up."""
+_PRECISION = 1e-4
+"""How near an answer comes to the model's: the model is not that near to the truth."""
+_NARROWEST = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done in one project.
+
+    Attributes:
+        queued: servers without an export yet.
+        exporting: servers whose export runs.
+        ready: servers whose archive waits.
+        posts_s: seconds that it takes to start all exports, by the limits on that.
+        calls_s: seconds that all calls take, by the limits on calls.
+        durations: how long exports take.
+    """
+
+    queued: int
+    exporting: int
+    ready: int
+    posts_s: float
+    calls_s: float
+    durations: KnownDurations
+
+    @property
+    def servers(self) -> int:
+        """How many servers wait for their archives."""
+        return self.queued + self.exporting + self.ready
+
+    @property
+    def calls(self) -> int:
+        """The fewest calls for that: an export, a status that finds it complete, a download."""
+        return 3 * self.queued + 2 * self.exporting + self.ready
+
+
+def mean_s(durations: KnownDurations) -> float:
+    """Return how long exports take on average."""
+    return durations.median_s * math.exp(durations.spread**2 / 2)
+
+
+def makespan_s(work: Work) -> float:
+    """Return the seconds after which all archives are as likely here as not."""
+    if not work.queued + work.exporting:
+        return min(LONGEST_S, work.calls_s)
+    low_s, high_s = 0.0, work.posts_s + work.durations.median_s
+    while high_s < LONGEST_S and not _all_complete(work, high_s):
+        high_s *= 2
+    while high_s - low_s > _PRECISION * high_s:
+        middle_s = (low_s + high_s) / 2
+        if _all_complete(work, middle_s):
+            high_s = middle_s
+        else:
+            low_s = middle_s
+    return min(LONGEST_S, max(work.calls_s, high_s))
+
+
+def last_export_s(work: Work) -> float:
+    """Return how long the longest export of all is likely to take, from its own start."""
+    return makespan_s(replace(work, posts_s=0.0, calls_s=0.0))
+
+
+def home_by(work: Work, deadline_s: float) -> float:
+    """Return how many archives can be here by then, if just so many exports are started."""
+    budget = math.inf
+    if work.calls_s:
+        budget = work.calls * min(1.0, deadline_s / work.calls_s)
+    best = 0.0
+    for part in range(_SLICES + 1):
+        started = work.queued * part / _SLICES
+        left = max(0.0, budget - started)  # for statuses and downloads
+        complete = _completed(work, deadline_s, started)
+        ready = min(left, work.ready)
+        best = max(best, ready + min(complete, (left - ready) / 2))
+    return best
+
+
+def _starts(work: Work, started: float) -> Iterator[tuple[float, float]]:
+    """Yield when exports begin, and how many at each time, for so many of those that are queued."""
+    yield 0.0, work.exporting
+    if not work.queued:
+        return
+    slices = _SLICES if work.posts_s else 1
+    for part in range(slices):
+        share = (part + 0.5) / slices * started / work.queued
+        yield share * work.posts_s, started / slices
+
+
+def _completed(work: Work, after_s: float, started: float) -> float:
+    return sum(
+        count * _is_complete(work.durations, after_s - at_s)
+        for at_s, count in _starts(work, started)
+    )
+
+
+def _all_complete(work: Work, after_s: float) -> bool:
+    """Whether it is as likely as not that every export is complete."""
+    logarithm = 0.0
+    for at_s, count in _starts(work, work.queued):
+        if count:
+            chance = _is_complete(work.durations, after_s - at_s)
+            if not chance:
+                return False
+            logarithm += count * math.log(chance)
+    return logarithm >= -math.log(2)
+
+
+def _is_complete(durations: KnownDurations, after_s: float) -> float:
+    """Return the chance that an export is complete so long after it began."""
+    if after_s <= 0:
+        return 0.0
+    spread = max(durations.spread, _NARROWEST)
+    return 0.5 * math.erfc(math.log(durations.median_s / after_s) / (spread * math.sqrt(2)))

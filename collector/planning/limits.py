@@ -1,0 +1,194 @@
+"""Which limits hold up which calls, and how long each alone makes a run take."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from collector.engine.answers import Call, ScopeKind
+from collector.engine.known import KnownDurations
+from collector.engine.state import Phase
+from collector.planning.forecasting import LONGEST_S, mean_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from collector.engine.answers import Scope
+    from collector.engine.known import Known, KnownExports, KnownLimit
+    from collector.engine.state import ProjectRow, RunState
+
+    Scopes = Callable[[int, Call], tuple[Scope, ...]]
+
+ASSUMED_CALLS = 10
+ASSUMED_WINDOW_S = 1.0
+"""What an account is taken to be allowed, where nobody knows: a guess that is said to be one."""
+ASSUMED_DURATIONS = KnownDurations(exports=0, median_s=135.0, spread=0.8)
+"""How long exports are taken to take, where nobody knows: one in a hundred over a quarter hour."""
+
+_WANTED = {
+    Phase.QUEUED: tuple(Call),
+    Phase.REQUESTED: tuple(Call),
+    Phase.EXPORTING: (Call.ASK_STATUS, Call.FETCH_ARCHIVE),
+    Phase.READY: (Call.FETCH_ARCHIVE,),
+    Phase.COLLECTED: (),
+    Phase.FAILED: (),
+}
+"""The fewest calls that a server still needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit, and the seconds that it alone makes a run take.
+
+    Attributes:
+        what: what it limits: `calls`, `exports` that run at once, or `bytes`.
+        scope: who shares it: a kind of scope, or `run`.
+        name: which of them.
+        limit: how many; for calls and bytes, in `window_s`.
+        window_s: None for exports.
+        used: how many of them a run would use.
+        source: `inventory`, `remembered` from earlier runs, or `assumed`.
+        seconds: how long its work takes.
+        starts_s: how long it takes to start every export.
+        covers: the calls that it holds up, each as its project's number and its kind.
+    """
+
+    what: str
+    scope: str
+    name: str
+    limit: float
+    window_s: float | None
+    used: float
+    source: str
+    seconds: float
+    starts_s: float = 0.0
+    covers: frozenset[tuple[int, Call]] = field(default=frozenset(), repr=False)
+
+
+class Limits:
+    """The limits that hold up what is left of a run.
+
+    Attributes:
+        calls: by project, how many servers still need each kind of call; only projects with any.
+    """
+
+    def __init__(self, state: RunState, scopes: Scopes, known: Known) -> None:
+        self._state = state
+        self._known = known
+        self.calls: dict[int, Counter[Call]] = defaultdict(Counter)
+        for (project, phase), servers in Counter(
+            (row.project, row.phase) for row in state.servers
+        ).items():
+            for call in _WANTED[phase]:
+                self.calls[project][call] += servers
+        self._passing: dict[Scope, set[tuple[int, Call]]] = defaultdict(set)
+        for project in self.calls:
+            for call in Call:
+                for scope in scopes(project, call):
+                    self._passing[scope].add((project, call))
+
+    def durations(self, project: int) -> tuple[KnownDurations, str]:
+        """Return how long a project's exports are taken to take, and whether that is known."""
+        found = self._known.durations.get(project)
+        return (ASSUMED_DURATIONS, "assumed") if found is None else (found, "remembered")
+
+    def all(self) -> Iterator[Limit]:
+        """Yield every limit that is known or has to be assumed, but that on bytes."""
+        spoken_of = {project for project in self.calls if self._met_none(project)}
+        for limit in self._known.limits:
+            if covers := self._passing.get(limit.scope):
+                spoken_of |= {project for project, _ in covers}
+                yield self._remembered(limit, covers)
+        yield from self._assumed(spoken_of)
+        for exports in self._known.exports:
+            if covers := self._passing.get(exports.scope):
+                yield self._remembered_exports(exports, covers)
+        for project in self.calls:
+            yield from self._written(self._state.projects[project])
+
+    def _met_none(self, project: int) -> bool:
+        """Whether as many exports as this went through before: they would have met a limit."""
+        found = self._known.durations.get(project)
+        return found is not None and found.exports >= self.calls[project][Call.START_EXPORT]
+
+    def _remembered(self, limit: KnownLimit, covers: set[tuple[int, Call]]) -> Limit:
+        kind, name = limit.scope
+        return self._of_calls(
+            kind.value, name, limit.limit, limit.window_s,
+            used=self._used(limit.limit, covers), source="remembered", covers=covers,
+        )  # fmt: skip
+
+    def _assumed(self, spoken_of: set[int]) -> Iterator[Limit]:
+        """Assume something of each account with a project of whose limits nothing is known."""
+        for (kind, name), covers in self._passing.items():
+            if kind is ScopeKind.USER and any(project not in spoken_of for project, _ in covers):
+                yield self._of_calls(
+                    kind.value, name, ASSUMED_CALLS, ASSUMED_WINDOW_S,
+                    used=self._used(ASSUMED_CALLS, covers), source="assumed", covers=covers,
+                )  # fmt: skip
+
+    def _written(self, row: ProjectRow) -> Iterator[Limit]:
+        """Yield the ceilings that a person wrote for a project."""
+        covers = {(row.project, call) for call in Call}
+        if (rate := row.requests_per_second) is not None:
+            yield self._of_calls(
+                "project", row.name, rate, 1.0, used=rate, source="inventory", covers=covers
+            )
+        if row.exports_in_flight is not None:
+            yield self._of_exports("project", row.name, row.exports_in_flight, "inventory", covers)
+
+    def _remembered_exports(self, exports: KnownExports, covers: set[tuple[int, Call]]) -> Limit:
+        kind, name = exports.scope
+        return self._of_exports(kind.value, name, exports.limit, "remembered", covers)
+
+    def _used(self, limit: float, covers: set[tuple[int, Call]]) -> float:
+        """Return how many calls of a learned limit are used: the least that a project wants."""
+        share = min(self._state.projects[project].share for project, _ in covers)
+        return max(1, math.floor(share * limit)) if limit >= 1 else limit
+
+    def _of_calls(
+        self, scope: str, name: str, limit: float, window_s: float, *,
+        used: float, source: str, covers: set[tuple[int, Call]],
+    ) -> Limit:  # fmt: skip
+        calls = sum(self.calls[project][call] for project, call in covers)
+        starts = sum(self.calls[project][call] for project, call in covers if _starts(call))
+
+        def lasts_s(calls: int) -> float:
+            if calls <= used:
+                return 0.0  # the first window's calls take no time
+            return min(LONGEST_S, (calls - used) / used * window_s)
+
+        return Limit(
+            "calls", scope, name, limit, window_s, used, source,
+            lasts_s(calls), lasts_s(starts), frozenset(covers),
+        )  # fmt: skip
+
+    def _of_exports(
+        self, scope: str, name: str, limit: int, source: str, covers: set[tuple[int, Call]]
+    ) -> Limit:
+        exports, work_s = 0, 0.0
+        for project in {project for project, _ in covers}:
+            here = self.calls[project][Call.ASK_STATUS]  # those that run already have places
+            exports += here
+            work_s += here * mean_s(self.durations(project)[0])
+        mean = min(LONGEST_S, work_s / exports) if exports else 0.0
+        starts_s = min(LONGEST_S, max(0, exports - limit) * mean / limit)
+        starting = frozenset(cover for cover in covers if _starts(cover[1]))
+        return Limit(
+            "exports", scope, name, limit, None, limit, source, starts_s + mean, starts_s, starting
+        )
+
+
+def _starts(call: Call) -> bool:
+    return call is Call.START_EXPORT
+
+
+def by_project(limits: list[Limit]) -> Mapping[int, list[Limit]]:
+    """Sort limits by the projects that they hold up."""
+    found: dict[int, list[Limit]] = defaultdict(list)
+    for limit in limits:
+        for project in {project for project, _ in limit.covers}:
+            found[project].append(limit)
+    return found

@@ -1,0 +1,259 @@
+"""The plan: what would be done, how long it takes, and whether a deadline and the disk allow it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from collector import clock, opening
+from collector.engine.answers import Call
+from collector.engine.state import RunState, apply
+from collector.planning.disk import disk
+from collector.planning.forecasting import LONGEST_S, Work, home_by, last_export_s, makespan_s
+from collector.planning.limits import Limit, Limits, by_project
+from collector.providers.base import Target
+from collector.remembering import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from collector.engine.answers import Scope
+    from collector.engine.known import Known, KnownDurations
+    from collector.inventory import Selection
+    from collector.planning.disk import Disk
+    from collector.planning.limits import Scopes
+
+    ScopesOf = Callable[[Call, Target, str], tuple[Scope, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPlan:
+    """What would be done in one project.
+
+    Attributes:
+        requests: the fewest calls that it takes.
+        seconds: how long it takes, beside the others.
+        durations: how long its exports are taken to take.
+        durations_source: `remembered` or `assumed`.
+        last_export_s: how long the longest of them is likely to take.
+    """
+
+    name: str
+    id: str
+    endpoint: str
+    servers: int
+    requests: int
+    seconds: float
+    exports_in_flight: int | None
+    durations: KnownDurations
+    durations_source: str
+    last_export_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a collect would do.
+
+    Attributes:
+        projects: those with servers to collect.
+        limits: the one that takes longest first.
+        disk: what it needs there.
+        seconds: the estimate for all of it.
+        deadline_s: what was asked for; None where nothing was.
+        servers_by_deadline: how many servers would be here by then; None without a deadline.
+    """
+
+    projects: tuple[ProjectPlan, ...]
+    limits: tuple[Limit, ...]
+    disk: Disk
+    seconds: float
+    deadline_s: float | None
+    servers_by_deadline: int | None
+
+    @property
+    def servers(self) -> int:
+        """How many servers would be collected."""
+        return sum(project.servers for project in self.projects)
+
+    @property
+    def requests(self) -> int:
+        """The fewest calls that this takes."""
+        return sum(project.requests for project in self.projects)
+
+    @property
+    def deadline_reachable(self) -> bool | None:
+        """Whether all would be here by the deadline; None without one."""
+        return None if self.deadline_s is None else self.seconds <= self.deadline_s
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as `plan --json` prints it."""
+        return {
+            "servers": self.servers,
+            "requests": self.requests,
+            "seconds": round(self.seconds, 1),
+            "deadline_s": self.deadline_s,
+            "deadline_reachable": self.deadline_reachable,
+            "servers_by_deadline": self.servers_by_deadline,
+            "disk": {
+                "needed": self.disk.needed,
+                "free": self.disk.free,
+                "suffices": self.disk.suffices,
+                "servers_known": self.disk.known,
+                "servers_assumed": self.disk.assumed,
+                "assumed_archive_bytes": self.disk.assumed_archive_bytes,
+            },
+            "limits": [_limit(one) for one in self.limits],
+            "projects": [_project(one) for one in self.projects],
+        }
+
+
+def _limit(limit: Limit) -> dict[str, Any]:
+    return {
+        "what": limit.what,
+        "scope": limit.scope,
+        "name": limit.name,
+        "limit": limit.limit,
+        "window_s": limit.window_s,
+        "used": limit.used,
+        "source": limit.source,
+        "seconds": round(limit.seconds, 1),
+    }
+
+
+def _project(project: ProjectPlan) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "endpoint": project.endpoint,
+        "servers": project.servers,
+        "requests": project.requests,
+        "seconds": round(project.seconds, 1),
+        "exports_in_flight": project.exports_in_flight,
+        "durations": {
+            "median_s": project.durations.median_s,
+            "spread": project.durations.spread,
+            "exports": project.durations.exports,
+            "source": project.durations_source,
+            "longest_s": round(project.last_export_s, 1),
+        },
+    }
+
+
+def plan(
+    selection: Selection,
+    out: Path,
+    scopes: ScopesOf,
+    *,
+    deadline_s: float | None = None,
+    share: float | None = None,
+    memory: Path | None = None,
+) -> Plan:
+    """Plan a collect of `selection` into `out`, which need not exist; sends nothing.
+
+    Args:
+        selection: the servers.
+        out: where the run would be: earlier runs there tell how large archives are, and the disk
+            that it lies on is looked at.
+        scopes: who shares the limits that a call passes, by the provider: `clouddc.scopes`.
+        deadline_s: seconds that the run may take; None where it may take what it takes.
+        share: the part of any learned limit that would be used; None: as the inventory says.
+        memory: where what earlier runs have learned is kept; None: nothing is known.
+    """
+    at = clock.WallClock().stamp(clock.now_s())
+    state = RunState()
+    first = opening.events(selection, "", (), at)
+    if share is not None:
+        first = opening.with_share(first, state, share, at)
+    for event in first:
+        apply(state, event)
+
+    def scopes_of(project: int, call: Call) -> tuple[Scope, ...]:
+        row = state.projects[project]
+        account = state.credentials[row.credential].account
+        return scopes(call, Target(row.endpoint, row.id, "", row.credential), account)
+
+    known = Memory(memory).recall().known(state)
+    return of_state(state, out, scopes_of, known, deadline_s=deadline_s)
+
+
+def of_state(
+    state: RunState,
+    out: Path,
+    scopes: Scopes,
+    known: Known,
+    *,
+    deadline_s: float | None = None,
+    but: Path | None = None,
+) -> Plan:
+    """Plan what is left of a run.
+
+    Args:
+        state: the run's, begun or not.
+        out: as for `plan`.
+        scopes: who shares the limits that a project's calls pass.
+        known: what earlier runs have learned.
+        deadline_s: as for `plan`.
+        but: the run's own directory under `out`, where it has one.
+    """
+    needed = disk(state, out, but=but)
+    left = Limits(state, scopes, known)
+    limits = list(left.all())
+    holding = by_project(limits)
+    works = {project: _work(left, project, holding[project]) for project in sorted(left.calls)}
+    projects = tuple(_planned(state, left, project, work) for project, work in works.items())
+    bytes_s = 0.0
+    if state.started is not None and (most := state.started.bytes_per_second) is not None:
+        bytes_s = min(LONGEST_S, needed.needed / most)
+        limits.append(Limit("bytes", "run", "", most, 1.0, most, "inventory", bytes_s))
+    seconds = max([bytes_s, *(project.seconds for project in projects)])
+    limits.sort(key=lambda limit: -limit.seconds)
+    by_then = None
+    if deadline_s is not None:
+        by_then = _home(list(works.values()), seconds, bytes_s, deadline_s)
+    return Plan(projects, tuple(limits), needed, seconds, deadline_s, by_then)
+
+
+def _work(left: Limits, project: int, limits: Sequence[Limit]) -> Work:
+    """Bring the limits on a project together: the one that takes longest binds."""
+    calls = left.calls[project]
+    durations, _ = left.durations(project)
+    queued = calls[Call.START_EXPORT]
+    started = calls[Call.ASK_STATUS]
+    return Work(
+        queued=queued,
+        exporting=started - queued,
+        ready=calls[Call.FETCH_ARCHIVE] - started,
+        posts_s=max((limit.starts_s for limit in limits), default=0.0),
+        calls_s=max((limit.seconds for limit in limits if limit.what == "calls"), default=0.0),
+        durations=durations,
+    )
+
+
+def _planned(state: RunState, left: Limits, project: int, work: Work) -> ProjectPlan:
+    row = state.projects[project]
+    durations, source = left.durations(project)
+    return ProjectPlan(
+        name=row.name,
+        id=row.id,
+        endpoint=row.endpoint,
+        servers=work.servers,
+        requests=work.calls,
+        seconds=makespan_s(work),
+        exports_in_flight=row.exports_in_flight,
+        durations=durations,
+        durations_source=source,
+        last_export_s=last_export_s(work),
+    )
+
+
+def _home(works: Sequence[Work], seconds: float, bytes_s: float, deadline_s: float) -> int:
+    """Return how many servers are here by a deadline."""
+    servers = sum(work.servers for work in works)
+    if seconds <= deadline_s:
+        return servers
+    home = sum(home_by(work, deadline_s) for work in works)
+    if bytes_s:
+        home = min(home, servers * deadline_s / bytes_s)
+    return max(0, min(servers - 1, math.floor(home)))

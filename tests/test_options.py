@@ -1,0 +1,59 @@
+"""Values of options, and what is said where they are wrong."""
+
+from __future__ import annotations
+
+import click
+import platformdirs
+import pytest
+import structlog
+from click.testing import CliRunner
+from structlog.testing import capture_logs
+
+from collector.cli import main, running
+from collector.cli.options import PHASE_TIMEOUT, SHARE
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.01", "nan", "inf", "90%", "", "half"])
+def test_a_share_that_is_none_is_refused_with_what_is_one(value: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"write 0\.9 for nine tenths"):
+        SHARE.convert(value, None, None)
+
+
+@pytest.mark.parametrize(("value", "share"), [("1", 1.0), ("0.05", 0.05)])
+def test_a_share_is_read(value: str, share: float) -> None:
+    assert SHARE.convert(value, None, None) == share
+
+
+def test_a_phase_and_its_time_are_read() -> None:
+    assert PHASE_TIMEOUT.convert("export=1h30m", None, None) == ("export", 5400.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "right"),
+    [
+        ("sleep=3m", "there is: export"),
+        ("90m", "write export=90m"),
+        ("export", "is no duration"),
+        ("export=soon", "is no duration; write 90, 90s, 15m or 2h30m"),
+        ("export=0", "write export=90m"),
+    ],
+)
+def test_a_phase_that_cannot_be_limited_so_is_a_usage_error_that_says_what_is_right(
+    value: str, right: str
+) -> None:
+    answer = CliRunner().invoke(main, ["collect", "fleet.yaml", "--phase-timeout", value])
+    assert answer.exit_code == 2
+    assert right in " ".join(answer.stderr.split())
+
+
+def test_a_user_without_a_home_remembers_nothing_and_is_told_if_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def homeless(_: str) -> None:
+        raise RuntimeError("could not determine the home directory")
+
+    structlog.reset_defaults()
+    monkeypatch.setattr(platformdirs, "user_state_path", homeless)
+    with capture_logs() as logs:
+        assert running.user_memory() is None
+    assert [line["log_level"] for line in logs] == ["info"]

@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import fcntl
+import json
+import multiprocessing
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import hypothesis.strategies as st
+import pytest
+import structlog
+from hypothesis import given
+from structlog.testing import capture_logs
+
+from collector.engine import events as e
+from collector.engine.answers import Scope, ScopeKind
+from collector.engine.known import Known, KnownDurations, KnownExports, KnownLimit
+from collector.engine.state import RunState, apply
+from collector.remembering import Memory, entries
+from collector.remembering import file as memory_file
+from collector.remembering.file import FILE, LOCK, DamagedMemory, load, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+AT = "2026-11-23T08:41:03.000Z"
+ENDPOINT = "https://clouddc.example.com"
+ACCOUNT = f"ops at {ENDPOINT}"
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_every_level() -> None:
+    """Whatever a command in this process has set up before."""
+    structlog.reset_defaults()
+
+
+def limit(name: str = ACCOUNT, *, calls: float = 10, at: str = AT, source: str = "told") -> e.Event:
+    return e.LimitLearned(
+        at=at, scope="user", name=name, limit=calls, window_s=1.0, source=source
+    )  # fmt: skip
+
+
+def exports_limit(*, source: str = "estimated") -> e.Event:
+    return e.ExportsLimitLearned(
+        at=AT, scope="project", name=f"p1 at {ENDPOINT}", limit=20, source=source
+    )  # fmt: skip
+
+
+def durations(*, exports: int = 40, median_s: float = 180.0) -> e.Event:
+    return e.DurationsLearned(at=AT, project=0, exports=exports, median_s=median_s, spread=0.5)
+
+
+def state_of(*learned: e.Event, project_id: str = "p1") -> RunState:
+    state = RunState()
+    row = e.ProjectSelected(
+        at=AT, project=0, id=project_id, name="payments", endpoint=ENDPOINT, credential="ops",
+        directory="payments", requests_per_second=None, exports_in_flight=None, share=0.95,
+    )  # fmt: skip
+    for event in (row, *learned):
+        apply(state, event)
+    return state
+
+
+def known(directory: Path, state: RunState | None = None, now: datetime = NOW) -> Known:
+    return load(directory, now).known(state or state_of())
+
+
+def test_what_a_run_learned_is_what_the_next_one_begins_with(tmp_path: Path) -> None:
+    save(tmp_path, state_of(limit(), exports_limit(), durations()), NOW)
+    assert known(tmp_path) == Known(
+        limits=(KnownLimit(Scope(ScopeKind.USER, ACCOUNT), 10, 1.0, "told"),),
+        exports=(KnownExports(Scope(ScopeKind.PROJECT, f"p1 at {ENDPOINT}"), 20),),
+        durations={0: KnownDurations(40, 180.0, 0.5)},
+    )
+
+
+def test_durations_are_those_of_the_project_whatever_its_number(tmp_path: Path) -> None:
+    save(tmp_path, state_of(durations(), project_id="p2"), NOW)
+    assert known(tmp_path).durations == {}
+    assert known(tmp_path, state_of(project_id="p2")).durations == {0: KnownDurations(40, 180, 0.5)}
+
+
+def test_a_run_of_one_server_leaves_what_many_exports_have_shown(tmp_path: Path) -> None:
+    save(tmp_path, state_of(durations()), NOW)
+    save(tmp_path, state_of(durations(exports=1, median_s=190.0)), NOW)
+    assert known(tmp_path).durations == {0: KnownDurations(40, 190.0, 0.5)}
+
+
+def test_what_is_only_remembered_grows_no_younger(tmp_path: Path) -> None:
+    save(tmp_path, state_of(limit(source="remembered"), exports_limit(source="remembered")), NOW)
+    assert not (tmp_path / FILE).exists()
+    save(tmp_path, state_of(limit(at="2026-11-01T00:00:00.000Z")), NOW)
+    save(tmp_path, state_of(limit(source="remembered"), exports_limit()), NOW)
+    (entry,) = json.loads((tmp_path / FILE).read_bytes())["limits"]
+    assert (entry["at"], entry["source"]) == ("2026-11-01T00:00:00.000Z", "told")
+
+
+def test_runs_add_to_what_others_have_learned_and_the_latest_holds(tmp_path: Path) -> None:
+    save(tmp_path, state_of(limit(calls=5, at="2026-11-23T08:00:00.000Z"), limit("other")), NOW)
+    save(tmp_path, state_of(limit(calls=7)), NOW)
+    save(tmp_path, state_of(limit(calls=9, at="2026-11-23T08:30:00.000Z")), NOW)
+    assert {one.scope.name: one.limit for one in known(tmp_path).limits} == {
+        ACCOUNT: 7,
+        "other": 10,
+    }
+
+
+def test_a_run_taken_up_again_begins_with_what_its_journal_says(tmp_path: Path) -> None:
+    save(tmp_path, state_of(limit(calls=5, at="2026-11-20T08:00:00.000Z")), NOW)
+    assert [one.limit for one in known(tmp_path, state_of(limit(calls=7))).limits] == [7]
+
+
+def test_what_is_older_than_30_days_or_of_the_future_is_forgotten(tmp_path: Path) -> None:
+    save(tmp_path, state_of(limit()), NOW)
+    assert known(tmp_path, now=NOW + timedelta(days=29)).limits
+    assert not known(tmp_path, now=NOW + timedelta(days=31)).limits
+    assert not known(tmp_path, now=NOW - timedelta(days=31)).limits
+    save(tmp_path, state_of(exports_limit()), NOW + timedelta(days=29))
+    save(tmp_path, state_of(exports_limit()), NOW + timedelta(days=30))
+    assert not json.loads((tmp_path / FILE).read_bytes())["limits"]
+
+
+def test_the_file_is_bounded_and_the_latest_entries_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries, "ENTRIES_KEPT", 3)
+    many = [limit(f"a{n}", at=f"2026-11-23T08:00:0{n}.000Z") for n in range(6)]
+    save(tmp_path, state_of(*many), NOW)
+    assert {one.scope.name for one in known(tmp_path).limits} == {"a3", "a4", "a5"}
+
+
+def test_what_makes_no_sense_is_not_kept(tmp_path: Path) -> None:
+    odd = [
+        limit(at="soon"),
+        limit("b", calls=float("inf")),
+        limit("c", calls=0),
+        durations(median_s=0),
+    ]
+    save(tmp_path, state_of(*odd), NOW)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_only_the_user_can_read_it(tmp_path: Path) -> None:
+    directory = tmp_path / "state" / "collector"
+    save(directory, state_of(limit()), NOW)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {path.name for path in directory.iterdir()} == {FILE, LOCK}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
+
+
+def test_nothing_learned_writes_nothing(tmp_path: Path) -> None:
+    save(tmp_path / "state", state_of(), NOW)
+    assert not (tmp_path / "state").exists()
+
+
+def _save_one(directory: Path, number: int) -> None:
+    save(directory, state_of(limit(f"account-{number}")), NOW)
+
+
+def test_runs_that_end_at_once_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_save_one, args=(tmp_path, n)) for n in range(6)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert {one.scope.name for one in known(tmp_path).limits} == {f"account-{n}" for n in range(6)}
+
+
+def test_a_lock_that_is_never_given_back_keeps_no_run_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_file, "LOCKED_WITHIN_S", 0.05)
+    with (tmp_path / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        save(tmp_path, state_of(limit()), NOW)
+    assert known(tmp_path).limits
+
+
+DAMAGED = {
+    "half": b'{"version": 1, "limits": [',
+    "no object": b"[]",
+    "no JSON": b"\xff\x00",
+    "deep": b"[" * 100_000,
+    "a limit of a million million": json.dumps(
+        {
+            "version": 1, "exports_limits": [], "durations": [],
+            "limits": [{"scope": "user", "name": "x", "limit": 1e12, "window_s": 1,
+                        "source": "told", "at": AT}],
+        }
+    ).encode(),
+    "no time": json.dumps(
+        {
+            "version": 1, "limits": [], "durations": [],
+            "exports_limits": [{"scope": "user", "name": "x", "limit": 2, "source": "told",
+                                "at": "soon"}],
+        }
+    ).encode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_is_told_once_passed_over_and_replaced(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(DamagedMemory):
+        load(tmp_path, NOW)
+    memory = Memory(tmp_path)
+    with capture_logs() as logs:
+        assert not memory.recall().limits
+        memory.keep(state_of(limit(at=datetime.now(UTC).isoformat())))
+    assert [line["log_level"] for line in logs] == ["warning"]
+    assert load(tmp_path, datetime.now(UTC)).limits
+
+
+def test_a_file_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"version": 2}')
+    memory = Memory(tmp_path)
+    with capture_logs() as logs:
+        assert not memory.recall().limits
+        memory.keep(state_of(limit()))
+    assert len(logs) == 1
+    assert "version 2" in logs[0]["event"]
+    assert (tmp_path / FILE).read_text() == '{"version": 2}'
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
+def test_what_is_no_file_is_told_once_and_harms_no_run(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / FILE
+    if kind == "link":
+        path.symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").write_text("mine")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    memory = Memory(tmp_path)
+    with capture_logs() as logs:
+        assert not memory.recall().limits
+    assert [line["log_level"] for line in logs] == ["warning"]
+    memory.keep(state_of(limit()))
+    if kind == "link":
+        assert (tmp_path / "elsewhere").read_text() == "mine"
+
+
+def test_a_place_that_cannot_be_written_is_told_for_whoever_asks(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    memory = Memory(tmp_path / "file" / "collector")
+    with capture_logs() as logs:
+        memory.keep(state_of(limit()))
+    assert [line["log_level"] for line in logs] == ["info"]
+
+
+def test_without_a_place_nothing_is_kept(tmp_path: Path) -> None:
+    memory = Memory(None)
+    assert not memory.recall().limits
+    memory.keep(state_of(limit()))
+    assert not list(tmp_path.iterdir())
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+entry = st.fixed_dictionaries(
+    {
+        "scope": st.sampled_from(["user", "api", "planet"]) | json_values,
+        "name": st.text(max_size=5) | json_values,
+        "limit": st.floats() | st.integers() | json_values,
+        "window_s": st.floats() | json_values,
+        "source": st.sampled_from(["told", "estimated", "inventory"]),
+        "at": st.sampled_from([AT, "2026-11-23", "x"]) | json_values,
+    }
+)
+
+
+@given(st.lists(entry, max_size=2))
+def test_whatever_the_file_holds_is_read_or_called_damaged(entries: list[Any]) -> None:
+    import tempfile  # noqa: PLC0415  # tmp_path is one for all examples
+    from pathlib import Path  # noqa: PLC0415  # as above
+
+    with tempfile.TemporaryDirectory() as name:
+        document = {"version": 1, "limits": entries, "exports_limits": entries, "durations": []}
+        (Path(name) / FILE).write_text(json.dumps(document))
+        try:
+            found = load(Path(name), NOW)
+        except DamagedMemory:
+            return
+        assert all(0 < one.limit <= 1_000_000 for one in found.limits.values())
