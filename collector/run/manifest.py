@@ -105,7 +105,7 @@ def server_row(state: RunState, row: ServerRow) -> dict[str, Any]:
             "sha256": archive.sha256,
             "members": archive.members,
             "covers": {"from": archive.covers_from, "to": archive.covers_to},
-            "finished_at": archive.finished_at,
+            "finished_at": archive.at,
             "resumed": 0,
         },
         "error": failure
