@@ -21,8 +21,9 @@ class WallClock:
     """The machine's wall clock, as the journal and the manifest write it."""
 
     def __init__(self) -> None:
-        # What happens in one millisecond shares one text: there are many in a big fleet.
-        self._text = lru_cache(maxsize=256)(_text)
+        # What happens in one millisecond shares one text: a big fleet has many of these.
+        self._text = lru_cache(maxsize=256)(self._written)
+        self._date = lru_cache(maxsize=64)(_date)
 
     def stamp(self, now_s: float) -> str:
         """Return the UTC time at `now_s` on the engine's clock, in milliseconds."""
@@ -32,16 +33,19 @@ class WallClock:
         """Return Unix seconds as a UTC time; the nearest one there is for what no date reaches."""
         return self._text(math.floor(at_s * 1000))
 
+    def _written(self, millisecond: int) -> str:
+        second, rest = divmod(millisecond, 1000)
+        return f"{self._date(second)}.{rest:03d}Z"
+
     def age_s(self, at: str, now_s: float) -> float:
         """Return seconds from `at`, a time that this class wrote, to `now_s`; never negative."""
         wall_s = time.time() - (time.clock_gettime(_CLOCK) - now_s)
         return max(0.0, wall_s - datetime.fromisoformat(at).timestamp())
 
 
-def _text(millisecond: int) -> str:
-    second, rest = divmod(millisecond, 1000)
+def _date(second: int) -> str:
     try:
         at = datetime.fromtimestamp(second, UTC)
     except (OverflowError, ValueError, OSError):
         at = datetime.max.replace(tzinfo=UTC) if second > 0 else datetime.min.replace(tzinfo=UTC)
-    return f"{at.strftime('%Y-%m-%dT%H:%M:%S').rjust(19, '0')}.{rest:03d}Z"
+    return at.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
