@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from collector.engine.state import Phase
@@ -13,12 +14,14 @@ from collector.run.layout import MANIFEST, SHA256SUMS, UNFINISHED, sync_director
 from collector.run.verdict import run_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from collector.engine.state import ProjectRow, RunState, ServerRow
 
 MANIFEST_VERSION = 1
+
+_PIECES_AT_ONCE = 100
 
 _WAITING = {
     Phase.QUEUED: "queued",
@@ -265,7 +268,7 @@ def _pieces(state: RunState, lines: int, head: str) -> Iterator[str]:
 _text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
-def _replace(path: Path, pieces: Iterable[str]) -> str:
+def _replace(path: Path, pieces: Iterator[str]) -> str:
     """Write a file, 0600, that has its name only once it is whole and on disk; return its hash."""
     digest = hashlib.sha256()
     unfinished = path.with_name(path.name + UNFINISHED)
@@ -273,9 +276,9 @@ def _replace(path: Path, pieces: Iterable[str]) -> str:
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
         os.fchmod(descriptor, 0o600)
-        for piece in pieces:
+        while block := "".join(islice(pieces, _PIECES_AT_ONCE)):
             # What is no Unicode (a surrogate of an argument's odd byte) is a JSON escape then.
-            data = piece.encode("utf-8", "backslashreplace")
+            data = block.encode("utf-8", "backslashreplace")
             digest.update(data)
             file.write(data)
         file.flush()
