@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
@@ -36,7 +37,7 @@ from collector.run.journal import Journal
 from collector.run.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
     from types import TracebackType
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 MANIFEST_APART_S = 1.0
 MANIFEST_APART_TIMES = 20
 """How many times as long as its last writing took the manifest waits before the next."""
+FIRST_AT_ONCE = 5_000
+"""First events that are written down together: memory for all of a big fleet's is worth saving."""
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
@@ -97,7 +100,7 @@ def collect(
     journal = Journal.create(directory / layout.JOURNAL)
     layout.point_latest(directory)
     at = clock.WallClock().stamp(clock.now_s())
-    first = list(opening.events(selection, directory.name, terms.argv, at))
+    first = opening.events(selection, directory.name, terms.argv, at)
     return Collection(directory, journal, RunState(), first, connect, terms)
 
 
@@ -158,7 +161,7 @@ class Collection:
         directory: Path,
         journal: Journal,
         state: RunState,
-        first: Sequence[e.Event],
+        first: Iterable[e.Event],
         connect: Connect,
         terms: Terms,
     ) -> None:
@@ -240,11 +243,7 @@ class Collection:
                 self._journal.close()
 
     async def _collect(self) -> None:
-        await self._journal.record(self._first)
-        for event in self._first:
-            apply(self.state, event)
-            self._feed.put(event)
-        if not self._first:
+        if not await self._begin():
             return
         async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
             self._scheduler = self._schedule(fleet)
@@ -261,6 +260,26 @@ class Collection:
             tasks.start_soon(self._keep_manifest)
             await self._orchestrator.run()
             tasks.cancel_scope.cancel()
+
+    async def _begin(self) -> bool:
+        """Write the first events down; tell whether there were any.
+
+        A stop waits for it: the manifest accounts for every server of the selection.
+        """
+        events, self._first = iter(self._first), ()
+        begun = False
+        with anyio.CancelScope(shield=True):
+            while some := list(islice(events, FIRST_AT_ONCE)):
+                await self._record(some)
+                begun = True
+        return begun
+
+    async def _record(self, events: list[e.Event]) -> None:
+        """Write events down, then make them part of the state, where no orchestrator does."""
+        await self._journal.record(events)
+        for event in events:
+            apply(self.state, event)
+            self._feed.put(event)
 
     def _schedule(self, fleet: Fleet) -> Scheduler:
         state = self.state
@@ -313,11 +332,7 @@ class Collection:
         if self._orchestrator is not None:
             await self._orchestrator.record_answers()
         if self.state.ended is None:
-            last = self._last_events(clock.now_s())
-            await self._journal.record(last)
-            for event in last:
-                apply(self.state, event)
-                self._feed.put(event)
+            await self._record(self._last_events(clock.now_s()))
         await self._write_manifest()
 
     def _last_events(self, now_s: float) -> list[e.Event]:
