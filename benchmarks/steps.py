@@ -189,14 +189,12 @@ def step_s(
     costs, services = [], []
     for _ in range(runs):
         drive = Drive(servers, projects, limit)
-        gc.freeze()  # as collect does it
         took_s = drive.run(batch_s=batch_s)
         if drive.state.collected != servers:
             raise RuntimeError(f"{drive.state.collected} of {servers} servers were collected")
         steps = len(drive.answered)
         services.append(drive.service_s() / steps)
         costs.append(took_s / steps - services[-1])
-        gc.unfreeze()
     return statistics.median(costs), statistics.median(services), steps / servers
 
 

@@ -22,6 +22,10 @@ SCENARIO = {
 """No limits, and archives so small that what is measured is the work a server makes."""
 
 
+AT_ONCE = 64
+"""Calls under way at once that the bare client makes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Used:
     """What a process used from its start to its end.
@@ -36,9 +40,15 @@ class Used:
 
 
 class Emulator:
-    """The emulator in a process of its own, for one measurement."""
+    """The emulator in a process of its own, for one measurement.
 
-    def __init__(self, directory: Path, servers: int) -> None:
+    Args:
+        directory: for its scenario and its inventory.
+        servers: of its fleet.
+        downloads: how many at once the inventory allows; None for collect's own default.
+    """
+
+    def __init__(self, directory: Path, servers: int, *, downloads: int | None = None) -> None:
         scenario = directory / "scenario.json"
         scenario.write_text(json.dumps(SCENARIO))
         self.inventory = directory / "fleet.json"
@@ -49,6 +59,12 @@ class Emulator:
         )  # fmt: skip
         ready = json.loads(self._process.stdout.readline() if self._process.stdout else "")
         self.url, self.token = ready["url"], ready["token"]
+        if downloads is not None:
+            # As text: what we hold would count as the peak of the processes that we start.
+            text = self.inventory.read_text()
+            before, defaults, after = text.partition('"defaults": {')
+            limits = f'"limits": {{"downloads": {downloads}}}, '
+            self.inventory.write_text(f"{before}{defaults}{limits}{after}")
 
     def calls(self) -> dict[str, int]:
         """Return how often each call was made so far."""
@@ -78,8 +94,14 @@ def call_barely(emulator: Emulator, out: Path, calls: dict[str, int], *, uvloop:
         RuntimeError: other calls were made than those.
     """
     out.mkdir()
-    plan = {"inventory": str(emulator.inventory), "status": calls["status"],
-            "token": emulator.token, "out": str(out), "at_once": 64, "uvloop": uvloop}  # fmt: skip
+    plan = {
+        "inventory": str(emulator.inventory),
+        "status": calls["status"],
+        "token": emulator.token,
+        "out": str(out),
+        "at_once": AT_ONCE,
+        "uvloop": uvloop,
+    }
     client = str(Path(__file__).with_name("bare_client.py"))
     used = _used([sys.executable, client, json.dumps(plan)], dict(os.environ))
     made = emulator.calls()
