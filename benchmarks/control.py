@@ -9,125 +9,39 @@ CPU is user and system time of all threads, as the system counts it.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import urllib.request
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+
+from against.processes import Emulator, call_barely, collect
 
 LIMIT = 2.5
-COLLECTOR = (sys.executable, "-m", "collector")
-SCENARIO = {
-    "seed": 1,
-    "dialect": "plain",
-    "export_duration_s": 0.5,
-    "archive_bytes": 4096,
-    "debug_headers": False,
-}
-BARE_CLIENT = """
-import asyncio, json, pathlib, sys
-import aiohttp
-
-async def main(plan):
-    inventory = json.loads(pathlib.Path(plan["inventory"]).read_text())
-    servers = [
-        f'{project["endpoint"]}/v1/{project["id"]}/physicalservers/{server["id"]}/logs/exports'
-        for project in inventory["projects"] for server in project["servers"]
-    ]
-    polls = plan["status"]
-    places = asyncio.Semaphore(plan["at_once"])
-    async with aiohttp.ClientSession(headers={"X-Auth-Token": plan["token"]}) as session:
-        async def collect(number, url):
-            async with places:
-                async with session.post(url, json={}) as answer:
-                    export = f'{url}/{(await answer.json())["export_id"]}'
-                for _ in range(polls // len(servers) + (number < polls % len(servers))):
-                    async with session.get(export) as answer:
-                        await answer.json()
-            await asyncio.sleep(0.6)
-            async with places, session.get(f"{export}/content") as answer:
-                answer.raise_for_status()
-                (pathlib.Path(plan["out"]) / f"{number}.tar.gz").write_bytes(await answer.read())
-        await asyncio.gather(*(collect(number, url) for number, url in enumerate(servers)))
-
-plan = json.loads(sys.argv[1])
-if plan["uvloop"]:
-    import uvloop
-    uvloop.run(main(plan))
-else:
-    asyncio.run(main(plan))
-"""
+LOOPS = ("uvloop", "asyncio")
 
 
-def cpu_s(command: list[str], environ: dict[str, str]) -> float:
-    """Run a command to its end; return the seconds of CPU it took, user and system."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, env=environ, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+@dataclass(slots=True)
+class Figures:
+    """Seconds of CPU: of a collect, and of the bare client by its event loop."""
+
+    calls: int
+    collect_s: float
+    bare_s: dict[str, float] = field(default_factory=dict)
 
 
-class Emulator:
-    """The emulator in a process of its own, for one measurement."""
-
-    def __init__(self, directory: Path, servers: int) -> None:
-        scenario = directory / "scenario.json"
-        scenario.write_text(json.dumps(SCENARIO))
-        self.inventory = directory / "fleet.json"
-        self._process = subprocess.Popen(
-            [*COLLECTOR, "emulator", "--scenario", scenario, "--servers", str(servers),
-             "--listen", "127.0.0.1:0", "--inventory", self.inventory, "--json"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        ready = json.loads(self._process.stdout.readline() if self._process.stdout else "")
-        self.url, self.token = ready["url"], ready["token"]
-
-    def calls(self) -> dict[str, int]:
-        """Return how often each call was made so far."""
-        with urllib.request.urlopen(f"{self.url}/emulator/statistics") as answer:  # noqa: S310  # ours
-            calls: dict[str, int] = json.load(answer)["calls"]
-        return calls
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.communicate()
-
-
-def measure(servers: int) -> dict[str, Any]:
+def measure(servers: int) -> Figures:
     """Collect once and make the same calls barely, each against a fresh emulator."""
-    figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         with Emulator(directory, servers) as emulator:
-            environ = os.environ | {
-                "CLOUDDC_TOKEN": emulator.token,
-                "XDG_STATE_HOME": str(directory / "state"),  # each begins knowing nothing
-            }
-            command = [*COLLECTOR, "collect", str(emulator.inventory), "--quiet",
-                       "--out", str(directory / "out"), "--progress", "none"]  # fmt: skip
-            figures["collect"] = cpu_s(command, environ)
+            cpu_s = collect(emulator, directory / "out").cpu_s
             calls = emulator.calls()
-        figures["calls"] = calls
-        for loop in ("uvloop", "asyncio"):
-            bodies = directory / loop
-            bodies.mkdir()
+        figures = Figures(calls["total"], cpu_s)
+        for loop in LOOPS:
             with Emulator(directory, servers) as emulator:
-                plan = {"inventory": str(emulator.inventory), "status": calls["status"],
-                        "token": emulator.token, "out": str(bodies), "at_once": 64,
-                        "uvloop": loop == "uvloop"}  # fmt: skip
-                command = [sys.executable, "-c", BARE_CLIENT, json.dumps(plan)]
-                figures[loop] = cpu_s(command, dict(os.environ))
-                made = emulator.calls()
-                if made != calls:
-                    raise RuntimeError(f"the bare client made {made}, not {calls}")
+                bare = call_barely(emulator, directory / loop, calls, uvloop=loop == "uvloop")
+            figures.bare_s[loop] = bare.cpu_s
     return figures
 
 
@@ -141,13 +55,13 @@ def main() -> int:
     each = 1e6 / arguments.servers
     for figures in runs:
         print(
-            f"{figures['calls']['total']} calls; CPU a server: collect "
-            f"{figures['collect'] * each:.0f} us, bare {figures['uvloop'] * each:.0f} us on "
-            f"uvloop, {figures['asyncio'] * each:.0f} us on asyncio"
+            f"{figures.calls} calls; CPU a server: collect "
+            f"{figures.collect_s * each:.0f} us, bare {figures.bare_s['uvloop'] * each:.0f} us on "
+            f"uvloop, {figures.bare_s['asyncio'] * each:.0f} us on asyncio"
         )
     ratios = {
-        loop: statistics.median(figures["collect"] / figures[loop] for figures in runs)
-        for loop in ("uvloop", "asyncio")
+        loop: statistics.median(figures.collect_s / figures.bare_s[loop] for figures in runs)
+        for loop in LOOPS
     }
     print(
         f"collect / bare client, median of {len(runs)}: {ratios['uvloop']:.2f} on the same loop "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 # It goes on while a laptop sleeps: on Linux that is BOOTTIME, on macOS MONOTONIC.
 _CLOCK = time.CLOCK_MONOTONIC if sys.platform == "darwin" else time.CLOCK_BOOTTIME
@@ -19,8 +21,9 @@ class WallClock:
     """The machine's wall clock, as the journal and the manifest write it."""
 
     def __init__(self) -> None:
-        self._second = -1
-        self._prefix = ""
+        # What happens in one millisecond shares one text: a big fleet has many of these.
+        self._text = lru_cache(maxsize=256)(self._written)
+        self._date = lru_cache(maxsize=64)(_date)
 
     def stamp(self, now_s: float) -> str:
         """Return the UTC time at `now_s` on the engine's clock, in milliseconds."""
@@ -28,11 +31,11 @@ class WallClock:
 
     def of_unix(self, at_s: float) -> str:
         """Return Unix seconds as a UTC time; the nearest one there is for what no date reaches."""
-        second, fraction = divmod(at_s, 1)
-        if second != self._second:
-            self._prefix = _date(second)
-            self._second = int(second)
-        return f"{self._prefix}.{int(fraction * 1000):03d}Z"
+        return self._text(math.floor(at_s * 1000))
+
+    def _written(self, millisecond: int) -> str:
+        second, rest = divmod(millisecond, 1000)
+        return f"{self._date(second)}.{rest:03d}Z"
 
     def age_s(self, at: str, now_s: float) -> float:
         """Return seconds from `at`, a time that this class wrote, to `now_s`; never negative."""
@@ -40,7 +43,7 @@ class WallClock:
         return max(0.0, wall_s - datetime.fromisoformat(at).timestamp())
 
 
-def _date(second: float) -> str:
+def _date(second: int) -> str:
     try:
         at = datetime.fromtimestamp(second, UTC)
     except (OverflowError, ValueError, OSError):

@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
@@ -37,7 +38,7 @@ from collector.run.journal import Journal
 from collector.run.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
     from types import TracebackType
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 MANIFEST_APART_S = 1.0
 MANIFEST_APART_TIMES = 20
 """How many times as long as its last writing took the manifest waits before the next."""
+FIRST_AT_ONCE = 5_000
+"""First events that are written down together: memory for all of a big fleet's is worth saving."""
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
@@ -110,7 +113,7 @@ def collect(
     first = opening.events(selection, directory.name, terms.argv, at)
     if terms.share is not None:
         first = opening.with_share(first, state, terms.share, at)
-    return Collection(directory, journal, state, list(first), connect, terms)
+    return Collection(directory, journal, state, first, connect, terms)
 
 
 def resume(
@@ -172,7 +175,7 @@ class Collection:
         directory: Path,
         journal: Journal,
         state: RunState,
-        first: Sequence[e.Event],
+        first: Iterable[e.Event],
         connect: Connect,
         terms: Terms,
     ) -> None:
@@ -255,8 +258,7 @@ class Collection:
                 self._journal.close()
 
     async def _collect(self) -> None:
-        await self._record(self._first)
-        if not self._first:
+        if not await self._begin():
             return
         remembered = await to_thread.run_sync(self._memory.recall)
         async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
@@ -293,6 +295,26 @@ class Collection:
             requests=plan.requests,
             bytes=plan.disk.needed,
         )
+
+    async def _begin(self) -> bool:
+        """Write the first events down; tell whether there were any.
+
+        A stop waits for it: the manifest accounts for every server of the selection.
+        """
+        events, self._first = iter(self._first), ()
+        begun = False
+        with anyio.CancelScope(shield=True):
+            while some := list(islice(events, FIRST_AT_ONCE)):
+                await self._record(some)
+                begun = True
+        return begun
+
+    async def _record(self, events: list[e.Event]) -> None:
+        """Write events down, then make them part of the state, where no orchestrator does."""
+        await self._journal.record(events)
+        for event in events:
+            apply(self.state, event)
+            self._feed.put(event)
 
     def _scopes(self, fleet: Fleet) -> Callable[[int, Call], tuple[Scope, ...]]:
         def scopes(project: int, call: Call) -> tuple[Scope, ...]:
@@ -353,13 +375,6 @@ class Collection:
         await self._write_manifest()
         if self._scheduler is not None:
             await to_thread.run_sync(self._memory.keep, self.state)
-
-    async def _record(self, events: Sequence[e.Event]) -> None:
-        """Record what comes before the orchestrator's work, and after it."""
-        await self._journal.record(events)
-        for event in events:
-            apply(self.state, event)
-            self._feed.put(event)
 
     def _last_events(self, now_s: float) -> list[e.Event]:
         if self._scheduler is None:

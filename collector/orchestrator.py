@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import anyio
@@ -172,10 +171,7 @@ class Orchestrator:
                 return await self._fetch(action, target)
 
     async def _fetch(self, action: FetchArchive, target: Target) -> Stored | Problem:
-        async with AsyncExitStack() as stack:
-            opened = await stack.enter_async_context(
-                self._fleet.open_archive(target, action.export_id)
-            )
+        async with self._fleet.open_archive(target, action.export_id) as opened:
             if isinstance(opened, Problem):
                 return opened
             self._scheduler.opened(action, opened.heard, clock.now_s())

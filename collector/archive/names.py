@@ -88,7 +88,7 @@ def _cleaned(raw: str) -> str:
     for ending in _UNFINISHED:
         if name.lower().endswith(ending):
             name = f"{name[: -len(ending)]}_{name[1 - len(ending) :]}"
-    device = name.partition(".")[0].rstrip(" ").casefold() in _DEVICES
+    device = name.partition(".")[0].strip().casefold() in _DEVICES
     if device or name.casefold().startswith(_DAMAGED_JOURNAL):
         name = f"_{name}"
     return name

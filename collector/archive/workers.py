@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_THREADS = 4
-GATHER_S = 0.005
+GATHER_S = 0.01
 """How long a small job waits for others."""
 LARGEST_GATHERING = 32
 

@@ -324,7 +324,9 @@ class Pacer:
         call, passed_s = self._tests.pop(scope, (track.call, -math.inf))
         return call is not track.call and sent_s - passed_s < TOLD_APART_S + track.latency.mean_s
 
-    def _test_passed(self, track: Track, pace: ScopePace, sent_s: float, now_s: float) -> list[News]:
+    def _test_passed(
+        self, track: Track, pace: ScopePace, sent_s: float, now_s: float
+    ) -> list[News]:
         """A call that went alone was let through: remember it, for what is refused next."""
         self._tests[pace.scope] = track.call, sent_s
         suspect = self._suspects.pop(pace.scope, None)

@@ -28,11 +28,12 @@ from collector.engine.task import wanted
 from collector.engine.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Heard, Scope
     from collector.engine.gates import Ceilings
+    from collector.engine.pacing import Disbelieved, Learned
     from collector.engine.state import ProjectRow, RunState, ServerRow
     from collector.engine.wall import Wall
 
@@ -384,6 +385,7 @@ class Scheduler:
         self, action: Request, lane: Lane, problem: Problem | None, heard: Heard, now_s: float
     ) -> None:
         running = action.running if isinstance(action, StartExport) else 0
+        news: Sequence[Learned | Disbelieved]
         if problem is not None and problem.kind is ProblemKind.THROTTLED:
             self._news.throttled(lane.project)
             news = self._pacer.throttled(lane.track, problem, action.sent_s, now_s, running=running)

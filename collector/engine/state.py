@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from collector.engine import events as e
 
@@ -28,41 +28,12 @@ class Phase(enum.StrEnum):
         return self is Phase.COLLECTED or self is Phase.FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(NamedTuple):
     """A server's latest export. `completed_at` is None while it runs."""
 
     id: str
     requested_at: str
     completed_at: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """A collected archive; `path` is relative to the run's directory."""
-
-    path: str
-    file_name: str
-    bytes: int
-    sha256: str
-    members: int
-    covers_from: str | None
-    covers_to: str | None
-    finished_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a server's logs are not here, and what to do about it."""
-
-    stage: str
-    kind: str
-    code: str | None
-    http_status: int | None
-    message: str
-    request_id: str | None
-    attempts: int
-    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +45,14 @@ class Estimate:
     bytes_before: int
 
 
-@dataclass(frozen=True, slots=True)
-class ServerRow:
-    """One server of the selection.
+class ServerRow(NamedTuple):
+    """One server of the selection: the facts that it rests on, and what counts between them.
+
+    A tuple, since a row is replaced with every event and there may be 100,000.
 
     Attributes:
+        selected: who it is.
+        server, project, first: as in `selected`; they are looked at all the time.
         since: when its phase began.
         requested_at: when its latest POST was intended; None before the first.
         posts: exports tried: those that failed, and the one that did not.
@@ -86,14 +60,13 @@ class ServerRow:
         tries: failed tries of the present step.
         doubtful: POSTs of this step that may have started an export nobody knows of.
         renewals: new exports started because an earlier one came to nothing.
+        archive: the collected archive.
+        failure: why its logs are not here, and what to do about it.
     """
 
+    selected: e.ServerSelected
     server: int
     project: int
-    id: str
-    name: str
-    tags: Mapping[str, str]
-    directory: str
     first: bool
     since: str
     phase: Phase = Phase.QUEUED
@@ -104,8 +77,28 @@ class ServerRow:
     doubtful: int = 0
     renewals: int = 0
     export: Export | None = None
-    archive: Archive | None = None
-    failure: Failure | None = None
+    archive: e.ArchiveStored | None = None
+    failure: e.ServerFailed | None = None
+
+    @property
+    def id(self) -> str:
+        """The vendor's id."""
+        return self.selected.id
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.selected.name
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Its tags, as the inventory has them."""
+        return self.selected.tags
+
+    @property
+    def directory(self) -> str:
+        """Where its archive lies, relative to the run's directory."""
+        return self.selected.directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +180,7 @@ def _run_resumed(state: RunState, event: e.RunResumed) -> None:
     state.down.clear()
     for row in state.servers:
         if row.phase is Phase.REQUESTED:
-            _replace_server(state, replace(row, phase=Phase.QUEUED, since=event.at))
+            _replace_server(state, row._replace(phase=Phase.QUEUED, since=event.at))
 
 
 def _credential_named(state: RunState, event: e.CredentialNamed) -> None:
@@ -216,18 +209,7 @@ def _project_selected(state: RunState, event: e.ProjectSelected) -> None:
 
 
 def _server_selected(state: RunState, event: e.ServerSelected) -> None:
-    state.servers.append(
-        ServerRow(
-            event.server,
-            event.project,
-            event.id,
-            event.name,
-            event.tags,
-            event.directory,
-            event.first,
-            event.at,
-        )
-    )
+    state.servers.append(ServerRow(event, event.server, event.project, event.first, event.at))
     state.changed.append(event.server)
 
 
@@ -237,28 +219,20 @@ def _selection_ended(state: RunState, event: e.SelectionEnded) -> None:
 
 def _export_requested(state: RunState, event: e.ExportRequested) -> None:
     row = state.servers[event.server]
-    _replace_server(
-        state,
-        replace(
-            row,
-            phase=Phase.REQUESTED,
-            since=event.at,
-            requested_at=event.at,
-        ),
-    )
+    at = event.at
+    _replace_server(state, row._replace(phase=Phase.REQUESTED, since=at, requested_at=at))
 
 
 def _export_not_started(state: RunState, event: e.ExportNotStarted) -> None:
     row = state.servers[event.server]
-    _replace_server(state, replace(row, phase=Phase.QUEUED, since=event.at))
+    _replace_server(state, row._replace(phase=Phase.QUEUED, since=event.at))
 
 
 def _export_started(state: RunState, event: e.ExportStarted) -> None:
     row = state.servers[event.server]
     _replace_server(
         state,
-        replace(
-            row,
+        row._replace(
             phase=Phase.EXPORTING,
             since=event.at,
             posts=row.posts + 1,
@@ -274,33 +248,22 @@ def _export_completed(state: RunState, event: e.ExportCompleted) -> None:
     export = row.export
     _replace_server(
         state,
-        replace(
-            row,
+        row._replace(
             phase=Phase.READY,
             since=event.at,
             polls=row.polls + event.polls,
             tries=0,
-            export=export and replace(export, completed_at=event.at),
+            export=export and Export(export.id, export.requested_at, event.at),
         ),
     )
 
 
 def _archive_stored(state: RunState, event: e.ArchiveStored) -> None:
     row = state.servers[event.server]
-    archive = Archive(
-        event.path,
-        event.file_name,
-        event.bytes,
-        event.sha256,
-        event.members,
-        event.covers_from,
-        event.covers_to,
-        event.at,
-    )
     state.collected += 1
     state.bytes += event.bytes
     _replace_server(
-        state, replace(row, phase=Phase.COLLECTED, since=event.at, tries=0, archive=archive)
+        state, row._replace(phase=Phase.COLLECTED, since=event.at, tries=0, archive=event)
     )
 
 
@@ -310,7 +273,7 @@ def _archive_lost(state: RunState, event: e.ArchiveLost) -> None:
         return
     state.collected -= 1
     state.bytes -= row.archive.bytes
-    _replace_server(state, replace(row, phase=Phase.READY, since=event.at, archive=None))
+    _replace_server(state, row._replace(phase=Phase.READY, since=event.at, archive=None))
 
 
 def _attempt_failed(state: RunState, event: e.AttemptFailed) -> None:
@@ -319,8 +282,7 @@ def _attempt_failed(state: RunState, event: e.AttemptFailed) -> None:
     asked_for_an_export = row.phase is Phase.REQUESTED
     _replace_server(
         state,
-        replace(
-            row,
+        row._replace(
             phase=Phase.QUEUED if anew or asked_for_an_export else row.phase,
             since=event.at if anew or asked_for_an_export else row.since,
             posts=row.posts + asked_for_an_export,
@@ -334,26 +296,15 @@ def _attempt_failed(state: RunState, event: e.AttemptFailed) -> None:
 
 def _server_failed(state: RunState, event: e.ServerFailed) -> None:
     row = state.servers[event.server]
-    failure = Failure(
-        event.stage,
-        event.kind,
-        event.code,
-        event.http_status,
-        event.message,
-        event.request_id,
-        event.attempts,
-        event.hint,
-    )
     state.failed += 1
     _replace_server(
         state,
-        replace(
-            row,
+        row._replace(
             phase=Phase.FAILED,
             since=event.at,
             posts=row.posts + (row.phase is Phase.REQUESTED),
             polls=row.polls + event.polls,
-            failure=failure,
+            failure=event,
         ),
     )
 

@@ -167,6 +167,7 @@ def _project(
 ) -> Project:
     limits: dict[str, Any] = {**defaults.get("limits", {}), **project.get("limits", {})}
     chosen = checks.chosen(project, defaults, entries, vendor)
+    alike: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}  # many servers share tags
     return Project(
         id=project["id"],
         name=project.get("name", project["id"]),
@@ -180,8 +181,13 @@ def _project(
         ),
         servers=tuple(
             [
-                Server(one["id"], one.get("name", one["id"]), one.get("tags") or {})
+                Server(
+                    one["id"],
+                    one.get("name", one["id"]),
+                    alike.setdefault(tuple(tags.items()), tags),
+                )
                 for one in project["servers"]
+                for tags in (one.get("tags") or {},)
             ]
         ),
     )

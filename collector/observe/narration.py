@@ -43,7 +43,7 @@ class Narrator:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._log = structlog.get_logger("collector")
+        self._log = structlog.get_logger("collector").bind()  # as logs are set up by now
         self._told: set[tuple[str, str]] = set()
 
     def tell(self, event: e.Event) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from collector.engine.state import Phase
@@ -15,12 +16,14 @@ from collector.run.learned import learned
 from collector.run.verdict import run_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from collector.engine.state import Estimate, ProjectRow, RunState, ServerRow
 
 MANIFEST_VERSION = 1
+
+_PIECES_AT_ONCE = 100
 
 _WAITING = {
     Phase.QUEUED: "queued",
@@ -107,7 +110,7 @@ def server_row(state: RunState, row: ServerRow) -> dict[str, Any]:
             "sha256": archive.sha256,
             "members": archive.members,
             "covers": {"from": archive.covers_from, "to": archive.covers_to},
-            "finished_at": archive.finished_at,
+            "finished_at": archive.at,
             "resumed": 0,
         },
         "error": failure
@@ -295,7 +298,7 @@ def _pieces(state: RunState, lines: int, head: str) -> Iterator[str]:
 _text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
-def _replace(path: Path, pieces: Iterable[str]) -> str:
+def _replace(path: Path, pieces: Iterator[str]) -> str:
     """Write a file, 0600, that has its name only once it is whole and on disk; return its hash."""
     digest = hashlib.sha256()
     unfinished = path.with_name(path.name + UNFINISHED)
@@ -303,9 +306,9 @@ def _replace(path: Path, pieces: Iterable[str]) -> str:
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
         os.fchmod(descriptor, 0o600)
-        for piece in pieces:
+        while block := "".join(islice(pieces, _PIECES_AT_ONCE)):
             # What is no Unicode (a surrogate of an argument's odd byte) is a JSON escape then.
-            data = piece.encode("utf-8", "backslashreplace")
+            data = block.encode("utf-8", "backslashreplace")
             digest.update(data)
             file.write(data)
         file.flush()

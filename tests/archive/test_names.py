@@ -3,7 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collector.archive.names import RUN_NAMES, safe_name
@@ -35,6 +35,7 @@ def assert_safe(name: str, limit_bytes: int) -> None:
 
 
 @settings(deadline=None)
+@example(raw="\xa0con", fallback="", limit_bytes=32)
 @given(raw=st.none() | hostile, fallback=hostile, limit_bytes=st.integers(32, 220))
 def test_any_name_becomes_safe(raw: str | None, fallback: str, limit_bytes: int) -> None:
     assert_safe(safe_name(raw, fallback=fallback, limit_bytes=limit_bytes), limit_bytes)

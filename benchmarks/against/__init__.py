@@ -1,0 +1,1 @@
+"""What several benchmarks measure against: the emulator and a bare client, each a process."""
