@@ -37,8 +37,10 @@ ASK_AGAIN_S = 60.0
 ASK_ON_S = 20.0
 """How long every call asks, after something contradicted what was told."""
 REFUSALS_KEPT = 8
-TOLD_APART_S = 1.0
-"""Two calls so close together, one let through and one refused, are not under the same limit."""
+CLOSE_S = 0.05
+"""Two calls so close together, one let through and one refused, are hardly under the same limit."""
+CONFIRMATIONS = 2
+"""So many times in a row, and they are not."""
 _LOG = 16_384
 
 
@@ -96,6 +98,7 @@ class Pacer:
         self._refusals: dict[Scope, deque[Refusal]] = {}
         self._tests: dict[Scope, tuple[Call, float]] = {}
         self._suspects: dict[Scope, Suspect] = {}
+        self._confirmations: dict[Scope, int] = {}
 
     # What is known before anything is sent
 
@@ -316,13 +319,14 @@ class Pacer:
             self._suspects[blamed.scope] = Suspect(track, refusal, candidates)
             return False
         self._suspects.pop(blamed.scope, None)
+        self._confirmations.pop(blamed.scope, None)
         news += self._conclude(track, refusals, refusal, candidates, now_s)
         return False
 
     def _is_preceded(self, track: Track, scope: Scope, sent_s: float) -> bool:
         """Whether another kind of call was let through just before one that was refused."""
         call, passed_s = self._tests.pop(scope, (track.call, -math.inf))
-        return call is not track.call and sent_s - passed_s < TOLD_APART_S + track.latency.mean_s
+        return call is not track.call and sent_s - passed_s < _close_s(track)
 
     def _test_passed(
         self, track: Track, pace: ScopePace, sent_s: float, now_s: float
@@ -332,7 +336,10 @@ class Pacer:
         suspect = self._suspects.pop(pace.scope, None)
         if suspect is None or suspect.track.call is track.call:
             return []
-        if sent_s - suspect.refusal.sent_s > TOLD_APART_S + 2 * track.latency.mean_s:
+        if sent_s - suspect.refusal.sent_s > _close_s(track):
+            return []
+        self._confirmations[pace.scope] = self._confirmations.get(pace.scope, 0) + 1
+        if self._confirmations[pace.scope] < CONFIRMATIONS:
             return []
         refusal = replace(suspect.refusal, alone=True)
         refusals = self._refusals[suspect.track.of(ScopeKind.USER).scope]
@@ -424,3 +431,8 @@ class Pacer:
         for pace in paces:
             for track in self._tracks[pace.scope]:
                 track.binding = tuple(one for one in track.paces if one.binds)
+
+
+def _close_s(track: Track) -> float:
+    """Return the longest time between two calls of which one waited for the other's answer."""
+    return CLOSE_S + 2 * track.latency.mean_s

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from collector.engine.answers import Scope  # noqa: TC001  # named in the dataclasses below
 from collector.engine.start import Start
-from collector.engine.steering import Steering
+from collector.engine.steering import EstimatedLimit, ToldLimit
 from collector.engine.windows import Ceiling, Window
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ SHORTEST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 ROOM_BEFORE_A_TEST = 0.2
 """A guess is tested when this part of its window is free, so that its answer is no near thing."""
-DOUBTS = 6
-"""So many refusals that come too early, one soon after the other, end an estimate that held."""
 IGNORED_S = 60.0
 """How long headers are ignored that a refusal has refuted; twice as long each time."""
 FEW_OTHERS = 0.1
@@ -70,7 +68,7 @@ class ScopePace:
     """
 
     __slots__ = (
-        "_blocked_until_s", "_ceiling", "_confirmed", "_doubts", "_ignored_until_s", "_latency",
+        "_blocked_until_s", "_ceiling", "_ignored_until_s", "_latency",
         "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
         "_window", "in_doubt", "lesson_s", "others_seen", "scope", "share",
     )  # fmt: skip
@@ -84,14 +82,12 @@ class ScopePace:
         self._latency = latency
         self._ceiling: Ceiling | None = None
         self._window: Window | None = None
-        self._steering: Steering | None = None
+        self._steering: ToldLimit | EstimatedLimit | None = None
         self._source = ""
         self._start: Start | None = None
         self._blocked_until_s = -math.inf
         self.lesson_s = -math.inf
         self._pauses = 0
-        self._confirmed = False
-        self._doubts = 0
         self._refuted = 0
         self._ignored_until_s = -math.inf
 
@@ -110,12 +106,12 @@ class ScopePace:
     @property
     def is_told(self) -> bool:
         """Whether the service stated this scope's limit in this run."""
-        return self._steering is not None and self._steering.told
+        return isinstance(self._steering, ToldLimit)
 
     @property
     def has_estimate(self) -> bool:
         """Whether a limit is taken to be there that nobody stated."""
-        return self._steering is not None and not self._steering.told
+        return isinstance(self._steering, EstimatedLimit)
 
     @property
     def gap_s(self) -> float:
@@ -134,7 +130,7 @@ class ScopePace:
         at_s = self._blocked_until_s
         if self._window is not None and (fits_s := self._window.next_at()) > at_s:
             at_s = fits_s
-            if self._steering is not None and self._steering.probes:
+            if isinstance(self._steering, ToldLimit) and self._steering.probes:
                 # After the answers to all before it, so that its own is known.
                 at_s = min(at_s, self._window.last_s + 2 * self._latency.mean_s)
         if self._ceiling is not None:
@@ -147,7 +143,7 @@ class ScopePace:
         """Count a call that leaves now."""
         if self._window is not None:
             self._window.sent(now_s)
-            if self._steering is not None and self._steering.probes:
+            if isinstance(self._steering, ToldLimit) and self._steering.probes:
                 self._steering.probe_left(now_s)
         if self._ceiling is not None:
             self._ceiling.sent(now_s)
@@ -169,12 +165,15 @@ class ScopePace:
         steering = self._steering
         if steering is None:
             return None
-        if self._doubts and steering.settled(now_s):
-            self._doubts, self._confirmed = 0, True
-        elif not self._confirmed and steering.settled(now_s):
-            self._confirmed = True
         if not steering.passed(sent_s, now_s, self._latency.mean_s):
             return None
+        if isinstance(steering, ToldLimit):
+            window = steering.window
+            window.even = True
+            steering = self._steering = EstimatedLimit(
+                window, steering.limit + 1, share=self.share, now_s=now_s
+            )
+            steering.climb_at_once(now_s)
         self._source = "estimated"
         return Learned(self.scope, steering.limit, steering.window.window_s, "estimated")
 
@@ -204,11 +203,9 @@ class ScopePace:
         """
         if self._steering is None or self._steering.window.window_s < wait_s:
             return False
-        if self._steering.refused(sent_s, now_s, again=self._pauses > 0):
-            return True
-        self._doubts += 1
-        self.others_seen = True
-        return not self._steering.told and self._confirmed and self._doubts <= DOUBTS
+        explained = self._steering.refused(sent_s, now_s, again=self._pauses > 0)
+        self.others_seen = self.others_seen or not explained
+        return explained
 
     def pause(self, now_s: float, *, explained: bool) -> None:
         """Wait after refusals that nothing came between, ever longer; never for ever."""
@@ -271,7 +268,8 @@ class ScopePace:
             )
         window, steering = self._window, self._steering
         if window is not None and steering is not None:
-            if steering.told and (steering.limit, window.window_s) == (told.limit, told.window_s):
+            same = (steering.limit, window.window_s) == (told.limit, told.window_s)
+            if same and isinstance(steering, ToldLimit):
                 self._heed_others(steering, told, sent_s, refused=refused)
                 return None
             faster = told.limit / told.window_s > steering.limit / window.window_s
@@ -287,12 +285,12 @@ class ScopePace:
         lowered = steering is not None and told.limit < steering.limit
         self._take(told.limit, told.window_s, sent, now_s, even=False, told=True)
         self._source = "words" if refused else "headers"
-        if refused and self._steering is not None:
-            self._steering.doubt_statement(lowered=lowered)
+        if refused and isinstance(self._steering, ToldLimit):
+            self._steering.doubt(lowered=lowered)
         return Learned(self.scope, told.limit, told.window_s, "told")
 
     def _heed_others(
-        self, steering: Steering, told: LimitTold, sent_s: float, *, refused: bool
+        self, steering: ToldLimit, told: LimitTold, sent_s: float, *, refused: bool
     ) -> None:
         """Make use of how many calls the service says are left in the window."""
         if told.remaining is None or refused:
@@ -338,5 +336,8 @@ class ScopePace:
         since = bisect.bisect_right(sent, now_s - window_s)
         window = Window(limit, window_s, sent[since:], even=even, latency=self._latency)
         self._window = window
-        self._steering = Steering(window, limit, share=self.share, told=told, now_s=now_s)
-        self._confirmed, self._doubts = False, 0
+        self._steering = (
+            ToldLimit(window, limit, share=self.share)
+            if told
+            else EstimatedLimit(window, limit, share=self.share, now_s=now_s)
+        )
