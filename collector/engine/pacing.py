@@ -69,9 +69,9 @@ class Track:
     exports: ExportsLimit | None = None
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether its next call is a test of what was refused."""
-        return any(pace.in_doubt for pace in self.binding)
+    def tests_others(self) -> bool:
+        """Whether the next call tests what was refused, and had better be none of the same kind."""
+        return any(pace.in_doubt and not pace.exports_next for pace in self.binding)
 
     def of(self, kind: ScopeKind) -> ScopePace:
         """Return the pace of its scope of that kind; where it has none, of its first."""
@@ -209,6 +209,8 @@ class Pacer:
                 news += self._test_passed(track, pace, sent_s, now_s)
             if (said := pace.passed(sent_s, now_s)) is not None:
                 news.append(said)
+            if pace.scope in self._confirmations:
+                pace.in_doubt = True  # once more
         if track.call is Call.START_EXPORT:
             news += self._export_started(track, running)
         if track.asks_s <= sent_s or limits:
@@ -231,7 +233,8 @@ class Pacer:
             news += blamed.wait_as_asked(problem.retry_after_s, now_s)
         if not blamed.is_lesson(sent_s, now_s):
             return news  # it left before the last one was heard: one burst is one lesson
-        self._end_starts(track)
+        if by is not ScopeKind.API:  # which says nothing of the account
+            self._end_starts(track)
         if by is not None and by in told:
             explained = blamed.refused(sent_s, now_s)
         else:
@@ -332,6 +335,7 @@ class Pacer:
         self, track: Track, pace: ScopePace, sent_s: float, now_s: float
     ) -> list[News]:
         """A call that went alone was let through: remember it, for what is refused next."""
+        pace.exports_next = track.call is not Call.START_EXPORT
         self._tests[pace.scope] = track.call, sent_s
         suspect = self._suspects.pop(pace.scope, None)
         if suspect is None or suspect.track.call is track.call:
@@ -343,6 +347,7 @@ class Pacer:
             return []
         refusal = replace(suspect.refusal, alone=True)
         refusals = self._refusals[suspect.track.of(ScopeKind.USER).scope]
+        del self._confirmations[pace.scope]
         news = self._conclude(suspect.track, refusals, refusal, suspect.candidates, now_s)
         self._refresh(suspect.track.paces)
         return news

@@ -244,7 +244,7 @@ class Scheduler:
         while due:
             due = [lane for lane in due if lane.rank is not None and self._may_leave(lane, now_s)]
             if due:
-                tests = any(lane.track.in_doubt for lane in due)
+                tests = any(lane.track.tests_others for lane in due)
                 lane = self._turns.next(due, due_first=tight or tests)
                 if not self._is_put_off(lane, now_s):
                     actions.append(self._take(lane, now_s))

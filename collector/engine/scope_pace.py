@@ -63,6 +63,7 @@ class ScopePace:
 
     Attributes:
         in_doubt: a refusal has not been explained; the next call goes alone, to find out more.
+        exports_next: in doubt, another call than an export has just been let through.
         lesson_s: when a refusal was last news.
         others_seen: the service lately counted calls that were not ours.
     """
@@ -70,7 +71,7 @@ class ScopePace:
     __slots__ = (
         "_blocked_until_s", "_ceiling", "_ignored_until_s", "_latency",
         "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
-        "_window", "in_doubt", "lesson_s", "others_seen", "scope", "share",
+        "_window", "exports_next", "in_doubt", "lesson_s", "others_seen", "scope", "share",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, share: float, latency: Latency) -> None:
@@ -211,6 +212,7 @@ class ScopePace:
         """Wait after refusals that nothing came between, ever longer; never for ever."""
         self._pauses += 1
         self.in_doubt = not explained
+        self.exports_next = False
         if self._pauses > 1:
             pause_s = min(LONGEST_PAUSE_S, SHORTEST_PAUSE_S * 2.0 ** min(self._pauses - 2, 16))
             self._blocked_until_s = max(self._blocked_until_s, now_s + pause_s)

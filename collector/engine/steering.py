@@ -35,6 +35,8 @@ CLIMBS_BEFORE_RARER = 3
 """At an estimate that holds, so many calls go before more is tried: each try may cost a refusal."""
 SAVED_S = 10.0
 """A raise that is refused so soon was let through by what a bucket had saved."""
+MOST_SAVED = 1.2
+"""A bucket saves no more than a window's calls, or hardly more."""
 CALLS_BETWEEN_CROSSINGS = 100
 """Calls that cross more often than that do not cross: the estimate is a little too high."""
 SLIGHTLY = 0.8
@@ -195,6 +197,9 @@ class ToldLimit(Steering):
             self._probe_apart += self._probe_apart // 2
             self._probe_in = self._probe_apart
             return self._is_near(count)
+        if self.window.crowded:
+            self.window.crossed()
+            return True
         if self._is_contested(now_s):
             self._give_way(min(self._contested, count), now_s)
             return True
@@ -213,7 +218,7 @@ class EstimatedLimit(Steering):
     """
 
     __slots__ = (
-        "_calls", "_climb_s", "_climbing_s", "_climbs", "_crossed_calls", "_doubts", "_floor",
+        "_calls", "_climb_s", "_climbing_s", "_climbs", "_crossed_calls", "_doubts", "_floor", "_floor_calls", "_floor_s",
         "_raised_s", "_since_s", "_step", "held",
     )  # fmt: skip
 
@@ -225,6 +230,8 @@ class EstimatedLimit(Steering):
         self._climbing_s: float | None = None
         self._step = 0.0
         self._floor = limit
+        self._floor_s = now_s
+        self._floor_calls = 0
         self._raised_s = -math.inf
         self._calls = 0
         self._crossed_calls = -CALLS_BETWEEN_CROSSINGS
@@ -245,7 +252,7 @@ class EstimatedLimit(Steering):
     def _passed_at_full(self, sent_s: float, now_s: float, latency_s: float) -> bool:  # noqa: ARG002  # the told limit's needs it
         if self._climbing_s is None:
             if now_s >= self._climb_s and self._is_used(now_s):
-                self._floor = self.limit
+                self._floor, self._floor_s, self._floor_calls = self.limit, now_s, self._calls
                 self._climb(max(1.0, 0.02 * self.limit), now_s)
             return False
         over_s = self._climbing_s + self.window.window_s + 2 * latency_s
@@ -273,9 +280,11 @@ class EstimatedLimit(Steering):
         if self._climbing_s is not None:
             self._fall(count, now_s)
             return True
+        if self.window.crowded:
+            self.window.crossed()
+            return True
         if now_s - self._raised_s < SAVED_S + self.window.window_s:
-            self._raised_s = -math.inf
-            self._believe(self._floor)
+            self._undo_raise(now_s)
             return True
         if self._is_contested(now_s):
             self._give_way(min(self._contested, count), now_s)
@@ -289,6 +298,16 @@ class EstimatedLimit(Steering):
         self._since_s = now_s
         self._give_way(count, now_s)
         return self._doubts <= DOUBTS
+
+    def _undo_raise(self, now_s: float) -> None:
+        """Go back to before the latest raise: a bucket had saved that much, or others are back."""
+        at_floor = self._floor * (now_s - self._floor_s) / self.window.window_s
+        saved = self._calls - self._floor_calls - at_floor <= MOST_SAVED * self._floor
+        self._raised_s = -math.inf
+        if saved:
+            self._believe(self._floor)
+        else:
+            self._give_way(self._floor * self._share, now_s)
 
     def _cross(self) -> None:
         """Calls crossed, or the estimate is a little too high."""

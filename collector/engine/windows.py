@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SLACK_S = 0.02
 """How much of a pause in sending is made up for where calls go evenly."""
 LEAST_GRACE_S = 0.001
-LARGEST_GRACE = 0.5
+LARGEST_GRACE = 1.0
 """At most this part of a window is waited on top of it."""
 NOTICEABLE_GRACE = 0.05
 """A grace of less than this part of a window costs less than refusals do."""
