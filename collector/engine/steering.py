@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NEAR = 0.85
 """A refusal with this part of the level under way is put down to calls that crossed."""
 WINDOWS_BETWEEN_TRIES = 4
+TRY_AFTER_S = 3.0
 TRIES_BEFORE_DOUBLING = 4
 LONGEST_BETWEEN_TRIES_S = 30.0
 CONTESTED_FOR_S = 120.0
@@ -81,10 +82,9 @@ class Steering:
         if self._trying_s is not None:
             over_s = self._trying_s + self.window.window_s + 2 * latency_s
             if now_s >= over_s and self._is_used(now_s):
-                self.use_all()
+                self._regain(now_s)
         elif now_s >= self._try_s and self._is_used(now_s):
-            self._trying_s = now_s
-            self.window.allowed = min(self.full, self.level + max(1.0, 0.05 * self.full))
+            self._try(max(1.0, 0.05 * self.full), now_s)
         return False
 
     def refused(self, sent_s: float, now_s: float, *, again: bool) -> bool:
@@ -128,17 +128,32 @@ class Steering:
         self._contested, self._contested_s = max(1.0, level), now_s
         self._use(level)
         self.window.even = True  # a burst would be refused together
-        self._try_s = now_s + WINDOWS_BETWEEN_TRIES * self.window.window_s
+        self._try_s = now_s + self._try_wait_s
+
+    def _try(self, more: float, now_s: float) -> None:
+        self._trying_s = now_s
+        self.window.allowed = min(self.full, self.level + more)
+
+    def _regain(self, now_s: float) -> None:
+        """A little more was let through: use it, and try half of what is left."""
+        self._tries = 0
+        self._use(self.window.allowed)
+        if self.level < self.full:
+            self._try(max(1.0, 0.5 * (self.full - self.level)), now_s)
 
     def _fail(self, now_s: float) -> None:
         """A little more was tried, and refused."""
         self._tries += 1
-        self._contested_s = now_s
+        self._contested, self._contested_s = self.level, now_s
         self._use(self.level)
-        window_s = self.window.window_s
-        wait_s = WINDOWS_BETWEEN_TRIES * window_s
-        wait_s *= 2.0 ** min(16, max(0, self._tries - TRIES_BEFORE_DOUBLING))
-        self._try_s = now_s + min(wait_s, max(LONGEST_BETWEEN_TRIES_S, 4 * window_s))
+        self._try_s = now_s + self._try_wait_s
+
+    @property
+    def _try_wait_s(self) -> float:
+        """How long to leave others what they use; longer, if they stay."""
+        wait_s = TRY_AFTER_S + self.window.window_s
+        longer_s = wait_s * 2.0 ** min(16, max(0, self._tries - TRIES_BEFORE_DOUBLING))
+        return min(longer_s, max(LONGEST_BETWEEN_TRIES_S, wait_s))
 
     def _believe(self, limit: float) -> None:
         """Take `limit` for the limit, and use all of our share of it."""
@@ -281,7 +296,7 @@ class EstimatedLimit(Steering):
             self._fall(count, now_s)
             return True
         if self.window.crowded:
-            self.window.crossed()
+            self._cross()
             return True
         if now_s - self._raised_s < SAVED_S + self.window.window_s:
             self._undo_raise(now_s)
@@ -313,7 +328,7 @@ class EstimatedLimit(Steering):
         """Calls crossed, or the estimate is a little too high."""
         often = self._calls - self._crossed_calls < CALLS_BETWEEN_CROSSINGS
         self._crossed_calls = self._calls
-        if often and not self.window.crowded:
+        if self.window.is_stretched if self.window.crowded else often:
             self._believe(self.limit - max(1.0, 0.02 * self.limit))
         else:
             self.window.crossed()

@@ -22,9 +22,10 @@ LARGEST_GRACE = 1.0
 """At most this part of a window is waited on top of it."""
 NOTICEABLE_GRACE = 0.05
 """A grace of less than this part of a window costs less than refusals do."""
-TOLERATED = 0.015
+TOLERATED = 0.018
 """The part of calls that may be refused where they cannot be kept apart on their way."""
 _KEPT_BESIDE = 64
+_GAIN = 0.1
 
 
 class Ceiling:
@@ -118,6 +119,11 @@ class Window:
         return self._latency.uneven_s > least_s
 
     @property
+    def is_stretched(self) -> bool:
+        """Whether the grace is as large as it gets."""
+        return self._factor * self._latency.uneven_s >= LARGEST_GRACE * self.window_s
+
+    @property
     def grace_s(self) -> float:
         """What is added to the window."""
         grace_s = self._factor * self._latency.uneven_s + LEAST_GRACE_S
@@ -167,10 +173,10 @@ class Window:
     def passed(self) -> None:
         """Take note of a call that was let through: a little less grace may do."""
         if self.crowded:
-            self._factor = max(0.02, self._factor * (1.0 - 0.25 * TOLERATED))
+            self._factor = max(0.02, self._factor * (1.0 - _GAIN * TOLERATED))
         elif self._factor > 1.0:
             self._factor *= 0.9999
 
     def crossed(self) -> None:
         """Take note of a call that was refused since calls crossed on their way: more grace."""
-        self._factor = min(64.0, self._factor * (1.25 if self.crowded else 1.5))
+        self._factor = min(64.0, self._factor * (1 + _GAIN if self.crowded else 1.5))
