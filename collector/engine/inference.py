@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from collector.engine.answers import Scope
 
-WINDOWS_S = (1.0, 3.0, 10.0, 60.0, 600.0, 3600.0)
+WINDOWS_S = (1.0, 10.0, 60.0, 600.0, 3600.0)
 """Windows that are thought of: limits are given by the second, the minute and the hour."""
 ROUNDED_UP_S = 1.0
 """A wait is told in whole seconds."""

@@ -329,7 +329,11 @@ class Pacer:
     def _is_preceded(self, track: Track, scope: Scope, sent_s: float) -> bool:
         """Whether another kind of call was let through just before one that was refused."""
         call, passed_s = self._tests.pop(scope, (track.call, -math.inf))
-        return call is not track.call and sent_s - passed_s < _close_s(track)
+        return call is not track.call and sent_s - passed_s < self._close_s(track)
+
+    def _close_s(self, track: Track) -> float:
+        """Return the longest time between two calls of which one waited for the other's answer."""
+        return CLOSE_S + 2 * track.latency.mean_s + min(1.0, self.gap_s(track))
 
     def _test_passed(
         self, track: Track, pace: ScopePace, sent_s: float, now_s: float
@@ -340,7 +344,7 @@ class Pacer:
         suspect = self._suspects.pop(pace.scope, None)
         if suspect is None or suspect.track.call is track.call:
             return []
-        if sent_s - suspect.refusal.sent_s > _close_s(track):
+        if sent_s - suspect.refusal.sent_s > self._close_s(track):
             return []
         self._confirmations[pace.scope] = self._confirmations.get(pace.scope, 0) + 1
         if self._confirmations[pace.scope] < CONFIRMATIONS:
@@ -436,8 +440,3 @@ class Pacer:
         for pace in paces:
             for track in self._tracks[pace.scope]:
                 track.binding = tuple(one for one in track.paces if one.binds)
-
-
-def _close_s(track: Track) -> float:
-    """Return the longest time between two calls of which one waited for the other's answer."""
-    return CLOSE_S + 2 * track.latency.mean_s

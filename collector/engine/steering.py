@@ -97,7 +97,8 @@ class Steering:
             self._fail(now_s)
             return True
         if self.level < self.full:
-            self._give_way(min(count, self.level - max(1.0, 0.1 * self.level)), now_s)
+            lower = self.level - max(1.0, 0.1 * self.level)
+            self._give_way(min(count, lower, max(1.0, self._contested)), now_s)
             return True
         return self._refused_at_full(count, sent_s, now_s, again=again)
 
