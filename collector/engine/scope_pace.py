@@ -204,6 +204,8 @@ class ScopePace:
         """
         if self._steering is None or self._steering.window.window_s < wait_s:
             return False
+        if isinstance(self._steering, EstimatedLimit):
+            self._steering.shortest_s = max(self._steering.shortest_s, wait_s)
         explained = self._steering.refused(sent_s, now_s, again=self._pauses > 0)
         self.others_seen = self.others_seen or not explained
         return explained

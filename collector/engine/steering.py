@@ -29,6 +29,7 @@ PROBE_AFTER_CALLS = 4000
 PROBE_AFTER_LOWERING = 100
 """The same, where it was stated to be lower than before: what was lowered may be raised again."""
 CALLS_BEFORE_FIRST_CLIMB = 80
+FIRST_CLIMB_S = 10.0
 """A new estimate may be far too low, if it was made while others used most of the limit."""
 CALLS_BETWEEN_CLIMBS = 250
 CALLS_BETWEEN_LATER_CLIMBS = 500
@@ -40,6 +41,8 @@ MOST_SAVED = 1.2
 """A bucket saves no more than a window's calls, or hardly more."""
 CALLS_BETWEEN_CROSSINGS = 100
 """Calls that cross more often than that do not cross: the estimate is a little too high."""
+CALLS_TO_LOOK_AT = 10
+LONGEST_TO_SHORTEN_S = 10.0
 SLIGHTLY = 0.8
 FAILURES_BELIEVED = 8
 FAILURES_BELIEVED_SLIGHT = 3
@@ -231,15 +234,17 @@ class EstimatedLimit(Steering):
 
     Attributes:
         held: whether it has held for a few windows: then what contradicts it is others' use.
+        shortest_s: the service wanted to be left alone for so long: no window is shorter.
     """
 
     __slots__ = (
         "_calls", "_climb_s", "_climbing_s", "_climbs", "_crossed_calls", "_doubts", "_floor", "_floor_calls", "_floor_s",
-        "_raised_s", "_since_s", "_step", "held",
+        "_raised_s", "_since_s", "_step", "held", "shortest_s",
     )  # fmt: skip
 
     def __init__(self, window: Window, limit: float, *, share: float, now_s: float) -> None:
         self.held = False
+        self.shortest_s = 1.0
         self._since_s = now_s
         self._doubts = 0
         self._climbs = 0
@@ -252,7 +257,9 @@ class EstimatedLimit(Steering):
         self._calls = 0
         self._crossed_calls = -CALLS_BETWEEN_CROSSINGS
         super().__init__(window, limit, share=share)
-        self._climb_s = now_s + self._apart_s(CALLS_BEFORE_FIRST_CLIMB)
+        self._climb_s = now_s + min(
+            self._apart_s(CALLS_BEFORE_FIRST_CLIMB), FIRST_CLIMB_S + window.window_s
+        )
 
     def passed(self, sent_s: float, now_s: float, latency_s: float) -> bool:
         """Take note that a call was let through; return whether another limit is believed now."""
@@ -297,7 +304,7 @@ class EstimatedLimit(Steering):
             self._fall(count, now_s)
             return True
         if self.window.crowded:
-            self._cross()
+            self._cross(sent_s)
             return True
         if now_s - self._raised_s < SAVED_S + self.window.window_s:
             self._undo_raise(now_s)
@@ -306,7 +313,7 @@ class EstimatedLimit(Steering):
             self._give_way(min(self._contested, count), now_s)
             return True
         if self._is_near(count) and not again:
-            self._cross()
+            self._cross(sent_s)
             return True
         if not self.held:
             return False
@@ -325,12 +332,15 @@ class EstimatedLimit(Steering):
         else:
             self._give_way(self._floor * self._share, now_s)
 
-    def _cross(self) -> None:
+    def _cross(self, sent_s: float) -> None:
         """Calls crossed, or the estimate is a little too high."""
         often = self._calls - self._crossed_calls < CALLS_BETWEEN_CROSSINGS
         self._crossed_calls = self._calls
-        if self.window.is_stretched if self.window.crowded else often:
-            self._believe(self.limit - max(1.0, 0.02 * self.limit))
+        lower = self.limit - max(1.0, 0.02 * self.limit)
+        if self.window.crowded and self.window.is_stretched:
+            self._believe(min(lower, self.window.passed_at(sent_s)))
+        elif often and not self.window.crowded:
+            self._believe(lower)
         else:
             self.window.crossed()
 
@@ -346,6 +356,19 @@ class EstimatedLimit(Steering):
             CALLS_BETWEEN_LATER_CLIMBS
         )  # fmt: skip
         self._climb_s = now_s + self._apart_s(calls)
+        if self.held:
+            self._shorten()
+
+    def _shorten(self) -> None:
+        """Look at a shorter window, at the same rate: once calls go evenly, it tells as much, sooner.
+
+        The long one was needed to wait until what had gone in a burst was forgotten.
+        """
+        window_s = max(self.shortest_s, self.window.window_s * CALLS_TO_LOOK_AT / self.limit)
+        if window_s < self.window.window_s <= LONGEST_TO_SHORTEN_S:
+            limit = self.limit * window_s / self.window.window_s
+            self.window.window_s = window_s
+            self._believe(limit)
 
     def _fail(self, now_s: float) -> None:
         super()._fail(now_s)

@@ -160,9 +160,19 @@ class Window:
         except ValueError:
             return
 
+    def passed_at(self, at_s: float) -> float:
+        """Return how many calls a window were let through lately, of those that left by `at_s`.
+
+        Over some round trips: calls that cross on so long a way blur what happened in one window.
+        """
+        span_s = max(self.window_s, 3 * self._latency.mean_s)
+        return self._count_since(at_s - span_s, at_s) * self.window_s / span_s
+
     def count_at(self, at_s: float) -> int:
         """Return how many calls had left in the window that ended at `at_s`."""
-        since_s = at_s - self.window_s
+        return self._count_since(at_s - self.window_s, at_s)
+
+    def _count_since(self, since_s: float, at_s: float) -> int:
         count = 0
         for sent_s in reversed(self._log):
             if sent_s <= since_s:
