@@ -311,18 +311,25 @@ class Pacer:
         wait_s = problem.retry_after_s or 0.0
         if not 0.0 <= wait_s <= LONGEST_RETRY_AFTER_S:
             wait_s = 0.0
+        least_s = wait_s - ROUNDED_UP_S
         for pace in candidates:
-            if pace.has_estimate and pace.refused(sent_s, now_s, wait_s=wait_s - ROUNDED_UP_S):
-                return True
-        exports = running if starts else None
-        refusal = Refusal(sent_s, frozenset(track.scopes), exports, alone=False, wait_s=wait_s)
+            if pace.has_estimate and pace.is_near(sent_s, least_s):
+                return pace.refused(sent_s, now_s, wait_s=least_s)
+        refusal = Refusal(
+            sent_s, frozenset(track.scopes), running if starts else None, alone=False, wait_s=wait_s
+        )
         blamed = track.of(problem.throttled_by or ScopeKind.USER)
+        held = next((pace for pace in candidates if pace.is_held), None)
+        if held is not None and (held.is_contested(now_s) or not (starts and running)):
+            return held.refused(sent_s, now_s, wait_s=least_s)
         if self._is_preceded(track, blamed.scope, sent_s):
             # Perhaps another limit than the one they share: the next call, of another kind, tells.
             self._suspects[blamed.scope] = Suspect(track, refusal, candidates)
             return False
         self._suspects.pop(blamed.scope, None)
         self._confirmations.pop(blamed.scope, None)
+        if held is not None and held.refused(sent_s, now_s, wait_s=least_s):
+            return False  # others use it, as it seems; the next call tells
         news += self._conclude(track, refusals, refusal, candidates, now_s)
         return False
 
@@ -351,6 +358,7 @@ class Pacer:
             return []
         refusal = replace(suspect.refusal, alone=True)
         refusals = self._refusals[suspect.track.of(ScopeKind.USER).scope]
+        refusals.clear()  # they may have had another reason
         del self._confirmations[pace.scope]
         news = self._conclude(suspect.track, refusals, refusal, suspect.candidates, now_s)
         self._refresh(suspect.track.paces)
@@ -367,9 +375,8 @@ class Pacer:
         """Go by the guess that explains the latest refusals, or at least the last."""
         refusals.append(refusal)
         guess = self._guess(track, refusals, candidates)
-        if guess is None:
-            refusals.clear()
-            refusals.append(refusal)
+        while guess is None and len(refusals) > 1:
+            refusals.popleft()  # what explained the oldest holds no longer
             guess = self._guess(track, refusals, candidates)
         if guess is None:  # nothing of ours was let through: somebody else uses it all
             return []

@@ -124,6 +124,25 @@ class ScopePace:
             gap_s = max(gap_s, self._ceiling.gap_s)
         return gap_s
 
+    @property
+    def is_held(self) -> bool:
+        """Whether there is an estimate that has held for a while."""
+        return isinstance(self._steering, EstimatedLimit) and self._steering.held
+
+    def is_contested(self, now_s: float) -> bool:
+        """Whether others lately used part of the limit."""
+        return self._steering is not None and self._steering.is_contested(now_s)
+
+    def is_near(self, sent_s: float, wait_s: float) -> bool:
+        """Whether a refusal of a call that left at `sent_s` is no surprise.
+
+        `wait_s`: how long the service wants to be left alone; a shorter window does not explain it.
+        """
+        steering = self._steering
+        if steering is None or steering.window.window_s < wait_s:
+            return False
+        return steering.is_near(sent_s) and (self._pauses == 0 or not self.is_held)
+
     # What leaves
 
     def next_at(self) -> float:

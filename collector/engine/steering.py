@@ -31,10 +31,9 @@ PROBE_AFTER_LOWERING = 100
 CALLS_BEFORE_FIRST_CLIMB = 80
 FIRST_CLIMB_S = 10.0
 """A new estimate may be far too low, if it was made while others used most of the limit."""
-CALLS_BETWEEN_CLIMBS = 250
-CALLS_BETWEEN_LATER_CLIMBS = 500
-CLIMBS_BEFORE_RARER = 3
-"""At an estimate that holds, so many calls go before more is tried: each try may cost a refusal."""
+CALLS_BETWEEN_CLIMBS = (80, 80, 250, 250, 500)
+"""At an estimate that holds, so many calls go before more is tried: after the first failed try, after
+the second and so on, since each may cost a refusal."""
 SAVED_S = 10.0
 """A raise that is refused so soon was let through by what a bucket had saved."""
 MOST_SAVED = 1.2
@@ -121,10 +120,15 @@ class Steering:
     def _refused_at_full(self, count: float, sent_s: float, now_s: float, *, again: bool) -> bool:
         raise NotImplementedError
 
+    def is_near(self, sent_s: float) -> bool:
+        """Whether about as many calls had left by `sent_s` as are let into a window."""
+        return self._is_near(self.window.count_at(sent_s))
+
     def _is_near(self, count: float) -> bool:
         return count >= NEAR * self.level - 1
 
-    def _is_contested(self, now_s: float) -> bool:
+    def is_contested(self, now_s: float) -> bool:
+        """Whether others lately used part of the limit."""
         return now_s - self._contested_s < CONTESTED_FOR_S
 
     def _give_way(self, level: float, now_s: float) -> None:
@@ -219,7 +223,7 @@ class ToldLimit(Steering):
         if self.window.crowded:
             self.window.crossed()
             return True
-        if self._is_contested(now_s):
+        if self.is_contested(now_s):
             self._give_way(min(self._contested, count), now_s)
             return True
         if self._is_near(count) and not again:
@@ -309,7 +313,7 @@ class EstimatedLimit(Steering):
         if now_s - self._raised_s < SAVED_S + self.window.window_s:
             self._undo_raise(now_s)
             return True
-        if self._is_contested(now_s):
+        if self.is_contested(now_s):
             self._give_way(min(self._contested, count), now_s)
             return True
         if self._is_near(count) and not again:
@@ -352,9 +356,7 @@ class EstimatedLimit(Steering):
             self._raised_s = now_s
         self._believe(proven)
         self._climbs += 1
-        calls = CALLS_BETWEEN_CLIMBS if self._climbs < CLIMBS_BEFORE_RARER else (
-            CALLS_BETWEEN_LATER_CLIMBS
-        )  # fmt: skip
+        calls = CALLS_BETWEEN_CLIMBS[min(self._climbs, len(CALLS_BETWEEN_CLIMBS)) - 1]
         self._climb_s = now_s + self._apart_s(calls)
         if self.held:
             self._shorten()
@@ -376,7 +378,7 @@ class EstimatedLimit(Steering):
         if self._tries >= (FAILURES_BELIEVED_SLIGHT if slight else FAILURES_BELIEVED):
             self._tries = 0
             self._believe(self.level / self._share)
-            self._climb_s = now_s + self._apart_s(CALLS_BETWEEN_CLIMBS)
+            self._climb_s = now_s + self._apart_s(CALLS_BETWEEN_CLIMBS[-1])
 
     def _believe(self, limit: float) -> None:
         self._climbing_s = None
