@@ -232,6 +232,7 @@ class Pacer:
         if problem.retry_after_s is not None:
             news += blamed.wait_as_asked(problem.retry_after_s, now_s)
         if not blamed.is_lesson(sent_s, now_s):
+            blamed.refused_too()
             return news  # it left before the last one was heard: one burst is one lesson
         if by is not ScopeKind.API:  # which says nothing of the account
             self._end_starts(track)
@@ -349,6 +350,8 @@ class Pacer:
         pace.exports_next = track.call is not Call.START_EXPORT
         self._tests[pace.scope] = track.call, sent_s
         suspect = self._suspects.pop(pace.scope, None)
+        if track.call is Call.START_EXPORT:
+            self._confirmations.pop(pace.scope, None)
         if suspect is None or suspect.track.call is track.call:
             return []
         if sent_s - suspect.refusal.sent_s > self._close_s(track):
@@ -406,7 +409,8 @@ class Pacer:
     ) -> list[News]:
         """Go by a guess, in place of the one before."""
         for pace in candidates:
-            pace.drop_estimate()
+            if guess.window_s or not pace.is_held:
+                pace.drop_estimate()
         if not guess.window_s:
             starts = [one for one in self._tracks[guess.scope] if one.call is Call.START_EXPORT]
             for one in starts:

@@ -229,6 +229,11 @@ class ScopePace:
         self.others_seen = self.others_seen or not explained
         return explained
 
+    def refused_too(self) -> None:
+        """Take note of a refusal that is no news; where calls cross anyway, each one counts."""
+        if self._window is not None and self._window.crowded:
+            self._window.crossed()
+
     def pause(self, now_s: float, *, explained: bool) -> None:
         """Wait after refusals that nothing came between, ever longer; never for ever."""
         self._pauses += 1
@@ -357,7 +362,7 @@ class ScopePace:
         told: bool,
     ) -> None:
         since = bisect.bisect_right(sent, now_s - window_s)
-        window = Window(limit, window_s, sent[since:], even=even, latency=self._latency)
+        window = Window(limit, window_s, sent[since:], even=even, told=told, latency=self._latency)
         self._window = window
         self._steering = (
             ToldLimit(window, limit, share=self.share)

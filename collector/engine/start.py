@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FEWEST = 2
 """Calls under way at once, at first: more of them would be refused together."""
-PER_SECOND = 5.0
+PER_SECOND = 6.0
 """Over a long way, as many more as make this rate."""
 CAREFUL_CALLS = 256
 """So many calls go carefully: most limits that there are lie below."""

@@ -21,6 +21,8 @@ NEAR = 0.85
 WINDOWS_BETWEEN_TRIES = 4
 TRY_AFTER_S = 3.0
 TRIES_BEFORE_DOUBLING = 4
+TRIES_WHEN_EXPECTED = 3
+LONGEST_STAY_S = 15.0
 LONGEST_BETWEEN_TRIES_S = 30.0
 CONTESTED_FOR_S = 120.0
 """So long after others used part of a limit, they are expected to come back."""
@@ -40,6 +42,8 @@ MOST_SAVED = 1.2
 """A bucket saves no more than a window's calls, or hardly more."""
 CALLS_BETWEEN_CROSSINGS = 100
 """Calls that cross more often than that do not cross: the estimate is a little too high."""
+QUIET_CALLS = 120
+"""Where calls cross all the time, more is tried after so many without a refusal."""
 CALLS_TO_LOOK_AT = 10
 LONGEST_TO_SHORTEN_S = 10.0
 SLIGHTLY = 0.8
@@ -60,7 +64,7 @@ class Steering:
     """
 
     __slots__ = (
-        "_contested", "_contested_s", "_share", "_tries", "_try_s", "_trying_s", "full", "level",
+        "_contested", "_contested_s", "_gave_way_s", "_share", "_stay_s", "_tries", "_try_s", "_trying_s", "full", "level",
         "limit", "window",
     )  # fmt: skip
 
@@ -73,6 +77,8 @@ class Steering:
         self._try_s = math.inf
         self._trying_s: float | None = None
         self._contested = 0.0
+        self._gave_way_s = -math.inf
+        self._stay_s = 0.0
         self._contested_s = -math.inf
         self._believe(limit)
 
@@ -122,7 +128,7 @@ class Steering:
 
     def is_near(self, sent_s: float) -> bool:
         """Whether about as many calls had left by `sent_s` as are let into a window."""
-        return self._is_near(self.window.count_at(sent_s))
+        return self.window.crowded or self._is_near(self.window.count_at(sent_s))
 
     def _is_near(self, count: float) -> bool:
         return count >= NEAR * self.level - 1
@@ -132,11 +138,17 @@ class Steering:
         return now_s - self._contested_s < CONTESTED_FOR_S
 
     def _give_way(self, level: float, now_s: float) -> None:
-        """Others use part of the limit: leave it to them, and see after a while."""
+        """Others use part of the limit: leave it to them, and see after a while.
+
+        Who comes in bursts stays about as long as the last time.
+        """
+        if self.level >= self.full:
+            self._gave_way_s = now_s
         self._contested, self._contested_s = max(1.0, level), now_s
         self._use(level)
         self.window.even = True  # a burst would be refused together
-        self._try_s = now_s + self._try_wait_s
+        stays_s = min(LONGEST_STAY_S, 0.97 * self._stay_s)
+        self._try_s = max(now_s + self._try_wait_s, self._gave_way_s + stays_s)
 
     def _try(self, more: float, now_s: float) -> None:
         self._trying_s = now_s
@@ -144,6 +156,8 @@ class Steering:
 
     def _regain(self, now_s: float) -> None:
         """A little more was let through: use it, and try half of what is left."""
+        if self.level <= self._contested and self._trying_s is not None:
+            self._stay_s = self._trying_s - self._gave_way_s
         self._tries = 0
         self._use(self.window.allowed)
         if self.level < self.full:
@@ -159,6 +173,8 @@ class Steering:
     @property
     def _try_wait_s(self) -> float:
         """How long to leave others what they use; longer, if they stay."""
+        if 0 < self._tries <= TRIES_WHEN_EXPECTED and self._stay_s:
+            return self.window.window_s + 0.5
         wait_s = TRY_AFTER_S + self.window.window_s
         longer_s = wait_s * 2.0 ** min(16, max(0, self._tries - TRIES_BEFORE_DOUBLING))
         return min(longer_s, max(LONGEST_BETWEEN_TRIES_S, wait_s))
@@ -278,7 +294,8 @@ class EstimatedLimit(Steering):
 
     def _passed_at_full(self, sent_s: float, now_s: float, latency_s: float) -> bool:  # noqa: ARG002  # the told limit's needs it
         if self._climbing_s is None:
-            if now_s >= self._climb_s and self._is_used(now_s):
+            quiet = not self.window.crowded or self._calls - self._crossed_calls > QUIET_CALLS
+            if quiet and now_s >= self._climb_s and self._is_used(now_s):
                 self._floor, self._floor_s, self._floor_calls = self.limit, now_s, self._calls
                 self._climb(max(1.0, 0.02 * self.limit), now_s)
             return False
@@ -342,7 +359,8 @@ class EstimatedLimit(Steering):
         self._crossed_calls = self._calls
         lower = self.limit - max(1.0, 0.02 * self.limit)
         if self.window.crowded and self.window.is_stretched:
-            self._believe(min(lower, self.window.passed_at(sent_s)))
+            passed = self.window.passed_at(sent_s)
+            self._believe(max(0.6 * self.limit, min(lower, passed)))
         elif often and not self.window.crowded:
             self._believe(lower)
         else:

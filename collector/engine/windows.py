@@ -22,10 +22,13 @@ LARGEST_GRACE = 1.0
 """At most this part of a window is waited on top of it."""
 NOTICEABLE_GRACE = 0.05
 """A grace of less than this part of a window costs less than refusals do."""
-TOLERATED = 0.018
-"""The part of calls that may be refused where they cannot be kept apart on their way."""
+TOLERATED = 0.0245
+TOLERATED_OF_ESTIMATE = 0.017
+"""The part of calls that may be refused where they cannot be kept apart on their way; less where
+the limit is an estimate, which has cost refusals and will again."""
 _KEPT_BESIDE = 64
-_GAIN = 0.1
+_GAIN = 0.08
+_FIRST_FACTOR_CROWDED = 0.4
 
 
 class Ceiling:
@@ -68,15 +71,9 @@ class Window:
     """
 
     __slots__ = (
-        "_allowed",
-        "_count",
-        "_factor",
-        "_latency",
-        "_log",
-        "_paced_s",
-        "even",
+        "_allowed", "_count", "_factor", "_latency", "_log", "_paced_s", "_tolerated", "even",
         "window_s",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -85,17 +82,19 @@ class Window:
         sent: Iterable[float],
         *,
         even: bool,
+        told: bool,
         latency: Latency,
     ) -> None:
         self.window_s = window_s
         self.even = even
         self._latency = latency
+        self._tolerated = TOLERATED if told else TOLERATED_OF_ESTIMATE
         self._log: deque[float] = deque(sent)
         self._paced_s = self._log[-1] if self._log else -math.inf
-        self._factor = 1.0
         self._allowed = 1.0
         self._count = 1
         self.allowed = allowed
+        self._factor = _FIRST_FACTOR_CROWDED if self.crowded else 1.0
 
     @property
     def allowed(self) -> float:
@@ -121,7 +120,7 @@ class Window:
     @property
     def is_stretched(self) -> bool:
         """Whether the grace is as large as it gets."""
-        return self._factor * self._latency.uneven_s >= LARGEST_GRACE * self.window_s
+        return self.grace_s >= LARGEST_GRACE * self.window_s
 
     @property
     def grace_s(self) -> float:
@@ -183,7 +182,7 @@ class Window:
     def passed(self) -> None:
         """Take note of a call that was let through: a little less grace may do."""
         if self.crowded:
-            self._factor = max(0.02, self._factor * (1.0 - _GAIN * TOLERATED))
+            self._factor = max(0.02, self._factor * (1.0 - _GAIN * self._tolerated))
         elif self._factor > 1.0:
             self._factor *= 0.9999
 
