@@ -5,6 +5,7 @@ from __future__ import annotations
 LONGEST_S = 30.0
 _MEMORY = 32
 _DEVIATIONS = 3.0
+_ENOUGH = 10
 
 
 class Latency:
@@ -22,6 +23,11 @@ class Latency:
         self._deviation_s = 0.005
         self._heard = 0
         self.uneven_s = _DEVIATIONS * self._deviation_s
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough round trips were heard of to tell how uneven they are."""
+        return self._heard >= _ENOUGH
 
     def heard(self, took_s: float) -> None:
         """Take note of a round trip."""

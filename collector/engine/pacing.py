@@ -232,7 +232,7 @@ class Pacer:
         if problem.retry_after_s is not None:
             news += blamed.wait_as_asked(problem.retry_after_s, now_s)
         if not blamed.is_lesson(sent_s, now_s):
-            blamed.refused_too()
+            blamed.refused_too(sent_s)
             return news  # it left before the last one was heard: one burst is one lesson
         if by is not ScopeKind.API:  # which says nothing of the account
             self._end_starts(track)

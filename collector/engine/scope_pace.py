@@ -29,6 +29,9 @@ SHORTEST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 ROOM_BEFORE_A_TEST = 0.2
 """A guess is tested when this part of its window is free, so that its answer is no near thing."""
+SHORT_BURST = 0.25
+"""After a burst no longer than this part of the window, it is tested when all of it is: a fixed
+window that began in the middle of the burst has ended by then."""
 IGNORED_S = 60.0
 """How long headers are ignored that a refusal has refuted; twice as long each time."""
 FEW_OTHERS = 0.1
@@ -69,7 +72,7 @@ class ScopePace:
     """
 
     __slots__ = (
-        "_blocked_until_s", "_ceiling", "_ignored_until_s", "_latency",
+        "_blocked_until_s", "_ceiling", "_ignored_until_s", "_known_s", "_latency",
         "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
         "_window", "exports_next", "in_doubt", "lesson_s", "others_seen", "scope", "share",
     )  # fmt: skip
@@ -90,6 +93,7 @@ class ScopePace:
         self.lesson_s = -math.inf
         self._pauses = 0
         self._refuted = 0
+        self._known_s = -math.inf
         self._ignored_until_s = -math.inf
 
     @property
@@ -229,9 +233,9 @@ class ScopePace:
         self.others_seen = self.others_seen or not explained
         return explained
 
-    def refused_too(self) -> None:
+    def refused_too(self, sent_s: float) -> None:
         """Take note of a refusal that is no news; where calls cross anyway, each one counts."""
-        if self._window is not None and self._window.crowded:
+        if self._window is not None and self._window.crowded and sent_s >= self._known_s:
             self._window.crossed()
 
     def pause(self, now_s: float, *, explained: bool) -> None:
@@ -337,7 +341,8 @@ class ScopePace:
         since = bisect.bisect_right(sent, now_s - window_s)
         counted = sent[since:]
         if counted:
-            free = min(len(counted) - 1, int(ROOM_BEFORE_A_TEST * limit))
+            burst = counted[-1] - counted[0] < SHORT_BURST * window_s
+            free = len(counted) - 1 if burst else int(ROOM_BEFORE_A_TEST * len(counted))
             self._blocked_until_s = max(self._blocked_until_s, counted[free] + window_s)
 
     def remember(self, known: KnownLimit) -> None:
@@ -361,9 +366,10 @@ class ScopePace:
         even: bool,
         told: bool,
     ) -> None:
-        since = bisect.bisect_right(sent, now_s - window_s)
-        window = Window(limit, window_s, sent[since:], even=even, told=told, latency=self._latency)
+        kept = sent[-2 * math.ceil(limit) - 64 :]
+        window = Window(limit, window_s, kept, even=even, told=told, latency=self._latency)
         self._window = window
+        self._known_s = now_s
         self._steering = (
             ToldLimit(window, limit, share=self.share)
             if told

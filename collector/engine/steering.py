@@ -296,13 +296,14 @@ class EstimatedLimit(Steering):
         if self._climbing_s is None:
             quiet = not self.window.crowded or self._calls - self._crossed_calls > QUIET_CALLS
             if quiet and now_s >= self._climb_s and self._is_used(now_s):
+                if now_s - self._raised_s < math.inf and not self._is_fresh(now_s):
+                    self._climbs, self._raised_s = 0, -math.inf  # the latest raise was right
                 self._floor, self._floor_s, self._floor_calls = self.limit, now_s, self._calls
                 self._climb(max(1.0, 0.02 * self.limit), now_s)
             return False
         over_s = self._climbing_s + self.window.window_s + 2 * latency_s
         if now_s < over_s or not self._is_used(now_s):
             return False
-        self._climbs = 0
         self._raised_s = now_s
         self._believe(self.limit + self._step)
         self._climb(2 * self._step, now_s)
@@ -327,7 +328,7 @@ class EstimatedLimit(Steering):
         if self.window.crowded:
             self._cross(sent_s)
             return True
-        if now_s - self._raised_s < SAVED_S + self.window.window_s:
+        if self._is_fresh(now_s):
             self._undo_raise(now_s)
             return True
         if self.is_contested(now_s):
@@ -342,6 +343,10 @@ class EstimatedLimit(Steering):
         self._since_s = now_s
         self._give_way(count, now_s)
         return self._doubts <= DOUBTS
+
+    def _is_fresh(self, now_s: float) -> bool:
+        """Whether the latest raise may still live on what a bucket had saved."""
+        return now_s - self._raised_s < SAVED_S + self.window.window_s
 
     def _undo_raise(self, now_s: float) -> None:
         """Go back to before the latest raise: a bucket had saved that much, or others are back."""

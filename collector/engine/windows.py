@@ -22,13 +22,13 @@ LARGEST_GRACE = 1.0
 """At most this part of a window is waited on top of it."""
 NOTICEABLE_GRACE = 0.05
 """A grace of less than this part of a window costs less than refusals do."""
-TOLERATED = 0.0245
-TOLERATED_OF_ESTIMATE = 0.017
+TOLERATED = 0.0205
+TOLERATED_OF_ESTIMATE = 0.014
 """The part of calls that may be refused where they cannot be kept apart on their way; less where
 the limit is an estimate, which has cost refusals and will again."""
 _KEPT_BESIDE = 64
 _GAIN = 0.08
-_FIRST_FACTOR_CROWDED = 0.4
+_FIRST_FACTOR_CROWDED = 0.2
 
 
 class Ceiling:
@@ -71,8 +71,8 @@ class Window:
     """
 
     __slots__ = (
-        "_allowed", "_count", "_factor", "_latency", "_log", "_paced_s", "_tolerated", "even",
-        "window_s",
+        "_allowed", "_count", "_factor", "_latency", "_log", "_paced_s", "_tolerated", "_was_crowded",
+        "even", "window_s",
     )  # fmt: skip
 
     def __init__(
@@ -94,7 +94,8 @@ class Window:
         self._allowed = 1.0
         self._count = 1
         self.allowed = allowed
-        self._factor = _FIRST_FACTOR_CROWDED if self.crowded else 1.0
+        self._factor = 1.0
+        self._was_crowded = False
 
     @property
     def allowed(self) -> float:
@@ -115,7 +116,7 @@ class Window:
     def crowded(self) -> bool:
         """Whether calls overtake each other by so much that keeping them apart costs too much."""
         least_s = max(NOTICEABLE_GRACE, 1 / self._allowed) * self.window_s
-        return self._latency.uneven_s > least_s
+        return self._latency.uneven_s > least_s and self._latency.is_known
 
     @property
     def is_stretched(self) -> bool:
@@ -182,6 +183,8 @@ class Window:
     def passed(self) -> None:
         """Take note of a call that was let through: a little less grace may do."""
         if self.crowded:
+            if not self._was_crowded:
+                self._was_crowded, self._factor = True, _FIRST_FACTOR_CROWDED
             self._factor = max(0.02, self._factor * (1.0 - _GAIN * self._tolerated))
         elif self._factor > 1.0:
             self._factor *= 0.9999
