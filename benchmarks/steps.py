@@ -50,7 +50,8 @@ GROWTH = 2.5
 SMALL, LARGE = 1_000, 100_000
 LATENCY_S = 0.02
 BATCH_S = 0.005
-TOLD = LimitTold(ScopeKind.USER, 2000, 1.0)
+TOLD = LimitTold(ScopeKind.USER, 200, 1.0)
+"""So low that it binds at either size."""
 AT = "2026-11-24T00:00:00.000Z"
 
 

@@ -141,6 +141,11 @@ class Durations:
         """Whether exports end about when their percentages say."""
         return self._broken <= _BROKEN_BELIEVED + 0.2 * self._kept
 
+    @property
+    def tell_progress(self) -> bool:
+        """Whether there are percentages that can be believed."""
+        return self.resolution < _WHOLE and self.are_percentages_believed
+
     def percentage_seen(self, percent: float) -> None:
         """Take note of a percentage: the steps they come in are their common divisor."""
         if 0 < percent < _WHOLE:

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
     from collector.engine.answers import Scope
 
-WINDOWS_S = (1.0, 3.0, 10.0, 60.0, 600.0, 3600.0)
+WINDOWS_S = (1.0, 10.0, 60.0, 600.0, 3600.0)
 """Windows that are thought of: limits are given by the second, the minute and the hour."""
+FEWEST_FOR_FIXED = 3
+"""Fixed windows explain too much to be thought of after fewer refusals."""
+ROUNDING_S = 1e-6
 ROUNDED_UP_S = 1.0
 """A wait is told in whole seconds."""
 TOLERANCE = 0.15
@@ -82,15 +85,15 @@ def infer(
     least_s = max(refusal.wait_s for refusal in refusals) - ROUNDED_UP_S
     windows_s = [window_s for window_s in WINDOWS_S if window_s >= least_s]
     calls = {scope: calls_of(scope) for scope in scopes}
+    if alone:
+        guess = _exports(refusals, exports_of)
+        if guess is not None and most_exports <= guess.limit:
+            return guess
     for scope in scopes:
         for window_s in windows_s:
             guess = _window(refusals, scope, calls[scope], window_s)
             if guess is not None:
                 return guess
-            if alone and window_s == windows_s[0]:
-                guess = _exports(refusals, exports_of)
-                if guess is not None and most_exports <= guess.limit:
-                    return guess
     return None
 
 
@@ -105,12 +108,12 @@ def _exports(refusals: Sequence[Refusal], scope: Scope) -> Guess | None:
 def _window(
     refusals: Sequence[Refusal], scope: Scope, calls: list[float], window_s: float
 ) -> Guess | None:
+    """Return the guess that the window has this length, sliding or fixed, if it can be."""
     if not all(scope in refusal.scopes for refusal in refusals):
         return None
-    limit = min(_count(calls, refusal.sent_s, window_s) for refusal in refusals)
-    if limit < 1:
-        return None
-    since_s = min(refusal.sent_s for refusal in refusals) - window_s
+    refused_s = [refusal.sent_s for refusal in refusals]
+    since_s = min(refused_s) - window_s
+    limit = min(_count(calls, at_s - window_s, at_s) for at_s in refused_s)
     most = max(
         (
             number - bisect.bisect_right(calls, sent_s - window_s)
@@ -119,11 +122,38 @@ def _window(
         ),
         default=0,
     )
-    return Guess(scope, limit, window_s) if most <= _at_most(limit) else None
+    if limit >= 1 and most <= _at_most(limit):
+        return Guess(scope, limit, window_s)
+    limit = _fixed(refused_s, calls, window_s)
+    return Guess(scope, limit, window_s) if limit else None
 
 
-def _count(calls: list[float], at_s: float, window_s: float) -> int:
-    return bisect.bisect_right(calls, at_s) - bisect.bisect_right(calls, at_s - window_s)
+def _fixed(refused_s: list[float], calls: list[float], window_s: float) -> int:
+    """Return the limit of fixed windows that explain the refusals; 0 if none do.
+
+    One begins somewhere between a refusal and the next call that was let through.
+    """
+    if len(refused_s) < FEWEST_FOR_FIXED:
+        return 0
+    begins = [
+        number for at_s in refused_s if (number := bisect.bisect_right(calls, at_s)) < len(calls)
+    ]
+    for begin_s in {calls[number] for number in begins}:
+        counts = [
+            _count(calls, begin_s + (at_s - begin_s) // window_s * window_s - ROUNDING_S, at_s)
+            for at_s in refused_s
+        ]
+        most = max(
+            _count(calls, from_s - ROUNDING_S, from_s + window_s - ROUNDING_S)
+            for from_s in {begin_s + (at_s - begin_s) // window_s * window_s for at_s in refused_s}
+        )
+        if min(counts) >= 1 and most <= _at_most(min(counts)):
+            return min(counts)
+    return 0
+
+
+def _count(calls: list[float], after_s: float, until_s: float) -> int:
+    return bisect.bisect_right(calls, until_s) - bisect.bisect_right(calls, after_s)
 
 
 def _at_most(limit: int) -> float:

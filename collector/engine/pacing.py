@@ -37,8 +37,10 @@ ASK_AGAIN_S = 60.0
 ASK_ON_S = 20.0
 """How long every call asks, after something contradicted what was told."""
 REFUSALS_KEPT = 8
-TOLD_APART_S = 1.0
-"""Two calls so close together, one let through and one refused, are not under the same limit."""
+CLOSE_S = 0.05
+"""Two calls so close together, one let through and one refused, are hardly under the same limit."""
+CONFIRMATIONS = 2
+"""So many times in a row, and they are not."""
 _LOG = 16_384
 
 
@@ -67,9 +69,9 @@ class Track:
     exports: ExportsLimit | None = None
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether its next call is a test of what was refused."""
-        return any(pace.in_doubt for pace in self.binding)
+    def tests_others(self) -> bool:
+        """Whether the next call tests what was refused, and had better be none of the same kind."""
+        return any(pace.in_doubt and not pace.exports_next for pace in self.binding)
 
     def of(self, kind: ScopeKind) -> ScopePace:
         """Return the pace of its scope of that kind; where it has none, of its first."""
@@ -96,6 +98,7 @@ class Pacer:
         self._refusals: dict[Scope, deque[Refusal]] = {}
         self._tests: dict[Scope, tuple[Call, float]] = {}
         self._suspects: dict[Scope, Suspect] = {}
+        self._confirmations: dict[Scope, int] = {}
 
     # What is known before anything is sent
 
@@ -206,6 +209,8 @@ class Pacer:
                 news += self._test_passed(track, pace, sent_s, now_s)
             if (said := pace.passed(sent_s, now_s)) is not None:
                 news.append(said)
+            if pace.scope in self._confirmations:
+                pace.in_doubt = True  # once more
         if track.call is Call.START_EXPORT:
             news += self._export_started(track, running)
         if track.asks_s <= sent_s or limits:
@@ -228,7 +233,8 @@ class Pacer:
             news += blamed.wait_as_asked(problem.retry_after_s, now_s)
         if not blamed.is_lesson(sent_s, now_s):
             return news  # it left before the last one was heard: one burst is one lesson
-        self._end_starts(track)
+        if by is not ScopeKind.API:  # which says nothing of the account
+            self._end_starts(track)
         if by is not None and by in told:
             explained = blamed.refused(sent_s, now_s)
         else:
@@ -305,37 +311,55 @@ class Pacer:
         wait_s = problem.retry_after_s or 0.0
         if not 0.0 <= wait_s <= LONGEST_RETRY_AFTER_S:
             wait_s = 0.0
+        least_s = wait_s - ROUNDED_UP_S
         for pace in candidates:
-            if pace.has_estimate and pace.refused(sent_s, now_s, wait_s=wait_s - ROUNDED_UP_S):
-                return True
-        exports = running if starts else None
-        refusal = Refusal(sent_s, frozenset(track.scopes), exports, alone=False, wait_s=wait_s)
+            if pace.has_estimate and pace.is_near(sent_s, least_s):
+                return pace.refused(sent_s, now_s, wait_s=least_s)
+        refusal = Refusal(
+            sent_s, frozenset(track.scopes), running if starts else None, alone=False, wait_s=wait_s
+        )
         blamed = track.of(problem.throttled_by or ScopeKind.USER)
+        held = next((pace for pace in candidates if pace.is_held), None)
+        if held is not None and (held.is_contested(now_s) or not (starts and running)):
+            return held.refused(sent_s, now_s, wait_s=least_s)
         if self._is_preceded(track, blamed.scope, sent_s):
             # Perhaps another limit than the one they share: the next call, of another kind, tells.
             self._suspects[blamed.scope] = Suspect(track, refusal, candidates)
             return False
         self._suspects.pop(blamed.scope, None)
+        self._confirmations.pop(blamed.scope, None)
+        if held is not None and held.refused(sent_s, now_s, wait_s=least_s):
+            return False  # others use it, as it seems; the next call tells
         news += self._conclude(track, refusals, refusal, candidates, now_s)
         return False
 
     def _is_preceded(self, track: Track, scope: Scope, sent_s: float) -> bool:
         """Whether another kind of call was let through just before one that was refused."""
         call, passed_s = self._tests.pop(scope, (track.call, -math.inf))
-        return call is not track.call and sent_s - passed_s < TOLD_APART_S + track.latency.mean_s
+        return call is not track.call and sent_s - passed_s < self._close_s(track)
+
+    def _close_s(self, track: Track) -> float:
+        """Return the longest time between two calls of which one waited for the other's answer."""
+        return CLOSE_S + 2 * track.latency.mean_s + min(1.0, self.gap_s(track))
 
     def _test_passed(
         self, track: Track, pace: ScopePace, sent_s: float, now_s: float
     ) -> list[News]:
         """A call that went alone was let through: remember it, for what is refused next."""
+        pace.exports_next = track.call is not Call.START_EXPORT
         self._tests[pace.scope] = track.call, sent_s
         suspect = self._suspects.pop(pace.scope, None)
         if suspect is None or suspect.track.call is track.call:
             return []
-        if sent_s - suspect.refusal.sent_s > TOLD_APART_S + 2 * track.latency.mean_s:
+        if sent_s - suspect.refusal.sent_s > self._close_s(track):
+            return []
+        self._confirmations[pace.scope] = self._confirmations.get(pace.scope, 0) + 1
+        if self._confirmations[pace.scope] < CONFIRMATIONS:
             return []
         refusal = replace(suspect.refusal, alone=True)
         refusals = self._refusals[suspect.track.of(ScopeKind.USER).scope]
+        refusals.clear()  # they may have had another reason
+        del self._confirmations[pace.scope]
         news = self._conclude(suspect.track, refusals, refusal, suspect.candidates, now_s)
         self._refresh(suspect.track.paces)
         return news
@@ -351,9 +375,8 @@ class Pacer:
         """Go by the guess that explains the latest refusals, or at least the last."""
         refusals.append(refusal)
         guess = self._guess(track, refusals, candidates)
-        if guess is None:
-            refusals.clear()
-            refusals.append(refusal)
+        while guess is None and len(refusals) > 1:
+            refusals.popleft()  # what explained the oldest holds no longer
             guess = self._guess(track, refusals, candidates)
         if guess is None:  # nothing of ours was let through: somebody else uses it all
             return []

@@ -25,6 +25,8 @@ POLLS_ON_AVERAGE = 12
 """So many calls an export are thought right where it says nothing of its progress."""
 UNLIKELY = 1.8
 """Fewer than four in a hundred exports are shorter than so many spreads below the median."""
+VERY_UNLIKELY = 2.4
+"""Fewer than one in a hundred: where a first look tells when to look next, it may be early."""
 FINE = 10
 """Percentages in steps of at most so much tell the end by a single look."""
 
@@ -133,7 +135,8 @@ def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> 
         # Said to be at 0: look when the first step is as likely as not to have been taken.
         step_s = durations.quantile_s(0.5, export.low_s) * durations.resolution / 100
         return max(1.1 * elapsed_s, step_s)
-    first_s = durations.median_s * math.exp(-UNLIKELY * spread)
+    unlikely = VERY_UNLIKELY if durations.tell_progress else UNLIKELY
+    first_s = durations.median_s * math.exp(-unlikely * spread)
     if elapsed_s < first_s:
         return first_s
     usual = math.exp(UNLIKELY * spread / (POLLS_ON_AVERAGE - 1)) - 1

@@ -239,12 +239,13 @@ class Scheduler:
             if len(lane):
                 lane.wake(now_s)
                 waiting.append(lane)
+        self._hurry_a_test(waiting, now_s)
         due = [lane for lane in waiting if lane.rank is not None]
         tight = self._deadline.is_tight(now_s)
         while due:
             due = [lane for lane in due if lane.rank is not None and self._may_leave(lane, now_s)]
             if due:
-                tests = any(lane.track.in_doubt for lane in due)
+                tests = any(lane.track.tests_others for lane in due)
                 lane = self._turns.next(due, due_first=tight or tests)
                 if not self._is_put_off(lane, now_s):
                     actions.append(self._take(lane, now_s))
@@ -259,6 +260,14 @@ class Scheduler:
                 wake_s = min(wake_s, max(lane.eager_s, self._allows_at(lane, now_s)))
         return wake_s
 
+    def _hurry_a_test(self, waiting: Sequence[Lane], now_s: float) -> None:
+        """Let a status find out whether a limit that refused an export is one that both share."""
+        for lane in waiting:
+            if lane.call is Call.START_EXPORT and lane.rank is not None and lane.track.tests_others:
+                asks = self._lanes[lane.project, Call.ASK_STATUS]
+                if len(asks) and asks.rank is None and self._may_leave(asks, now_s):
+                    asks.hurry()
+
     def _take_eager(self, lane: Lane, now_s: float, actions: list[Action]) -> None:
         """Use calls that nobody else wants, evenly."""
         while lane.is_ready and lane.eager_s <= now_s and self._may_leave(lane, now_s):
@@ -270,7 +279,7 @@ class Scheduler:
 
     def _is_put_off(self, lane: Lane, now_s: float) -> bool:
         """Put a status off if it is worth less than it was when it was planned."""
-        if lane.call is not Call.ASK_STATUS:
+        if lane.call is not Call.ASK_STATUS or lane.track.tests_others:
             return False
         row = self.state.servers[lane.next]
         early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from collector.engine.answers import Scope  # noqa: TC001  # named in the dataclasses below
 from collector.engine.start import Start
-from collector.engine.steering import Steering
+from collector.engine.steering import EstimatedLimit, ToldLimit
 from collector.engine.windows import Ceiling, Window
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ SHORTEST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 ROOM_BEFORE_A_TEST = 0.2
 """A guess is tested when this part of its window is free, so that its answer is no near thing."""
-DOUBTS = 6
-"""So many refusals that come too early, one soon after the other, end an estimate that held."""
 IGNORED_S = 60.0
 """How long headers are ignored that a refusal has refuted; twice as long each time."""
 FEW_OTHERS = 0.1
@@ -65,14 +63,15 @@ class ScopePace:
 
     Attributes:
         in_doubt: a refusal has not been explained; the next call goes alone, to find out more.
+        exports_next: in doubt, another call than an export has just been let through.
         lesson_s: when a refusal was last news.
         others_seen: the service lately counted calls that were not ours.
     """
 
     __slots__ = (
-        "_blocked_until_s", "_ceiling", "_confirmed", "_doubts", "_ignored_until_s", "_latency",
+        "_blocked_until_s", "_ceiling", "_ignored_until_s", "_latency",
         "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
-        "_window", "in_doubt", "lesson_s", "others_seen", "scope", "share",
+        "_window", "exports_next", "in_doubt", "lesson_s", "others_seen", "scope", "share",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, share: float, latency: Latency) -> None:
@@ -84,14 +83,12 @@ class ScopePace:
         self._latency = latency
         self._ceiling: Ceiling | None = None
         self._window: Window | None = None
-        self._steering: Steering | None = None
+        self._steering: ToldLimit | EstimatedLimit | None = None
         self._source = ""
         self._start: Start | None = None
         self._blocked_until_s = -math.inf
         self.lesson_s = -math.inf
         self._pauses = 0
-        self._confirmed = False
-        self._doubts = 0
         self._refuted = 0
         self._ignored_until_s = -math.inf
 
@@ -110,12 +107,12 @@ class ScopePace:
     @property
     def is_told(self) -> bool:
         """Whether the service stated this scope's limit in this run."""
-        return self._steering is not None and self._steering.told
+        return isinstance(self._steering, ToldLimit)
 
     @property
     def has_estimate(self) -> bool:
         """Whether a limit is taken to be there that nobody stated."""
-        return self._steering is not None and not self._steering.told
+        return isinstance(self._steering, EstimatedLimit)
 
     @property
     def gap_s(self) -> float:
@@ -127,6 +124,25 @@ class ScopePace:
             gap_s = max(gap_s, self._ceiling.gap_s)
         return gap_s
 
+    @property
+    def is_held(self) -> bool:
+        """Whether there is an estimate that has held for a while."""
+        return isinstance(self._steering, EstimatedLimit) and self._steering.held
+
+    def is_contested(self, now_s: float) -> bool:
+        """Whether others lately used part of the limit."""
+        return self._steering is not None and self._steering.is_contested(now_s)
+
+    def is_near(self, sent_s: float, wait_s: float) -> bool:
+        """Whether a refusal of a call that left at `sent_s` is no surprise.
+
+        `wait_s`: how long the service wants to be left alone; a shorter window does not explain it.
+        """
+        steering = self._steering
+        if steering is None or steering.window.window_s < wait_s:
+            return False
+        return steering.is_near(sent_s) and (self._pauses == 0 or not self.is_held)
+
     # What leaves
 
     def next_at(self) -> float:
@@ -134,7 +150,7 @@ class ScopePace:
         at_s = self._blocked_until_s
         if self._window is not None and (fits_s := self._window.next_at()) > at_s:
             at_s = fits_s
-            if self._steering is not None and self._steering.probes:
+            if isinstance(self._steering, ToldLimit) and self._steering.probes:
                 # After the answers to all before it, so that its own is known.
                 at_s = min(at_s, self._window.last_s + 2 * self._latency.mean_s)
         if self._ceiling is not None:
@@ -147,7 +163,7 @@ class ScopePace:
         """Count a call that leaves now."""
         if self._window is not None:
             self._window.sent(now_s)
-            if self._steering is not None and self._steering.probes:
+            if isinstance(self._steering, ToldLimit) and self._steering.probes:
                 self._steering.probe_left(now_s)
         if self._ceiling is not None:
             self._ceiling.sent(now_s)
@@ -169,12 +185,15 @@ class ScopePace:
         steering = self._steering
         if steering is None:
             return None
-        if self._doubts and steering.settled(now_s):
-            self._doubts, self._confirmed = 0, True
-        elif not self._confirmed and steering.settled(now_s):
-            self._confirmed = True
         if not steering.passed(sent_s, now_s, self._latency.mean_s):
             return None
+        if isinstance(steering, ToldLimit):
+            window = steering.window
+            window.even = True
+            steering = self._steering = EstimatedLimit(
+                window, steering.limit + 1, share=self.share, now_s=now_s
+            )
+            steering.climb_at_once(now_s)
         self._source = "estimated"
         return Learned(self.scope, steering.limit, steering.window.window_s, "estimated")
 
@@ -204,16 +223,17 @@ class ScopePace:
         """
         if self._steering is None or self._steering.window.window_s < wait_s:
             return False
-        if self._steering.refused(sent_s, now_s, again=self._pauses > 0):
-            return True
-        self._doubts += 1
-        self.others_seen = True
-        return not self._steering.told and self._confirmed and self._doubts <= DOUBTS
+        if isinstance(self._steering, EstimatedLimit):
+            self._steering.shortest_s = max(self._steering.shortest_s, wait_s)
+        explained = self._steering.refused(sent_s, now_s, again=self._pauses > 0)
+        self.others_seen = self.others_seen or not explained
+        return explained
 
     def pause(self, now_s: float, *, explained: bool) -> None:
         """Wait after refusals that nothing came between, ever longer; never for ever."""
         self._pauses += 1
         self.in_doubt = not explained
+        self.exports_next = False
         if self._pauses > 1:
             pause_s = min(LONGEST_PAUSE_S, SHORTEST_PAUSE_S * 2.0 ** min(self._pauses - 2, 16))
             self._blocked_until_s = max(self._blocked_until_s, now_s + pause_s)
@@ -271,7 +291,8 @@ class ScopePace:
             )
         window, steering = self._window, self._steering
         if window is not None and steering is not None:
-            if steering.told and (steering.limit, window.window_s) == (told.limit, told.window_s):
+            same = (steering.limit, window.window_s) == (told.limit, told.window_s)
+            if same and isinstance(steering, ToldLimit):
                 self._heed_others(steering, told, sent_s, refused=refused)
                 return None
             faster = told.limit / told.window_s > steering.limit / window.window_s
@@ -287,12 +308,12 @@ class ScopePace:
         lowered = steering is not None and told.limit < steering.limit
         self._take(told.limit, told.window_s, sent, now_s, even=False, told=True)
         self._source = "words" if refused else "headers"
-        if refused and self._steering is not None:
-            self._steering.doubt_statement(lowered=lowered)
+        if refused and isinstance(self._steering, ToldLimit):
+            self._steering.doubt(lowered=lowered)
         return Learned(self.scope, told.limit, told.window_s, "told")
 
     def _heed_others(
-        self, steering: Steering, told: LimitTold, sent_s: float, *, refused: bool
+        self, steering: ToldLimit, told: LimitTold, sent_s: float, *, refused: bool
     ) -> None:
         """Make use of how many calls the service says are left in the window."""
         if told.remaining is None or refused:
@@ -338,5 +359,8 @@ class ScopePace:
         since = bisect.bisect_right(sent, now_s - window_s)
         window = Window(limit, window_s, sent[since:], even=even, latency=self._latency)
         self._window = window
-        self._steering = Steering(window, limit, share=self.share, told=told, now_s=now_s)
-        self._confirmed, self._doubts = False, 0
+        self._steering = (
+            ToldLimit(window, limit, share=self.share)
+            if told
+            else EstimatedLimit(window, limit, share=self.share, now_s=now_s)
+        )

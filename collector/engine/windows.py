@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 SLACK_S = 0.02
 """How much of a pause in sending is made up for where calls go evenly."""
 LEAST_GRACE_S = 0.001
-LARGEST_GRACE = 0.5
+LARGEST_GRACE = 1.0
 """At most this part of a window is waited on top of it."""
 NOTICEABLE_GRACE = 0.05
 """A grace of less than this part of a window costs less than refusals do."""
-TOLERATED = 0.015
+TOLERATED = 0.018
 """The part of calls that may be refused where they cannot be kept apart on their way."""
 _KEPT_BESIDE = 64
+_GAIN = 0.1
 
 
 class Ceiling:
@@ -118,6 +119,11 @@ class Window:
         return self._latency.uneven_s > least_s
 
     @property
+    def is_stretched(self) -> bool:
+        """Whether the grace is as large as it gets."""
+        return self._factor * self._latency.uneven_s >= LARGEST_GRACE * self.window_s
+
+    @property
     def grace_s(self) -> float:
         """What is added to the window."""
         grace_s = self._factor * self._latency.uneven_s + LEAST_GRACE_S
@@ -154,9 +160,19 @@ class Window:
         except ValueError:
             return
 
+    def passed_at(self, at_s: float) -> float:
+        """Return how many calls a window were let through lately, of those that left by `at_s`.
+
+        Over some round trips: calls that cross on so long a way blur what happened in one window.
+        """
+        span_s = max(self.window_s, 3 * self._latency.mean_s)
+        return self._count_since(at_s - span_s, at_s) * self.window_s / span_s
+
     def count_at(self, at_s: float) -> int:
         """Return how many calls had left in the window that ended at `at_s`."""
-        since_s = at_s - self.window_s
+        return self._count_since(at_s - self.window_s, at_s)
+
+    def _count_since(self, since_s: float, at_s: float) -> int:
         count = 0
         for sent_s in reversed(self._log):
             if sent_s <= since_s:
@@ -167,10 +183,10 @@ class Window:
     def passed(self) -> None:
         """Take note of a call that was let through: a little less grace may do."""
         if self.crowded:
-            self._factor = max(0.02, self._factor * (1.0 - 0.25 * TOLERATED))
+            self._factor = max(0.02, self._factor * (1.0 - _GAIN * TOLERATED))
         elif self._factor > 1.0:
             self._factor *= 0.9999
 
     def crossed(self) -> None:
         """Take note of a call that was refused since calls crossed on their way: more grace."""
-        self._factor = min(64.0, self._factor * (1.25 if self.crowded else 1.5))
+        self._factor = min(64.0, self._factor * (1 + _GAIN if self.crowded else 1.5))

@@ -46,6 +46,8 @@ class Proxies:
 
     def towards(self, url: URL) -> URL | None:
         """Return the proxy for a URL; None for a direct connection."""
+        if not self._by_scheme:
+            return None
         key = (url.scheme, url.host or "")
         if key not in self._by_host:
             proxy = self._by_scheme.get(url.scheme)
