@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from against.processes import Emulator, call_barely, collect
+from benchmarks.against.processes import Emulator, call_barely, collect
 
 LIMIT = 2.5
 LOOPS = ("uvloop", "asyncio")

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from against.processes import AT_ONCE, Emulator, call_barely, collect
+from benchmarks.against.processes import AT_ONCE, Emulator, call_barely, collect
 
 PEAK_MIB = 400
 CPU_RATIO = 2.0

@@ -164,14 +164,18 @@ class Orchestrator:
         target = self._targets[action.server]
         match action:
             case StartExport():
-                return await self._fleet.start_export(target)
+                return await self._fleet.start_export(target, asks_limits=action.asks_limits)
             case AskStatus(export_id=export_id):
-                return await self._fleet.ask_status(target, export_id)
+                return await self._fleet.ask_status(
+                    target, export_id, asks_limits=action.asks_limits
+                )
             case FetchArchive():
                 return await self._fetch(action, target)
 
     async def _fetch(self, action: FetchArchive, target: Target) -> Stored | Problem:
-        async with self._fleet.open_archive(target, action.export_id) as opened:
+        async with self._fleet.open_archive(
+            target, action.export_id, asks_limits=action.asks_limits
+        ) as opened:
             if isinstance(opened, Problem):
                 return opened
             self._scheduler.opened(action, opened.heard, clock.now_s())

@@ -52,17 +52,20 @@ class Fleet(Protocol):
     """One API, spoken to for any number of servers at once.
 
     No method retries, sleeps, prints, or raises for what the wire did: each answers, if need be
-    with a `Problem`. When a call may go is decided elsewhere.
+    with a `Problem`. When a call may go is decided elsewhere, and so is which calls ask the
+    service, with `asks_limits`, to tell its limits beside its answer, where it can be asked.
     """
 
-    async def start_export(self, target: Target) -> ExportSaid | Problem:
+    async def start_export(self, target: Target, *, asks_limits: bool) -> ExportSaid | Problem:
         """Start an export of the server's logs."""
 
-    async def ask_status(self, target: Target, export_id: str) -> ExportSaid | Problem:
+    async def ask_status(
+        self, target: Target, export_id: str, *, asks_limits: bool
+    ) -> ExportSaid | Problem:
         """Ask how far an export is."""
 
     def open_archive(
-        self, target: Target, export_id: str
+        self, target: Target, export_id: str, *, asks_limits: bool
     ) -> AbstractAsyncContextManager[OpenArchive | Problem]:
         """Open a completed export's archive; leaving the context closes the connection."""
 

@@ -127,18 +127,21 @@ def clouddc(
 async def started(*answers: Answer) -> tuple[Any, Server]:
     """What a start of an export comes to, and the server that was asked."""
     async with serving(*answers) as server, clouddc() as fleet:
-        return await fleet.start_export(target(server.url)), server
+        return await fleet.start_export(target(server.url), asks_limits=False), server
 
 
 async def asked(*answers: Answer, export_id: str = "e1") -> tuple[Any, Server]:
     """What a status call comes to, and the server that was asked."""
     async with serving(*answers) as server, clouddc() as fleet:
-        return await fleet.ask_status(target(server.url), export_id), server
+        return await fleet.ask_status(target(server.url), export_id, asks_limits=False), server
 
 
 async def fetched(endpoint: str) -> tuple[Any, bytes, Problem | None]:
     """What opening an archive comes to, its bytes, and the problem at their end."""
-    async with clouddc() as fleet, fleet.open_archive(target(endpoint), "e1") as opened:
+    async with (
+        clouddc() as fleet,
+        fleet.open_archive(target(endpoint), "e1", asks_limits=False) as opened,
+    ):
         if isinstance(opened, Problem):
             return opened, b"", None
         return opened, *await read_all(opened)

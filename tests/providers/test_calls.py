@@ -64,7 +64,9 @@ async def test_requests_say_who_they_come_from_and_want_bytes_as_they_are() -> N
 
 async def test_ids_stay_one_segment_of_the_path() -> None:
     async with serving(RUNNING) as server, clouddc() as fleet:
-        await fleet.ask_status(target(server.url, project="..", server="a/b?c#d e"), "%2f/é..")
+        await fleet.ask_status(
+            target(server.url, project="..", server="a/b?c#d e"), "%2f/é..", asks_limits=False
+        )
     assert server.last.path == (
         "/v1/%2E%2E/physicalservers/a%2Fb%3Fc%23d%20e/logs/exports/%252f%2F%C3%A9.."
     )
@@ -72,7 +74,7 @@ async def test_ids_stay_one_segment_of_the_path() -> None:
 
 async def test_an_endpoint_may_have_a_path_of_its_own() -> None:
     async with serving(RUNNING) as server, clouddc() as fleet:
-        await fleet.ask_status(target(f"{server.url}/clouddc%2Fapi"), "e1")
+        await fleet.ask_status(target(f"{server.url}/clouddc%2Fapi"), "e1", asks_limits=False)
     assert server.last.path.startswith("/clouddc%2Fapi/v1/p1/")
 
 
@@ -135,13 +137,17 @@ async def test_limits_are_heard_from_the_headers_of_any_answer() -> None:
     assert said.heard.limits == (LimitTold(ScopeKind.API, 10, 10.0, remaining=9),)
 
 
-async def test_the_gateway_is_asked_for_its_limits_once_for_each_call() -> None:
+@pytest.mark.parametrize(("asks_limits", "mode"), [(True, "debug"), (False, None)])
+async def test_the_gateway_is_asked_for_its_limits_as_the_engine_says(
+    asks_limits: bool, mode: str | None
+) -> None:
     async with serving(RUNNING) as server, clouddc() as fleet:
-        for _ in range(2):
-            await fleet.ask_status(target(server.url), "e1")
-            await fleet.start_export(target(server.url))
-    modes = [request.headers.get("X-Apig-Mode") for request in server.heard]
-    assert modes == ["debug", "debug", None, None]
+        here = target(server.url)
+        await fleet.start_export(here, asks_limits=asks_limits)
+        await fleet.ask_status(here, "e1", asks_limits=asks_limits)
+        async with fleet.open_archive(here, "e1", asks_limits=asks_limits):
+            pass
+    assert [request.headers.get("X-Apig-Mode") for request in server.heard] == [mode] * 3
 
 
 async def test_the_clocks_difference_is_heard() -> None:
@@ -156,10 +162,13 @@ async def test_a_401_says_whether_the_tokens_file_has_another_now(tmp_path: Path
     refusal = Answer(401, {"error_code": "APIGW.0301", "error_msg": "expired"})
     async with serving(refusal) as server, clouddc(token=source) as fleet:
         here = target(server.url)
-        first = await fleet.start_export(here)
+        first = await fleet.start_export(here, asks_limits=False)
         path.write_text("new")
-        second, third = await asyncio.gather(fleet.start_export(here), fleet.ask_status(here, "e1"))
-        async with fleet.open_archive(here, "e1") as fourth:
+        second, third = await asyncio.gather(
+            fleet.start_export(here, asks_limits=False),
+            fleet.ask_status(here, "e1", asks_limits=False),
+        )
+        async with fleet.open_archive(here, "e1", asks_limits=False) as fourth:
             pass
     problems = [first, second, third, fourth]
     assert [p.renewed for p in problems if isinstance(p, Problem)] == [False, True, True, False]
@@ -172,14 +181,14 @@ async def test_cookies_are_neither_kept_nor_sent() -> None:
     answer = Answer(200, RUNNING.body, {"Set-Cookie": "a=b; Path=/"})
     async with serving(answer) as server, clouddc() as fleet:
         here = target(server.url.replace("127.0.0.1", "localhost"))  # of addresses nobody keeps any
-        await fleet.ask_status(here, "e1")
-        await fleet.ask_status(here, "e1")
+        await fleet.ask_status(here, "e1", asks_limits=False)
+        await fleet.ask_status(here, "e1", asks_limits=False)
     assert "Cookie" not in server.last.headers
 
 
 async def test_outside_of_its_context_a_fleet_says_so() -> None:
     with pytest.raises(RuntimeError, match="async with"):
-        await clouddc().start_export(target("http://127.0.0.1:9"))
+        await clouddc().start_export(target("http://127.0.0.1:9"), asks_limits=False)
 
 
 def test_calls_share_the_scopes_that_their_limits_are_shared_by() -> None:

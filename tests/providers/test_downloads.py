@@ -285,7 +285,7 @@ async def test_a_body_that_breaks_off_before_its_first_byte_is_cut() -> None:
 
 async def test_an_error_of_the_caller_passes_through_unchanged() -> None:
     async def use(fleet: CloudDC, endpoint: str) -> None:
-        async with fleet.open_archive(target(endpoint), "e1") as opened:
+        async with fleet.open_archive(target(endpoint), "e1", asks_limits=False) as opened:
             assert isinstance(opened, OpenArchive)
             raise OSError("disk full")
 
@@ -298,7 +298,7 @@ async def test_a_download_left_half_way_frees_its_connection() -> None:
     big = Answer(200, ARCHIVE * 400)
     async with serving(big) as server, clouddc(connections=1) as fleet:
         for _ in range(2):
-            async with fleet.open_archive(target(server.url), "e1") as opened:
+            async with fleet.open_archive(target(server.url), "e1", asks_limits=False) as opened:
                 assert isinstance(opened, OpenArchive)
                 assert await anext(opened.chunks)
     assert len(server.heard) == 2

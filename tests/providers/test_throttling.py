@@ -5,9 +5,14 @@ from email.utils import formatdate
 import pytest
 from multidict import CIMultiDict
 
-from collector.engine.answers import UNHEARD, Call, LimitTold, ScopeKind
+from collector.engine.answers import UNHEARD, LimitTold, ScopeKind
 from collector.providers.clouddc.hearing import CLOCK_EVERY_S, Hearing
-from collector.providers.clouddc.throttling import limits_told, retry_after_s, throttled_by
+from collector.providers.clouddc.throttling import (
+    LARGEST_NUMBER,
+    limits_told,
+    retry_after_s,
+    throttled_by,
+)
 
 WORDS = (
     "The throttling threshold has been reached: policy user over ratelimit,limit:10,time:1 second"
@@ -38,6 +43,14 @@ def test_the_default_of_all_environments_is_a_limit_on_the_call() -> None:
         ("5 MINUTES", 300.0),
         ("1 hour", 3600.0),
         ("1 day", 86_400.0),
+        ("2 days", 172_800.0),
+        ("1s", 1.0),
+        ("10 sec", 10.0),
+        ("1 min", 60.0),
+        ("2h", 7200.0),
+        ("1d", 86_400.0),
+        (" 1  second ", 1.0),
+        ("0.5 second", 0.5),
     ],
 )
 def test_a_window_is_told_in_any_unit(time: str, window_s: float) -> None:
@@ -45,21 +58,52 @@ def test_a_window_is_told_in_any_unit(time: str, window_s: float) -> None:
     assert told == (LimitTold(ScopeKind.APP, 10, window_s),)
 
 
-def test_limit_and_time_are_understood_in_any_order() -> None:
-    told = limits_told(NONE, "time:10 second, limit: 5 (Policy IP)")
-    assert told == (LimitTold(ScopeKind.IP, 5, 10.0),)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "policy ip over ratelimit,limit:200,time:1 minute",
+        "policy ip over ratelimit,time:1 minute,limit:200",
+        "time:1 minute, limit: 200 (Policy IP)",
+        "limit = 200 , time = 1 minute : policy=ip",
+        "limit:200,time:1 minute,policy ip over ratelimit",
+        "time:1minutes;limit:200;policy:ip",
+    ],
+)
+def test_words_are_understood_in_any_order(words: str) -> None:
+    assert throttled_by(None, words) is ScopeKind.IP
+    assert limits_told(NONE, words) == (LimitTold(ScopeKind.IP, 200, 60.0),)
+
+
+@pytest.mark.parametrize(
+    ("said", "limit", "window_s"),
+    [
+        ("limit:0,time:1 second", 0, 1.0),
+        ("limit:-5,time:1 second", -5, 1.0),
+        ("limit:10,time:0 second", 10, 0.0),
+        ("limit:10,time:-1 second", 10, -1.0),
+        ("limit:10,time:1000 day", 10, 86_400_000.0),
+        ("limit:1000001,time:1 second", 1_000_001, 1.0),
+        ("limit:99999999999999999999,time:1 second", int(LARGEST_NUMBER), 1.0),
+        (f"limit:{'9' * 5000},time:1 second", int(LARGEST_NUMBER), 1.0),
+        (f"limit:10,time:{'9' * 5000} days", 10, LARGEST_NUMBER * 86_400),
+    ],
+)
+def test_a_limit_that_cannot_be_meant_is_passed_on_as_it_was_said(
+    said: str, limit: int, window_s: float
+) -> None:
+    told = (LimitTold(ScopeKind.USER, limit, window_s),)
+    assert limits_told(NONE, f"policy user over ratelimit,{said}") == told
+    assert limits_told(CIMultiDict({"X-Apig-RateLimit-user": said})) == told
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        "policy user over ratelimit,limit:0,time:1 second",
-        "policy user over ratelimit,limit:-5,time:1 second",
-        "policy user over ratelimit,limit:10,time:0 second",
-        "policy user over ratelimit,limit:10,time:1000 day",
-        "policy user over ratelimit,limit:1000001,time:1 second",
-        "policy user over ratelimit,limit:99999999999999999999,time:1 second",
         "policy user over ratelimit,limit:10,time:1 fortnight",
+        "policy user over ratelimit,limit:10,time:1 ms",
+        "policy user over ratelimit,limit:10,time:1 m",
+        "policy user over ratelimit,limit:nan,time:1 second",
+        "policy user over ratelimit,limit:1e6,time:1 second",
         "policy user over ratelimit,limit:10",
         "policy user over ratelimit,time:1 second",
         "limit:10,time:1 second",
@@ -67,7 +111,7 @@ def test_limit_and_time_are_understood_in_any_order() -> None:
         "",
     ],
 )
-def test_a_limit_that_cannot_be_meant_is_left_out(words: str) -> None:
+def test_words_without_a_limit_a_window_or_a_scope_tell_nothing(words: str) -> None:
     assert limits_told(NONE, words) == ()
 
 
@@ -106,7 +150,20 @@ def test_of_two_policies_on_one_scope_the_tighter_is_told(reverse: bool) -> None
     assert limits_told(CIMultiDict(both)) == (LimitTold(ScopeKind.API, 20, 10.0, remaining=9),)
 
 
-@pytest.mark.parametrize("value", ["", "remain:9", "limit:0,time:1 second", "10", "limit:x,time:y"])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("nonsense", ["limit:0,time:1 second", "limit:1,time:1000 days"])
+def test_of_two_policies_on_one_scope_the_one_that_can_be_meant_is_told(
+    nonsense: str, reverse: bool
+) -> None:
+    values = ["limit:20,time:10 second", nonsense]
+    if reverse:
+        values.reverse()
+    names = ["X-Apig-RateLimit-api", "X-Apig-RateLimit-api-allenv"]
+    told = limits_told(CIMultiDict(zip(names, values, strict=True)))
+    assert told == (LimitTold(ScopeKind.API, 20, 10.0),)
+
+
+@pytest.mark.parametrize("value", ["", "remain:9", "10", "limit:x,time:y"])
 def test_a_header_of_nonsense_tells_nothing(value: str) -> None:
     assert limits_told(CIMultiDict({"X-Apig-RateLimit-api": value})) == ()
 
@@ -123,12 +180,16 @@ def date(at_s: float) -> str:
         ({"retry-after": " 17 "}, 17.0),
         ({"Retry-After": "1.5"}, 1.5),
         ({"Retry-After": "0"}, 0.0),
-        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "-1"}, -1.0),
+        ({"Retry-After": "31536000"}, 31_536_000.0),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "nan"}, None),
-        ({"Retry-After": "9" * 400}, None),
+        ({"Retry-After": "inf"}, None),
+        ({"Retry-After": ""}, None),
+        ({"Retry-After": "9" * 400}, LARGEST_NUMBER),
         ({"Retry-After": date(NOW_S + 30), "Date": date(NOW_S)}, 30.0),
         ({"Retry-After": date(NOW_S - 30), "Date": date(NOW_S)}, 0.0),
+        ({"Retry-After": date(NOW_S + 31_536_000), "Date": date(NOW_S)}, 31_536_000.0),
         ({"Retry-After": date(NOW_S + 30)}, None),
         ({"Retry-After": date(NOW_S + 30), "Date": "yesterday"}, None),
         ({"Retry-After": "Mon, 99 Foo 99999 99:99:99 GMT", "Date": date(NOW_S)}, None),
@@ -150,30 +211,20 @@ class Clocks:
 
 def test_the_clock_offset_is_ours_less_the_services_half_a_second_in() -> None:
     clocks = Clocks()
-    heard = clocks.hearing().heard(Call.ASK_STATUS, 200, CIMultiDict({"Date": date(NOW_S - 20)}))
+    heard = clocks.hearing().heard(CIMultiDict({"Date": date(NOW_S - 20)}))
     assert heard.clock_offset_s == 19.5
 
 
 @pytest.mark.parametrize("headers", [{}, {"Date": ""}, {"Date": "no date"}])
 def test_without_a_date_there_is_no_clock_offset(headers: dict[str, str]) -> None:
-    assert Clocks().hearing().heard(Call.ASK_STATUS, 200, CIMultiDict(headers)) is UNHEARD
+    assert Clocks().hearing().heard(CIMultiDict(headers)) is UNHEARD
 
 
 def test_a_clock_is_looked_at_once_a_minute() -> None:
     clocks = Clocks()
     hearing = clocks.hearing()
     headers = CIMultiDict({"Date": date(NOW_S)})
-    assert hearing.heard(Call.ASK_STATUS, 200, headers).clock_offset_s is not None
-    assert hearing.heard(Call.ASK_STATUS, 200, headers) is UNHEARD
+    assert hearing.heard(headers).clock_offset_s is not None
+    assert hearing.heard(headers) is UNHEARD
     clocks.steady_s += CLOCK_EVERY_S
-    assert hearing.heard(Call.ASK_STATUS, 200, headers).clock_offset_s is not None
-
-
-def test_limits_are_asked_for_until_a_call_was_let_through() -> None:
-    hearing = Hearing()
-    assert hearing.asks_for_limits(Call.START_EXPORT)
-    hearing.heard(Call.START_EXPORT, 401, NONE)
-    assert hearing.asks_for_limits(Call.START_EXPORT)
-    hearing.heard(Call.START_EXPORT, 202, NONE)
-    assert not hearing.asks_for_limits(Call.START_EXPORT)
-    assert hearing.asks_for_limits(Call.ASK_STATUS)
+    assert hearing.heard(headers).clock_offset_s is not None

@@ -38,7 +38,7 @@ WHOLE = b'HTTP/1.1 200 OK\r\nContent-Length: 24\r\n\r\n{"status": "processing"}'
 
 async def ask(endpoint: str, ca_file: Path | None = None) -> ExportSaid | Problem:
     async with clouddc(ca_file=ca_file) as fleet:
-        return await fleet.ask_status(target(endpoint), "e1")
+        return await fleet.ask_status(target(endpoint), "e1", asks_limits=False)
 
 
 async def problem_at(endpoint: str) -> Problem:
@@ -135,11 +135,11 @@ async def test_a_kept_connection_that_closes_is_cut_and_nothing_is_sent_again(me
 
     async with speaking(speak) as url, clouddc() as fleet:
         here = target(url)
-        first = await fleet.ask_status(here, "e1")
+        first = await fleet.ask_status(here, "e1", asks_limits=False)
         if method == "GET":
-            second = await fleet.ask_status(here, "e1")
+            second = await fleet.ask_status(here, "e1", asks_limits=False)
         else:
-            second = await fleet.start_export(here)
+            second = await fleet.start_export(here, asks_limits=False)
     assert isinstance(first, ExportSaid)
     assert isinstance(second, Problem)
     assert second.kind is P.CUT
@@ -306,7 +306,7 @@ async def test_a_redirection_never_leads_from_https_to_http(
         async with (
             serving(moved, tls=tls) as api,
             clouddc(ca_file=certificate[0]) as fleet,
-            fleet.open_archive(target(api.url), "e1") as problem,
+            fleet.open_archive(target(api.url), "e1", asks_limits=False) as problem,
         ):
             assert isinstance(problem, Problem)
     assert (problem.kind, problem.http_status) == (P.UNREADABLE, 302)

@@ -82,25 +82,30 @@ class CloudDC(Fleet):
     ) -> None:
         await self._transport.close()
 
-    async def start_export(self, target: Target) -> ExportSaid | Problem:
+    async def start_export(self, target: Target, *, asks_limits: bool) -> ExportSaid | Problem:
         """Start an export of the server's logs."""
         url = self._endpoint(target).addresses.exports(target)
-        return await self._ask(Call.START_EXPORT, target, url, body=EXPORT_BODY)
+        return await self._ask(
+            Call.START_EXPORT, target, url, asks_limits=asks_limits, body=EXPORT_BODY
+        )
 
-    async def ask_status(self, target: Target, export_id: str) -> ExportSaid | Problem:
+    async def ask_status(
+        self, target: Target, export_id: str, *, asks_limits: bool
+    ) -> ExportSaid | Problem:
         """Ask how far an export is."""
         url = self._endpoint(target).addresses.export(target, export_id)
-        return await self._ask(Call.ASK_STATUS, target, url, export_id=export_id)
+        return await self._ask(
+            Call.ASK_STATUS, target, url, asks_limits=asks_limits, export_id=export_id
+        )
 
     @asynccontextmanager
     async def open_archive(
-        self, target: Target, export_id: str
+        self, target: Target, export_id: str, *, asks_limits: bool
     ) -> AsyncIterator[OpenArchive | Problem]:
         """Open a completed export's archive; leaving the context closes the connection."""
         endpoint = self._endpoint(target)
         token = self._credentials[target.credential].token
-        asking = endpoint.hearing.asks_for_limits(Call.FETCH_ARCHIVE)
-        headers = self._headers.of(token, posting=False, asking=asking)
+        headers = self._headers.of(token, posting=False, asks_limits=asks_limits)
         download = Download(self._transport, headers, endpoint.hearing, secret=token)
         async with AsyncExitStack() as stack:
             opened = await download.open(stack, endpoint.addresses.content(target, export_id))
@@ -123,6 +128,7 @@ class CloudDC(Fleet):
         target: Target,
         url: URL,
         *,
+        asks_limits: bool,
         body: bytes | None = None,
         export_id: str | None = None,
     ) -> ExportSaid | Problem:
@@ -130,7 +136,7 @@ class CloudDC(Fleet):
         hearing = self._endpoint(target).hearing
         token = self._credentials[target.credential].token
         posting = body is not None
-        headers = self._headers.of(token, posting=posting, asking=hearing.asks_for_limits(call))
+        headers = self._headers.of(token, posting=posting, asks_limits=asks_limits)
         method = "POST" if posting else "GET"
         try:
             async with self._transport.request(method, url, headers, body) as response:
@@ -139,13 +145,13 @@ class CloudDC(Fleet):
         except wire.WIRE_ERRORS as wire_error:
             return wire.problem_of(wire_error)
         if reply.status < _REFUSALS_FROM:
-            heard = hearing.heard(call, reply.status, reply.headers)
+            heard = hearing.heard(reply.headers)
             said = export_said(reply.body, heard, asked_for=export_id)
             if said is not None:
                 return said
             return problem_of(call, reply, heard=heard, secret=token)
         error = error_body(reply.body)
-        heard = hearing.heard(call, reply.status, reply.headers, error.words)
+        heard = hearing.heard(reply.headers, error.words)
         problem = problem_of(call, reply, heard=heard, secret=token, error=error)
         return await self._with_renewal(problem, target, token)
 

@@ -77,9 +77,7 @@ class Download:
         reply = Reply(response.status, response.headers, await reading(response.content))
         words = "" if succeeded else error_body(reply.body).words
         if not self._redirections:
-            self._heard = self._hearing.heard(
-                Call.FETCH_ARCHIVE, reply.status, reply.headers, words
-            )
+            self._heard = self._hearing.heard(reply.headers, words)
         if succeeded and reply.status != _PARTIAL:
             return await self._arrived(stack, response, reply)
         if reply.status in _REDIRECTIONS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from collector.engine.answers import UNHEARD, Call, Heard
+from collector.engine.answers import UNHEARD, Heard
 from collector.providers.clouddc.throttling import DATE, http_date_s, limits_told
 
 if TYPE_CHECKING:
@@ -34,26 +34,14 @@ class Hearing:
         self._wall_s = wall_s
         self._steady_s = steady_s
         self._next_look_s = float("-inf")
-        self._unasked = set(Call)
 
-    def asks_for_limits(self, call: Call) -> bool:
-        """Whether a call should ask the gateway to tell its limits.
-
-        One answer is enough: with limits it told them, and without it has none to tell.
-        """
-        return call in self._unasked
-
-    def heard(self, call: Call, status: int, headers: Mapping[str, str], words: str = "") -> Heard:
+    def heard(self, headers: Mapping[str, str], words: str = "") -> Heard:
         """Return what an answer tells.
 
         Args:
-            call: what it answers.
-            status: its HTTP status.
             headers: its headers.
             words: of a refusal, for a person.
         """
-        if status < 400:  # noqa: PLR2004  # a refusal may come from before its policies
-            self._unasked.discard(call)
         limits = limits_told(headers, words)
         offset_s = self._clock_offset_s(headers)
         if offset_s is None and not limits:

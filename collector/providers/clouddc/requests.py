@@ -33,21 +33,21 @@ class AuthorizedHeaders:
     def __init__(self) -> None:
         self._made: dict[tuple[str, bool, bool], CIMultiDict[str]] = {}
 
-    def of(self, token: str, *, posting: bool, asking: bool) -> CIMultiDict[str]:
+    def of(self, token: str, *, posting: bool, asks_limits: bool) -> CIMultiDict[str]:
         """Return the headers of a request.
 
         Args:
             token: what authorizes it.
             posting: whether it has a body, which is JSON.
-            asking: whether it asks the gateway to tell its limits.
+            asks_limits: whether it asks the gateway to tell its limits.
         """
-        key = (token, posting, asking)
+        key = (token, posting, asks_limits)
         headers = self._made.get(key)
         if headers is None:
             headers = CIMultiDict({_TOKEN: token})
             if posting:
                 headers[_CONTENT_TYPE] = "application/json"
-            if asking:
+            if asks_limits:
                 headers[_DEBUG] = "debug"
             self._made[key] = headers
         return headers

@@ -3,6 +3,9 @@
 API reference, gateway manual: a 429 says `The throttling threshold has been reached: policy user
 over ratelimit,limit:10,time:1 second`; with `X-Apig-Mode: debug` in the request an answer carries,
 for each policy, `X-Apig-RateLimit-api|user|app|ip|api-allenv: remain:9,limit:10,time:10 second`.
+
+What can be read is passed on, a limit of 0 and a Retry-After of a year too: whether it can be meant
+is for the engine to judge, which says so where it cannot.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ if TYPE_CHECKING:
 SERVICE_THROTTLES: Final = "iMetal.0005"
 """The service's own code for too many requests: it counts by project, and says no limit."""
 
-LARGEST_LIMIT: Final = 1_000_000
+LARGEST_NUMBER: Final = 1e15
+"""A number beyond it is read as this one, so that what is reckoned from it stays finite."""
+
 LONGEST_WINDOW_S: Final = 86_400.0
-LONGEST_RETRY_AFTER_DIGITS: Final = 9
 RETRY_AFTER: Final = istr("Retry-After")
 DATE: Final = istr("Date")
 
@@ -39,17 +43,22 @@ _POLICIES: Final[Mapping[str, ScopeKind]] = {
 _HEADERS: Final = tuple(
     (istr(f"X-Apig-RateLimit-{policy}"), kind) for policy, kind in _POLICIES.items()
 )
-_UNITS_S: Final[Mapping[str, float]] = {
-    "second": 1.0,
-    "minute": 60.0,
-    "hour": 3600.0,
-    "day": 86_400.0,
+_SPELLINGS_S: Final[Mapping[tuple[str, ...], float]] = {
+    ("second", "seconds", "sec", "secs", "s"): 1.0,
+    ("minute", "minutes", "min", "mins"): 60.0,
+    ("hour", "hours", "hr", "hrs", "h"): 3600.0,
+    ("day", "days", "d"): 86_400.0,
 }
-_POLICY = re.compile(r"\bpolicy\s*:?\s*(api-allenv|api|user|app|ip)\b", re.IGNORECASE)
-_LIMIT = re.compile(r"\blimit\s*[:=]\s*(\d{1,9})\b", re.IGNORECASE)
-_TIME = re.compile(r"\btime\s*[:=]\s*(\d{1,9})\s*(second|minute|hour|day)s?\b", re.IGNORECASE)
-_REMAIN = re.compile(r"\bremain\s*[:=]\s*(\d{1,9})\b", re.IGNORECASE)
-_SECONDS = re.compile(rf"\d{{1,{LONGEST_RETRY_AFTER_DIGITS}}}(\.\d{{1,9}})?", re.ASCII)
+_UNITS_S: Final[Mapping[str, float]] = {
+    unit: seconds for units, seconds in _SPELLINGS_S.items() for unit in units
+}
+_NUMBER: Final = r"([+-]?\d+(?:\.\d+)?)"
+_FLAGS: Final = re.IGNORECASE | re.ASCII
+_POLICY = re.compile(r"\bpolicy\s*[:=]?\s*(api-allenv|api|user|app|ip)\b", _FLAGS)
+_LIMIT = re.compile(rf"\blimit\s*[:=]\s*{_NUMBER}\b", _FLAGS)
+_TIME = re.compile(rf"\btime\s*[:=]\s*{_NUMBER}\s*({'|'.join(_UNITS_S)})\b", _FLAGS)
+_REMAIN = re.compile(r"\bremain\s*[:=]\s*(\d+)\b", _FLAGS)
+_SECONDS = re.compile(_NUMBER, re.ASCII)
 
 
 def throttled_by(code: str | None, words: str) -> ScopeKind | None:
@@ -65,8 +74,8 @@ def throttled_by(code: str | None, words: str) -> ScopeKind | None:
 def limits_told(headers: Mapping[str, str], words: str = "") -> tuple[LimitTold, ...]:
     """Return the limits that an answer tells, at most one for each scope.
 
-    Where two policies share a scope, the tighter one binds. What cannot be meant (a limit of 0, a
-    window of a thousand years) is left out.
+    Where two policies share a scope, the tighter one binds. One that cannot be meant (a limit of
+    0, a window of a thousand years) is told where the scope has no other.
 
     Args:
         headers: the answer's.
@@ -87,17 +96,17 @@ def limits_told(headers: Mapping[str, str], words: str = "") -> tuple[LimitTold,
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that Retry-After asks for; None without it, or where it is nonsense.
+    """Return the seconds that Retry-After asks for; None without it, or where it says no time.
 
     RFC 9110: seconds, or a date. A date is read against the answer's own, so that this machine's
-    clock does not matter, and one in the past is 0.
+    clock does not matter, and one in the past is 0. Seconds are as they were said, below 0 too.
     """
     value = headers.get(RETRY_AFTER)
     if value is None:
         return None
     value = value.strip()
     if _SECONDS.fullmatch(value):
-        return float(value)
+        return _number(value)
     until_s, now_s = http_date_s(value), http_date_s(headers.get(DATE, ""))
     if until_s is None or now_s is None:
         return None
@@ -117,17 +126,26 @@ def _limit_told(kind: ScopeKind, words: str) -> LimitTold | None:
     limit, time, remain = (pattern.search(words) for pattern in (_LIMIT, _TIME, _REMAIN))
     if limit is None or time is None:
         return None
-    calls = int(limit[1])
-    window_s = int(time[1]) * _UNITS_S[time[2].lower()]
-    if not (1 <= calls <= LARGEST_LIMIT and 0 < window_s <= LONGEST_WINDOW_S):
-        return None
-    return LimitTold(kind, calls, window_s, None if remain is None else int(remain[1]))
+    remaining = None if remain is None else int(_number(remain[1]))
+    window_s = _number(time[1]) * _UNITS_S[time[2].lower()]
+    return LimitTold(kind, int(_number(limit[1])), window_s, remaining)
+
+
+def _number(text: str) -> float:
+    """Return a finite number: what has hundreds of digits is infinite before it is bounded."""
+    return max(-LARGEST_NUMBER, min(LARGEST_NUMBER, float(text)))
 
 
 def _tightest(told: Iterable[LimitTold]) -> tuple[LimitTold, ...]:
     by_kind: dict[ScopeKind, LimitTold] = {}
     for one in told:
         other = by_kind.get(one.kind)
-        if other is None or one.limit / one.window_s < other.limit / other.window_s:
+        if other is None or _slowness(one) > _slowness(other):
             by_kind[one.kind] = one
     return tuple(by_kind.values())
+
+
+def _slowness(told: LimitTold) -> float:
+    """Return the seconds a call may take up; below 0 for what cannot be meant."""
+    can_be_meant = told.limit >= 1 and 0 < told.window_s <= LONGEST_WINDOW_S
+    return told.window_s / told.limit if can_be_meant else -1.0
