@@ -127,6 +127,8 @@ class Outcomes:
             durations = self._durations[row.project]
             if sent_s >= progress.certain_s:
                 durations.answered_certain(completed=False)
+            if not progress.elapsed_s:
+                durations.answered_first(sent_s - progress.started_s, completed=False)
             progress.heard(said.percent, durations, sent_s, now_s)
             if now_s - progress.started_s >= self._export_s:
                 return [self._stuck(row, now_s)]
@@ -259,12 +261,14 @@ class Outcomes:
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
         durations = self._durations[project]
-        durations.exports += 1
+        durations.completed()
         low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
         high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))
         durations.learn(progress.evidence, low_s, high_s)
         if sent_s >= progress.certain_s:
             durations.answered_certain(completed=True)
+        if not progress.elapsed_s:
+            durations.answered_first(sent_s - progress.started_s, completed=True)
         if progress.high_s < math.inf and progress.elapsed_s <= progress.high_s:
             durations.percentages_kept(kept=True)
         self._news.durations(project, durations)
