@@ -13,6 +13,7 @@ is meant that the two share.
 from __future__ import annotations
 
 import bisect
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,7 @@ def infer(
     calls_of: Callable[[Scope], list[float]],
     exports_of: Scope,
     most_exports: int,
+    shortest_s: float = 0.0,
 ) -> Guess | None:
     """Return the first guess that no answer contradicts; None if there is none.
 
@@ -78,11 +80,12 @@ def infer(
         calls_of: when calls of a scope left that were let through, in order.
         exports_of: whose exports are counted.
         most_exports: the most exports that ran when one more was let through.
+        shortest_s: no shorter window is thought of; those were ruled out before.
     """
     alone = any(refusal.alone for refusal in refusals)
     by_call = [scope for scope in candidates if scope.kind is ScopeKind.API]
     scopes = by_call if alone and by_call else list(candidates)
-    least_s = max(refusal.wait_s for refusal in refusals) - ROUNDED_UP_S
+    least_s = max(shortest_s, max(refusal.wait_s for refusal in refusals) - ROUNDED_UP_S)
     windows_s = [window_s for window_s in WINDOWS_S if window_s >= least_s]
     calls = {scope: calls_of(scope) for scope in scopes}
     if alone:
@@ -143,10 +146,8 @@ def _fixed(refused_s: list[float], calls: list[float], window_s: float) -> int:
             _count(calls, begin_s + (at_s - begin_s) // window_s * window_s - ROUNDING_S, at_s)
             for at_s in refused_s
         ]
-        most = max(
-            _count(calls, from_s - ROUNDING_S, from_s + window_s - ROUNDING_S)
-            for from_s in {begin_s + (at_s - begin_s) // window_s * window_s for at_s in refused_s}
-        )
+        windows = Counter((at_s - begin_s + ROUNDING_S) // window_s for at_s in calls)
+        most = max(windows.values())
         if min(counts) >= 1 and most <= _at_most(min(counts)):
             return min(counts)
     return 0

@@ -378,9 +378,10 @@ class Pacer:
         """Go by the guess that explains the latest refusals, or at least the last."""
         refusals.append(refusal)
         guess = self._guess(track, refusals, candidates)
+        shortest_s = max(pace.estimated_window_s for pace in candidates)
         while guess is None and len(refusals) > 1:
             refusals.popleft()  # what explained the oldest holds no longer
-            guess = self._guess(track, refusals, candidates)
+            guess = self._guess(track, refusals, candidates, shortest_s)
         if guess is None:  # nothing of ours was let through: somebody else uses it all
             return []
         return self._take_up(track, guess, candidates, now_s)
@@ -394,7 +395,11 @@ class Pacer:
         return [pace for pace in paces if not pace.is_told] or paces[:1]
 
     def _guess(
-        self, track: Track, refusals: Iterable[Refusal], candidates: list[ScopePace]
+        self,
+        track: Track,
+        refusals: Iterable[Refusal],
+        candidates: list[ScopePace],
+        shortest_s: float = 0.0,
     ) -> Guess | None:
         return infer(
             list(refusals),
@@ -402,6 +407,7 @@ class Pacer:
             calls_of=self._sent_of,
             exports_of=track.of(ScopeKind.PROJECT).scope,
             most_exports=track.most_running,
+            shortest_s=shortest_s,
         )
 
     def _take_up(

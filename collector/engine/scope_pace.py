@@ -129,6 +129,11 @@ class ScopePace:
         return gap_s
 
     @property
+    def estimated_window_s(self) -> float:
+        """The window that is taken to be there; 0 where none is, or where it was stated."""
+        return self._window.window_s if self.has_estimate and self._window is not None else 0.0
+
+    @property
     def is_held(self) -> bool:
         """Whether there is an estimate that has held for a while."""
         return isinstance(self._steering, EstimatedLimit) and self._steering.held

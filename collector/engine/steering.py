@@ -46,6 +46,7 @@ QUIET_CALLS = 120
 """Where calls cross all the time, more is tried after so many without a refusal."""
 CALLS_TO_LOOK_AT = 10
 LONGEST_TO_SHORTEN_S = 10.0
+LONGEST_S = 3600.0
 SLIGHTLY = 0.8
 FAILURES_BELIEVED = 8
 FAILURES_BELIEVED_SLIGHT = 3
@@ -288,6 +289,17 @@ class EstimatedLimit(Steering):
             self.held, self._doubts = True, 0
         return super().passed(sent_s, now_s, latency_s)
 
+    def refused(self, sent_s: float, now_s: float, *, again: bool) -> bool:
+        """Take note of a refusal; return whether what is believed explains it.
+
+        Where one call a window is too much, the window is longer than it was taken to be.
+        """
+        if again and self.level <= 1.0 and self._trying_s is None and self._climbing_s is None:
+            self.window.window_s = min(LONGEST_S, 2 * self.window.window_s)
+            self._use(1.0)
+            return True
+        return super().refused(sent_s, now_s, again=again)
+
     def climb_at_once(self, now_s: float) -> None:
         """More was let through than was believed: find out how much."""
         self._climb_s = now_s
@@ -367,6 +379,8 @@ class EstimatedLimit(Steering):
             passed = self.window.passed_at(sent_s)
             self._believe(max(0.6 * self.limit, min(lower, passed)))
         elif often and not self.window.crowded:
+            if self.limit <= 1.0:
+                self.window.window_s = min(LONGEST_S, 1.25 * self.window.window_s)
             self._believe(lower)
         else:
             self.window.crossed()
