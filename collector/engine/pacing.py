@@ -423,7 +423,8 @@ class Pacer:
                 one.exports = ExportsLimit(guess.limit, now_s)
             return [Learned(guess.scope, guess.limit, 0.0, "estimated")]
         for one in self._tracks[track.of(ScopeKind.PROJECT).scope]:
-            one.exports = None
+            if one.exports is not None and not one.exports.is_proven:
+                one.exports = None
         pace = self._paces[guess.scope]
         pace.estimate(guess.limit, guess.window_s, self._sent_of(guess.scope), now_s)
         return [Learned(guess.scope, guess.limit, guess.window_s, "estimated")]
