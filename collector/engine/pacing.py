@@ -150,8 +150,7 @@ class Pacer:
         at_s = -math.inf
         for pace in track.binding:
             pace_s = pace.next_at()
-            if pace_s > at_s:
-                at_s = pace_s
+            at_s = max(at_s, pace_s)
         if track.exports is not None:
             at_s = max(at_s, track.exports.allows_at(track.running))
         return at_s

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Scope  # noqa: TC001  # named in the dataclasses below
+from collector.engine.estimated_limit import EstimatedLimit
 from collector.engine.start import Start
-from collector.engine.steering import EstimatedLimit, ToldLimit
+from collector.engine.told_limit import ToldLimit
 from collector.engine.windows import Ceiling, Window
 
 if TYPE_CHECKING:

@@ -71,8 +71,8 @@ class Window:
     """
 
     __slots__ = (
-        "_allowed", "_count", "_factor", "_latency", "_log", "_paced_s", "_tolerated", "_was_crowded",
-        "even", "window_s",
+        "_allowed", "_count", "_factor", "_latency", "_log", "_paced_s", "_tolerated",
+        "_was_crowded", "even", "window_s",
     )  # fmt: skip
 
     def __init__(
