@@ -92,6 +92,11 @@ class Durations:
         self._squares = self._weight * (self.spread**2 + mean**2)
 
     @property
+    def known_from(self) -> int:
+        """How many exports this is known from, in this run and before it."""
+        return int(self._counted)
+
+    @property
     def is_known(self) -> bool:
         """Whether the distribution is known well enough to go by it."""
         return self._weight >= ENOUGH

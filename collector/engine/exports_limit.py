@@ -47,7 +47,7 @@ class ExportsLimit:
             self._test_s = math.inf
 
     def started(self, running: int) -> bool:
-        """Take note of a start that was let through while `running` ran; return whether it raised.
+        """Take note of a start that was let through while `running` ran; return whether that is news.
 
         One that was let through above the limit says that the limit is higher.
         """
@@ -58,6 +58,7 @@ class ExportsLimit:
             return True
         if not self.is_proven:
             self.is_proven, self._test_s = True, math.inf
+            return True
         self._started += 1
         if self._started >= self._apart and not self._step:
             self._step = 1

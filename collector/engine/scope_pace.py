@@ -53,9 +53,13 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Disbelieved:
-    """Something the service said of a scope that cannot be meant so."""
+    """Something the service said of a scope that cannot be meant so.
+
+    `about`: "limit", "wait" or "headers": of each it is reported once.
+    """
 
     scope: Scope
+    about: str
     message: str
 
 
@@ -196,8 +200,10 @@ class ScopePace:
         if steering is None:
             return None
         if not steering.passed(sent_s, now_s, self._latency.mean_s):
-            return None
-        if isinstance(steering, ToldLimit):
+            if self._source != "remembered" or not self.is_held:
+                return None
+            # What an earlier run has learned holds: it counts as learned in this one.
+        elif isinstance(steering, ToldLimit):
             window = steering.window
             window.even = True
             steering = self._steering = EstimatedLimit(
@@ -263,7 +269,7 @@ class ScopePace:
         instead_s = INSTEAD_OF_RETRY_AFTER_S if retry_after_s > LONGEST_RETRY_AFTER_S else 0.0
         self._blocked_until_s = max(self._blocked_until_s, now_s + instead_s)
         message = f"Retry-After of {retry_after_s:g} s is taken as {instead_s:g} s"
-        return [Disbelieved(self.scope, message)]
+        return [Disbelieved(self.scope, "wait", message)]
 
     # What is known
 
@@ -301,9 +307,8 @@ class ScopePace:
         """
         believable = told.limit >= 1 and 0 < told.window_s <= LONGEST_WINDOW_S
         if not believable or told.limit > FASTEST * max(1.0, told.window_s):
-            return Disbelieved(
-                self.scope, f"a limit of {told.limit} calls in {told.window_s:g} s is not believed"
-            )
+            message = f"a limit of {told.limit} calls in {told.window_s:g} s is not believed"
+            return Disbelieved(self.scope, "limit", message)
         window, steering = self._window, self._steering
         if window is not None and steering is not None:
             same = (steering.limit, window.window_s) == (told.limit, told.window_s)
@@ -317,6 +322,7 @@ class ScopePace:
             if not refused and faster and now_s < self._ignored_until_s:
                 return Disbelieved(
                     self.scope,
+                    "headers",
                     f"headers that state {told.limit} calls in {told.window_s:g} s contradict "
                     "the refusals, and are not believed",
                 )
