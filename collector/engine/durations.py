@@ -147,6 +147,13 @@ class Durations:
             return elapsed_s * 1.5
         return max(elapsed_s, math.exp(average + spread * _STANDARD.inv_cdf(max(1e-9, part))))
 
+    def part_within(self, elapsed_s: float) -> float:
+        """Return which part of exports takes no longer than `elapsed_s`."""
+        if elapsed_s <= 0:
+            return 0.0
+        over = (math.log(elapsed_s) - self._model_logarithm) / self.spread
+        return 0.5 * math.erfc(-over / _ROOT_2)
+
     # The first look
 
     @property

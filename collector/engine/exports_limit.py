@@ -47,7 +47,7 @@ class ExportsLimit:
             self._test_s = math.inf
 
     def started(self, running: int) -> bool:
-        """Take note of a start that was let through while `running` ran; return whether that is news.
+        """Take note of a start that was let through while `running` ran; tell if that is news.
 
         One that was let through above the limit says that the limit is higher.
         """

@@ -24,6 +24,8 @@ FIRST_ASK_S = 1.0
 POLLS_ON_AVERAGE = 11.3
 """So many calls an export are thought right where it says nothing of its progress; with the looks
 that find out how long exports take it comes to twelve."""
+LIKELY = 0.5
+"""Before a deadline that not all can keep, an answer need not be more likely than this."""
 FINE = 10
 """Percentages in steps of at most so much tell the end by a single look."""
 
@@ -33,6 +35,8 @@ class Pressure(Enum):
 
     USUAL = math.inf
     """As wide as `POLLS_ON_AVERAGE` makes it."""
+    DEADLINE = 1e6
+    """Not all can be home in time: as usual, and a status is due as soon as it is likely."""
     PLACES = 0.04
     """Exports wait for places: a status is worth an export."""
     LAST = 0.015
@@ -103,8 +107,11 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         early_s = min(certain_s, _by_duration(export, durations, pressure))
     else:
         early_s = _by_duration(export, durations, pressure)
-        certain_s = max(early_s, durations.certain_s(elapsed_s))
-        export.certain_s = export.started_s + certain_s
+        if pressure is Pressure.DEADLINE:
+            certain_s = max(early_s, durations.quantile_s(LIKELY, elapsed_s))
+        else:
+            certain_s = max(early_s, durations.certain_s(elapsed_s))
+            export.certain_s = export.started_s + certain_s
     started_s = export.started_s
     return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
 
