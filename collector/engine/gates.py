@@ -135,6 +135,11 @@ class Exports:
     running: int = 0
     ceiling: float = math.inf
 
+    @property
+    def full(self) -> bool:
+        """Whether no more may run."""
+        return self.running >= self.ceiling
+
 
 class InFlight:
     """Calls under way, and whether one more may be."""
@@ -147,14 +152,12 @@ class InFlight:
         self._storing = 0
         self._small = 0
 
-    def allows_at(self, call: Call, secret: Secret, circuit: Circuit, exports: Exports) -> float:
+    def allows_at(self, call: Call, secret: Secret, circuit: Circuit) -> float:
         """Return when one more such call may be under way; infinite: when an answer has come."""
         if call is Call.FETCH_ARCHIVE:
             if self._downloads >= self._ceilings.downloads or self._storing >= STORING:
                 return math.inf
         elif self._small >= CALLS_IN_FLIGHT:
-            return math.inf
-        if call is Call.START_EXPORT and exports.running >= exports.ceiling:
             return math.inf
         if not secret.accepted and secret.under_way:
             return math.inf

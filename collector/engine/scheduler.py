@@ -26,6 +26,7 @@ from collector.engine.polling import Pressure
 from collector.engine.state import Phase
 from collector.engine.task import wanted
 from collector.engine.turns import Turns
+from collector.engine.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collector.engine.gates import Ceilings
     from collector.engine.pacing import Disbelieved, Learned
     from collector.engine.state import ProjectRow, RunState, ServerRow
+    from collector.engine.waiting import Group
     from collector.engine.wall import Wall
 
 LAST_SERVERS = 20
@@ -95,6 +97,7 @@ class Scheduler:
         for row in state.projects:
             self._add_lanes(row, scopes)
         self._all_lanes = list(self._lanes.values())
+        self._waiting = Waiting(self._all_lanes)
         self._pacer.start_slowly([lane.track for lane in self._all_lanes])
         self._turns = Turns([row.share for row in state.projects])
         self._deadline = Deadline(ceilings.deadline_s, self._all_lanes, self._pacer)
@@ -106,8 +109,9 @@ class Scheduler:
         for call in Call:
             track = self._pacer.track(call, scopes(row.project, call), share=row.share)
             self._lanes[row.project, call] = Lane(
-                row.project, track, secret=secret, circuit=circuit, exports=exports
-            )
+                len(self._lanes), row.project, track,
+                secret=secret, circuit=circuit, exports=exports,
+            )  # fmt: skip
         if row.requests_per_second is not None:
             self._pacer.limit(track, row.requests_per_second)
 
@@ -202,7 +206,7 @@ class Scheduler:
             self._giving_up.append(row.server)
             return
         early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
-        lane.put(row.server, 0 if row.first else 1, early_s, certain_s, now_s)
+        self._waiting.put(lane, row.server, 0 if row.first else 1, early_s, certain_s, now_s)
 
     def _pressure(self, lane: Lane) -> Pressure:
         if self._is_last:
@@ -221,7 +225,7 @@ class Scheduler:
         self._is_last = True
         for lane in self._all_lanes:
             if lane.call is Call.ASK_STATUS:
-                for server in lane.empty():
+                for server in self._waiting.empty(lane):
                     self._place(state.servers[server], now_s)
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
@@ -233,49 +237,89 @@ class Scheduler:
 
     def _take_turns(self, now_s: float, actions: list[Action]) -> float:
         """Take what may leave now, in turn; return when there will be more."""
-        wake_s = self._ceilings.deadline_s
-        waiting = []
-        for lane in self._all_lanes:
-            if len(lane):
-                lane.wake(now_s)
-                waiting.append(lane)
-        self._hurry_a_test(waiting, now_s)
-        due = [lane for lane in waiting if lane.rank is not None]
-        tight = self._deadline.is_tight(now_s)
-        while due:
-            due = [lane for lane in due if lane.rank is not None and self._may_leave(lane, now_s)]
-            if due:
-                tests = any(lane.track.tests_others for lane in due)
-                lane = self._turns.next(due, due_first=tight or tests)
-                if not self._is_put_off(lane, now_s):
-                    actions.append(self._take(lane, now_s))
-        for lane in waiting:
-            if lane.rank is None and lane.is_ready:
-                self._take_eager(lane, now_s, actions)
-        for lane in waiting:
-            wake_s = min(wake_s, lane.wakes_s)
-            if lane.rank is not None:
-                wake_s = min(wake_s, self._allows_at(lane, now_s))
-            elif lane.is_ready:
-                wake_s = min(wake_s, max(lane.eager_s, self._allows_at(lane, now_s)))
-        return wake_s
+        self._waiting.wake(now_s)
+        if self._pacer.has_doubts:
+            self._hurry_a_test(now_s)
+        held: dict[Lane, float] = {}
+        self._take_due(now_s, actions, held)
+        self._take_ready(now_s, actions, held)
+        return min(self._ceilings.deadline_s, self._waiting.wakes_s, self._opens_s(now_s, held))
 
-    def _hurry_a_test(self, waiting: Sequence[Lane], now_s: float) -> None:
+    def _hurry_a_test(self, now_s: float) -> None:
         """Let a status find out whether a limit that refused an export is one that both share."""
-        for lane in waiting:
+        for lane in self._all_lanes:
             if lane.call is Call.START_EXPORT and lane.rank is not None and lane.track.tests_others:
                 asks = self._lanes[lane.project, Call.ASK_STATUS]
                 if len(asks) and asks.rank is None and self._may_leave(asks, now_s):
-                    asks.hurry()
+                    self._waiting.hurry(asks)
 
-    def _take_eager(self, lane: Lane, now_s: float, actions: list[Action]) -> None:
+    def _take_due(self, now_s: float, actions: list[Action], held: dict[Lane, float]) -> None:
+        """Take what is due; `held`: the lanes that only their projects hold up, and until when."""
+        tight = self._deadline.is_tight(now_s)
+        groups = [group for group in self._waiting.groups if group.due]
+        while groups:
+            groups = [one for one in groups if one.due and self._group_at(one, now_s) <= now_s]
+            lanes = [lane for one in groups for lane in one.due if lane not in held]
+            if not lanes:
+                return
+            tests = self._pacer.has_doubts and self._is_test_among(lanes, now_s)
+            lanes = self._without_held(self._turns.first(lanes), now_s, held)
+            if lanes:
+                lane = self._turns.next(lanes, due_first=tight or tests)
+                if not self._is_put_off(lane, now_s):
+                    actions.append(self._take(lane, now_s))
+
+    def _is_test_among(self, lanes: Sequence[Lane], now_s: float) -> bool:
+        return any(lane.track.tests_others and self._own_at(lane) <= now_s for lane in lanes)
+
+    def _without_held(
+        self, lanes: Sequence[Lane], now_s: float, held: dict[Lane, float]
+    ) -> Sequence[Lane]:
+        """Return the lanes that their project does not hold up; none where some have to be left out.
+
+        Then somebody else's turn may have come.
+        """
+        before = len(held)
+        for lane in lanes:
+            at_s = self._own_at(lane)
+            if at_s > now_s:
+                held[lane] = at_s
+        return lanes if len(held) == before else ()
+
+    def _take_ready(self, now_s: float, actions: list[Action], held: dict[Lane, float]) -> None:
         """Use calls that nobody else wants, evenly."""
-        while lane.is_ready and lane.eager_s <= now_s and self._may_leave(lane, now_s):
-            gap_s = self._pacer.gap_s(lane.track)
-            if self._is_put_off(lane, now_s):
+        groups = [group for group in self._waiting.groups if group.ready]
+        groups = [group for group in groups if self._group_at(group, now_s) <= now_s]
+        lanes = [lane for group in groups for lane in group.ready if lane.eager_s <= now_s]
+        for lane in sorted(lanes, key=_number) if len(lanes) > 1 else lanes:
+            while lane.is_ready and lane.eager_s <= now_s and self._may_leave(lane, now_s):
+                gap_s = self._pacer.gap_s(lane.track)
+                if self._is_put_off(lane, now_s):
+                    continue
+                lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
+                actions.append(self._take(lane, now_s))
+            if (own_s := self._own_at(lane)) > now_s:
+                held[lane] = own_s
+
+    def _opens_s(self, now_s: float, held: dict[Lane, float]) -> float:
+        """Return when the next of the lanes may send that hold something that is due or ready."""
+        opens_s = math.inf
+        for group in self._waiting.groups:
+            if not group.due and not group.ready:
                 continue
-            lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
-            actions.append(self._take(lane, now_s))
+            group_s = self._group_at(group, now_s)
+            if group_s >= opens_s:
+                continue
+            if held:
+                due_s = min([held.get(lane, -math.inf) for lane in group.due], default=math.inf)
+            else:
+                due_s = -math.inf if group.due else math.inf
+            opens_s = min(opens_s, max(group_s, due_s))
+            for lane in group.ready:
+                ready_s = max(lane.eager_s, group_s, held.get(lane, -math.inf))
+                if ready_s < opens_s:
+                    opens_s = ready_s
+        return opens_s
 
     def _is_put_off(self, lane: Lane, now_s: float) -> bool:
         """Put a status off if it is worth less than it was when it was planned."""
@@ -285,18 +329,27 @@ class Scheduler:
         early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
         if early_s <= now_s:
             return False
-        lane.put(lane.take(), 0 if row.first else 1, early_s, certain_s, now_s)
+        server = self._waiting.take(lane)
+        self._waiting.put(lane, server, 0 if row.first else 1, early_s, certain_s, now_s)
         return True
 
     def _may_leave(self, lane: Lane, now_s: float) -> bool:
-        return self._allows_at(lane, now_s) <= now_s
+        group = self._waiting.group(lane)
+        return self._group_at(group, now_s) <= now_s and self._own_at(lane) <= now_s
 
-    def _allows_at(self, lane: Lane, now_s: float) -> float:
-        gate_s = self._in_flight.allows_at(lane.call, lane.secret, lane.circuit, lane.exports)
-        return gate_s if gate_s > now_s else max(gate_s, self._pacer.next_at(lane.track))
+    def _group_at(self, group: Group, now_s: float) -> float:
+        """Return when what all lanes of a group share lets a call leave."""
+        gate_s = self._in_flight.allows_at(group.call, group.secret, group.circuit)
+        return gate_s if gate_s > now_s else max(gate_s, self._pacer.common_at(group.common))
+
+    def _own_at(self, lane: Lane) -> float:
+        """Return when what belongs to a lane's project lets a call leave."""
+        if lane.call is Call.START_EXPORT and lane.exports.full:
+            return math.inf
+        return self._pacer.own_at(lane.track)
 
     def _take(self, lane: Lane, now_s: float) -> Request:
-        server = lane.take()
+        server = self._waiting.take(lane)
         row = self.state.servers[server]
         action = self._action(lane, row, now_s)
         self._pacer.sent(lane.track, now_s)
@@ -411,4 +464,8 @@ class Scheduler:
             return
         for lane in self._all_lanes:
             if lane.secret is secret:
-                self._giving_up += lane.empty()
+                self._giving_up += self._waiting.empty(lane)
+
+
+def _number(lane: Lane) -> int:
+    return lane.number
