@@ -85,6 +85,15 @@ class Lane:
             heapq.heappush(self._due, (rank, server))
         self._look()
 
+    def put_off(self, early_s: float, certain_s: float) -> None:
+        """Let the next one wait until `early_s`, which is to come."""
+        if self._due:
+            rank, server = heapq.heappop(self._due)
+        else:
+            _, rank, server = heapq.heappop(self._ready)
+        heapq.heappush(self._later, (early_s, certain_s, rank, server))
+        self._look()
+
     def hurry(self) -> None:
         """Make the next one due that waits, whatever time it waits for."""
         if self._ready:

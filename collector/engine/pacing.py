@@ -118,6 +118,8 @@ class Pacer:
         self._suspects: dict[Scope, Suspect] = {}
         self._confirmations: dict[Scope, int] = {}
         self._doubts: list[ScopePace] = []
+        self._next_s: dict[ScopePace, float] = {}
+        """What paces said last, until something is sent or answered."""
 
     # What is known before anything is sent
 
@@ -179,9 +181,11 @@ class Pacer:
 
     def common_at(self, common: Common) -> float:
         """Return when the scopes that projects share let a call leave."""
-        at_s = -math.inf
+        at_s, known = -math.inf, self._next_s
         for pace in common.binding:
-            pace_s = pace.next_at()
+            pace_s = known.get(pace)
+            if pace_s is None:
+                pace_s = known[pace] = pace.next_at()
             if pace_s > at_s:
                 at_s = pace_s
         return at_s
@@ -190,7 +194,8 @@ class Pacer:
         """Return when the limits of its project let a call leave."""
         at_s = -math.inf
         for pace in track.own:
-            at_s = max(at_s, pace.next_at())
+            if (pace_s := pace.next_at()) > at_s:
+                at_s = pace_s
         if track.exports is not None:
             at_s = max(at_s, track.exports.allows_at(track.running))
         return at_s
@@ -207,6 +212,7 @@ class Pacer:
         track.sent.append(now_s)
         for pace in track.binding:
             pace.sent(now_s)
+            self._next_s.pop(pace, None)
         if track.exports is not None:
             track.exports.sent(track.running)
 
@@ -227,6 +233,7 @@ class Pacer:
 
     def lost(self, track: Track, sent_s: float) -> None:
         """Take note of a call that was not answered: it may have been counted."""
+        self._next_s.clear()
         for pace in track.binding:
             pace.answered(sent_s)
 
@@ -248,6 +255,7 @@ class Pacer:
 
         `running`: exports of the project that ran when the call left, where it started one more.
         """
+        self._next_s.clear()
         track.latency.heard(now_s - sent_s)
         news: list[News] = []
         for pace in track.binding:
@@ -268,6 +276,7 @@ class Pacer:
         self, track: Track, problem: Problem, sent_s: float, now_s: float, *, running: int = 0
     ) -> list[News]:
         """Take note of a 429: back off, and learn from it what can be learned."""
+        self._next_s.clear()
         track.latency.heard(now_s - sent_s)
         self._forget(track, sent_s)
         for pace in track.binding:
@@ -489,6 +498,7 @@ class Pacer:
 
     def _refresh(self, paces: Iterable[ScopePace]) -> None:
         """Look anew which scopes may hold up which calls."""
+        self._next_s.clear()
         for pace in paces:
             if pace.binds != pace.bound:
                 pace.bound = pace.binds

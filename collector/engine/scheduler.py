@@ -293,13 +293,19 @@ class Scheduler:
         lanes = [lane for group in groups for lane in group.ready if lane.eager_s <= now_s]
         for lane in sorted(lanes, key=_number) if len(lanes) > 1 else lanes:
             while lane.is_ready and lane.eager_s <= now_s and self._may_leave(lane, now_s):
-                gap_s = self._pacer.gap_s(lane.track)
-                if self._is_put_off(lane, now_s):
-                    continue
-                lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
-                actions.append(self._take(lane, now_s))
+                if self._pass_over(lane, now_s):
+                    gap_s = self._pacer.gap_s(lane.track)
+                    lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
+                    actions.append(self._take(lane, now_s))
             if (own_s := self._own_at(lane)) > now_s:
                 held[lane] = own_s
+
+    def _pass_over(self, lane: Lane, now_s: float) -> bool:
+        """Put off what is not worth a call yet; return whether anything is left that is ready."""
+        while lane.is_ready:
+            if not self._is_put_off(lane, now_s):
+                return True
+        return False
 
     def _opens_s(self, now_s: float, held: dict[Lane, float]) -> float:
         """Return when the next of the lanes may send that hold something that is due or ready."""
@@ -329,8 +335,7 @@ class Scheduler:
         early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
         if early_s <= now_s:
             return False
-        server = self._waiting.take(lane)
-        self._waiting.put(lane, server, 0 if row.first else 1, early_s, certain_s, now_s)
+        self._waiting.put_off(lane, early_s, certain_s)
         return True
 
     def _may_leave(self, lane: Lane, now_s: float) -> bool:

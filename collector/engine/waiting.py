@@ -74,6 +74,11 @@ class Waiting:
         self._settle(lane)
         return server
 
+    def put_off(self, lane: Lane, early_s: float, certain_s: float) -> None:
+        """Let the server whose turn it is in a lane wait until `early_s`."""
+        lane.put_off(early_s, certain_s)
+        self._settle(lane)
+
     def hurry(self, lane: Lane) -> None:
         """Make the next one of a lane due."""
         lane.hurry()
