@@ -118,6 +118,8 @@ class Circuit:
 
     def reached(self) -> bool:
         """Take note of an answer; return whether the endpoint was down."""
+        if self.answered and self.down_s is None:
+            return False
         was_down = self.down_s is not None
         self.answered, self.down_s, self.probe_s, self.given_up = True, None, -math.inf, False
         return was_down

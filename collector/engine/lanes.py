@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collector.engine.gates import Circuit, Exports, Secret
     from collector.engine.pacing import Track
 
+NONE_DUE = 1_000
+
 
 class Lane:
     """Servers of one project that want the same call.
@@ -28,14 +30,15 @@ class Lane:
         secret, circuit, exports: what else they have in common.
         number: its place among all lanes.
         eager_s: when the next call may leave that is not due, so that these go evenly.
-        rank: that of the server that is due next; None where none is.
+        rank: that of the server that is due next; `NONE_DUE` where none is.
         wakes_s: when the next one becomes ready or due; infinite where none waits for a time.
         alarm_s: when it is going to be woken.
+        stands: in its group, among which lanes; None where nothing of it may be called for.
     """
 
     __slots__ = (
         "_due", "_later", "_ready", "alarm_s", "call", "circuit", "eager_s", "exports", "number",
-        "project", "rank", "secret", "track", "wakes_s",
+        "project", "rank", "secret", "stands", "track", "wakes_s",
     )  # fmt: skip
 
     def __init__(
@@ -56,7 +59,8 @@ class Lane:
         self.circuit = circuit
         self.exports = exports
         self.eager_s = -math.inf
-        self.rank: int | None = None
+        self.rank = NONE_DUE
+        self.stands: dict[Lane, None] | None = None
         self.wakes_s = self.alarm_s = math.inf
         self._due: list[tuple[int, int]] = []
         self._ready: list[tuple[float, int, int]] = []
@@ -135,6 +139,6 @@ class Lane:
     def _look(self) -> None:
         """Take note of what is next."""
         due, ready, later = self._due, self._ready, self._later
-        self.rank = due[0][0] if due else None
+        self.rank = due[0][0] if due else NONE_DUE
         wakes_s = later[0][0] if later else math.inf
         self.wakes_s = ready[0][0] if ready and ready[0][0] < wakes_s else wakes_s

@@ -65,15 +65,21 @@ class Outcomes:
         self._curious = [0 if one.is_known else ENOUGH for one in self._durations]
         self._memory: dict[int, _Memory] = {}
 
+    def again_at(self, server: int, now_s: float) -> float:
+        """Return from when on a call for the server may be made."""
+        memory = self._memory.get(server)
+        return now_s if memory is None else max(now_s, memory.not_before_s)
+
     def ask_at(self, row: ServerRow, pressure: Pressure, now_s: float) -> Ask:
-        """Return when the call that the server's row wants is worth making."""
+        """Return when a server's status is worth asking for."""
         memory = self._memory.get(row.server)
-        at_s = now_s if memory is None else max(now_s, memory.not_before_s)
-        if wanted(row) is not Call.ASK_STATUS:
-            return Ask(at_s, at_s)
-        progress = self._progress(row, now_s)
-        early_s, certain_s = ask_at(progress, self._durations[row.project], pressure)
-        return Ask(max(at_s, early_s), max(at_s, certain_s))
+        progress = memory.progress if memory is not None else None
+        if memory is None or progress is None:
+            progress = self._progress(row, now_s)
+            memory = self._memory[row.server]
+        ask = ask_at(progress, self._durations[row.project], pressure)
+        at_s = max(now_s, memory.not_before_s)
+        return ask if ask.early_s >= at_s else Ask(at_s, max(at_s, ask.certain_s))
 
     def forget(self, server: int) -> None:
         """Let go of what is remembered of a server that has ended."""

@@ -18,7 +18,7 @@ from collector.engine.answers import Call, Problem, ProblemKind
 from collector.engine.deadline import Deadline
 from collector.engine.gates import Circuit, Exports, InFlight, Secret
 from collector.engine.known import Known
-from collector.engine.lanes import Lane
+from collector.engine.lanes import NONE_DUE, Lane
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
@@ -124,8 +124,10 @@ class Scheduler:
         self._place_changed(now_s)
         if self._reason is not None:
             return Due([], math.inf, finished=not self.posts_under_way)
-        actions: list[Action] = [self._give_up(server, now_s) for server in self._giving_up]
-        self._giving_up.clear()
+        actions: list[Action] = []
+        if self._giving_up:
+            actions += [self._give_up(server, now_s) for server in self._giving_up]
+            self._giving_up.clear()
         wake_s = self._take_turns(now_s, actions)
         return Due(actions, wake_s, finished=not actions and self._is_finished)
 
@@ -171,7 +173,9 @@ class Scheduler:
             return
         for server in dict.fromkeys(changed) if len(changed) > 1 else changed:
             row = self.state.servers[server]
-            self._count_export(row)
+            runs = row.phase is Phase.REQUESTED or row.phase is Phase.EXPORTING
+            if runs != (server in self._exporting):
+                self._export_counted(server, row.project, runs=runs)
             if server in self._out:
                 continue  # its own intent was recorded; the answer decides
             self._recording.discard(server)
@@ -180,12 +184,8 @@ class Scheduler:
             else:
                 self._place(row, now_s)
         changed.clear()
-        self._look_for_the_last(now_s)
-
-    def _count_export(self, row: ServerRow) -> None:
-        runs = row.phase is Phase.REQUESTED or row.phase is Phase.EXPORTING
-        if runs != (row.server in self._exporting):
-            self._export_counted(row.server, row.project, runs=runs)
+        if not self._is_last and self.state.pending <= LAST_SERVERS:
+            self._look_for_the_last(now_s)
 
     def _export_counted(self, server: int, project: int, *, runs: bool) -> None:
         lane = self._lanes[project, Call.START_EXPORT]
@@ -205,7 +205,10 @@ class Scheduler:
         if lane.secret.refused is not None:
             self._giving_up.append(row.server)
             return
-        early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+        if call is Call.ASK_STATUS:
+            early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+        else:
+            early_s = certain_s = self._outcomes.again_at(row.server, now_s)
         self._waiting.put(lane, row.server, 0 if row.first else 1, early_s, certain_s, now_s)
 
     def _pressure(self, lane: Lane) -> Pressure:
@@ -217,16 +220,13 @@ class Scheduler:
 
     def _look_for_the_last(self, now_s: float) -> None:
         """Ask about the last exports more often, once they are all that is left."""
-        state = self.state
-        if self._is_last or len(state.servers) - state.collected - state.failed > LAST_SERVERS:
-            return
         if any(len(lane) for lane in self._all_lanes if lane.call is Call.START_EXPORT):
             return
         self._is_last = True
         for lane in self._all_lanes:
             if lane.call is Call.ASK_STATUS:
                 for server in self._waiting.empty(lane):
-                    self._place(state.servers[server], now_s)
+                    self._place(self.state.servers[server], now_s)
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
         row = self.state.servers[server]
@@ -248,16 +248,16 @@ class Scheduler:
     def _hurry_a_test(self, now_s: float) -> None:
         """Let a status find out whether a limit that refused an export is one that both share."""
         for lane in self._all_lanes:
-            if lane.call is Call.START_EXPORT and lane.rank is not None and lane.track.tests_others:
+            if lane.call is Call.START_EXPORT and lane.rank != NONE_DUE and lane.track.tests_others:
                 asks = self._lanes[lane.project, Call.ASK_STATUS]
-                if len(asks) and asks.rank is None and self._may_leave(asks, now_s):
+                if len(asks) and asks.rank == NONE_DUE and self._may_leave(asks, now_s):
                     self._waiting.hurry(asks)
 
     def _take_due(self, now_s: float, actions: list[Action], held: dict[Lane, float]) -> None:
         """Take what is due; `held`: the lanes that only their projects hold up, and until when."""
         tight = self._deadline.is_tight(now_s)
-        groups = [group for group in self._waiting.groups if group.due]
-        while groups:
+        groups = self._waiting.groups
+        while True:
             groups = [one for one in groups if one.due and self._group_at(one, now_s) <= now_s]
             lanes = [lane for one in groups for lane in one.due if lane not in held]
             if not lanes:
@@ -288,9 +288,13 @@ class Scheduler:
 
     def _take_ready(self, now_s: float, actions: list[Action], held: dict[Lane, float]) -> None:
         """Use calls that nobody else wants, evenly."""
-        groups = [group for group in self._waiting.groups if group.ready]
-        groups = [group for group in groups if self._group_at(group, now_s) <= now_s]
-        lanes = [lane for group in groups for lane in group.ready if lane.eager_s <= now_s]
+        lanes = [
+            lane
+            for group in self._waiting.groups
+            if group.ready and self._group_at(group, now_s) <= now_s
+            for lane in group.ready
+            if lane.eager_s <= now_s
+        ]
         for lane in sorted(lanes, key=_number) if len(lanes) > 1 else lanes:
             while lane.is_ready and lane.eager_s <= now_s and self._may_leave(lane, now_s):
                 if self._pass_over(lane, now_s):
@@ -345,7 +349,10 @@ class Scheduler:
     def _group_at(self, group: Group, now_s: float) -> float:
         """Return when what all lanes of a group share lets a call leave."""
         gate_s = self._in_flight.allows_at(group.call, group.secret, group.circuit)
-        return gate_s if gate_s > now_s else max(gate_s, self._pacer.common_at(group.common))
+        if gate_s > now_s:
+            return gate_s
+        pace_s = self._pacer.common_at(group.common)
+        return pace_s if pace_s > gate_s else gate_s
 
     def _own_at(self, lane: Lane) -> float:
         """Return when what belongs to a lane's project lets a call leave."""
@@ -368,7 +375,7 @@ class Scheduler:
         return action
 
     def _action(self, lane: Lane, row: ServerRow, now_s: float) -> Request:
-        asks = self._pacer.asks(lane.track, now_s)
+        asks = now_s >= lane.track.asks_s
         if lane.call is Call.START_EXPORT:
             intent = e.ExportRequested(at=self._wall.stamp(now_s), server=row.server)
             return StartExport(row.server, now_s, asks, lane.exports.running, intent)

@@ -39,19 +39,19 @@ class Turns:
         """Return those of `lanes`, which hold calls that are due, whose project's turn it is."""
         if len(lanes) == 1:
             return lanes
-        rank = min([lane.rank for lane in lanes if lane.rank is not None])
-        if rank or any(lane.rank for lane in lanes):
-            lanes = [lane for lane in lanes if lane.rank == rank]
+        rank = min([lane.rank for lane in lanes])
         times, steps, now = self._times, self._steps, self._now
         least, first = math.inf, -1
         for lane in lanes:
+            if lane.rank != rank:
+                continue
             project = lane.project
             time = times[project]
             if time < now - steps[project]:
                 time = now - steps[project]
             if time < least or (time == least and project < first):
                 least, first = time, project
-        return [lane for lane in lanes if lane.project == first]
+        return [lane for lane in lanes if lane.project == first and lane.rank == rank]
 
     def next(self, lanes: Sequence[Lane], *, due_first: bool) -> Lane:
         """Return the lane whose turn it is, and count that turn.

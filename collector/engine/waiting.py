@@ -10,6 +10,8 @@ import heapq
 import math
 from typing import TYPE_CHECKING
 
+from collector.engine.lanes import NONE_DUE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -109,25 +111,23 @@ class Waiting:
             heapq.heappop(alarms)
             if at_s == lane.alarm_s:  # what it was set for has left
                 lane.alarm_s = math.inf
-                self._set_alarm(lane)
+                if lane.wakes_s < math.inf:
+                    self._set_alarm(lane)
         return math.inf
 
     def _settle(self, lane: Lane) -> None:
         """See to it that a lane stands where what it holds says."""
         group = self._groups[lane]
-        if lane.rank is not None:
-            group.due[lane] = None
-            group.ready.pop(lane, None)
-        else:
-            group.due.pop(lane, None)
-            if lane.is_ready:
-                group.ready[lane] = None
-            else:
-                group.ready.pop(lane, None)
-        self._set_alarm(lane)
+        holds = group.due if lane.rank != NONE_DUE else group.ready if lane.is_ready else None
+        if holds is not lane.stands:
+            if lane.stands is not None:
+                del lane.stands[lane]
+            if holds is not None:
+                holds[lane] = None
+            lane.stands = holds
+        if lane.wakes_s < lane.alarm_s:
+            self._set_alarm(lane)
 
     def _set_alarm(self, lane: Lane) -> None:
-        wakes_s = lane.wakes_s
-        if wakes_s < lane.alarm_s:
-            lane.alarm_s = wakes_s
-            heapq.heappush(self._alarms, (wakes_s, lane.number, lane))
+        lane.alarm_s = lane.wakes_s
+        heapq.heappush(self._alarms, (lane.wakes_s, lane.number, lane))
