@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collector.engine.answers import Call
     from collector.engine.gates import Circuit, Exports, Secret
     from collector.engine.pacing import Track
+    from collector.engine.waiting import Group
 
 NONE_DUE = 1_000
 
@@ -33,11 +34,12 @@ class Lane:
         rank: that of the server that is due next; `NONE_DUE` where none is.
         wakes_s: when the next one becomes ready or due; infinite where none waits for a time.
         alarm_s: when it is going to be woken.
+        group: it and all lanes that pass the same scopes but for their projects'.
         stands: in its group, among which lanes; None where nothing of it may be called for.
     """
 
     __slots__ = (
-        "_due", "_later", "_ready", "alarm_s", "call", "circuit", "eager_s", "exports", "number",
+        "_due", "_later", "_ready", "alarm_s", "call", "circuit", "eager_s", "exports", "group", "number",
         "project", "rank", "secret", "stands", "track", "wakes_s",
     )  # fmt: skip
 
@@ -60,6 +62,7 @@ class Lane:
         self.exports = exports
         self.eager_s = -math.inf
         self.rank = NONE_DUE
+        self.group: Group
         self.stands: dict[Lane, None] | None = None
         self.wakes_s = self.alarm_s = math.inf
         self._due: list[tuple[int, int]] = []

@@ -121,7 +121,8 @@ class Scheduler:
         """Return what to do now, and when to ask again."""
         if now_s >= self._ceilings.deadline_s:
             self.stop("deadline")
-        self._place_changed(now_s)
+        if self.state.changed:
+            self._place_changed(now_s)
         if self._reason is not None:
             return Due([], math.inf, finished=not self.posts_under_way)
         actions: list[Action] = []
@@ -169,8 +170,6 @@ class Scheduler:
 
     def _place_changed(self, now_s: float) -> None:
         changed = self.state.changed
-        if not changed:
-            return
         for server in dict.fromkeys(changed) if len(changed) > 1 else changed:
             row = self.state.servers[server]
             runs = row.phase is Phase.REQUESTED or row.phase is Phase.EXPORTING
@@ -241,9 +240,12 @@ class Scheduler:
         if self._pacer.has_doubts:
             self._hurry_a_test(now_s)
         held: dict[Lane, float] = {}
-        self._take_due(now_s, actions, held)
-        self._take_ready(now_s, actions, held)
-        return min(self._ceilings.deadline_s, self._waiting.wakes_s, self._opens_s(now_s, held))
+        groups = [group for group in self._waiting.groups if group.due or group.ready]
+        if groups:
+            opened = self._take_due(self._that_open(groups, now_s), now_s, actions, held)
+            if opened:
+                self._take_ready(opened, now_s, actions, held)
+        return min(self._ceilings.deadline_s, self._waiting.wakes_s, _next_s(groups, held))
 
     def _hurry_a_test(self, now_s: float) -> None:
         """Let a status find out whether a limit that refused an export is one that both share."""
@@ -253,21 +255,38 @@ class Scheduler:
                 if len(asks) and asks.rank == NONE_DUE and self._may_leave(asks, now_s):
                     self._waiting.hurry(asks)
 
-    def _take_due(self, now_s: float, actions: list[Action], held: dict[Lane, float]) -> None:
-        """Take what is due; `held`: the lanes that only their projects hold up, and until when."""
+    def _that_open(self, groups: Sequence[Group], now_s: float) -> list[Group]:
+        """Find out when groups let a call leave; return those that do now."""
+        allows_at, common_at = self._in_flight.allows_at, self._pacer.common_at
+        opened = []
+        for group in groups:
+            opens_s = allows_at(group.call, group.secret, group.circuit)
+            if opens_s <= now_s:
+                opens_s = max(opens_s, common_at(group.common))
+                if opens_s <= now_s:
+                    opened.append(group)
+            group.opens_s = opens_s
+        return opened
+
+    def _take_due(
+        self, groups: list[Group], now_s: float, actions: list[Action], held: dict[Lane, float]
+    ) -> list[Group]:
+        """Take what is due; return the groups that still let a call leave.
+
+        Args:
+            groups: those that let a call leave.
+            held: to be filled in: the lanes that only their projects hold up, and until when.
+        """
         tight = self._deadline.is_tight(now_s)
-        groups = self._waiting.groups
-        while True:
-            groups = [one for one in groups if one.due and self._group_at(one, now_s) <= now_s]
-            lanes = [lane for one in groups for lane in one.due if lane not in held]
-            if not lanes:
-                return
+        while lanes := [lane for group in groups for lane in group.due if lane not in held]:
             tests = self._pacer.has_doubts and self._is_test_among(lanes, now_s)
             lanes = self._without_held(self._turns.first(lanes), now_s, held)
             if lanes:
                 lane = self._turns.next(lanes, due_first=tight or tests)
-                if not self._is_put_off(lane, now_s):
+                if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
                     actions.append(self._take(lane, now_s))
+                    groups = self._that_open(groups, now_s)
+        return groups
 
     def _is_test_among(self, lanes: Sequence[Lane], now_s: float) -> bool:
         return any(lane.track.tests_others and self._own_at(lane) <= now_s for lane in lanes)
@@ -279,61 +298,46 @@ class Scheduler:
 
         Then somebody else's turn may have come.
         """
-        before = len(held)
+        free = True
         for lane in lanes:
             at_s = self._own_at(lane)
             if at_s > now_s:
                 held[lane] = at_s
-        return lanes if len(held) == before else ()
+                free = False
+        return lanes if free else ()
 
-    def _take_ready(self, now_s: float, actions: list[Action], held: dict[Lane, float]) -> None:
+    def _take_ready(
+        self,
+        groups: Sequence[Group],
+        now_s: float,
+        actions: list[Action],
+        held: dict[Lane, float],
+    ) -> None:
         """Use calls that nobody else wants, evenly."""
-        lanes = [
-            lane
-            for group in self._waiting.groups
-            if group.ready and self._group_at(group, now_s) <= now_s
-            for lane in group.ready
-            if lane.eager_s <= now_s
-        ]
+        lanes = [lane for group in groups for lane in group.ready if lane.eager_s <= now_s]
         for lane in sorted(lanes, key=_number) if len(lanes) > 1 else lanes:
-            while lane.is_ready and lane.eager_s <= now_s and self._may_leave(lane, now_s):
-                if self._pass_over(lane, now_s):
-                    gap_s = self._pacer.gap_s(lane.track)
-                    lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
-                    actions.append(self._take(lane, now_s))
-            if (own_s := self._own_at(lane)) > now_s:
-                held[lane] = own_s
+            while lane.group.opens_s <= now_s and lane.eager_s <= now_s:
+                own_s = self._own_at(lane)
+                if own_s > now_s:
+                    held[lane] = own_s
+                    break
+                if not self._find_ready(lane, now_s):
+                    break
+                gap_s = self._pacer.gap_s(lane.track)
+                lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
+                actions.append(self._take(lane, now_s))
+                groups = self._that_open(groups, now_s)
 
-    def _pass_over(self, lane: Lane, now_s: float) -> bool:
-        """Put off what is not worth a call yet; return whether anything is left that is ready."""
+    def _find_ready(self, lane: Lane, now_s: float) -> bool:
+        """Put off what is not worth a call any more; return whether anything is."""
         while lane.is_ready:
-            if not self._is_put_off(lane, now_s):
+            if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
                 return True
         return False
 
-    def _opens_s(self, now_s: float, held: dict[Lane, float]) -> float:
-        """Return when the next of the lanes may send that hold something that is due or ready."""
-        opens_s = math.inf
-        for group in self._waiting.groups:
-            if not group.due and not group.ready:
-                continue
-            group_s = self._group_at(group, now_s)
-            if group_s >= opens_s:
-                continue
-            if held:
-                due_s = min([held.get(lane, -math.inf) for lane in group.due], default=math.inf)
-            else:
-                due_s = -math.inf if group.due else math.inf
-            opens_s = min(opens_s, max(group_s, due_s))
-            for lane in group.ready:
-                ready_s = max(lane.eager_s, group_s, held.get(lane, -math.inf))
-                if ready_s < opens_s:
-                    opens_s = ready_s
-        return opens_s
-
     def _is_put_off(self, lane: Lane, now_s: float) -> bool:
         """Put a status off if it is worth less than it was when it was planned."""
-        if lane.call is not Call.ASK_STATUS or lane.track.tests_others:
+        if self._pacer.has_doubts and lane.track.tests_others:
             return False
         row = self.state.servers[lane.next]
         early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
@@ -343,22 +347,16 @@ class Scheduler:
         return True
 
     def _may_leave(self, lane: Lane, now_s: float) -> bool:
-        group = self._waiting.group(lane)
-        return self._group_at(group, now_s) <= now_s and self._own_at(lane) <= now_s
-
-    def _group_at(self, group: Group, now_s: float) -> float:
-        """Return when what all lanes of a group share lets a call leave."""
-        gate_s = self._in_flight.allows_at(group.call, group.secret, group.circuit)
-        if gate_s > now_s:
-            return gate_s
-        pace_s = self._pacer.common_at(group.common)
-        return pace_s if pace_s > gate_s else gate_s
+        return bool(self._that_open([lane.group], now_s)) and self._own_at(lane) <= now_s
 
     def _own_at(self, lane: Lane) -> float:
         """Return when what belongs to a lane's project lets a call leave."""
         if lane.call is Call.START_EXPORT and lane.exports.full:
             return math.inf
-        return self._pacer.own_at(lane.track)
+        track = lane.track
+        if not track.own and track.exports is None:
+            return -math.inf
+        return self._pacer.own_at(track)
 
     def _take(self, lane: Lane, now_s: float) -> Request:
         server = self._waiting.take(lane)
@@ -410,7 +408,8 @@ class Scheduler:
         The server of an answer without events waits for its next turn at once; that of one with
         events, when they have been applied.
         """
-        self._place_changed(now_s)  # its own intent is seen while it still is under way
+        if self.state.changed:
+            self._place_changed(now_s)  # its own intent is seen while it still is under way
         server = action.server
         self._out.pop(server, None)
         row = self.state.servers[server]
@@ -481,3 +480,20 @@ class Scheduler:
 
 def _number(lane: Lane) -> int:
     return lane.number
+
+
+def _next_s(groups: Sequence[Group], held: dict[Lane, float]) -> float:
+    """Return when the next of the lanes may send that hold something that is due or ready."""
+    next_s = math.inf
+    for group in groups:
+        opens_s = group.opens_s
+        if opens_s >= next_s:
+            continue
+        for lane in group.due:
+            next_s = min(next_s, max(opens_s, held.get(lane, opens_s)))
+            if not held:
+                break  # the others wait for the same
+        for lane in group.ready:
+            if lane.eager_s < next_s:
+                next_s = min(next_s, max(opens_s, lane.eager_s, held.get(lane, opens_s)))
+    return next_s

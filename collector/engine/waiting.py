@@ -28,9 +28,10 @@ class Group:
         secret, circuit: what else they share.
         due: the lanes with a call that is due.
         ready: those without, that have one that is worth a call to spare.
+        opens_s: when what they share lets a call leave, as last looked at.
     """
 
-    __slots__ = ("call", "circuit", "common", "due", "ready", "secret")
+    __slots__ = ("call", "circuit", "common", "due", "opens_s", "ready", "secret")
 
     def __init__(self, common: Common, secret: Secret, circuit: Circuit) -> None:
         self.call = common.call
@@ -39,29 +40,25 @@ class Group:
         self.circuit = circuit
         self.due: dict[Lane, None] = {}
         self.ready: dict[Lane, None] = {}
+        self.opens_s = -math.inf
 
 
 class Waiting:
     """All lanes, by what they hold. Whatever is put into a lane or taken goes through here."""
 
-    __slots__ = ("_alarms", "_groups", "groups")
+    __slots__ = ("_alarms", "groups")
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         groups: dict[tuple[Common, int, int], Group] = {}
-        self._groups: dict[Lane, Group] = {}
         for lane in lanes:
             common = lane.track.common
             key = common, id(lane.secret), id(lane.circuit)
             if key not in groups:
                 groups[key] = Group(common, lane.secret, lane.circuit)
-            self._groups[lane] = groups[key]
+            lane.group = groups[key]
         self.groups = list(groups.values())
         self._alarms: list[tuple[float, int, Lane]] = []
         """When lanes are to be woken; what is no longer true of a lane is dropped when it comes."""
-
-    def group(self, lane: Lane) -> Group:
-        """Return the group of a lane."""
-        return self._groups[lane]
 
     def put(
         self, lane: Lane, server: int, rank: int, early_s: float, certain_s: float, now_s: float
@@ -117,7 +114,7 @@ class Waiting:
 
     def _settle(self, lane: Lane) -> None:
         """See to it that a lane stands where what it holds says."""
-        group = self._groups[lane]
+        group = lane.group
         holds = group.due if lane.rank != NONE_DUE else group.ready if lane.is_ready else None
         if holds is not lane.stands:
             if lane.stands is not None:
