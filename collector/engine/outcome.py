@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from collector.engine import events as e
 from collector.engine import retry
@@ -39,6 +39,14 @@ class _Memory:
     not_before_s: float = -math.inf
 
 
+class _Unheard(NamedTuple):
+    """As in `Ask` and `Progress`, in seconds since the export began."""
+
+    early_s: float
+    certain_s: float
+    thought_certain_s: float
+
+
 class Outcomes:
     """Turns answers into events, with what must be remembered of each server for it."""
 
@@ -64,6 +72,8 @@ class Outcomes:
         self._durations = [Durations(known.durations.get(row.project)) for row in state.projects]
         self._curious = [0 if one.is_known else ENOUGH for one in self._durations]
         self._memory: dict[int, _Memory] = {}
+        self._unheard: list[dict[Pressure, _Unheard]] = [{} for _ in state.projects]
+        """When to ask first, until more is known of durations."""
 
     def again_at(self, server: int, now_s: float) -> float:
         """Return from when on a call for the server may be made."""
@@ -77,9 +87,27 @@ class Outcomes:
         if memory is None or progress is None:
             progress = self._progress(row, now_s)
             memory = self._memory[row.server]
-        ask = ask_at(progress, self._durations[row.project], pressure)
-        at_s = max(now_s, memory.not_before_s)
-        return ask if ask.early_s >= at_s else Ask(at_s, max(at_s, ask.certain_s))
+        if progress.evidence.weight or progress.curious:
+            early_s, certain_s = ask_at(progress, self._durations[row.project], pressure)
+        else:
+            unheard = self._unheard[row.project].get(pressure)
+            if unheard is None:
+                unheard = self._look_at_unheard(row.project, pressure)
+            started_s = progress.started_s
+            early_s, certain_s = started_s + unheard.early_s, started_s + unheard.certain_s
+            progress.certain_s = started_s + unheard.thought_certain_s
+        at_s = now_s if now_s > memory.not_before_s else memory.not_before_s
+        return Ask(
+            early_s if early_s > at_s else at_s, certain_s if certain_s > at_s else at_s
+        )
+
+    def _look_at_unheard(self, project: int, pressure: Pressure) -> _Unheard:
+        """Return what holds for all exports of a project of which nothing was heard yet."""
+        progress = Progress(0.0)
+        early_s, certain_s = ask_at(progress, self._durations[project], pressure)
+        unheard = _Unheard(early_s, certain_s, progress.certain_s)
+        self._unheard[project][pressure] = unheard
+        return unheard
 
     def forget(self, server: int) -> None:
         """Let go of what is remembered of a server that has ended."""
@@ -122,6 +150,7 @@ class Outcomes:
         else:
             memory.polls += 1
             memory.status_tries = 0
+            self._unheard[row.project].clear()
         progress = self._progress(row, now_s)
         if said.state is ExportState.COMPLETED:
             if call is Call.ASK_STATUS:

@@ -331,7 +331,7 @@ class Scheduler:
     def _find_ready(self, lane: Lane, now_s: float) -> bool:
         """Put off what is not worth a call any more; return whether anything is."""
         while lane.is_ready:
-            if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
+            if not self._is_put_off(lane, now_s):
                 return True
         return False
 
