@@ -44,13 +44,28 @@ CONFIRMATIONS = 2
 _LOG = 16_384
 
 
+@dataclass(slots=True, eq=False)
+class Common:
+    """What all calls of one kind pass whose scopes are the same, but for their projects'.
+
+    Attributes:
+        binding: the paces among them that may hold a call up.
+    """
+
+    call: Call
+    paces: tuple[ScopePace, ...]
+    binding: tuple[ScopePace, ...] = ()
+
+
 @dataclass(slots=True)
 class Track:
     """The calls of one kind for one project: all of them pass the same scopes.
 
     Attributes:
         sent: when those that were not refused left, in order.
+        common: what other projects' calls pass as well.
         binding: the paces among its scopes' that may hold a call up.
+        own: those among them that are the project's.
         asks_s: from when on a call asks the service for its limits.
         running: exports that are thought to run in the project.
         most_running: the most that ran when one more was let through.
@@ -62,7 +77,9 @@ class Track:
     paces: tuple[ScopePace, ...]
     latency: Latency
     sent: deque[float]
+    common: Common
     binding: tuple[ScopePace, ...] = ()
+    own: tuple[ScopePace, ...] = ()
     asks_s: float = -math.inf
     running: int = 0
     most_running: int = 0
@@ -94,11 +111,15 @@ class Pacer:
         self._known = known
         self._paces: dict[Scope, ScopePace] = {}
         self._tracks: dict[Scope, list[Track]] = {}
+        self._commons: dict[tuple[Call, tuple[Scope, ...]], Common] = {}
         self._latencies: dict[Scope, Latency] = {}
         self._refusals: dict[Scope, deque[Refusal]] = {}
         self._tests: dict[Scope, tuple[Call, float]] = {}
         self._suspects: dict[Scope, Suspect] = {}
         self._confirmations: dict[Scope, int] = {}
+        self._doubts: list[ScopePace] = []
+        self._next_s: dict[ScopePace, float] = {}
+        """What paces said last, until something is sent or answered."""
 
     # What is known before anything is sent
 
@@ -115,14 +136,23 @@ class Pacer:
                 self._remember(pace)
             pace.share = min(pace.share, share)
         paces = tuple(self._paces[scope] for scope in scopes)
-        track = Track(call, scopes, paces, latency, deque(maxlen=_LOG))
+        track = Track(call, scopes, paces, latency, deque(maxlen=_LOG), self._common(call, paces))
         for scope in scopes:
             self._tracks.setdefault(scope, []).append(track)
         for known in self._known.exports if call is Call.START_EXPORT else ():
             if known.scope in scopes:
                 track.exports = ExportsLimit(known.limit, -math.inf)
-        self._refresh(paces)
+        for pace in paces:
+            pace.bound = pace.binds
+        self._bind(track)
         return track
+
+    def _common(self, call: Call, paces: tuple[ScopePace, ...]) -> Common:
+        shared = tuple(pace for pace in paces if pace.scope.kind is not ScopeKind.PROJECT)
+        key = call, tuple(pace.scope for pace in shared)
+        if key not in self._commons:
+            self._commons[key] = Common(call, shared)
+        return self._commons[key]
 
     def _remember(self, pace: ScopePace) -> None:
         for known in self._known.limits:
@@ -147,19 +177,41 @@ class Pacer:
 
     def next_at(self, track: Track) -> float:
         """Return when a call may leave; any time that is past means now, infinity on an answer."""
-        at_s = -math.inf
-        for pace in track.binding:
-            pace_s = pace.next_at()
+        return max(self.common_at(track.common), self.own_at(track))
+
+    def common_at(self, common: Common) -> float:
+        """Return when the scopes that projects share let a call leave."""
+        at_s, known = -math.inf, self._next_s
+        for pace in common.binding:
+            pace_s = known.get(pace)
+            if pace_s is None:
+                pace_s = known[pace] = pace.next_at()
             at_s = max(at_s, pace_s)
+        return at_s
+
+    def own_at(self, track: Track) -> float:
+        """Return when the limits of its project let a call leave."""
+        at_s = -math.inf
+        for pace in track.own:
+            if (pace_s := pace.next_at()) > at_s:
+                at_s = pace_s
         if track.exports is not None:
             at_s = max(at_s, track.exports.allows_at(track.running))
         return at_s
+
+    @property
+    def has_doubts(self) -> bool:
+        """Whether there is a refusal that the next call is to explain."""
+        if self._doubts:
+            self._doubts = [pace for pace in self._doubts if pace.in_doubt]
+        return bool(self._doubts)
 
     def sent(self, track: Track, now_s: float) -> None:
         """Count a call that leaves now."""
         track.sent.append(now_s)
         for pace in track.binding:
             pace.sent(now_s)
+            self._next_s.pop(pace, None)
         if track.exports is not None:
             track.exports.sent(track.running)
 
@@ -180,6 +232,7 @@ class Pacer:
 
     def lost(self, track: Track, sent_s: float) -> None:
         """Take note of a call that was not answered: it may have been counted."""
+        self._next_s.clear()
         for pace in track.binding:
             pace.answered(sent_s)
 
@@ -201,6 +254,7 @@ class Pacer:
 
         `running`: exports of the project that ran when the call left, where it started one more.
         """
+        self._next_s.clear()
         track.latency.heard(now_s - sent_s)
         news: list[News] = []
         for pace in track.binding:
@@ -210,6 +264,7 @@ class Pacer:
                 news.append(said)
             if pace.scope in self._confirmations:
                 pace.in_doubt = True  # once more
+                self._note_doubt(pace)
         if track.call is Call.START_EXPORT:
             news += self._export_started(track, running)
         if track.asks_s <= sent_s or limits:
@@ -220,6 +275,7 @@ class Pacer:
         self, track: Track, problem: Problem, sent_s: float, now_s: float, *, running: int = 0
     ) -> list[News]:
         """Take note of a 429: back off, and learn from it what can be learned."""
+        self._next_s.clear()
         track.latency.heard(now_s - sent_s)
         self._forget(track, sent_s)
         for pace in track.binding:
@@ -243,6 +299,7 @@ class Pacer:
             for one in self._tracks[blamed.scope]:
                 one.asks_s = -math.inf
         blamed.pause(now_s, explained=explained)
+        self._note_doubt(blamed)
         self._refresh(track.paces)
         return news
 
@@ -437,6 +494,10 @@ class Pacer:
 
     # Bookkeeping
 
+    def _note_doubt(self, pace: ScopePace) -> None:
+        if pace.in_doubt and pace not in self._doubts:
+            self._doubts.append(pace)
+
     def _end_starts(self, track: Track) -> None:
         for pace in track.paces:
             pace.end_start()
@@ -454,6 +515,15 @@ class Pacer:
 
     def _refresh(self, paces: Iterable[ScopePace]) -> None:
         """Look anew which scopes may hold up which calls."""
+        self._next_s.clear()
         for pace in paces:
-            for track in self._tracks[pace.scope]:
-                track.binding = tuple(one for one in track.paces if one.binds)
+            if pace.binds != pace.bound:
+                pace.bound = pace.binds
+                for track in self._tracks[pace.scope]:
+                    self._bind(track)
+
+    def _bind(self, track: Track) -> None:
+        common = track.common
+        track.binding = tuple(pace for pace in track.paces if pace.binds)
+        common.binding = tuple(pace for pace in common.paces if pace.binds)
+        track.own = tuple(pace for pace in track.binding if pace not in common.binding)

@@ -72,6 +72,7 @@ class ScopePace:
     Attributes:
         in_doubt: a refusal has not been explained; the next call goes alone, to find out more.
         exports_next: in doubt, another call than an export has just been let through.
+        bound: whether it could hold up a call when that was last looked at.
         lesson_s: when a refusal was last news.
         others_seen: the service lately counted calls that were not ours.
     """
@@ -79,12 +80,13 @@ class ScopePace:
     __slots__ = (
         "_blocked_until_s", "_ceiling", "_ignored_until_s", "_known_s", "_latency",
         "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
-        "_window", "exports_next", "in_doubt", "lesson_s", "others_seen", "scope", "share",
+        "_window", "bound", "exports_next", "in_doubt", "lesson_s", "others_seen", "scope", "share",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, share: float, latency: Latency) -> None:
         self.scope = scope
         self.share = share
+        self.bound = False
         self.in_doubt = False
         self.others_seen = False
         self._testing = False
