@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collector.engine.answers import Call
     from collector.engine.gates import Circuit, Exports, Secret
-    from collector.engine.pacing import Track
+    from collector.engine.tracks import Track
     from collector.engine.waiting import Group
 
 NONE_DUE = 1_000
@@ -39,8 +39,8 @@ class Lane:
     """
 
     __slots__ = (
-        "_due", "_later", "_ready", "alarm_s", "call", "circuit", "eager_s", "exports", "group", "number",
-        "project", "rank", "secret", "stands", "track", "wakes_s",
+        "_due", "_later", "_ready", "alarm_s", "call", "circuit", "eager_s", "exports", "group",
+        "number", "project", "rank", "secret", "stands", "track", "wakes_s",
     )  # fmt: skip
 
     def __init__(

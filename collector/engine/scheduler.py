@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Heard, Scope
     from collector.engine.gates import Ceilings
-    from collector.engine.pacing import Disbelieved, Learned
+    from collector.engine.scope_pace import Disbelieved, Learned
     from collector.engine.state import ProjectRow, RunState, ServerRow
     from collector.engine.waiting import Group
     from collector.engine.wall import Wall
@@ -275,6 +275,8 @@ class Scheduler:
 
         Args:
             groups: those that let a call leave.
+            now_s: now.
+            actions: what is taken is added to it.
             held: to be filled in: the lanes that only their projects hold up, and until when.
         """
         tight = self._deadline.is_tight(now_s)
@@ -291,10 +293,8 @@ class Scheduler:
     def _is_test_among(self, lanes: Sequence[Lane], now_s: float) -> bool:
         return any(lane.track.tests_others and self._own_at(lane) <= now_s for lane in lanes)
 
-    def _without_held(
-        self, lanes: Sequence[Lane], now_s: float, held: dict[Lane, float]
-    ) -> Sequence[Lane]:
-        """Return the lanes that their project does not hold up; none where some have to be left out.
+    def _without_held(self, lanes: list[Lane], now_s: float, held: dict[Lane, float]) -> list[Lane]:
+        """Return the lanes that their project does not hold up; none where one has to be left out.
 
         Then somebody else's turn may have come.
         """
@@ -304,7 +304,7 @@ class Scheduler:
             if at_s > now_s:
                 held[lane] = at_s
                 free = False
-        return lanes if free else ()
+        return lanes if free else []
 
     def _take_ready(
         self,

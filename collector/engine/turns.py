@@ -35,7 +35,7 @@ class Turns:
         self._exports = [0] * len(self._steps)
         self._now = 0.0
 
-    def first(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
+    def first(self, lanes: list[Lane]) -> list[Lane]:
         """Return those of `lanes`, which hold calls that are due, whose project's turn it is."""
         if len(lanes) == 1:
             return lanes

@@ -1,7 +1,8 @@
 """Which lanes hold a call that could be made now, and when the others will.
 
 What is looked at in each turn are groups, not lanes: all lanes of a group pass the same scopes but
-for their projects', so a scope that is blocked is looked at once, however many projects wait for it.
+for their projects'. So a scope that is blocked is looked at once, however many projects wait for
+it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from collector.engine.gates import Circuit, Secret
     from collector.engine.lanes import Lane
-    from collector.engine.pacing import Common
+    from collector.engine.tracks import Common
 
 
 class Group:
