@@ -48,7 +48,11 @@ class _Unheard(NamedTuple):
 
 
 class Outcomes:
-    """Turns answers into events, with what must be remembered of each server for it."""
+    """Turns answers into events, with what must be remembered of each server for it.
+
+    Attributes:
+        durations: how long exports take, by project.
+    """
 
     def __init__(
         self,
@@ -69,8 +73,8 @@ class Outcomes:
         self._export_s = export_s
         self._wall = wall
         self._rng = rng
-        self._durations = [Durations(known.durations.get(row.project)) for row in state.projects]
-        self._curious = [0 if one.is_known else ENOUGH for one in self._durations]
+        self.durations = [Durations(known.durations.get(row.project)) for row in state.projects]
+        self._curious = [0 if one.is_known else ENOUGH for one in self.durations]
         self._memory: dict[int, _Memory] = {}
         self._unheard: list[dict[Pressure, _Unheard]] = [{} for _ in state.projects]
         """When to ask first, until more is known of durations."""
@@ -88,7 +92,7 @@ class Outcomes:
             progress = self._progress(row, now_s)
             memory = self._memory[row.server]
         if progress.evidence.weight or progress.curious:
-            early_s, certain_s = ask_at(progress, self._durations[row.project], pressure)
+            early_s, certain_s = ask_at(progress, self.durations[row.project], pressure)
         else:
             unheard = self._unheard[row.project].get(pressure)
             if unheard is None:
@@ -102,7 +106,7 @@ class Outcomes:
     def _look_at_unheard(self, project: int, pressure: Pressure) -> _Unheard:
         """Return what holds for all exports of a project of which nothing was heard yet."""
         progress = Progress(0.0)
-        early_s, certain_s = ask_at(progress, self._durations[project], pressure)
+        early_s, certain_s = ask_at(progress, self.durations[project], pressure)
         unheard = _Unheard(early_s, certain_s, progress.certain_s)
         self._unheard[project][pressure] = unheard
         return unheard
@@ -157,7 +161,7 @@ class Outcomes:
             memory.polls = 0
             return events
         if call is Call.ASK_STATUS:
-            durations = self._durations[row.project]
+            durations = self.durations[row.project]
             if sent_s >= progress.certain_s:
                 durations.answered_certain(completed=False)
             if not progress.elapsed_s:
@@ -293,7 +297,7 @@ class Outcomes:
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
-        durations = self._durations[project]
+        durations = self.durations[project]
         durations.completed()
         low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
         high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))

@@ -100,7 +100,9 @@ class Scheduler:
         self._waiting = Waiting(self._all_lanes)
         self._pacer.start_slowly([lane.track for lane in self._all_lanes])
         self._turns = Turns([row.share for row in state.projects])
-        self._deadline = Deadline(ceilings.deadline_s, self._all_lanes, self._pacer)
+        self._deadline = Deadline(
+            ceilings.deadline_s, self._all_lanes, self._pacer, self._outcomes.durations
+        )
 
     def _add_lanes(self, row: ProjectRow, scopes: Callable[[int, Call], tuple[Scope, ...]]) -> None:
         secret = self._secrets.setdefault(row.credential, Secret())
@@ -215,7 +217,9 @@ class Scheduler:
             return Pressure.LAST
         starts = self._lanes[lane.project, Call.START_EXPORT]
         limited = lane.exports.ceiling < math.inf or starts.track.exports is not None
-        return Pressure.PLACES if limited and len(starts) else Pressure.USUAL
+        if limited and len(starts):
+            return Pressure.PLACES
+        return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
 
     def _look_for_the_last(self, now_s: float) -> None:
         """Ask about the last exports more often, once they are all that is left."""
@@ -351,7 +355,8 @@ class Scheduler:
 
     def _own_at(self, lane: Lane) -> float:
         """Return when what belongs to a lane's project lets a call leave."""
-        if lane.call is Call.START_EXPORT and lane.exports.full:
+        withheld = lane.exports.full or lane.project in self._deadline.withheld
+        if withheld and lane.call is Call.START_EXPORT:
             return math.inf
         track = lane.track
         if not track.own and track.exports is None:
