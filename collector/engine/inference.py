@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING
 from collector.engine.answers import ScopeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from collector.engine.answers import Scope
 
-WINDOWS_S = (1.0, 10.0, 60.0, 600.0, 3600.0)
-"""Windows that are thought of: limits are given by the second, the minute and the hour."""
+FEWEST: Mapping[float, int] = {1.0: 1, 10.0: 5, 60.0: 15, 600.0: 60, 3600.0: 200}
+WINDOWS_S = tuple(FEWEST)
+"""Windows that are thought of, and the fewest calls that are a limit there. Limits are given by the
+second, the minute and the hour. Where hardly any call was made, a long window explains any refusal:
+then it is better to wait a little, ever longer."""
 FEWEST_FOR_FIXED = 3
 """Fixed windows explain too much to be thought of after fewer refusals."""
 ROUNDING_S = 1e-6
@@ -125,10 +128,10 @@ def _window(
         ),
         default=0,
     )
-    if limit >= 1 and most <= _at_most(limit):
+    if limit >= FEWEST[window_s] and most <= _at_most(limit):
         return Guess(scope, limit, window_s)
     limit = _fixed(refused_s, calls, window_s)
-    return Guess(scope, limit, window_s) if limit else None
+    return Guess(scope, limit, window_s) if limit >= FEWEST[window_s] else None
 
 
 def _fixed(refused_s: list[float], calls: list[float], window_s: float) -> int:
