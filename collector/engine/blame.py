@@ -52,6 +52,7 @@ class Blame:
         self._tests: dict[Scope, tuple[Call, float]] = {}
         self._suspects: dict[Scope, Suspect] = {}
         self._confirmations: dict[Scope, int] = {}
+        self._to_confirm: set[Scope] = set()
         self._doubts: list[ScopePace] = []
 
     @property
@@ -68,7 +69,7 @@ class Blame:
 
     def is_to_be_confirmed(self, pace: ScopePace) -> bool:
         """Whether another test of the same kind is wanted."""
-        return pace.scope in self._confirmations
+        return pace.scope in self._to_confirm
 
     def refused(
         self,
@@ -110,7 +111,9 @@ class Blame:
         held = next((pace for pace in candidates if pace.is_held), None)
         if held is not None and (held.is_contested(now_s) or not (starts and running)):
             return held.refused(sent_s, now_s, wait_s=least_s)
-        if self._is_preceded(track, blamed.scope, sent_s):
+        surprising = bool(starts and running) and any(pace.has_estimate for pace in candidates)
+        self._to_confirm.discard(blamed.scope)
+        if self._is_preceded(track, blamed.scope, sent_s) or surprising:
             # Perhaps another limit than the one they share: the next call, of another kind, tells.
             self._suspects[blamed.scope] = Suspect(track, refusal, candidates)
             return False
@@ -134,13 +137,14 @@ class Blame:
         self._tests[pace.scope] = track.call, sent_s
         suspect = self._suspects.pop(pace.scope, None)
         if track.call is Call.START_EXPORT:
-            self._confirmations.pop(pace.scope, None)
+            self._to_confirm.discard(pace.scope)
         if suspect is None or suspect.track.call is track.call:
             return []
         if sent_s - suspect.refusal.sent_s > _close_s(track):
             return []
         self._confirmations[pace.scope] = self._confirmations.get(pace.scope, 0) + 1
         if self._confirmations[pace.scope] < CONFIRMATIONS:
+            self._to_confirm.add(pace.scope)
             return []
         refusal = replace(suspect.refusal, alone=True)
         refusals = self._refusals[suspect.track.of(ScopeKind.USER).scope]
