@@ -69,7 +69,7 @@ class Left(NamedTuple):
     running: int
 
 
-@dataclass
+@dataclass(repr=False)
 class Greedy:
     """Sends every kind of call in turn, as soon as it may leave; a call is answered in its time.
 
@@ -193,9 +193,7 @@ class Greedy:
             self.refused.append(left)
             self.news += pacer.throttled(track, answer, left.at_s, now_s, running=left.running)
         else:
-            self.news += pacer.passed(
-                track, answer.limits, left.at_s, now_s, running=left.running
-            )
+            self.news += pacer.passed(track, answer.limits, left.at_s, now_s, running=left.running)
 
     def _export_ended(self, track: Track) -> None:
         track.running -= 1
@@ -243,9 +241,7 @@ class Gate:
                 return throttled(told(quota.limit, quota.spec.window_s, quota.spec.kind),
                                  throttled_by=quota.spec.kind)  # fmt: skip
             case "headers":
-                return throttled(
-                    Heard((self._told(quota, at_s),)), throttled_by=quota.spec.kind
-                )
+                return throttled(Heard((self._told(quota, at_s),)), throttled_by=quota.spec.kind)
             case "retry_after":
                 return throttled(retry_after_s=math.ceil(quota.free_at(at_s) - at_s))
             case "named":
