@@ -111,13 +111,16 @@ class Blame:
         held = next((pace for pace in candidates if pace.is_held), None)
         if held is not None and (held.is_contested(now_s) or not (starts and running)):
             return held.refused(sent_s, now_s, wait_s=least_s)
+        untested = self._suspects.pop(blamed.scope, None) is None
         surprising = bool(starts and running) and any(pace.has_estimate for pace in candidates)
+        testable = any(
+            one.sent for one in self._tracks.of(user.scope) if one.call is not track.call
+        )
         self._to_confirm.discard(blamed.scope)
-        if self._is_preceded(track, blamed.scope, sent_s) or surprising:
+        if self._is_preceded(track, blamed.scope, sent_s) or (surprising and untested and testable):
             # Perhaps another limit than the one they share: the next call, of another kind, tells.
             self._suspects[blamed.scope] = Suspect(track, refusal, candidates)
             return False
-        self._suspects.pop(blamed.scope, None)
         self._confirmations.pop(blamed.scope, None)
         if held is not None and held.refused(sent_s, now_s, wait_s=least_s):
             return False  # others use it, as it seems; the next call tells
@@ -179,7 +182,7 @@ class Blame:
             return [track.of(problem.throttled_by)]
         kinds = (ScopeKind.USER, ScopeKind.API, ScopeKind.PROJECT)
         paces = list(dict.fromkeys(track.of(kind) for kind in kinds))
-        return [pace for pace in paces if not pace.is_told] or paces[:1]
+        return [pace for pace in paces if not pace.is_told_by_refusal] or paces[:1]
 
     def _guess(
         self,

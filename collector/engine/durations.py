@@ -123,7 +123,7 @@ class Durations:
         """Return the expected logarithm, and that of its square, between two bounds."""
         average, spread = self._model_logarithm, self.spread
         low = (math.log(low_s) - average) / spread if low_s > 0 else -_FAR
-        high = (math.log(high_s) - average) / spread if high_s < math.inf else _FAR
+        high = (math.log(max(_TINY, high_s)) - average) / spread if high_s < math.inf else _FAR
         low, high = max(-_FAR, min(_FAR, low)), max(-_FAR, min(_FAR, high))
         within = 0.5 * (math.erfc(low / _ROOT_2) - math.erfc(high / _ROOT_2))
         if high - low < _NARROW or within < _TINY:

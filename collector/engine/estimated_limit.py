@@ -27,7 +27,7 @@ QUIET_CALLS = 120
 CALLS_TO_LOOK_AT = 10
 LONGEST_TO_SHORTEN_S = 10.0
 """Once calls go evenly, a window with so few of them tells as much; a longer one may be fixed."""
-LONGEST_S = 3600.0
+LONGEST_S = 300.0
 SLIGHTLY = 0.8
 FAILURES_BELIEVED = 8
 FAILURES_BELIEVED_SLIGHT = 3
@@ -72,6 +72,9 @@ class EstimatedLimit(Steering):
     def passed(self, sent_s: float, now_s: float, latency_s: float) -> bool:
         """Take note that a call was let through; return whether another limit is believed now."""
         self._calls += 1
+        if self._since_s == -math.inf:  # remembered: it begins with the first answer
+            self._since_s = now_s
+            self._climb_s = now_s + self._apart_s(CALLS_BEFORE_FIRST_CLIMB)
         if now_s - self._since_s > WINDOWS_TO_HOLD * self.window.window_s:
             self.held, self._doubts = True, 0
         return super().passed(sent_s, now_s, latency_s)
@@ -81,7 +84,7 @@ class EstimatedLimit(Steering):
 
         Where one call a window is too much, the window is longer than it was taken to be.
         """
-        if again and self.level <= 1.0 and self._trying_s is None and self._climbing_s is None:
+        if again and self.full <= 1.0 and self._trying_s is None and self._climbing_s is None:
             self.window.window_s = min(LONGEST_S, 2 * self.window.window_s)
             self._use(1.0)
             return True

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from collector.engine.answers import Scope
 
-FEWEST: Mapping[float, int] = {1.0: 1, 10.0: 5, 60.0: 15, 600.0: 60, 3600.0: 200}
+FEWEST: Mapping[float, int] = {1.0: 1, 10.0: 5, 60.0: 15}
 WINDOWS_S = tuple(FEWEST)
-"""Windows that are thought of, and the fewest calls that are a limit there. Limits are given by the
-second, the minute and the hour. Where hardly any call was made, a long window explains any refusal:
-then it is better to wait a little, ever longer."""
+"""Windows that are thought of, and the fewest calls that are a limit there. A long window explains
+any refusal where hardly any call was made; then it is better to wait a little, ever longer. So is
+it for limits by the hour: they cost one refusal a minute, and a wrong guess would cost an hour."""
 FEWEST_FOR_FIXED = 3
 """Fixed windows explain too much to be thought of after fewer refusals."""
 ROUNDING_S = 1e-6

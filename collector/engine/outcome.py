@@ -100,8 +100,10 @@ class Outcomes:
             started_s = progress.started_s
             early_s, certain_s = started_s + unheard.early_s, started_s + unheard.certain_s
             progress.certain_s = started_s + unheard.thought_certain_s
+        # Never later than when it is to be given up: that is found out by asking.
+        last_s = progress.started_s + self._export_s
         at_s = max(memory.not_before_s, now_s)
-        return Ask(max(at_s, early_s), max(at_s, certain_s))
+        return Ask(max(at_s, min(early_s, last_s)), max(at_s, min(certain_s, last_s)))
 
     def _look_at_unheard(self, project: int, pressure: Pressure) -> _Unheard:
         """Return what holds for all exports of a project of which nothing was heard yet."""
@@ -307,7 +309,8 @@ class Outcomes:
         if not progress.elapsed_s:
             durations.answered_first(sent_s - progress.started_s, completed=True)
         if progress.high_s < math.inf and progress.elapsed_s <= progress.high_s:
-            durations.percentages_kept(kept=True)
+            # Found completed before the end that they said, they said too little.
+            durations.percentages_kept(kept=now_s - progress.started_s >= progress.low_s)
         self._news.durations(project, durations)
 
     def _progress(self, row: ServerRow, now_s: float) -> Progress:

@@ -185,7 +185,7 @@ class Scheduler:
             else:
                 self._place(row, now_s)
         changed.clear()
-        if not self._is_last and self.state.pending <= LAST_SERVERS:
+        if not self._is_last and self.state.pending - self._unreachable <= LAST_SERVERS:
             self._look_for_the_last(now_s)
 
     def _export_counted(self, server: int, project: int, *, runs: bool) -> None:
@@ -221,9 +221,17 @@ class Scheduler:
             return Pressure.PLACES
         return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
 
+    @property
+    def _unreachable(self) -> int:
+        """How many servers wait for an endpoint that is down."""
+        if all(circuit.down_s is None for circuit in self._circuits.values()):
+            return 0
+        return sum(len(lane) for lane in self._all_lanes if lane.circuit.down_s is not None)
+
     def _look_for_the_last(self, now_s: float) -> None:
         """Ask about the last exports more often, once they are all that is left."""
-        if any(len(lane) for lane in self._all_lanes if lane.call is Call.START_EXPORT):
+        starts = (lane for lane in self._all_lanes if lane.call is Call.START_EXPORT)
+        if any(len(lane) and lane.circuit.down_s is None for lane in starts):
             return
         self._is_last = True
         for lane in self._all_lanes:

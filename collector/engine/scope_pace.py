@@ -116,9 +116,9 @@ class ScopePace:
         return self._window is not None
 
     @property
-    def is_told(self) -> bool:
-        """Whether the service stated this scope's limit in this run."""
-        return isinstance(self._steering, ToldLimit)
+    def is_told_by_refusal(self) -> bool:
+        """Whether a refusal stated the limit: then one that states none is about another scope."""
+        return isinstance(self._steering, ToldLimit) and self._source == "words"
 
     @property
     def has_estimate(self) -> bool:
@@ -349,7 +349,13 @@ class ScopePace:
             steering.use_all()
 
     def estimate(self, limit: float, window_s: float, sent: Sequence[float], now_s: float) -> None:
-        """Go by a guess, and wait until testing it decides something."""
+        """Go by a guess, and wait until testing it decides something.
+
+        If headers had stated something else, the refusals have refuted them.
+        """
+        if self._source == "headers":
+            self._refuted = min(self._refuted + 1, 10)
+            self._ignored_until_s = now_s + IGNORED_S * 2.0**self._refuted
         self._take(limit, window_s, sent, now_s, even=True, told=False)
         self._source = "estimated"
         since = bisect.bisect_right(sent, now_s - window_s)

@@ -38,6 +38,7 @@ def test_a_share_that_is_idle_is_used_by_the_other_and_earns_no_credit() -> None
     lanes = [
         Lane(
             project,
+            project,
             pacer.track(POST, (Scope(ScopeKind.PROJECT, str(project)),), share=1.0),
             secret=Secret(), circuit=Circuit(), exports=Exports(),
         )
