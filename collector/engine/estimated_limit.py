@@ -27,6 +27,8 @@ QUIET_CALLS = 120
 CALLS_TO_LOOK_AT = 10
 LONGEST_TO_SHORTEN_S = 10.0
 """Once calls go evenly, a window with so few of them tells as much; a longer one may be fixed."""
+SILENCE = 3
+"""After so many refusals in a row a window that was looked at is taken to be longer after all."""
 LONGEST_S = 300.0
 SLIGHTLY = 0.8
 FAILURES_BELIEVED = 8
@@ -47,12 +49,14 @@ class EstimatedLimit(Steering):
 
     __slots__ = (
         "_calls", "_climb_s", "_climbing_s", "_climbs", "_crossed_calls", "_doubts", "_floor",
-        "_floor_calls", "_floor_s", "_raised_s", "_since_s", "_step", "held", "shortest_s",
+        "_floor_calls", "_floor_s", "_long_s", "_raised_s", "_since_s", "_step", "held",
+        "shortest_s",
     )  # fmt: skip
 
     def __init__(self, window: Window, limit: float, *, share: float, now_s: float) -> None:
         self.held = False
         self.shortest_s = 1.0
+        self._long_s = 0.0
         self._since_s = now_s
         self._doubts = 0
         self._climbs = 0
@@ -79,11 +83,13 @@ class EstimatedLimit(Steering):
             self.held, self._doubts = True, 0
         return super().passed(sent_s, now_s, latency_s)
 
-    def refused(self, sent_s: float, now_s: float, *, again: bool) -> bool:
+    def refused(self, sent_s: float, now_s: float, *, again: int) -> bool:
         """Take note of a refusal; return whether what is believed explains it.
 
         Where one call a window is too much, the window is longer than it was taken to be.
         """
+        if again >= SILENCE and self._long_s:
+            self._lengthen()
         if again and self.full <= 1.0 and self._trying_s is None and self._climbing_s is None:
             self.window.window_s = min(LONGEST_S, 2 * self.window.window_s)
             self._use(1.0)
@@ -122,7 +128,7 @@ class EstimatedLimit(Steering):
         sent_s: float,
         now_s: float,
         *,
-        again: bool,  # as above
+        again: int,  # as above
     ) -> bool:
         if self._climbing_s is not None:
             self._fall(count, now_s)
@@ -195,9 +201,19 @@ class EstimatedLimit(Steering):
         """
         window_s = max(self.shortest_s, self.window.window_s * CALLS_TO_LOOK_AT / self.limit)
         if window_s < self.window.window_s <= LONGEST_TO_SHORTEN_S:
-            limit = self.limit * window_s / self.window.window_s
-            self.window.window_s = window_s
-            self._believe(limit)
+            self._long_s = self.window.window_s
+            self._change_window(window_s)
+
+    def _lengthen(self) -> None:
+        """Go back to the long window for good: silence that lasts says that it is a fixed one."""
+        self.shortest_s = self._long_s
+        self._change_window(self._long_s)
+        self._long_s = 0.0
+
+    def _change_window(self, window_s: float) -> None:
+        limit = self.limit * window_s / self.window.window_s
+        self.window.window_s = window_s
+        self._believe(limit)
 
     def _fail(self, now_s: float) -> None:
         super()._fail(now_s)

@@ -243,7 +243,7 @@ class ScopePace:
             return False
         if isinstance(self._steering, EstimatedLimit):
             self._steering.shortest_s = max(self._steering.shortest_s, wait_s)
-        explained = self._steering.refused(sent_s, now_s, again=self._pauses > 0)
+        explained = self._steering.refused(sent_s, now_s, again=self._pauses)
         self.others_seen = self.others_seen or not explained
         return explained
 

@@ -69,10 +69,11 @@ class Steering:
             self._try(max(1.0, 0.05 * self.full), now_s)
         return False
 
-    def refused(self, sent_s: float, now_s: float, *, again: bool) -> bool:
+    def refused(self, sent_s: float, now_s: float, *, again: int) -> bool:
         """Take note of a refusal; return whether what is believed explains it.
 
-        `again`: nothing was let through since the last one, so calls that crossed are no reason.
+        `again`: how many came before it since anything was let through; after one, calls that
+        crossed are no reason.
         """
         count = float(self.window.count_at(sent_s))
         if self._trying_s is not None:
@@ -97,7 +98,7 @@ class Steering:
     def _passed_at_full(self, sent_s: float, now_s: float, latency_s: float) -> bool:
         raise NotImplementedError
 
-    def _refused_at_full(self, count: float, sent_s: float, now_s: float, *, again: bool) -> bool:
+    def _refused_at_full(self, count: float, sent_s: float, now_s: float, *, again: int) -> bool:
         raise NotImplementedError
 
     def is_near(self, sent_s: float) -> bool:

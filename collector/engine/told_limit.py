@@ -51,7 +51,7 @@ class ToldLimit(Steering):
             self.probes = self.probes or self._probe_in <= 0
         return False
 
-    def _refused_at_full(self, count: float, sent_s: float, now_s: float, *, again: bool) -> bool:
+    def _refused_at_full(self, count: float, sent_s: float, now_s: float, *, again: int) -> bool:
         if self._probe_s is not None and sent_s >= self._probe_s:
             self._probe_s = None
             self._probe_apart += self._probe_apart // 2
