@@ -21,7 +21,22 @@ import click
 
 from collector import emulator
 from collector.cli import main as collector_command
-from collector.engine import gates, pacing, polling, retry
+from collector.engine import (
+    deadline,
+    durations,
+    exports_limit,
+    gates,
+    inference,
+    pacing,
+    polling,
+    retry,
+    scheduler,
+    scope_pace,
+    start,
+    steering,
+    turns,
+    windows,
+)
 from collector.engine.answers import Call, ProblemKind
 from collector.engine.events import EVENTS
 from collector.engine.hints import HINTS
@@ -143,11 +158,6 @@ def _numbers() -> str:
             retry.REFUSALS_BELIEVED
         ),
         "an export is given up after": _seconds(gates.EXPORT_S),
-        "a status is asked for no more often than every": _seconds(polling.SOONEST_S),
-        "and at the latest after": _seconds(polling.LATEST_S),
-        "calls a second at first, for an account": f"{pacing.FIRST_RATE:g}",
-        "this rate doubles every": _seconds(pacing.DOUBLING_S),
-        "Retry-After is believed up to": _seconds(pacing.LONGEST_RETRY_AFTER_S),
         "small calls under way at once": str(gates.CALLS_IN_FLIGHT),
         "an endpoint that never answered is given up after": _seconds(
             gates.NEVER_ANSWERED_PATIENCE_S
@@ -157,8 +167,74 @@ def _numbers() -> str:
     return _table(("what", "how much"), numbers.items())
 
 
+def _limit_numbers() -> str:
+    longest_s, instead_s = scope_pace.LONGEST_RETRY_AFTER_S, scope_pace.INSTEAD_OF_RETRY_AFTER_S
+    windows_s = ", ".join(map(_seconds, inference.WINDOWS_S))
+    numbers = {
+        "calls under way at first, on an account of which nothing is known": str(start.FEWEST),
+        "or, on a long way, as many as make": f"{start.PER_SECOND:g} calls a second",
+        "twice as many after": f"{start.CAREFUL_CALLS} calls let through, "
+        f"and then every {start.DOUBLING_CALLS}",
+        "a service that tells its limits is asked again after": _seconds(pacing.ASK_AGAIN_S),
+        "Retry-After is believed up to": _seconds(longest_s),
+        "and a longer one taken for": _seconds(instead_s),
+        "a stated limit is believed up to": f"{scope_pace.FASTEST:g} calls a second, "
+        f"in windows of up to {_seconds(scope_pace.LONGEST_WINDOW_S)}",
+        "the pause after the second refusal with nothing let through between": _seconds(
+            scope_pace.SHORTEST_PAUSE_S
+        ),
+        "the longest such pause": _seconds(scope_pace.LONGEST_PAUSE_S),
+        "windows that are thought of": windows_s,
+        "refusals that a guess must explain": f"the latest {pacing.REFUSALS_KEPT}, at most",
+        "passed calls may differ from a guessed limit by": f"{inference.TOLERANCE:.0%}",
+        "a refusal is no surprise with this part of the level in the window": (
+            f"{steering.NEAR:.0%}"
+        ),
+        "more is tried, at an estimate that holds, after": ", ".join(
+            map(str, steering.CALLS_BETWEEN_CLIMBS)
+        )
+        + " calls, by how often it was refused",
+        "a call over a limit that a refusal stated, in": f"{steering.PROBE_AFTER_CALLS} calls",
+        "the same, where it was lowered": f"{steering.PROBE_AFTER_LOWERING} calls",
+        "after giving way, more is tried after": f"{_seconds(steering.TRY_AFTER_S)} and a window",
+        "at most this long, where tries keep failing": _seconds(steering.LONGEST_BETWEEN_TRIES_S),
+        "others are expected back for": _seconds(steering.CONTESTED_FOR_S),
+        "refused tries in a row after which an estimate is lowered": (
+            f"{steering.FAILURES_BELIEVED}"
+        ),
+        "the grace for calls that cross, at most": f"{windows.LARGEST_GRACE:g} window",
+        "one export more is tried, where those that run are limited, after": (
+            f"{exports_limit.STARTS_BETWEEN_TRIES} starts"
+        ),
+    }
+    return _table(("what", "how much"), numbers.items())
+
+
+def _status_numbers() -> str:
+    numbers = {
+        "a status is asked for no more often than every": _seconds(polling.SOONEST_S),
+        "a project's first exports, asked about to learn from them": str(durations.ENOUGH),
+        "calls an export, where it says nothing of its progress": str(polling.POLLS_ON_AVERAGE),
+        "where calls are scarce, a status waits until it is so likely to be the last": (
+            f"{durations.CERTAIN:.0%}"
+        ),
+        "the last servers of a run, asked about more often": str(scheduler.LAST_SERVERS),
+        "gap between two looks at one of these, as a part of the time gone": (
+            f"{polling.Pressure.LAST.value:.1%}"
+        ),
+        "the same, where exports wait for places": f"{polling.Pressure.PLACES.value:.0%}",
+        "turns for exports, before one for what is due": str(turns.TURNS_FOR_EXPORTS),
+        "the deadline is looked at every": _seconds(deadline.LOOKS_APART_S),
+        "an export is given up after": _seconds(gates.EXPORT_S),
+        "earlier runs' durations count for, at most": f"{durations.KNOWN_WEIGHT:g} exports",
+    }
+    return _table(("what", "how much"), numbers.items())
+
+
 def _seconds(seconds: float) -> str:
-    if seconds >= 120 and seconds % 60 == 0:  # noqa: PLR2004  # minutes are read more easily
+    if seconds >= 7200 and seconds % 3600 == 0:  # noqa: PLR2004  # hours are read more easily
+        return f"{seconds / 3600:g} h"
+    if seconds >= 120 and seconds % 60 == 0:  # noqa: PLR2004  # and minutes
         return f"{seconds / 60:g} min"
     return f"{seconds:g} s"
 
@@ -220,6 +296,8 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "policy": _policy,
     "rules": _rules,
     "numbers": _numbers,
+    "limit numbers": _limit_numbers,
+    "status numbers": _status_numbers,
     "hints": _hints,
     "events": _events,
     "states": _states,
