@@ -21,7 +21,15 @@ ENOUGH = 12
 CERTAIN = 0.9
 """How likely an answer must be "completed" before it is asked for, where calls are scarce."""
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.1, 2.0
+UNLIKELY = 1.75
+"""Four in a hundred exports are shorter than so many spreads below the median."""
+VERY_UNLIKELY = 2.4
+"""Fewer than one in a hundred: where a first look tells when to look next, it may be early."""
+ENOUGH_FOR_SHORTEST = 50.0
+FEW = 0.04
+EARLY_ENOUGH = 1.3
 _CALIBRATION = 0.1
+_EARLY_CALIBRATION = 0.1
 _WHOLE = 100
 _BROKEN_BELIEVED = 2
 _STANDARD = NormalDist()
@@ -58,7 +66,8 @@ class Durations:
     """
 
     __slots__ = (
-        "_broken", "_correction", "_kept", "_squares", "_sum", "_weight", "exports", "median_s",
+        "_broken", "_correction", "_counted", "_early", "_guess", "_guessed_spread", "_kept",
+        "_model_logarithm", "_squares", "_sum", "_weight", "exports", "median_s",
         "resolution", "spread",
     )  # fmt: skip
 
@@ -70,18 +79,32 @@ class Durations:
         self._broken = 0
         self._kept = 0
         self._correction = 0.0
+        self._early = 0.0
+        self._counted = 0.0
         self._weight = GUESS_WEIGHT
         if known is not None:
             self._weight = min(KNOWN_WEIGHT, float(known.exports))
             self.median_s, self.spread = max(0.1, known.median_s), known.spread
-        mean = math.log(self.median_s)
+            self._counted = float(known.exports)
+        mean = self._guess = self._model_logarithm = math.log(self.median_s)
+        self._guessed_spread = self.spread
         self._sum = self._weight * mean
         self._squares = self._weight * (self.spread**2 + mean**2)
+
+    @property
+    def known_from(self) -> int:
+        """How many exports this is known from, in this run and before it."""
+        return int(self._counted)
 
     @property
     def is_known(self) -> bool:
         """Whether the distribution is known well enough to go by it."""
         return self._weight >= ENOUGH
+
+    def completed(self) -> None:
+        """Count an export that was found completed."""
+        self.exports += 1
+        self._counted += 1
 
     def learn(self, evidence: Evidence, low_s: float, high_s: float) -> None:
         """Put what is known of an export now in place of what was: it takes `low_s` to `high_s`."""
@@ -93,11 +116,12 @@ class Durations:
         average = self._sum / self._weight
         spread = math.sqrt(max(0.0, self._squares / self._weight - average**2))
         self.spread = min(_LARGEST_SPREAD, max(_LEAST_SPREAD, spread))
+        self._model_logarithm = average
         self.median_s = math.exp(average)
 
     def _expected(self, low_s: float, high_s: float) -> tuple[float, float]:
         """Return the expected logarithm, and that of its square, between two bounds."""
-        average, spread = math.log(self.median_s), self.spread
+        average, spread = self._model_logarithm, self.spread
         low = (math.log(low_s) - average) / spread if low_s > 0 else -_FAR
         high = (math.log(high_s) - average) / spread if high_s < math.inf else _FAR
         low, high = max(-_FAR, min(_FAR, low)), max(-_FAR, min(_FAR, high))
@@ -115,13 +139,44 @@ class Durations:
 
     def quantile_s(self, part: float, elapsed_s: float = 0.0) -> float:
         """Return the duration that `part` of those exports do not exceed that took `elapsed_s`."""
-        spread, average = self.spread, math.log(self.median_s)
+        spread, average = self.spread, self._model_logarithm
         if elapsed_s > 0:
             over = 0.5 * math.erfc((math.log(elapsed_s) - average) / spread / _ROOT_2)
             part = 1.0 - over * (1.0 - part)
         if part >= 1 - 1e-12:
             return elapsed_s * 1.5
         return max(elapsed_s, math.exp(average + spread * _STANDARD.inv_cdf(max(1e-9, part))))
+
+    def part_within(self, elapsed_s: float) -> float:
+        """Return which part of exports takes no longer than `elapsed_s`."""
+        if elapsed_s <= 0:
+            return 0.0
+        over = (math.log(elapsed_s) - self._model_logarithm) / self.spread
+        return 0.5 * math.erfc(-over / _ROOT_2)
+
+    # The first look
+
+    @property
+    def first_s(self) -> float:
+        """When to look first: all but a few exports take longer.
+
+        By a guess at first, corrected by whether too many or too few had ended: those that are
+        known to have taken some time say little of the shortest ones.
+        """
+        unlikely = VERY_UNLIKELY if self.tell_progress else UNLIKELY
+        by_model = self._model_logarithm - unlikely * self.spread
+        known = min(1.0, self._counted / ENOUGH_FOR_SHORTEST)
+        by_guess = self._guess + self._early - unlikely * self._guessed_spread
+        return math.exp(known * by_model + (1 - known) * by_guess)
+
+    def answered_first(self, elapsed_s: float, *, completed: bool) -> None:
+        """Take note of the answer to a first look, if it was made about when `first_s` said.
+
+        Long before the distribution is known this tells whether too many exports end before it.
+        """
+        if elapsed_s <= EARLY_ENOUGH * self.first_s and not self.tell_progress:
+            change = -(1 - FEW) if completed else FEW
+            self._early = min(1.5, max(-1.5, self._early + _EARLY_CALIBRATION * change))
 
     # Where calls are scarce
 

@@ -19,16 +19,17 @@ class ExportsLimit:
 
     Attributes:
         limit: how many are believed to be allowed.
+        is_proven: whether one was let through in the place of one that had ended.
     """
 
-    __slots__ = ("_apart", "_proven", "_started", "_step", "_test_s", "_tests", "limit")
+    __slots__ = ("_apart", "_started", "_step", "_test_s", "_tests", "is_proven", "limit")
 
     def __init__(self, limit: int, now_s: float) -> None:
         self.limit = max(1, limit)
         self._started = 0
         self._apart = STARTS_BETWEEN_TRIES
         self._step = 0
-        self._proven = False
+        self.is_proven = False
         self._tests = 0
         self._test_s = now_s + FIRST_TEST_S
 
@@ -46,7 +47,7 @@ class ExportsLimit:
             self._test_s = math.inf
 
     def started(self, running: int) -> bool:
-        """Take note of a start that was let through while `running` ran; return whether it raised.
+        """Take note of a start that was let through while `running` ran; tell if that is news.
 
         One that was let through above the limit says that the limit is higher.
         """
@@ -55,8 +56,9 @@ class ExportsLimit:
             self._step = max(1, 2 * self._step)
             self._started = 0
             return True
-        if not self._proven:
-            self._proven, self._test_s = True, math.inf
+        if not self.is_proven:
+            self.is_proven, self._test_s = True, math.inf
+            return True
         self._started += 1
         if self._started >= self._apart and not self._step:
             self._step = 1
@@ -70,10 +72,10 @@ class ExportsLimit:
         if self._step:
             self._step, self._started = 0, 0
             self._apart = min(MOST_STARTS_BETWEEN_TRIES, 2 * self._apart)
-        if running < (NEAR * self.limit - 1 if self._proven else self.limit):
+        if running < (NEAR * self.limit - 1 if self.is_proven else self.limit):
             return False
         self.limit = max(1, min(self.limit, running))
-        if not self._proven:
+        if not self.is_proven:
             self._tests += 1
             self._test_s = now_s + min(LONGEST_TEST_S, FIRST_TEST_S * 3.0**self._tests)
         return True

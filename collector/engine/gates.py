@@ -118,6 +118,8 @@ class Circuit:
 
     def reached(self) -> bool:
         """Take note of an answer; return whether the endpoint was down."""
+        if self.answered and self.down_s is None:
+            return False
         was_down = self.down_s is not None
         self.answered, self.down_s, self.probe_s, self.given_up = True, None, -math.inf, False
         return was_down
@@ -135,6 +137,11 @@ class Exports:
     running: int = 0
     ceiling: float = math.inf
 
+    @property
+    def full(self) -> bool:
+        """Whether no more may run."""
+        return self.running >= self.ceiling
+
 
 class InFlight:
     """Calls under way, and whether one more may be."""
@@ -147,14 +154,12 @@ class InFlight:
         self._storing = 0
         self._small = 0
 
-    def allows_at(self, call: Call, secret: Secret, circuit: Circuit, exports: Exports) -> float:
+    def allows_at(self, call: Call, secret: Secret, circuit: Circuit) -> float:
         """Return when one more such call may be under way; infinite: when an answer has come."""
         if call is Call.FETCH_ARCHIVE:
             if self._downloads >= self._ceilings.downloads or self._storing >= STORING:
                 return math.inf
         elif self._small >= CALLS_IN_FLIGHT:
-            return math.inf
-        if call is Call.START_EXPORT and exports.running >= exports.ceiling:
             return math.inf
         if not secret.accepted and secret.under_way:
             return math.inf

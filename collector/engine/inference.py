@@ -13,18 +13,22 @@ is meant that the two share.
 from __future__ import annotations
 
 import bisect
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import ScopeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from collector.engine.answers import Scope
 
-WINDOWS_S = (1.0, 10.0, 60.0, 600.0, 3600.0)
-"""Windows that are thought of: limits are given by the second, the minute and the hour."""
+FEWEST: Mapping[float, int] = {1.0: 1, 10.0: 5, 60.0: 15, 600.0: 60, 3600.0: 200}
+WINDOWS_S = tuple(FEWEST)
+"""Windows that are thought of, and the fewest calls that are a limit there. Limits are given by the
+second, the minute and the hour. Where hardly any call was made, a long window explains any refusal:
+then it is better to wait a little, ever longer."""
 FEWEST_FOR_FIXED = 3
 """Fixed windows explain too much to be thought of after fewer refusals."""
 ROUNDING_S = 1e-6
@@ -69,6 +73,7 @@ def infer(
     calls_of: Callable[[Scope], list[float]],
     exports_of: Scope,
     most_exports: int,
+    shortest_s: float = 0.0,
 ) -> Guess | None:
     """Return the first guess that no answer contradicts; None if there is none.
 
@@ -78,11 +83,12 @@ def infer(
         calls_of: when calls of a scope left that were let through, in order.
         exports_of: whose exports are counted.
         most_exports: the most exports that ran when one more was let through.
+        shortest_s: no shorter window is thought of; those were ruled out before.
     """
     alone = any(refusal.alone for refusal in refusals)
     by_call = [scope for scope in candidates if scope.kind is ScopeKind.API]
     scopes = by_call if alone and by_call else list(candidates)
-    least_s = max(refusal.wait_s for refusal in refusals) - ROUNDED_UP_S
+    least_s = max(shortest_s, max(refusal.wait_s for refusal in refusals) - ROUNDED_UP_S)
     windows_s = [window_s for window_s in WINDOWS_S if window_s >= least_s]
     calls = {scope: calls_of(scope) for scope in scopes}
     if alone:
@@ -122,10 +128,10 @@ def _window(
         ),
         default=0,
     )
-    if limit >= 1 and most <= _at_most(limit):
+    if limit >= FEWEST[window_s] and most <= _at_most(limit):
         return Guess(scope, limit, window_s)
     limit = _fixed(refused_s, calls, window_s)
-    return Guess(scope, limit, window_s) if limit else None
+    return Guess(scope, limit, window_s) if limit >= FEWEST[window_s] else None
 
 
 def _fixed(refused_s: list[float], calls: list[float], window_s: float) -> int:
@@ -143,10 +149,8 @@ def _fixed(refused_s: list[float], calls: list[float], window_s: float) -> int:
             _count(calls, begin_s + (at_s - begin_s) // window_s * window_s - ROUNDING_S, at_s)
             for at_s in refused_s
         ]
-        most = max(
-            _count(calls, from_s - ROUNDING_S, from_s + window_s - ROUNDING_S)
-            for from_s in {begin_s + (at_s - begin_s) // window_s * window_s for at_s in refused_s}
-        )
+        windows = Counter((at_s - begin_s + ROUNDING_S) // window_s for at_s in calls)
+        most = max(windows.values())
         if min(counts) >= 1 and most <= _at_most(min(counts)):
             return min(counts)
     return 0

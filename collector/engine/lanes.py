@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collector.engine.answers import Call
     from collector.engine.gates import Circuit, Exports, Secret
-    from collector.engine.pacing import Track
+    from collector.engine.tracks import Track
+    from collector.engine.waiting import Group
+
+NONE_DUE = 1_000
 
 
 class Lane:
@@ -26,26 +29,42 @@ class Lane:
     Attributes:
         track: how its calls are paced.
         secret, circuit, exports: what else they have in common.
-        blocked: nothing of it may leave any more at this instant.
+        number: its place among all lanes.
         eager_s: when the next call may leave that is not due, so that these go evenly.
+        rank: that of the server that is due next; `NONE_DUE` where none is.
+        wakes_s: when the next one becomes ready or due; infinite where none waits for a time.
+        alarm_s: when it is going to be woken.
+        group: it and all lanes that pass the same scopes but for their projects'.
+        stands: in its group, among which lanes; None where nothing of it may be called for.
     """
 
     __slots__ = (
-        "_due", "_later", "_ready", "blocked", "call", "circuit", "eager_s", "exports", "project",
-        "secret", "track",
+        "_due", "_later", "_ready", "alarm_s", "call", "circuit", "eager_s", "exports", "group",
+        "number", "project", "rank", "secret", "stands", "track", "wakes_s",
     )  # fmt: skip
 
     def __init__(
-        self, project: int, track: Track, *, secret: Secret, circuit: Circuit, exports: Exports
+        self,
+        number: int,
+        project: int,
+        track: Track,
+        *,
+        secret: Secret,
+        circuit: Circuit,
+        exports: Exports,
     ) -> None:
+        self.number = number
         self.project = project
         self.call: Call = track.call
         self.track = track
         self.secret = secret
         self.circuit = circuit
         self.exports = exports
-        self.blocked = False
         self.eager_s = -math.inf
+        self.rank = NONE_DUE
+        self.group: Group
+        self.stands: dict[Lane, None] | None = None
+        self.wakes_s = self.alarm_s = math.inf
         self._due: list[tuple[int, int]] = []
         self._ready: list[tuple[float, int, int]] = []
         self._later: list[tuple[float, float, int, int]] = []
@@ -61,15 +80,26 @@ class Lane:
             heapq.heappush(self._ready, (certain_s, rank, server))
         else:
             heapq.heappush(self._later, (early_s, certain_s, rank, server))
+        self._look()
 
     def wake(self, now_s: float) -> None:
         """Make ready, or due, what has waited long enough."""
         while self._later and self._later[0][0] <= now_s:
             _, certain_s, rank, server = heapq.heappop(self._later)
-            self.put(server, rank, now_s, certain_s, now_s)
+            heapq.heappush(self._ready, (certain_s, rank, server))
         while self._ready and self._ready[0][0] <= now_s:
             _, rank, server = heapq.heappop(self._ready)
             heapq.heappush(self._due, (rank, server))
+        self._look()
+
+    def put_off(self, early_s: float, certain_s: float) -> None:
+        """Let the next one wait until `early_s`, which is to come."""
+        if self._due:
+            rank, server = heapq.heappop(self._due)
+        else:
+            _, rank, server = heapq.heappop(self._ready)
+        heapq.heappush(self._later, (early_s, certain_s, rank, server))
+        self._look()
 
     def hurry(self) -> None:
         """Make the next one due that waits, whatever time it waits for."""
@@ -78,22 +108,12 @@ class Lane:
         else:
             _, _, rank, server = heapq.heappop(self._later)
         heapq.heappush(self._due, (rank, server))
-
-    @property
-    def rank(self) -> int | None:
-        """The rank of the server that is due next; None where none is."""
-        return self._due[0][0] if self._due else None
+        self._look()
 
     @property
     def is_ready(self) -> bool:
         """Whether there is a server that is worth a call to spare."""
         return bool(self._ready)
-
-    @property
-    def wakes_s(self) -> float:
-        """When the next one becomes ready or due; infinite where none waits for a time."""
-        at_s = self._later[0][0] if self._later else math.inf
-        return min(at_s, self._ready[0][0]) if self._ready else at_s
 
     @property
     def next(self) -> int:
@@ -106,7 +126,9 @@ class Lane:
         Raises:
             IndexError: if none is ready.
         """
-        return heapq.heappop(self._due)[1] if self._due else heapq.heappop(self._ready)[2]
+        server = heapq.heappop(self._due)[1] if self._due else heapq.heappop(self._ready)[2]
+        self._look()
+        return server
 
     def empty(self) -> list[int]:
         """Return all that wait, out of the lane, in no order."""
@@ -114,4 +136,12 @@ class Lane:
         self._due.clear()
         self._ready.clear()
         self._later.clear()
+        self._look()
         return servers
+
+    def _look(self) -> None:
+        """Take note of what is next."""
+        due, ready, later = self._due, self._ready, self._later
+        self.rank = due[0][0] if due else NONE_DUE
+        wakes_s = later[0][0] if later else math.inf
+        self.wakes_s = ready[0][0] if ready and ready[0][0] < wakes_s else wakes_s

@@ -6,6 +6,7 @@ LONGEST_S = 30.0
 _MEMORY = 32
 _DEVIATIONS = 3.0
 _ENOUGH = 10
+_GUESSED = 0.3
 
 
 class Latency:
@@ -34,10 +35,11 @@ class Latency:
         took_s = min(max(0.0, took_s), LONGEST_S)
         self._heard += 1
         if self._heard == 1:
-            self.mean_s, self._deviation_s = took_s, took_s / 10
+            self.mean_s, self._deviation_s = took_s, 0.0
         else:
             weight = 1 / min(self._heard, _MEMORY)
             error = took_s - self.mean_s
             self.mean_s += weight * error
             self._deviation_s += weight * (abs(error) - self._deviation_s)
-        self.uneven_s = _DEVIATIONS * self._deviation_s
+        uneven_s = _DEVIATIONS * self._deviation_s
+        self.uneven_s = uneven_s if self.is_known else max(uneven_s, _GUESSED * self.mean_s)

@@ -6,13 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
-from collector.engine.pacing import Learned
+from collector.engine.scope_pace import Learned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from collector.engine.answers import Scope
     from collector.engine.durations import Durations
-    from collector.engine.pacing import Disbelieved
+    from collector.engine.scope_pace import Disbelieved
     from collector.engine.wall import Wall
 
 OFFSET_WORTH_A_LINE_S = 0.5
@@ -33,7 +34,7 @@ class News:
         self._offset_written_s: float | None = None
         self._durations: dict[int, Durations] = {}
         self._words: set[str] = set()
-        self._disbelieved: set[Disbelieved] = set()
+        self._disbelieved: set[tuple[Scope, str]] = set()
         self._events: list[e.Event] = []
         self.urgent = False
 
@@ -54,7 +55,7 @@ class News:
         for project, known in sorted(self._durations.items()):
             self._events.append(
                 e.DurationsLearned(
-                    at=at, project=project, exports=known.exports,
+                    at=at, project=project, exports=known.known_from,
                     median_s=round(known.median_s, 1), spread=round(known.spread, 3),
                 )
             )  # fmt: skip
@@ -128,8 +129,8 @@ class News:
                         window_s=item.window_s, source=item.source,
                     )
                 )  # fmt: skip
-            elif item not in self._disbelieved:
-                self._disbelieved.add(item)
+            elif (item.scope, item.about) not in self._disbelieved:
+                self._disbelieved.add((item.scope, item.about))
                 self._events.append(
                     e.HintDisbelieved(at=at, scope=scope, name=name, message=item.message)
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from collector.engine import events as e
 from collector.engine import retry
@@ -39,8 +39,20 @@ class _Memory:
     not_before_s: float = -math.inf
 
 
+class _Unheard(NamedTuple):
+    """As in `Ask` and `Progress`, in seconds since the export began."""
+
+    early_s: float
+    certain_s: float
+    thought_certain_s: float
+
+
 class Outcomes:
-    """Turns answers into events, with what must be remembered of each server for it."""
+    """Turns answers into events, with what must be remembered of each server for it.
+
+    Attributes:
+        durations: how long exports take, by project.
+    """
 
     def __init__(
         self,
@@ -61,19 +73,43 @@ class Outcomes:
         self._export_s = export_s
         self._wall = wall
         self._rng = rng
-        self._durations = [Durations(known.durations.get(row.project)) for row in state.projects]
-        self._curious = [0 if one.is_known else ENOUGH for one in self._durations]
+        self.durations = [Durations(known.durations.get(row.project)) for row in state.projects]
+        self._curious = [0 if one.is_known else ENOUGH for one in self.durations]
         self._memory: dict[int, _Memory] = {}
+        self._unheard: list[dict[Pressure, _Unheard]] = [{} for _ in state.projects]
+        """When to ask first, until more is known of durations."""
+
+    def again_at(self, server: int, now_s: float) -> float:
+        """Return from when on a call for the server may be made."""
+        memory = self._memory.get(server)
+        return now_s if memory is None else max(now_s, memory.not_before_s)
 
     def ask_at(self, row: ServerRow, pressure: Pressure, now_s: float) -> Ask:
-        """Return when the call that the server's row wants is worth making."""
+        """Return when a server's status is worth asking for."""
         memory = self._memory.get(row.server)
-        at_s = now_s if memory is None else max(now_s, memory.not_before_s)
-        if wanted(row) is not Call.ASK_STATUS:
-            return Ask(at_s, at_s)
-        progress = self._progress(row, now_s)
-        early_s, certain_s = ask_at(progress, self._durations[row.project], pressure)
+        progress = memory.progress if memory is not None else None
+        if memory is None or progress is None:
+            progress = self._progress(row, now_s)
+            memory = self._memory[row.server]
+        if progress.evidence.weight or progress.curious:
+            early_s, certain_s = ask_at(progress, self.durations[row.project], pressure)
+        else:
+            unheard = self._unheard[row.project].get(pressure)
+            if unheard is None:
+                unheard = self._look_at_unheard(row.project, pressure)
+            started_s = progress.started_s
+            early_s, certain_s = started_s + unheard.early_s, started_s + unheard.certain_s
+            progress.certain_s = started_s + unheard.thought_certain_s
+        at_s = max(memory.not_before_s, now_s)
         return Ask(max(at_s, early_s), max(at_s, certain_s))
+
+    def _look_at_unheard(self, project: int, pressure: Pressure) -> _Unheard:
+        """Return what holds for all exports of a project of which nothing was heard yet."""
+        progress = Progress(0.0)
+        early_s, certain_s = ask_at(progress, self.durations[project], pressure)
+        unheard = _Unheard(early_s, certain_s, progress.certain_s)
+        self._unheard[project][pressure] = unheard
+        return unheard
 
     def forget(self, server: int) -> None:
         """Let go of what is remembered of a server that has ended."""
@@ -116,6 +152,7 @@ class Outcomes:
         else:
             memory.polls += 1
             memory.status_tries = 0
+            self._unheard[row.project].clear()
         progress = self._progress(row, now_s)
         if said.state is ExportState.COMPLETED:
             if call is Call.ASK_STATUS:
@@ -124,9 +161,11 @@ class Outcomes:
             memory.polls = 0
             return events
         if call is Call.ASK_STATUS:
-            durations = self._durations[row.project]
+            durations = self.durations[row.project]
             if sent_s >= progress.certain_s:
                 durations.answered_certain(completed=False)
+            if not progress.elapsed_s:
+                durations.answered_first(sent_s - progress.started_s, completed=False)
             progress.heard(said.percent, durations, sent_s, now_s)
             if now_s - progress.started_s >= self._export_s:
                 return [self._stuck(row, now_s)]
@@ -258,13 +297,15 @@ class Outcomes:
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
-        durations = self._durations[project]
-        durations.exports += 1
+        durations = self.durations[project]
+        durations.completed()
         low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
         high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))
         durations.learn(progress.evidence, low_s, high_s)
         if sent_s >= progress.certain_s:
             durations.answered_certain(completed=True)
+        if not progress.elapsed_s:
+            durations.answered_first(sent_s - progress.started_s, completed=True)
         if progress.high_s < math.inf and progress.elapsed_s <= progress.high_s:
             durations.percentages_kept(kept=True)
         self._news.durations(project, durations)

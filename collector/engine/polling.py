@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector.engine.durations import Evidence
+from collector.engine.durations import UNLIKELY, Evidence
 
 if TYPE_CHECKING:
     from collector.engine.durations import Durations
@@ -21,12 +21,11 @@ SOONEST_S = 0.5
 """No export is asked about more often than this."""
 FIRST_ASK_S = 1.0
 """The first exports of a project are asked about after this long, and twice that, and so on."""
-POLLS_ON_AVERAGE = 12
-"""So many calls an export are thought right where it says nothing of its progress."""
-UNLIKELY = 1.8
-"""Fewer than four in a hundred exports are shorter than so many spreads below the median."""
-VERY_UNLIKELY = 2.4
-"""Fewer than one in a hundred: where a first look tells when to look next, it may be early."""
+POLLS_ON_AVERAGE = 11.3
+"""So many calls an export are thought right where it says nothing of its progress; with the looks
+that find out how long exports take it comes to twelve."""
+LIKELY = 0.5
+"""Before a deadline that not all can keep, an answer need not be more likely than this."""
 FINE = 10
 """Percentages in steps of at most so much tell the end by a single look."""
 
@@ -36,6 +35,8 @@ class Pressure(Enum):
 
     USUAL = math.inf
     """As wide as `POLLS_ON_AVERAGE` makes it."""
+    DEADLINE = 1e6
+    """Not all can be home in time: as usual, and a status is due as soon as it is likely."""
     PLACES = 0.04
     """Exports wait for places: a status is worth an export."""
     LAST = 0.015
@@ -106,8 +107,11 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         early_s = min(certain_s, _by_duration(export, durations, pressure))
     else:
         early_s = _by_duration(export, durations, pressure)
-        certain_s = max(early_s, durations.certain_s(elapsed_s))
-        export.certain_s = export.started_s + certain_s
+        if pressure is Pressure.DEADLINE:
+            certain_s = max(early_s, durations.quantile_s(LIKELY, elapsed_s))
+        else:
+            certain_s = max(early_s, durations.certain_s(elapsed_s))
+            export.certain_s = export.started_s + certain_s
     started_s = export.started_s
     return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
 
@@ -135,9 +139,7 @@ def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> 
         # Said to be at 0: look when the first step is as likely as not to have been taken.
         step_s = durations.quantile_s(0.5, export.low_s) * durations.resolution / 100
         return max(1.1 * elapsed_s, step_s)
-    unlikely = VERY_UNLIKELY if durations.tell_progress else UNLIKELY
-    first_s = durations.median_s * math.exp(-unlikely * spread)
-    if elapsed_s < first_s:
-        return first_s
+    if elapsed_s < durations.first_s:
+        return durations.first_s
     usual = math.exp(UNLIKELY * spread / (POLLS_ON_AVERAGE - 1)) - 1
     return elapsed_s * (1 + min(usual, pressure.value))

@@ -18,7 +18,7 @@ from collector.engine.answers import Call, Problem, ProblemKind
 from collector.engine.deadline import Deadline
 from collector.engine.gates import Circuit, Exports, InFlight, Secret
 from collector.engine.known import Known
-from collector.engine.lanes import Lane
+from collector.engine.lanes import NONE_DUE, Lane
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
@@ -26,6 +26,7 @@ from collector.engine.polling import Pressure
 from collector.engine.state import Phase
 from collector.engine.task import wanted
 from collector.engine.turns import Turns
+from collector.engine.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Heard, Scope
     from collector.engine.gates import Ceilings
-    from collector.engine.pacing import Disbelieved, Learned
+    from collector.engine.scope_pace import Disbelieved, Learned
     from collector.engine.state import ProjectRow, RunState, ServerRow
+    from collector.engine.waiting import Group
     from collector.engine.wall import Wall
 
 LAST_SERVERS = 20
@@ -95,9 +97,12 @@ class Scheduler:
         for row in state.projects:
             self._add_lanes(row, scopes)
         self._all_lanes = list(self._lanes.values())
+        self._waiting = Waiting(self._all_lanes)
         self._pacer.start_slowly([lane.track for lane in self._all_lanes])
         self._turns = Turns([row.share for row in state.projects])
-        self._deadline = Deadline(ceilings.deadline_s, self._all_lanes, self._pacer)
+        self._deadline = Deadline(
+            ceilings.deadline_s, self._all_lanes, self._pacer, self._outcomes.durations
+        )
 
     def _add_lanes(self, row: ProjectRow, scopes: Callable[[int, Call], tuple[Scope, ...]]) -> None:
         secret = self._secrets.setdefault(row.credential, Secret())
@@ -106,8 +111,9 @@ class Scheduler:
         for call in Call:
             track = self._pacer.track(call, scopes(row.project, call), share=row.share)
             self._lanes[row.project, call] = Lane(
-                row.project, track, secret=secret, circuit=circuit, exports=exports
-            )
+                len(self._lanes), row.project, track,
+                secret=secret, circuit=circuit, exports=exports,
+            )  # fmt: skip
         if row.requests_per_second is not None:
             self._pacer.limit(track, row.requests_per_second)
 
@@ -117,11 +123,14 @@ class Scheduler:
         """Return what to do now, and when to ask again."""
         if now_s >= self._ceilings.deadline_s:
             self.stop("deadline")
-        self._place_changed(now_s)
+        if self.state.changed:
+            self._place_changed(now_s)
         if self._reason is not None:
             return Due([], math.inf, finished=not self.posts_under_way)
-        actions: list[Action] = [self._give_up(server, now_s) for server in self._giving_up]
-        self._giving_up.clear()
+        actions: list[Action] = []
+        if self._giving_up:
+            actions += [self._give_up(server, now_s) for server in self._giving_up]
+            self._giving_up.clear()
         wake_s = self._take_turns(now_s, actions)
         return Due(actions, wake_s, finished=not actions and self._is_finished)
 
@@ -163,11 +172,11 @@ class Scheduler:
 
     def _place_changed(self, now_s: float) -> None:
         changed = self.state.changed
-        if not changed:
-            return
         for server in dict.fromkeys(changed) if len(changed) > 1 else changed:
             row = self.state.servers[server]
-            self._count_export(row)
+            runs = row.phase is Phase.REQUESTED or row.phase is Phase.EXPORTING
+            if runs != (server in self._exporting):
+                self._export_counted(server, row.project, runs=runs)
             if server in self._out:
                 continue  # its own intent was recorded; the answer decides
             self._recording.discard(server)
@@ -176,12 +185,8 @@ class Scheduler:
             else:
                 self._place(row, now_s)
         changed.clear()
-        self._look_for_the_last(now_s)
-
-    def _count_export(self, row: ServerRow) -> None:
-        runs = row.phase is Phase.REQUESTED or row.phase is Phase.EXPORTING
-        if runs != (row.server in self._exporting):
-            self._export_counted(row.server, row.project, runs=runs)
+        if not self._is_last and self.state.pending <= LAST_SERVERS:
+            self._look_for_the_last(now_s)
 
     def _export_counted(self, server: int, project: int, *, runs: bool) -> None:
         lane = self._lanes[project, Call.START_EXPORT]
@@ -201,28 +206,30 @@ class Scheduler:
         if lane.secret.refused is not None:
             self._giving_up.append(row.server)
             return
-        early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
-        lane.put(row.server, 0 if row.first else 1, early_s, certain_s, now_s)
+        if call is Call.ASK_STATUS:
+            early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+        else:
+            early_s = certain_s = self._outcomes.again_at(row.server, now_s)
+        self._waiting.put(lane, row.server, 0 if row.first else 1, early_s, certain_s, now_s)
 
     def _pressure(self, lane: Lane) -> Pressure:
         if self._is_last:
             return Pressure.LAST
         starts = self._lanes[lane.project, Call.START_EXPORT]
         limited = lane.exports.ceiling < math.inf or starts.track.exports is not None
-        return Pressure.PLACES if limited and len(starts) else Pressure.USUAL
+        if limited and len(starts):
+            return Pressure.PLACES
+        return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
 
     def _look_for_the_last(self, now_s: float) -> None:
         """Ask about the last exports more often, once they are all that is left."""
-        state = self.state
-        if self._is_last or len(state.servers) - state.collected - state.failed > LAST_SERVERS:
-            return
         if any(len(lane) for lane in self._all_lanes if lane.call is Call.START_EXPORT):
             return
         self._is_last = True
         for lane in self._all_lanes:
             if lane.call is Call.ASK_STATUS:
-                for server in lane.empty():
-                    self._place(state.servers[server], now_s)
+                for server in self._waiting.empty(lane):
+                    self._place(self.state.servers[server], now_s)
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
         row = self.state.servers[server]
@@ -233,70 +240,131 @@ class Scheduler:
 
     def _take_turns(self, now_s: float, actions: list[Action]) -> float:
         """Take what may leave now, in turn; return when there will be more."""
-        wake_s = self._ceilings.deadline_s
-        waiting = []
-        for lane in self._all_lanes:
-            if len(lane):
-                lane.wake(now_s)
-                waiting.append(lane)
-        self._hurry_a_test(waiting, now_s)
-        due = [lane for lane in waiting if lane.rank is not None]
-        tight = self._deadline.is_tight(now_s)
-        while due:
-            due = [lane for lane in due if lane.rank is not None and self._may_leave(lane, now_s)]
-            if due:
-                tests = any(lane.track.tests_others for lane in due)
-                lane = self._turns.next(due, due_first=tight or tests)
-                if not self._is_put_off(lane, now_s):
-                    actions.append(self._take(lane, now_s))
-        for lane in waiting:
-            if lane.rank is None and lane.is_ready:
-                self._take_eager(lane, now_s, actions)
-        for lane in waiting:
-            wake_s = min(wake_s, lane.wakes_s)
-            if lane.rank is not None:
-                wake_s = min(wake_s, self._allows_at(lane, now_s))
-            elif lane.is_ready:
-                wake_s = min(wake_s, max(lane.eager_s, self._allows_at(lane, now_s)))
-        return wake_s
+        self._waiting.wake(now_s)
+        if self._pacer.has_doubts:
+            self._hurry_a_test(now_s)
+        held: dict[Lane, float] = {}
+        groups = [group for group in self._waiting.groups if group.due or group.ready]
+        if groups:
+            opened = self._take_due(self._that_open(groups, now_s), now_s, actions, held)
+            if opened:
+                self._take_ready(opened, now_s, actions, held)
+        return min(self._ceilings.deadline_s, self._waiting.wakes_s, _next_s(groups, held))
 
-    def _hurry_a_test(self, waiting: Sequence[Lane], now_s: float) -> None:
+    def _hurry_a_test(self, now_s: float) -> None:
         """Let a status find out whether a limit that refused an export is one that both share."""
-        for lane in waiting:
-            if lane.call is Call.START_EXPORT and lane.rank is not None and lane.track.tests_others:
+        for lane in self._all_lanes:
+            if lane.call is Call.START_EXPORT and lane.rank != NONE_DUE and lane.track.tests_others:
                 asks = self._lanes[lane.project, Call.ASK_STATUS]
-                if len(asks) and asks.rank is None and self._may_leave(asks, now_s):
-                    asks.hurry()
+                if len(asks) and asks.rank == NONE_DUE and self._may_leave(asks, now_s):
+                    self._waiting.hurry(asks)
 
-    def _take_eager(self, lane: Lane, now_s: float, actions: list[Action]) -> None:
+    def _that_open(self, groups: Sequence[Group], now_s: float) -> list[Group]:
+        """Find out when groups let a call leave; return those that do now."""
+        allows_at, common_at = self._in_flight.allows_at, self._pacer.common_at
+        opened = []
+        for group in groups:
+            opens_s = allows_at(group.call, group.secret, group.circuit)
+            if opens_s <= now_s:
+                opens_s = max(opens_s, common_at(group.common))
+                if opens_s <= now_s:
+                    opened.append(group)
+            group.opens_s = opens_s
+        return opened
+
+    def _take_due(
+        self, groups: list[Group], now_s: float, actions: list[Action], held: dict[Lane, float]
+    ) -> list[Group]:
+        """Take what is due; return the groups that still let a call leave.
+
+        Args:
+            groups: those that let a call leave.
+            now_s: now.
+            actions: what is taken is added to it.
+            held: to be filled in: the lanes that only their projects hold up, and until when.
+        """
+        tight = self._deadline.is_tight(now_s)
+        while lanes := [lane for group in groups for lane in group.due if lane not in held]:
+            tests = self._pacer.has_doubts and self._is_test_among(lanes, now_s)
+            lanes = self._without_held(self._turns.first(lanes), now_s, held)
+            if lanes:
+                lane = self._turns.next(lanes, due_first=tight or tests)
+                if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
+                    actions.append(self._take(lane, now_s))
+                    groups = self._that_open(groups, now_s)
+        return groups
+
+    def _is_test_among(self, lanes: Sequence[Lane], now_s: float) -> bool:
+        return any(lane.track.tests_others and self._own_at(lane) <= now_s for lane in lanes)
+
+    def _without_held(self, lanes: list[Lane], now_s: float, held: dict[Lane, float]) -> list[Lane]:
+        """Return the lanes that their project does not hold up; none where one has to be left out.
+
+        Then somebody else's turn may have come.
+        """
+        free = True
+        for lane in lanes:
+            at_s = self._own_at(lane)
+            if at_s > now_s:
+                held[lane] = at_s
+                free = False
+        return lanes if free else []
+
+    def _take_ready(
+        self,
+        groups: Sequence[Group],
+        now_s: float,
+        actions: list[Action],
+        held: dict[Lane, float],
+    ) -> None:
         """Use calls that nobody else wants, evenly."""
-        while lane.is_ready and lane.eager_s <= now_s and self._may_leave(lane, now_s):
-            gap_s = self._pacer.gap_s(lane.track)
-            if self._is_put_off(lane, now_s):
-                continue
-            lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
-            actions.append(self._take(lane, now_s))
+        lanes = [lane for group in groups for lane in group.ready if lane.eager_s <= now_s]
+        for lane in sorted(lanes, key=_number) if len(lanes) > 1 else lanes:
+            while lane.group.opens_s <= now_s and lane.eager_s <= now_s:
+                own_s = self._own_at(lane)
+                if own_s > now_s:
+                    held[lane] = own_s
+                    break
+                if not self._find_ready(lane, now_s):
+                    break
+                gap_s = self._pacer.gap_s(lane.track)
+                lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
+                actions.append(self._take(lane, now_s))
+                groups = self._that_open(groups, now_s)
+
+    def _find_ready(self, lane: Lane, now_s: float) -> bool:
+        """Put off what is not worth a call any more; return whether anything is."""
+        while lane.is_ready:
+            if not self._is_put_off(lane, now_s):
+                return True
+        return False
 
     def _is_put_off(self, lane: Lane, now_s: float) -> bool:
         """Put a status off if it is worth less than it was when it was planned."""
-        if lane.call is not Call.ASK_STATUS or lane.track.tests_others:
+        if self._pacer.has_doubts and lane.track.tests_others:
             return False
         row = self.state.servers[lane.next]
         early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
         if early_s <= now_s:
             return False
-        lane.put(lane.take(), 0 if row.first else 1, early_s, certain_s, now_s)
+        self._waiting.put_off(lane, early_s, certain_s)
         return True
 
     def _may_leave(self, lane: Lane, now_s: float) -> bool:
-        return self._allows_at(lane, now_s) <= now_s
+        return bool(self._that_open([lane.group], now_s)) and self._own_at(lane) <= now_s
 
-    def _allows_at(self, lane: Lane, now_s: float) -> float:
-        gate_s = self._in_flight.allows_at(lane.call, lane.secret, lane.circuit, lane.exports)
-        return gate_s if gate_s > now_s else max(gate_s, self._pacer.next_at(lane.track))
+    def _own_at(self, lane: Lane) -> float:
+        """Return when what belongs to a lane's project lets a call leave."""
+        withheld = lane.exports.full or lane.project in self._deadline.withheld
+        if withheld and lane.call is Call.START_EXPORT:
+            return math.inf
+        track = lane.track
+        if not track.own and track.exports is None:
+            return -math.inf
+        return self._pacer.own_at(track)
 
     def _take(self, lane: Lane, now_s: float) -> Request:
-        server = lane.take()
+        server = self._waiting.take(lane)
         row = self.state.servers[server]
         action = self._action(lane, row, now_s)
         self._pacer.sent(lane.track, now_s)
@@ -310,7 +378,7 @@ class Scheduler:
         return action
 
     def _action(self, lane: Lane, row: ServerRow, now_s: float) -> Request:
-        asks = self._pacer.asks(lane.track, now_s)
+        asks = now_s >= lane.track.asks_s
         if lane.call is Call.START_EXPORT:
             intent = e.ExportRequested(at=self._wall.stamp(now_s), server=row.server)
             return StartExport(row.server, now_s, asks, lane.exports.running, intent)
@@ -345,7 +413,8 @@ class Scheduler:
         The server of an answer without events waits for its next turn at once; that of one with
         events, when they have been applied.
         """
-        self._place_changed(now_s)  # its own intent is seen while it still is under way
+        if self.state.changed:
+            self._place_changed(now_s)  # its own intent is seen while it still is under way
         server = action.server
         self._out.pop(server, None)
         row = self.state.servers[server]
@@ -411,4 +480,25 @@ class Scheduler:
             return
         for lane in self._all_lanes:
             if lane.secret is secret:
-                self._giving_up += lane.empty()
+                self._giving_up += self._waiting.empty(lane)
+
+
+def _number(lane: Lane) -> int:
+    return lane.number
+
+
+def _next_s(groups: Sequence[Group], held: dict[Lane, float]) -> float:
+    """Return when the next of the lanes may send that hold something that is due or ready."""
+    next_s = math.inf
+    for group in groups:
+        opens_s = group.opens_s
+        if opens_s >= next_s:
+            continue
+        for lane in group.due:
+            next_s = min(next_s, max(opens_s, held.get(lane, opens_s)))
+            if not held:
+                break  # the others wait for the same
+        for lane in group.ready:
+            if lane.eager_s < next_s:
+                next_s = min(next_s, max(opens_s, lane.eager_s, held.get(lane, opens_s)))
+    return next_s

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Scope  # noqa: TC001  # named in the dataclasses below
+from collector.engine.estimated_limit import EstimatedLimit
 from collector.engine.start import Start
-from collector.engine.steering import EstimatedLimit, ToldLimit
+from collector.engine.told_limit import ToldLimit
 from collector.engine.windows import Ceiling, Window
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ FASTEST = 10_000.0
 LONGEST_WINDOW_S = 86_400.0
 SHORTEST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
-ROOM_BEFORE_A_TEST = 0.2
+ROOM_BEFORE_A_TEST = 0.25
 """A guess is tested when this part of its window is free, so that its answer is no near thing."""
 SHORT_BURST = 0.25
 """After a burst no longer than this part of the window, it is tested when all of it is: a fixed
@@ -52,9 +53,13 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Disbelieved:
-    """Something the service said of a scope that cannot be meant so."""
+    """Something the service said of a scope that cannot be meant so.
+
+    `about`: "limit", "wait" or "headers": of each it is reported once.
+    """
 
     scope: Scope
+    about: str
     message: str
 
 
@@ -67,6 +72,7 @@ class ScopePace:
     Attributes:
         in_doubt: a refusal has not been explained; the next call goes alone, to find out more.
         exports_next: in doubt, another call than an export has just been let through.
+        bound: whether it could hold up a call when that was last looked at.
         lesson_s: when a refusal was last news.
         others_seen: the service lately counted calls that were not ours.
     """
@@ -74,12 +80,13 @@ class ScopePace:
     __slots__ = (
         "_blocked_until_s", "_ceiling", "_ignored_until_s", "_known_s", "_latency",
         "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
-        "_window", "exports_next", "in_doubt", "lesson_s", "others_seen", "scope", "share",
+        "_window", "bound", "exports_next", "in_doubt", "lesson_s", "others_seen", "scope", "share",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, share: float, latency: Latency) -> None:
         self.scope = scope
         self.share = share
+        self.bound = False
         self.in_doubt = False
         self.others_seen = False
         self._testing = False
@@ -127,6 +134,11 @@ class ScopePace:
         if self._ceiling is not None:
             gap_s = max(gap_s, self._ceiling.gap_s)
         return gap_s
+
+    @property
+    def estimated_window_s(self) -> float:
+        """The window that is taken to be there; 0 where none is, or where it was stated."""
+        return self._window.window_s if self.has_estimate and self._window is not None else 0.0
 
     @property
     def is_held(self) -> bool:
@@ -190,8 +202,10 @@ class ScopePace:
         if steering is None:
             return None
         if not steering.passed(sent_s, now_s, self._latency.mean_s):
-            return None
-        if isinstance(steering, ToldLimit):
+            if self._source != "remembered" or not self.is_held:
+                return None
+            # What an earlier run has learned holds: it counts as learned in this one.
+        elif isinstance(steering, ToldLimit):
             window = steering.window
             window.even = True
             steering = self._steering = EstimatedLimit(
@@ -257,7 +271,7 @@ class ScopePace:
         instead_s = INSTEAD_OF_RETRY_AFTER_S if retry_after_s > LONGEST_RETRY_AFTER_S else 0.0
         self._blocked_until_s = max(self._blocked_until_s, now_s + instead_s)
         message = f"Retry-After of {retry_after_s:g} s is taken as {instead_s:g} s"
-        return [Disbelieved(self.scope, message)]
+        return [Disbelieved(self.scope, "wait", message)]
 
     # What is known
 
@@ -295,9 +309,8 @@ class ScopePace:
         """
         believable = told.limit >= 1 and 0 < told.window_s <= LONGEST_WINDOW_S
         if not believable or told.limit > FASTEST * max(1.0, told.window_s):
-            return Disbelieved(
-                self.scope, f"a limit of {told.limit} calls in {told.window_s:g} s is not believed"
-            )
+            message = f"a limit of {told.limit} calls in {told.window_s:g} s is not believed"
+            return Disbelieved(self.scope, "limit", message)
         window, steering = self._window, self._steering
         if window is not None and steering is not None:
             same = (steering.limit, window.window_s) == (told.limit, told.window_s)
@@ -311,6 +324,7 @@ class ScopePace:
             if not refused and faster and now_s < self._ignored_until_s:
                 return Disbelieved(
                     self.scope,
+                    "headers",
                     f"headers that state {told.limit} calls in {told.window_s:g} s contradict "
                     "the refusals, and are not believed",
                 )

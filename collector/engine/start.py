@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 FEWEST = 2
-"""Calls under way at once, at first: more of them would be refused together."""
+SHORT_S = 0.05
+"""At first two calls are under way at once, over a way shorter than this one alone: more of them
+would be refused together."""
 PER_SECOND = 6.0
 """Over a long way, as many more as make this rate."""
 CAREFUL_CALLS = 256
@@ -18,7 +20,7 @@ class Start:
     __slots__ = ("_most", "_passed", "_under_way")
 
     def __init__(self) -> None:
-        self._most = FEWEST
+        self._most = 1
         self._passed = 0
         self._under_way = 0
 
@@ -45,5 +47,5 @@ class Start:
         self.answered()
         self._passed += 1
         doublings = max(0, self._passed - CAREFUL_CALLS) // DOUBLING_CALLS
-        fewest = max(FEWEST, round(PER_SECOND * latency_s))
+        fewest = max(FEWEST if latency_s > SHORT_S else 1, round(PER_SECOND * latency_s))
         self._most = min(MOST, fewest * 2 ** min(doublings, 8))

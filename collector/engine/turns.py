@@ -35,27 +35,35 @@ class Turns:
         self._exports = [0] * len(self._steps)
         self._now = 0.0
 
+    def first(self, lanes: list[Lane]) -> list[Lane]:
+        """Return those of `lanes`, which hold calls that are due, whose project's turn it is."""
+        if len(lanes) == 1:
+            return lanes
+        rank = min([lane.rank for lane in lanes])
+        times, steps, now = self._times, self._steps, self._now
+        least, first = math.inf, -1
+        for lane in lanes:
+            if lane.rank != rank:
+                continue
+            project = lane.project
+            time = times[project]
+            time = max(time, now - steps[project])
+            if time < least or (time == least and project < first):
+                least, first = time, project
+        return [lane for lane in lanes if lane.project == first and lane.rank == rank]
+
     def next(self, lanes: Sequence[Lane], *, due_first: bool) -> Lane:
         """Return the lane whose turn it is, and count that turn.
 
         Args:
-            lanes: those with a call that is due and may leave; at least one.
+            lanes: those of one project with a call that is due and may leave; at least one.
             due_first: downloads and statuses go before all exports.
         """
-        if len(lanes) == 1:
-            lane = lanes[0]
-        else:
-            rank = min(lane.rank for lane in lanes if lane.rank is not None)
-            lanes = [lane for lane in lanes if lane.rank == rank]
-            project = min((lane.project for lane in lanes), key=self._time)
-            lane = self._kind([one for one in lanes if one.project == project], due_first)
+        lane = lanes[0] if len(lanes) == 1 else self._kind(lanes, due_first)
         project = lane.project
-        self._now = self._time(project)
+        self._now = max(self._times[project], self._now - self._steps[project])
         self._times[project] = self._now + self._steps[project]
         return lane
-
-    def _time(self, project: int) -> float:
-        return max(self._times[project], self._now - self._steps[project])
 
     def _kind(self, lanes: Sequence[Lane], due_first: bool) -> Lane:
         """Choose among one project's lanes."""

@@ -22,10 +22,12 @@ LARGEST_GRACE = 1.0
 """At most this part of a window is waited on top of it."""
 NOTICEABLE_GRACE = 0.05
 """A grace of less than this part of a window costs less than refusals do."""
-TOLERATED = 0.0205
-TOLERATED_OF_ESTIMATE = 0.014
+TOLERATED = 0.026
+TOLERATED_OF_ESTIMATE = 0.017
 """The part of calls that may be refused where they cannot be kept apart on their way; less where
 the limit is an estimate, which has cost refusals and will again."""
+SPENDING, SAVING = 0.035, 0.012
+"""The part that the grace is steered for, while fewer were refused than may be, and while more."""
 _KEPT_BESIDE = 64
 _GAIN = 0.08
 _FIRST_FACTOR_CROWDED = 0.2
@@ -71,8 +73,8 @@ class Window:
     """
 
     __slots__ = (
-        "_allowed", "_count", "_factor", "_latency", "_log", "_paced_s", "_tolerated", "_was_crowded",
-        "even", "window_s",
+        "_allowed", "_count", "_factor", "_latency", "_log", "_paced_s", "_passed", "_refused",
+        "_tolerated", "_was_crowded", "even", "window_s",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +91,7 @@ class Window:
         self.even = even
         self._latency = latency
         self._tolerated = TOLERATED if told else TOLERATED_OF_ESTIMATE
+        self._passed = self._refused = 0
         self._log: deque[float] = deque(sent)
         self._paced_s = self._log[-1] if self._log else -math.inf
         self._allowed = 1.0
@@ -185,10 +188,13 @@ class Window:
         if self.crowded:
             if not self._was_crowded:
                 self._was_crowded, self._factor = True, _FIRST_FACTOR_CROWDED
-            self._factor = max(0.02, self._factor * (1.0 - _GAIN * self._tolerated))
+            self._passed += 1
+            part = SPENDING if self._refused < self._tolerated * self._passed else SAVING
+            self._factor = max(0.02, self._factor * (1.0 - _GAIN * part))
         elif self._factor > 1.0:
             self._factor *= 0.9999
 
     def crossed(self) -> None:
         """Take note of a call that was refused since calls crossed on their way: more grace."""
+        self._refused += 1
         self._factor = min(64.0, self._factor * (1 + _GAIN if self.crowded else 1.5))

@@ -46,6 +46,10 @@ def bound(
     )  # fmt: skip
 
 
+def post(server: int, now_s: float) -> StartExport:
+    return StartExport(server, now_s, asks_limits=True, running=0, intent=None)
+
+
 def passes(made: Gateway, at_s: float, call: Call = POST) -> bool:
     if made.blocks(0, call, at_s) is not None:
         return False
@@ -161,15 +165,15 @@ def test_a_429_says_what_its_shape_tells(shape: str, says: tuple[object, ...]) -
     made = Service(
         gateway(Limit(ScopeKind.USER, 1, 60.0)), [9.0, 9.0], shape=shape, percents="none"
     )
-    made.answer(StartExport(0, 0.0, None), 0, 0.0)
-    answer = made.answer(StartExport(1, 0.0, None), 0, 0.5)
+    made.answer(post(0, 0.0), 0, 0.0)
+    answer = made.answer(post(1, 0.5), 0, 0.5)
     assert isinstance(answer, Problem)
     assert (answer.throttled_by, answer.retry_after_s, len(answer.heard.limits)) == says
 
 
 def test_headers_tell_what_is_left_with_every_answer() -> None:
     made = Service(gateway(TEN_A_SECOND), [9.0], shape="headers", percents="none")
-    heard = made.answer(StartExport(0, 0.0, None), 0, 0.0).heard
+    heard = made.answer(post(0, 0.0), 0, 0.0).heard
     assert [(told.limit, told.remaining) for told in heard.limits] == [(10, 9)]
 
 

@@ -1,0 +1,131 @@
+"""Which lanes hold a call that could be made now, and when the others will.
+
+What is looked at in each turn are groups, not lanes: all lanes of a group pass the same scopes but
+for their projects'. So a scope that is blocked is looked at once, however many projects wait for
+it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import TYPE_CHECKING
+
+from collector.engine.lanes import NONE_DUE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.engine.gates import Circuit, Secret
+    from collector.engine.lanes import Lane
+    from collector.engine.tracks import Common
+
+
+class Group:
+    """Lanes of one kind of call that pass the same scopes, but for their projects'.
+
+    Attributes:
+        common: the paces that they share.
+        secret, circuit: what else they share.
+        due: the lanes with a call that is due.
+        ready: those without, that have one that is worth a call to spare.
+        opens_s: when what they share lets a call leave, as last looked at.
+    """
+
+    __slots__ = ("call", "circuit", "common", "due", "opens_s", "ready", "secret")
+
+    def __init__(self, common: Common, secret: Secret, circuit: Circuit) -> None:
+        self.call = common.call
+        self.common = common
+        self.secret = secret
+        self.circuit = circuit
+        self.due: dict[Lane, None] = {}
+        self.ready: dict[Lane, None] = {}
+        self.opens_s = -math.inf
+
+
+class Waiting:
+    """All lanes, by what they hold. Whatever is put into a lane or taken goes through here."""
+
+    __slots__ = ("_alarms", "groups")
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        groups: dict[tuple[Common, int, int], Group] = {}
+        for lane in lanes:
+            common = lane.track.common
+            key = common, id(lane.secret), id(lane.circuit)
+            if key not in groups:
+                groups[key] = Group(common, lane.secret, lane.circuit)
+            lane.group = groups[key]
+        self.groups = list(groups.values())
+        self._alarms: list[tuple[float, int, Lane]] = []
+        """When lanes are to be woken; what is no longer true of a lane is dropped when it comes."""
+
+    def put(
+        self, lane: Lane, server: int, rank: int, early_s: float, certain_s: float, now_s: float
+    ) -> None:
+        """Let a server wait in a lane, as `Lane.put` does."""
+        lane.put(server, rank, early_s, certain_s, now_s)
+        self._settle(lane)
+
+    def take(self, lane: Lane) -> int:
+        """Return the server whose turn it is in a lane, as `Lane.take` does."""
+        server = lane.take()
+        self._settle(lane)
+        return server
+
+    def put_off(self, lane: Lane, early_s: float, certain_s: float) -> None:
+        """Let the server whose turn it is in a lane wait until `early_s`."""
+        lane.put_off(early_s, certain_s)
+        self._settle(lane)
+
+    def hurry(self, lane: Lane) -> None:
+        """Make the next one of a lane due."""
+        lane.hurry()
+        self._settle(lane)
+
+    def empty(self, lane: Lane) -> list[int]:
+        """Return all that wait in a lane, out of it."""
+        servers = lane.empty()
+        self._settle(lane)
+        return servers
+
+    def wake(self, now_s: float) -> None:
+        """Make ready, or due, what has waited long enough."""
+        while self.wakes_s <= now_s:
+            lane = heapq.heappop(self._alarms)[2]
+            lane.alarm_s = math.inf
+            lane.wake(now_s)
+            self._settle(lane)
+
+    @property
+    def wakes_s(self) -> float:
+        """When the next one becomes ready or due; infinite where none waits for a time."""
+        alarms = self._alarms
+        while alarms:
+            at_s, _, lane = alarms[0]
+            if at_s == lane.alarm_s == lane.wakes_s:
+                return at_s
+            heapq.heappop(alarms)
+            if at_s == lane.alarm_s:  # what it was set for has left
+                lane.alarm_s = math.inf
+                if lane.wakes_s < math.inf:
+                    self._set_alarm(lane)
+        return math.inf
+
+    def _settle(self, lane: Lane) -> None:
+        """See to it that a lane stands where what it holds says."""
+        group = lane.group
+        holds = group.due if lane.rank != NONE_DUE else group.ready if lane.is_ready else None
+        if holds is not lane.stands:
+            if lane.stands is not None:
+                del lane.stands[lane]
+            if holds is not None:
+                holds[lane] = None
+            lane.stands = holds
+        if lane.wakes_s < lane.alarm_s:
+            self._set_alarm(lane)
+
+    def _set_alarm(self, lane: Lane) -> None:
+        lane.alarm_s = lane.wakes_s
+        heapq.heappush(self._alarms, (lane.wakes_s, lane.number, lane))
