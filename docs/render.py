@@ -22,8 +22,10 @@ import click
 from collector import emulator
 from collector.cli import main as collector_command
 from collector.engine import (
+    blame,
     deadline,
     durations,
+    estimated_limit,
     exports_limit,
     gates,
     inference,
@@ -34,6 +36,7 @@ from collector.engine import (
     scope_pace,
     start,
     steering,
+    told_limit,
     turns,
     windows,
 )
@@ -171,39 +174,46 @@ def _limit_numbers() -> str:
     longest_s, instead_s = scope_pace.LONGEST_RETRY_AFTER_S, scope_pace.INSTEAD_OF_RETRY_AFTER_S
     windows_s = ", ".join(map(_seconds, inference.WINDOWS_S))
     numbers = {
-        "calls under way at first, on an account of which nothing is known": str(start.FEWEST),
-        "or, on a long way, as many as make": f"{start.PER_SECOND:g} calls a second",
+        "calls under way at first, on an account of which nothing is known": (
+            f"1, or {start.FEWEST} where an answer takes over {_seconds(start.SHORT_S)}"
+        ),
+        "over a long way, as many as make": f"{start.PER_SECOND:g} calls a second",
         "twice as many after": f"{start.CAREFUL_CALLS} calls let through, "
-        f"and then every {start.DOUBLING_CALLS}",
+        f"and then after every {start.DOUBLING_CALLS}",
         "a service that tells its limits is asked again after": _seconds(pacing.ASK_AGAIN_S),
         "Retry-After is believed up to": _seconds(longest_s),
         "and a longer one taken for": _seconds(instead_s),
-        "a stated limit is believed up to": f"{scope_pace.FASTEST:g} calls a second, "
+        "a stated limit is believed up to": f"{scope_pace.FASTEST:,.0f} calls a second, "
         f"in windows of up to {_seconds(scope_pace.LONGEST_WINDOW_S)}",
-        "the pause after the second refusal with nothing let through between": _seconds(
+        "the pause after a second refusal, with nothing let through between": _seconds(
             scope_pace.SHORTEST_PAUSE_S
         ),
         "the longest such pause": _seconds(scope_pace.LONGEST_PAUSE_S),
         "windows that are thought of": windows_s,
-        "refusals that a guess must explain": f"the latest {pacing.REFUSALS_KEPT}, at most",
-        "passed calls may differ from a guessed limit by": f"{inference.TOLERANCE:.0%}",
-        "a refusal is no surprise with this part of the level in the window": (
+        "refusals that a guess has to explain, at most": str(blame.REFUSALS_KEPT),
+        "a refusal is no surprise, with so much of the level in the window": (
             f"{steering.NEAR:.0%}"
         ),
-        "more is tried, at an estimate that holds, after": ", ".join(
-            map(str, steering.CALLS_BETWEEN_CLIMBS)
+        "an estimate is raised for a try after": ", ".join(
+            map(str, estimated_limit.CALLS_BETWEEN_CLIMBS)
         )
-        + " calls, by how often it was refused",
-        "a call over a limit that a refusal stated, in": f"{steering.PROBE_AFTER_CALLS} calls",
-        "the same, where it was lowered": f"{steering.PROBE_AFTER_LOWERING} calls",
+        + " calls: the first refused try, the second, and so on",
+        "one call goes over a limit that a refusal stated, after": (
+            f"{told_limit.PROBE_AFTER_CALLS} calls"
+        ),
+        "the same, where it had been higher before": f"{told_limit.PROBE_AFTER_LOWERING} calls",
         "after giving way, more is tried after": f"{_seconds(steering.TRY_AFTER_S)} and a window",
-        "at most this long, where tries keep failing": _seconds(steering.LONGEST_BETWEEN_TRIES_S),
+        "and where that is refused, in the end no more often than every": (
+            f"{_seconds(steering.LONGEST_BETWEEN_TRIES_S)}, or a window and "
+            f"{_seconds(steering.TRY_AFTER_S)}"
+        ),
         "others are expected back for": _seconds(steering.CONTESTED_FOR_S),
-        "refused tries in a row after which an estimate is lowered": (
-            f"{steering.FAILURES_BELIEVED}"
+        "refused tries in a row that lower an estimate": (
+            f"{estimated_limit.FAILURES_BELIEVED}, or {estimated_limit.FAILURES_BELIEVED_SLIGHT} "
+            "where nearly all is used"
         ),
         "the grace for calls that cross, at most": f"{windows.LARGEST_GRACE:g} window",
-        "one export more is tried, where those that run are limited, after": (
+        "one export more than is believed to be allowed, after": (
             f"{exports_limit.STARTS_BETWEEN_TRIES} starts"
         ),
     }
@@ -214,17 +224,20 @@ def _status_numbers() -> str:
     numbers = {
         "a status is asked for no more often than every": _seconds(polling.SOONEST_S),
         "a project's first exports, asked about to learn from them": str(durations.ENOUGH),
-        "calls an export, where it says nothing of its progress": str(polling.POLLS_ON_AVERAGE),
-        "where calls are scarce, a status waits until it is so likely to be the last": (
-            f"{durations.CERTAIN:.0%}"
+        "looks at an export that says nothing of its progress, about": (
+            f"{polling.POLLS_ON_AVERAGE:g}"
         ),
+        "where calls are scarce, how likely the end must be": f"{durations.CERTAIN:.0%}",
+        "the same, before a deadline that is tight": f"{polling.LIKELY:.0%}",
         "the last servers of a run, asked about more often": str(scheduler.LAST_SERVERS),
         "gap between two looks at one of these, as a part of the time gone": (
             f"{polling.Pressure.LAST.value:.1%}"
         ),
         "the same, where exports wait for places": f"{polling.Pressure.PLACES.value:.0%}",
         "turns for exports, before one for what is due": str(turns.TURNS_FOR_EXPORTS),
-        "the deadline is looked at every": _seconds(deadline.LOOKS_APART_S),
+        "under a tight deadline, no export that is home in time less often than": (
+            f"{deadline.WORTH_STARTING:.0%}"
+        ),
         "an export is given up after": _seconds(gates.EXPORT_S),
         "earlier runs' durations count for, at most": f"{durations.KNOWN_WEIGHT:g} exports",
     }
