@@ -40,6 +40,7 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/render.py
+	$(BIN)/python -m benchmarks.pacing.plot
 
 bench: $(READY)
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -21,7 +21,25 @@ import click
 
 from collector import emulator
 from collector.cli import main as collector_command
-from collector.engine import gates, pacing, polling, retry
+from collector.engine import (
+    blame,
+    deadline,
+    durations,
+    estimated_limit,
+    exports_limit,
+    gates,
+    inference,
+    pacing,
+    polling,
+    retry,
+    scheduler,
+    scope_pace,
+    start,
+    steering,
+    told_limit,
+    turns,
+    windows,
+)
 from collector.engine.answers import Call, ProblemKind
 from collector.engine.events import EVENTS
 from collector.engine.hints import HINTS
@@ -143,11 +161,6 @@ def _numbers() -> str:
             retry.REFUSALS_BELIEVED
         ),
         "an export is given up after": _seconds(gates.EXPORT_S),
-        "a status is asked for no more often than every": _seconds(polling.SOONEST_S),
-        "and at the latest after": _seconds(polling.LATEST_S),
-        "calls a second at first, for an account": f"{pacing.FIRST_RATE:g}",
-        "this rate doubles every": _seconds(pacing.DOUBLING_S),
-        "Retry-After is believed up to": _seconds(pacing.LONGEST_RETRY_AFTER_S),
         "small calls under way at once": str(gates.CALLS_IN_FLIGHT),
         "an endpoint that never answered is given up after": _seconds(
             gates.NEVER_ANSWERED_PATIENCE_S
@@ -157,8 +170,84 @@ def _numbers() -> str:
     return _table(("what", "how much"), numbers.items())
 
 
+def _limit_numbers() -> str:
+    longest_s, instead_s = scope_pace.LONGEST_RETRY_AFTER_S, scope_pace.INSTEAD_OF_RETRY_AFTER_S
+    windows_s = ", ".join(map(_seconds, inference.WINDOWS_S))
+    numbers = {
+        "calls under way at first, on an account of which nothing is known": (
+            f"1, or {start.FEWEST} where an answer takes over {_seconds(start.SHORT_S)}"
+        ),
+        "over a long way, as many as make": f"{start.PER_SECOND:g} calls a second",
+        "twice as many after": f"{start.CAREFUL_CALLS} calls let through, "
+        f"and then after every {start.DOUBLING_CALLS}",
+        "a service that tells its limits is asked again after": _seconds(pacing.ASK_AGAIN_S),
+        "Retry-After is believed up to": _seconds(longest_s),
+        "and a longer one taken for": _seconds(instead_s),
+        "a stated limit is believed up to": f"{scope_pace.FASTEST:,.0f} calls a second, "
+        f"in windows of up to {_seconds(scope_pace.LONGEST_WINDOW_S)}",
+        "the pause after a second refusal, with nothing let through between": _seconds(
+            scope_pace.SHORTEST_PAUSE_S
+        ),
+        "the longest such pause": _seconds(scope_pace.LONGEST_PAUSE_S),
+        "windows that are thought of": windows_s,
+        "refusals that a guess has to explain, at most": str(blame.REFUSALS_KEPT),
+        "a refusal is no surprise, with so much of the level in the window": (
+            f"{steering.NEAR:.0%}"
+        ),
+        "an estimate is raised for a try after": ", ".join(
+            map(str, estimated_limit.CALLS_BETWEEN_CLIMBS)
+        )
+        + " calls: the first refused try, the second, and so on",
+        "one call goes over a limit that a refusal stated, after": (
+            f"{told_limit.PROBE_AFTER_CALLS} calls"
+        ),
+        "the same, where it had been higher before": f"{told_limit.PROBE_AFTER_LOWERING} calls",
+        "after giving way, more is tried after": f"{_seconds(steering.TRY_AFTER_S)} and a window",
+        "and where that is refused, in the end no more often than every": (
+            f"{_seconds(steering.LONGEST_BETWEEN_TRIES_S)}, or a window and "
+            f"{_seconds(steering.TRY_AFTER_S)}"
+        ),
+        "others are expected back for": _seconds(steering.CONTESTED_FOR_S),
+        "refused tries in a row that lower an estimate": (
+            f"{estimated_limit.FAILURES_BELIEVED}, or {estimated_limit.FAILURES_BELIEVED_SLIGHT} "
+            "where nearly all is used"
+        ),
+        "the grace for calls that cross, at most": f"{windows.LARGEST_GRACE:g} window",
+        "one export more than is believed to be allowed, after": (
+            f"{exports_limit.STARTS_BETWEEN_TRIES} starts"
+        ),
+    }
+    return _table(("what", "how much"), numbers.items())
+
+
+def _status_numbers() -> str:
+    numbers = {
+        "a status is asked for no more often than every": _seconds(polling.SOONEST_S),
+        "a project's first exports, asked about to learn from them": str(durations.ENOUGH),
+        "looks at an export that says nothing of its progress, about": (
+            f"{polling.POLLS_ON_AVERAGE:g}"
+        ),
+        "where calls are scarce, how likely the end must be": f"{durations.CERTAIN:.0%}",
+        "the same, before a deadline that is tight": f"{polling.LIKELY:.0%}",
+        "the last servers of a run, asked about more often": str(scheduler.LAST_SERVERS),
+        "gap between two looks at one of these, as a part of the time gone": (
+            f"{polling.Pressure.LAST.value:.1%}"
+        ),
+        "the same, where exports wait for places": f"{polling.Pressure.PLACES.value:.0%}",
+        "turns for exports, before one for what is due": str(turns.TURNS_FOR_EXPORTS),
+        "under a tight deadline, no export that is home in time less often than": (
+            f"{deadline.WORTH_STARTING:.0%}"
+        ),
+        "an export is given up after": _seconds(gates.EXPORT_S),
+        "earlier runs' durations count for, at most": f"{durations.KNOWN_WEIGHT:g} exports",
+    }
+    return _table(("what", "how much"), numbers.items())
+
+
 def _seconds(seconds: float) -> str:
-    if seconds >= 120 and seconds % 60 == 0:  # noqa: PLR2004  # minutes are read more easily
+    if seconds >= 7200 and seconds % 3600 == 0:  # noqa: PLR2004  # hours are read more easily
+        return f"{seconds / 3600:g} h"
+    if seconds >= 120 and seconds % 60 == 0:  # noqa: PLR2004  # and minutes
         return f"{seconds / 60:g} min"
     return f"{seconds:g} s"
 
@@ -220,6 +309,8 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "policy": _policy,
     "rules": _rules,
     "numbers": _numbers,
+    "limit numbers": _limit_numbers,
+    "status numbers": _status_numbers,
     "hints": _hints,
     "events": _events,
     "states": _states,
