@@ -194,6 +194,7 @@ class Pacer:
         for pace in track.binding:
             pace.answered(sent_s)
         news: list[News] = []
+        exports = track.exports.limit if track.exports is not None else None
         told = self._told(track, problem.heard.limits, sent_s, now_s, news, refused=True)
         by = problem.throttled_by
         blamed = track.of(by or ScopeKind.USER)
@@ -212,9 +213,12 @@ class Pacer:
                 track, problem, sent_s, now_s, running=running, news=learned
             )
             news += learned
+            if exports is not None and track.exports is not None:
+                news += self._exports_changed(track, track.exports, before=exports)
         if not explained:
             for one in self._tracks.of(blamed.scope):
                 one.asks_s = -math.inf
+        news += [said for pace in track.binding if (said := pace.changed()) is not None]
         blamed.pause(now_s, explained=explained)
         self._blame.note_doubt(blamed)
         self._refresh(track.paces)
@@ -263,6 +267,12 @@ class Pacer:
             if not isinstance(said, Disbelieved):
                 believed.add(told.kind)
         return believed
+
+    def _exports_changed(self, track: Track, exports: ExportsLimit, *, before: int) -> list[News]:
+        if exports.limit == before:
+            return []
+        scope = track.of(ScopeKind.PROJECT).scope
+        return [Learned(scope, exports.limit, 0.0, "estimated")]
 
     def _export_started(self, track: Track, running: int) -> list[News]:
         track.most_running = max(track.most_running, running)

@@ -34,7 +34,9 @@ SHORT_BURST = 0.25
 """After a burst no longer than this part of the window, it is tested when all of it is: a fixed
 window that began in the middle of the burst has ended by then."""
 IGNORED_S = 60.0
-"""How long headers are ignored that a refusal has refuted; twice as long each time."""
+"""How long headers are ignored that refusals have refuted more than once; longer each time."""
+WORTH_REPORTING = 0.02
+"""By how much what is believed must change to be told: by this part."""
 FEW_OTHERS = 0.1
 
 
@@ -79,7 +81,7 @@ class ScopePace:
 
     __slots__ = (
         "_blocked_until_s", "_ceiling", "_ignored_until_s", "_known_s", "_latency",
-        "_pauses", "_refuted", "_source", "_start", "_steering", "_testing",
+        "_pauses", "_refuted", "_reported", "_source", "_start", "_steering", "_testing",
         "_window", "bound", "exports_next", "in_doubt", "lesson_s", "others_seen", "scope", "share",
     )  # fmt: skip
 
@@ -101,6 +103,7 @@ class ScopePace:
         self._pauses = 0
         self._refuted = 0
         self._known_s = -math.inf
+        self._reported = 0.0
         self._ignored_until_s = -math.inf
 
     @property
@@ -213,6 +216,18 @@ class ScopePace:
             )
             steering.climb_at_once(now_s)
         self._source = "estimated"
+        self._reported = steering.limit / steering.window.window_s
+        return Learned(self.scope, steering.limit, steering.window.window_s, "estimated")
+
+    def changed(self) -> Learned | None:
+        """Return what is believed of the limit, where refusals have changed that since."""
+        steering = self._steering
+        if not isinstance(steering, EstimatedLimit):
+            return None
+        believed = steering.limit / steering.window.window_s
+        if abs(believed - self._reported) <= WORTH_REPORTING * self._reported:
+            return None
+        self._reported = believed
         return Learned(self.scope, steering.limit, steering.window.window_s, "estimated")
 
     def answered(self, sent_s: float) -> None:
@@ -390,6 +405,7 @@ class ScopePace:
         window = Window(limit, window_s, kept, even=even, told=told, latency=self._latency)
         self._window = window
         self._known_s = now_s
+        self._reported = limit / window_s
         self._steering = (
             ToldLimit(window, limit, share=self.share)
             if told

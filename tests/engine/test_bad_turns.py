@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,10 +12,13 @@ from collector.engine.answers import UNHEARD, Call, ExportSaid, ExportState, Pro
 from collector.engine.durations import Durations, Evidence
 from collector.engine.gates import Ceilings
 from collector.engine.known import Known, KnownLimit
-from collector.engine.pacing import Disbelieved, Track
+from collector.engine.scope_pace import Disbelieved
 from collector.engine.state import Phase
 from tests.engine.greedy import USER, Answer, Gate, Greedy, rate, told
 from tests.engine.simulation import Service, Simulation, problem, selected
+
+if TYPE_CHECKING:
+    from collector.engine.tracks import Track
 
 POST, ASK = Call.START_EXPORT, Call.ASK_STATUS
 

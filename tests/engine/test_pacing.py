@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from benchmarks.pacing.gateway import Limit, Neighbour
@@ -20,7 +21,8 @@ from collector.engine.answers import (
     ScopeKind,
 )
 from collector.engine.known import Known
-from collector.engine.pacing import Disbelieved, Learned, Pacer, Track
+from collector.engine.pacing import Pacer
+from collector.engine.scope_pace import Disbelieved, Learned
 from tests.engine.greedy import (
     USER,
     Answer,
@@ -41,6 +43,9 @@ from tests.engine.simulation import (
     quick,
     selected,
 )
+
+if TYPE_CHECKING:
+    from collector.engine.tracks import Track
 
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE
 
@@ -86,12 +91,14 @@ def sent_freely(pacer: Pacer, track: Track, calls: int, now_s: float) -> float:
 def test_a_limit_once_stated_is_hardly_ever_exceeded(
     limit: int, window_s: float, latency_s: float, fixed: bool, kind: ScopeKind, seed: int
 ) -> None:
+    # Where calls overtake each other by more than the gap between them, some refusals are cheaper.
+    assume(0.4 * latency_s < max(window_s / limit, 0.05 * window_s))
     only = f"e {POST}" if kind is ScopeKind.API else None
     hidden = HiddenLimit(kind, limit, window_s, fixed=fixed, only=only)
     script = first_told(told(limit, window_s, kind))
     service = Service([hidden], script={row: list(said) for row, said in script.items()})
     sim = Simulation(service, selected(40), latency_s=latency_s, seed=seed).run()
-    assert hidden.refused <= max(2, 0.03 * len(sim.sent))  # where calls overtake each other
+    assert hidden.refused <= 2
     assert sim.state.collected == 40
 
 
