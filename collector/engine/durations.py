@@ -66,9 +66,9 @@ class Durations:
     """
 
     __slots__ = (
-        "_broken", "_correction", "_counted", "_early", "_guess", "_guessed_spread", "_kept",
-        "_model_logarithm", "_squares", "_sum", "_weight", "exports", "median_s",
-        "resolution", "spread",
+        "_broken", "_correction", "_counted", "_early", "_guess", "_guess_weight",
+        "_guessed_spread", "_kept", "_model_logarithm", "_squares", "_sum", "_weight", "exports",
+        "median_s", "resolution", "spread",
     )  # fmt: skip
 
     def __init__(self, known: KnownDurations | None = None) -> None:
@@ -81,9 +81,10 @@ class Durations:
         self._correction = 0.0
         self._early = 0.0
         self._counted = 0.0
-        self._weight = GUESS_WEIGHT
+        self._weight = self._guess_weight = GUESS_WEIGHT
         if known is not None:
             self._weight = min(KNOWN_WEIGHT, float(known.exports))
+            self._guess_weight = 0.0
             self.median_s, self.spread = max(0.1, known.median_s), known.spread
             self._counted = float(known.exports)
         mean = self._guess = self._model_logarithm = math.log(self.median_s)
@@ -102,9 +103,14 @@ class Durations:
         return self._weight >= ENOUGH
 
     def completed(self) -> None:
-        """Count an export that was found completed."""
+        """Count an export that was found completed; after enough of them the guess is let go."""
         self.exports += 1
         self._counted += 1
+        if self._guess_weight and self._counted >= ENOUGH and self._weight > ENOUGH:
+            self._weight -= self._guess_weight
+            self._sum -= self._guess_weight * self._guess
+            self._squares -= self._guess_weight * (self._guessed_spread**2 + self._guess**2)
+            self._guess_weight = 0.0
 
     def learn(self, evidence: Evidence, low_s: float, high_s: float) -> None:
         """Put what is known of an export now in place of what was: it takes `low_s` to `high_s`."""
