@@ -108,11 +108,16 @@ class Blame:
             sent_s, frozenset(track.scopes), running if starts else None, alone=False, wait_s=wait_s
         )
         blamed = track.of(problem.throttled_by or ScopeKind.USER)
-        held = next((pace for pace in candidates if pace.is_held), None)
+        held = next(
+            (pace for pace in candidates if pace.is_held and pace.estimated_window_s >= least_s),
+            None,
+        )
         if held is not None and (held.is_contested(now_s) or not (starts and running)):
             return held.refused(sent_s, now_s, wait_s=least_s)
         untested = self._suspects.pop(blamed.scope, None) is None
-        surprising = bool(starts and running) and any(pace.has_estimate for pace in candidates)
+        surprising = bool(starts and running) and any(
+            pace.has_estimate and pace.estimated_window_s >= least_s for pace in candidates
+        )
         testable = any(
             one.sent for one in self._tracks.of(user.scope) if one.call is not track.call
         )
