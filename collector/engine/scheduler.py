@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from collector.engine import events as e
 from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import Call, Problem, ProblemKind
+from collector.engine.answers import Call, Problem
 from collector.engine.deadline import Deadline
 from collector.engine.gates import Circuit, Exports, InFlight, Secret
+from collector.engine.hearing import Hearing
 from collector.engine.known import Known
 from collector.engine.lanes import NONE_DUE, Lane
 from collector.engine.news import News
@@ -26,7 +27,7 @@ from collector.engine.polling import Pressure
 from collector.engine.state import Phase
 from collector.engine.task import wanted
 from collector.engine.turns import Turns
-from collector.engine.waiting import Waiting
+from collector.engine.waiting import Waiting, next_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Heard, Scope
     from collector.engine.gates import Ceilings
-    from collector.engine.scope_pace import Disbelieved, Learned
     from collector.engine.state import ProjectRow, RunState, ServerRow
     from collector.engine.waiting import Group
     from collector.engine.wall import Wall
@@ -71,6 +71,7 @@ class Scheduler:
         self._pacer = Pacer(known or Known())
         self._in_flight = InFlight(ceilings)
         self._news = News(wall)
+        self._hearing = Hearing(state, self._pacer, self._in_flight, self._news)
         self._secrets: dict[str, Secret] = {}
         self._circuits: dict[str, Circuit] = {}
         self._outcomes = Outcomes(
@@ -257,7 +258,7 @@ class Scheduler:
             opened = self._take_due(self._that_open(groups, now_s), now_s, actions, held)
             if opened:
                 self._take_ready(opened, now_s, actions, held)
-        return min(self._ceilings.deadline_s, self._waiting.wakes_s, _next_s(groups, held))
+        return min(self._ceilings.deadline_s, self._waiting.wakes_s, next_s(groups, held))
 
     def _hurry_a_test(self, now_s: float) -> None:
         """Let a status find out whether a limit that refused an export is one that both share."""
@@ -407,7 +408,7 @@ class Scheduler:
         """Take note that an archive's first bytes are here: the API has answered."""
         if self._out.get(action.server) is action:
             self._opened.add(action.server)
-            self._learn(action, None, heard, now_s)
+            self._hearing.heard(self._lane_of(action), action, None, heard, now_s)
 
     def received(self, action: FetchArchive) -> None:
         """Take note that an archive's last byte is here, and only the disk is waited for."""
@@ -430,7 +431,7 @@ class Scheduler:
             self._opened.discard(server)
         else:
             problem = answer if isinstance(answer, Problem) else None
-            self._learn(action, problem, answer.heard, now_s)
+            self._hearing.heard(self._lane_of(action), action, problem, answer.heard, now_s)
         if action.call is Call.FETCH_ARCHIVE:
             self._in_flight.download_ended(received=server in self._received)
             self._received.discard(server)
@@ -444,43 +445,8 @@ class Scheduler:
             self._place(row, now_s)
         return events
 
-    def _learn(self, action: Request, problem: Problem | None, heard: Heard, now_s: float) -> None:
-        """Take note of what an answer tells about limits, secrets, endpoints and clocks."""
-        row = self.state.servers[action.server]
-        lane = self._lanes[row.project, action.call]
-        self._in_flight.came_back(action.call, lane.secret, lane.circuit)
-        circuit = lane.circuit
-        if problem is not None and problem.kind is ProblemKind.NOT_SENT:
-            self._pacer.never_sent(lane.track, action.sent_s)
-            self._news.uncount(row.project)
-            if circuit.failed(action.sent_s, now_s):
-                endpoint = self.state.projects[row.project].endpoint
-                self._news.endpoint_down(endpoint, problem.message, now_s)
-            return
-        if problem is None or problem.http_status is not None:
-            if circuit.reached():
-                self._news.endpoint_back(self.state.projects[row.project].endpoint, now_s)
-            self._hear_limits(action, lane, problem, heard, now_s)
-        else:
-            self._pacer.lost(lane.track, action.sent_s)
-        lane.secret.heard(problem, action.sent_s, now_s)
-        if heard.clock_offset_s is not None:
-            self._news.clock_offset(heard.clock_offset_s)
-
-    def _hear_limits(
-        self, action: Request, lane: Lane, problem: Problem | None, heard: Heard, now_s: float
-    ) -> None:
-        running = action.running if isinstance(action, StartExport) else 0
-        news: Sequence[Learned | Disbelieved]
-        if problem is not None and problem.kind is ProblemKind.THROTTLED:
-            self._news.throttled(lane.project)
-            news = self._pacer.throttled(lane.track, problem, action.sent_s, now_s, running=running)
-        else:
-            news = self._pacer.passed(
-                lane.track, heard.limits, action.sent_s, now_s, running=running
-            )
-        if news:
-            self._news.paced(news, now_s)
+    def _lane_of(self, action: Request) -> Lane:
+        return self._lanes[self.state.servers[action.server].project, action.call]
 
     def _empty_lanes_of_refused(self, secret: Secret) -> None:
         """Whatever waits for a call with a refused secret is given up without one."""
@@ -493,20 +459,3 @@ class Scheduler:
 
 def _number(lane: Lane) -> int:
     return lane.number
-
-
-def _next_s(groups: Sequence[Group], held: dict[Lane, float]) -> float:
-    """Return when the next of the lanes may send that hold something that is due or ready."""
-    next_s = math.inf
-    for group in groups:
-        opens_s = group.opens_s
-        if opens_s >= next_s:
-            continue
-        for lane in group.due:
-            next_s = min(next_s, max(opens_s, held.get(lane, opens_s)))
-            if not held:
-                break  # the others wait for the same
-        for lane in group.ready:
-            if lane.eager_s < next_s:
-                next_s = min(next_s, max(opens_s, lane.eager_s, held.get(lane, opens_s)))
-    return next_s

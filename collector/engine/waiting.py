@@ -129,3 +129,20 @@ class Waiting:
     def _set_alarm(self, lane: Lane) -> None:
         lane.alarm_s = lane.wakes_s
         heapq.heappush(self._alarms, (lane.wakes_s, lane.number, lane))
+
+
+def next_s(groups: Sequence[Group], held: dict[Lane, float]) -> float:
+    """Return when the next of the lanes may send that hold something that is due or ready."""
+    soonest_s = math.inf
+    for group in groups:
+        opens_s = group.opens_s
+        if opens_s >= soonest_s:
+            continue
+        for lane in group.due:
+            soonest_s = min(soonest_s, max(opens_s, held.get(lane, opens_s)))
+            if not held:
+                break  # the others wait for the same
+        for lane in group.ready:
+            if lane.eager_s < soonest_s:
+                soonest_s = min(soonest_s, max(opens_s, lane.eager_s, held.get(lane, opens_s)))
+    return soonest_s

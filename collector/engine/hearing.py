@@ -1,0 +1,80 @@
+"""What an answer tells beside its content: about limits, secrets, endpoints and clocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collector.engine.actions import StartExport
+from collector.engine.answers import Problem, ProblemKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.engine.actions import Request
+    from collector.engine.answers import Heard
+    from collector.engine.gates import InFlight
+    from collector.engine.lanes import Lane
+    from collector.engine.news import News
+    from collector.engine.pacing import Pacer
+    from collector.engine.scope_pace import Disbelieved, Learned
+    from collector.engine.state import RunState
+
+
+class Hearing:
+    """Passes on what answers tell to whoever plans with it."""
+
+    __slots__ = ("_in_flight", "_news", "_pacer", "_state")
+
+    def __init__(self, state: RunState, pacer: Pacer, in_flight: InFlight, news: News) -> None:
+        self._state = state
+        self._pacer = pacer
+        self._in_flight = in_flight
+        self._news = news
+
+    def heard(
+        self, lane: Lane, action: Request, problem: Problem | None, heard: Heard, now_s: float
+    ) -> None:
+        """Take note of an answer, or of a download's first bytes: the API has answered a call.
+
+        Args:
+            lane: that the call came from.
+            action: the call.
+            problem: what went wrong; None if nothing did.
+            heard: what the answer tells beside its content.
+            now_s: now.
+        """
+        self._in_flight.came_back(action.call, lane.secret, lane.circuit)
+        circuit = lane.circuit
+        if problem is not None and problem.kind is ProblemKind.NOT_SENT:
+            self._pacer.never_sent(lane.track, action.sent_s)
+            self._news.uncount(lane.project)
+            if circuit.failed(action.sent_s, now_s):
+                self._news.endpoint_down(self._endpoint(lane), problem.message, now_s)
+            return
+        if problem is None or problem.http_status is not None:
+            if circuit.reached():
+                self._news.endpoint_back(self._endpoint(lane), now_s)
+            self._limits(lane, action, problem, heard, now_s)
+        else:
+            self._pacer.lost(lane.track, action.sent_s)
+        lane.secret.heard(problem, action.sent_s, now_s)
+        if heard.clock_offset_s is not None:
+            self._news.clock_offset(heard.clock_offset_s)
+
+    def _limits(
+        self, lane: Lane, action: Request, problem: Problem | None, heard: Heard, now_s: float
+    ) -> None:
+        running = action.running if isinstance(action, StartExport) else 0
+        news: Sequence[Learned | Disbelieved]
+        if problem is not None and problem.kind is ProblemKind.THROTTLED:
+            self._news.throttled(lane.project)
+            news = self._pacer.throttled(lane.track, problem, action.sent_s, now_s, running=running)
+        else:
+            news = self._pacer.passed(
+                lane.track, heard.limits, action.sent_s, now_s, running=running
+            )
+        if news:
+            self._news.paced(news, now_s)
+
+    def _endpoint(self, lane: Lane) -> str:
+        return self._state.projects[lane.project].endpoint
