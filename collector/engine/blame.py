@@ -53,6 +53,7 @@ class Blame:
         self._suspects: dict[Scope, Suspect] = {}
         self._confirmations: dict[Scope, int] = {}
         self._to_confirm: set[Scope] = set()
+        self._inconclusive: set[Scope] = set()
         self._doubts: list[ScopePace] = []
 
     @property
@@ -115,6 +116,7 @@ class Blame:
         if held is not None and (held.is_contested(now_s) or not (starts and running)):
             return held.refused(sent_s, now_s, wait_s=least_s)
         untested = self._suspects.pop(blamed.scope, None) is None
+        untested = untested and blamed.scope not in self._inconclusive
         surprising = bool(starts and running) and any(
             pace.has_estimate and pace.estimated_window_s >= least_s for pace in candidates
         )
@@ -127,6 +129,7 @@ class Blame:
             self._suspects[blamed.scope] = Suspect(track, refusal, candidates)
             return False
         self._confirmations.pop(blamed.scope, None)
+        self._inconclusive.discard(blamed.scope)
         if held is not None and held.refused(sent_s, now_s, wait_s=least_s):
             return False  # others use it, as it seems; the next call tells
         news += self._conclude(track, refusals, refusal, candidates, now_s)
@@ -149,6 +152,7 @@ class Blame:
         if suspect is None or suspect.track.call is track.call:
             return []
         if sent_s - suspect.refusal.sent_s > _close_s(track):
+            self._inconclusive.add(pace.scope)  # it came too late to tell anything
             return []
         self._confirmations[pace.scope] = self._confirmations.get(pace.scope, 0) + 1
         if self._confirmations[pace.scope] < CONFIRMATIONS:
