@@ -30,7 +30,7 @@ SHORTEST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 ROOM_BEFORE_A_TEST = 0.25
 """A guess is tested when this part of its window is free, so that its answer is no near thing."""
-SHORT_BURST = 0.5
+SHORT_BURST = 0.35
 """After a burst no longer than this part of the window, it is tested when all of it is: a fixed
 window that began in the middle of the burst has ended by then."""
 IGNORED_S = 60.0
