@@ -78,6 +78,12 @@ class ProblemKind(enum.StrEnum):
     """The request left and its answer did not arrive whole: reset, time-out, too few bytes."""
     INVALID_ARCHIVE = "invalid_archive"
     """All bytes arrived, and they are no whole archive."""
+    TOO_LARGE = "too_large"
+    """The archive, or what it unpacks to, is over what a person allows."""
+    CHANGED = "changed"
+    """The archive is another one than that whose beginning is here."""
+    LINK_REFUSED = "link_refused"
+    """The place that the service sent us to for the archive does not take its link (any more)."""
     DISK = "disk"
     """The archive could not be written here."""
 
@@ -151,6 +157,21 @@ class ExportSaid:
 
 
 @dataclass(frozen=True, slots=True)
+class Checksum:
+    """A hash of a whole archive, as the service gives it beside the archive.
+
+    Attributes:
+        algorithm: `md5`, `sha1`, `sha256` or `sha512`: a name that hashlib knows.
+        digest: in hex, in lower case.
+        source: where it was given, for a person to read: the header's name.
+    """
+
+    algorithm: str
+    digest: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """A whole archive, verified to its last byte, under its final name.
 
@@ -161,6 +182,7 @@ class Stored:
         members: how many members Python's `tarfile` lists.
         oldest_s, newest_s: the earliest and latest modification time of its regular members,
             in Unix seconds; None where it has none.
+        listing: its members as lines of JSON, packed as one gzip member.
     """
 
     file_name: str
@@ -169,6 +191,7 @@ class Stored:
     members: int
     oldest_s: float | None
     newest_s: float | None
+    listing: bytes = field(default=b"", repr=False)
     heard: Heard = field(default=UNHEARD)
 
 

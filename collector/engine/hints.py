@@ -24,6 +24,12 @@ HINTS: Mapping[ProblemKind, str] = {
     ProblemKind.UNREADABLE: "see whether a proxy answers for the service, then collect again",
     ProblemKind.CUT: "check the network to the endpoint, then collect this server again",
     ProblemKind.INVALID_ARCHIVE: "collect this server again; if it lasts, tell the vendor",
+    ProblemKind.TOO_LARGE: "if it is to be had all the same, raise --max-unpacked, --max-ratio or "
+    "--max-members and collect this server again",
+    ProblemKind.CHANGED: "the service changes its archive while it is fetched; collect this server "
+    "again",
+    ProblemKind.LINK_REFUSED: "see that this machine's clock is right and that it may reach the "
+    "storage, then collect this server again",
     ProblemKind.DISK: "make room or mend the disk, then collect this server again",
 }
 STUCK = "the export never completed; look at the server's health and collect it again"

@@ -45,6 +45,9 @@ _ALIKE: Mapping[ProblemKind, Rule] = {
     _P.UNREADABLE: Rule.BACK_OFF,
     _P.CUT: Rule.BACK_OFF,
     _P.INVALID_ARCHIVE: Rule.BACK_OFF,
+    _P.TOO_LARGE: Rule.FAIL,
+    _P.CHANGED: Rule.BACK_OFF,
+    _P.LINK_REFUSED: Rule.BACK_OFF,
     _P.DISK: Rule.FAIL,
 }
 TABLE: Mapping[tuple[Call, ProblemKind], Rule] = {

@@ -39,7 +39,7 @@ def wanted(row: ServerRow) -> Call | None:
 
 def stage(call: Call, kind: ProblemKind) -> str:
     """Return the manifest's word for where on its way a server met a problem."""
-    if kind is ProblemKind.INVALID_ARCHIVE:
+    if kind is ProblemKind.INVALID_ARCHIVE or kind is ProblemKind.TOO_LARGE:
         return "verify"
     if kind is ProblemKind.DISK:
         return "store"

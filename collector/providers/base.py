@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from collector.engine.answers import Call, ExportSaid, Problem, Scope
+    from collector.engine.answers import Call, Checksum, ExportSaid, Problem, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,21 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """The beginning of an archive that is here already, to go on from.
+
+    Attributes:
+        bytes: how many bytes are here, more than 0.
+        length: bytes the whole archive has, where the service had said so.
+        validator: the strong ETag it had, quotes included; None where it had none.
+    """
+
+    bytes: int
+    length: int | None
+    validator: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenArchive:
     """An archive whose first bytes are on their way.
 
@@ -40,11 +55,18 @@ class OpenArchive:
             the wire did.
         file_name: the server's own name for it, as it was sent: not safe to use as a path.
         length: bytes the whole archive has, where the service said so.
+        offset: where in the archive the first chunk begins: 0, or no later than what is here ends.
+            What overlaps is to be compared.
+        validator: the strong ETag that names these very bytes, quotes included.
+        checksums: of the whole archive.
     """
 
     chunks: AsyncIterator[bytes | Problem]
     file_name: str | None
     length: int | None
+    offset: int = 0
+    validator: str | None = None
+    checksums: tuple[Checksum, ...] = ()
     heard: Heard = UNHEARD
 
 
@@ -65,9 +87,13 @@ class Fleet(Protocol):
         """Ask how far an export is."""
 
     def open_archive(
-        self, target: Target, export_id: str, *, asks_limits: bool
+        self, target: Target, export_id: str, *, asks_limits: bool, fetched: Fetched | None = None
     ) -> AbstractAsyncContextManager[OpenArchive | Problem]:
-        """Open a completed export's archive; leaving the context closes the connection."""
+        """Open a completed export's archive; leaving the context closes the connection.
+
+        With `fetched`, the rest alone is asked for, and `CHANGED` is answered where what comes
+        cannot belong to it.
+        """
 
     def scopes(self, call: Call, target: Target) -> tuple[Scope, ...]:
         """Every scope that this call for this server's project passes."""
