@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from collector.engine.answers import Call
 
 if TYPE_CHECKING:
-    from collector.engine.events import Event
+    from collector.engine.events import DownloadBegun, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,17 @@ class AskStatus:
 
 @dataclass(frozen=True, slots=True)
 class FetchArchive:
-    """Download the server's archive. Unfinished data has a name of its own: nothing is written."""
+    """Download the server's archive. Unfinished data has a name of its own: nothing is written.
+
+    `begun`: an earlier try, whose `.part` file may be there to be gone on with.
+    """
 
     call: ClassVar[Call] = Call.FETCH_ARCHIVE
     server: int
     sent_s: float
     asks_limits: bool
     export_id: str
+    begun: DownloadBegun | None = None
     intent: Event | None = None
 
 

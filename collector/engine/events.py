@@ -144,6 +144,7 @@ class ArchiveStored(Event):
     members: int
     covers_from: str | None
     covers_to: str | None
+    resumed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +194,7 @@ class ServerFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
-    """The process let the run go. `reason`: finished, stopped, deadline or endpoint_down."""
+    """The process let the run go. `reason`: finished, stopped, deadline, endpoint_down or disk."""
 
     reason: str
 
@@ -295,6 +296,33 @@ class WordUnknown(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadBegun(Observation):
+    """What comes of an archive is written to its `.part` file, for a later try to go on from.
+
+    `file_name` is the name it shall have; `length` its bytes, `validator` its strong ETag, where
+    the service gave them; `resumed` counts how often the file was gone on with.
+    """
+
+    server: int
+    file_name: str
+    length: int | None
+    validator: str | None
+    resumed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadsPaused(Observation):
+    """The disk took an archive no longer: the others wait, and one of them tries now and then."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadsWentOn(Observation):
+    """The disk takes archives again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointWentDown(Observation):
     """An endpoint cannot be reached; its servers wait."""
 
@@ -316,7 +344,8 @@ EVENTS: Mapping[str, type[Event]] = {
         ExportRequested, ExportNotStarted, ExportStarted, ExportCompleted, ArchiveStored,
         ArchiveLost, AttemptFailed, ServerFailed, RunEnded, RunEstimated, CallsCounted,
         LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved, ClockOffsetSeen,
-        ClockJumped, WordUnknown, EndpointWentDown, EndpointCameBack,
+        ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused, DownloadsWentOn,
+        EndpointWentDown, EndpointCameBack,
     )
 }  # fmt: skip
 """Every event by the name that the journal calls it by."""

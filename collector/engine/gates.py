@@ -22,6 +22,8 @@ LONGEST_PROBE_S = 30.0
 NEVER_ANSWERED_PATIENCE_S = 60.0
 """An endpoint that has not answered once is given up after this long: its name may be wrong."""
 ANSWERED_PATIENCE_S = 3600.0
+DISK_PATIENCE_S = 600.0
+"""A disk that takes no archive is given up after this long: room is made by people."""
 EXPORT_S = 3600.0
 """An export that has not completed this long after its start is given up."""
 
@@ -88,11 +90,14 @@ class Secret:
 class Circuit:
     """Whether an endpoint can be reached: while it cannot, one call at a time asks whether it can.
 
+    The disk that archives are written to has one as well.
+
     Attributes:
         down_s: since when it cannot be reached; None while it can.
         probe_s: when the next call may ask.
         given_up: it has been asked for long enough.
         under_way: calls to it that are not answered.
+        patience_s: for how long one that has answered before is asked.
     """
 
     answered: bool = False
@@ -100,7 +105,13 @@ class Circuit:
     probe_s: float = -math.inf
     given_up: bool = False
     under_way: int = 0
+    patience_s: float = ANSWERED_PATIENCE_S
     _wait_s: float = FIRST_PROBE_S
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no call may leave before another has come back, or at all."""
+        return self.given_up or (self.down_s is not None and self.under_way > 0)
 
     def failed(self, sent_s: float, now_s: float) -> bool:
         """Take note that a call could not be sent; return whether this is news."""
@@ -112,7 +123,7 @@ class Circuit:
         if sent_s >= self.probe_s:
             self._wait_s = min(LONGEST_PROBE_S, 2 * self._wait_s)
             self.probe_s = now_s + self._wait_s
-        patience_s = ANSWERED_PATIENCE_S if self.answered else NEVER_ANSWERED_PATIENCE_S
+        patience_s = self.patience_s if self.answered else NEVER_ANSWERED_PATIENCE_S
         self.given_up = now_s - self.down_s >= patience_s
         return False
 
@@ -144,11 +155,16 @@ class Exports:
 
 
 class InFlight:
-    """Calls under way, and whether one more may be."""
+    """Calls under way, and whether one more may be.
 
-    __slots__ = ("_ceilings", "_downloads", "_small", "_storing")
+    Attributes:
+        disk: whether archives can be stored. While they cannot, one download at a time tries.
+    """
+
+    __slots__ = ("_ceilings", "_downloads", "_small", "_storing", "disk")
 
     def __init__(self, ceilings: Ceilings) -> None:
+        self.disk = Circuit(answered=True, patience_s=DISK_PATIENCE_S)
         self._ceilings = ceilings
         self._downloads = 0
         self._storing = 0
@@ -156,21 +172,24 @@ class InFlight:
 
     def allows_at(self, call: Call, secret: Secret, circuit: Circuit) -> float:
         """Return when one more such call may be under way; infinite: when an answer has come."""
+        opens_s = circuit.probe_s
         if call is Call.FETCH_ARCHIVE:
             if self._downloads >= self._ceilings.downloads or self._storing >= STORING:
                 return math.inf
+            if self.disk.is_closed:
+                return math.inf
+            opens_s = max(opens_s, self.disk.probe_s)
         elif self._small >= CALLS_IN_FLIGHT:
             return math.inf
         if not secret.accepted and secret.under_way:
             return math.inf
-        if circuit.given_up or (circuit.down_s is not None and circuit.under_way):
-            return math.inf
-        return circuit.probe_s
+        return math.inf if circuit.is_closed else opens_s
 
     def left(self, call: Call, secret: Secret, circuit: Circuit) -> None:
         """Count a call that is under way from now on."""
         if call is Call.FETCH_ARCHIVE:
             self._downloads += 1
+            self.disk.under_way += 1
         else:
             self._small += 1
         secret.under_way += 1
@@ -190,6 +209,7 @@ class InFlight:
 
     def download_ended(self, *, received: bool) -> None:
         """Count a download that is no longer under way."""
+        self.disk.under_way -= 1
         if received:
             self._storing -= 1
         else:

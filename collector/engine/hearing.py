@@ -10,7 +10,7 @@ from collector.engine.answers import Problem, ProblemKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.engine.actions import Request
+    from collector.engine.actions import FetchArchive, Request
     from collector.engine.answers import Heard
     from collector.engine.gates import InFlight
     from collector.engine.lanes import Lane
@@ -60,6 +60,21 @@ class Hearing:
         lane.secret.heard(problem, action.sent_s, now_s)
         if heard.clock_offset_s is not None:
             self._news.clock_offset(heard.clock_offset_s)
+
+    def stored(self, action: FetchArchive, problem: Problem | None, now_s: float) -> None:
+        """Take note of what became of a download, and so of the disk.
+
+        Args:
+            action: the call.
+            problem: why nothing was stored; None if an archive was.
+            now_s: now.
+        """
+        disk = self._in_flight.disk
+        if problem is None:
+            if disk.reached():
+                self._news.downloads_went_on(now_s)
+        elif problem.kind is ProblemKind.DISK and disk.failed(action.sent_s, now_s):
+            self._news.downloads_paused(problem.message, now_s)
 
     def _limits(
         self, lane: Lane, action: Request, problem: Problem | None, heard: Heard, now_s: float

@@ -106,6 +106,16 @@ class News:
         self._events.append(e.EndpointCameBack(at=self._wall.stamp(now_s), endpoint=endpoint))
         self.urgent = True
 
+    def downloads_paused(self, message: str, now_s: float) -> None:
+        """Report that the disk takes no archive."""
+        self._events.append(e.DownloadsPaused(at=self._wall.stamp(now_s), message=message))
+        self.urgent = True
+
+    def downloads_went_on(self, now_s: float) -> None:
+        """Report that it does again."""
+        self._events.append(e.DownloadsWentOn(at=self._wall.stamp(now_s)))
+        self.urgent = True
+
     def clock_jumped(self, jump_s: float, now_s: float) -> None:
         """Report that the process was not running."""
         at = self._wall.stamp(now_s)

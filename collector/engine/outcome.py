@@ -36,6 +36,7 @@ class _Memory:
     status_tries: int = 0
     not_ready_times: int = 0
     not_ready_s: float = 0.0
+    links_refused: int = 0
     not_before_s: float = -math.inf
 
 
@@ -123,11 +124,19 @@ class Outcomes:
         return replace(self._failed(row, call, problem, now_s), attempts=row.tries)
 
     def follow(
-        self, action: Request, row: ServerRow, answer: Answer, now_s: float
+        self, action: Request, row: ServerRow, answer: Answer, now_s: float, *, paused: bool = False
     ) -> list[e.Event]:
-        """Return what follows from the answer to an action; nothing: the same is wanted again."""
+        """Return what follows from the answer to an action; nothing: the same is wanted again.
+
+        Args:
+            action: what was done.
+            row: the server's.
+            answer: to the action.
+            now_s: when it came.
+            paused: downloads were paused already, because of the disk.
+        """
         if isinstance(answer, Problem):
-            return self._after_problem(action.call, row, answer, now_s)
+            return self._after_problem(action.call, row, answer, now_s, paused=paused)
         if isinstance(answer, Stored):
             return [self._stored(row, answer, now_s)]
         if answer.state is ExportState.FAILED:
@@ -174,12 +183,12 @@ class Outcomes:
         return events
 
     def _after_problem(
-        self, call: Call, row: ServerRow, problem: Problem, now_s: float
+        self, call: Call, row: ServerRow, problem: Problem, now_s: float, *, paused: bool = False
     ) -> list[e.Event]:
         decision = retry.decide(
             call,
             problem,
-            self._tried(call, row, problem, now_s),
+            self._tried(call, row, problem, now_s, paused=paused),
             max_attempts=self._max_attempts,
             rng=self._rng,
         )
@@ -204,12 +213,16 @@ class Outcomes:
                     return [e.ExportNotStarted(at=at, server=row.server, kind=problem.kind)]
                 return []
 
-    def _tried(self, call: Call, row: ServerRow, problem: Problem, now_s: float) -> retry.Tried:
+    def _tried(
+        self, call: Call, row: ServerRow, problem: Problem, now_s: float, *, paused: bool
+    ) -> retry.Tried:
         memory = self._remember(row.server)
         if problem.kind is ProblemKind.NOT_READY:
             if not memory.not_ready_times:
                 memory.not_ready_s = now_s
             memory.not_ready_times += 1
+        refused_before = memory.links_refused
+        memory.links_refused += problem.kind is ProblemKind.LINK_REFUSED
         secret = self._secrets[self._state.projects[row.project].credential]
         return retry.Tried(
             attempts=memory.status_tries if call is Call.ASK_STATUS else row.tries,
@@ -219,6 +232,8 @@ class Outcomes:
             not_ready_s=now_s - memory.not_ready_s if memory.not_ready_times else 0.0,
             refusals=secret.refusals,
             proven=secret.proven,
+            links_refused=refused_before,
+            paused=paused,
         )
 
     def _attempt_failed(
@@ -283,6 +298,7 @@ class Outcomes:
             members=stored.members,
             covers_from=covers[0],
             covers_to=covers[1],
+            resumed=row.begun.resumed if row.begun is not None else 0,
         )
 
     def _remember(self, server: int) -> _Memory:

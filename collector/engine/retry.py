@@ -26,6 +26,8 @@ class Rule(enum.StrEnum):
     BACK_OFF = "again after an exponential back-off with full jitter, --max-attempts tries in all"
     ONCE_MORE = "once more after a back-off, whatever --max-attempts says: it may have been done"
     ANEW = "a new export, once"
+    NEW_LINK = "again at once with a new link; after that with a back-off, --max-attempts tries"
+    PAUSE = "failed, and downloads pause; while they do, others wait and no attempt is counted"
     RENEW = "again with a renewed secret, alone; a secret that stays refused fails all that need it"
     FAIL = "failed at once: it would not succeed"
 
@@ -47,8 +49,8 @@ _ALIKE: Mapping[ProblemKind, Rule] = {
     _P.INVALID_ARCHIVE: Rule.BACK_OFF,
     _P.TOO_LARGE: Rule.FAIL,
     _P.CHANGED: Rule.BACK_OFF,
-    _P.LINK_REFUSED: Rule.BACK_OFF,
-    _P.DISK: Rule.FAIL,
+    _P.LINK_REFUSED: Rule.NEW_LINK,
+    _P.DISK: Rule.PAUSE,
 }
 TABLE: Mapping[tuple[Call, ProblemKind], Rule] = {
     **{(call, kind): rule for call in Call for kind, rule in _ALIKE.items()},
@@ -104,6 +106,8 @@ class Tried:
         not_ready_times, not_ready_s: refusals as "not ready" in a row, and seconds since the first.
         refusals: 401s to this secret in a row, this one included.
         proven: whether the secret has ever been accepted in this process.
+        links_refused: refusals of links in a row, before this one.
+        paused: downloads are paused already.
     """
 
     attempts: int = 0
@@ -113,6 +117,8 @@ class Tried:
     not_ready_s: float = 0.0
     refusals: int = 1
     proven: bool = False
+    links_refused: int = 0
+    paused: bool = False
 
 
 def decide(  # noqa: PLR0911  # a return a rule
@@ -130,6 +136,12 @@ def decide(  # noqa: PLR0911  # a return a rule
             return Fail() if tried.doubtful else Again(back_off_s(tried.attempts, rng), counts=True)
         case Rule.ANEW:
             return Fail() if tried.renewals else Anew(back_off_s(tried.attempts, rng))
+        case Rule.NEW_LINK:
+            if not tried.links_refused:
+                return Again(0.0, counts=False)
+            return _again_or_fail(tried, max_attempts, rng)
+        case Rule.PAUSE:
+            return Again(0.0, counts=False) if tried.paused else Fail()
         case Rule.RENEW:
             return _renew(problem, tried, max_attempts, rng)
         case Rule.FAIL:

@@ -155,7 +155,9 @@ class Scheduler:
         """Return the event that ends the run, for whoever lets it go."""
         reason = self._reason
         if reason is None or not self.state.pending:
-            reason = "endpoint_down" if self.state.pending else "finished"
+            reason = "finished"
+            if self.state.pending:
+                reason = "disk" if self._in_flight.disk.given_up else "endpoint_down"
         return e.RunEnded(at=self._wall.stamp(now_s), reason=reason)
 
     @property
@@ -394,13 +396,18 @@ class Scheduler:
         export_id = row.export.id if row.export is not None else ""
         if lane.call is Call.ASK_STATUS:
             return AskStatus(row.server, now_s, asks, export_id)
-        return FetchArchive(row.server, now_s, asks, export_id)
+        return FetchArchive(row.server, now_s, asks, export_id, row.begun)
 
     @property
     def _is_finished(self) -> bool:
         if self._out or self._recording or self._giving_up:
             return False
-        return not any(len(lane) and not lane.circuit.given_up for lane in self._all_lanes)
+        return not any(len(lane) and not self._is_given_up(lane) for lane in self._all_lanes)
+
+    def _is_given_up(self, lane: Lane) -> bool:
+        """Whether nothing that waits in the lane will ever leave."""
+        no_disk = lane.call is Call.FETCH_ARCHIVE and self._in_flight.disk.given_up
+        return lane.circuit.given_up or no_disk
 
     # What an answer means
 
@@ -409,6 +416,32 @@ class Scheduler:
         if self._out.get(action.server) is action:
             self._opened.add(action.server)
             self._hearing.heard(self._lane_of(action), action, None, heard, now_s)
+
+    def begun(
+        self,
+        action: FetchArchive,
+        file_name: str,
+        now_s: float,
+        *,
+        length: int | None,
+        validator: str | None,
+        goes_on: bool,
+    ) -> e.DownloadBegun:
+        """Return the event that says that what comes of an archive is written to a `.part` file.
+
+        Args:
+            action: the download.
+            file_name: what the file shall be called.
+            now_s: now.
+            length: of the whole archive, where the service said so.
+            validator: its strong ETag, where it has one.
+            goes_on: with what an earlier try had left.
+        """
+        resumed = action.begun.resumed + 1 if goes_on and action.begun is not None else 0
+        return e.DownloadBegun(
+            at=self._wall.stamp(now_s), server=action.server, file_name=file_name,
+            length=length, validator=validator, resumed=resumed,
+        )  # fmt: skip
 
     def received(self, action: FetchArchive) -> None:
         """Take note that an archive's last byte is here, and only the disk is waited for."""
@@ -432,12 +465,15 @@ class Scheduler:
         else:
             problem = answer if isinstance(answer, Problem) else None
             self._hearing.heard(self._lane_of(action), action, problem, answer.heard, now_s)
-        if action.call is Call.FETCH_ARCHIVE:
+        paused = self._in_flight.disk.down_s is not None
+        if isinstance(action, FetchArchive):
+            problem = answer if isinstance(answer, Problem) else None
+            self._hearing.stored(action, problem, now_s)
             self._in_flight.download_ended(received=server in self._received)
             self._received.discard(server)
         elif action.call is Call.START_EXPORT:
             self._posts_out -= 1
-        events = self._outcomes.follow(action, row, answer, now_s)
+        events = self._outcomes.follow(action, row, answer, now_s, paused=paused)
         self._empty_lanes_of_refused(self._lanes[row.project, action.call].secret)
         if events:
             self._recording.add(server)

@@ -60,6 +60,7 @@ class ServerRow(NamedTuple):
         tries: failed tries of the present step.
         doubtful: POSTs of this step that may have started an export nobody knows of.
         renewals: new exports started because an earlier one came to nothing.
+        begun: the download whose bytes lie in a `.part` file, to be gone on with.
         archive: the collected archive.
         failure: why its logs are not here, and what to do about it.
     """
@@ -77,6 +78,7 @@ class ServerRow(NamedTuple):
     doubtful: int = 0
     renewals: int = 0
     export: Export | None = None
+    begun: e.DownloadBegun | None = None
     archive: e.ArchiveStored | None = None
     failure: e.ServerFailed | None = None
 
@@ -141,6 +143,7 @@ class RunState:
     durations: dict[int, e.DurationsLearned] = field(default_factory=dict)
     estimate: Estimate | None = None
     down: dict[str, e.EndpointWentDown] = field(default_factory=dict)
+    paused: e.DownloadsPaused | None = None
     collected: int = 0
     failed: int = 0
     bytes: int = 0
@@ -178,6 +181,7 @@ def _run_resumed(state: RunState, event: e.RunResumed) -> None:
     state.resumed += 1
     state.estimate = None
     state.down.clear()
+    state.paused = None
     for row in state.servers:
         if row.phase is Phase.REQUESTED:
             _replace_server(state, row._replace(phase=Phase.QUEUED, since=event.at))
@@ -263,7 +267,8 @@ def _archive_stored(state: RunState, event: e.ArchiveStored) -> None:
     state.collected += 1
     state.bytes += event.bytes
     _replace_server(
-        state, row._replace(phase=Phase.COLLECTED, since=event.at, tries=0, archive=event)
+        state,
+        row._replace(phase=Phase.COLLECTED, since=event.at, tries=0, begun=None, archive=event),
     )
 
 
@@ -290,6 +295,7 @@ def _attempt_failed(state: RunState, event: e.AttemptFailed) -> None:
             tries=0 if anew else event.attempt,
             doubtful=0 if anew else row.doubtful + event.doubtful,
             renewals=row.renewals + anew,
+            begun=None if anew else row.begun,
         ),
     )
 
@@ -304,6 +310,7 @@ def _server_failed(state: RunState, event: e.ServerFailed) -> None:
             since=event.at,
             posts=row.posts + (row.phase is Phase.REQUESTED),
             polls=row.polls + event.polls,
+            begun=None,
             failure=event,
         ),
     )
@@ -339,6 +346,20 @@ def _durations_learned(state: RunState, event: e.DurationsLearned) -> None:
 
 def _clock_offset_seen(state: RunState, event: e.ClockOffsetSeen) -> None:
     state.clock_offset_s = event.offset_s
+
+
+def _download_begun(state: RunState, event: e.DownloadBegun) -> None:
+    row = state.servers[event.server]
+    # Whoever plans is not told: it is what the server's present step goes on from.
+    state.servers[event.server] = row._replace(begun=event)
+
+
+def _downloads_paused(state: RunState, event: e.DownloadsPaused) -> None:
+    state.paused = event
+
+
+def _downloads_went_on(state: RunState, _event: e.DownloadsWentOn) -> None:
+    state.paused = None
 
 
 def _endpoint_went_down(state: RunState, event: e.EndpointWentDown) -> None:
@@ -379,6 +400,9 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.ClockOffsetSeen: _clock_offset_seen,
     e.ClockJumped: _only_told,
     e.WordUnknown: _only_told,
+    e.DownloadBegun: _download_begun,
+    e.DownloadsPaused: _downloads_paused,
+    e.DownloadsWentOn: _downloads_went_on,
     e.EndpointWentDown: _endpoint_went_down,
     e.EndpointCameBack: _endpoint_came_back,
 }

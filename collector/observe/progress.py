@@ -175,6 +175,8 @@ class LiveDisplay:
     def _trouble(self) -> str:
         if self._state.down:
             return f"; cannot reach {', '.join(sorted(self._state.down))}"
+        if self._state.paused:
+            return "; downloads wait for the disk"
         return ""
 
 

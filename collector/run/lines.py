@@ -47,7 +47,7 @@ class LineError(ValueError):
 class _Codec:
     """How one class of event is written and read."""
 
-    __slots__ = ("fields", "kind", "name", "types", "values")
+    __slots__ = ("fields", "kind", "name", "optional", "types", "values")
 
     def __init__(self, name: str, kind: type[Event]) -> None:
         fields = dataclasses.fields(kind)
@@ -55,6 +55,10 @@ class _Codec:
         self.kind = kind
         self.fields = tuple(field.name for field in fields)
         self.types = tuple((field.name, _JSON_TYPES[str(field.type)]) for field in fields)
+        # What an earlier version did not write yet has a default.
+        self.optional = {
+            field.name for field in fields if field.default is not dataclasses.MISSING
+        }
         self.values: Callable[[Event], Any] = attrgetter(*self.fields)
 
     def record(self, event: Event) -> dict[str, Any]:
@@ -66,6 +70,8 @@ class _Codec:
     def event(self, record: dict[str, Any]) -> Event:
         for name, types in self.types:
             value = record.get(name, self)
+            if value is self and name in self.optional:
+                continue
             if not isinstance(value, types):
                 what = "misses" if value is self else "has a wrong"
                 raise LineError(f"{self.name} {what} {name!r}")

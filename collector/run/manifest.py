@@ -111,7 +111,7 @@ def server_row(state: RunState, row: ServerRow) -> dict[str, Any]:
             "members": archive.members,
             "covers": {"from": archive.covers_from, "to": archive.covers_to},
             "finished_at": archive.at,
-            "resumed": 0,
+            "resumed": archive.resumed,
         },
         "error": failure
         and {
@@ -266,6 +266,8 @@ def _reason(state: RunState, row: ServerRow) -> str | None:
         return "deadline"
     if state.ended.reason == "endpoint_down" and state.projects[row.project].endpoint in state.down:
         return "endpoint_down"
+    if state.ended.reason == "disk" and row.phase is Phase.READY:
+        return "disk"
     return "stopped"
 
 
