@@ -30,7 +30,10 @@ EXPECTED = {
     (POST, P.UNREADABLE): "in doubt",
     (POST, P.CUT): "in doubt",
     (POST, P.INVALID_ARCHIVE): "tries",
-    (POST, P.DISK): "fails",
+    (POST, P.TOO_LARGE): "fails",
+    (POST, P.CHANGED): "tries",
+    (POST, P.LINK_REFUSED): "new link",
+    (POST, P.DISK): "pauses",
     (ASK, P.NOT_SENT): "waits",
     (ASK, P.THROTTLED): "waits",
     (ASK, P.NOT_READY): "later",
@@ -44,7 +47,10 @@ EXPECTED = {
     (ASK, P.UNREADABLE): "tries",
     (ASK, P.CUT): "tries",
     (ASK, P.INVALID_ARCHIVE): "tries",
-    (ASK, P.DISK): "fails",
+    (ASK, P.TOO_LARGE): "fails",
+    (ASK, P.CHANGED): "tries",
+    (ASK, P.LINK_REFUSED): "new link",
+    (ASK, P.DISK): "pauses",
     (FETCH, P.NOT_SENT): "waits",
     (FETCH, P.THROTTLED): "waits",
     (FETCH, P.NOT_READY): "later",
@@ -58,7 +64,10 @@ EXPECTED = {
     (FETCH, P.UNREADABLE): "tries",
     (FETCH, P.CUT): "tries",
     (FETCH, P.INVALID_ARCHIVE): "tries",
-    (FETCH, P.DISK): "fails",
+    (FETCH, P.TOO_LARGE): "fails",
+    (FETCH, P.CHANGED): "tries",
+    (FETCH, P.LINK_REFUSED): "new link",
+    (FETCH, P.DISK): "pauses",
 }
 
 TIMES = 5
@@ -77,6 +86,8 @@ class Story:
         minutes: whether a minute or more lay between two of those calls.
         first: what follows from it for a secret that was never accepted; a wait is as good as none
             under 2 s, and as good as 2 s from there on.
+        waits_in_a_pause: whether it waits where downloads are paused already.
+        link_counts: whether only a second link that is refused counts.
     """
 
     end: Phase
@@ -85,6 +96,8 @@ class Story:
     tries: tuple[tuple[int, bool, bool], ...]
     minutes: bool
     first: Decision
+    waits_in_a_pause: bool = False
+    link_counts: bool = False
 
 
 def told_by(call: Call) -> dict[str, Story]:
@@ -100,6 +113,12 @@ def told_by(call: Call) -> dict[str, Story]:
         "tries": Story(failed, done, 4, plain, minutes=False, first=again),
         "in doubt": Story(failed, done, 2, ((1, True, False),), minutes=False, first=again),
         "anew": Story(failed, done, 2, ((1, False, True),), minutes=False, first=Anew(0)),
+        "new link": Story(
+            failed, done, 5, plain, minutes=False, first=uncounted, link_counts=True
+        ),
+        "pauses": Story(
+            failed, done, 1, (), minutes=False, first=Fail(), waits_in_a_pause=True
+        ),
         "fails": Story(failed, done, 1, (), minutes=False, first=Fail()),
         "signs in": Story(
             failed, failed, 3 if proven else 1, plain[:2] if proven else (), minutes=False,
@@ -125,6 +144,9 @@ def story(call: Call, kind: ProblemKind) -> Story:
     first = retry.decide(call, problem(kind), Tried(), max_attempts=4, rng=rng)
     if not isinstance(first, Fail):
         first = replace(first, after_s=2 if first.after_s >= 2 else 0)
+    paused = retry.decide(call, problem(kind), Tried(paused=True), max_attempts=4, rng=rng)
+    link = retry.decide(call, problem(kind), Tried(links_refused=1), max_attempts=4, rng=rng)
+    counts = [isinstance(one, Again) and one.counts for one in (first, link)]
     return Story(
         end=sim.state.servers[0].phase,
         other=sim.state.servers[1].phase,
@@ -132,6 +154,8 @@ def story(call: Call, kind: ProblemKind) -> Story:
         tries=tuple((event.attempt, event.doubtful, event.anew) for event in tried),
         minutes=any(gap >= 60 for gap in gaps(times)),
         first=first,
+        waits_in_a_pause=isinstance(first, Fail) and not isinstance(paused, Fail),
+        link_counts=counts == [False, True],
     )
 
 

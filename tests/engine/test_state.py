@@ -107,6 +107,11 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
         "ClockOffsetSeen": e.ClockOffsetSeen(at=AT, offset_s=1.0),
         "ClockJumped": e.ClockJumped(at=AT, jump_s=60.0),
         "WordUnknown": e.WordUnknown(at=AT, server=0, word="odd"),
+        "DownloadBegun": e.DownloadBegun(
+            at=AT, server=0, file_name="a.tar.gz", length=None, validator='"v"', resumed=0
+        ),
+        "DownloadsPaused": e.DownloadsPaused(at=AT, message="m"),
+        "DownloadsWentOn": e.DownloadsWentOn(at=AT),
         "EndpointWentDown": e.EndpointWentDown(at=AT, endpoint="e", message="m"),
         "EndpointCameBack": e.EndpointCameBack(at=AT, endpoint="e"),
     }
