@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -24,6 +24,7 @@ import anyio
 from anyio import to_thread
 
 from collector import clock, opening, planning
+from collector.archive.incoming import Care
 from collector.engine import events as e
 from collector.engine.gates import EXPORT_S, Ceilings
 from collector.engine.scheduler import Scheduler
@@ -35,6 +36,7 @@ from collector.providers.base import Target
 from collector.remembering import Memory
 from collector.run import layout, manifest
 from collector.run.journal import Journal
+from collector.run.members import Members
 from collector.run.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class Terms:
             says, or said when the run began.
         export_s: seconds after its start at which an export that is still running is given up.
         memory: a directory where what runs learn of limits is kept for later ones; None: nowhere.
+        care: how archives are treated.
+        bytes_per_second: how fast archives may come, together; None: as said when the run began.
         argv: how the run came about, for its journal; it must hold no secret.
     """
 
@@ -78,6 +82,8 @@ class Terms:
     share: float | None = None
     export_s: float = EXPORT_S
     memory: Path | None = None
+    care: Care = field(default_factory=Care)
+    bytes_per_second: int | None = None
     argv: tuple[str, ...] = ()
 
 
@@ -188,6 +194,7 @@ class Collection:
         self._terms = terms
         self._feed = Feed()
         self._memory = Memory(terms.memory)
+        self._members = Members(directory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
@@ -260,6 +267,8 @@ class Collection:
     async def _collect(self) -> None:
         if not await self._begin():
             return
+        if self.state.resumed:
+            await to_thread.run_sync(self._agree_on_members)
         remembered = await to_thread.run_sync(self._memory.recall)
         async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
             known = remembered.known(self.state)
@@ -270,7 +279,11 @@ class Collection:
                 self._journal,
                 fleet,
                 self.directory,
+                care=self._terms.care,
+                bytes_per_second=self._terms.bytes_per_second
+                or (self.state.started.bytes_per_second if self.state.started else None),
                 on_event=self._feed.put,
+                on_listing=self._members.add,
             )
             if self._stop_reason is not None:
                 self._orchestrator.stop(self._stop_reason)
@@ -356,15 +369,25 @@ class Collection:
     async def _write_manifest(self) -> None:
         lines, head = self._journal.lines, self._journal.head
         state = manifest.snapshot(self.state)
+        listings = self._members.take()
         try:
             self._manifest_sha256 = await to_thread.run_sync(
-                partial(manifest.write, state, self.directory, lines=lines, head=head)
+                partial(self._write, state, listings, lines=lines, head=head)
             )
         except OSError as error:
             raise CollectorError(
                 f"cannot write {self.directory / layout.MANIFEST}: {error.strerror}; the journal "
                 "beside it holds the run; make room or mend the directory, then --resume the run"
             ) from error
+
+    def _write(self, state: RunState, listings: list[bytes], *, lines: int, head: str) -> str:
+        self._members.append(listings)
+        return manifest.write(state, self.directory, lines=lines, head=head)
+
+    def _agree_on_members(self) -> None:
+        """Bring the list of members in line with the journal that is gone on with."""
+        archives = (row.archive for row in self.state.servers)
+        self._members.agree({one.path: one.members for one in archives if one is not None})
 
     async def _end(self) -> None:
         """Write the journal's last event, and a manifest that lags in nothing."""

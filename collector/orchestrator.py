@@ -11,23 +11,23 @@ from aiolimiter import AsyncLimiter
 
 from collector import clock
 from collector.archive.names import safe_name
-from collector.archive.store import store
-from collector.archive.workers import Workers
+from collector.archive.store import Arriving, Shelf
 from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import Problem
+from collector.engine.answers import Problem, ProblemKind, Stored
 from collector.engine.state import apply
-from collector.providers.base import Target
+from collector.providers.base import Fetched, Target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
+    from collector.archive.incoming import Care, Incoming
     from collector.engine import events as e
     from collector.engine.actions import Request
-    from collector.engine.answers import Answer, Stored
+    from collector.engine.answers import Answer
     from collector.engine.scheduler import Scheduler
     from collector.engine.state import RunState
-    from collector.providers.base import Fleet
+    from collector.providers.base import Fleet, OpenArchive
     from collector.run.journal import Journal
 
 LONGEST_SLEEP_S = 1.0
@@ -52,26 +52,31 @@ class Orchestrator:
         fleet: Fleet,
         directory: Path,
         *,
+        care: Care,
+        bytes_per_second: int | None,
         on_event: Callable[[e.Event], None],
+        on_listing: Callable[[bytes], None],
     ) -> None:
         self._state = state
         self._scheduler = scheduler
         self._journal = journal
         self._fleet = fleet
-        self._directory = directory
         self._on_event = on_event
+        self._on_listing = on_listing
         self._wake = anyio.Event()
         self._stopped_s = math.inf
         self._heard: list[tuple[Request, Answer, float]] = []
+        self._begun: list[e.Event] = []
         self._observed_s = clock.now_s()
-        self._workers = Workers()
         self._targets = [
             Target(project.endpoint, project.id, row.id, project.credential)
             for row in state.servers
             for project in (state.projects[row.project],)
         ]
-        bytes_per_second = state.started.bytes_per_second if state.started else None
         self._bandwidth = AsyncLimiter(bytes_per_second, 1) if bytes_per_second else None
+        self._shelf = Shelf(
+            directory, care, throttle=self._throttle if self._bandwidth is not None else None
+        )
         self._guards = {
             row.project: _guard(row.requests_per_second)
             for row in state.projects
@@ -112,7 +117,7 @@ class Orchestrator:
     async def record_answers(self) -> None:
         """Make what was answered since the last time part of the state, and write that down."""
         heard, self._heard = self._heard, []
-        events: list[e.Event] = []
+        events, self._begun = self._begun, []
         for action, answer, heard_s in heard:
             events += self._scheduler.answered(action, answer, heard_s)
         now_s = clock.now_s()
@@ -120,6 +125,9 @@ class Orchestrator:
             self._observed_s = now_s
             events += self._scheduler.observed(now_s)
         await self._record(events)
+        for _, answer, _ in heard:
+            if isinstance(answer, Stored):
+                self._on_listing(answer.listing)
 
     async def _record(self, events: Sequence[e.Event]) -> None:
         """Write events down, then make them part of the state: the write-ahead rule, here alone."""
@@ -173,21 +181,57 @@ class Orchestrator:
                 return await self._fetch(action, target)
 
     async def _fetch(self, action: FetchArchive, target: Target) -> Stored | Problem:
-        async with self._fleet.open_archive(
-            target, action.export_id, asks_limits=action.asks_limits
-        ) as opened:
-            if isinstance(opened, Problem):
-                return opened
-            self._scheduler.opened(action, opened.heard, clock.now_s())
+        begun = action.begun
+        incoming = fetched = None
+        if begun is not None:
+            incoming = self._place(action, begun.file_name)
+            if here := await self._shelf.take_up(incoming):
+                fetched = Fetched(here, begun.length, begun.validator)
+        try:
+            async with self._fleet.open_archive(
+                target, action.export_id, asks_limits=action.asks_limits, fetched=fetched
+            ) as opened:
+                if isinstance(opened, Problem):
+                    if opened.kind is ProblemKind.CHANGED and incoming is not None:
+                        incoming.begin_anew()
+                    return opened
+                self._scheduler.opened(action, opened.heard, clock.now_s())
+                self._wake.set()
+                return await self._store(action, opened, incoming)
+        finally:
+            if incoming is not None:
+                incoming.close()
+
+    async def _store(
+        self, action: FetchArchive, opened: OpenArchive, here: Incoming | None
+    ) -> Stored | Problem:
+        """Store what comes, after what is here or from the start."""
+        if here is not None and opened.offset:
+            incoming = here
+        else:
+            if here is not None:
+                here.begin_anew()
+            fallback = f"{self._targets[action.server].server_id}-dump.tar.gz"
+            incoming = self._place(action, safe_name(opened.file_name, fallback=fallback))
+
+        def on_begun() -> None:
+            event = self._scheduler.begun(
+                action, incoming.file_name, clock.now_s(),
+                length=opened.length, validator=opened.validator, goes_on=opened.offset > 0,
+            )  # fmt: skip
+            self._begun.append(event)
             self._wake.set()
-            return await store(
-                self._noting_the_end(opened.chunks, action),
-                self._directory / self._state.servers[action.server].directory,
-                safe_name(opened.file_name, fallback=f"{target.server_id}-dump.tar.gz"),
-                length=opened.length,
-                throttle=self._throttle if self._bandwidth is not None else None,
-                workers=self._workers,
-            )
+
+        arriving = Arriving(
+            self._noting_the_end(opened.chunks, action),
+            opened.length,
+            opened.offset,
+            opened.checksums,
+        )
+        return await self._shelf.store(arriving, incoming, on_begun=on_begun)
+
+    def _place(self, action: FetchArchive, file_name: str) -> Incoming:
+        return self._shelf.place(self._state.servers[action.server].directory, file_name)
 
     async def _noting_the_end(
         self, chunks: AsyncIterator[bytes | Problem], action: FetchArchive

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 from collector.archive.errors import ArchiveError
 from collector.archive.reader import examine
 from collector.run.agreement import disagreements
-from collector.run.layout import JOURNAL, MANIFEST, SHA256SUMS, UNFINISHED, find_run
+from collector.run.layout import (
+    JOURNAL,
+    MANIFEST,
+    MEMBERS,
+    REJECTED,
+    SHA256SUMS,
+    UNFINISHED,
+    find_run,
+)
+from collector.run.members import TornMembersError, lines
 from collector.run.records import Claim, Mismatch, claims_of, read_records
 from collector.run.tree import regular_size, walk
 
@@ -30,7 +39,7 @@ __all__ = ["Mismatch", "Verification", "verify"]
 THREADS = min(4, max(2, os.cpu_count() or 2))
 """Archives read at once: inflating and hashing leave Python's lock alone."""
 
-_RUN_FILES = frozenset({JOURNAL, MANIFEST, SHA256SUMS})
+_RUN_FILES = frozenset({JOURNAL, MANIFEST, MEMBERS, SHA256SUMS})
 _KINDS = {
     "link": ("link", "no links in a run"),
     "special": ("special file", "files and directories alone"),
@@ -80,6 +89,8 @@ def verify(run_dir: Path) -> Verification:
     mismatches += disagreements(records, notes)
     claims = _claims(records)
     mismatches += _strangers(entries, claims, records.state, notes)
+    ended = records.state.ended is not None
+    mismatches += _unlisted(directory, claims, notes, ended=ended)
     archives = size = 0
     for claim, wrong in _examined(directory, claims.values()):
         mismatches += wrong
@@ -106,6 +117,36 @@ def _claims(records: Records) -> dict[str, Claim]:
     return claims
 
 
+def _unlisted(
+    directory: Path, claims: dict[str, Claim], notes: list[str], *, ended: bool
+) -> Iterator[Mismatch]:
+    """Compare the list of members with what is said of the archives, by their number."""
+    path = directory / MEMBERS
+    listed = Counter[str]()
+    try:
+        for archive, _ in lines(path):
+            listed[archive] += 1
+    except FileNotFoundError:
+        if claims:
+            notes.append(f"{MEMBERS} is not there: what is inside the archives is not listed")
+        return
+    except OSError as error:
+        yield Mismatch(MEMBERS, "unreadable", "a file to read", error.strerror)
+        return
+    except TornMembersError as error:
+        if ended:
+            yield Mismatch(MEMBERS, "gzip", "a whole list of members", str(error))
+            return
+    if not ended:
+        notes.append(f"{MEMBERS} may lag behind the journal of a run that has not ended")
+        return
+    for archive in sorted(claims.keys() | listed.keys()):
+        claim = claims.get(archive)
+        expected = claim.members if claim is not None else 0
+        if expected is not None and listed[archive] != expected:
+            yield Mismatch(MEMBERS, f"members of {archive}", expected, listed[archive])
+
+
 def _strangers(
     entries: Iterable[Entry], claims: dict[str, Claim], state: RunState, notes: list[str]
 ) -> Iterator[Mismatch]:
@@ -113,7 +154,7 @@ def _strangers(
     pending = {row.directory for row in state.servers if not row.phase.ended}
     for entry in entries:
         path = entry.path
-        if path.endswith(UNFINISHED):
+        if path.endswith((UNFINISHED, REJECTED)):
             notes.append(f"{path} is unfinished: no part of what was collected")
         elif entry.kind in _KINDS:
             what, expected = _KINDS[entry.kind]

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+READ_BYTES = 1 << 20
+
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_REOPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_BUFFERS = 512
+"""The system takes 1,024 in one call, and less on some."""
 
 
 class PartFile:
@@ -31,23 +38,58 @@ class PartFile:
         self._directory_fd = -1
         self._fd = -1
 
-    def write(self, data: bytes) -> None:
-        """Append all of the data."""
+    def take_up(self) -> int:
+        """Go on with `FILE.part` as an earlier try has left it; return its bytes, 0 for none.
+
+        A link, or a file that has a second name somewhere, is not ours to write to.
+        """
+        try:
+            self._directory_fd = os.open(self._directory, _DIRECTORY)
+            self._fd = os.open(self._part_name, _REOPEN, dir_fd=self._directory_fd)
+        except OSError:
+            self.close()
+            return 0
+        found = os.fstat(self._fd)
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.geteuid():
+            return found.st_size
+        self.close()
+        return 0
+
+    def read(self) -> Iterator[memoryview]:
+        """Yield what is here from its start, in pieces that hold until the next; writing follows.
+
+        What is written afterwards is appended.
+        """
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        buffer = memoryview(bytearray(READ_BYTES))
+        while count := os.readv(self._fd, [buffer]):
+            yield buffer[:count]
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Return so many bytes from there, or fewer where the file ends."""
+        return os.pread(self._fd, size, offset)
+
+    def write(self, pieces: Sequence[bytes]) -> None:
+        """Append all of them."""
         if self._fd < 0:
             self._open()
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        for first in range(0, len(pieces), _MOST_BUFFERS):
+            some = pieces[first : first + _MOST_BUFFERS]
+            written = os.writev(self._fd, some)
+            if written < sum(map(len, some)):
+                rest = memoryview(b"".join(some))[written:]
+                while rest:
+                    rest = rest[os.write(self._fd, rest) :]
 
     def sync(self) -> None:
         """Have what was written on disk."""
         os.fsync(self._fd)
 
-    def give_name(self) -> None:
+    def give_name(self, ending: str = "") -> None:
         """Give the file its name: call `sync` before, and `sync_name` after."""
         os.rename(
             self._part_name,
-            self._name,
+            self._name + ending,
             src_dir_fd=self._directory_fd,
             dst_dir_fd=self._directory_fd,
         )
@@ -69,6 +111,11 @@ class PartFile:
         self.close()
         with contextlib.suppress(OSError):
             (self._directory / self._part_name).unlink()
+
+    def forget_rejected(self) -> None:
+        """Remove what an earlier try has left as `FILE.rejected`."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self._name}.rejected", dir_fd=self._directory_fd)
 
     def _open(self) -> None:
         self._make_directory()

@@ -1,188 +1,259 @@
-"""From the wire to a verified file: `store`."""
+"""From the wire to a verified file: `Shelf.store`."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import os
+from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from collector.archive.errors import ArchiveError
-from collector.archive.part import PartFile
-from collector.archive.reader import ArchiveReader
+import anyio
+
+from collector.archive.body import Body
+from collector.archive.incoming import Care, Incoming
+from collector.archive.space import AHEAD_BYTES, Space, mount_point
+from collector.archive.workers import Workers, at_once
 from collector.engine.answers import Problem, ProblemKind, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from collector.archive.workers import Steps, Workers
+    from collector.engine.answers import Checksum
 
 AT_ONCE_BYTES = 256 << 10
 """A body no larger is stored by one call of one thread: a hop costs as much as the work."""
 
-PIECE_BYTES = 1 << 20
-"""What a thread is given at a time of a larger one."""
+PIECE_BYTES = 512 << 10
+"""What two threads are given at a time of a larger one, while the next is on its way."""
 
 
-async def store(
-    chunks: AsyncIterator[bytes | Problem],
-    directory: Path,
-    file_name: str,
-    *,
-    length: int | None,
-    throttle: Callable[[int], Awaitable[None]] | None,
-    workers: Workers,
-) -> Stored | Problem:
-    """Store an archive under its name once every byte of it is verified and on disk.
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """An archive as it comes from the wire.
 
-    Until then it is `FILE.part`, which a problem removes and a cancellation leaves behind. The
-    next chunk is asked for only when the last ones are written, so that a slow disk is felt by
-    the sender. Memory is some MiB at most, whatever the archive's size.
+    Attributes:
+        chunks: the body, from `offset` on; it may end with a `Problem`.
+        length: bytes of the whole archive, where the service said so.
+        offset: where the first chunk begins: no later than what is here ends.
+        checksums: of the whole archive, to be compared.
+    """
+
+    chunks: AsyncIterator[bytes | Problem]
+    length: int | None
+    offset: int = 0
+    checksums: tuple[Checksum, ...] = ()
+
+
+class Shelf:
+    """Where the archives of a run are put, each once every byte of it is verified.
+
+    Memory is a few pieces for each archive on its way, whatever its size.
 
     Args:
-        chunks: the body; it may end with a `Problem`, which is then the answer.
-        directory: where the file belongs; it is made where it is missing.
-        file_name: what it shall be called: a safe name.
-        length: the body's bytes, where the service said so.
+        directory: the run's.
+        care: how archives are treated.
         throttle: awaited with the size of each chunk, to keep to a ceiling of bytes a second.
         workers: the threads that write, hash and inflate.
-
-    Returns:
-        What was stored, or why nothing was: `CUT` where bytes are missing, or there are more than
-        promised; `INVALID_ARCHIVE` where they are no whole archive; `DISK`.
     """
-    body = _Body(chunks, length, throttle)
-    writing = _Writing(PartFile(directory, file_name), length)
-    answer: Stored | Problem | None = None
-    wanted = AT_ONCE_BYTES + 1
-    try:
-        while answer is None:
-            piece = await body.gather(wanted)
-            wanted = PIECE_BYTES
-            if isinstance(piece, Problem):
-                await workers.run(writing.discard)
-                answer = piece
-            elif body.ended:
-                answer = await workers.run_small(writing.finish(piece))
-            else:
-                answer = await workers.run(partial(writing.take, piece))
-    finally:
-        writing.close()
-    return answer
-
-
-class _Body:
-    """Chunks as they arrive, gathered to pieces that are worth a thread's while."""
 
     def __init__(
         self,
-        chunks: AsyncIterator[bytes | Problem],
-        length: int | None,
-        throttle: Callable[[int], Awaitable[None]] | None,
+        directory: Path,
+        care: Care | None = None,
+        *,
+        throttle: Callable[[int], Awaitable[None]] | None = None,
+        workers: Workers | None = None,
     ) -> None:
-        self.ended = False
-        self._chunks = chunks
-        self._length = length
+        self._directory = directory
+        self._care = care or Care()
         self._throttle = throttle
-        self._received = 0
+        self._workers = workers or Workers()
+        self._space = Space(directory)
 
-    async def gather(self, wanted: int) -> bytes | Problem:
-        """Wait for so many bytes, or somewhat more; fewer at the end of the body."""
-        gathered = []
-        size = 0
-        async for chunk in self._chunks:
-            if isinstance(chunk, Problem):
-                return chunk
-            size += len(chunk)
-            self._received += len(chunk)
-            if self._length is not None and self._received > self._length:
-                return Problem(
-                    ProblemKind.CUT, f"more than the {self._length} bytes promised arrived"
-                )
-            if self._throttle is not None:
-                await self._throttle(len(chunk))
-            gathered.append(chunk)
-            if size >= wanted:
-                return b"".join(gathered)
-        self.ended = True
-        if self._length is not None and self._received < self._length:
-            return Problem(
-                ProblemKind.CUT, f"{self._received} of the {self._length} bytes promised arrived"
-            )
-        return b"".join(gathered)
+    def place(self, directory: str, file_name: str) -> Incoming:
+        """Return a place for an archive that is about to come.
 
+        Args:
+            directory: the server's, relative to the run's.
+            file_name: what the file shall be called: a safe name.
+        """
+        path = f"{directory}/{file_name}"
+        return Incoming(self._directory / directory, file_name, path, self._care)
 
-class _Writing:
-    """The work of the threads, one at a time: verify, hash and write."""
+    async def take_up(self, incoming: Incoming) -> int:
+        """Read anew what an earlier try has left of an archive; return its bytes."""
+        return await self._workers.run(incoming.take_up)
 
-    def __init__(self, part: PartFile, length: int | None) -> None:
-        self._part = part
-        self._length = length
-        self._reader = ArchiveReader()
-        self._sha256 = hashlib.sha256()
-        self._size = 0
-        self.close = part.close
-        self.discard = part.discard
+    async def store(
+        self,
+        arriving: Arriving,
+        incoming: Incoming,
+        *,
+        on_begun: Callable[[], None] | None = None,
+    ) -> Stored | Problem:
+        """Store an archive under its name once every byte of it is verified.
 
-    def take(self, piece: bytes) -> Problem | None:
-        """Take a piece that is not the last."""
+        Until then it is `FILE.part`, which a cut or a cancellation leaves to be gone on with, and
+        any other problem removes. The next piece is asked for while the last is worked on, and
+        no further one: a slow disk is felt by the sender.
+
+        Args:
+            arriving: what comes.
+            incoming: where it goes.
+            on_begun: called once something is to be written before all of it is here.
+
+        Returns:
+            What was stored, or why nothing was: `CUT` where bytes are missing, or there are more
+            than promised; `CHANGED` where they do not go on from what is here; `INVALID_ARCHIVE`
+            where they are no whole archive; `TOO_LARGE`; `DISK`.
+        """
+        storing = _Storing(
+            arriving, incoming, self._care, self._throttle, self._workers, self._space,
+            self._directory, on_begun,
+        )  # fmt: skip
         try:
-            self._reader.feed(piece)
-            self._keep(piece)
-        except (ArchiveError, OSError) as error:
-            return self._problem(error)
+            async with aclosing(storing.body):
+                return await storing.run()
+        finally:
+            storing.release()
+            incoming.close()
+
+
+class _Storing:
+    """One archive's storing, from its first byte to its last."""
+
+    def __init__(
+        self,
+        arriving: Arriving,
+        incoming: Incoming,
+        care: Care,
+        throttle: Callable[[int], Awaitable[None]] | None,
+        workers: Workers,
+        space: Space,
+        directory: Path,
+        on_begun: Callable[[], None] | None,
+    ) -> None:
+        self.body = Body(arriving.chunks, arriving.offset, arriving.length, throttle)
+        self._arriving = arriving
+        self._incoming = incoming
+        self._care = care
+        self._workers = workers
+        self._space = space
+        self._directory = directory
+        self._on_begun = on_begun
+        self._promised = 0
+        self._room = 0  # bytes of the archive that there is room for
+
+    async def run(self) -> Stored | Problem:
+        arriving, incoming = self._arriving, self._incoming
+        allowed = self._care.limits.unpacked
+        if arriving.length is not None and arriving.length > allowed:
+            return await self._settle(_too_long(arriving.length, allowed))
+        problem = await self._go_on() if arriving.offset else await self._begin()
+        if problem is not None:
+            return await self._settle(problem)
+        incoming.expect(arriving.length, arriving.checksums)
+        pieces = await self.body.gather(AT_ONCE_BYTES + 1)
+        if self.body.ended and not arriving.offset:
+            return await self._workers.run_small(incoming.finish(pieces))
+        return await self._run_large(pieces)
+
+    async def _begin(self) -> Problem | None:
+        if self._incoming.size:
+            await self._workers.run(self._incoming.begin_anew)
         return None
 
-    def finish(self, piece: bytes) -> Steps[Stored | Problem]:
-        """Take the last piece, in steps that end where the disk would be waited for."""
-        try:
-            self._reader.feed(piece)
-            # Before the write: of a small body that is no archive, nothing touches the disk.
-            contents = self._reader.finish()
-            self._keep(piece)
-            yield []
-            self._part.sync()
-            yield []
-            self._part.give_name()
-            yield []
-            yield self._part.sync_name()
-            self._part.close()
-        except (ArchiveError, OSError) as error:
-            return self._problem(error)
-        return Stored(
-            file_name=self._part.path.name,
-            bytes=self._size,
-            sha256=self._sha256.hexdigest(),
-            members=contents.members,
-            oldest_s=contents.oldest_s,
-            newest_s=contents.newest_s,
-        )
-
-    def _keep(self, piece: bytes) -> None:
-        self._sha256.update(piece)
-        self._size += len(piece)
-        self._part.write(piece)
-
-    def _problem(self, error: ArchiveError | OSError) -> Problem:
-        self.discard()
-        return self._invalid(error) if isinstance(error, ArchiveError) else self._unwritable(error)
-
-    def _invalid(self, error: ArchiveError) -> Problem:
-        if not error.unfinished:
-            return Problem(ProblemKind.INVALID_ARCHIVE, str(error))
-        if self._length is None:
-            return Problem(ProblemKind.CUT, f"{error}; the service had not said how long it is")
+    async def _go_on(self) -> Problem | None:
+        """See that what comes goes on from what is here."""
+        offset, size = self._arriving.offset, self._incoming.size
+        overlap = await self.body.take(size - offset)
+        if self.body.problem is not None:
+            return self.body.problem
+        same = partial(self._incoming.continues, offset, overlap)
+        if len(overlap) == size - offset and await self._workers.run(same):
+            return None
         return Problem(
-            ProblemKind.INVALID_ARCHIVE,
-            f"{error}, though all {self._length} bytes promised arrived",
+            ProblemKind.CHANGED,
+            f"the archive is not the one whose first {size} bytes are here; it is fetched anew",
         )
 
-    def _unwritable(self, error: OSError) -> Problem:
-        number = error.errno or errno.EIO
+    async def _run_large(self, pieces: Sequence[bytes]) -> Stored | Problem:
+        incoming, body = self._incoming, self.body
+        if self._on_begun is not None and (pieces or self._arriving.offset):
+            self._on_begun()
+        while not body.ended and body.problem is None:
+            problem = await self._claim(incoming.size + sum(map(len, pieces)))
+            if problem is None:
+                pieces, problem = await self._work_and_gather(pieces)
+            if problem is not None:
+                return await self._settle(problem)
+        if body.problem is not None:
+            problem = await self._workers.run(partial(incoming.keep, pieces)) if pieces else None
+            return await self._settle(problem or body.problem)
+        steps = incoming.finish(pieces)
+        if self._care.durable:
+            return await self._workers.run_small(steps)  # syncs are cheaper together
+        return await self._workers.run(partial(at_once, steps))
+
+    async def _work_and_gather(
+        self, pieces: Sequence[bytes]
+    ) -> tuple[Sequence[bytes], Problem | None]:
+        """Verify pieces and write them, both at once, while the next ones come."""
+        problems: list[Problem | None] = []
+
+        async def work(step: Callable[[Sequence[bytes]], Problem | None]) -> None:
+            problems.append(await self._workers.run(partial(step, pieces)))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work, self._incoming.read)
+            tasks.start_soon(work, self._incoming.keep)
+            following = await self.body.gather(PIECE_BYTES)
+        self._written(sum(map(len, pieces)))
+        return following, next(filter(None, problems), None)
+
+    async def _claim(self, size: int) -> Problem | None:
+        """Have room on the disk before it is needed.
+
+        Args:
+            size: bytes that are here, or in memory.
+        """
+        if size <= self._room:
+            return None
+        length = self._arriving.length
+        room = length if length is not None else size + AHEAD_BYTES
+        needed = room - self._incoming.size - self._promised
+        try:
+            free = await self._workers.run(self._space.free)
+        except OSError:
+            return None  # a disk that cannot be asked says at the first write what ails it
+        left = self._space.claim(needed, free)
+        if left is None:
+            self._promised += needed
+            self._room = room
+            return None
         return Problem(
             ProblemKind.DISK,
-            f"cannot write {self._part.path}: {os.strerror(number)}"
-            f" ({errno.errorcode.get(number, number)})",
+            f"no room for {self._directory / self._incoming.path} on the disk at "
+            f"{mount_point(self._directory)}: it needs {needed} bytes more, and {left} are left",
         )
+
+    def _written(self, size: int) -> None:
+        """What is written needs no promise any more: the disk itself has it."""
+        kept = min(size, self._promised)
+        self._promised -= kept
+        self._space.release(kept)
+
+    async def _settle(self, problem: Problem) -> Problem:
+        return await self._workers.run(partial(self._incoming.settle, problem))
+
+    def release(self) -> None:
+        """Let go of the room that was promised."""
+        self._written(self._promised)
+
+
+def _too_long(length: int, allowed: int) -> Problem:
+    return Problem(
+        ProblemKind.TOO_LARGE,
+        f"the service announces {length} bytes, more than the {allowed} that --max-unpacked allows",
+    )

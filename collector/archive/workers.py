@@ -99,6 +99,16 @@ class Workers:
             other.done.set()
 
 
+def at_once(steps: Steps[T]) -> T:
+    """Do a job that is not to wait for others."""
+    job = _Job(steps)
+    _do_all([job])
+    if job.error is not None:
+        raise job.error
+    result: T = job.result
+    return result
+
+
 def _do_all(jobs: list[_Job]) -> None:
     while jobs:
         wishes = [(job, wish) for job in jobs if (wish := job.step()) is not None]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import builtins
 
 
 class Call(enum.StrEnum):
@@ -191,7 +194,7 @@ class Stored:
     members: int
     oldest_s: float | None
     newest_s: float | None
-    listing: bytes = field(default=b"", repr=False)
+    listing: builtins.bytes = field(default=b"", repr=False)
     heard: Heard = field(default=UNHEARD)
 
 

@@ -121,7 +121,7 @@ class Tried:
     paused: bool = False
 
 
-def decide(  # noqa: PLR0911  # a return a rule
+def decide(  # noqa: C901, PLR0911  # a case and a return a rule
     call: Call, problem: Problem, tried: Tried, *, max_attempts: int, rng: random.Random
 ) -> Decision:
     """Return what follows from `problem`, by the rule that `TABLE` names for it."""

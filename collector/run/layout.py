@@ -2,7 +2,7 @@
 
 ```
 OUT/latest -> RUN_ID
-OUT/RUN_ID/manifest.json, journal.jsonl, SHA256SUMS
+OUT/RUN_ID/manifest.json, journal.jsonl, SHA256SUMS, members.jsonl.gz
 OUT/RUN_ID/PROJECT/SERVER/FILE
 ```
 """
@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 JOURNAL = "journal.jsonl"
 MANIFEST = "manifest.json"
 SHA256SUMS = "SHA256SUMS"
+MEMBERS = "members.jsonl.gz"
 LATEST = "latest"
 
 UNFINISHED = ".part"
 """What the names of unfinished files end in."""
+
+REJECTED = ".rejected"
+"""What the names of files end in that were to be archives, and are none."""
 
 _SUFFIX_DIGITS = (0, 8, 16, 32, 48)
 """Hex digits of the suffix that tells colliding names apart: more, should fewer collide again."""

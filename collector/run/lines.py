@@ -56,9 +56,7 @@ class _Codec:
         self.fields = tuple(field.name for field in fields)
         self.types = tuple((field.name, _JSON_TYPES[str(field.type)]) for field in fields)
         # What an earlier version did not write yet has a default.
-        self.optional = {
-            field.name for field in fields if field.default is not dataclasses.MISSING
-        }
+        self.optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
         self.values: Callable[[Event], Any] = attrgetter(*self.fields)
 
     def record(self, event: Event) -> dict[str, Any]:

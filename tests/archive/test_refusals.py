@@ -98,7 +98,7 @@ def test_what_is_no_gzip_is_called_by_its_name(body: bytes, message: str) -> Non
         (ARCHIVE[:-1] + b"\1", "the gzip is damaged: its length is not that of its content"),
         (ARCHIVE[:3] + b"\x20" + ARCHIVE[4:], "the gzip is damaged: unknown header flags set"),
         (ARCHIVE[:2] + b"\7" + ARCHIVE[3:], "the gzip is damaged: unknown compression method"),
-        (ARCHIVE[:10] + b"\xff" + ARCHIVE[11:], "the gzip is damaged: invalid block type"),
+        (ARCHIVE[:10] + b"\xff" + ARCHIVE[11:], "the gzip is damaged: invalid deflate block found"),
     ],
 )
 def test_a_damaged_gzip_is_refused(archive: bytes, message: str) -> None:

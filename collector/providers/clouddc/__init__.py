@@ -18,13 +18,14 @@ __all__ = ["VENDOR", "connector", "scopes"]
 
 
 def connector(
-    *, environ: Mapping[str, str], ca_file: Path | None = None
+    *, environ: Mapping[str, str], ca_file: Path | None = None, stall_s: float | None = None
 ) -> Callable[[RunState], CloudDC]:
     """Return what opens the API with the credentials that a run names.
 
     Args:
         environ: where secrets are looked up, as a rule `os.environ`.
         ca_file: certificate authorities to trust, in PEM; None for the system's.
+        stall_s: seconds without a byte of an archive that are a cut; None for 30.
 
     Returns:
         A function of a run's state. It raises `CollectorError` for a secret that cannot be had.
@@ -34,6 +35,7 @@ def connector(
         from collector.engine.gates import CALLS_IN_FLIGHT  # noqa: PLC0415  # with the rest
         from collector.providers.clouddc.client import CloudDC  # noqa: PLC0415  # aiohttp takes long
         from collector.providers.clouddc.credentials import TokenSource  # noqa: PLC0415  # as above
+        from collector.providers.clouddc.wire import STALL_S  # noqa: PLC0415  # as above
 
         downloads = state.started.downloads if state.started is not None else 0
         return CloudDC(
@@ -44,6 +46,7 @@ def connector(
             {name: credential.account for name, credential in state.credentials.items()},
             connections=CALLS_IN_FLIGHT + downloads,
             ca_file=ca_file,
+            stall_s=STALL_S if stall_s is None else stall_s,
         )
 
     return connect

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from collector.engine.answers import ExportSaid, Scope
-    from collector.providers.base import OpenArchive, Target
+    from collector.providers.base import Fetched, OpenArchive, Target
     from collector.providers.clouddc.credentials import TokenSource
 
 _REFUSALS_FROM: Final = 300
@@ -48,6 +48,7 @@ class CloudDC(Fleet):
         accounts: the account of each credential; credentials of one account share its quota.
         connections: how many there may be at once, to all endpoints together.
         ca_file: certificate authorities in PEM, trusted beside the system's own.
+        stall_s: seconds without a byte of an archive that are a cut.
 
     Raises:
         CollectorError: on entering, where `ca_file` or a proxy of the environment is unusable.
@@ -60,7 +61,9 @@ class CloudDC(Fleet):
         *,
         connections: int,
         ca_file: Path | None = None,
+        stall_s: float = wire.STALL_S,
     ) -> None:
+        self._stall_s = stall_s
         self._credentials = credentials
         self._accounts = accounts
         self._connections = connections
@@ -100,13 +103,20 @@ class CloudDC(Fleet):
 
     @asynccontextmanager
     async def open_archive(
-        self, target: Target, export_id: str, *, asks_limits: bool
+        self, target: Target, export_id: str, *, asks_limits: bool, fetched: Fetched | None = None
     ) -> AsyncIterator[OpenArchive | Problem]:
         """Open a completed export's archive; leaving the context closes the connection."""
         endpoint = self._endpoint(target)
         token = self._credentials[target.credential].token
         headers = self._headers.of(token, posting=False, asks_limits=asks_limits)
-        download = Download(self._transport, headers, endpoint.hearing, secret=token)
+        download = Download(
+            self._transport,
+            headers,
+            endpoint.hearing,
+            secret=token,
+            fetched=fetched,
+            stall_s=self._stall_s,
+        )
         async with AsyncExitStack() as stack:
             opened = await download.open(stack, endpoint.addresses.content(target, export_id))
             if isinstance(opened, Problem):

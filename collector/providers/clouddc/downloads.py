@@ -9,29 +9,38 @@ from email.message import Message
 from email.utils import collapse_rfc2231_value
 from typing import TYPE_CHECKING, Final
 
+from multidict import CIMultiDict
+
 from collector.engine.answers import UNHEARD, Call, ExportState, Problem, ProblemKind
 from collector.providers.base import OpenArchive
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.bodies import read_whole
+from collector.providers.clouddc.checksums import checksums
 from collector.providers.clouddc.errors import problem_of
 from collector.providers.clouddc.parsing import Reply, error_body, parse_json, state_of
+from collector.providers.clouddc.ranges import NotTheRest, range_headers, rest_of, validator
 from collector.providers.clouddc.requests import redirected
+from collector.providers.clouddc.wire import STALL_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from contextlib import AsyncExitStack
 
     from aiohttp import ClientResponse, StreamReader
-    from multidict import CIMultiDict
     from yarl import URL
 
+    from collector.providers.base import Fetched
     from collector.providers.clouddc.hearing import Hearing
     from collector.providers.clouddc.transport import Transport
 
 REDIRECTIONS_MAX: Final = 5
 _REDIRECTIONS: Final = frozenset({301, 302, 303, 307, 308})
 _REFUSALS_FROM: Final = 300
+_FAILURES_FROM: Final = 500
 _PARTIAL: Final = 206
+_BEYOND: Final = 416
+_TOO_MANY: Final = 429
+_CODE: Final = re.compile(rb"<Code>([\w.-]{1,64})</Code>")
 _PLAINLY_NAMED = re.compile(r'attachment; *filename=(?:"([\w. -]+)"|([\w.-]+))', re.ASCII)
 """What nearly every Content-Disposition looks like: to parse any at all takes ten times as long."""
 
@@ -45,11 +54,24 @@ class Download:
             once a redirection has led away from it.
         hearing: of the API's endpoint.
         secret: the token in the headers, which no message may repeat.
+        fetched: what is here of the archive; the rest alone is asked for.
+        stall_s: seconds without a byte that are a cut.
     """
 
     def __init__(
-        self, transport: Transport, headers: CIMultiDict[str], hearing: Hearing, *, secret: str
+        self,
+        transport: Transport,
+        headers: CIMultiDict[str],
+        hearing: Hearing,
+        *,
+        secret: str,
+        fetched: Fetched | None = None,
+        stall_s: float = STALL_S,
     ) -> None:
+        self._fetched = fetched
+        self._stall_s = stall_s
+        # Which part is asked for is no secret, and is said wherever a redirection leads.
+        self._part = range_headers(fetched) if fetched is not None else None
         self._transport = transport
         self._headers: CIMultiDict[str] | None = headers
         self._hearing = hearing
@@ -65,21 +87,28 @@ class Download:
             try:
                 step = await self._step(stack, url)
             except wire.WIRE_ERRORS as error:
-                step = self._broken(wire.problem_of(error), url)
+                step = self._broken(wire.problem_of(error, self._stall_s), url)
         return step
 
     async def _step(self, stack: AsyncExitStack, url: URL) -> OpenArchive | Problem | URL:
         response = await stack.enter_async_context(
-            self._transport.request("GET", url, self._headers)
+            self._transport.request("GET", url, self._all_headers(), stall_s=self._stall_s)
         )
         succeeded = response.status < _REFUSALS_FROM
-        reading = _read_beginning if succeeded else read_whole
-        reply = Reply(response.status, response.headers, await reading(response.content))
+        if not succeeded:
+            body = await read_whole(response.content)
+        elif response.status == _PARTIAL:
+            body = await response.content.readany()  # it may begin with anything
+        else:
+            body = await _read_beginning(response.content)
+        reply = Reply(response.status, response.headers, body)
         words = "" if succeeded else error_body(reply.body).words
         if not self._redirections:
             self._heard = self._hearing.heard(reply.headers, words)
-        if succeeded and reply.status != _PARTIAL:
+        if succeeded and (reply.status != _PARTIAL or self._fetched is not None):
             return await self._arrived(stack, response, reply)
+        if reply.status == _BEYOND and self._fetched is not None:
+            return self._changed("it ends before that by now", reply)
         if reply.status in _REDIRECTIONS:
             aim = redirected(url, reply.headers.get("Location", ""))
             if aim is not None and self._redirections < REDIRECTIONS_MAX:
@@ -88,13 +117,34 @@ class Download:
                     self._headers = None
                 return aim
         if self._headers is None:
-            return self._link_refused(url, reply.status)
+            return self._link_refused(url, reply)
         return self._problem(reply)
+
+    def _all_headers(self) -> CIMultiDict[str] | None:
+        if self._part is None or self._headers is None:
+            return self._part or self._headers
+        return CIMultiDict({**self._headers, **self._part})
+
+    def _changed(self, why: str, reply: Reply) -> Problem:
+        assert self._fetched is not None  # noqa: S101  # else nothing can have changed
+        return Problem(
+            ProblemKind.CHANGED,
+            f"the archive is not the one whose first {self._fetched.bytes} bytes are here: {why}; "
+            "it is fetched anew",
+            http_status=reply.status,
+            heard=self._heard,
+        )
 
     async def _arrived(
         self, stack: AsyncExitStack, response: ClientResponse, reply: Reply
     ) -> OpenArchive | Problem:
-        instead = _instead_of_archive(reply.body)
+        part = None
+        if reply.status == _PARTIAL and self._fetched is not None:
+            try:
+                part = rest_of(self._fetched, reply.headers, response.content_length)
+            except NotTheRest as why:
+                return self._changed(str(why), reply)
+        instead = None if part is not None else _instead_of_archive(reply.body)
         if instead is not None:
             kind, meaning = instead
             said = self._problem(reply)
@@ -102,25 +152,31 @@ class Download:
             return replace(said, kind=kind, message=said.message if words else meaning)
         # Bytes are passed on as they come, even under a Content-Encoding nobody asked for: what
         # it names is commonly the archive's own gzip, and undoing it would spoil the archive.
-        length = response.content_length
-        chunks = _chunks(response.content, reply.body, length)
+        coming = response.content_length
+        chunks = _chunks(response.content, reply.body, coming, self._stall_s)
         return OpenArchive(
             chunks=await stack.enter_async_context(aclosing(chunks)),
             file_name=_file_name(response),
-            length=length,
+            length=coming if part is None else part.offset + part.bytes,
+            offset=0 if part is None else part.offset,
+            validator=validator(reply.headers),
+            checksums=checksums(reply.headers, whole=part is None),
             heard=self._heard,
         )
 
     def _problem(self, reply: Reply) -> Problem:
         return problem_of(Call.FETCH_ARCHIVE, reply, heard=self._heard, secret=self._secret)
 
-    def _link_refused(self, url: URL, status: int) -> Problem:
+    def _link_refused(self, url: URL, reply: Reply) -> Problem:
         """The other origin's status says nothing about the API's export or credential."""
+        code = _CODE.search(reply.body)
+        words = f" ({code[1].decode('ascii', 'replace')})" if code is not None else ""
+        failed = reply.status >= _FAILURES_FROM or reply.status == _TOO_MANY
         return Problem(
-            ProblemKind.UNREADABLE,
-            f"the link that the service gave was refused by {url.host} with status {status}; "
-            "a new try asks for a new link",
-            http_status=status,
+            ProblemKind.UNREADABLE if failed else ProblemKind.LINK_REFUSED,
+            f"the link that the service gave was refused by {url.host} with status {reply.status}"
+            f"{words}; a new try asks for a new link",
+            http_status=reply.status,
             heard=self._heard,
         )
 
@@ -181,7 +237,7 @@ def _file_name(response: ClientResponse) -> str | None:
 
 
 async def _chunks(
-    content: StreamReader, beginning: bytes, length: int | None
+    content: StreamReader, beginning: bytes, length: int | None, stall_s: float
 ) -> AsyncGenerator[bytes | Problem, None]:
     """Yield the body as it arrives, and a `Problem` where it breaks off."""
     received = len(beginning)
@@ -193,7 +249,7 @@ async def _chunks(
             yield chunk
     except wire.WIRE_ERRORS as error:
         of_all = "" if length is None else f" of {length}"
-        why = wire.problem_of(error).message
+        why = wire.problem_of(error, stall_s).message
         problem = Problem(ProblemKind.CUT, f"{why}: {received}{of_all} bytes arrived")
     else:
         return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 HEADER_MAX: Final = 64 << 10
 """Links to object storage may carry tokens of several KiB."""
+
+
+ARCHIVE_BUFFER: Final = 512 << 10
+"""Bytes of an archive that wait for their reader; twice as many, and the sender is held up."""
 
 
 class UnusableCAFileError(CollectorError):
@@ -57,9 +62,7 @@ class Transport:
         tls = True if ca_file is None else _trusting(ca_file)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=tls),
-            timeout=aiohttp.ClientTimeout(
-                total=None, connect=CONNECTED_S, sock_connect=CONNECT_S, sock_read=IDLE_S
-            ),
+            timeout=_timeout(IDLE_S),
             headers=plain_headers(),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -75,6 +78,8 @@ class Transport:
         url: URL,
         headers: CIMultiDict[str] | None = None,
         body: bytes | None = None,
+        *,
+        stall_s: float | None = None,
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Return a context that sends a request, and lets its connection go at the end.
 
@@ -83,7 +88,12 @@ class Transport:
             url: where to.
             headers: beside those that every request carries.
             body: what it brings.
+            stall_s: seconds without a byte that end it; None for those of a small call. A reader
+                that does not ask for more stops that clock.
         """
+        archive: dict[str, Any] = {}
+        if stall_s is not None:
+            archive = {"timeout": _timeout(stall_s), "read_bufsize": ARCHIVE_BUFFER}
         return self._session.request(
             method,
             url,
@@ -91,11 +101,19 @@ class Transport:
             data=body,
             allow_redirects=False,
             proxy=self._proxies.towards(url),
+            **archive,
         )
 
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+@cache
+def _timeout(idle_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=None, connect=CONNECTED_S, sock_connect=CONNECT_S, sock_read=idle_s
+    )
 
 
 def _trusting(ca_file: Path) -> ssl.SSLContext:

@@ -21,6 +21,9 @@ CONNECTED_S: Final = 60.0
 IDLE_S: Final = 60.0
 """How long nothing may arrive in the middle of an answer, or before it."""
 
+STALL_S: Final = 30.0
+"""The same of an archive, unless a person says otherwise."""
+
 TRUST_HINT: Final = (
     "name the file of the certificate authority with --ca-file, or mend the endpoint's certificate"
 )
@@ -42,7 +45,7 @@ _NEVER_LEFT: Final = (
 )
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception, idle_s: float = IDLE_S) -> Problem:
     """Return what an error of `WIRE_ERRORS` means to a call, without addresses or headers.
 
     `NOT_SENT` is certain: no byte of the request left. After that nothing is: a server that drops a
@@ -53,7 +56,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem(ProblemKind.NOT_SENT, _why_not_sent(error), hint=hint)
     if isinstance(error, aiohttp.ClientResponseError):
         return Problem(ProblemKind.UNREADABLE, "the answer is no valid HTTP")
-    return Problem(ProblemKind.CUT, _why_cut(error))
+    return Problem(ProblemKind.CUT, _why_cut(error, idle_s))
 
 
 def _why_not_sent(error: Exception) -> str:  # noqa: PLR0911  # a return an exception
@@ -76,10 +79,10 @@ def _why_not_sent(error: Exception) -> str:  # noqa: PLR0911  # a return an exce
             return "the address is none that can be connected to"
 
 
-def _why_cut(error: Exception) -> str:
+def _why_cut(error: Exception, idle_s: float) -> str:
     match error:
         case TimeoutError():
-            return f"nothing arrived for {IDLE_S:.0f} seconds"
+            return f"nothing arrived for {idle_s:g} seconds"
         case aiohttp.ServerDisconnectedError():
             return "the connection was closed before an answer came"
         case aiohttp.ClientPayloadError() | HttpProcessingError():

@@ -1,0 +1,63 @@
+"""What is inside an archive, as lines of JSON to search later."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TYPE_CHECKING
+
+from isal import isal_zlib
+
+if TYPE_CHECKING:
+    from collector.archive.tar import Member
+
+_GZIP = 31  # zlib's wbits for a gzip
+_LEVEL = 1
+_PACKED_AT_ONCE = 500
+
+
+class Listing:
+    """A line for each member of one archive, packed as they come into one gzip member.
+
+    A million members take some MiB. A name that is no UTF-8 has surrogates in its place, which JSON
+    writes as escapes.
+
+    Args:
+        path: what a line calls the archive: its path in the run.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._opening = f'{{"archive":{quoted(path)},"name":'
+        self._lines: list[str] = []
+        self._packer: isal_zlib.Compress | None = None
+        self._packed: list[bytes] = []
+
+    def add(self, member: Member) -> None:
+        """Write down a member."""
+        name, size, mtime_s, kind = member
+        self._lines.append(
+            f'{self._opening}{quoted(name)},"size":{size},"mtime":{_time(mtime_s)},"type":"{kind}"}}\n'
+        )
+        if len(self._lines) >= _PACKED_AT_ONCE:
+            self._pack()
+
+    def finish(self) -> bytes:
+        """Return all lines, packed."""
+        self._pack()
+        assert self._packer is not None  # noqa: S101  # made just now
+        return b"".join([*self._packed, self._packer.flush()])
+
+    def _pack(self) -> None:
+        if self._packer is None:
+            self._packer = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
+        self._packed.append(self._packer.compress("".join(self._lines).encode("ascii")))
+        self._lines.clear()
+
+
+def _time(at_s: float) -> str:
+    """Write a time of Unix seconds as in the manifest; null where no calendar has it."""
+    try:
+        at = datetime.fromtimestamp(at_s, UTC)
+    except (ValueError, OverflowError, OSError):
+        return "null"
+    return f'"{at:%Y-%m-%dT%H:%M:%S}Z"'
