@@ -85,7 +85,7 @@ class Service:
             return ExportSaid(
                 action.export_id, ExportState.RUNNING, "running", percent=percent, heard=heard
             )
-        return Stored("bms-logs.tar.gz", 4096, "0" * 64, 3, 1.7e9, 1.7e9, heard)
+        return Stored("bms-logs.tar.gz", 4096, "0" * 64, 3, 1.7e9, 1.7e9, heard=heard)
 
 
 class Drive:

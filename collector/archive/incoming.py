@@ -156,7 +156,7 @@ class Incoming:
 
     def settle(self, problem: Problem) -> Problem:
         """Leave behind what the problem asks for: nothing, a part to go on from, or a reject."""
-        if problem.kind is ProblemKind.CUT:
+        if problem.kind is ProblemKind.CUT and self.size:
             self.close()
         elif problem.kind is ProblemKind.INVALID_ARCHIVE and self._care.keep_rejected:
             with contextlib.suppress(OSError):

@@ -15,6 +15,7 @@ from collector.cli.options import (
     json_option,
     selecting,
     share_option,
+    storing,
 )
 
 EXAMPLES = """\b
@@ -78,6 +79,7 @@ Examples:
     help="How long a server's export may take, from its start until it is complete: export=90m.  "
     "[default: export=60m]",
 )
+@storing
 @share_option
 @json_option
 @common
@@ -96,6 +98,13 @@ def command(
     ca_file: Path | None,
     max_attempts: int,
     phase_timeouts: tuple[tuple[str, float], ...],
+    durability: str,
+    stall_timeout: float,
+    max_bandwidth: int | None,
+    max_unpacked: int,
+    max_ratio: float,
+    max_members: int,
+    keep_rejected: bool,
     share: float | None,
     as_json: bool,
 ) -> None:
@@ -108,10 +117,16 @@ def command(
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, for want of permission; 2 the
     command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
     """
+    from collector.archive.incoming import Care  # noqa: PLC0415  # as below
+    from collector.archive.limits import Limits  # noqa: PLC0415  # as below
     from collector.cli import running  # noqa: PLC0415  # the work's imports cost start-up time
     from collector.collection import Terms  # noqa: PLC0415  # as above
     from collector.engine.gates import EXPORT_S  # noqa: PLC0415  # as above
 
+    if not stall_timeout:
+        raise click.BadParameter(
+            "no byte comes in no time; write 30s", param_hint="--stall-timeout"
+        )
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     selection = inventory and running.load(
         inventory, select, exclude, first, allow_empty=allow_empty
@@ -127,9 +142,15 @@ def command(
         share=share,
         export_s=dict(phase_timeouts).get("export", EXPORT_S),
         memory=running.user_memory(),
+        care=Care(
+            limits=Limits(unpacked=max_unpacked, ratio=max_ratio, members=max_members),
+            durable=durability == "full",
+            keep_rejected=keep_rejected,
+        ),
+        bytes_per_second=max_bandwidth,
         argv=tuple(sys.argv),
     )
-    options = running.Options(terms, ca_file)
+    options = running.Options(terms, ca_file, stall_timeout)
     if resumed is not None:
         begin = running.resuming(resumed, out, selection or None, options)
     else:

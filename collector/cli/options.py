@@ -76,10 +76,30 @@ class PhaseTimeout(click.ParamType[tuple[str, float]]):
         return phase, seconds
 
 
+class Size(click.ParamType[int]):
+    """`500KB`, `50MB`, `2GiB`: bytes as an int."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the bytes that `value` means."""
+        if isinstance(value, int):
+            return value
+        from collector.inventory.sizes import parse_size  # noqa: PLC0415  # only where one is given
+
+        try:
+            return parse_size(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}; write 500KB, 50MB or 2GiB", param, ctx)
+
+
 PHASES = ("export",)
 """Phases of one server that may be limited in time."""
 DURATION = Duration()
 SHARE = Share()
+SIZE = Size()
 PHASE_TIMEOUT = PhaseTimeout()
 
 
@@ -132,6 +152,48 @@ select_options = (
         "--allow-empty", is_flag=True, help="A selection that matches no server is no error."
     ),
 )  # fmt: skip
+
+
+def _archive_options() -> tuple[Callable[[Any], Any], ...]:
+    return (
+        click.option(
+            "--durability", type=click.Choice(["full", "relaxed"]), default="full",
+            show_default=True,
+            help="full: an archive counts once it is safe from a power cut; relaxed: once it is "
+            "written, which is faster.",
+        ),
+        click.option(
+            "--stall-timeout", type=DURATION, default="30s", show_default=True,
+            help="A download that brings nothing for so long is cut, and gone on with.",
+        ),
+        click.option(
+            "--max-bandwidth", type=SIZE, metavar="SIZE",
+            help="Bytes a second of all downloads: 50MB.  [default: as the inventory says]",
+        ),
+        click.option(
+            "--max-unpacked", type=SIZE, default="1TiB", show_default=True, metavar="SIZE",
+            help="An archive that unpacks to more is failed.",
+        ),
+        click.option(
+            "--max-ratio", type=click.FloatRange(min=1), default=1000.0, show_default=True,
+            metavar="N", help="So is one that unpacks to so many times its size.",
+        ),
+        click.option(
+            "--max-members", type=click.IntRange(min=1), default=1_000_000, show_default=True,
+            metavar="N", help="So is one with more members.",
+        ),
+        click.option(
+            "--keep-rejected", is_flag=True,
+            help="Keep what is no whole archive as FILE.rejected.",
+        ),
+    )  # fmt: skip
+
+
+def storing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how archives are treated."""
+    for option in reversed(_archive_options()):
+        command = option(command)
+    return command
 
 
 def selecting(command: Callable[..., Any]) -> Callable[..., Any]:

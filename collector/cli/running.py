@@ -42,6 +42,7 @@ class Options:
 
     terms: Terms
     ca_file: Path | None = None
+    stall_s: float | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
@@ -89,7 +90,9 @@ def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
 ) -> Callable[[], Collection]:
     """Return what begins a new run, inside an event loop."""
-    connect = clouddc.connector(environ=options.environ, ca_file=options.ca_file)
+    connect = clouddc.connector(
+        environ=options.environ, ca_file=options.ca_file, stall_s=options.stall_s
+    )
     return partial(collect, selection, out, connect, run_id=run_id, terms=options.terms)
 
 
@@ -97,7 +100,9 @@ def resuming(
     run: str, out: Path, selection: Selection | None, options: Options
 ) -> Callable[[], Collection]:
     """Return what takes up a run, inside an event loop."""
-    connect = clouddc.connector(environ=options.environ, ca_file=options.ca_file)
+    connect = clouddc.connector(
+        environ=options.environ, ca_file=options.ca_file, stall_s=options.stall_s
+    )
     directory = find_run(run, out=out)
 
     def begin() -> Collection:
