@@ -206,8 +206,11 @@ class _Storing:
             problems.append(await self._workers.run(partial(step, pieces)))
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(work, self._incoming.read)
-            tasks.start_soon(work, self._incoming.keep)
+            if self._workers.crowded:
+                tasks.start_soon(work, self._incoming.take)
+            else:
+                tasks.start_soon(work, self._incoming.read)
+                tasks.start_soon(work, self._incoming.keep)
             following = await self.body.gather(PIECE_BYTES)
         self._written(sum(map(len, pieces)))
         return following, next(filter(None, problems), None)

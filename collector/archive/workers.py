@@ -61,6 +61,11 @@ class Workers:
         self._limiter = anyio.CapacityLimiter(threads or min(MOST_THREADS, os.cpu_count() or 1))
         self._gathering: list[_Job] | None = None
 
+    @property
+    def crowded(self) -> bool:
+        """Whether all threads are at work."""
+        return self._limiter.available_tokens <= 0
+
     async def run(self, work: Callable[[], T]) -> T:
         """Do a large piece of work in a thread of its own; a cancellation waits for its end."""
         return await to_thread.run_sync(work, limiter=self._limiter)

@@ -244,9 +244,14 @@ async def _chunks(
     if beginning:
         yield beginning
     try:
-        while chunk := await content.readany():
-            received += len(chunk)
-            yield chunk
+        while True:
+            # As it was read: `readany` would copy what has gathered into one.
+            chunk, is_chunk_end = await content.readchunk()
+            if chunk:
+                received += len(chunk)
+                yield chunk
+            elif not is_chunk_end:
+                break
     except wire.WIRE_ERRORS as error:
         of_all = "" if length is None else f" of {length}"
         why = wire.problem_of(error, stall_s).message
