@@ -25,6 +25,7 @@ from anyio import to_thread
 
 from collector import clock, opening, planning
 from collector.archive.incoming import Care
+from collector.archive.listing import read_anew
 from collector.engine import events as e
 from collector.engine.gates import EXPORT_S, Ceilings
 from collector.engine.scheduler import Scheduler
@@ -387,7 +388,8 @@ class Collection:
     def _agree_on_members(self) -> None:
         """Bring the list of members in line with the journal that is gone on with."""
         archives = (row.archive for row in self.state.servers)
-        self._members.agree({one.path: one.members for one in archives if one is not None})
+        members = {one.path: one.members for one in archives if one is not None}
+        self._members.agree(members, read_anew)
 
     async def _end(self) -> None:
         """Write the journal's last event, and a manifest that lags in nothing."""

@@ -12,6 +12,7 @@ from aiolimiter import AsyncLimiter
 from collector import clock
 from collector.archive.names import safe_name
 from collector.archive.store import Arriving, Shelf
+from collector.engine import events as e
 from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
 from collector.engine.answers import Problem, ProblemKind, Stored
 from collector.engine.state import apply
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.archive.incoming import Care, Incoming
-    from collector.engine import events as e
     from collector.engine.actions import Request
     from collector.engine.answers import Answer
     from collector.engine.scheduler import Scheduler
@@ -134,9 +134,22 @@ class Orchestrator:
         if not events:
             return
         await self._journal.record(events)
+        left = [part for event in events if (part := self._left_by(event)) is not None]
         for event in events:
             apply(self._state, event)
             self._on_event(event)
+        for part in left:
+            await self._shelf.give_up(part)
+
+    def _left_by(self, event: e.Event) -> Incoming | None:
+        """Return the unfinished archive that a server leaves when it fails."""
+        if not isinstance(event, e.ServerFailed):
+            return None
+        begun = self._state.servers[event.server].begun
+        if begun is None:
+            return None
+        directory = self._state.servers[event.server].directory
+        return self._shelf.place(directory, begun.file_name)
 
     def _is_late(self, now_s: float) -> bool:
         """Whether a stop has waited long enough for answers."""

@@ -89,14 +89,16 @@ def verify(run_dir: Path) -> Verification:
     mismatches += disagreements(records, notes)
     claims = _claims(records)
     mismatches += _strangers(entries, claims, records.state, notes)
-    ended = records.state.ended is not None
-    mismatches += _unlisted(directory, claims, notes, ended=ended)
     archives = size = 0
     for claim, wrong in _examined(directory, claims.values()):
         mismatches += wrong
         if not wrong:
             archives += 1
             size += regular_size(directory, claim.path) or 0
+    amiss = {mismatch.path for mismatch in mismatches}
+    told = {path: claim for path, claim in claims.items() if path not in amiss}
+    ended = records.state.ended is not None
+    mismatches += _unlisted(directory, told, notes, amiss, ended=ended)
     return Verification(archives, size, tuple(mismatches), tuple(notes))
 
 
@@ -118,9 +120,12 @@ def _claims(records: Records) -> dict[str, Claim]:
 
 
 def _unlisted(
-    directory: Path, claims: dict[str, Claim], notes: list[str], *, ended: bool
+    directory: Path, claims: dict[str, Claim], notes: list[str], amiss: set[str], *, ended: bool
 ) -> Iterator[Mismatch]:
-    """Compare the list of members with what is said of the archives, by their number."""
+    """Compare the list of members with what is said of the archives, by their number.
+
+    Of those that are `amiss` already, no second word is said.
+    """
     path = directory / MEMBERS
     listed = Counter[str]()
     try:
@@ -133,18 +138,19 @@ def _unlisted(
     except OSError as error:
         yield Mismatch(MEMBERS, "unreadable", "a file to read", error.strerror)
         return
-    except TornMembersError as error:
+    except TornMembersError as error:  # the last write of a killed run may be cut
         if ended:
             yield Mismatch(MEMBERS, "gzip", "a whole list of members", str(error))
             return
-    if not ended:
-        notes.append(f"{MEMBERS} may lag behind the journal of a run that has not ended")
-        return
-    for archive in sorted(claims.keys() | listed.keys()):
+    for archive in sorted((claims.keys() | listed.keys()) - amiss):
         claim = claims.get(archive)
         expected = claim.members if claim is not None else 0
-        if expected is not None and listed[archive] != expected:
-            yield Mismatch(MEMBERS, f"members of {archive}", expected, listed[archive])
+        if expected is None or listed[archive] == expected:
+            continue
+        if not ended:
+            notes.append(f"{MEMBERS} lags behind the journal; a resume brings it up to date")
+            return
+        yield Mismatch(MEMBERS, f"members of {archive}", expected, listed[archive])
 
 
 def _strangers(

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from collector.archive.listing import read_anew
 from collector.engine import events as e
 from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
 from collector.run import manifest
 from collector.run.journal import Journal
+from collector.run.members import Members
 from collector.verification import Mismatch, verify
 
 if TYPE_CHECKING:
@@ -105,6 +107,9 @@ class Run:
                 apply(state, event)
                 if number == (len(events) if manifest_of is None else manifest_of):
                     manifest.write(state, self.directory, lines=journal.lines, head=journal.head)
+            paths = [row.archive.path for row in state.servers if row.archive]
+            lines = [read_anew(self.directory / path, path) for path in paths]
+            Members(self.directory).append([some for some in lines if some is not None])
 
         with journal:
             anyio.run(record)

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from collector.engine.answers import Checksum
 
 _PROOF = "sha256"
+_OF_THIS_FILE = frozenset(
+    {
+        errno.EFBIG, errno.ENAMETOOLONG, errno.EILSEQ, errno.EISDIR, errno.ENOTDIR, errno.ELOOP,
+        errno.ENOTEMPTY, errno.EEXIST,
+    }
+)  # fmt: skip
+"""What the system says of one file, where another one could be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,7 @@ class Incoming:
         return None
 
     def take(self, pieces: Sequence[bytes]) -> Problem | None:
-        """Verify, hash and write pieces: for when there are other archives to share threads with."""
+        """Verify, hash and write: where other archives keep the other threads busy."""
         return self.read(pieces) or self.keep(pieces)
 
     def keep(self, pieces: Sequence[bytes]) -> Problem | None:
@@ -157,6 +164,15 @@ class Incoming:
             newest_s=contents.newest_s,
             listing=self._listing.finish(),
         )
+
+    def give_up(self) -> None:
+        """Keep no part of an archive that is not tried again, but as a reject where asked for."""
+        if self._care.keep_rejected and self._part.take_up():
+            with contextlib.suppress(OSError):
+                self._part.give_name(".rejected")
+            self.close()
+        else:
+            self._part.discard()
 
     def settle(self, problem: Problem) -> Problem:
         """Leave behind what the problem asks for: nothing, a part to go on from, or a reject."""
@@ -236,7 +252,7 @@ class Incoming:
         number = error.errno or errno.EIO
         path = self._part.path
         return Problem(
-            ProblemKind.DISK,
+            ProblemKind.FILE_REFUSED if number in _OF_THIS_FILE else ProblemKind.DISK,
             f"cannot write {path} on the disk at {mount_point(path.parent)}: "
             f"{os.strerror(number)} ({errno.errorcode.get(number, number)})",
         )

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from isal import isal_zlib
 
+from collector.archive.errors import ArchiveError
+from collector.archive.reader import examine
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from collector.archive.tar import Member
 
 _GZIP = 31  # zlib's wbits for a gzip
@@ -52,6 +57,21 @@ class Listing:
             self._packer = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
         self._packed.append(self._packer.compress("".join(self._lines).encode("ascii")))
         self._lines.clear()
+
+
+def read_anew(path: Path, name: str) -> bytes | None:
+    """Return the lines of an archive on disk; None where it cannot be read, which `verify` names.
+
+    Args:
+        path: where it lies.
+        name: what its lines call it: its path in the run.
+    """
+    listing = Listing(name)
+    try:
+        examine(path, listing.add)
+    except (ArchiveError, OSError):
+        return None
+    return listing.finish()
 
 
 def _time(at_s: float) -> str:

@@ -85,6 +85,10 @@ class Shelf:
         """Read anew what an earlier try has left of an archive; return its bytes."""
         return await self._workers.run(incoming.take_up)
 
+    async def give_up(self, incoming: Incoming) -> None:
+        """Let go of what is here of an archive that is not tried again."""
+        await self._workers.run(incoming.give_up)
+
     async def store(
         self,
         arriving: Arriving,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    import builtins
+Packed: TypeAlias = bytes
+"""A whole gzip member."""
 
 
 class Call(enum.StrEnum):
@@ -87,6 +87,8 @@ class ProblemKind(enum.StrEnum):
     """The archive is another one than that whose beginning is here."""
     LINK_REFUSED = "link_refused"
     """The place that the service sent us to for the archive does not take its link (any more)."""
+    FILE_REFUSED = "file_refused"
+    """The disk does not take this file, for its size or its name, and would take others."""
     DISK = "disk"
     """The archive could not be written here."""
 
@@ -194,7 +196,7 @@ class Stored:
     members: int
     oldest_s: float | None
     newest_s: float | None
-    listing: builtins.bytes = field(default=b"", repr=False)
+    listing: Packed = field(default=b"", repr=False)
     heard: Heard = field(default=UNHEARD)
 
 

@@ -30,6 +30,8 @@ HINTS: Mapping[ProblemKind, str] = {
     "again",
     ProblemKind.LINK_REFUSED: "see that this machine's clock is right and that it may reach the "
     "storage, then collect this server again",
+    ProblemKind.FILE_REFUSED: "make room for a file like this one: see what lies in its place, "
+    "ulimit -f and the file system's limits; then collect this server again",
     ProblemKind.DISK: "make room or mend the disk, then collect this server again",
 }
 STUCK = "the export never completed; look at the server's health and collect it again"

@@ -50,6 +50,7 @@ _ALIKE: Mapping[ProblemKind, Rule] = {
     _P.TOO_LARGE: Rule.FAIL,
     _P.CHANGED: Rule.BACK_OFF,
     _P.LINK_REFUSED: Rule.NEW_LINK,
+    _P.FILE_REFUSED: Rule.FAIL,
     _P.DISK: Rule.PAUSE,
 }
 TABLE: Mapping[tuple[Call, ProblemKind], Rule] = {

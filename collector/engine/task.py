@@ -41,7 +41,7 @@ def stage(call: Call, kind: ProblemKind) -> str:
     """Return the manifest's word for where on its way a server met a problem."""
     if kind is ProblemKind.INVALID_ARCHIVE or kind is ProblemKind.TOO_LARGE:
         return "verify"
-    if kind is ProblemKind.DISK:
+    if kind is ProblemKind.DISK or kind is ProblemKind.FILE_REFUSED:
         return "store"
     if kind is ProblemKind.EXPORT_FAILED:
         return "export"

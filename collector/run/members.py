@@ -14,13 +14,10 @@ import zlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from collector.archive.errors import ArchiveError
-from collector.archive.listing import Listing
-from collector.archive.reader import examine
 from collector.run.layout import MEMBERS, UNFINISHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -59,13 +56,17 @@ class Members:
         if listings:
             _write(self._path, _APPEND, listings)
 
-    def agree(self, archives: Mapping[str, int]) -> None:
+    def agree(
+        self, archives: Mapping[str, int], read_anew: Callable[[Path, str], bytes | None]
+    ) -> None:
         """Have the file name the members of these archives and of no others. For a worker thread.
 
         An archive that is not listed as it should be is read once more.
 
         Args:
             archives: how many members each has, by its path in the run.
+            read_anew: returns an archive's lines, given where it lies and its path in the run, and
+                None where it cannot be read.
 
         Raises:
             OSError: the file cannot be read or written.
@@ -83,22 +84,24 @@ class Members:
             return
         right = {path for path, members in archives.items() if listed[path] == members}
         part = self._path.with_name(f"{MEMBERS}{UNFINISHED}")
-        _write(part, _ANEW, self._anew(archives, right))
+        _write(part, _ANEW, self._anew(archives, right, read_anew))
         part.replace(self._path)
 
-    def _anew(self, archives: Mapping[str, int], right: set[str]) -> Iterator[bytes]:
+    def _anew(
+        self,
+        archives: Mapping[str, int],
+        right: set[str],
+        read_anew: Callable[[Path, str], bytes | None],
+    ) -> Iterator[bytes]:
         """Yield all lines, packed: those that are right as they stand, the others read anew."""
         for path, line in _until_torn(self._path):
             if path in right:
                 yield gzip.compress(line, compresslevel=1, mtime=0)
         for path in archives:
             if path not in right:
-                listing = Listing(path)
-                try:
-                    examine(self._directory / path, listing.add)
-                except (ArchiveError, OSError):
-                    continue  # `verify` names it
-                yield listing.finish()
+                listing = read_anew(self._directory / path, path)
+                if listing is not None:
+                    yield listing
 
 
 def lines(path: Path) -> Iterator[tuple[str, bytes]]:

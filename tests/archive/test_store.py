@@ -264,20 +264,22 @@ def test_a_link_in_place_of_the_directory_is_not_followed(directory: Path, tmp_p
     elsewhere.mkdir()
     directory.parent.mkdir()
     directory.symlink_to(elsewhere)
-    assert kind(stored(directory, [SMALL])) is ProblemKind.DISK
+    assert kind(stored(directory, [SMALL])) is ProblemKind.FILE_REFUSED
     assert not list(elsewhere.iterdir())
 
 
-def test_a_disk_error_names_the_file_and_the_reason(directory: Path) -> None:
+def test_a_refusal_of_a_file_names_the_file_the_disk_and_the_reason(directory: Path) -> None:
     directory.parent.write_bytes(b"a file in the way")
     assert stored(directory, [SMALL]) == Problem(
-        ProblemKind.DISK,
+        ProblemKind.FILE_REFUSED,
         unwritable(directory, "Not a directory (ENOTDIR)"),
     )
 
 
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
-def test_a_disk_that_takes_no_more_is_a_disk_error(directory: Path, body: bytes) -> None:
+def test_a_file_that_may_not_grow_further_is_no_error_of_the_disk(
+    directory: Path, body: bytes
+) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     room = len(body) // 2  # the system writes up to here, and refuses the rest
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
@@ -286,7 +288,7 @@ def test_a_disk_that_takes_no_more_is_a_disk_error(directory: Path, body: bytes)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert answer == Problem(
-        ProblemKind.DISK,
+        ProblemKind.FILE_REFUSED,
         unwritable(directory, "File too large (EFBIG)"),
     )
     assert not list(directory.iterdir())
@@ -301,9 +303,9 @@ def test_a_read_only_directory_is_a_disk_error(directory: Path) -> None:
     )
 
 
-def test_a_directory_under_the_archives_name_is_a_disk_error(directory: Path) -> None:
+def test_a_directory_under_the_archives_name_is_no_error_of_the_disk(directory: Path) -> None:
     (directory / NAME).mkdir(parents=True)
-    assert kind(stored(directory, [SMALL])) is ProblemKind.DISK
+    assert kind(stored(directory, [SMALL])) is ProblemKind.FILE_REFUSED
     assert [path.name for path in directory.iterdir()] == [NAME]
 
 

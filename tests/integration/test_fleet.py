@@ -84,7 +84,12 @@ def test_the_journal_tells_the_same_as_the_run(told: Told) -> None:
 
 def test_nothing_lies_in_the_directory_but_the_run_and_its_archives(told: Told) -> None:
     archives = {row["archive"]["path"] for row in told.rows.values()}
-    assert files_of(told.directory) == archives | {"manifest.json", "journal.jsonl", "SHA256SUMS"}
+    assert files_of(told.directory) == archives | {
+        "manifest.json",
+        "journal.jsonl",
+        "SHA256SUMS",
+        "members.jsonl.gz",
+    }
 
 
 def test_verify_finds_nothing_amiss(told: Told) -> None:

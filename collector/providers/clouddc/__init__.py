@@ -33,9 +33,9 @@ def connector(
 
     def connect(state: RunState) -> CloudDC:
         from collector.engine.gates import CALLS_IN_FLIGHT  # noqa: PLC0415  # with the rest
+        from collector.providers.clouddc import wire  # noqa: PLC0415  # as above
         from collector.providers.clouddc.client import CloudDC  # noqa: PLC0415  # aiohttp takes long
         from collector.providers.clouddc.credentials import TokenSource  # noqa: PLC0415  # as above
-        from collector.providers.clouddc.wire import STALL_S  # noqa: PLC0415  # as above
 
         downloads = state.started.downloads if state.started is not None else 0
         return CloudDC(
@@ -46,7 +46,7 @@ def connector(
             {name: credential.account for name, credential in state.credentials.items()},
             connections=CALLS_IN_FLIGHT + downloads,
             ca_file=ca_file,
-            stall_s=STALL_S if stall_s is None else stall_s,
+            stall_s=wire.STALL_S if stall_s is None else stall_s,
         )
 
     return connect
