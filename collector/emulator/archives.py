@@ -98,7 +98,10 @@ class ArchiveShelf:
         """
         segments = [self._first(identity)]
         slots = _plan(size - len(segments[0]) - len(self._end))
-        turn = int(fraction(self._seed, identity["id"], "first log") * len(_KINDS))
+        turn = int(
+            fraction(self._seed, identity["id"], *identity.get("version", ()), "first log")
+            * len(_KINDS)
+        )
         for slot, chunk_sizes in enumerate(slots):
             kind = _KINDS[(slot + turn) % len(_KINDS)]
             chunks = [self._chunk(kind, chunk_size) for chunk_size in chunk_sizes]

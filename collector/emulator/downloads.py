@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import tarfile
 import zipfile
+import zlib
+from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 _SMALL_BYTES = 64 * 1024
 _WRITES_PER_S = 20
+_BOMB_BYTES = 10_000_000_000
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _PLAIN_NAME = re.compile(r"[^\s\"(),;<=>?@\[\]{}\\]+")
 
@@ -68,13 +73,14 @@ class Downloads:
         self._scenario = scenario
         self._statistics = statistics
         self._shelf = ArchiveShelf(scenario.seed)
+        self._versions: Counter[str] = Counter()
 
     def archive(self, server: ServerSpec) -> Archive:
         """The server's archive. The first large ones take some 100 ms."""
-        return self._shelf.build(
-            {"id": server.id, "name": server.name, "serial": self._scenario.serial(server)},
-            self._size(server),
-        )
+        identity = {"id": server.id, "name": server.name, "serial": self._scenario.serial(server)}
+        if version := self._versions[server.id]:
+            identity["version"] = str(version)
+        return self._shelf.build(identity, self._size(server))
 
     def _size(self, server: ServerSpec) -> int:
         spread = server.archive_bytes
@@ -92,7 +98,7 @@ class Downloads:
         """Answer a download of the server's archive, spoilt by `fault`."""
         self._statistics.download_begun(server.id)
         name = fault.name if fault else ""
-        if name in ("html_archive", "zip_archive"):
+        if name in ("html_archive", "zip_archive", "bomb"):
             return self._masquerade(name, {**headers, **self._headers(server)})
         if self._size(server) <= _SMALL_BYTES:
             archive = self.archive(server)
@@ -113,12 +119,14 @@ class Downloads:
             response.content_length = stop - start
         else:
             response.enable_chunked_encoding()
-        cut = name in ("truncated", "truncated_chunked", "stalled")
-        body = archive.pieces(start, start + (stop - start) // 2 if cut else stop)
+        until = _end(fault, start, stop, archive.size)
+        body = archive.pieces(start, until)
         if name == "corrupt":
             body = _corrupted(body, archive.vital_offset() - start)
         await response.prepare(request)
         await self._write(response, body, fault)
+        if name == "changed":
+            self._versions[server.id] += 1
         await self._finish(request, response, server, name)
         return response
 
@@ -136,7 +144,8 @@ class Downloads:
         return headers
 
     def _etag(self, server: ServerSpec) -> str:
-        return f'"{opaque(self._scenario.seed, server.id, "etag")}"'
+        version = self._versions[server.id]
+        return f'"{opaque(self._scenario.seed, server.id, version, "etag")}"'
 
     def _part(
         self, request: web.BaseRequest, server: ServerSpec, size: int
@@ -152,6 +161,8 @@ class Downloads:
         """What is no gzip, under all the headers of an archive."""
         if name == "html_archive":
             body = html_page(200, "Service is being upgraded").body
+        elif name == "bomb":
+            body = _bomb()
         else:
             packed = io.BytesIO()
             with zipfile.ZipFile(packed, "w") as archive:
@@ -182,13 +193,35 @@ class Downloads:
         if name == "stalled":
             # Until the client has had enough: its going cancels the request.
             await asyncio.Event().wait()
-        elif name in ("truncated", "truncated_chunked"):
+        elif name in ("truncated", "truncated_chunked", "cut", "changed"):
             # Sends what is written and ends the connection there, as a dying proxy does.
             if request.transport is not None:
                 request.transport.close()
         else:
             await response.write_eof()
             self._statistics.download_ended(server.id)
+
+
+def _end(fault: Fault | None, start: int, stop: int, size: int) -> int:
+    """Where what is sent of the bytes from `start` to `stop` ends."""
+    if fault is not None and fault.name in ("truncated", "truncated_chunked", "stalled"):
+        return start + (stop - start) // 2
+    if fault is not None and fault.at is not None:
+        return max(start, min(stop, round(size * fault.at)))
+    return stop
+
+
+@cache
+def _bomb() -> bytes:
+    """A tar with one file of 10 GB of zeros, packed to 10 MB."""
+    packer = zlib.compressobj(9, wbits=31)
+    member = tarfile.TarInfo("var/log/zeros")
+    member.size = _BOMB_BYTES
+    some = bytes(16 << 20)
+    packed = [packer.compress(member.tobuf()), packer.flush(zlib.Z_FULL_FLUSH)]
+    # After a full flush nothing refers back, so that the same bytes may be sent again.
+    again = packer.compress(some) + packer.flush(zlib.Z_FULL_FLUSH)
+    return b"".join([*packed, *[again] * (_BOMB_BYTES // len(some))])
 
 
 def _corrupted(body: Iterator[bytes], offset: int) -> Iterator[bytes]:

@@ -28,7 +28,16 @@ RefusalFault = Literal[
 AnswerFault = Literal["reset_after", "no_export_id"]
 OutcomeFault = Literal["failed_export", "forgotten_export", "stuck_export"]
 ContentFault = Literal[
-    "truncated", "truncated_chunked", "corrupt", "html_archive", "zip_archive", "stalled", "slow"
+    "truncated",
+    "truncated_chunked",
+    "cut",
+    "changed",
+    "corrupt",
+    "html_archive",
+    "zip_archive",
+    "bomb",
+    "stalled",
+    "slow",
 ]
 FaultName = Literal[RefusalFault, AnswerFault, OutcomeFault, ContentFault]
 Moment = Literal["refusal", "answer", "outcome", "content"]
@@ -67,9 +76,11 @@ class Fault:
     What becomes of an export: `failed_export`, `forgotten_export` (404 once `after_s` have
     passed), `stuck_export` (never ends).
     What is wrong with a download: `truncated` (the second half of the promised Content-Length
-    never comes), `truncated_chunked` (the same without a length), `corrupt` (one byte),
-    `html_archive` and `zip_archive` (not a gzip), `stalled` (after half of it nothing comes, and
-    the connection stays open), `slow` (`bytes_per_s`).
+    never comes), `truncated_chunked` (the same without a length), `cut` (the connection ends
+    once `at` of the archive has been sent), `changed` (the same, and from then on the archive is
+    another one), `corrupt` (one byte), `html_archive` and `zip_archive` (not a gzip), `bomb`
+    (10 GB of zeros, in 10 MB), `stalled` (after half of it nothing comes, and the connection stays
+    open), `slow` (`bytes_per_s`).
 
     Attributes:
         name: What goes wrong.
@@ -78,6 +89,7 @@ class Fault:
         probability: The part of the calls (exports, downloads) it hits, 0 to 1.
         after_s: For `forgotten_export`: seconds from the export's start.
         bytes_per_s: For `slow`.
+        at: For `cut` and `changed`: which part of the archive's bytes arrives, 0 to 1.
     """
 
     name: FaultName
@@ -86,6 +98,7 @@ class Fault:
     probability: float = 1.0
     after_s: float | None = None
     bytes_per_s: float | None = None
+    at: float | None = None
 
     def __post_init__(self) -> None:
         require(self.name in _MOMENTS, f"fault: no such name: {self.name!r}")
@@ -105,6 +118,13 @@ class Fault:
             (self.bytes_per_s or 0) > 0 if self.name == "slow" else self.bytes_per_s is None,
             f"{self.name}: bytes_per_s belongs to slow, which needs it, over 0",
         )
+
+        cuts = self.name in ("cut", "changed")
+        require(
+            self.at is None or (cuts and 0 <= self.at <= 1),
+            f"{self.name}: at belongs to cut and changed, and is 0 to 1",
+        )
+        require(not cuts or self.at is not None, f"{self.name}: at is missing")
 
     @property
     def moment(self) -> Moment:

@@ -255,7 +255,12 @@ async def _chunks(
     except wire.WIRE_ERRORS as error:
         of_all = "" if length is None else f" of {length}"
         why = wire.problem_of(error, stall_s).message
+        # What came before the break is good, though a reader that broke hands out no more of it.
+        rest = content._read_nowait(-1)  # noqa: SLF001  # there is no other way to it
+        received += len(rest)
         problem = Problem(ProblemKind.CUT, f"{why}: {received}{of_all} bytes arrived")
     else:
         return
+    if rest:
+        yield rest
     yield problem
