@@ -41,6 +41,7 @@ _PARTIAL: Final = 206
 _BEYOND: Final = 416
 _TOO_MANY: Final = 429
 _CODE: Final = re.compile(rb"<Code>([\w.-]{1,64})</Code>")
+_ENDS: Final = re.compile(r"bytes \*/\d{1,18}", re.ASCII)
 _PLAINLY_NAMED = re.compile(r'attachment; *filename=(?:"([\w. -]+)"|([\w.-]+))', re.ASCII)
 """What nearly every Content-Disposition looks like: to parse any at all takes ten times as long."""
 
@@ -108,7 +109,9 @@ class Download:
         if succeeded and (reply.status != _PARTIAL or self._fetched is not None):
             return await self._arrived(stack, response, reply)
         if reply.status == _BEYOND and self._fetched is not None:
-            return self._changed("it ends before that by now", reply)
+            told = reply.headers.get("Content-Range", "")
+            has = f": it has {told[8:]} bytes" if _ENDS.fullmatch(told) else ""
+            return self._changed(f"it ends before that by now{has}", reply)
         if reply.status in _REDIRECTIONS:
             aim = redirected(url, reply.headers.get("Location", ""))
             if aim is not None and self._redirections < REDIRECTIONS_MAX:
