@@ -16,7 +16,7 @@ _BYTES: Final = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 _ALIASES: Final = {"sha": "sha1", "sha-1": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
 
 # Of the bytes that came, which are the whole archive's unless a part was asked for.
-_OF_CONTENT: Final = ("Content-MD5", "Content-Digest")
+_OF_CONTENT: Final = "content-"
 _LISTS: Final = ("Digest", "Repr-Digest", "Content-Digest", "x-goog-hash")
 # What object storages keep beside an object, in the words of those who put it there, and others'.
 _NAMED: Final = re.compile(
@@ -40,7 +40,7 @@ def checksums(headers: Mapping[str, str], *, whole: bool) -> tuple[Checksum, ...
     found = [
         checksum
         for name, value in headers.items()
-        if whole or name.lower() not in map(str.lower, _OF_CONTENT)
+        if whole or not name.lower().startswith(_OF_CONTENT)
         for checksum in _read(name, value)
     ]
     return tuple(dict.fromkeys(found))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 REDIRECTIONS_MAX: Final = 5
 _REDIRECTIONS: Final = frozenset({301, 302, 303, 307, 308})
 _REFUSALS_FROM: Final = 300
+_ERRORS_FROM: Final = 400
 _FAILURES_FROM: Final = 500
 _PARTIAL: Final = 206
 _BEYOND: Final = 416
@@ -119,7 +120,7 @@ class Download:
                 if aim.origin() != url.origin():
                     self._headers = None
                 return aim
-        if self._headers is None:
+        if self._headers is None and reply.status >= _ERRORS_FROM:
             return self._link_refused(url, reply)
         return self._problem(reply)
 
@@ -160,7 +161,7 @@ class Download:
         return OpenArchive(
             chunks=await stack.enter_async_context(aclosing(chunks)),
             file_name=_file_name(response),
-            length=coming if part is None else part.offset + part.bytes,
+            length=coming if part is None else part.whole,
             offset=0 if part is None else part.offset,
             validator=validator(reply.headers),
             checksums=checksums(reply.headers, whole=part is None),

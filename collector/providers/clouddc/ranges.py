@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from multidict import CIMultiDict
@@ -75,6 +75,10 @@ def rest_of(fetched: Fetched, headers: Mapping[str, str], length: int | None) ->
         raise NotTheRest(f"it has {part.whole} bytes by now, not {fetched.length}")
     if fetched.validator is None and fetched.length is None and part.whole is None:
         raise NotTheRest("nothing tells whether it is the same by now")
+    if part.whole is None and fetched.length is not None:
+        if part.offset + part.bytes != fetched.length:
+            raise NotTheRest(f"a part came that ends at byte {part.offset + part.bytes}")
+        return replace(part, whole=fetched.length)
     return part
 
 

@@ -101,4 +101,7 @@ def redirected(url: URL, location: str) -> URL | None:
         return None
     if aim.scheme not in ("http", "https") or not aim.raw_host:
         return None
-    return None if (url.scheme, aim.scheme) == ("https", "http") else aim
+    if (url.scheme, aim.scheme) == ("https", "http"):
+        return None
+    # A name and a password in a link would be sent as a credential that nobody has given.
+    return aim if aim.raw_user is None and aim.raw_password is None else aim.with_user(None)
