@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from benchmarks.against.nginx import Nginx
 
+MANY_ENTRIES = 1000
+"""So many are removed at the very end only: ext4 steps over inodes that were freed of late, one by
+one, which would make each new file of the next side cost half a millisecond."""
+
 _HERE = Path(__file__).parent
 _PIPELINE = 'curl -s "$0" | tee >(sha256sum > "$1.sha") "$1" | gzip -t'
 
@@ -118,16 +122,17 @@ class Downloads:
 
 
 def interleaved(sides: Mapping[str, Side], rounds: int, directory: Path) -> dict[str, list[Took]]:
-    """Run the sides by turns, each round in another order; what they wrote is removed each time."""
+    """Run the sides by turns, each round in another order; large results are not kept."""
     measured: dict[str, list[Took]] = {name: [] for name in sides}
     names = list(sides)
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            out = directory / "out"
+            out = directory / f"out-{sum(map(len, measured.values()))}"
             out.mkdir()
             os.sync()  # what others left to be written is not this one's to wait for
             measured[name].append(sides[name](out))
-            shutil.rmtree(out)
+            if len(os.listdir(out)) < MANY_ENTRIES:  # noqa: PTH208  # only counted
+                shutil.rmtree(out)
     return measured
 
 
