@@ -7,8 +7,8 @@ and answers with what it took, in JSON.
 
 from __future__ import annotations
 
+import gc
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,31 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from collector.archive.store import store
-from collector.archive.workers import Workers
-from collector.engine.answers import Problem, Stored
-from collector.providers.base import OpenArchive, Target
+from collector.archive.incoming import Care
+from collector.archive.store import Arriving, Shelf
+from collector.engine.answers import Problem
+from collector.engine.gates import STORING
+from collector.providers.base import Target
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Callable
 
 
-async def stored(
-    opened: OpenArchive, directory: Path, workers: Workers, durability: str
-) -> Stored | Problem:
-    """Store one archive: all that this script knows of `store`."""
-    del durability  # see `relax`
-    return await store(
-        opened.chunks, directory, "bms-logs.tar.gz",
-        length=opened.length, throttle=None, workers=workers,
-    )  # fmt: skip
-
-
-def relax() -> None:
-    """Have no sync take any time."""
-    os.fsync = lambda fd: None  # noqa: ARG005  # its name is part of its type
+async def noting_the_end(
+    chunks: AsyncIterator[bytes | Problem], ended: Callable[[], None]
+) -> AsyncIterator[bytes | Problem]:
+    """Pass bytes on, and tell when all have come: the next download may begin then."""
+    async for chunk in chunks:
+        yield chunk
+    ended()
 
 
 def peak_kib() -> int:
@@ -52,31 +46,34 @@ def peak_kib() -> int:
 async def main(plan: dict[str, Any]) -> None:
     """Download all archives of the plan once the word comes."""
     out = Path(plan["out"])
-    if plan["durability"] == "relaxed":
-        relax()
+    shelf = Shelf(out, Care(durable=plan["durability"] == "full"))
     source = TokenSource("the benchmark", "benchmark-token")
-    workers = Workers()
-    archives: Iterator[tuple[str, str]] = iter([(s, e) for s, e in plan["archives"]])
+    places = anyio.Semaphore(plan["at_once"])
     async with CloudDC({"c": source}, {"c": "a"}, connections=plan["at_once"]) as fleet:
 
-        async def download() -> None:
-            for server, export_id in archives:
-                target = Target(plan["url"], plan["project"], server, "c")
-                async with fleet.open_archive(target, export_id, asks_limits=False) as opened:
-                    answer: Stored | Problem
-                    if isinstance(opened, OpenArchive):
-                        answer = await stored(opened, out / server, workers, plan["durability"])
-                    else:
-                        answer = opened
-                if isinstance(answer, Problem):
-                    sys.exit(f"{server}: {answer.message}")
+        async def download(server: str, export_id: str) -> None:
+            target = Target(plan["url"], plan["project"], server, "c")
+            async with fleet.open_archive(target, export_id, asks_limits=False) as opened:
+                if isinstance(opened, Problem):
+                    sys.exit(f"{server}: {opened.message}")
+                arriving = Arriving(noting_the_end(opened.chunks, places.release), opened.length)
+                incoming = shelf.place(server, "bms-logs.tar.gz")
+                answer = await shelf.store(arriving, incoming)
+            storing.release()
+            if isinstance(answer, Problem):
+                sys.exit(f"{server}: {answer.message}")
 
+        storing = anyio.Semaphore(STORING)
         print("ready", flush=True)
         sys.stdin.readline()
+        gc.freeze()  # as a run does
+        gc.set_threshold(100_000, 50, 100)
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
         async with anyio.create_task_group() as downloads:
-            for _ in range(plan["at_once"]):
-                downloads.start_soon(download)
+            for server, export_id in plan["archives"]:
+                await storing.acquire()
+                await places.acquire()
+                downloads.start_soon(download, server, export_id)
         took_s, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
     print(json.dumps({"took_s": took_s, "cpu_s": cpu_s, "peak_kib": peak_kib()}), flush=True)
 
