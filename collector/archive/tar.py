@@ -56,6 +56,7 @@ _PAX = frozenset(b"xX")
 _PAX_GLOBAL = ord("g")
 _SPARSE = ord("S")
 _OLD_REGULAR = 0
+_DIRECTORY = ord("5")
 
 _BASE_256 = 0x80
 _BASE_256_NEGATIVE = 0xFF
@@ -253,7 +254,7 @@ class TarReader:
             )
         self._announced = False
         if kind == _OLD_REGULAR and block[:100].partition(b"\0")[0].endswith(b"/"):
-            kind = ord("5")  # so says the format of 1979
+            kind = _DIRECTORY  # so says the format of 1979
         mtime_s: float = self._number(block[136:148], "modification time")
         told = {**self._global, **self._local} if self._local or self._global else {}
         if told:
@@ -275,17 +276,7 @@ class TarReader:
         self, block: bytes, kind: int, size: int, mtime_s: float, told: dict[bytes, bytes]
     ) -> None:
         """Tell of a member: of the names and sizes that it has, the one that `tarfile` takes."""
-        if (path := told.get(b"GNU.sparse.name") or told.get(b"path")) is not None:
-            name = path
-        elif self._long_name:
-            name = bytes(self._long_name).partition(b"\0")[0]
-        else:
-            name = block[:100].partition(b"\0")[0]
-            prefix = block[345:500].partition(b"\0")[0]
-            # GNU's format has other fields where ustar has its prefix.
-            if prefix and kind != _SPARSE and block[257:263] != b"ustar ":
-                name = prefix + b"/" + name
-        self._long_name.clear()
+        name = self._name(block, kind, told)
         real = told.get(b"GNU.sparse.realsize") or told.get(b"GNU.sparse.size")
         if real is not None and _DIGITS.fullmatch(real):
             size = int(real)
@@ -294,8 +285,22 @@ class TarReader:
         elif kind in _WITHOUT_CONTENT and not told.get(b"size"):
             size = self._number(block[124:136], "size")
         assert self._listing is not None  # noqa: S101  # nobody else asks
-        text = name[:NAME_LIMIT].decode("utf-8", "surrogateescape").rstrip("/")
+        text = name[:NAME_LIMIT].decode("utf-8", "surrogateescape")
         self._listing(Member(text, size, mtime_s, _KINDS.get(kind, "file")))
+
+    def _name(self, block: bytes, kind: int, told: dict[bytes, bytes]) -> bytes:
+        long_name = bytes(self._long_name).partition(b"\0")[0]
+        self._long_name.clear()
+        if (path := told.get(b"GNU.sparse.name", told.get(b"path"))) is not None:
+            return path.rstrip(b"/")
+        name = long_name
+        if not name:
+            name = block[:100].partition(b"\0")[0]
+            prefix = block[345:500].partition(b"\0")[0]
+            # GNU's format has other fields where ustar has its prefix.
+            if prefix and kind != _SPARSE and block[257:263] != b"ustar ":
+                name = prefix + b"/" + name
+        return name.rstrip(b"/") if kind == _DIRECTORY else name
 
     def _read_long_name(self, block: bytes) -> None:
         room = NAME_LIMIT - len(self._long_name)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.archive.reader import ArchiveReader, examine
-from collector.archive.tar import Contents
+from collector.archive.tar import Contents, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +38,34 @@ def as_listed(tar: bytes) -> Contents:
         members = archive.getmembers()
     times = [member.mtime for member in members if member.isreg()]
     return Contents(len(members), min(times, default=None), max(times, default=None))
+
+
+KINDS = {
+    tarfile.LNKTYPE: "hardlink",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.CHRTYPE: "character device",
+    tarfile.BLKTYPE: "block device",
+    tarfile.DIRTYPE: "directory",
+    tarfile.FIFOTYPE: "fifo",
+}
+
+
+def told(*pieces: bytes) -> tuple[Contents, list[Member]]:
+    """What the reader has to say of it, member by member."""
+    members: list[Member] = []
+    reader = ArchiveReader(listing=members.append)
+    for piece in pieces:
+        reader.feed(piece)
+    return reader.finish(), members
+
+
+def tarfile_tells(tar: bytes) -> tuple[Contents, list[Member]]:
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        members = [
+            Member(info.name, info.size, info.mtime, KINDS.get(info.type, "file"))
+            for info in archive
+        ]
+    return as_listed(tar), members
 
 
 def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
@@ -88,12 +116,12 @@ def test_however_it_is_split_the_answer_is_that_of_tarfile(
     tar: bytes, gzip_cuts: list[int], feed_cuts: list[int], padding: int
 ) -> None:
     archive = b"".join(gzip.compress(part, 1) for part in split(tar, gzip_cuts)) + bytes(padding)
-    assert read(*split(archive, feed_cuts)) == as_listed(tar)
+    assert told(*split(archive, feed_cuts)) == tarfile_tells(tar)
 
 
 def test_bytes_may_come_one_by_one() -> None:
     tar = small_tar()
-    assert read(*(bytes([byte]) for byte in gzip.compress(tar))) == as_listed(tar)
+    assert told(*(bytes([byte]) for byte in gzip.compress(tar))) == tarfile_tells(tar)
 
 
 def small_tar() -> bytes:
@@ -158,14 +186,14 @@ def pax(records: bytes, kind: bytes = b"x") -> bytes:
 )
 def test_headers_before_a_member_mean_what_they_mean_to_tarfile(headers: bytes) -> None:
     tar = headers + small_tar()
-    assert read(gzip.compress(tar)) == as_listed(tar)
+    assert told(gzip.compress(tar)) == tarfile_tells(tar)
 
 
 def test_the_size_in_a_pax_header_holds_against_the_headers_own() -> None:
     content = b"0123456789" * 200
     empty = tarfile.TarInfo("x").tobuf()
     tar = pax(b"13 size=2000\n") + empty + content + bytes(48) + small_tar()
-    assert read(gzip.compress(tar)) == as_listed(tar)
+    assert told(gzip.compress(tar)) == tarfile_tells(tar)
     assert as_listed(tar).members == 4
 
 
@@ -182,7 +210,7 @@ def test_old_directories_have_no_content() -> None:
     info = tarfile.TarInfo("var/log/")
     info.type, info.size = tarfile.AREGTYPE, 5_000
     tar = info.tobuf(tarfile.USTAR_FORMAT) + small_tar()
-    assert read(gzip.compress(tar)) == as_listed(tar)
+    assert told(gzip.compress(tar)) == tarfile_tells(tar)
     assert as_listed(tar).members == 4
 
 
@@ -198,7 +226,7 @@ def test_a_checksum_over_signed_bytes_is_right_too() -> None:
 def test_a_lone_block_of_zeros_ends_a_tar() -> None:
     tar = small_tar().rstrip(b"\0")
     tar += bytes(-len(tar) % 512) + bytes(512)
-    assert read(gzip.compress(tar)) == as_listed(tar)
+    assert told(gzip.compress(tar)) == tarfile_tells(tar)
 
 
 def test_what_follows_the_end_within_the_gzip_is_not_looked_at() -> None:
@@ -305,14 +333,14 @@ needs_gnu_tar = pytest.mark.skipif(GNU_TAR is None, reason="GNU tar is not insta
 @pytest.mark.parametrize("style", ["v7", "ustar", "oldgnu", "gnu", "posix"])
 def test_every_format_of_gnu_tar_is_read(tree: Path, style: str) -> None:
     tar = made_by(str(GNU_TAR), f"--format={style}", "-cf-", "log", cwd=tree)
-    assert read(gzip.compress(tar)) == as_listed(tar)
+    assert told(gzip.compress(tar)) == tarfile_tells(tar)
 
 
 @needs_gnu_tar
 @pytest.mark.parametrize("style", ["oldgnu", "gnu", "posix"])
 def test_long_names_and_far_off_times_of_gnu_tar_are_read(strange_tree: Path, style: str) -> None:
     tar = made_by(str(GNU_TAR), f"--format={style}", "-cf-", "deep", cwd=strange_tree)
-    assert read(gzip.compress(tar)) == as_listed(tar)
+    assert told(gzip.compress(tar)) == tarfile_tells(tar)
 
 
 @needs_gnu_tar
@@ -331,7 +359,7 @@ def test_sparse_members_of_gnu_tar_are_read(tree: Path, options: list[str]) -> N
     # --hole-detection=raw finds holes by zeros, whatever the file system knows of them.
     tar = made_by(str(GNU_TAR), *options, "-S", "--hole-detection=raw", "-cf-", "log", cwd=tree)
     assert len(tar) < 2 << 20
-    assert read(gzip.compress(tar)) == as_listed(tar)
+    assert told(gzip.compress(tar)) == tarfile_tells(tar)
 
 
 @needs_gnu_tar
@@ -339,6 +367,7 @@ def test_labels_and_dumped_directories_of_gnu_tar_are_members(tree: Path, tmp_pa
     tar = made_by(
         str(GNU_TAR), "-V", "label", "-g", str(tmp_path / "snapshot"), "-cf-", "log", cwd=tree
     )
+    # Its names are not compared: tarfile takes an access time in these headers for a prefix.
     assert read(gzip.compress(tar)) == as_listed(tar)
 
 
@@ -346,10 +375,10 @@ def test_labels_and_dumped_directories_of_gnu_tar_are_members(tree: Path, tmp_pa
 @pytest.mark.parametrize("style", ["v7tar", "ustar", "gnutar", "pax"])
 def test_every_format_of_bsdtar_is_read(tree: Path, style: str) -> None:
     archive = made_by("bsdtar", f"--format={style}", "-czf-", "log", cwd=tree)
-    assert read(archive) == as_listed(zlib.decompress(archive, 31))
+    assert told(archive) == tarfile_tells(zlib.decompress(archive, 31))
 
 
 @pytest.mark.skipif(shutil.which("busybox") is None, reason="busybox is not installed")
 def test_what_busybox_writes_is_read(tree: Path) -> None:
     archive = made_by("busybox", "tar", "-czf-", "log", cwd=tree)
-    assert read(archive) == as_listed(gzip.decompress(archive))
+    assert told(archive) == tarfile_tells(gzip.decompress(archive))
