@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from collector.cli import main, running
-from collector.cli.options import PHASE_TIMEOUT, SHARE
+from collector.cli.options import PHASE_TIMEOUT, SHARE, SIZE
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.01", "nan", "inf", "90%", "", "half"])
@@ -22,6 +22,19 @@ def test_a_share_that_is_none_is_refused_with_what_is_one(value: str) -> None:
 @pytest.mark.parametrize(("value", "share"), [("1", 1.0), ("0.05", 0.05)])
 def test_a_share_is_read(value: str, share: float) -> None:
     assert SHARE.convert(value, None, None) == share
+
+
+@pytest.mark.parametrize(
+    ("value", "size"), [("500KB", 500_000), ("50MB", 50_000_000), ("2GiB", 2 << 30), ("7", 7)]
+)
+def test_a_size_is_read(value: str, size: int) -> None:
+    assert SIZE.convert(value, None, None) == size
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "fast", "5 apples", ""])
+def test_a_size_that_is_none_is_refused_with_what_is_one(value: str) -> None:
+    with pytest.raises(click.BadParameter, match="write 500KB, 50MB or 2GiB"):
+        SIZE.convert(value, None, None)
 
 
 def test_a_phase_and_its_time_are_read() -> None:

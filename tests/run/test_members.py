@@ -1,4 +1,4 @@
-"""`members.jsonl.gz`: names what is inside the archives that the journal names, whatever happened."""
+"""`members.jsonl.gz`: what is inside the archives that the journal names, whatever happened."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def test_a_run_without_archives_gets_no_file(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
-    Members(tmp_path).agree(ARCHIVES, lambda path, name: None)
+    def read_nothing(_path: Path, _name: str) -> None:
+        return None
+
+    Members(tmp_path).agree(ARCHIVES, read_nothing)
     assert listed(tmp_path) == {}
 
 
