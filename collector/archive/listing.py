@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _GZIP = 31  # zlib's wbits for a gzip
 _LEVEL = 1
 _PACKED_AT_ONCE = 500
+_SECONDS = len("2026-11-23T07:00:29")
 
 
 class Listing:
@@ -80,4 +81,4 @@ def _time(at_s: float) -> str:
         at = datetime.fromtimestamp(at_s, UTC)
     except (ValueError, OverflowError, OSError):
         return "null"
-    return f'"{at:%Y-%m-%dT%H:%M:%S}Z"'
+    return f'"{at.isoformat()[:_SECONDS]}Z"'
