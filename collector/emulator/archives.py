@@ -7,6 +7,7 @@ of 4 KiB costs some 100 microseconds, and one of 10 GiB a list of references.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import tarfile
@@ -24,6 +25,9 @@ _BLOCK = 512
 _CHUNK_SIZES = [1 << power for power in range(20, 7, -1)]  # 1 MiB down to 256 bytes, compressed
 _ENTRY_OVERHEAD = 120  # a tar header in a gzip member of its own
 _MOST_ENTRIES = 40
+_TRIES_TO_FIT = 20
+_MOST_PADDING = 1024
+_FCOMMENT = 0x10  # RFC 1952
 # Longer than deflate's window: text that repeats after it is compressed as if it were new.
 _TEXT_BYTES = 64 * 1024
 _KINDS = tuple(LOG_KINDS)
@@ -55,15 +59,21 @@ class Archive:
             if at >= stop:
                 return
             if at + len(segment) > start:
+                # A slice that is the whole segment is no copy of it.
                 yield segment[max(0, start - at) : stop - at]
             at += len(segment)
 
     def sha256(self) -> str:
         """The hash of all its bytes, in hexadecimal."""
-        digest = hashlib.sha256()
+        return self.hashed("sha256")[0].hex()
+
+    def hashed(self, *algorithms: str) -> list[bytes]:
+        """The hashes of all its bytes, one for each algorithm."""
+        digests = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
         for segment in self.segments:
-            digest.update(segment)
-        return digest.hexdigest()
+            for digest in digests:
+                digest.update(segment)
+        return [digest.digest() for digest in digests]
 
     def vital_offset(self) -> int:
         """A byte amid compressed data: an archive with another one there cannot be read."""
@@ -88,20 +98,18 @@ class ArchiveShelf:
         self._preamble = _preamble()
         self._end = _gzip(bytes(2 * _BLOCK))
 
-    def build(self, identity: dict[str, str], size: int) -> Archive:
+    def build(self, identity: dict[str, str], size: int, version: int = 0) -> Archive:
         """An archive of about `size` bytes.
 
         Args:
             identity: What is said of the server in its `server.json`; must hold its `id`.
             size: The compressed size wanted, in bytes; met to some 300 bytes, and no archive has
                 less than some 700.
+            version: Which of its archives: one differs from the next in every part.
         """
-        segments = [self._first(identity)]
+        segments = [self._first(identity, version)]
         slots = _plan(size - len(segments[0]) - len(self._end))
-        turn = int(
-            fraction(self._seed, identity["id"], *identity.get("version", ()), "first log")
-            * len(_KINDS)
-        )
+        turn = int(fraction(self._seed, identity["id"], "first log") * len(_KINDS)) + version
         for slot, chunk_sizes in enumerate(slots):
             kind = _KINDS[(slot + turn) % len(_KINDS)]
             chunks = [self._chunk(kind, chunk_size) for chunk_size in chunk_sizes]
@@ -116,10 +124,27 @@ class ArchiveShelf:
             newest_s=_mtime_s(0),
         )
 
-    def _first(self, identity: dict[str, str]) -> bytes:
+    def build_as_long(self, identity: dict[str, str], archive: Archive, version: int) -> Archive:
+        """Another version of an archive, of the very same length."""
+        size = archive.size
+        for _ in range(_TRIES_TO_FIT):
+            other = self.build(identity, size, version)
+            missing = archive.size - other.size
+            if 0 <= missing < _MOST_PADDING:
+                break
+            size += missing - (_MOST_PADDING // 2 if missing < 0 else 0)
+        first, *rest = other.segments
+        segments = (_padded(first, missing), *rest)
+        return dataclasses.replace(other, segments=segments, size=sum(map(len, segments)))
+
+    def _first(self, identity: dict[str, str], version: int) -> bytes:
+        if version:
+            identity = {**identity, "version": str(version)}
         body = json.dumps(identity, indent=1).encode()
         info = _file("server.json", len(body), _mtime_s(0))
-        return _gzip(self._preamble + info + body + bytes(-len(body) % _BLOCK))
+        # Packed harder, a later version has room for what would make it longer than the first.
+        level = 9 if version else 1
+        return _gzip(self._preamble + info + body + bytes(-len(body) % _BLOCK), level)
 
     def _header(self, slot: int, kind: str, plain_bytes: int) -> bytes:
         key = slot, kind, plain_bytes
@@ -169,9 +194,17 @@ def _cut(text: bytes, size: float) -> bytes:
     return (text * (size // len(text) + 1))[: size - 1] + b"\n"
 
 
-def _gzip(plain: bytes) -> bytes:
-    packer = zlib.compressobj(level=1, wbits=31)
+def _gzip(plain: bytes, level: int = 1) -> bytes:
+    packer = zlib.compressobj(level=level, wbits=31)
     return packer.compress(plain) + packer.flush()
+
+
+def _padded(member: bytes, more: int) -> bytes:
+    """A gzip member without optional fields, made longer by a comment in its header."""
+    if more <= 0:
+        return member
+    comment = b"-" * (more - 1) + b"\0"
+    return member[:3] + bytes([member[3] | _FCOMMENT]) + member[4:10] + comment + member[10:]
 
 
 def _mtime_s(slot: int) -> int:

@@ -5,30 +5,34 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-import tarfile
 import zipfile
-import zlib
-from collections import Counter
-from functools import cache
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote
 
 from aiohttp import web
 
 from collector.emulator.archives import Archive, ArchiveShelf
 from collector.emulator.chance import draw, opaque
+from collector.emulator.checksums import checksum_headers
+from collector.emulator.hostile import HOSTILE, hostile
+from collector.emulator.logs import LOGS_END
 from collector.emulator.refusals import html_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from collector.emulator.faults import Fault
     from collector.emulator.scenario import Scenario, ServerSpec
     from collector.emulator.statistics import Statistics
 
+    Strike: TypeAlias = Callable[[Callable[[Fault], bool]], Fault | None]
+
 _SMALL_BYTES = 64 * 1024
+_LONGER_BYTES = 2000
 _WRITES_PER_S = 20
-_BOMB_BYTES = 10_000_000_000
+_BREAKS = ("truncated", "truncated_chunked", "cut", "changed", "huge_length")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _PLAIN_NAME = re.compile(r"[^\s\"(),;<=>?@\[\]{}\\]+")
 
@@ -61,6 +65,30 @@ def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
     return (start, stop) if start < stop or start >= size else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """Which of a server's archives is sent: how manyth, and as long as which."""
+
+    number: int = 0
+    as_long: bool = True
+
+
+_FIRST = _Version()
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is sent of a server, and what tells it from anything else that might be."""
+
+    archive: Archive
+    validators: Mapping[str, str]
+    checksums: Mapping[str, str]
+
+    def is_meant(self, if_range: str) -> bool:
+        """Whether an If-Range asks for parts of this very content (RFC 9110)."""
+        return not if_range.startswith("W/") and if_range in self.validators.values()
+
+
 class Downloads:
     """Builds and sends archives.
 
@@ -73,14 +101,22 @@ class Downloads:
         self._scenario = scenario
         self._statistics = statistics
         self._shelf = ArchiveShelf(scenario.seed)
-        self._versions: Counter[str] = Counter()
+        self._versions: dict[str, _Version] = {}
+        self._checksums: dict[tuple[object, ...], dict[str, str]] = {}
 
     def archive(self, server: ServerSpec) -> Archive:
-        """The server's archive. The first large ones take some 100 ms."""
+        """The server's archive as it is now. The first large ones take some 100 ms."""
         identity = {"id": server.id, "name": server.name, "serial": self._scenario.serial(server)}
-        if version := self._versions[server.id]:
-            identity["version"] = str(version)
-        return self._shelf.build(identity, self._size(server))
+        size = self._size(server)
+        version = self._version(server)
+        if version.number and version.as_long:
+            first = self._shelf.build(identity, size)
+            return self._shelf.build_as_long(identity, first, version.number)
+        longer = version.number * max(_LONGER_BYTES, size // 10)
+        return self._shelf.build(identity, size + longer, version.number)
+
+    def _version(self, server: ServerSpec) -> _Version:
+        return self._versions.get(server.id, _FIRST)
 
     def _size(self, server: ServerSpec) -> int:
         spread = server.archive_bytes
@@ -93,19 +129,29 @@ class Downloads:
         request: web.BaseRequest,
         server: ServerSpec,
         headers: Mapping[str, str],
-        fault: Fault | None,
+        strike: Strike,
     ) -> web.StreamResponse:
-        """Answer a download of the server's archive, spoilt by `fault`."""
+        """Answer a download of the server's archive, or of a part of it.
+
+        Args:
+            request: The request, for its Range.
+            server: Whose archive.
+            headers: What every answer to it carries.
+            strike: Gives what spoils it, of the faults that can.
+        """
         self._statistics.download_begun(server.id)
+        content = await self._content(server, None)
+        fault = strike(
+            lambda one: _can_hit(one, content.archive.size, self._part(request, content))
+        )
         name = fault.name if fault else ""
-        if name in ("html_archive", "zip_archive", "bomb"):
-            return self._masquerade(name, {**headers, **self._headers(server)})
-        if self._size(server) <= _SMALL_BYTES:
-            archive = self.archive(server)
-        else:
-            archive = await asyncio.to_thread(self.archive, server)
-        part = self._part(request, server, archive.size)
-        all_headers = {**headers, **self._headers(server)}
+        if name in HOSTILE or name == "wrong_checksum":
+            content = await self._content(server, fault)
+        all_headers = {**headers, **self._headers(server), **content.validators}
+        if name in ("html_archive", "zip_archive"):
+            return self._masquerade(server, name, all_headers)
+        archive, part = content.archive, self._part(request, content)
+        all_headers.update(content.checksums)
         if part is None:
             start, stop, status = 0, archive.size, 200
         elif part[0] >= archive.size:
@@ -114,21 +160,47 @@ class Downloads:
         else:
             start, stop, status = *part, 206
             all_headers["Content-Range"] = f"bytes {start}-{stop - 1}/{archive.size}"
+            all_headers.pop("Content-MD5", None)
         response = web.StreamResponse(status=status, headers=all_headers)
-        if self._scenario.content_length and name != "truncated_chunked":
+        told = self._scenario.content_length and name != "truncated_chunked"
+        if told or name == "huge_length":
             response.content_length = stop - start
         else:
             response.enable_chunked_encoding()
-        until = _end(fault, start, stop, archive.size)
-        body = archive.pieces(start, until)
+        body = archive.pieces(start, _end(fault, start, stop, archive.size))
         if name == "corrupt":
             body = _corrupted(body, archive.vital_offset() - start)
         await response.prepare(request)
-        await self._write(response, body, fault)
-        if name == "changed":
-            self._versions[server.id] += 1
+        await self._write(response, server, body, fault)
+        if fault is not None and name == "changed":
+            self._change(server, as_long=not fault.other_length)
         await self._finish(request, response, server, name)
         return response
+
+    def _change(self, server: ServerSpec, *, as_long: bool) -> None:
+        number = self._version(server).number + 1
+        self._versions[server.id] = _Version(number, as_long)
+
+    async def _content(self, server: ServerSpec, fault: Fault | None) -> _Content:
+        """What the server has, or what a fault makes of it."""
+        if fault is None and not self._scenario.checksums and self._size(server) <= _SMALL_BYTES:
+            return self._build(server, None)
+        return await asyncio.to_thread(self._build, server, fault)
+
+    def _build(self, server: ServerSpec, fault: Fault | None) -> _Content:
+        version, archive = self._version(server), self.archive(server)
+        name = fault.name if fault is not None and fault.name in HOSTILE else ""
+        if fault is not None and name:
+            archive = hostile(fault, archive)
+        key = server.id, version, fault
+        if self._scenario.checksums and name != "huge_length" and key not in self._checksums:
+            self._checksums[key] = checksum_headers(
+                archive,
+                self._scenario.checksums,
+                wrong=fault is not None and fault.name == "wrong_checksum",
+            )
+        validators = self._validators(server, version.number, name)
+        return _Content(archive, validators, self._checksums.get(key, {}))
 
     def _headers(self, server: ServerSpec) -> dict[str, str]:
         file_name = self._scenario.file_name(server)
@@ -137,54 +209,61 @@ class Downloads:
             "Content-Type": "application/octet-stream;charset=UTF-8",
             "Content-Transfer-Encoding": "binary",
         }
-        if self._scenario.etag:
-            headers["ETag"] = self._etag(server)
         if self._scenario.ranges:
             headers["Accept-Ranges"] = "bytes"
         return headers
 
-    def _etag(self, server: ServerSpec) -> str:
-        version = self._versions[server.id]
-        return f'"{opaque(self._scenario.seed, server.id, version, "etag")}"'
+    def _validators(self, server: ServerSpec, number: int, name: str) -> dict[str, str]:
+        validators = {}
+        if self._scenario.etag:
+            tag = f'"{opaque(self._scenario.seed, server.id, number, name, "etag")}"'
+            validators["ETag"] = f"W/{tag}" if self._scenario.weak_etag else tag
+        if self._scenario.last_modified:
+            # A minute later with each version: HTTP dates know no parts of a second.
+            changed_s = LOGS_END.timestamp() + 60 * number
+            validators["Last-Modified"] = formatdate(changed_s, usegmt=True)
+        return validators
 
-    def _part(
-        self, request: web.BaseRequest, server: ServerSpec, size: int
-    ) -> tuple[int, int] | None:
+    def _part(self, request: web.BaseRequest, content: _Content) -> tuple[int, int] | None:
         if not self._scenario.ranges:
             return None
         condition = request.headers.get("If-Range")
-        if condition is not None and not (self._scenario.etag and condition == self._etag(server)):
+        if condition is not None and not content.is_meant(condition):
             return None
-        return wanted_range(request.headers.get("Range"), size)
+        return wanted_range(request.headers.get("Range"), content.archive.size)
 
-    def _masquerade(self, name: str, headers: Mapping[str, str]) -> web.Response:
+    def _masquerade(
+        self, server: ServerSpec, name: str, headers: Mapping[str, str]
+    ) -> web.Response:
         """What is no gzip, under all the headers of an archive."""
         if name == "html_archive":
             body = html_page(200, "Service is being upgraded").body
-        elif name == "bomb":
-            body = _bomb()
         else:
             packed = io.BytesIO()
             with zipfile.ZipFile(packed, "w") as archive:
                 archive.writestr("var/log/messages", "no gzip\n")
             body = packed.getvalue()
-        self._statistics.bytes_sent += len(body)
+        self._statistics.sent(server.id, len(body))
         return web.Response(body=body, headers=headers)
 
     async def _write(
-        self, response: web.StreamResponse, body: Iterator[bytes], fault: Fault | None
+        self,
+        response: web.StreamResponse,
+        server: ServerSpec,
+        body: Iterator[bytes],
+        fault: Fault | None,
     ) -> None:
         if fault is None or fault.bytes_per_s is None:
             for piece in body:
                 await response.write(piece)
-                self._statistics.bytes_sent += len(piece)
+                self._statistics.sent(server.id, len(piece))
             return
         step = max(1, int(fault.bytes_per_s / _WRITES_PER_S))
         for piece in body:
             for at in range(0, len(piece), step):
                 part = piece[at : at + step]
                 await response.write(part)
-                self._statistics.bytes_sent += len(part)
+                self._statistics.sent(server.id, len(part))
                 await asyncio.sleep(len(part) / fault.bytes_per_s)
 
     async def _finish(
@@ -193,7 +272,7 @@ class Downloads:
         if name == "stalled":
             # Until the client has had enough: its going cancels the request.
             await asyncio.Event().wait()
-        elif name in ("truncated", "truncated_chunked", "cut", "changed"):
+        elif name in _BREAKS:
             # Sends what is written and ends the connection there, as a dying proxy does.
             if request.transport is not None:
                 request.transport.close()
@@ -202,26 +281,23 @@ class Downloads:
             self._statistics.download_ended(server.id)
 
 
+def _can_hit(fault: Fault, size: int, part: tuple[int, int] | None) -> bool:
+    """Whether a fault has anything to do with the part of an archive that is asked for."""
+    place = fault.place(size)
+    if place is None:
+        return True
+    start, stop = part or (0, size)
+    return place == start == 0 or start < place < stop or start < place == size == stop
+
+
 def _end(fault: Fault | None, start: int, stop: int, size: int) -> int:
     """Where what is sent of the bytes from `start` to `stop` ends."""
-    if fault is not None and fault.name in ("truncated", "truncated_chunked", "stalled"):
+    if fault is None:
+        return stop
+    if fault.name in ("truncated", "truncated_chunked", "stalled"):
         return start + (stop - start) // 2
-    if fault is not None and fault.at is not None:
-        return max(start, min(stop, round(size * fault.at)))
-    return stop
-
-
-@cache
-def _bomb() -> bytes:
-    """A tar with one file of 10 GB of zeros, packed to 10 MB."""
-    packer = zlib.compressobj(9, wbits=31)
-    member = tarfile.TarInfo("var/log/zeros")
-    member.size = _BOMB_BYTES
-    some = bytes(16 << 20)
-    packed = [packer.compress(member.tobuf()), packer.flush(zlib.Z_FULL_FLUSH)]
-    # After a full flush nothing refers back, so that the same bytes may be sent again.
-    again = packer.compress(some) + packer.flush(zlib.Z_FULL_FLUSH)
-    return b"".join([*packed, *[again] * (_BOMB_BYTES // len(some))])
+    place = fault.place(size)
+    return stop if place is None else place
 
 
 def _corrupted(body: Iterator[bytes], offset: int) -> Iterator[bytes]:

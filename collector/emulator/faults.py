@@ -11,7 +11,7 @@ from collector.emulator.chance import fraction
 from collector.emulator.errors import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 RefusalFault = Literal[
     "error_500",
@@ -27,6 +27,7 @@ RefusalFault = Literal[
 ]
 AnswerFault = Literal["reset_after", "no_export_id"]
 OutcomeFault = Literal["failed_export", "forgotten_export", "stuck_export"]
+LinkFault = Literal["link_expired"]
 ContentFault = Literal[
     "truncated",
     "truncated_chunked",
@@ -35,23 +36,36 @@ ContentFault = Literal[
     "corrupt",
     "html_archive",
     "zip_archive",
-    "bomb",
+    "wrong_checksum",
     "stalled",
     "slow",
 ]
-FaultName = Literal[RefusalFault, AnswerFault, OutcomeFault, ContentFault]
-Moment = Literal["refusal", "answer", "outcome", "content"]
+HostileFault = Literal[
+    "plain_tar",
+    "empty",
+    "no_bytes",
+    "trailing_garbage",
+    "bomb",
+    "many_members",
+    "huge_length",
+]
+FaultName = Literal[RefusalFault, AnswerFault, OutcomeFault, LinkFault, ContentFault, HostileFault]
+Moment = Literal["refusal", "answer", "outcome", "link", "content"]
 
 _MOMENTS: dict[str, Moment] = {
     **dict.fromkeys(get_args(RefusalFault), "refusal"),
     **dict.fromkeys(get_args(AnswerFault), "answer"),
     **dict.fromkeys(get_args(OutcomeFault), "outcome"),
+    **dict.fromkeys(get_args(LinkFault), "link"),
     **dict.fromkeys(get_args(ContentFault), "content"),
+    **dict.fromkeys(get_args(HostileFault), "content"),
 }
 _CALLS: dict[str, tuple[CallKind, ...]] = {
     **dict.fromkeys(get_args(RefusalFault), CALL_KINDS),
     **dict.fromkeys(get_args(OutcomeFault), ("export",)),
+    **dict.fromkeys(get_args(LinkFault), ("download",)),
     **dict.fromkeys(get_args(ContentFault), ("download",)),
+    **dict.fromkeys(get_args(HostileFault), ("download",)),
     "not_ready": ("export",),
     "bad_parameter": ("export",),
     "reset_after": ("export",),
@@ -62,6 +76,15 @@ _POSSIBLE_CALLS: dict[str, tuple[CallKind, ...]] = {
     "reset_after": ("export", "status"),
 }
 """The calls that a fault's `calls` may name; a fault that is not here has no choice."""
+_OPTIONS = {
+    "after_s": ("forgotten_export",),
+    "bytes_per_s": ("slow",),
+    "at": ("cut", "changed"),
+    "at_bytes": ("cut", "changed"),
+    "other_length": ("changed",),
+    "count": ("many_members",),
+}
+"""The faults that an option belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +98,21 @@ class Fault:
     After acting: `reset_after` (the connection is reset) and `no_export_id` (a 202 without it).
     What becomes of an export: `failed_export`, `forgotten_export` (404 once `after_s` have
     passed), `stuck_export` (never ends).
+    At the second origin, where downloads are redirected to it: `link_expired` (403; that link
+    stays refused, a new one is as good as any).
     What is wrong with a download: `truncated` (the second half of the promised Content-Length
     never comes), `truncated_chunked` (the same without a length), `cut` (the connection ends
-    once `at` of the archive has been sent), `changed` (the same, and from then on the archive is
-    another one), `corrupt` (one byte), `html_archive` and `zip_archive` (not a gzip), `bomb`
-    (10 GB of zeros, in 10 MB), `stalled` (after half of it nothing comes, and the connection stays
-    open), `slow` (`bytes_per_s`).
+    once `at` or `at_bytes` of the archive have been sent), `changed` (the same, and from then on
+    the archive is another one), `corrupt` (one byte), `wrong_checksum` (all that are offered),
+    `stalled` (after half of it nothing comes, and the connection stays open), `slow`
+    (`bytes_per_s`).
+    What is sent in place of an archive: `html_archive`, `zip_archive`, `plain_tar` (not a gzip),
+    `no_bytes`, `empty` (a tar of nothing), `trailing_garbage` (the archive, and more), `bomb`
+    (10 GB of zeros, in 10 MB), `many_members` (`count` empty files), `huge_length` (a length of
+    2^60 is promised, little comes).
+
+    A `cut` strikes only where its place lies in what was asked for: a range that begins there or
+    beyond is not hurt. Several with `times = 1` strike one after the other.
 
     Attributes:
         name: What goes wrong.
@@ -90,6 +122,9 @@ class Fault:
         after_s: For `forgotten_export`: seconds from the export's start.
         bytes_per_s: For `slow`.
         at: For `cut` and `changed`: which part of the archive's bytes arrives, 0 to 1.
+        at_bytes: The same as a number of bytes.
+        other_length: For `changed`: whether the other archive has another length too.
+        count: For `many_members`: how many; None means a million.
     """
 
     name: FaultName
@@ -99,6 +134,9 @@ class Fault:
     after_s: float | None = None
     bytes_per_s: float | None = None
     at: float | None = None
+    at_bytes: int | None = None
+    other_length: bool = False
+    count: int | None = None
 
     def __post_init__(self) -> None:
         require(self.name in _MOMENTS, f"fault: no such name: {self.name!r}")
@@ -110,21 +148,22 @@ class Fault:
             if self.name in _POSSIBLE_CALLS
             else f"{self.name}: calls has no meaning here",
         )
+        for option, names in _OPTIONS.items():
+            require(
+                getattr(self, option) in (None, False) or self.name in names,
+                f"{self.name}: {option} belongs to {' and '.join(names)}",
+            )
         require(
-            self.after_s is None or self.name == "forgotten_export",
-            f"{self.name}: after_s belongs to forgotten_export",
+            self.name != "slow" or (self.bytes_per_s or 0) > 0,
+            "slow: needs bytes_per_s, over 0",
         )
         require(
-            (self.bytes_per_s or 0) > 0 if self.name == "slow" else self.bytes_per_s is None,
-            f"{self.name}: bytes_per_s belongs to slow, which needs it, over 0",
+            self.name not in _OPTIONS["at"] or (self.at is None) != (self.at_bytes is None),
+            f"{self.name}: needs either at or at_bytes",
         )
-
-        cuts = self.name in ("cut", "changed")
-        require(
-            self.at is None or (cuts and 0 <= self.at <= 1),
-            f"{self.name}: at belongs to cut and changed, and is 0 to 1",
-        )
-        require(not cuts or self.at is not None, f"{self.name}: at is missing")
+        require(0 <= (self.at or 0) <= 1, f"{self.name}: at must be 0 to 1")
+        for option in ("at_bytes", "count"):
+            require((getattr(self, option) or 0) >= 0, f"{self.name}: {option} must be 0 or more")
 
     @property
     def moment(self) -> Moment:
@@ -135,6 +174,12 @@ class Fault:
     def hits(self) -> tuple[CallKind, ...]:
         """The calls it may hit."""
         return self.calls or _CALLS[self.name]
+
+    def place(self, size: int) -> int | None:
+        """The byte of an archive of that size before which the connection ends, if it does."""
+        if self.at_bytes is not None:
+            return self.at_bytes
+        return None if self.at is None else round(size * self.at)
 
 
 class ServerFaults:
@@ -152,13 +197,15 @@ class ServerFaults:
             if fault.times is not None:
                 self._left[index] = fault.times
 
-    def strike(self, moment: Moment, kind: CallKind) -> Fault | None:
+    def strike(
+        self, moment: Moment, kind: CallKind, can_hit: Callable[[Fault], bool] = lambda _: True
+    ) -> Fault | None:
         """The fault that hits a call of that kind at that moment, if one does.
 
-        The first of the list that is due; it counts as having struck.
+        The first of the list that is due and can hit this call; it counts as having struck.
         """
         for index, fault in self._faults.get((moment, kind), ()):
-            if self._left.get(index, 1) < 1:
+            if self._left.get(index, 1) < 1 or not can_hit(fault):
                 continue
             if fault.probability < 1:
                 self._chances[index, kind] += 1

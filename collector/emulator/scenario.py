@@ -13,6 +13,7 @@ from collector.emulator.errors import require
 from collector.emulator.faults import Fault  # noqa: TC001 - as Mapping
 from collector.emulator.throttling import Throttle  # noqa: TC001 - as Mapping
 
+ChecksumHeader = Literal["content-md5", "x-obs-meta-sha256", "digest", "repr-digest"]
 DialectChoice = Literal["plain", "mixed"] | Dialect
 
 
@@ -112,8 +113,14 @@ class Scenario:
             starting another.
         content_length: Whether downloads tell their length; else they come in chunks.
         etag: Whether downloads carry an ETag.
+        weak_etag: Whether it is a weak one, with which no range is asked for (RFC 9110).
+        last_modified: Whether downloads carry Last-Modified.
+        checksums: Which headers tell the archive's hash: `content-md5` (only with the whole of
+            it), `x-obs-meta-sha256`, `digest`, `repr-digest`.
         ranges: Whether downloads honour Range, and If-Range where there is an ETag.
         redirect_downloads: Whether a download is a redirect to a second origin.
+        links_expire_after_s: Seconds from a redirect until its link is refused with 403.
+        links_expire_after_calls: Requests that a link is good for.
         clock_skew_s: How far the service's clock is ahead of this machine's.
     """
 
@@ -132,16 +139,41 @@ class Scenario:
     reuse_running_exports: bool = False
     content_length: bool = True
     etag: bool = True
+    weak_etag: bool = False
+    last_modified: bool = False
+    checksums: tuple[ChecksumHeader, ...] = ()
     ranges: bool = True
     redirect_downloads: bool = False
+    links_expire_after_s: float | None = None
+    links_expire_after_calls: int | None = None
     clock_skew_s: float = 0.0
 
     def __post_init__(self) -> None:
         require(bool(self.tokens), "tokens: at least one is needed")
         _refuse_no_exports(self.exports_in_flight)
+        require(self.etag or not self.weak_etag, "weak_etag: there is no etag")
+        self._refuse_what_cannot_strike()
         _refuse_twins("tokens", [token.value for token in self.tokens])
         _refuse_twins("projects", [project.id for project in self.projects])
         _refuse_twins("servers", [s.id for project in self.projects for s in project.servers])
+
+    def _refuse_what_cannot_strike(self) -> None:
+        """Refuse what would stand there and never do anything."""
+        names = {fault.name for fault in self.faults}
+        names |= {f.name for p in self.projects for s in p.servers for f in s.faults}
+        require(
+            bool(self.checksums) or "wrong_checksum" not in names,
+            "wrong_checksum: there are no checksums",
+        )
+        for option, is_given in (
+            ("link_expired", "link_expired" in names),
+            ("links_expire_after_s", self.links_expire_after_s is not None),
+            ("links_expire_after_calls", self.links_expire_after_calls is not None),
+        ):
+            require(
+                self.redirect_downloads or not is_given,
+                f"{option}: there are no links without redirect_downloads",
+            )
 
     def file_name(self, server: ServerSpec) -> str:
         """The name that the API gives a server's archive: the serial number is not the id."""

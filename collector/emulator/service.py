@@ -16,10 +16,11 @@ from collector.emulator.dialects import Dialect, mixed_dialect, word_export
 from collector.emulator.downloads import Downloads
 from collector.emulator.exports import Export, ExportTable
 from collector.emulator.faults import Fault, Moment, ServerFaults
+from collector.emulator.links import Links, refused
 from collector.emulator.refusals import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from collector.emulator.calls import Call, CallKind
     from collector.emulator.scenario import ProjectSpec, Scenario, ServerSpec
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 Answer: TypeAlias = web.StreamResponse | Refusal | None
 """What a call is answered with; None means that its connection is reset."""
-
-
-_CREDENTIALS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 
 
 class Server:
@@ -71,6 +69,7 @@ class Service:
         self._exports = ExportTable()
         self.downloads = Downloads(scenario, statistics)
         self.objects_url: str | None = None
+        self._links = Links(scenario, statistics)
 
     def find(self, project_id: str, server_id: str) -> Server | None:
         """The server of that project and id."""
@@ -112,8 +111,14 @@ class Service:
             return self._tell(server, export, now_s, headers)
         return await self._content(request, server, export, headers)
 
-    def _strike(self, server: Server, moment: Moment, kind: CallKind) -> Fault | None:
-        fault = server.faults.strike(moment, kind)
+    def _strike(
+        self,
+        server: Server,
+        moment: Moment,
+        kind: CallKind,
+        can_hit: Callable[[Fault], bool] = lambda _: True,
+    ) -> Fault | None:
+        fault = server.faults.strike(moment, kind, can_hit)
         if fault is not None:
             self._statistics.struck(fault.name)
         return fault
@@ -204,34 +209,35 @@ class Service:
             return refusals.service_fault("not_ready", server.spec.id)
         if self.objects_url is not None:
             self._statistics.redirects += 1
-            location = f"{self.objects_url}/{export.id}?Signature={self._signature(export.id)}"
-            return web.Response(status=302, headers={**headers, "Location": location})
+            location = f"{self.objects_url}/{self._links.issue(export.id)}"
+            # Cookies know no ports: one that is kept would go to the second origin as well.
+            cookie = f"session={opaque(self._scenario.seed, export.id, 'cookie')}; Path=/; HttpOnly"
+            all_headers = {**headers, "Location": location, "Set-Cookie": cookie}
+            return web.Response(status=302, headers=all_headers)
         return await self._send(request, server, headers)
 
     async def _send(
         self, request: web.BaseRequest, server: Server, headers: Mapping[str, str]
     ) -> web.StreamResponse:
-        fault = self._strike(server, "content", "download")
-        return await self.downloads.send(request, server.spec, headers, fault)
-
-    def _signature(self, export_id: str) -> str:
-        return opaque(self._scenario.seed, export_id, "signature")
+        return await self.downloads.send(
+            request,
+            server.spec,
+            headers,
+            lambda can_hit: self._strike(server, "content", "download", can_hit),
+        )
 
     async def object(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request at the second origin, where the redirects of downloads lead.
-
-        The address is its own permission; a credential of the API has no business there.
-        """
-        if any(name in request.headers for name in _CREDENTIALS):
-            self._statistics.leaked_credentials += 1
-            return web.Response(status=400, text="<Error><Code>InvalidRequest</Code></Error>")
-        export_id = request.raw_path.partition("?")[0].rpartition("/")[2]
-        export = self._exports.find(export_id, time.monotonic())
-        signed = request.rel_url.query.get("Signature") == self._signature(export_id)
-        if request.method != "GET" or export is None or not signed:
-            return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
+        """Answer a request at the second origin, where the redirects of downloads lead."""
+        link = self._links.opened(request)
+        if isinstance(link, web.Response):
+            return link
+        export = self._exports.find(link.export_id, time.monotonic())
+        if export is None:
+            return refused(404, "NoSuchKey", "The specified key does not exist.")
         server = self.find(export.project_id, export.server_id)
         assert server is not None  # noqa: S101 - only a known server has an export
+        if self._strike(server, "link", "download") is not None:
+            return self._links.expired(link)
         return await self._send(request, server, {})
 
 

@@ -25,12 +25,15 @@ class Statistics:
         self._most_in_flight: Counter[str] = Counter()
         self._downloads: Counter[str] = Counter()
         self._whole_downloads: Counter[str] = Counter()
+        self._bytes_sent: Counter[str] = Counter()
+        self._leaked: Counter[str] = Counter()
         self._delays_s: list[float] = []
-        self.bytes_sent = 0
         self.other_calls = 0
         self.wrong_token_calls = 0
         self.leaked_credentials = 0
         self.redirects = 0
+        self.object_requests = 0
+        self.refused_links = 0
         self.resets = 0
 
     def called(self, kind: CallKind) -> None:
@@ -67,6 +70,15 @@ class Statistics:
         """What was promised of a server's archive has been sent to its end."""
         self._whole_downloads[server_id] += 1
 
+    def sent(self, server_id: str, count: int) -> None:
+        """So many bytes more of a server's archive have been sent."""
+        self._bytes_sent[server_id] += count
+
+    def leaked(self, names: Sequence[str]) -> None:
+        """A request at the second origin has brought these headers, which are none of its own."""
+        self.leaked_credentials += 1
+        self._leaked.update(names)
+
     def as_json(self) -> dict[str, Any]:
         """Everything, in types that JSON has."""
         exports, throttled = self._exports, self._throttled
@@ -101,12 +113,16 @@ class Statistics:
                 "begun": self._downloads.total(),
                 "ended": self._whole_downloads.total(),
                 "by_server": dict(self._downloads),
+                "bytes_by_server": dict(self._bytes_sent),
             },
-            "bytes_sent": self.bytes_sent,
+            "bytes_sent": self._bytes_sent.total(),
             "faults": dict(sorted(self._faults.items())),
             "resets": self.resets,
             "redirects": self.redirects,
+            "object_requests": self.object_requests,
+            "refused_links": self.refused_links,
             "leaked_credentials": self.leaked_credentials,
+            "leaked_headers": dict(self._leaked),
             "wrong_token_calls": self.wrong_token_calls,
         }
 

@@ -54,7 +54,7 @@ def test_inventories_are_shown(pages: list[Path]) -> None:
 
 def test_each_scenario_shown_can_be_played(root: Path) -> None:
     shown = blocks(root / "docs" / "how-to" / "emulator.md", "toml")
-    assert len(shown) == 2
+    assert len(shown) == 3
     for _, text in shown:
         assert scenario_from_mapping(tomllib.loads(text)).projects
 

@@ -280,7 +280,12 @@ async def test_statistics_count_calls_answers_and_bytes() -> None:
         assert told["calls"] == {"export": 1, "status": 1, "download": 1, "total": 3}
         assert told["answers"] == {"200": 2, "202": 1}
         assert told["bytes_sent"] == len(body)
-        assert told["downloads"] == {"begun": 1, "ended": 1, "by_server": {"s1": 1}}
+        assert told["downloads"] == {
+            "begun": 1,
+            "ended": 1,
+            "by_server": {"s1": 1},
+            "bytes_by_server": {"s1": len(body)},
+        }
 
 
 async def test_pages_about_itself_are_open_unthrottled_and_uncounted() -> None:
