@@ -182,6 +182,15 @@ def pax(records: bytes, kind: bytes = b"x") -> bytes:
         pax(b""),
         pax(b"11 mtime=9\n") + pax(b"a/long/name", b"L"),
         pax(b"a/long/name", b"L") + pax(b"a/long/link", b"K"),
+        pax(b"a/long/name", b"L") + pax(b"10 path=a\n"),
+        pax(b"10 path=a\n") + pax(b"a/long/name", b"L"),
+        pax(b"10 path=a\n") + pax(b"10 path=b\n11 mtime=9\n"),
+        pax(b"10 path=a\n", b"g") + pax(b"11 mtime=9\n"),
+        pax(b"10 path=a\n", b"g") + pax(b"b", b"L"),
+        pax(b"11 mtime=9\n", b"g") + pax(b"") + pax(b"11 mtime=8\n", b"g"),
+        pax(b"10 path=a\n21 GNU.sparse.name=b\n"),
+        pax(b"21 GNU.sparse.name=b\n10 path=a\n"),
+        pax(b"26 GNU.sparse.realsize=99\n"),
     ],
 )
 def test_headers_before_a_member_mean_what_they_mean_to_tarfile(headers: bytes) -> None:
@@ -359,6 +368,19 @@ def test_sparse_members_of_gnu_tar_are_read(tree: Path, options: list[str]) -> N
     # --hole-detection=raw finds holes by zeros, whatever the file system knows of them.
     tar = made_by(str(GNU_TAR), *options, "-S", "--hole-detection=raw", "-cf-", "log", cwd=tree)
     assert len(tar) < 2 << 20
+    assert told(gzip.compress(tar)) == tarfile_tells(tar)
+
+
+@needs_gnu_tar
+@pytest.mark.parametrize("version", ["0.0", "0.1", "1.0"])
+def test_sparse_members_with_long_names_are_listed_as_tarfile_does(
+    strange_tree: Path, version: str
+) -> None:
+    name = next(path for path in strange_tree.rglob("n*") if path.is_file())
+    name.write_bytes(bytes(1 << 20) + b"x" + bytes(1 << 20))
+    options = ["--format=posix", f"--sparse-version={version}", "-S", "--hole-detection=raw"]
+    tar = made_by(str(GNU_TAR), *options, "-cf-", "deep", cwd=strange_tree)
+    assert len(tar) < 1 << 20
     assert told(gzip.compress(tar)) == tarfile_tells(tar)
 
 
