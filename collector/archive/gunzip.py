@@ -45,14 +45,14 @@ class Gunzip:
     them).
 
     Args:
-        sink: is given what is inflated, in pieces of at most `OUTPUT_BYTES`.
+        sink: is given what is inflated, in pieces of at most `OUTPUT_BYTES`, and `packed`.
 
     Attributes:
         packed: bytes read so far.
         members: gzip members begun so far.
     """
 
-    def __init__(self, sink: Callable[[bytes], None]) -> None:
+    def __init__(self, sink: Callable[[bytes, int], None]) -> None:
         self.packed = 0
         self.members = 0
         self._sink = sink
@@ -115,7 +115,7 @@ class Gunzip:
             if inflated:
                 self._crc = isal_zlib.crc32(inflated, self._crc)
                 self._size += len(inflated)
-                self._sink(inflated)
+                self._sink(inflated, self.packed)
             if deflate.eof:
                 self._deflate, self._trailing = None, True
                 return deflate.unused_data

@@ -78,7 +78,7 @@ class Incoming:
     @property
     def file_name(self) -> str:
         """What the file shall be called."""
-        return self._part.path.name
+        return self._part.name
 
     def take_up(self) -> int:
         """Read what an earlier try has left from its start; return its bytes, 0 for none.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _GZIP = 31  # zlib's wbits for a gzip
 _LEVEL = 1
 _PACKED_AT_ONCE = 128 << 10  # characters: names may be long
+_SECONDS = len("2026-11-23T07:00:29")
 
 
 class Listing:
@@ -83,4 +84,4 @@ def _time(at_s: float) -> str:
         at = datetime.fromtimestamp(at_s, UTC)
     except (ValueError, OverflowError, OSError):
         return "null"
-    return f'"{at.isoformat()[:19]}Z"'  # strftime writes the year 1 as 1
+    return f'"{at.isoformat()[:_SECONDS]}Z"'  # strftime writes the year 1 as 1

@@ -30,13 +30,22 @@ class PartFile:
     """
 
     def __init__(self, directory: Path, file_name: str) -> None:
-        self.path = directory / file_name
         self._directory = directory
         self._name = file_name
         self._part_name = f"{file_name}.part"
         self._grown: list[Path] = []  # directories that got an entry
         self._directory_fd = -1
         self._fd = -1
+
+    @property
+    def name(self) -> str:
+        """What the file shall be called."""
+        return self._name
+
+    @property
+    def path(self) -> Path:
+        """Where the file belongs."""
+        return self._directory / self._name
 
     def take_up(self) -> int:
         """Go on with `FILE.part` as an earlier try has left it; return its bytes, 0 for none.

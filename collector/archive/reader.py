@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READ_BYTES = 1 << 20
+_UNLIMITED = Limits(unpacked=sys.maxsize, ratio=math.inf)
 
 
 class ArchiveReader:
@@ -34,10 +37,8 @@ class ArchiveReader:
         limits: Limits | None = None,
         listing: Callable[[Member], None] | None = None,
     ) -> None:
-        self._limits = limits
         self._tar = TarReader(limits.members if limits else None, listing)
-        self._unpacked = 0
-        self._gunzip = Gunzip(self._inflated if limits else self._tar.feed)
+        self._gunzip = Gunzip(_Limited(self._tar, limits or _UNLIMITED).feed)
 
     def feed(self, data: bytes | memoryview) -> None:
         """Read on.
@@ -56,16 +57,29 @@ class ArchiveReader:
         self._gunzip.finish()
         return self._tar.finish()
 
-    def _inflated(self, data: bytes) -> None:
+
+class _Limited:
+    """Hands on what is inflated, unless it is too much."""
+
+    def __init__(self, tar: TarReader, limits: Limits) -> None:
+        self._tar = tar
+        self._limits = limits
+        self._unpacked = 0
+
+    def feed(self, data: bytes, packed: int) -> None:
+        """Read on, in a tar that was packed into so many bytes until here.
+
+        Raises:
+            ArchiveError: it is over a limit, or no tar.
+        """
         limits = self._limits
-        assert limits is not None  # noqa: S101  # else nobody asks
         self._unpacked += len(data)
         if self._unpacked > limits.unpacked:
             raise ArchiveError(
                 f"it unpacks to more than the {limits.unpacked} bytes that --max-unpacked allows",
                 too_large=True,
             )
-        if self._unpacked > limits.ratio * self._gunzip.packed + RATIO_AFTER_BYTES:
+        if self._unpacked > limits.ratio * packed + RATIO_AFTER_BYTES:
             raise ArchiveError(
                 f"it unpacks to more than {limits.ratio:g} times its size, and --max-ratio allows "
                 "no more",

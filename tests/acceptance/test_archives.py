@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,10 @@ def test_what_is_no_whole_archive_is_kept_where_that_is_asked_for(tmp_path: Path
 
 def test_a_bomb_is_one_line_for_whoever_watches(tmp_path: Path) -> None:
     with serving(fleet_of([server("bomb", Fault("bomb"))]), tmp_path) as service:
-        ended = service.run("collect", "fleet.json", "--progress", "none")
+        ended = service.run(
+            "collect", "fleet.json", "--progress", "none",
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
         assert ended.returncode == 4
         assert ended.stderr.count("--max-ratio") == 1
         row = service.manifest()["projects"][0]["servers"][0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from collector.engine.answers import Checksum
@@ -17,7 +18,7 @@ _ALIASES: Final = {"sha": "sha1", "sha-1": "sha1", "sha-256": "sha256", "sha-512
 
 # Of the bytes that came, which are the whole archive's unless a part was asked for.
 _OF_CONTENT: Final = "content-"
-_LISTS: Final = ("Digest", "Repr-Digest", "Content-Digest", "x-goog-hash")
+_LISTS: Final = ("digest", "repr-digest", "content-digest", "x-goog-hash")
 # What object storages keep beside an object, in the words of those who put it there, and others'.
 _NAMED: Final = re.compile(
     r"(?:x-(?:obs|amz)-meta-(?:content-|checksum-|archive-|file-)?"
@@ -37,25 +38,30 @@ def checksums(headers: Mapping[str, str], *, whole: bool) -> tuple[Checksum, ...
         headers: of the answer.
         whole: whether the answer brings the whole archive.
     """
-    found = [
-        checksum
-        for name, value in headers.items()
-        if whole or not name.lower().startswith(_OF_CONTENT)
-        for checksum in _read(name, value)
-    ]
+    found: list[Checksum] = []
+    for name, value in headers.items():
+        word = _meant_by(name)
+        if word is not None and (whole or not name.lower().startswith(_OF_CONTENT)):
+            found += _read(name, word, value)
     return tuple(dict.fromkeys(found))
 
 
-def _read(name: str, value: str) -> Iterator[Checksum]:
+@lru_cache(maxsize=256)
+def _meant_by(name: str) -> str | None:
+    """Return the algorithm that a header is named after, "" for a list of them, None for others."""
     named = _NAMED.fullmatch(name)
     if named is not None:
-        pairs = [(named[1], value)]
-    elif name.lower() in map(str.lower, _LISTS):
-        pairs = [(m[1], m[2]) for one in value.split(",") if (m := _LISTED.fullmatch(one))]
+        return named[1]
+    return "" if name.lower() in _LISTS else None
+
+
+def _read(name: str, word: str, value: str) -> Iterator[Checksum]:
+    if word:
+        pairs = [(word, value)]
     else:
-        return
-    for word, text in pairs:
-        algorithm = _ALIASES.get(word.lower(), word.lower())
+        pairs = [(m[1], m[2]) for one in value.split(",") if (m := _LISTED.fullmatch(one))]
+    for one, text in pairs:
+        algorithm = _ALIASES.get(one.lower(), one.lower())
         digest = _digest(text.strip().strip('"'), _BYTES.get(algorithm, 0))
         if digest is not None:
             yield Checksum(algorithm, digest, name)
