@@ -400,6 +400,31 @@ def test_every_format_of_bsdtar_is_read(tree: Path, style: str) -> None:
     assert told(archive) == tarfile_tells(zlib.decompress(archive, 31))
 
 
+@pytest.mark.skipif(shutil.which("pigz") is None, reason="pigz is not installed")
+@pytest.mark.parametrize("options", [["-6"], ["-11"], ["-R"], ["-i"], ["-0"], ["-H"], ["-p1"]])
+def test_what_pigz_writes_is_read(tmp_path: Path, options: list[str]) -> None:
+    text = hashlib.shake_128(b"log").hexdigest(150_000).encode()  # more than a block of pigz's
+    info = tarfile.TarInfo("log")
+    info.size = len(text)
+    tar = info.tobuf() + text + bytes(-len(text) % 512 + 1_024)
+    (tmp_path / "plain.tar").write_bytes(tar)
+    archive = made_by("pigz", *options, "-c", "plain.tar", cwd=tmp_path)
+    assert told(archive) == tarfile_tells(tar)
+
+
+def test_blocks_of_bgzip_are_read() -> None:
+    tar = small_tar()
+    blocks = []
+    for part in (*split(tar, range(100, len(tar), 700)), b""):
+        packer = zlib.compressobj(wbits=-15)
+        packed = packer.compress(part) + packer.flush()
+        extra = b"BC\x02\x00" + (len(packed) + 25).to_bytes(2, "little")
+        header = b"\x1f\x8b\x08\x04" + bytes(4) + b"\x00\xff" + b"\x06\x00" + extra
+        trailer = zlib.crc32(part).to_bytes(4, "little") + len(part).to_bytes(4, "little")
+        blocks.append(header + packed + trailer)
+    assert told(*blocks) == told(b"".join(blocks)) == tarfile_tells(tar)
+
+
 @pytest.mark.skipif(shutil.which("busybox") is None, reason="busybox is not installed")
 def test_what_busybox_writes_is_read(tree: Path) -> None:
     archive = made_by("busybox", "tar", "-czf-", "log", cwd=tree)

@@ -13,6 +13,7 @@ import zlib
 import pytest
 
 from collector.archive.errors import ArchiveError
+from collector.archive.gunzip import HEADER_LIMIT
 from collector.archive.reader import ArchiveReader
 from collector.archive.tar import PAX_LIMIT, Contents
 
@@ -221,6 +222,20 @@ def test_codes_that_only_isal_would_take_are_refused_however_they_come() -> None
         assert refusal(damaged) == "the gzip is damaged: invalid distances set"
         with pytest.raises(ArchiveError, match="invalid distances set"):
             feed_by_byte(damaged)
+
+
+def test_a_gzip_header_is_checked_by_its_own_checksum() -> None:
+    header = b"\x1f\x8b\x08\x02" + bytes(6)
+    right = zlib.crc32(header) & 0xFFFF
+    assert read(header + right.to_bytes(2, "little") + ARCHIVE[10:]).members == 2
+    wrong = header + (right ^ 1).to_bytes(2, "little") + ARCHIVE[10:]
+    assert refusal(wrong) == "the gzip is damaged: its header's checksum is wrong"
+
+
+def test_a_gzip_header_without_an_end_is_not_held_for_ever() -> None:
+    named = b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * (HEADER_LIMIT // 2)
+    assert read(named + b"\0" + ARCHIVE[10:]).members == 2
+    assert refusal(named + b"n" * HEADER_LIMIT).startswith("a gzip header of more than")
 
 
 def test_reserved_flag_bits_are_refused() -> None:
