@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _GZIP = 31  # zlib's wbits for a gzip
 _LEVEL = 1
-_PACKED_AT_ONCE = 500
+_PACKED_AT_ONCE = 128 << 10  # characters: names may be long
 _SECONDS = len("2026-11-23T07:00:29")
 
 
@@ -35,16 +35,18 @@ class Listing:
     def __init__(self, path: str) -> None:
         self._opening = f'{{"archive":{quoted(path)},"name":'
         self._lines: list[str] = []
+        self._waiting = 0  # characters in them
         self._packer: isal_zlib.Compress | None = None
         self._packed: list[bytes] = []
 
     def add(self, member: Member) -> None:
         """Write down a member."""
         name, size, mtime_s, kind = member
-        self._lines.append(
-            f'{self._opening}{quoted(name)},"size":{size},"mtime":{_time(mtime_s)},"type":"{kind}"}}\n'
-        )
-        if len(self._lines) >= _PACKED_AT_ONCE:
+        facts = f'"size":{size},"mtime":{_time(mtime_s)},"type":"{kind}"'
+        line = f"{self._opening}{quoted(name)},{facts}}}\n"
+        self._lines.append(line)
+        self._waiting += len(line)
+        if self._waiting >= _PACKED_AT_ONCE:
             self._pack()
 
     def finish(self) -> bytes:
@@ -58,6 +60,7 @@ class Listing:
             self._packer = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
         self._packed.append(self._packer.compress("".join(self._lines).encode("ascii")))
         self._lines.clear()
+        self._waiting = 0
 
 
 def read_anew(path: Path, name: str) -> bytes | None:
@@ -81,4 +84,4 @@ def _time(at_s: float) -> str:
         at = datetime.fromtimestamp(at_s, UTC)
     except (ValueError, OverflowError, OSError):
         return "null"
-    return f'"{at.isoformat()[:_SECONDS]}Z"'
+    return f'"{at.isoformat()[:_SECONDS]}Z"'  # strftime writes the year 1 as 1

@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from collector.archive.announced import NAME_LIMIT, NOTHING, Announced, Told, kept
 from collector.archive.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ BLOCK = 512
 
 PAX_LIMIT = 1 << 20
 """The most bytes of a pax header; it is held in memory, and real ones have a few hundred."""
-
-NAME_LIMIT = 4096
-"""The most bytes of a name that a member is listed with; no system has longer ones."""
 
 _ZEROS = bytes(BLOCK)
 
@@ -42,21 +40,13 @@ _KINDS = {
     ord("5"): "directory",
     ord("6"): "fifo",
 }
-_KEPT_RECORDS = frozenset(
-    {
-        b"size",
-        b"mtime",
-        b"path",
-        b"GNU.sparse.name",
-        b"GNU.sparse.size",
-        b"GNU.sparse.realsize",
-    }
-)
 _PAX = frozenset(b"xX")
 _PAX_GLOBAL = ord("g")
 _SPARSE = ord("S")
 _OLD_REGULAR = 0
 _DIRECTORY = ord("5")
+
+_GNU_MAGIC = b"ustar "  # GNU's format has other fields where ustar has its prefix
 
 _BASE_256 = 0x80
 _BASE_256_NEGATIVE = 0xFF
@@ -140,8 +130,7 @@ class TarReader:
         self._pax = bytearray()
         self._pax_size = 0
         self._pax_is_global = False
-        self._global: dict[bytes, bytes] = {}
-        self._local: dict[bytes, bytes] = {}
+        self._told = Announced()
 
     def feed(self, data: bytes) -> None:
         """Read on.
@@ -256,11 +245,12 @@ class TarReader:
         if kind == _OLD_REGULAR and block[:100].partition(b"\0")[0].endswith(b"/"):
             kind = _DIRECTORY  # so says the format of 1979
         mtime_s: float = self._number(block[136:148], "modification time")
-        told = {**self._global, **self._local} if self._local or self._global else {}
-        if told:
-            size, mtime_s = self._overridden(size, mtime_s)
+        told = NOTHING
+        if self._told.anything:
+            told = self._told.settle(hears_global=kind != _SPARSE)
+            size, mtime_s = self._overridden(told, size, mtime_s)
         if self._listing is not None:
-            self._list(block, kind, size, mtime_s, told)
+            self._listing(self._member(block, kind, size, mtime_s, told))
         if kind in _REGULAR and _EARLIEST_S <= mtime_s <= _LATEST_S:
             if self._oldest_s is None or mtime_s < self._oldest_s:
                 self._oldest_s = mtime_s
@@ -272,35 +262,18 @@ class TarReader:
         elif kind not in _WITHOUT_CONTENT:
             self._skip = _padded(size)
 
-    def _list(
-        self, block: bytes, kind: int, size: int, mtime_s: float, told: dict[bytes, bytes]
-    ) -> None:
-        """Tell of a member: of the names and sizes that it has, the one that `tarfile` takes."""
-        name = self._name(block, kind, told)
-        real = told.get(b"GNU.sparse.realsize") or told.get(b"GNU.sparse.size")
-        if real is not None and _DIGITS.fullmatch(real):
-            size = int(real)
+    def _member(self, block: bytes, kind: int, size: int, mtime_s: float, told: Told) -> Member:
+        if told.real_size is not None and _DIGITS.fullmatch(told.real_size):
+            size = int(told.real_size)
         elif kind == _SPARSE:
             size = self._number(block[483:495], "real size")
-        elif kind in _WITHOUT_CONTENT and not told.get(b"size"):
-            size = self._number(block[124:136], "size")
-        assert self._listing is not None  # noqa: S101  # nobody else asks
+        name = told.name
+        if name is None:
+            name = _own_name(block, kind)
+        if kind == _DIRECTORY:
+            name = name.rstrip(b"/")
         text = name[:NAME_LIMIT].decode("utf-8", "surrogateescape")
-        self._listing(Member(text, size, mtime_s, _KINDS.get(kind, "file")))
-
-    def _name(self, block: bytes, kind: int, told: dict[bytes, bytes]) -> bytes:
-        long_name = bytes(self._long_name).partition(b"\0")[0]
-        self._long_name.clear()
-        if (path := told.get(b"GNU.sparse.name", told.get(b"path"))) is not None:
-            return path.rstrip(b"/")
-        name = long_name
-        if not name:
-            name = block[:100].partition(b"\0")[0]
-            prefix = block[345:500].partition(b"\0")[0]
-            # GNU's format has other fields where ustar has its prefix.
-            if prefix and kind != _SPARSE and block[257:263] != b"ustar ":
-                name = prefix + b"/" + name
-        return name.rstrip(b"/") if kind == _DIRECTORY else name
+        return Member(text, size, mtime_s, _KINDS.get(kind, "file"))
 
     def _read_long_name(self, block: bytes) -> None:
         room = NAME_LIMIT - len(self._long_name)
@@ -308,21 +281,19 @@ class TarReader:
         self._naming -= BLOCK
         if not self._naming:
             self._next = _Next.HEADER
+            self._told.take_long_name(bytes(self._long_name))
 
-    def _overridden(self, size: int, mtime_s: float) -> tuple[int, float]:
-        """Let pax headers speak: on size only this member's own, on time also a global one."""
-        told = self._local.get(b"size")
-        if told is not None:
-            if not _DIGITS.fullmatch(told):
+    def _overridden(self, told: Told, size: int, mtime_s: float) -> tuple[int, float]:
+        """Let pax headers speak."""
+        if told.size is not None:
+            if not _DIGITS.fullmatch(told.size):
                 raise ArchiveError(f"no number for a size in the pax header{self._where()}")
-            size = int(told)
-        told = self._local.get(b"mtime", self._global.get(b"mtime"))
-        if told is not None:
+            size = int(told.size)
+        if told.mtime is not None:
             try:
-                mtime_s = float(told)
+                mtime_s = float(told.mtime)
             except ValueError:
                 mtime_s = 0.0
-        self._local = {}
         return size, mtime_s
 
     def _begin_pax(self, size: int, *, is_global: bool) -> None:
@@ -335,6 +306,8 @@ class TarReader:
         self._pax_is_global = is_global
         if size:
             self._next = _Next.PAX
+        else:
+            self._told.take_records({}, is_global=is_global)
 
     def _read_pax(self, block: bytes) -> None:
         self._pax += block
@@ -343,10 +316,7 @@ class TarReader:
         records = self._pax_records(bytes(self._pax[: self._pax_size]))
         self._pax.clear()
         self._next = _Next.HEADER
-        if self._pax_is_global:
-            self._global.update(records)
-        else:
-            self._local = {**records, **self._local}  # of two for one member, the first holds
+        self._told.take_records(records, is_global=self._pax_is_global)
 
     def _pax_records(self, pax: bytes) -> dict[bytes, bytes]:
         """Split the records, `LENGTH KEY=VALUE` and a newline each; keep sizes and times."""
@@ -360,7 +330,7 @@ class TarReader:
             key, equals, value = pax[found.end() : end - 1].partition(b"=")
             if not key or not equals:
                 raise ArchiveError(f"a malformed pax header{self._where()}")
-            if key in _KEPT_RECORDS:
+            if kept(key):
                 records[key] = value[: NAME_LIMIT + 1]
             position = end
         return records
@@ -390,6 +360,16 @@ class TarReader:
 
     def _where(self) -> str:
         return f" at byte {self._offset}; members so far: {self._members}"
+
+
+def _own_name(block: bytes, kind: int) -> bytes:
+    """Return the name that stands in a member's own header."""
+    name = block[:100].partition(b"\0")[0]
+    if block[345] and kind != _SPARSE and block[257:263] != _GNU_MAGIC:
+        if kind == _DIRECTORY:
+            name = name.rstrip(b"/")
+        name = block[345:500].partition(b"\0")[0] + b"/" + name
+    return name
 
 
 def _padded(size: int) -> int:

@@ -20,11 +20,17 @@ import time
 import traceback
 import zlib
 from collections import Counter
+from typing import TYPE_CHECKING
+
+from isal import isal_zlib
 
 from collector.archive.errors import ArchiveError
 from collector.archive.limits import Limits
 from collector.archive.listing import Listing
 from collector.archive.reader import ArchiveReader
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 LIMITS = Limits(unpacked=64 << 20, ratio=1000, members=10_000)
 
@@ -95,11 +101,11 @@ def reads(rng: random.Random, archive: bytes) -> bool:
     return True
 
 
-def plain_of(archive: bytes) -> bytes:
-    """Return what an accepted archive unpacks to."""
+def plain_of(archive: bytes, library: ModuleType) -> bytes:
+    """Return what an accepted archive unpacks to, as a library has it."""
     plain = b""
     while archive.startswith(b"\x1f\x8b"):
-        inflate = zlib.decompressobj(31)
+        inflate = library.decompressobj(wbits=31)
         plain += inflate.decompress(archive)
         archive = inflate.unused_data
     return plain
@@ -117,10 +123,15 @@ def play(seed: int) -> str:
     archive = packed(rng, damaged(rng, tar)) if inside else damaged(rng, packed(rng, tar))
     if not reads(rng, archive):
         return "refused inside" if inside else "refused"
-    if not inside:
-        end = tar.rindex(tar.rstrip(b"\0")[-1:]) + 1
-        assert plain_of(archive)[:end] == tar[:end], "accepted, and not what was packed"
-    return "accepted inside" if inside else "accepted"
+    if inside:
+        return "accepted inside"
+    end = tar.rindex(tar.rstrip(b"\0")[-1:]) + 1
+    try:
+        plain, answer = plain_of(archive, zlib), "accepted"
+    except zlib.error:  # for the codes of a block that is not a gzip member's first
+        plain, answer = plain_of(archive, isal_zlib), "accepted, though zlib would not"
+    assert plain[:end] == tar[:end], "accepted, and not what was packed"
+    return answer
 
 
 def main() -> int:

@@ -182,6 +182,15 @@ def pax(records: bytes, kind: bytes = b"x") -> bytes:
         pax(b""),
         pax(b"11 mtime=9\n") + pax(b"a/long/name", b"L"),
         pax(b"a/long/name", b"L") + pax(b"a/long/link", b"K"),
+        pax(b"a/long/name", b"L") + pax(b"10 path=a\n"),
+        pax(b"10 path=a\n") + pax(b"a/long/name", b"L"),
+        pax(b"10 path=a\n") + pax(b"10 path=b\n11 mtime=9\n"),
+        pax(b"10 path=a\n", b"g") + pax(b"11 mtime=9\n"),
+        pax(b"10 path=a\n", b"g") + pax(b"b", b"L"),
+        pax(b"11 mtime=9\n", b"g") + pax(b"") + pax(b"11 mtime=8\n", b"g"),
+        pax(b"10 path=a\n21 GNU.sparse.name=b\n"),
+        pax(b"21 GNU.sparse.name=b\n10 path=a\n"),
+        pax(b"26 GNU.sparse.realsize=99\n"),
     ],
 )
 def test_headers_before_a_member_mean_what_they_mean_to_tarfile(headers: bytes) -> None:
@@ -363,6 +372,19 @@ def test_sparse_members_of_gnu_tar_are_read(tree: Path, options: list[str]) -> N
 
 
 @needs_gnu_tar
+@pytest.mark.parametrize("version", ["0.0", "0.1", "1.0"])
+def test_sparse_members_with_long_names_are_listed_as_tarfile_does(
+    strange_tree: Path, version: str
+) -> None:
+    name = next(path for path in strange_tree.rglob("n*") if path.is_file())
+    name.write_bytes(bytes(1 << 20) + b"x" + bytes(1 << 20))
+    options = ["--format=posix", f"--sparse-version={version}", "-S", "--hole-detection=raw"]
+    tar = made_by(str(GNU_TAR), *options, "-cf-", "deep", cwd=strange_tree)
+    assert len(tar) < 1 << 20
+    assert told(gzip.compress(tar)) == tarfile_tells(tar)
+
+
+@needs_gnu_tar
 def test_labels_and_dumped_directories_of_gnu_tar_are_members(tree: Path, tmp_path: Path) -> None:
     tar = made_by(
         str(GNU_TAR), "-V", "label", "-g", str(tmp_path / "snapshot"), "-cf-", "log", cwd=tree
@@ -376,6 +398,31 @@ def test_labels_and_dumped_directories_of_gnu_tar_are_members(tree: Path, tmp_pa
 def test_every_format_of_bsdtar_is_read(tree: Path, style: str) -> None:
     archive = made_by("bsdtar", f"--format={style}", "-czf-", "log", cwd=tree)
     assert told(archive) == tarfile_tells(zlib.decompress(archive, 31))
+
+
+@pytest.mark.skipif(shutil.which("pigz") is None, reason="pigz is not installed")
+@pytest.mark.parametrize("options", [["-6"], ["-11"], ["-R"], ["-i"], ["-0"], ["-H"], ["-p1"]])
+def test_what_pigz_writes_is_read(tmp_path: Path, options: list[str]) -> None:
+    text = hashlib.shake_128(b"log").hexdigest(150_000).encode()  # more than a block of pigz's
+    info = tarfile.TarInfo("log")
+    info.size = len(text)
+    tar = info.tobuf() + text + bytes(-len(text) % 512 + 1_024)
+    (tmp_path / "plain.tar").write_bytes(tar)
+    archive = made_by("pigz", *options, "-c", "plain.tar", cwd=tmp_path)
+    assert told(archive) == tarfile_tells(tar)
+
+
+def test_blocks_of_bgzip_are_read() -> None:
+    tar = small_tar()
+    blocks = []
+    for part in (*split(tar, range(100, len(tar), 700)), b""):
+        packer = zlib.compressobj(wbits=-15)
+        packed = packer.compress(part) + packer.flush()
+        extra = b"BC\x02\x00" + (len(packed) + 25).to_bytes(2, "little")
+        header = b"\x1f\x8b\x08\x04" + bytes(4) + b"\x00\xff" + b"\x06\x00" + extra
+        trailer = zlib.crc32(part).to_bytes(4, "little") + len(part).to_bytes(4, "little")
+        blocks.append(header + packed + trailer)
+    assert told(*blocks) == told(b"".join(blocks)) == tarfile_tells(tar)
 
 
 @pytest.mark.skipif(shutil.which("busybox") is None, reason="busybox is not installed")

@@ -13,6 +13,7 @@ import zlib
 import pytest
 
 from collector.archive.errors import ArchiveError
+from collector.archive.gunzip import HEADER_LIMIT
 from collector.archive.reader import ArchiveReader
 from collector.archive.tar import PAX_LIMIT, Contents
 
@@ -23,6 +24,12 @@ def read(archive: bytes) -> Contents:
     reader = ArchiveReader()
     reader.feed(archive)
     return reader.finish()
+
+
+def feed_by_byte(archive: bytes) -> None:
+    reader = ArchiveReader()
+    for byte in archive:
+        reader.feed(bytes([byte]))
 
 
 def refusal(archive: bytes) -> str:
@@ -55,6 +62,12 @@ def pax(records: bytes, kind: bytes = b"x") -> bytes:
 TWO = header("one", size=600) + padded(b"1" * 600) + header("two", size=5) + padded(b"22222")
 TAR = TWO + END
 ARCHIVE = gzip.compress(TAR, mtime=0)
+
+
+def without_matches(tar: bytes) -> bytes:
+    """A gzip whose block refers to nothing before it: its distances' code is never used."""
+    packer = zlib.compressobj(wbits=31, strategy=zlib.Z_HUFFMAN_ONLY)
+    return packer.compress(tar) + packer.flush()
 
 
 def a_zip() -> bytes:
@@ -98,7 +111,7 @@ def test_what_is_no_gzip_is_called_by_its_name(body: bytes, message: str) -> Non
         (ARCHIVE[:-1] + b"\1", "the gzip is damaged: its length is not that of its content"),
         (ARCHIVE[:3] + b"\x20" + ARCHIVE[4:], "the gzip is damaged: unknown header flags set"),
         (ARCHIVE[:2] + b"\7" + ARCHIVE[3:], "the gzip is damaged: unknown compression method"),
-        (ARCHIVE[:10] + b"\xff" + ARCHIVE[11:], "the gzip is damaged: invalid deflate block found"),
+        (ARCHIVE[:10] + b"\xff" + ARCHIVE[11:], "the gzip is damaged: invalid block type"),
     ],
 )
 def test_a_damaged_gzip_is_refused(archive: bytes, message: str) -> None:
@@ -176,8 +189,9 @@ def test_a_gzip_that_ends_too_early_is_unfinished_and_nothing_else_is() -> None:
         ARCHIVE + bytes(3),
         gzip.compress(TWO[:1_100]) + gzip.compress(TWO[1_100:] + END),
         gzip.compress(TAR, 0),
+        without_matches(TAR),
     ],
-    ids=["padded", "two members", "stored"],
+    ids=["padded", "two members", "stored", "without matches"],
 )
 def test_a_flipped_bit_is_refused_or_changes_nothing_inside(archive: bytes) -> None:
     inside = gzip.decompress(archive)
@@ -190,6 +204,38 @@ def test_a_flipped_bit_is_refused_or_changes_nothing_inside(archive: bytes) -> N
             except ArchiveError:
                 continue
             assert gzip.decompress(flipped) == inside
+
+
+def test_codes_that_only_isal_would_take_are_refused_however_they_come() -> None:
+    archive = bytearray(without_matches(TAR))
+    refused = []
+    for bit in range(8 * 10, 8 * 120):
+        archive[bit // 8] ^= 1 << bit % 8
+        try:
+            zlib.decompress(archive, 31)
+        except zlib.error as error:
+            if "invalid distances set" in str(error):
+                refused.append(bytes(archive))
+        archive[bit // 8] ^= 1 << bit % 8
+    assert refused
+    for damaged in refused:
+        assert refusal(damaged) == "the gzip is damaged: invalid distances set"
+        with pytest.raises(ArchiveError, match="invalid distances set"):
+            feed_by_byte(damaged)
+
+
+def test_a_gzip_header_is_checked_by_its_own_checksum() -> None:
+    header = b"\x1f\x8b\x08\x02" + bytes(6)
+    right = zlib.crc32(header) & 0xFFFF
+    assert read(header + right.to_bytes(2, "little") + ARCHIVE[10:]).members == 2
+    wrong = header + (right ^ 1).to_bytes(2, "little") + ARCHIVE[10:]
+    assert refusal(wrong) == "the gzip is damaged: its header's checksum is wrong"
+
+
+def test_a_gzip_header_without_an_end_is_not_held_for_ever() -> None:
+    named = b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * (HEADER_LIMIT // 2)
+    assert read(named + b"\0" + ARCHIVE[10:]).members == 2
+    assert refusal(named + b"n" * HEADER_LIMIT).startswith("a gzip header of more than")
 
 
 def test_reserved_flag_bits_are_refused() -> None:

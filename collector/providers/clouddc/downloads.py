@@ -100,7 +100,7 @@ class Download:
         if not succeeded:
             body = await read_whole(response.content)
         elif response.status == _PARTIAL:
-            body = await response.content.readany()  # it may begin with anything
+            body = await _read_some(response.content)  # it may begin with anything
         else:
             body = await _read_beginning(response.content)
         reply = Reply(response.status, response.headers, body)
@@ -192,6 +192,25 @@ class Download:
         return Problem(ProblemKind.CUT, message, hint=problem.hint, heard=self._heard)
 
 
+async def _read_some(content: StreamReader) -> bytes:
+    """Read what is there, also where the connection has broken since it came.
+
+    Raises:
+        WIRE_ERRORS: it broke off before.
+    """
+    try:
+        return await content.readany()
+    except wire.WIRE_ERRORS:
+        if not (rest := _left_in(content)):
+            raise
+        return rest
+
+
+def _left_in(content: StreamReader) -> bytes:
+    """Return what came before a break: it is good, though the reader hands out no more of it."""
+    return content._read_nowait(-1)  # noqa: SLF001  # there is no other way to it
+
+
 async def _read_beginning(content: StreamReader) -> bytes:
     """Read what tells an archive from a message: its first bytes, or a whole small JSON body.
 
@@ -201,7 +220,7 @@ async def _read_beginning(content: StreamReader) -> bytes:
     Raises:
         WIRE_ERRORS: it breaks off.
     """
-    beginning = await content.readany()
+    beginning = await _read_some(content)
     if beginning.lstrip().startswith(b"{"):
         return await read_whole(content, beginning)
     return beginning
@@ -259,8 +278,7 @@ async def _chunks(
     except wire.WIRE_ERRORS as error:
         of_all = "" if length is None else f" of {length}"
         why = wire.problem_of(error, stall_s).message
-        # What came before the break is good, though a reader that broke hands out no more of it.
-        rest = content._read_nowait(-1)  # noqa: SLF001  # there is no other way to it
+        rest = _left_in(content)
         received += len(rest)
         problem = Problem(ProblemKind.CUT, f"{why}: {received}{of_all} bytes arrived")
     else:
