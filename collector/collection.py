@@ -266,10 +266,14 @@ class Collection:
                 self._journal.close()
 
     async def _collect(self) -> None:
-        if not await self._begin():
+        begun = await self._begin()
+        unlisted: list[str] = []
+        if self.state.resumed or not begun:
+            with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
+                unlisted = await to_thread.run_sync(self._agree_on_members)
+        if not begun:
+            await self._list_anew(unlisted)
             return
-        if self.state.resumed:
-            await to_thread.run_sync(self._agree_on_members)
         remembered = await to_thread.run_sync(self._memory.recall)
         async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
             known = remembered.known(self.state)
@@ -290,7 +294,12 @@ class Collection:
                 self._orchestrator.stop(self._stop_reason)
             await self._record([await to_thread.run_sync(self._estimate, fleet, known)])
             tasks.start_soon(self._keep_manifest)
+            tasks.start_soon(self._members.keep)
+            listed = anyio.Event()
+            tasks.start_soon(self._list_anew, unlisted, listed)
             await self._orchestrator.run()
+            if not self.state.pending:
+                await listed.wait()  # a run that is not finished is completed by its resume
             tasks.cancel_scope.cancel()
 
     def _estimate(self, fleet: Fleet, known: Known) -> e.RunEstimated:
@@ -370,10 +379,10 @@ class Collection:
     async def _write_manifest(self) -> None:
         lines, head = self._journal.lines, self._journal.head
         state = manifest.snapshot(self.state)
-        listings = self._members.take()
+        await self._members.flush()
         try:
             self._manifest_sha256 = await to_thread.run_sync(
-                partial(self._write, state, listings, lines=lines, head=head)
+                partial(manifest.write, state, self.directory, lines=lines, head=head)
             )
         except OSError as error:
             raise CollectorError(
@@ -381,15 +390,31 @@ class Collection:
                 "beside it holds the run; make room or mend the directory, then --resume the run"
             ) from error
 
-    def _write(self, state: RunState, listings: list[bytes], *, lines: int, head: str) -> str:
-        self._members.append(listings)
-        return manifest.write(state, self.directory, lines=lines, head=head)
+    def _agree_on_members(self) -> list[str]:
+        """Rid the list of members of what the journal does not say; return what it lacks.
 
-    def _agree_on_members(self) -> None:
-        """Bring the list of members in line with the journal that is gone on with."""
+        For a worker thread.
+        """
+        if self.state.ended is not None and not (self.directory / layout.MEMBERS).exists():
+            return []  # an older version's, and over
         archives = (row.archive for row in self.state.servers)
-        members = {one.path: one.members for one in archives if one is not None}
-        self._members.agree(members, read_anew)
+        return self._members.agree({one.path: one.members for one in archives if one is not None})
+
+    async def _list_anew(self, unlisted: list[str], listed: anyio.Event | None = None) -> None:
+        """Read archives once more whose members a kill has kept from being listed.
+
+        What cannot be read is left out: `verify` names it.
+        """
+        for path in unlisted:
+            listing = await to_thread.run_sync(
+                read_anew, self.directory / path, path, abandon_on_cancel=True
+            )
+            if listing is not None:
+                self._members.add(listing)
+                if self._members.is_full:
+                    await self._members.flush()
+        if listed is not None:
+            listed.set()
 
     async def _end(self) -> None:
         """Write the journal's last event, and a manifest that lags in nothing."""

@@ -124,12 +124,12 @@ class Orchestrator:
         if now_s - self._observed_s >= OBSERVED_EVERY_S or self._scheduler.has_urgent_news:
             self._observed_s = now_s
             events += self._scheduler.observed(now_s)
-        await self._record(events)
-        for _, answer, _ in heard:
-            if isinstance(answer, Stored):
-                self._on_listing(answer.listing)
+        await self._record(
+            events,
+            [answer.listing for _, answer, _ in heard if isinstance(answer, Stored)],
+        )
 
-    async def _record(self, events: Sequence[e.Event]) -> None:
+    async def _record(self, events: Sequence[e.Event], listings: Sequence[bytes] = ()) -> None:
         """Write events down, then make them part of the state: the write-ahead rule, here alone."""
         if not events:
             return
@@ -138,6 +138,8 @@ class Orchestrator:
         for event in events:
             apply(self._state, event)
             self._on_event(event)
+        for listing in listings:  # with no await before: a stop must not come between
+            self._on_listing(listing)
         for part in left:
             await self._shelf.give_up(part)
 

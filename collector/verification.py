@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter, deque
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from collector.run.layout import (
     UNFINISHED,
     find_run,
 )
-from collector.run.members import TornMembersError, lines
+from collector.run.members import count
 from collector.run.records import Claim, Mismatch, claims_of, read_records
 from collector.run.tree import regular_size, walk
 
@@ -96,9 +96,7 @@ def verify(run_dir: Path) -> Verification:
             archives += 1
             size += regular_size(directory, claim.path) or 0
     amiss = {mismatch.path for mismatch in mismatches}
-    told = {path: claim for path, claim in claims.items() if path not in amiss}
-    ended = records.state.ended is not None
-    mismatches += _unlisted(directory, told, notes, amiss, ended=ended)
+    mismatches += _misplaced_members(directory, claims, records, amiss, notes)
     return Verification(archives, size, tuple(mismatches), tuple(notes))
 
 
@@ -119,38 +117,54 @@ def _claims(records: Records) -> dict[str, Claim]:
     return claims
 
 
-def _unlisted(
-    directory: Path, claims: dict[str, Claim], notes: list[str], amiss: set[str], *, ended: bool
+def _misplaced_members(
+    directory: Path,
+    claims: dict[str, Claim],
+    records: Records,
+    amiss: set[str],
+    notes: list[str],
 ) -> Iterator[Mismatch]:
     """Compare the list of members with what is said of the archives, by their number.
 
     Of those that are `amiss` already, no second word is said.
     """
-    path = directory / MEMBERS
-    listed = Counter[str]()
+    if MEMBERS in amiss:
+        return  # a link or a special file
     try:
-        for archive, _ in lines(path):
-            listed[archive] += 1
+        listed, torn = count(directory / MEMBERS)
     except FileNotFoundError:
-        if claims:
+        if claims:  # as in every run of a version that listed none
             notes.append(f"{MEMBERS} is not there: what is inside the archives is not listed")
         return
     except OSError as error:
         yield Mismatch(MEMBERS, "unreadable", "a file to read", error.strerror)
         return
-    except TornMembersError as error:  # the last write of a killed run may be cut
-        if ended:
-            yield Mismatch(MEMBERS, "gzip", "a whole list of members", str(error))
-            return
+    if torn and records.ended:  # that of a killed run may be cut
+        yield Mismatch(MEMBERS, "gzip", "a whole list of members", torn)
+        return
+    lags = torn is not None
     for archive in sorted((claims.keys() | listed.keys()) - amiss):
         claim = claims.get(archive)
         expected = claim.members if claim is not None else 0
-        if expected is None or listed[archive] == expected:
+        if expected in (None, listed[archive]):
             continue
-        if not ended:
-            notes.append(f"{MEMBERS} lags behind the journal; a resume brings it up to date")
-            return
-        yield Mismatch(MEMBERS, f"members of {archive}", expected, listed[archive])
+        if _may_lag(records, archive, listed[archive]):
+            lags = True
+        else:
+            yield Mismatch(MEMBERS, f"members of {archive}", expected, listed[archive])
+    if lags:
+        notes.append(f"{MEMBERS} lags behind the journal; a resume brings it up to date")
+
+
+def _may_lag(records: Records, archive: str, listed: int) -> bool:
+    """Whether it is no wonder that so many members of an archive are listed, and not all.
+
+    A run that another process goes on with may have listed more than its journal told a moment ago.
+    One that was left for a resume may lack archives whose lines an earlier kill took.
+    """
+    if records.ended:
+        return bool(records.state.pending) and listed == 0
+    return records.held or archive in records.paths
 
 
 def _strangers(

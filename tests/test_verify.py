@@ -19,6 +19,7 @@ from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
 from collector.run import manifest
 from collector.run.journal import Journal
+from collector.run.layout import MEMBERS
 from collector.run.members import Members
 from collector.verification import Mismatch, verify
 
@@ -107,9 +108,11 @@ class Run:
                 apply(state, event)
                 if number == (len(events) if manifest_of is None else manifest_of):
                     manifest.write(state, self.directory, lines=journal.lines, head=journal.head)
-            paths = [row.archive.path for row in state.servers if row.archive]
-            lines = [read_anew(self.directory / path, path) for path in paths]
-            Members(self.directory).append([some for some in lines if some is not None])
+            members = Members(self.directory)
+            for path in [row.archive.path for row in state.servers if row.archive]:
+                if (listing := read_anew(self.directory / path, path)) is not None:
+                    members.add(listing)
+            await members.flush()
 
         with journal:
             anyio.run(record)
@@ -298,6 +301,88 @@ def test_an_unfinished_file_is_a_note(run: Run) -> None:
     assert "x.tar.gz.part is unfinished" in found.notes[0]
 
 
+# The list of members
+
+
+def test_a_list_of_members_that_lacks_an_archive_or_has_a_strange_one_is_told(run: Run) -> None:
+    write_members(run, {path_of(0): 1, path_of(2): 2, "web/other.tar.gz": 1})
+    assert run.mismatches() == {
+        (MEMBERS, f"members of {path_of(1)}"),
+        (MEMBERS, f"members of {path_of(2)}"),
+        (MEMBERS, "members of web/other.tar.gz"),
+    }
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        b"no gzip",
+        gzip.compress(b'{"archive":[]}\n'),
+        gzip.compress(b'{"archive":5}\n'),
+        gzip.compress(b"[" * 60_000 + b"\n"),
+        gzip.compress(b'{"archive":"web/bms-0/SN-dump.tar.gz"}'),
+    ],
+)
+def test_a_list_of_members_that_is_none_is_told(run: Run, spoilt: bytes) -> None:
+    (run.directory / MEMBERS).write_bytes(spoilt)
+    assert run.mismatches() == {(MEMBERS, "gzip")}
+
+
+def test_a_list_of_members_that_is_cut_at_any_byte_is_told(run: Run) -> None:
+    whole = (run.directory / MEMBERS).read_bytes()
+    for size in range(0, len(whole), 7):
+        (run.directory / MEMBERS).write_bytes(whole[:size])
+        assert {path for path, _ in run.mismatches()} == {MEMBERS}
+
+
+def test_a_list_of_members_that_is_a_pipe_or_a_link_is_not_opened(run: Run) -> None:
+    path = run.directory / MEMBERS
+    path.unlink()
+    os.mkfifo(path)
+    assert run.mismatches() == {(MEMBERS, "special file")}
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert run.mismatches() == {(MEMBERS, "link")}
+
+
+def test_a_run_of_a_version_that_listed_no_members_is_ok(run: Run) -> None:
+    (run.directory / MEMBERS).unlink()
+    found = verify(run.directory)
+    assert found.ok
+    assert "is not listed" in found.notes[0]
+
+
+def test_a_killed_run_whose_list_of_members_is_cut_at_any_byte_lags(killed: Run) -> None:
+    whole = (killed.directory / MEMBERS).read_bytes()
+    for size in range(0, len(whole), 7):
+        (killed.directory / MEMBERS).write_bytes(whole[:size])
+        found = verify(killed.directory)
+        assert found.ok
+        assert any(note.startswith(f"{MEMBERS} lags") for note in found.notes)
+
+
+def test_a_list_of_members_never_leads_the_journal_of_a_killed_run(killed: Run) -> None:
+    write_members(killed, {path_of(server): 1 for server in range(SERVERS)} | {"web/x/y": 1})
+    assert killed.mismatches() == {(MEMBERS, "members of web/x/y")}
+
+
+def test_a_run_left_for_a_resume_may_lack_members_and_a_finished_one_may_not(empty: Run) -> None:
+    events = [*selection(), *empty.store(0), replace(ENDED, reason="stopped")]
+    empty.write(events)
+    write_members(empty, {})
+    found = verify(empty.directory)
+    assert found.ok
+    assert "lags" in found.notes[0]
+
+
+def write_members(run: Run, counts: dict[str, int]) -> None:
+    """List so many members of each archive."""
+    text = "".join(
+        json.dumps({"archive": path}) + "\n" for path in counts for _ in range(counts[path])
+    )
+    (run.directory / MEMBERS).write_bytes(gzip.compress(text.encode()))
+
+
 # Records of a run that ended
 
 
@@ -458,6 +543,7 @@ def test_a_manifest_that_leads_its_journal_is_told(killed: Run) -> None:
         ("manifest.json", "run.journal.lines"),
         ("manifest.json", f"archive {path_of(0)}"),
         ("SHA256SUMS", path_of(0)),
+        *((MEMBERS, f"members of {path_of(server)}") for server in range(SERVERS)),
     }
 
 

@@ -1,27 +1,37 @@
 """`members.jsonl.gz`: what is inside a run's archives, a line for each member, to search later.
 
-Each archive's lines are a whole gzip member, appended when the journal says that the archive is
+Each archive's lines are a whole gzip member, appended after the journal has called the archive
 stored. So the file may lag behind the journal and never leads it, like the manifest; and it can
 always be made anew from the archives.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
+import stat
 import zlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from collector.run.layout import MEMBERS, UNFINISHED
+import anyio
+from anyio import to_thread
+
+from collector.errors import CollectorError
+from collector.run.layout import MEMBERS, UNFINISHED, sync_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+GATHERED_BYTES = 1 << 20
+"""So much is gathered before it is appended without waiting for the next manifest."""
+
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, and no waiting at a pipe
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _SAFE
+_ANEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
 _LINE_LIMIT = 64 << 10
 """A line holds a name and a path of at most some KiB each; more is no line of ours."""
 
@@ -34,111 +44,165 @@ class Members:
     """The file of one run, and what is about to be appended to it."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
         self._path = directory / MEMBERS
-        self._listings: list[bytes] = []
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self._full = anyio.Event()
+        self._turn = anyio.Lock()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much has gathered that it is to be appended."""
+        return self._size >= GATHERED_BYTES
 
     def add(self, listing: bytes) -> None:
-        """Remember the lines of an archive that the journal calls stored."""
-        self._listings.append(listing)
+        """Gather the lines of an archive that the journal calls stored."""
+        self._gathered.append(listing)
+        self._size += len(listing)
+        if self.is_full:
+            self._full.set()
 
-    def take(self) -> list[bytes]:
-        """Hand over what is to be appended next."""
-        listings, self._listings = self._listings, []
-        return listings
-
-    def append(self, listings: Sequence[bytes]) -> None:
-        """Append lines. For a worker thread.
+    async def keep(self) -> None:
+        """Append whenever much has gathered, for ever.
 
         Raises:
-            OSError: they cannot be written.
+            CollectorError: as `flush`.
         """
-        if listings:
-            _write(self._path, _APPEND, listings)
+        while True:
+            await self._full.wait()
+            await self.flush()
 
-    def agree(
-        self, archives: Mapping[str, int], read_anew: Callable[[Path, str], bytes | None]
-    ) -> None:
-        """Have the file name the members of these archives and of no others. For a worker thread.
+    async def flush(self) -> None:
+        """Append what has gathered. A cancelled caller has lost nothing: all is written, or waits.
 
-        An archive that is not listed as it should be is read once more.
+        Raises:
+            CollectorError: it cannot be written; the file is as before, and nothing is forgotten.
+        """
+        async with self._turn:
+            if not self._gathered:
+                return
+            with anyio.CancelScope(shield=True):
+                listings, self._gathered, self._size = self._gathered, [], 0
+                self._full = anyio.Event()
+                try:
+                    await to_thread.run_sync(_append, self._path, listings)
+                except OSError as error:
+                    self._gathered[:0] = listings
+                    raise self._error(error) from error
+
+    def agree(self, archives: Mapping[str, int]) -> list[str]:
+        """Have the file hold the lines of these archives and of no others. For a worker thread.
+
+        It is replaced as a whole, and only where it holds anything else. Memory grows with the
+        number of archives.
 
         Args:
             archives: how many members each has, by its path in the run.
-            read_anew: returns an archive's lines, given where it lies and its path in the run, and
-                None where it cannot be read.
+
+        Returns:
+            The archives whose lines it does not hold, and has to get.
 
         Raises:
-            OSError: the file cannot be read or written.
+            CollectorError: the file cannot be read or written.
         """
-        if not archives and not self._path.exists():
-            return
-        listed = Counter[str]()
         try:
-            for path, _ in lines(self._path):
-                listed[path] += 1
-            torn = False
-        except (FileNotFoundError, TornMembersError):
-            torn = True
-        if not torn and listed == Counter(archives):
-            return
-        right = {path for path, members in archives.items() if listed[path] == members}
-        part = self._path.with_name(f"{MEMBERS}{UNFINISHED}")
-        _write(part, _ANEW, self._anew(archives, right, read_anew))
-        part.replace(self._path)
+            listed, torn = count(self._path)
+            right = {path for path, members in archives.items() if listed[path] == members}
+            if torn or not right.issuperset(listed):
+                self._keep_only(right)
+        except FileNotFoundError:
+            return list(archives)
+        except OSError as error:
+            raise self._error(error) from error
+        return [path for path in archives if path not in right]
 
-    def _anew(
-        self,
-        archives: Mapping[str, int],
-        right: set[str],
-        read_anew: Callable[[Path, str], bytes | None],
-    ) -> Iterator[bytes]:
-        """Yield all lines, packed: those that are right as they stand, the others read anew."""
-        for path, line in _until_torn(self._path):
-            if path in right:
-                yield gzip.compress(line, compresslevel=1, mtime=0)
-        for path in archives:
-            if path not in right:
-                listing = read_anew(self._directory / path, path)
-                if listing is not None:
-                    yield listing
+    def _keep_only(self, right: set[str]) -> None:
+        part = self._path.with_name(f"{MEMBERS}{UNFINISHED}")
+        part.unlink(missing_ok=True)
+        with (
+            open(os.open(part, _ANEW, 0o600), "wb") as file,  # noqa: PTH123  # of a descriptor
+            gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
+            contextlib.suppress(TornMembersError),
+        ):
+            for path, line in lines(self._path):
+                if path in right:
+                    packed.write(line)
+        with part.open("rb") as unfinished:
+            os.fsync(unfinished.fileno())
+        part.replace(self._path)
+        sync_directory(self._path.parent)
+
+    def _error(self, cause: OSError) -> CollectorError:
+        return CollectorError(
+            f"cannot write {self._path}: {cause.strerror}; the archives are not touched by it; "
+            "make room or mend the directory, then --resume the run, which completes the file"
+        )
+
+
+def count(path: Path) -> tuple[Counter[str], str | None]:
+    """Count the lines about each archive, as far as the file is whole.
+
+    Returns:
+        How many lines each archive's path has; and what is wrong after them, if anything is.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    listed = Counter[str]()
+    try:
+        for archive, _ in lines(path):
+            listed[archive] += 1
+    except TornMembersError as error:
+        return listed, str(error)
+    return listed, None
 
 
 def lines(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the archive that each line is about, and the line.
 
     Raises:
-        TornMembersError: the file is not whole; what came before is.
+        TornMembersError: the file is not whole, or is none; what came before is right.
         OSError: it cannot be read.
     """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise TornMembersError("no regular file")
+    with open(os.open(path, os.O_RDONLY | _SAFE), "rb") as packed, gzip.open(packed) as file:  # noqa: PTH123  # of a descriptor
+        while line := _line(file):
+            yield _about(line), line
+
+
+def _line(file: gzip.GzipFile) -> bytes:
     try:
-        with gzip.open(path) as file:
-            while line := file.readline(_LINE_LIMIT):
-                yield json.loads(line)["archive"], line
-    except FileNotFoundError:
-        raise
-    except (EOFError, zlib.error, gzip.BadGzipFile, ValueError, KeyError, TypeError) as error:
+        return file.readline(_LINE_LIMIT)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TornMembersError(str(error)) from error
 
 
-def _until_torn(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield blocks of lines about one archive, as far as the file is whole."""
-    about, block = "", b""
+def _about(line: bytes) -> str:
+    """Return the path of the archive that a line names."""
     try:
-        for name, line in lines(path):
-            if name != about or len(block) > _LINE_LIMIT:
-                if block:
-                    yield about, block
-                about, block = name, b""
-            block += line
-    except (FileNotFoundError, TornMembersError):
-        pass
-    if block:
-        yield about, block
+        archive = json.loads(line)["archive"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TornMembersError(f"a line is no member of an archive: {error}") from error
+    if not isinstance(archive, str) or not line.endswith(b"\n"):
+        raise TornMembersError("a line is no member of an archive")
+    return archive
 
 
-def _write(path: Path, flags: int, pieces: Sequence[bytes] | Iterator[bytes]) -> None:
-    with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123  # of a descriptor
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
+def _append(path: Path, listings: Sequence[bytes]) -> None:
+    """Append all of the lines and sync them, or leave the file as it was."""
+    descriptor = os.open(path, _APPEND, 0o600)
+    try:
+        before = os.fstat(descriptor).st_size
+        try:
+            os.fchmod(descriptor, 0o600)
+            data = memoryview(b"".join(listings))
+            while data:
+                data = data[os.write(descriptor, data) :]
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                os.ftruncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)

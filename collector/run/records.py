@@ -57,6 +57,7 @@ class Records:
         document: the manifest; None where there is none, empty where it is unreadable.
         state: the fold of the journal's longest valid prefix.
         stored: every archive that the journal ever told of, also those that were lost again.
+        paths: of all these.
         lines, head: of that prefix.
         head_then: the hash of the line that the manifest speaks of; None where there is none.
         whole: the journal is there, and undamaged but for what an interrupted write leaves.
@@ -68,6 +69,7 @@ class Records:
     document: dict[str, Any] | None = None
     state: RunState = field(default_factory=RunState)
     stored: set[Claim] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
     lines: int = 0
     head: str = ""
     head_then: str | None = None
@@ -181,6 +183,7 @@ def _read_journal(
             apply(records.state, event)
             if isinstance(event, ArchiveStored):
                 records.stored.add(Claim(event.path, event.sha256, event.bytes, event.members))
+                records.paths.add(event.path)
             if reading.lines == then:
                 records.head_then = reading.head
             has_ended = isinstance(event, RunEnded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -208,5 +209,44 @@ def test_run_that_another_holds_is_not_taken_up(tmp_path: Path) -> None:
                 resume(api, run)
             assert caught.value.exit_code == 75
             await follow(run)
+
+    anyio.run(main)
+
+
+def test_what_a_kill_kept_from_being_listed_is_listed_by_the_resume(tmp_path: Path) -> None:
+    """Also where nothing was left to do but to end the run."""
+
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(3))) as api:
+            run = begin(api, tmp_path)
+            await follow(run)
+            members = run.directory / "members.jsonl.gz"
+            whole = sorted(gzip.decompress(members.read_bytes()).splitlines())
+            journal = run.directory / "journal.jsonl"
+            lines = journal.read_bytes().splitlines(keepends=True)
+            while b'"ArchiveStored"' not in lines[-1]:
+                lines.pop()
+            for missing in (0, 1):
+                journal.write_bytes(b"".join(lines[: len(lines) - missing]))
+                for left in (b"", members.read_bytes()[:-9]):
+                    members.write_bytes(left)
+                    left_so = journal.read_bytes()
+                    await follow(resume(api, run))
+                    assert verify(run.directory).ok
+                    assert verify(run.directory).notes == ()
+                    assert sorted(gzip.decompress(members.read_bytes()).splitlines()) == whole
+                    journal.write_bytes(left_so)
+
+    anyio.run(main)
+
+
+def test_a_finished_run_of_a_version_that_listed_no_members_stays_as_it_is(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(1))) as api:
+            run = begin(api, tmp_path)
+            await follow(run)
+            (run.directory / "members.jsonl.gz").unlink()
+            await follow(resume(api, run))
+            assert "members.jsonl.gz" not in files_of(run.directory)
 
     anyio.run(main)
