@@ -14,7 +14,7 @@ from collector.archive.names import safe_name
 from collector.archive.store import Arriving, Shelf
 from collector.engine import events as e
 from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import Problem, ProblemKind, Stored
+from collector.engine.answers import Problem, Stored
 from collector.engine.state import apply
 from collector.providers.base import Fetched, Target
 
@@ -197,37 +197,31 @@ class Orchestrator:
 
     async def _fetch(self, action: FetchArchive, target: Target) -> Stored | Problem:
         begun = action.begun
-        incoming = fetched = None
+        here = fetched = None
         if begun is not None:
-            incoming = self._place(action, begun.file_name)
-            if here := await self._shelf.take_up(incoming):
-                fetched = Fetched(here, begun.length, begun.validator)
+            here = self._place(action, begun.file_name)
+            if size := await self._shelf.take_up(here):
+                fetched = Fetched(size, begun.length, begun.validator)
         try:
             async with self._fleet.open_archive(
                 target, action.export_id, asks_limits=action.asks_limits, fetched=fetched
             ) as opened:
                 if isinstance(opened, Problem):
-                    if opened.kind is ProblemKind.CHANGED and incoming is not None:
-                        incoming.begin_anew()
-                    return opened
+                    return opened if here is None else await self._shelf.settle(here, opened)
                 self._scheduler.opened(action, opened.heard, clock.now_s())
                 self._wake.set()
-                return await self._store(action, opened, incoming)
+                return await self._store(action, opened, here)
         finally:
-            if incoming is not None:
-                incoming.close()
+            if here is not None:
+                here.close()
 
     async def _store(
         self, action: FetchArchive, opened: OpenArchive, here: Incoming | None
     ) -> Stored | Problem:
         """Store what comes, after what is here or from the start."""
-        if here is not None and opened.offset:
-            incoming = here
-        else:
-            if here is not None:
-                here.begin_anew()
-            fallback = f"{self._targets[action.server].server_id}-dump.tar.gz"
-            incoming = self._place(action, safe_name(opened.file_name, fallback=fallback))
+        fallback = f"{self._targets[action.server].server_id}-dump.tar.gz"
+        file_name = safe_name(opened.file_name, fallback=fallback)
+        incoming = here or self._place(action, file_name)
 
         def on_begun() -> None:
             event = self._scheduler.begun(
@@ -240,6 +234,7 @@ class Orchestrator:
         arriving = Arriving(
             self._noting_the_end(opened.chunks, action),
             opened.length,
+            file_name,
             opened.offset,
             opened.checksums,
         )

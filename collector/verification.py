@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.archive.errors import ArchiveError
+from collector.archive.names import PART, REJECTED
 from collector.archive.reader import examine
 from collector.run.agreement import disagreements
 from collector.run.layout import (
     JOURNAL,
     MANIFEST,
     MEMBERS,
-    REJECTED,
     SHA256SUMS,
-    UNFINISHED,
     find_run,
 )
 from collector.run.members import count
@@ -174,7 +173,7 @@ def _strangers(
     pending = {row.directory for row in state.servers if not row.phase.ended}
     for entry in entries:
         path = entry.path
-        if path.endswith((UNFINISHED, REJECTED)):
+        if path.endswith((PART, REJECTED)):
             notes.append(f"{path} is unfinished: no part of what was collected")
         elif entry.kind in _KINDS:
             what, expected = _KINDS[entry.kind]

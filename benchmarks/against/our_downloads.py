@@ -24,6 +24,8 @@ from collector.providers.base import Target
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource
 
+NAME = "bms-logs.tar.gz"
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -56,8 +58,10 @@ async def main(plan: dict[str, Any]) -> None:
             async with fleet.open_archive(target, export_id, asks_limits=False) as opened:
                 if isinstance(opened, Problem):
                     sys.exit(f"{server}: {opened.message}")
-                arriving = Arriving(noting_the_end(opened.chunks, places.release), opened.length)
-                incoming = shelf.place(server, "bms-logs.tar.gz")
+                arriving = Arriving(
+                    noting_the_end(opened.chunks, places.release), opened.length, NAME
+                )
+                incoming = shelf.place(server, NAME)
                 answer = await shelf.store(arriving, incoming)
             storing.release()
             if isinstance(answer, Problem):

@@ -54,7 +54,7 @@ class Body:
                 self._received += len(chunk)
                 if self._length is not None and self._received > self._length:
                     self.problem = Problem(
-                        ProblemKind.UNREADABLE,
+                        ProblemKind.INVALID_ARCHIVE,
                         f"more than the {self._length} bytes promised arrived",
                     )
                     break
@@ -69,12 +69,6 @@ class Body:
         taken = b"".join(await self.gather(wanted))
         self._rest = taken[wanted:]
         return taken[:wanted]
-
-    async def aclose(self) -> None:
-        """Ask for nothing any more."""
-        close = getattr(self._chunks, "aclose", None)
-        if close is not None:
-            await close()
 
     def _end(self) -> None:
         if self._length is not None and self._received < self._length:

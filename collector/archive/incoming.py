@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
@@ -33,6 +32,17 @@ _OF_THIS_FILE = frozenset(
 )  # fmt: skip
 """What the system says of one file, where another one could be written."""
 
+_SPOILS = frozenset(
+    {
+        ProblemKind.CHANGED,
+        ProblemKind.INVALID_ARCHIVE,
+        ProblemKind.TOO_LARGE,
+        ProblemKind.FILE_REFUSED,
+        ProblemKind.DISK,
+    }
+)
+"""After these, nothing can be gone on from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Care:
@@ -55,36 +65,41 @@ class Incoming:
     Args:
         directory: where the file belongs; it is made where it is missing.
         file_name: what it shall be called: a safe name.
-        path: what the list of its members calls it: its path in the run.
+        label: what the list of its members calls its directory: its path in the run.
         care: how it is treated.
 
     Attributes:
-        path: of the file, in the run.
         size: bytes that are here.
+        tried: an earlier try may have left some.
     """
 
-    def __init__(self, directory: Path, file_name: str, path: str, care: Care) -> None:
-        self.size = 0
-        self._part = PartFile(directory, file_name)
-        self.path = path
+    def __init__(self, directory: Path, file_name: str, label: str, care: Care) -> None:
+        self.tried = False
+        self._directory = directory
+        self._label = label
         self._care = care
         self._expected: tuple[Checksum, ...] = ()
+        self._length: int | None = None
         self._spoilt: Problem | None = None
         self._all_kept = False
-        self._promised: int | None = None
-        self._forget()
-        self.close = self._part.close
+        self._begin(file_name)
 
     @property
     def file_name(self) -> str:
         """What the file shall be called."""
         return self._part.name
 
+    @property
+    def path(self) -> Path:
+        """Where the file belongs."""
+        return self._part.path
+
     def take_up(self) -> int:
         """Read what an earlier try has left from its start; return its bytes, 0 for none.
 
         It is hashed and verified anew: what lies on a disk is not what came, until it is shown.
         """
+        self.tried = True
         try:
             if self._part.take_up():
                 for piece in self._part.read():
@@ -92,13 +107,17 @@ class Incoming:
                     self._hashes[_PROOF].update(piece)
                     self.size += len(piece)
         except (ArchiveError, OSError):
-            self.begin_anew()
+            self.begin_anew(self.file_name)
         return self.size
 
-    def begin_anew(self) -> None:
-        """Let go of all that is here."""
+    def begin_anew(self, file_name: str) -> None:
+        """Let go of all that is here; what comes may have another name."""
         self._part.discard()
-        self._forget()
+        self._begin(file_name)
+
+    def close(self) -> None:
+        """Close what is open; the file stays as it is. May be called twice."""
+        self._part.close()
 
     def continues(self, offset: int, overlap: bytes) -> bool:
         """Whether what came is what lies there already."""
@@ -106,7 +125,7 @@ class Incoming:
 
     def expect(self, length: int | None, checksums: Sequence[Checksum]) -> None:
         """Take note of what the service says that the whole archive has."""
-        self._promised = length
+        self._length = length
         self._expected = tuple(checksums)
         if not self.size:  # of what is here already, they are taken at the end
             for one in checksums:
@@ -168,27 +187,24 @@ class Incoming:
     def give_up(self) -> None:
         """Keep no part of an archive that is not tried again, but as a reject where asked for."""
         if self._care.keep_rejected and self._part.take_up():
-            with contextlib.suppress(OSError):
-                self._part.give_name(".rejected")
-            self.close()
+            self._part.reject()
         else:
             self._part.discard()
 
     def settle(self, problem: Problem) -> Problem:
         """Leave behind what the problem asks for: nothing, a part to go on from, or a reject."""
-        if problem.kind is ProblemKind.CUT and self.size:
+        if self.size and problem.kind not in _SPOILS:
             self.close()
         elif problem.kind is ProblemKind.INVALID_ARCHIVE and self._care.keep_rejected:
-            with contextlib.suppress(OSError):
-                self._part.give_name(".rejected")
-            self.close()
+            self._part.reject()
         else:
             self._part.discard()
         return problem
 
-    def _forget(self) -> None:
+    def _begin(self, file_name: str) -> None:
         self.size = 0
-        self._listing = Listing(self.path)
+        self._part = PartFile(self._directory, file_name)
+        self._listing = Listing(f"{self._label}/{file_name}")
         self._reader = ArchiveReader(self._care.limits, self._listing.add)
         self._hashes = {_PROOF: hashlib.sha256()}
 
@@ -241,11 +257,11 @@ class Incoming:
             return Problem(ProblemKind.TOO_LARGE, str(error))
         if not error.unfinished:
             return Problem(ProblemKind.INVALID_ARCHIVE, str(error))
-        if self._promised is None:
+        if self._length is None:
             return Problem(ProblemKind.CUT, f"{error}; the service had not said how long it is")
         return Problem(
             ProblemKind.INVALID_ARCHIVE,
-            f"{error}, though all {self._promised} bytes promised arrived",
+            f"{error}, though all {self._length} bytes promised arrived",
         )
 
     def _unwritable(self, error: OSError) -> Problem:

@@ -22,11 +22,16 @@ _PACKED_AT_ONCE = 128 << 10  # characters: names may be long
 _SECONDS = len("2026-11-23T07:00:29")
 
 
+PACKED_LIMIT = 64 << 20
+"""The most bytes of a list: it is in memory until its archive is stored. Names make it large that
+nobody would give, as long as can be and each unlike the others."""
+
+
 class Listing:
     """A line for each member of one archive, packed as they come into one gzip member.
 
-    A million members take some MiB. A name that is no UTF-8 has surrogates in its place, which JSON
-    writes as escapes.
+    A million members take some MiB, and no archive takes more than `PACKED_LIMIT`. A
+    name that is no UTF-8 has surrogates in its place, which JSON writes as escapes.
 
     Args:
         path: what a line calls the archive: its path in the run.
@@ -38,9 +43,14 @@ class Listing:
         self._waiting = 0  # characters in them
         self._packer: isal_zlib.Compress | None = None
         self._packed: list[bytes] = []
+        self._size = 0  # bytes of them
 
     def add(self, member: Member) -> None:
-        """Write down a member."""
+        """Write down a member.
+
+        Raises:
+            ArchiveError: its name is one too many.
+        """
         name, size, mtime_s, kind = member
         facts = f'"size":{size},"mtime":{_time(mtime_s)},"type":"{kind}"'
         line = f"{self._opening}{quoted(name)},{facts}}}\n"
@@ -58,7 +68,15 @@ class Listing:
     def _pack(self) -> None:
         if self._packer is None:
             self._packer = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP)
-        self._packed.append(self._packer.compress("".join(self._lines).encode("ascii")))
+        packed = self._packer.compress("".join(self._lines).encode("ascii"))
+        self._packed.append(packed)
+        self._size += len(packed)
+        if self._size > PACKED_LIMIT:
+            raise ArchiveError(
+                f"the names of its members are so long that a list of them has over {PACKED_LIMIT} "
+                "bytes",
+                too_large=True,
+            )
         self._lines.clear()
         self._waiting = 0
 

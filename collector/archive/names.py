@@ -21,8 +21,14 @@ RUN_NAMES = frozenset(
 LIMIT_BYTES = 200
 """File systems stop at 255; the rest is room for `.part`, `.rejected` and a collision's suffix."""
 
+PART = ".part"
+"""What the names of unfinished files end in."""
+
+REJECTED = ".rejected"
+"""What the names of files end in that were to be archives, and are none."""
+
 _DAMAGED_JOURNAL = "journal.damaged-"
-_UNFINISHED = (".part", ".rejected")
+_UNFINISHED = (PART, REJECTED)
 
 # Windows finds a device under these names whatever their extension, also on a share served to it.
 _DEVICES = frozenset(

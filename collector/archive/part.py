@@ -7,6 +7,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from collector.archive.names import PART, REJECTED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -32,7 +34,7 @@ class PartFile:
     def __init__(self, directory: Path, file_name: str) -> None:
         self._directory = directory
         self._name = file_name
-        self._part_name = f"{file_name}.part"
+        self._part_name = f"{file_name}{PART}"
         self._grown: list[Path] = []  # directories that got an entry
         self._directory_fd = -1
         self._fd = -1
@@ -94,14 +96,15 @@ class PartFile:
         """Have what was written on disk."""
         os.fsync(self._fd)
 
-    def give_name(self, ending: str = "") -> None:
+    def give_name(self) -> None:
         """Give the file its name: call `sync` before, and `sync_name` after."""
-        os.rename(
-            self._part_name,
-            self._name + ending,
-            src_dir_fd=self._directory_fd,
-            dst_dir_fd=self._directory_fd,
-        )
+        self._rename(self._name)
+
+    def reject(self) -> None:
+        """Keep it as `FILE.rejected`, and close it."""
+        with contextlib.suppress(OSError):  # not even there, or no room for a name
+            self._rename(f"{self._name}{REJECTED}")
+        self.close()
 
     def sync_name(self) -> list[Path]:
         """Have the name on disk; return the directories above whose new entries are not yet."""
@@ -124,7 +127,11 @@ class PartFile:
     def forget_rejected(self) -> None:
         """Remove what an earlier try has left as `FILE.rejected`."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{self._name}.rejected", dir_fd=self._directory_fd)
+            os.unlink(f"{self._name}{REJECTED}", dir_fd=self._directory_fd)
+
+    def _rename(self, name: str) -> None:
+        fd = self._directory_fd
+        os.rename(self._part_name, name, src_dir_fd=fd, dst_dir_fd=fd)
 
     def _open(self) -> None:
         self._make_directory()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -35,12 +34,14 @@ class Arriving:
     Attributes:
         chunks: the body, from `offset` on; it may end with a `Problem`.
         length: bytes of the whole archive, where the service said so.
+        file_name: what it shall be called: a safe name.
         offset: where the first chunk begins: no later than what is here ends.
         checksums: of the whole archive, to be compared.
     """
 
     chunks: AsyncIterator[bytes | Problem]
     length: int | None
+    file_name: str
     offset: int = 0
     checksums: tuple[Checksum, ...] = ()
 
@@ -65,11 +66,11 @@ class Shelf:
         throttle: Callable[[int], Awaitable[None]] | None = None,
         workers: Workers | None = None,
     ) -> None:
+        self.care = care or Care()
+        self.throttle = throttle
+        self.workers = workers or Workers()
+        self.space = Space(directory)
         self._directory = directory
-        self._care = care or Care()
-        self._throttle = throttle
-        self._workers = workers or Workers()
-        self._space = Space(directory)
 
     def place(self, directory: str, file_name: str) -> Incoming:
         """Return a place for an archive that is about to come.
@@ -78,16 +79,19 @@ class Shelf:
             directory: the server's, relative to the run's.
             file_name: what the file shall be called: a safe name.
         """
-        path = f"{directory}/{file_name}"
-        return Incoming(self._directory / directory, file_name, path, self._care)
+        return Incoming(self._directory / directory, file_name, directory, self.care)
 
     async def take_up(self, incoming: Incoming) -> int:
         """Read anew what an earlier try has left of an archive; return its bytes."""
-        return await self._workers.run(incoming.take_up)
+        return await self.workers.run(incoming.take_up)
+
+    async def settle(self, incoming: Incoming, problem: Problem) -> Problem:
+        """Leave behind what a problem asks for: nothing, or a part to go on from; return it."""
+        return await self.workers.run(partial(incoming.settle, problem))
 
     async def give_up(self, incoming: Incoming) -> None:
         """Let go of what is here of an archive that is not tried again."""
-        await self._workers.run(incoming.give_up)
+        await self.workers.run(incoming.give_up)
 
     async def store(
         self,
@@ -108,17 +112,13 @@ class Shelf:
             on_begun: called once something is to be written before all of it is here.
 
         Returns:
-            What was stored, or why nothing was: `CUT` where bytes are missing, or there are more
-            than promised; `CHANGED` where they do not go on from what is here; `INVALID_ARCHIVE`
-            where they are no whole archive; `TOO_LARGE`; `DISK`.
+            What was stored, or why nothing was: `CUT` where bytes are missing; `CHANGED` where
+            they do not go on from what is here; `INVALID_ARCHIVE` where they are no whole archive,
+            or more than promised; `TOO_LARGE`; `FILE_REFUSED`; `DISK`.
         """
-        storing = _Storing(
-            arriving, incoming, self._care, self._throttle, self._workers, self._space,
-            self._directory, on_begun,
-        )  # fmt: skip
+        storing = _Storing(self, arriving, incoming, on_begun)
         try:
-            async with aclosing(storing.body):
-                return await storing.run()
+            return await storing.run()
         finally:
             storing.release()
             incoming.close()
@@ -129,53 +129,47 @@ class _Storing:
 
     def __init__(
         self,
+        shelf: Shelf,
         arriving: Arriving,
         incoming: Incoming,
-        care: Care,
-        throttle: Callable[[int], Awaitable[None]] | None,
-        workers: Workers,
-        space: Space,
-        directory: Path,
         on_begun: Callable[[], None] | None,
     ) -> None:
-        self.body = Body(arriving.chunks, arriving.offset, arriving.length, throttle)
+        self._shelf = shelf
         self._arriving = arriving
         self._incoming = incoming
-        self._care = care
-        self._workers = workers
-        self._space = space
-        self._directory = directory
         self._on_begun = on_begun
+        self._body = Body(arriving.chunks, arriving.offset, arriving.length, shelf.throttle)
         self._promised = 0
         self._room = 0  # bytes of the archive that there is room for
 
     async def run(self) -> Stored | Problem:
         arriving, incoming = self._arriving, self._incoming
-        allowed = self._care.limits.unpacked
+        allowed = self._shelf.care.limits.unpacked
         if arriving.length is not None and arriving.length > allowed:
             return await self._settle(_too_long(arriving.length, allowed))
         problem = await self._go_on() if arriving.offset else await self._begin()
         if problem is not None:
             return await self._settle(problem)
         incoming.expect(arriving.length, arriving.checksums)
-        pieces = await self.body.gather(AT_ONCE_BYTES + 1)
-        if self.body.ended and not arriving.offset:
-            return await self._workers.run_small(incoming.finish(pieces))
+        pieces = await self._body.gather(AT_ONCE_BYTES + 1)
+        if self._body.ended and not incoming.tried:
+            return await self._shelf.workers.run_small(incoming.finish(pieces))
         return await self._run_large(pieces)
 
     async def _begin(self) -> Problem | None:
-        if self._incoming.size:
-            await self._workers.run(self._incoming.begin_anew)
+        incoming, name = self._incoming, self._arriving.file_name
+        if incoming.tried:
+            await self._shelf.workers.run(partial(incoming.begin_anew, name))
         return None
 
     async def _go_on(self) -> Problem | None:
         """See that what comes goes on from what is here."""
         offset, size = self._arriving.offset, self._incoming.size
-        overlap = await self.body.take(size - offset)
-        if self.body.problem is not None:
-            return self.body.problem
+        overlap = await self._body.take(size - offset)
+        if self._body.problem is not None:
+            return self._body.problem
         same = partial(self._incoming.continues, offset, overlap)
-        if len(overlap) == size - offset and await self._workers.run(same):
+        if len(overlap) == size - offset and await self._shelf.workers.run(same):
             return None
         return Problem(
             ProblemKind.CHANGED,
@@ -183,8 +177,8 @@ class _Storing:
         )
 
     async def _run_large(self, pieces: Sequence[bytes]) -> Stored | Problem:
-        incoming, body = self._incoming, self.body
-        if self._on_begun is not None and (pieces or self._arriving.offset):
+        incoming, body = self._incoming, self._body
+        if self._on_begun is not None and (pieces or incoming.size):
             self._on_begun()
         while not body.ended and body.problem is None:
             problem = await self._claim(incoming.size + sum(map(len, pieces)))
@@ -193,12 +187,14 @@ class _Storing:
             if problem is not None:
                 return await self._settle(problem)
         if body.problem is not None:
-            problem = await self._workers.run(partial(incoming.keep, pieces)) if pieces else None
+            problem = (
+                await self._shelf.workers.run(partial(incoming.keep, pieces)) if pieces else None
+            )
             return await self._settle(problem or body.problem)
         steps = incoming.finish(pieces)
-        if self._care.durable:
-            return await self._workers.run_small(steps)  # syncs are cheaper together
-        return await self._workers.run(partial(at_once, steps))
+        if self._shelf.care.durable:
+            return await self._shelf.workers.run_small(steps)  # syncs are cheaper together
+        return await self._shelf.workers.run(partial(at_once, steps))
 
     async def _work_and_gather(
         self, pieces: Sequence[bytes]
@@ -207,15 +203,15 @@ class _Storing:
         problems: list[Problem | None] = []
 
         async def work(step: Callable[[Sequence[bytes]], Problem | None]) -> None:
-            problems.append(await self._workers.run(partial(step, pieces)))
+            problems.append(await self._shelf.workers.run(partial(step, pieces)))
 
         async with anyio.create_task_group() as tasks:
-            if self._workers.crowded:
+            if self._shelf.workers.crowded:
                 tasks.start_soon(work, self._incoming.take)
             else:
                 tasks.start_soon(work, self._incoming.read)
                 tasks.start_soon(work, self._incoming.keep)
-            following = await self.body.gather(PIECE_BYTES)
+            following = await self._body.gather(PIECE_BYTES)
         self._written(sum(map(len, pieces)))
         return following, next(filter(None, problems), None)
 
@@ -231,28 +227,29 @@ class _Storing:
         room = length if length is not None else size + AHEAD_BYTES
         needed = room - self._incoming.size - self._promised
         try:
-            free = await self._workers.run(self._space.free)
+            free = await self._shelf.workers.run(self._shelf.space.free)
         except OSError:
             return None  # a disk that cannot be asked says at the first write what ails it
-        left = self._space.claim(needed, free)
+        left = self._shelf.space.claim(needed, free)
         if left is None:
             self._promised += needed
             self._room = room
             return None
+        path = self._incoming.path
         return Problem(
             ProblemKind.DISK,
-            f"no room for {self._directory / self._incoming.path} on the disk at "
-            f"{mount_point(self._directory)}: it needs {needed} bytes more, and {left} are left",
+            f"no room for {path} on the disk at {mount_point(path.parent)}: it needs {needed} "
+            f"bytes more, and {left} are left",
         )
 
     def _written(self, size: int) -> None:
         """What is written needs no promise any more: the disk itself has it."""
         kept = min(size, self._promised)
         self._promised -= kept
-        self._space.release(kept)
+        self._shelf.space.release(kept)
 
     async def _settle(self, problem: Problem) -> Problem:
-        return await self._workers.run(partial(self._incoming.settle, problem))
+        return await self._shelf.settle(self._incoming, problem)
 
     def release(self) -> None:
         """Let go of the room that was promised."""

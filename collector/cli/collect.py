@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from collector.cli.options import (
     DURATION,
     PHASE_TIMEOUT,
+    SIZE,
     common,
     json_option,
     selecting,
     share_option,
     storing,
 )
+
+if TYPE_CHECKING:
+    from collector.archive.incoming import Care
 
 EXAMPLES = """\b
 Examples:
@@ -79,6 +84,19 @@ Examples:
     help="How long a server's export may take, from its start until it is complete: export=90m.  "
     "[default: export=60m]",
 )
+@click.option(
+    "--stall-timeout",
+    type=DURATION,
+    default="30s",
+    show_default=True,
+    help="A download that brings nothing for so long is cut, and gone on with.",
+)
+@click.option(
+    "--max-bandwidth",
+    type=SIZE,
+    metavar="SIZE",
+    help="Bytes a second of all downloads: 50MB.  [default: as the inventory says]",
+)
 @storing
 @share_option
 @json_option
@@ -98,13 +116,9 @@ def command(
     ca_file: Path | None,
     max_attempts: int,
     phase_timeouts: tuple[tuple[str, float], ...],
-    durability: str,
     stall_timeout: float,
     max_bandwidth: int | None,
-    max_unpacked: int,
-    max_ratio: float,
-    max_members: int,
-    keep_rejected: bool,
+    care: Care,
     share: float | None,
     as_json: bool,
 ) -> None:
@@ -117,17 +131,13 @@ def command(
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, for want of permission; 2 the
     command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
     """
-    from collector.archive.incoming import Care  # noqa: PLC0415  # as below
-    from collector.archive.limits import Limits  # noqa: PLC0415  # as below
     from collector.cli import running  # noqa: PLC0415  # the work's imports cost start-up time
     from collector.collection import Terms  # noqa: PLC0415  # as above
     from collector.engine.gates import EXPORT_S  # noqa: PLC0415  # as above
 
-    if not stall_timeout:
-        raise click.BadParameter(
-            "no byte comes in no time; write 30s", param_hint="--stall-timeout"
-        )
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
+    if not stall_timeout:
+        raise click.UsageError("--stall-timeout: in no time no byte comes; write 30s")
     selection = inventory and running.load(
         inventory, select, exclude, first, allow_empty=allow_empty
     )
@@ -142,11 +152,7 @@ def command(
         share=share,
         export_s=dict(phase_timeouts).get("export", EXPORT_S),
         memory=running.user_memory(),
-        care=Care(
-            limits=Limits(unpacked=max_unpacked, ratio=max_ratio, members=max_members),
-            durable=durability == "full",
-            keep_rejected=keep_rejected,
-        ),
+        care=care,
         bytes_per_second=max_bandwidth,
         argv=tuple(sys.argv),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -163,14 +164,6 @@ def _archive_options() -> tuple[Callable[[Any], Any], ...]:
             "written, which is faster.",
         ),
         click.option(
-            "--stall-timeout", type=DURATION, default="30s", show_default=True,
-            help="A download that brings nothing for so long is cut, and gone on with.",
-        ),
-        click.option(
-            "--max-bandwidth", type=SIZE, metavar="SIZE",
-            help="Bytes a second of all downloads: 50MB.  [default: as the inventory says]",
-        ),
-        click.option(
             "--max-unpacked", type=SIZE, default="1TiB", show_default=True, metavar="SIZE",
             help="An archive that unpacks to more is failed.",
         ),
@@ -190,10 +183,29 @@ def _archive_options() -> tuple[Callable[[Any], Any], ...]:
 
 
 def storing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how archives are treated."""
+    """Add the options that say how archives are treated, handed over as one `care`."""
+
+    @wraps(command)
+    def with_care(
+        durability: str,
+        max_unpacked: int,
+        max_ratio: float,
+        max_members: int,
+        *,
+        keep_rejected: bool,
+        **others: Any,  # noqa: ANN401  # whatever else the command takes
+    ) -> Any:  # noqa: ANN401  # whatever it answers
+        from collector.archive.incoming import Care  # noqa: PLC0415  # where archives come, only
+        from collector.archive.limits import Limits  # noqa: PLC0415  # as above
+
+        limits = Limits(unpacked=max_unpacked, ratio=max_ratio, members=max_members)
+        care = Care(limits, durable=durability == "full", keep_rejected=keep_rejected)
+        return command(care=care, **others)
+
+    wrapped: Callable[..., Any] = with_care
     for option in reversed(_archive_options()):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def selecting(command: Callable[..., Any]) -> Callable[..., Any]:

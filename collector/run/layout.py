@@ -17,7 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collector.archive.names import safe_name
+from collector.archive.names import PART, safe_name
 from collector.errors import CollectorError
 
 if TYPE_CHECKING:
@@ -29,12 +29,6 @@ MANIFEST = "manifest.json"
 SHA256SUMS = "SHA256SUMS"
 MEMBERS = "members.jsonl.gz"
 LATEST = "latest"
-
-UNFINISHED = ".part"
-"""What the names of unfinished files end in."""
-
-REJECTED = ".rejected"
-"""What the names of files end in that were to be archives, and are none."""
 
 _SUFFIX_DIGITS = (0, 8, 16, 32, 48)
 """Hex digits of the suffix that tells colliding names apart: more, should fewer collide again."""
@@ -111,7 +105,7 @@ def point_latest(directory: Path) -> None:
     """
     out = directory.parent
     _check_latest(out)
-    link = directory / f"{LATEST}{UNFINISHED}"  # in the run's own directory: no other run's way
+    link = directory / f"{LATEST}{PART}"  # in the run's own directory: no other run's way
     try:
         link.unlink(missing_ok=True)
         link.symlink_to(directory.name, target_is_directory=True)

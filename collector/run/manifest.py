@@ -10,8 +10,9 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from collector.archive.names import PART
 from collector.engine.state import Phase
-from collector.run.layout import MANIFEST, SHA256SUMS, UNFINISHED, sync_directory
+from collector.run.layout import MANIFEST, SHA256SUMS, sync_directory
 from collector.run.learned import learned
 from collector.run.verdict import run_state
 
@@ -303,7 +304,7 @@ _text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 def _replace(path: Path, pieces: Iterator[str]) -> str:
     """Write a file, 0600, that has its name only once it is whole and on disk; return its hash."""
     digest = hashlib.sha256()
-    unfinished = path.with_name(path.name + UNFINISHED)
+    unfinished = path.with_name(path.name + PART)
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
+from collector.archive.names import PART
 from collector.errors import CollectorError
-from collector.run.layout import MEMBERS, UNFINISHED, sync_directory
+from collector.run.layout import MEMBERS, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,7 +118,7 @@ class Members:
         return [path for path in archives if path not in right]
 
     def _keep_only(self, right: set[str]) -> None:
-        part = self._path.with_name(f"{MEMBERS}{UNFINISHED}")
+        part = self._path.with_name(f"{MEMBERS}{PART}")
         part.unlink(missing_ok=True)
         with (
             open(os.open(part, _ANEW, 0o600), "wb") as file,  # noqa: PTH123  # of a descriptor

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from collector.archive.errors import ArchiveError
 from collector.archive.listing import Listing
 from collector.archive.tar import Member
 
@@ -75,3 +76,11 @@ def test_long_names_do_not_wait_in_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_names_that_would_fill_the_memory_are_refused() -> None:
+    listing = Listing("a")
+    names = (Member(os.urandom(2_000).hex(), 0, 0, "file") for _ in range(100_000))
+    with pytest.raises(ArchiveError, match="its members are so long") as caught:
+        list(map(listing.add, names))
+    assert caught.value.too_large

@@ -80,7 +80,9 @@ def stored(
         incoming = shelf.place(name, NAME)
         if offset:
             await shelf.take_up(incoming)
-        return await shelf.store(Arriving(arriving(chunks), length, offset, checksums), incoming)
+        return await shelf.store(
+            Arriving(arriving(chunks), length, NAME, offset, checksums), incoming
+        )
 
     return anyio.run(main)
 
@@ -189,7 +191,7 @@ def test_of_a_body_with_more_bytes_than_promised_nothing_is_kept(
 ) -> None:
     answer = stored(directory, in_chunks(body), length=len(body) - 1)
     assert answer == Problem(
-        ProblemKind.UNREADABLE, f"more than the {len(body) - 1} bytes promised arrived"
+        ProblemKind.INVALID_ARCHIVE, f"more than the {len(body) - 1} bytes promised arrived"
     )
     assert not directory.exists() or not list(directory.iterdir())
 
@@ -336,7 +338,7 @@ def test_a_cancelled_download_has_no_name_and_no_open_file(directory: Path, body
                 await anyio.sleep_forever()
 
             shelf, name = shelf_of(directory)
-            await shelf.store(Arriving(stopped(), None), shelf.place(name, NAME))
+            await shelf.store(Arriving(stopped(), None, NAME), shelf.place(name, NAME))
 
     anyio.run(main)  # imports and worker threads are there from now on
     opened = len(list(OPEN_FILES.iterdir()))

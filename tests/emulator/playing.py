@@ -25,14 +25,17 @@ EXPORTS = "/v1/p1/physicalservers/s1/logs/exports"
 @asynccontextmanager
 async def playing(
     *faults: Fault,
+    server: ServerSpec | None = None,
     **members: Any,  # noqa: ANN401 - Scenario's
 ) -> AsyncIterator[tuple[Emulator, ClientSession, str]]:
     """An emulator of one server with these faults, a session, and the path of its archive."""
-    projects = (ProjectSpec("p1", servers=(ServerSpec("s1", faults=faults),)),)
+    projects = (ProjectSpec("p1", servers=(server or ServerSpec("s1", faults=faults),)),)
     scenario = Scenario(projects=projects, export_duration_s=0.0, **members)
     async with (
         Emulator(scenario) as emulator,
-        ClientSession(emulator.url, headers={"X-Auth-Token": emulator.token}) as session,
+        ClientSession(
+            emulator.url, headers={"X-Auth-Token": emulator.token}, max_field_size=32768
+        ) as session,
     ):
         async with session.post(EXPORTS, json={}) as response:
             export_id = json.loads(await response.read())["export_id"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from collector.cli.emulator import command
+from collector.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,7 @@ def test_without_json_people_are_told_how_to_go_on() -> None:
     ],
 )
 def test_mistake_is_a_usage_error(options: list[str], message: str) -> None:
-    result = CliRunner().invoke(command, options)
+    result = CliRunner().invoke(main, ["emulator", *options])
     assert result.exit_code == 2
     assert message in result.output
 

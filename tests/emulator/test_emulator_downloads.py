@@ -3,9 +3,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import json
 import tarfile
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -17,7 +15,6 @@ from collector.emulator import (
     Emulator,
     Fault,
     Lognormal,
-    ProjectSpec,
     Scenario,
     ScenarioError,
     ServerSpec,
@@ -25,37 +22,15 @@ from collector.emulator import (
 )
 from collector.emulator.archives import ArchiveShelf
 from collector.emulator.downloads import wanted_range
+from tests.emulator.playing import playing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aiohttp import ClientResponse
-
-EXPORTS = "/v1/p1/physicalservers/s1/logs/exports"
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@asynccontextmanager
-async def playing(
-    server: ServerSpec | None = None,
-    **members: Any,  # noqa: ANN401 - Scenario's
-) -> AsyncIterator[tuple[Emulator, ClientSession, str]]:
-    """An emulator of one server, a session, and the path of its archive."""
-    projects = (ProjectSpec("p1", servers=(server or ServerSpec("s1"),)),)
-    scenario = Scenario(projects=projects, export_duration_s=0.0, **members)
-    async with (
-        Emulator(scenario) as emulator,
-        ClientSession(
-            emulator.url, headers={"X-Auth-Token": emulator.token}, max_field_size=32768
-        ) as session,
-    ):
-        async with session.post(EXPORTS, json={}) as response:
-            export_id = json.loads(await response.read())["export_id"]
-        yield emulator, session, f"{EXPORTS}/{export_id}/content"
 
 
 async def get(
@@ -199,7 +174,7 @@ async def read_until_cut(session: ClientSession, path: str) -> bytes:
 @pytest.mark.anyio
 async def test_cut_download_can_be_resumed() -> None:
     server = ServerSpec("s1", faults=(Fault("truncated", times=1),))
-    async with playing(server) as (emulator, session, path):
+    async with playing(server=server) as (emulator, session, path):
         received = await read_until_cut(session, path)
         _, rest = await get(session, path, headers={"Range": f"bytes={len(received)}-"})
         assert hashlib.sha256(received + rest).hexdigest() == emulator.truth("s1")["sha256"]
@@ -219,7 +194,7 @@ async def test_cut_download_can_be_resumed() -> None:
     ],
 )
 async def test_file_name_is_sent_whatever_it_is(name: str, header: str) -> None:
-    async with playing(ServerSpec("s1", file_name=name)) as (emulator, session, path):
+    async with playing(server=ServerSpec("s1", file_name=name)) as (emulator, session, path):
         response, _ = await get(session, path)
         assert response.headers["Content-Disposition"] == header
         assert emulator.truth("s1")["file_name"] == name
@@ -228,7 +203,7 @@ async def test_file_name_is_sent_whatever_it_is(name: str, header: str) -> None:
 @pytest.mark.anyio
 async def test_content_disposition_is_sent_word_for_word() -> None:
     server = ServerSpec("s1", content_disposition="inline; filename*=UTF-8''..%2Fx")
-    async with playing(server) as (_, session, path):
+    async with playing(server=server) as (_, session, path):
         response, _ = await get(session, path)
         assert response.headers["Content-Disposition"] == server.content_disposition
 

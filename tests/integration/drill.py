@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass
@@ -81,6 +82,16 @@ class Told:
 
     def named(self, kind: type[EventT]) -> list[EventT]:
         return [event for event in self.events if isinstance(event, kind)]
+
+
+def assert_as_sent(run: Told) -> None:
+    """Every archive is here, as the service has it, and the run agrees with itself."""
+    for server_id, truth in run.truth.items():
+        row = run.rows[server_id]
+        assert row["state"] == "collected", row["error"]
+        content = (run.directory / row["archive"]["path"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == truth["sha256"]
+    assert collector.verify(run.directory).ok
 
 
 async def follow(run: Collection) -> list[Event | collector.EventsSkipped]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,16 @@ import pytest
 import collector
 from collector.emulator import Emulator, Fault
 from collector.engine.events import AttemptFailed, DownloadBegun
-from tests.integration.drill import Told, begin, collected, connect_to, scenario_of, server, told
+from tests.integration.drill import (
+    Told,
+    assert_as_sent,
+    begin,
+    collected,
+    connect_to,
+    scenario_of,
+    server,
+    told,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,15 +34,6 @@ TERMS = collector.Terms(max_attempts=12)
 def part_under(directory: Path) -> int:
     """How many bytes of the one unfinished archive are there."""
     return next(directory.rglob("*.part")).stat().st_size
-
-
-def assert_as_sent(run: Told) -> None:
-    for server_id, truth in run.truth.items():
-        row = run.rows[server_id]
-        assert row["state"] == "collected", row["error"]
-        content = (run.directory / row["archive"]["path"]).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == truth["sha256"]
-    assert collector.verify(run.directory).ok
 
 
 @pytest.mark.parametrize(("ranges", "etag", "length"), list(product([True, False], repeat=3)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,7 +9,7 @@ import pytest
 
 from collector.emulator import Dialect, Lognormal
 from collector.engine.events import ClockOffsetSeen, WordUnknown
-from tests.integration.drill import Told, collected, scenario_of, server, servers
+from tests.integration.drill import assert_as_sent, collected, scenario_of, server, servers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,12 +17,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("impatient")
 
 COUNT = 6
-
-
-def assert_as_sent(told: Told) -> None:
-    for server_id, truth in told.truth.items():
-        content = (told.directory / told.rows[server_id]["archive"]["path"]).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == truth["sha256"]
 
 
 def test_redirected_downloads_take_no_credential_along(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import pytest
 
 import collector
 from collector.emulator import Fault
-from tests.integration.drill import Told, collected, scenario_of, server
+from tests.integration.drill import assert_as_sent, collected, scenario_of, server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +20,6 @@ pytestmark = pytest.mark.usefixtures("impatient")
 PLACES = (0.2, 0.5, 0.8)
 TERMS = collector.Terms(max_attempts=12)
 ALL_CHECKSUMS = ("content-md5", "x-obs-meta-sha256", "digest", "repr-digest")
-
-
-def assert_as_sent(run: Told) -> None:
-    for server_id, truth in run.truth.items():
-        row = run.rows[server_id]
-        assert row["state"] == "collected", row["error"]
-        content = (run.directory / row["archive"]["path"]).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == truth["sha256"]
-    assert collector.verify(run.directory).ok
 
 
 @pytest.mark.parametrize("size", [60_000, 1_500_000], ids=["small", "large"])
