@@ -114,3 +114,15 @@ def test_a_bomb_is_told_in_one_line_and_not_tried_again(tmp_path: Path) -> None:
     assert "\n" not in row["error"]["message"]
     assert run.rows["id-1"]["state"] == "collected"
     assert not list(run.directory.rglob("*.part"))
+
+
+@pytest.mark.parametrize("size", [60_000, 1_500_000], ids=["small", "large"])
+def test_what_was_gone_on_with_and_begun_anew_counts_as_begun_anew(
+    tmp_path: Path, size: int
+) -> None:
+    faults = (Fault("cut", at=0.3, times=1), Fault("changed", at=0.6, times=1))
+    scenario = scenario_of([server(0, *faults)], archive_bytes=size)
+    run = anyio.run(lambda: collected(scenario, tmp_path, terms=TERMS))
+    assert_as_sent(run)
+    assert [event.resumed for event in run.named(DownloadBegun)] == [0, 1, 0]
+    assert run.rows["id-0"]["archive"]["resumed"] == 0
