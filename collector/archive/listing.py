@@ -10,6 +10,7 @@ from isal import isal_zlib
 
 from collector.archive.errors import ArchiveError
 from collector.archive.reader import examine
+from collector.sizes import size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +74,8 @@ class Listing:
         self._size += len(packed)
         if self._size > PACKED_LIMIT:
             raise ArchiveError(
-                f"the names of its members are so long that a list of them has over {PACKED_LIMIT} "
-                "bytes",
+                f"the names of its members are so long that a list of them has over "
+                f"{size(PACKED_LIMIT)}",
                 too_large=True,
             )
         self._lines.clear()

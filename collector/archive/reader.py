@@ -12,6 +12,7 @@ from collector.archive.errors import ArchiveError
 from collector.archive.gunzip import Gunzip
 from collector.archive.limits import RATIO_AFTER_BYTES, Limits
 from collector.archive.tar import Contents, Member, TarReader
+from collector.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ class _Limited:
         self._unpacked += len(data)
         if self._unpacked > limits.unpacked:
             raise ArchiveError(
-                f"it unpacks to more than the {limits.unpacked} bytes that --max-unpacked allows",
+                f"it unpacks to more than the {size(limits.unpacked)} that --max-unpacked allows",
                 too_large=True,
             )
         if self._unpacked > limits.ratio * packed + RATIO_AFTER_BYTES:
@@ -116,11 +117,11 @@ def examine(path: Path, listing: Callable[[Member], None] | None = None) -> Exam
     """
     reader = ArchiveReader(listing=listing)
     sha256 = hashlib.sha256()
-    size = 0
+    count = 0
     buffer = memoryview(bytearray(READ_BYTES))
     with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            sha256.update(buffer[:count])
-            reader.feed(buffer[:count])
-            size += count
-    return Examined(size, sha256.hexdigest(), reader.finish())
+        while read := file.readinto(buffer):
+            sha256.update(buffer[:read])
+            reader.feed(buffer[:read])
+            count += read
+    return Examined(count, sha256.hexdigest(), reader.finish())

@@ -13,6 +13,7 @@ from collector.archive.incoming import Care, Incoming
 from collector.archive.space import AHEAD_BYTES, Space, mount_point
 from collector.archive.workers import Workers, at_once
 from collector.engine.answers import Problem, ProblemKind, Stored
+from collector.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -164,16 +165,16 @@ class _Storing:
 
     async def _go_on(self) -> Problem | None:
         """See that what comes goes on from what is here."""
-        offset, size = self._arriving.offset, self._incoming.size
-        overlap = await self._body.take(size - offset)
+        offset, here = self._arriving.offset, self._incoming.size
+        overlap = await self._body.take(here - offset)
         if self._body.problem is not None:
             return self._body.problem
         same = partial(self._incoming.continues, offset, overlap)
-        if len(overlap) == size - offset and await self._shelf.workers.run(same):
+        if len(overlap) == here - offset and await self._shelf.workers.run(same):
             return None
         return Problem(
             ProblemKind.CHANGED,
-            f"the archive is not the one whose first {size} bytes are here; it is fetched anew",
+            f"the archive is not the one whose first {here} bytes are here; it is fetched anew",
         )
 
     async def _run_large(self, pieces: Sequence[bytes]) -> Stored | Problem:
@@ -215,16 +216,16 @@ class _Storing:
         self._written(sum(map(len, pieces)))
         return following, next(filter(None, problems), None)
 
-    async def _claim(self, size: int) -> Problem | None:
+    async def _claim(self, here: int) -> Problem | None:
         """Have room on the disk before it is needed.
 
         Args:
-            size: bytes that are here, or in memory.
+            here: bytes that are written, or in memory.
         """
-        if size <= self._room:
+        if here <= self._room:
             return None
         length = self._arriving.length
-        room = length if length is not None else size + AHEAD_BYTES
+        room = length if length is not None else here + AHEAD_BYTES
         needed = room - self._incoming.size - self._promised
         try:
             free = await self._shelf.workers.run(self._shelf.space.free)
@@ -238,13 +239,13 @@ class _Storing:
         path = self._incoming.path
         return Problem(
             ProblemKind.DISK,
-            f"no room for {path} on the disk at {mount_point(path.parent)}: it needs {needed} "
-            f"bytes more, and {left} are left",
+            f"no room for {path} on the disk at {mount_point(path.parent)}: it needs "
+            f"{size(needed)} more, and {size(left)} are left",
         )
 
-    def _written(self, size: int) -> None:
+    def _written(self, count: int) -> None:
         """What is written needs no promise any more: the disk itself has it."""
-        kept = min(size, self._promised)
+        kept = min(count, self._promised)
         self._promised -= kept
         self._shelf.space.release(kept)
 
@@ -259,5 +260,6 @@ class _Storing:
 def _too_long(length: int, allowed: int) -> Problem:
     return Problem(
         ProblemKind.TOO_LARGE,
-        f"the service announces {length} bytes, more than the {allowed} that --max-unpacked allows",
+        f"the service announces {size(length)}, more than the {size(allowed)} that --max-unpacked "
+        "allows",
     )

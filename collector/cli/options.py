@@ -88,7 +88,7 @@ class Size(click.ParamType[int]):
         """Return the bytes that `value` means."""
         if isinstance(value, int):
             return value
-        from collector.inventory.sizes import parse_size  # noqa: PLC0415  # only where one is given
+        from collector.sizes import parse_size  # noqa: PLC0415  # only where one is given
 
         try:
             return parse_size(str(value))

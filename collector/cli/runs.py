@@ -47,7 +47,7 @@ def _table(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _totals(totals: Mapping[str, Any] | None) -> str:
-    from collector.observe.progress import size  # noqa: PLC0415  # as above
+    from collector.sizes import size  # noqa: PLC0415  # as above
 
     if totals is None:
         return "unreadable"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from collector.cli import wording
 from collector.cli.wording import short, wrapped
-from collector.observe.progress import size
+from collector.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from collector.cli import wording
 from collector.cli.wording import about, duration, wrapped
-from collector.observe.progress import size
+from collector.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

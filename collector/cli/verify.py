@@ -58,7 +58,7 @@ def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
 
 
 def _told(run_dir: Path, found: Verification) -> Iterator[str]:
-    from collector.observe.progress import size  # noqa: PLC0415  # as above
+    from collector.sizes import size  # noqa: PLC0415  # as above
 
     archives = "1 archive" if found.archives == 1 else f"{found.archives} archives"
     if found.ok:

@@ -23,7 +23,7 @@ from typing_extensions import TypedDict
 
 from collector.inventory.findings import Finding, Path
 from collector.inventory.mistakes import quoted, suggestion
-from collector.inventory.sizes import parse_size
+from collector.sizes import parse_size
 
 if TYPE_CHECKING:
     from collector.inventory.vendor import CredentialKind, Vendor

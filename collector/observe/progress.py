@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import anyio
 
 from collector.engine.state import Phase
+from collector.sizes import size
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -55,15 +56,6 @@ def choose(kind: str, state: RunState) -> Display | None:
 def counts(state: RunState, project: int | None = None) -> Counter[str]:
     """Count a run's servers, or a project's, by phase."""
     return Counter(row.phase for row in state.servers if project is None or row.project == project)
-
-
-def size(amount: float) -> str:
-    """Return bytes as a person says them: `3.4 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:  # noqa: PLR2004  # a step of the SI
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
 
 
 class PlainDisplay:

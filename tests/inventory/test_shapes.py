@@ -11,8 +11,8 @@ import yaml
 
 from collector.inventory import load, schema, to_mapping
 from collector.inventory.addresses import normal
-from collector.inventory.sizes import parse_size
 from collector.providers.clouddc.vendor import VENDOR
+from collector.sizes import parse_size
 
 SAMPLES = Path(__file__).parents[2] / "inventories"
 ENVIRON = {"CLOUDDC_TOKEN": "x"}

@@ -1,4 +1,4 @@
-"""Sizes as people write them: `500KB`, `50MB`, `2GiB`."""
+"""Sizes as people write them, `500KB`, `50MB`, `2GiB`, and as they read them."""
 
 from __future__ import annotations
 
@@ -26,3 +26,15 @@ def parse_size(text: str) -> int:
     if size < 1:
         raise ValueError("is less than one byte")
     return size
+
+
+def size(amount: float) -> str:
+    """Return bytes as a person says them: `3.4 MB`, and `2 GiB` where it is just that."""
+    for power, unit in ((6, "EiB"), (5, "PiB"), (4, "TiB"), (3, "GiB"), (2, "MiB")):
+        if amount and amount % 1024**power == 0:
+            return f"{amount // 1024**power:.0f} {unit}"
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if amount < 1000:  # noqa: PLR2004  # a step of the SI
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} EB"
