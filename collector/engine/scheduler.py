@@ -16,10 +16,11 @@ from collector.engine import events as e
 from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
 from collector.engine.answers import Call, Problem
 from collector.engine.deadline import Deadline
+from collector.engine.departures import Departures
 from collector.engine.gates import Circuit, Exports, InFlight, Secret
 from collector.engine.hearing import Hearing
 from collector.engine.known import Known
-from collector.engine.lanes import NONE_DUE, Lane
+from collector.engine.lanes import Lane
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
@@ -27,16 +28,16 @@ from collector.engine.polling import Pressure
 from collector.engine.state import Phase
 from collector.engine.task import wanted
 from collector.engine.turns import Turns
-from collector.engine.waiting import Waiting, next_s
+from collector.engine.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Heard, Scope
     from collector.engine.gates import Ceilings
+    from collector.engine.polling import Ask
     from collector.engine.state import ProjectRow, RunState, ServerRow
-    from collector.engine.waiting import Group
     from collector.engine.wall import Wall
 
 LAST_SERVERS = 20
@@ -100,9 +101,18 @@ class Scheduler:
         self._all_lanes = list(self._lanes.values())
         self._waiting = Waiting(self._all_lanes)
         self._pacer.start_slowly([lane.track for lane in self._all_lanes])
-        self._turns = Turns([row.share for row in state.projects])
         self._deadline = Deadline(
             ceilings.deadline_s, self._all_lanes, self._pacer, self._outcomes.durations
+        )
+        self._departures = Departures(
+            self._lanes,
+            self._waiting,
+            self._pacer,
+            self._in_flight,
+            Turns([row.share for row in state.projects]),
+            self._deadline,
+            leave=self._leave,
+            ask_at=self._ask_at,
         )
 
     def _add_lanes(self, row: ProjectRow, scopes: Callable[[int, Call], tuple[Scope, ...]]) -> None:
@@ -132,7 +142,7 @@ class Scheduler:
         if self._giving_up:
             actions += [self._give_up(server, now_s) for server in self._giving_up]
             self._giving_up.clear()
-        wake_s = self._take_turns(now_s, actions)
+        wake_s = min(self._ceilings.deadline_s, self._departures.take(now_s, actions))
         return Due(actions, wake_s, finished=not actions and self._is_finished)
 
     def stop(self, reason: str) -> None:
@@ -215,6 +225,10 @@ class Scheduler:
             early_s = certain_s = self._outcomes.again_at(row.server, now_s)
         self._waiting.put(lane, row.server, 0 if row.first else 1, early_s, certain_s, now_s)
 
+    def _ask_at(self, lane: Lane, now_s: float) -> Ask:
+        row = self.state.servers[lane.next]
+        return self._outcomes.ask_at(row, self._pressure(lane), now_s)
+
     def _pressure(self, lane: Lane) -> Pressure:
         if self._is_last:
             return Pressure.LAST
@@ -249,132 +263,8 @@ class Scheduler:
         assert secret.refused is not None  # noqa: S101  # the only way into the list
         return GiveUp(server, self._outcomes.given_up(row, secret.refused, now_s))
 
-    def _take_turns(self, now_s: float, actions: list[Action]) -> float:
-        """Take what may leave now, in turn; return when there will be more."""
-        self._waiting.wake(now_s)
-        if self._pacer.has_doubts:
-            self._hurry_a_test(now_s)
-        held: dict[Lane, float] = {}
-        groups = [group for group in self._waiting.groups if group.due or group.ready]
-        if groups:
-            opened = self._take_due(self._that_open(groups, now_s), now_s, actions, held)
-            if opened:
-                self._take_ready(opened, now_s, actions, held)
-        return min(self._ceilings.deadline_s, self._waiting.wakes_s, next_s(groups, held))
-
-    def _hurry_a_test(self, now_s: float) -> None:
-        """Let a status find out whether a limit that refused an export is one that both share."""
-        for lane in self._all_lanes:
-            if lane.call is Call.START_EXPORT and lane.rank != NONE_DUE and lane.track.tests_others:
-                asks = self._lanes[lane.project, Call.ASK_STATUS]
-                if len(asks) and asks.rank == NONE_DUE and self._may_leave(asks, now_s):
-                    self._waiting.hurry(asks)
-
-    def _that_open(self, groups: Sequence[Group], now_s: float) -> list[Group]:
-        """Find out when groups let a call leave; return those that do now."""
-        allows_at, common_at = self._in_flight.allows_at, self._pacer.common_at
-        opened = []
-        for group in groups:
-            opens_s = allows_at(group.call, group.secret, group.circuit)
-            if opens_s <= now_s:
-                opens_s = max(opens_s, common_at(group.common))
-                if opens_s <= now_s:
-                    opened.append(group)
-            group.opens_s = opens_s
-        return opened
-
-    def _take_due(
-        self, groups: list[Group], now_s: float, actions: list[Action], held: dict[Lane, float]
-    ) -> list[Group]:
-        """Take what is due; return the groups that still let a call leave.
-
-        Args:
-            groups: those that let a call leave.
-            now_s: now.
-            actions: what is taken is added to it.
-            held: to be filled in: the lanes that only their projects hold up, and until when.
-        """
-        tight = self._deadline.is_tight(now_s)
-        while lanes := [lane for group in groups for lane in group.due if lane not in held]:
-            tests = self._pacer.has_doubts and self._is_test_among(lanes, now_s)
-            lanes = self._without_held(self._turns.first(lanes), now_s, held)
-            if lanes:
-                lane = self._turns.next(lanes, due_first=tight or tests)
-                if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
-                    actions.append(self._take(lane, now_s))
-                    groups = self._that_open(groups, now_s)
-        return groups
-
-    def _is_test_among(self, lanes: Sequence[Lane], now_s: float) -> bool:
-        return any(lane.track.tests_others and self._own_at(lane) <= now_s for lane in lanes)
-
-    def _without_held(self, lanes: list[Lane], now_s: float, held: dict[Lane, float]) -> list[Lane]:
-        """Return the lanes that their project does not hold up; none where one has to be left out.
-
-        Then somebody else's turn may have come.
-        """
-        free = True
-        for lane in lanes:
-            at_s = self._own_at(lane)
-            if at_s > now_s:
-                held[lane] = at_s
-                free = False
-        return lanes if free else []
-
-    def _take_ready(
-        self,
-        groups: Sequence[Group],
-        now_s: float,
-        actions: list[Action],
-        held: dict[Lane, float],
-    ) -> None:
-        """Use calls that nobody else wants, evenly."""
-        lanes = [lane for group in groups for lane in group.ready if lane.eager_s <= now_s]
-        for lane in sorted(lanes, key=_number) if len(lanes) > 1 else lanes:
-            while lane.group.opens_s <= now_s and lane.eager_s <= now_s:
-                own_s = self._own_at(lane)
-                if own_s > now_s:
-                    held[lane] = own_s
-                    break
-                if not self._find_ready(lane, now_s):
-                    break
-                gap_s = self._pacer.gap_s(lane.track)
-                lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
-                actions.append(self._take(lane, now_s))
-                groups = self._that_open(groups, now_s)
-
-    def _find_ready(self, lane: Lane, now_s: float) -> bool:
-        """Put off what is not worth a call any more; return whether anything is."""
-        while lane.is_ready:
-            if not self._is_put_off(lane, now_s):
-                return True
-        return False
-
-    def _is_put_off(self, lane: Lane, now_s: float) -> bool:
-        """Put a status off if it is worth less than it was when it was planned."""
-        if self._pacer.has_doubts and lane.track.tests_others:
-            return False
-        row = self.state.servers[lane.next]
-        early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
-        if early_s <= now_s:
-            return False
-        self._waiting.put_off(lane, early_s, certain_s)
-        return True
-
-    def _may_leave(self, lane: Lane, now_s: float) -> bool:
-        return bool(self._that_open([lane.group], now_s)) and self._own_at(lane) <= now_s
-
-    def _own_at(self, lane: Lane) -> float:
-        """Return when what belongs to a lane's project lets a call leave."""
-        withheld = lane.exports.full or lane.project in self._deadline.withheld
-        if withheld and lane.call is Call.START_EXPORT:
-            return math.inf
-        track = lane.track
-        if not track.own and track.exports is None:
-            return -math.inf
-        return self._pacer.own_at(track)
-
-    def _take(self, lane: Lane, now_s: float) -> Request:
+    def _leave(self, lane: Lane, now_s: float) -> Request:
+        """See the next call of a lane off."""
         server = self._waiting.take(lane)
         row = self.state.servers[server]
         action = self._action(lane, row, now_s)
@@ -491,7 +381,3 @@ class Scheduler:
         for lane in self._all_lanes:
             if lane.secret is secret:
                 self._giving_up += self._waiting.empty(lane)
-
-
-def _number(lane: Lane) -> int:
-    return lane.number
