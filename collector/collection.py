@@ -27,7 +27,9 @@ from collector import clock, opening, planning
 from collector.archive.incoming import Care
 from collector.archive.listing import read_anew
 from collector.engine import events as e
+from collector.engine.answers import Reusable
 from collector.engine.gates import EXPORT_S, Ceilings
+from collector.engine.outcome import reused
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
@@ -36,17 +38,18 @@ from collector.orchestrator import Orchestrator
 from collector.providers.base import Target
 from collector.remembering import Memory
 from collector.run import layout, manifest
+from collector.run.claims import Claims
 from collector.run.journal import Journal
 from collector.run.members import Members
 from collector.run.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
     from types import TracebackType
 
-    from collector.engine.answers import Call, Scope
+    from collector.engine.answers import Call, Claim, Scope
     from collector.engine.known import Known
     from collector.inventory import Selection
     from collector.providers.base import Fleet
@@ -58,6 +61,8 @@ MANIFEST_APART_TIMES = 20
 """How many times as long as its last writing took the manifest waits before the next."""
 FIRST_AT_ONCE = 5_000
 """First events that are written down together: memory for all of a big fleet's is worth saving."""
+REUSE_S = 300.0
+"""How old an export of another run may be: older logs may miss an incident."""
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
@@ -71,6 +76,7 @@ class Terms:
         max_attempts: tries of one step of one server.
         share: the part of any learned limit that is used, for every project; None: as the inventory
             says, or said when the run began.
+        reuse_s: how old an export that another run has started may be to be taken over; 0: none is.
         export_s: seconds after its start at which an export that is still running is given up.
         memory: a directory where what runs learn of limits is kept for later ones; None: nowhere.
         care: how archives are treated.
@@ -81,6 +87,7 @@ class Terms:
     deadline_s: float = math.inf
     max_attempts: int = 4
     share: float | None = None
+    reuse_s: float = REUSE_S
     export_s: float = EXPORT_S
     memory: Path | None = None
     care: Care = field(default_factory=Care)
@@ -200,6 +207,7 @@ class Collection:
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
         self._orchestrator: Orchestrator | None = None
+        self._claims: Claims | None = None
         self._stop_reason: str | None = None
         self._manifest_sha256: str | None = None
 
@@ -264,6 +272,8 @@ class Collection:
             finally:
                 self._feed.end()
                 self._journal.close()
+                if self._claims is not None:
+                    self._claims.close()
 
     async def _collect(self) -> None:
         begun = await self._begin()
@@ -277,11 +287,14 @@ class Collection:
         remembered = await to_thread.run_sync(self._memory.recall)
         async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
             known = remembered.known(self.state)
+            self._claims = self._open_claims()
+            await self._take_over(await self._claims.begin())
             self._scheduler = self._schedule(fleet, known)
             self._orchestrator = Orchestrator(
                 self.state,
                 self._scheduler,
                 self._journal,
+                self._claims,
                 fleet,
                 self.directory,
                 care=self._terms.care,
@@ -301,6 +314,27 @@ class Collection:
             if not self.state.pending:
                 await listed.wait()  # a run that is not finished is completed by its resume
             tasks.cancel_scope.cancel()
+
+    def _open_claims(self) -> Claims:
+        wall = clock.WallClock()
+        return Claims(
+            self.directory,
+            self.state,
+            fresh_s=self._terms.reuse_s,
+            age_s=lambda at: wall.age_s(at, clock.now_s()),
+            stamp=lambda ago_s: wall.stamp(clock.now_s() - ago_s),
+        )
+
+    async def _take_over(self, claims: Mapping[int, Claim]) -> None:
+        """Make exports that other runs have left this run's."""
+        now_s, wall = clock.now_s(), clock.WallClock()
+        events: list[e.Event] = [
+            reused(self.state, server, claim, wall, now_s)
+            for server, claim in claims.items()
+            if isinstance(claim, Reusable)
+        ]
+        if events:
+            await self._record(events)
 
     def _estimate(self, fleet: Fleet, known: Known) -> e.RunEstimated:
         """Say what is to be expected, to be compared with what comes. For a worker thread."""

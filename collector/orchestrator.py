@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.archive.incoming import Care, Incoming
-    from collector.engine.actions import Request
+    from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer
     from collector.engine.scheduler import Scheduler
     from collector.engine.state import RunState
     from collector.providers.base import Fleet, OpenArchive
+    from collector.run.claims import Claims
     from collector.run.journal import Journal
 
 LONGEST_SLEEP_S = 1.0
@@ -49,6 +50,7 @@ class Orchestrator:
         state: RunState,
         scheduler: Scheduler,
         journal: Journal,
+        claims: Claims,
         fleet: Fleet,
         directory: Path,
         *,
@@ -60,6 +62,7 @@ class Orchestrator:
         self._state = state
         self._scheduler = scheduler
         self._journal = journal
+        self._claims = claims
         self._fleet = fleet
         self._on_event = on_event
         self._on_listing = on_listing
@@ -104,7 +107,9 @@ class Orchestrator:
                 for action in due.actions:
                     if action.intent is None:
                         tasks.start_soon(self._perform, action)
-                intended = [action for action in due.actions if action.intent is not None]
+                intended = await self._unclaimed(
+                    [action for action in due.actions if action.intent is not None]
+                )
                 await self._record([action.intent for action in intended if action.intent])
                 for action in intended:
                     if isinstance(action, GiveUp):
@@ -133,6 +138,7 @@ class Orchestrator:
         """Write events down, then make them part of the state: the write-ahead rule, here alone."""
         if not events:
             return
+        await self._claims.tell(events)
         await self._journal.record(events)
         left = [part for event in events if (part := self._left_by(event)) is not None]
         for event in events:
@@ -142,6 +148,20 @@ class Orchestrator:
             self._on_listing(listing)
         for part in left:
             await self._shelf.give_up(part)
+
+    async def _unclaimed(self, actions: list[Action]) -> list[Action]:
+        """Claim the exports that are about to be started; leave out those that others have."""
+        posts = {action.server: action for action in actions if isinstance(action, StartExport)}
+        claims = await self._claims.take(list(posts)) if posts else {}
+        if not claims:
+            return actions
+        now_s = clock.now_s()
+        events: list[e.Event] = []
+        for server, claim in claims.items():
+            events += self._scheduler.claimed(posts[server], claim, now_s)
+        await self._record(events)
+        self._wake.set()
+        return [action for action in actions if action.server not in claims]
 
     def _left_by(self, event: e.Event) -> Incoming | None:
         """Return the unfinished archive that a server leaves when it fails."""

@@ -52,6 +52,14 @@ Examples:
     metavar="RUN_DIR|latest",
     help="Go on with a run that was stopped; INVENTORY may be left out.",
 )
+@click.option(
+    "--reuse-exports",
+    type=DURATION,
+    default="5m",
+    show_default=True,
+    help="Take over exports that other runs under --out have started so long ago at most, instead "
+    "of starting others; 0: never.",
+)
 @click.option("--run-id", help="Name the run's directory; by default the time names it.")
 @click.option(
     "--progress",
@@ -110,6 +118,7 @@ def command(
     allow_empty: bool,
     deadline: float | None,
     resumed: str | None,
+    reuse_exports: float,
     run_id: str | None,
     progress: str,
     dry_run: bool,
@@ -150,6 +159,7 @@ def command(
         deadline_s=math.inf if deadline is None else deadline,
         max_attempts=max_attempts,
         share=share,
+        reuse_s=reuse_exports,
         export_s=dict(phase_timeouts).get("export", EXPORT_S),
         memory=running.user_memory(),
         care=care,

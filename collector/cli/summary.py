@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from collector.cli import wording
-from collector.cli.wording import short, wrapped
+from collector.cli.wording import duration, short, wrapped
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -48,6 +48,13 @@ def summed_up(summary: Mapping[str, Any], *, verbose: bool = False) -> str:
         f"  calls      {'at least ' if totals['counters'] == 'at_least' else ''}"
         f"{totals['requests']}, {totals['throttled']} of them throttled"
     )
+    if (reused := summary["reused_exports"])["count"]:
+        lines += wrapped(
+            f"{reused['count']} started by other runs, up to {duration(reused['oldest_s'])} before "
+            "this one took them over",
+            "  exports    ",
+            " " * 13,
+        )
     lines.append(f"  directory  {short(summary['directory'])}")
     if summary["manifest_sha256"]:
         lines += ["  manifest   sha256, for the ticket:", f"    {summary['manifest_sha256']}"]

@@ -200,4 +200,28 @@ class Stored:
     heard: Heard = field(default=UNHEARD)
 
 
+@dataclass(frozen=True, slots=True)
+class Reusable:
+    """Another run has started an export of this server, and it serves this one as well.
+
+    Attributes:
+        export_id: the service's.
+        requested_at: when it was asked for, as the journal writes a time.
+        run: the id of the run that did.
+    """
+
+    export_id: str
+    requested_at: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """Another run has asked for an export of this server, and was not answered yet."""
+
+    run: str
+
+
 Answer = ExportSaid | Stored | Problem
+Claim = Reusable | Outstanding
+"""What another run has to do with a server, so that no POST is to leave for it now."""

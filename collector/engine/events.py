@@ -125,6 +125,17 @@ class ExportStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReused(Event):
+    """An export that another run started, `age_s` seconds ago, serves this one as well."""
+
+    server: int
+    export_id: str
+    requested_at: str
+    run: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportCompleted(Event):
     """The archive can be downloaded. `polls` counts status calls since the server's last fact."""
 
@@ -341,10 +352,10 @@ EVENTS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded, RunResumed,
-        ExportRequested, ExportNotStarted, ExportStarted, ExportCompleted, ArchiveStored,
-        ArchiveLost, AttemptFailed, ServerFailed, RunEnded, RunEstimated, CallsCounted,
-        LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved, ClockOffsetSeen,
-        ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused, DownloadsWentOn,
+        ExportRequested, ExportNotStarted, ExportStarted, ExportReused, ExportCompleted,
+        ArchiveStored, ArchiveLost, AttemptFailed, ServerFailed, RunEnded, RunEstimated,
+        CallsCounted, LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved,
+        ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused, DownloadsWentOn,
         EndpointWentDown, EndpointCameBack,
     )
 }  # fmt: skip

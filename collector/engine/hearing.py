@@ -61,6 +61,12 @@ class Hearing:
         if heard.clock_offset_s is not None:
             self._news.clock_offset(heard.clock_offset_s)
 
+    def withdrawn(self, lane: Lane, action: Request) -> None:
+        """Take note that a call did not leave after all, and nothing was heard."""
+        self._in_flight.came_back(action.call, lane.secret, lane.circuit)
+        self._pacer.never_sent(lane.track, action.sent_s)
+        self._news.uncount(lane.project)
+
     def stored(self, action: FetchArchive, problem: Problem | None, now_s: float) -> None:
         """Take note of what became of a download, and so of the disk.
 

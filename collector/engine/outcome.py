@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     import random
 
     from collector.engine.actions import Request
-    from collector.engine.answers import Answer
+    from collector.engine.answers import Answer, Reusable
     from collector.engine.gates import Secret
     from collector.engine.known import Known
     from collector.engine.news import News
     from collector.engine.polling import Pressure
     from collector.engine.state import RunState, ServerRow
     from collector.engine.wall import Wall
+
+
+ANOTHERS_ANSWER_S = 0.25
+"""How soon it is looked again whether another run's POST was answered."""
 
 
 @dataclass(slots=True)
@@ -122,6 +126,15 @@ class Outcomes:
         """Return the event for a server whose next call is not worth making."""
         call = wanted(row) or Call.START_EXPORT
         return replace(self._failed(row, call, problem, now_s), attempts=row.tries)
+
+    def reused(self, server: int, found: Reusable, now_s: float) -> e.Event:
+        """Return the event that makes an export of another run this run's as well."""
+        self._memory.pop(server, None)  # what was heard of an earlier export
+        return reused(self._state, server, found, self._wall, now_s)
+
+    def await_another(self, server: int, now_s: float) -> None:
+        """Let a server wait a moment for the answer that another run waits for."""
+        self._remember(server).not_before_s = now_s + ANOTHERS_ANSWER_S
 
     def follow(
         self, action: Request, row: ServerRow, answer: Answer, now_s: float, *, paused: bool = False
@@ -307,11 +320,11 @@ class Outcomes:
             memory = self._memory[server] = _Memory()
         return memory
 
-    def _begun(self, project: int, now_s: float) -> Progress:
-        """Return what is known of an export that begins; the first ones are to be learned from."""
+    def _begun(self, project: int, began_s: float) -> Progress:
+        """Return what is known of an export that began; the first ones are to be learned from."""
         curious = self._curious[project] > 0
         self._curious[project] -= curious
-        return Progress(now_s, curious=curious)
+        return Progress(began_s, curious=curious)
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
@@ -335,5 +348,22 @@ class Outcomes:
         if memory.progress is None:
             export = row.export
             age_s = 0.0 if export is None else self._wall.age_s(export.requested_at, now_s)
-            memory.progress = Progress(now_s - age_s)
+            memory.progress = self._begun(row.project, now_s - age_s)
         return memory.progress
+
+
+def reused(
+    state: RunState, server: int, found: Reusable, wall: Wall, now_s: float
+) -> e.ExportReused | e.ExportStarted:
+    """Return the event that makes an export that was started already a server's, with its age."""
+    if state.started is not None and found.run == state.started.run_id:
+        # By an earlier process of this run, whose journal did not come to say so.
+        return e.ExportStarted(at=wall.stamp(now_s), server=server, export_id=found.export_id)
+    return e.ExportReused(
+        at=wall.stamp(now_s),
+        server=server,
+        export_id=found.export_id,
+        requested_at=found.requested_at,
+        run=found.run,
+        age_s=round(wall.age_s(found.requested_at, now_s), 1),
+    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from collector.engine import events as e
 from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import Call, Problem
+from collector.engine.answers import Call, Problem, Reusable
 from collector.engine.deadline import Deadline
 from collector.engine.departures import Departures
 from collector.engine.gates import Circuit, Exports, InFlight, Secret
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collector.engine.actions import Action, Request
-    from collector.engine.answers import Answer, Heard, Scope
+    from collector.engine.answers import Answer, Claim, Heard, Scope
     from collector.engine.gates import Ceilings
     from collector.engine.polling import Ask
     from collector.engine.state import ProjectRow, RunState, ServerRow
@@ -370,6 +370,26 @@ class Scheduler:
         else:
             self._place(row, now_s)
         return events
+
+    def claimed(self, action: StartExport, claim: Claim, now_s: float) -> list[e.Event]:
+        """Take back a POST that has not left, for what another run has to do with its server.
+
+        Returns:
+            The event that makes the other run's export this run's, to be recorded and applied;
+            none where its answer is awaited: the server waits for its next turn.
+        """
+        server = action.server
+        row = self.state.servers[server]
+        self._out.pop(server)
+        self._posts_out -= 1
+        self._hearing.withdrawn(self._lane_of(action), action)
+        if isinstance(claim, Reusable):
+            self._recording.add(server)
+            return [self._outcomes.reused(server, claim, now_s)]
+        self._export_counted(server, row.project, runs=False)
+        self._outcomes.await_another(server, now_s)
+        self._place(row, now_s)
+        return []
 
     def _lane_of(self, action: Request) -> Lane:
         return self._lanes[self.state.servers[action.server].project, action.call]

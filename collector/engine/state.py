@@ -29,11 +29,15 @@ class Phase(enum.StrEnum):
 
 
 class Export(NamedTuple):
-    """A server's latest export. `completed_at` is None while it runs."""
+    """A server's latest export. `completed_at` is None while it runs.
+
+    One that another run started is `reused`.
+    """
 
     id: str
     requested_at: str
     completed_at: str | None = None
+    reused: e.ExportReused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +251,20 @@ def _export_started(state: RunState, event: e.ExportStarted) -> None:
     )
 
 
+def _export_reused(state: RunState, event: e.ExportReused) -> None:
+    row = state.servers[event.server]
+    _replace_server(
+        state,
+        row._replace(
+            phase=Phase.EXPORTING,
+            since=event.at,
+            tries=0,
+            doubtful=0,
+            export=Export(event.export_id, event.requested_at, reused=event),
+        ),
+    )
+
+
 def _export_completed(state: RunState, event: e.ExportCompleted) -> None:
     row = state.servers[event.server]
     export = row.export
@@ -257,7 +275,7 @@ def _export_completed(state: RunState, event: e.ExportCompleted) -> None:
             since=event.at,
             polls=row.polls + event.polls,
             tries=0,
-            export=export and Export(export.id, export.requested_at, event.at),
+            export=export and export._replace(completed_at=event.at),
         ),
     )
 
@@ -385,6 +403,7 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.ExportRequested: _export_requested,
     e.ExportNotStarted: _export_not_started,
     e.ExportStarted: _export_started,
+    e.ExportReused: _export_reused,
     e.ExportCompleted: _export_completed,
     e.ArchiveStored: _archive_stored,
     e.ArchiveLost: _archive_lost,

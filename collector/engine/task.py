@@ -6,6 +6,7 @@ queued ──ExportRequested──► requested ──ExportStarted──► exp
   │   AttemptFailed                                         │                            ▼
   └────────────────── AttemptFailed(anew) ──────────────────┴────────────┐           collected
                                                                          └─ from ready too
+ExportReused leads from queued to exporting.
 ServerFailed leads from each of the first four to failed; ArchiveLost from collected to ready.
 """
 

@@ -19,6 +19,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.RunStarted: (logging.INFO, "the run began"),
     e.RunResumed: (logging.INFO, "the run was taken up again"),
     e.ExportStarted: (logging.INFO, "the export was started"),
+    e.ExportReused: (logging.INFO, "an export that another run started serves this one too"),
     e.ExportCompleted: (logging.INFO, "the export is complete"),
     e.ArchiveStored: (logging.INFO, "the archive is here, whole"),
     e.ArchiveLost: (logging.WARNING, "an archive of this run is gone and is fetched again"),

@@ -2,6 +2,7 @@
 
 ```
 OUT/latest -> RUN_ID
+OUT/.collector/exports.jsonl
 OUT/RUN_ID/manifest.json, journal.jsonl, SHA256SUMS, members.jsonl.gz
 OUT/RUN_ID/PROJECT/SERVER/FILE
 ```
@@ -29,6 +30,8 @@ MANIFEST = "manifest.json"
 SHA256SUMS = "SHA256SUMS"
 MEMBERS = "members.jsonl.gz"
 LATEST = "latest"
+SHARED = ".collector"
+"""What the runs of one output directory share lies there."""
 
 _SUFFIX_DIGITS = (0, 8, 16, 32, 48)
 """Hex digits of the suffix that tells colliding names apart: more, should fewer collide again."""

@@ -101,7 +101,9 @@ def server_row(state: RunState, row: ServerRow) -> dict[str, Any]:
             "completed_at": export.completed_at,
             "polls": row.polls,
             "attempts": row.posts,
-            "source": "started",
+            "source": "reused" if export.reused else "started",
+            "run": export.reused and export.reused.run,
+            "age_s": export.reused and export.reused.age_s,
         },
         "archive": archive
         and {
@@ -162,8 +164,15 @@ def summary(
         "not_collected": [
             server_row(state, row) for row in state.servers if row.phase is not Phase.COLLECTED
         ],
+        "reused_exports": _reused(state),
         **learned(state),
     }
+
+
+def _reused(state: RunState) -> dict[str, Any]:
+    """Tell how many exports were taken over from other runs, and how old the oldest was then."""
+    ages = [row.export.reused.age_s for row in state.servers if row.export and row.export.reused]
+    return {"count": len(ages), "oldest_s": max(ages, default=None)}
 
 
 def _opening(state: RunState, *, lines: int, head: str, alive: bool) -> dict[str, Any]:

@@ -188,8 +188,15 @@ def _export() -> Schema:
             "polls": _COUNT,
             "attempts": _COUNT,
             "source": {"enum": ["started", "reused"]},
+            "run": {**_TEXT_OR_NULL, "description": "the run that started it, where reused"},
+            "age_s": {
+                "type": ["number", "null"],
+                "minimum": 0,
+                "description": "how old it was when it was taken over, where reused",
+            },
         },
         description="the server's latest export; null if none was started",
+        may_lack=("run", "age_s"),  # the first version wrote neither
     )
 
 
