@@ -67,6 +67,10 @@ LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
 
+_WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
+"""With one of these, a run that was finished has something to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a person asks of a run, beside which servers.
@@ -135,6 +139,7 @@ def resume(
     connect: Connect,
     *,
     selection: Selection | None = None,
+    retry_failed: bool = False,
     terms: Terms = Terms(),  # frozen
 ) -> Collection:
     """Go on with a run that a process has left: with all servers that are neither here nor failed.
@@ -146,6 +151,7 @@ def resume(
         connect: as for `collect`.
         selection: where given, its servers are added to the run's, and its inventory's limits and
             credentials hold from now on.
+        retry_failed: servers that failed are tried again as well.
         terms: what else is asked, from now on.
 
     Returns:
@@ -166,7 +172,9 @@ def resume(
     first: list[e.Event] = list(opening.lost_archives(state, directory, at))
     if selection is not None:
         first += opening.additions(state, selection, at)
-    if state.pending or any(isinstance(one, e.ArchiveLost | e.ServerSelected) for one in first):
+    if retry_failed:
+        first += opening.retried(state, at)
+    if state.pending or any(isinstance(one, _WORK) for one in first):
         if terms.share is not None:
             first = list(opening.with_share(first, state, terms.share, at))
         first.insert(0, e.RunResumed(at=at, argv=terms.argv, **opening.process()))
@@ -182,6 +190,7 @@ class Collection:
         directory: the run's.
         state: what is known of it: a view to read, at any time.
         torn: what an interrupted write had left at the journal's end, and was cut off.
+        taken_up: what a resume begins with; empty in a new run, and where nothing is left to do.
     """
 
     def __init__(
@@ -196,6 +205,7 @@ class Collection:
         self.directory = directory
         self.state = state
         self.torn = journal.torn
+        self.taken_up = tuple(first) if isinstance(first, list) else ()
         self._journal = journal
         self._first = first
         self._connect = connect

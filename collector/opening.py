@@ -163,6 +163,13 @@ def lost_archives(state: RunState, directory: Path, at: str) -> Iterator[e.Archi
         yield e.ArchiveLost(at=at, server=row.server, message=what)
 
 
+def retried(state: RunState, at: str) -> Iterator[e.ServerRetried]:
+    """Yield an event for each server that failed."""
+    for row in state.servers:
+        if row.failure is not None:
+            yield e.ServerRetried(at=at, server=row.server)
+
+
 def left_out(state: RunState, selection: Selection) -> list[ServerRow]:
     """Return the servers of a run that a selection does not name any more."""
     named = {

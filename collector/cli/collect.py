@@ -29,6 +29,7 @@ Examples:
   collector collect fleet.yaml --select project=payments,tag:role=db --deadline 30m
   collector collect fleet.yaml --first tag:role=db --exclude name=spare-*
   collector collect --resume latest --share 0.5
+  collector collect --resume latest --retry-failed
   collector inventory show fleet.yaml --json | collector collect - --json | jq .totals
 """
 
@@ -51,6 +52,11 @@ Examples:
     "resumed",
     metavar="RUN_DIR|latest",
     help="Go on with a run that was stopped; INVENTORY may be left out.",
+)
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="With --resume: try the servers that failed again, in the same run.",
 )
 @click.option(
     "--reuse-exports",
@@ -118,6 +124,7 @@ def command(
     allow_empty: bool,
     deadline: float | None,
     resumed: str | None,
+    retry_failed: bool,
     reuse_exports: float,
     run_id: str | None,
     progress: str,
@@ -145,6 +152,8 @@ def command(
     from collector.engine.gates import EXPORT_S  # noqa: PLC0415  # as above
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
+    if retry_failed and resumed is None:
+        raise click.UsageError("--retry-failed is for a run that has failures: --resume RUN_DIR")
     if not stall_timeout:
         raise click.UsageError("--stall-timeout: in no time no byte comes; write 30s")
     selection = inventory and running.load(
@@ -168,7 +177,9 @@ def command(
     )
     options = running.Options(terms, ca_file, stall_timeout)
     if resumed is not None:
-        begin = running.resuming(resumed, out, selection or None, options)
+        begin = running.resuming(
+            resumed, out, selection or None, options, retry_failed=retry_failed
+        )
     else:
         assert selection  # noqa: S101  # _check has seen to it
         begin = running.beginning(selection, out, run_id, options)

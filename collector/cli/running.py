@@ -16,6 +16,7 @@ import anyio
 import click
 import structlog
 
+from collector.cli.resumed import taken_up
 from collector.cli.summary import summed_up
 from collector.collection import Terms, collect, resume
 from collector.errors import CollectorError
@@ -23,7 +24,6 @@ from collector.feed import EventsSkipped
 from collector.inventory import load as load_inventory
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
-from collector.opening import left_out
 from collector.providers import clouddc
 from collector.run.layout import find_run
 
@@ -97,7 +97,12 @@ def beginning(
 
 
 def resuming(
-    run: str, out: Path, selection: Selection | None, options: Options
+    run: str,
+    out: Path,
+    selection: Selection | None,
+    options: Options,
+    *,
+    retry_failed: bool = False,
 ) -> Callable[[], Collection]:
     """Return what takes up a run, inside an event loop."""
     connect = clouddc.connector(
@@ -106,17 +111,15 @@ def resuming(
     directory = find_run(run, out=out)
 
     def begin() -> Collection:
-        collection = resume(directory, connect, selection=selection, terms=options.terms)
-        if collection.torn is not None:
-            click.echo(
-                f"{directory.name}: cut off an unfinished last line of the journal", err=True
-            )
-        if selection is not None and (missing := left_out(collection.state, selection)):
-            click.echo(
-                f"{directory.name}: not in the selection, and collected all the same: "
-                f"{len(missing)} of its servers",
-                err=True,
-            )
+        collection = resume(
+            directory,
+            connect,
+            selection=selection,
+            retry_failed=retry_failed,
+            terms=options.terms,
+        )
+        for line in taken_up(collection, selection):
+            click.echo(f"{directory.name}: {line}", err=True)
         return collection
 
     return begin

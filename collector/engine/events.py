@@ -204,6 +204,13 @@ class ServerFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRetried(Event):
+    """A person wants a server that failed to be tried again."""
+
+    server: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
     """The process let the run go. `reason`: finished, stopped, deadline, endpoint_down or disk."""
 
@@ -353,7 +360,8 @@ EVENTS: Mapping[str, type[Event]] = {
     for kind in (
         RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded, RunResumed,
         ExportRequested, ExportNotStarted, ExportStarted, ExportReused, ExportCompleted,
-        ArchiveStored, ArchiveLost, AttemptFailed, ServerFailed, RunEnded, RunEstimated,
+        ArchiveStored, ArchiveLost, AttemptFailed, ServerFailed, ServerRetried, RunEnded,
+        RunEstimated,
         CallsCounted, LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved,
         ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused, DownloadsWentOn,
         EndpointWentDown, EndpointCameBack,

@@ -334,6 +334,27 @@ def _server_failed(state: RunState, event: e.ServerFailed) -> None:
     )
 
 
+def _server_retried(state: RunState, event: e.ServerRetried) -> None:
+    """Go on where the server was when it failed, with nothing held against it."""
+    row = state.servers[event.server]
+    if row.failure is None:
+        return
+    state.failed -= 1
+    phase = Phase.QUEUED
+    if row.export is not None and row.failure.kind not in _ENDS_AN_EXPORT:
+        if row.export.completed_at is not None:
+            phase = Phase.READY
+        elif row.failure.stage == "status":
+            phase = Phase.EXPORTING
+    _replace_server(
+        state,
+        row._replace(phase=phase, since=event.at, tries=0, doubtful=0, renewals=0, failure=None),
+    )
+
+
+_ENDS_AN_EXPORT = frozenset({"export_failed", "forgotten"})
+
+
 def _run_ended(state: RunState, event: e.RunEnded) -> None:
     state.ended = event
 
@@ -409,6 +430,7 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.ArchiveLost: _archive_lost,
     e.AttemptFailed: _attempt_failed,
     e.ServerFailed: _server_failed,
+    e.ServerRetried: _server_retried,
     e.RunEnded: _run_ended,
     e.RunEstimated: _run_estimated,
     e.CallsCounted: _calls_counted,

@@ -8,6 +8,7 @@ queued ──ExportRequested──► requested ──ExportStarted──► exp
                                                                          └─ from ready too
 ExportReused leads from queued to exporting.
 ServerFailed leads from each of the first four to failed; ArchiveLost from collected to ready.
+ServerRetried leads from failed to where the server was: queued, exporting or ready.
 """
 
 from __future__ import annotations

@@ -22,9 +22,10 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.ExportReused: (logging.INFO, "an export that another run started serves this one too"),
     e.ExportCompleted: (logging.INFO, "the export is complete"),
     e.ArchiveStored: (logging.INFO, "the archive is here, whole"),
-    e.ArchiveLost: (logging.WARNING, "an archive of this run is gone and is fetched again"),
+    e.ArchiveLost: (logging.INFO, "an archive of this run is gone and is fetched again"),
     e.AttemptFailed: (logging.INFO, "an attempt failed; another follows"),
     e.ServerFailed: (logging.WARNING, "this server failed"),
+    e.ServerRetried: (logging.INFO, "this server is tried again"),
     e.RunEstimated: (logging.INFO, "this is what is expected"),
     e.LimitLearned: (logging.INFO, "a limit of the service was learned"),
     e.ExportsLimitLearned: (logging.INFO, "a limit on exports running at once was learned"),
@@ -48,7 +49,7 @@ class Narrator:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._log = structlog.get_logger("collector").bind()  # as logs are set up by now
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[str] = set()
 
     def tell(self, event: e.Event) -> None:
         """Write a line for an event that has been applied; for most, only when asked for more."""
@@ -64,10 +65,9 @@ class Narrator:
 
     def _is_told(self, event: e.ServerFailed) -> bool:
         """Whether a server has failed in these words before."""
-        key = (event.stage, event.message)
-        if key in self._told:
+        if event.message in self._told:
             return True
-        self._told.add(key)
+        self._told.add(event.message)
         return False
 
     def _where(self, event: e.Event) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         (2, ["collect", "fleet.json", "--no-such-option"]),
         (2, ["collect", "fleet.json", "--run-id", "../up"]),
         (2, ["collect", "--resume", "absent"]),
+        (2, ["collect", "fleet.json", "--retry-failed"]),
+        (2, ["collect", "fleet.json", "--reuse-exports", "never"]),
         (2, ["no-such-command"]),
         (2, ["verify", "absent"]),
         (2, ["status", "absent"]),

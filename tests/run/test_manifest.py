@@ -66,6 +66,8 @@ def test_a_collected_server_has_its_archive_and_neither_error_nor_waiting(
         "polls": 3,
         "attempts": 1,
         "source": "started",
+        "run": None,
+        "age_s": None,
     }
     assert row["archive"] == {
         "path": "project-0/bms-1/SN1-dump.tar.gz",
@@ -260,7 +262,7 @@ def test_a_summary_holds_the_rows_that_are_not_collected(
     told = manifest.summary(state, tmp_path, lines=3, head="a" * 64, manifest_sha256="b" * 64)
     assert set(told) == {
         *("run", "totals", "directory", "manifest_sha256", "not_collected"),
-        *("limits", "exports_limits", "durations"),
+        *("limits", "exports_limits", "durations", "reused_exports"),
     }
     assert [row["state"] for row in told["not_collected"]] == ["failed", "pending"]
     assert told["directory"] == str(tmp_path)
