@@ -169,6 +169,9 @@ def resume(
             "sent; collect the inventory anew"
         )
     at = clock.WallClock().stamp(clock.now_s())
+    if state.started is None and selection is not None:
+        first = list(opening.events(selection, directory.name, terms.argv, at))
+        return Collection(directory, journal, state, first, connect, terms)
     first: list[e.Event] = list(opening.lost_archives(state, directory, at))
     if selection is not None:
         first += opening.additions(state, selection, at)
