@@ -28,7 +28,7 @@ from collector.archive.incoming import Care
 from collector.archive.listing import read_anew
 from collector.engine import events as e
 from collector.engine.answers import Reusable
-from collector.engine.gates import EXPORT_S, Ceilings
+from collector.engine.gates import EXPORT_S, GRACE_S, Ceilings
 from collector.engine.outcome import reused
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import RunState, apply
@@ -82,6 +82,9 @@ class Terms:
             says, or said when the run began.
         reuse_s: how old an export that another run has started may be to be taken over; 0: none is.
         export_s: seconds after its start at which an export that is still running is given up.
+        download_s: seconds that a server's download may take, without what it waits for; infinite
+            where it may take any.
+        grace_s: seconds that a stop waits for downloads that are under way.
         memory: a directory where what runs learn of limits is kept for later ones; None: nowhere.
         care: how archives are treated.
         bytes_per_second: how fast archives may come, together; None: as said when the run began.
@@ -93,6 +96,8 @@ class Terms:
     share: float | None = None
     reuse_s: float = REUSE_S
     export_s: float = EXPORT_S
+    download_s: float = math.inf
+    grace_s: float = GRACE_S
     memory: Path | None = None
     care: Care = field(default_factory=Care)
     bytes_per_second: int | None = None
@@ -170,8 +175,8 @@ def resume(
         )
     at = clock.WallClock().stamp(clock.now_s())
     if state.started is None and selection is not None:
-        first = list(opening.events(selection, directory.name, terms.argv, at))
-        return Collection(directory, journal, state, first, connect, terms)
+        anew = opening.events(selection, directory.name, terms.argv, at)
+        return Collection(directory, journal, state, anew, connect, terms)
     first: list[e.Event] = list(opening.lost_archives(state, directory, at))
     if selection is not None:
         first += opening.additions(state, selection, at)
@@ -409,6 +414,8 @@ class Collection:
                 },
                 deadline_s=now_s + self._terms.deadline_s,
                 export_s=self._terms.export_s,
+                download_s=self._terms.download_s,
+                grace_s=self._terms.grace_s,
             ),
             wall=clock.WallClock(),
             seed=random.SystemRandom().getrandbits(64),

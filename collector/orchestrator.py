@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,7 +13,7 @@ from collector.archive.names import safe_name
 from collector.archive.store import Arriving, Shelf
 from collector.engine import events as e
 from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import Problem, Stored
+from collector.engine.answers import Problem, ProblemKind, Stored
 from collector.engine.state import apply
 from collector.providers.base import Fetched, Target
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 LONGEST_SLEEP_S = 1.0
 OBSERVED_EVERY_S = 5.0
-POSTS_ANSWERED_WITHIN_S = 5.0
-"""How long a stop waits for the answers of POSTs that have left, so as to leave none in doubt."""
 JUMP_S = 30.0
 TURNS_APART_S = 0.005
 """Under load the loop looks up this often: what comes together is answered together."""
@@ -67,7 +64,6 @@ class Orchestrator:
         self._on_event = on_event
         self._on_listing = on_listing
         self._wake = anyio.Event()
-        self._stopped_s = math.inf
         self._heard: list[tuple[Request, Answer, float]] = []
         self._begun: list[e.Event] = []
         self._observed_s = clock.now_s()
@@ -87,7 +83,7 @@ class Orchestrator:
         }
 
     def stop(self, reason: str) -> None:
-        """Start nothing any more; `run` returns when the POSTs under way have been answered."""
+        """Start nothing any more; `run` returns when what is under way has had its moment."""
         self._scheduler.stop(reason)
         self._wake.set()
 
@@ -102,7 +98,7 @@ class Orchestrator:
                 await self.record_answers()
                 now_s = clock.now_s()
                 due = self._scheduler.due(now_s)
-                if due.finished or self._is_late(now_s):
+                if due.finished:
                     break
                 for action in due.actions:
                     if action.intent is None:
@@ -173,13 +169,6 @@ class Orchestrator:
         directory = self._state.servers[event.server].directory
         return self._shelf.place(directory, begun.file_name)
 
-    def _is_late(self, now_s: float) -> bool:
-        """Whether a stop has waited long enough for answers."""
-        if not self._scheduler.stopped:
-            return False
-        self._stopped_s = min(self._stopped_s, now_s)
-        return now_s - self._stopped_s >= POSTS_ANSWERED_WITHIN_S
-
     async def _sleep(self, wake_s: float) -> None:
         """Sleep until there is something to do, and at least until a turn is worth its while."""
         before_s = clock.now_s()
@@ -213,7 +202,9 @@ class Orchestrator:
                     target, export_id, asks_limits=action.asks_limits
                 )
             case FetchArchive():
-                return await self._fetch(action, target)
+                with anyio.move_on_after(action.within_s):
+                    return await self._fetch(action, target)
+                return Problem(ProblemKind.TOO_SLOW, "the download took longer than is allowed")
 
     async def _fetch(self, action: FetchArchive, target: Target) -> Stored | Problem:
         begun = action.begun

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from typing import Any
 
 import click
 
+from collector.cli.streams import open_streams, say
 from collector.errors import CollectorError
 
 COMMANDS = {
@@ -56,26 +56,12 @@ class _Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # click's own signature
         """Run a command; an error that a person can mend is told in its own words."""
-        _open_streams()
+        open_streams()
         try:
             return super().main(*args, **kwargs)
         except CollectorError as error:
-            click.echo(error.told, err=True)
+            say(error.told)
             sys.exit(error.exit_code)
-
-
-def _open_streams() -> None:
-    """Give the standard streams that the caller has closed to nobody.
-
-    Else the next file to be opened, a journal perhaps, would stand in for one of them.
-    """
-    for name, flags, mode in (
-        ("stdin", os.O_RDONLY, "r"),
-        ("stdout", os.O_WRONLY, "w"),
-        ("stderr", os.O_WRONLY, "w"),
-    ):
-        if getattr(sys, name) is None:  # how Python tells of it; the lowest free number is its own
-            setattr(sys, name, open(os.open(os.devnull, flags), mode))  # noqa: SIM115, PTH123  # open for good; a descriptor has no path
 
 
 @click.group(

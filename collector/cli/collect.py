@@ -95,8 +95,15 @@ Examples:
     type=PHASE_TIMEOUT,
     multiple=True,
     metavar="PHASE=DURATION",
-    help="How long a server's export may take, from its start until it is complete: export=90m.  "
-    "[default: export=60m]",
+    help="How long a phase of one server may take: export=90m, from its start until it is "
+    "complete; download=10m, without what it waits for; repeated for both.  [default: export=60m]",
+)
+@click.option(
+    "--grace",
+    type=DURATION,
+    default="5s",
+    show_default=True,
+    help="At the first Ctrl-C, downloads that end so soon are waited for.",
 )
 @click.option(
     "--stall-timeout",
@@ -132,6 +139,7 @@ def command(
     ca_file: Path | None,
     max_attempts: int,
     phase_timeouts: tuple[tuple[str, float], ...],
+    grace: float,
     stall_timeout: float,
     max_bandwidth: int | None,
     care: Care,
@@ -170,6 +178,8 @@ def command(
         share=share,
         reuse_s=reuse_exports,
         export_s=dict(phase_timeouts).get("export", EXPORT_S),
+        download_s=dict(phase_timeouts).get("download", math.inf),
+        grace_s=grace,
         memory=running.user_memory(),
         care=care,
         bytes_per_second=max_bandwidth,

@@ -96,7 +96,7 @@ class Size(click.ParamType[int]):
             self.fail(f"{value!r} {error}; write 500KB, 50MB or 2GiB", param, ctx)
 
 
-PHASES = ("export",)
+PHASES = ("export", "download")
 """Phases of one server that may be limited in time."""
 DURATION = Duration()
 SHARE = Share()

@@ -17,6 +17,7 @@ import click
 import structlog
 
 from collector.cli.resumed import taken_up
+from collector.cli.streams import say
 from collector.cli.summary import summed_up
 from collector.collection import Terms, collect, resume
 from collector.errors import CollectorError
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
     from collector.collection import Collection
     from collector.inventory import Selection
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STOPS = {
+    signal.SIGINT: signal.SIGINT,
+    signal.SIGTERM: signal.SIGTERM,
+    signal.SIGHUP: signal.SIGTERM,  # a terminal that was closed
+}
+"""Signals that stop a run, each with the one that its exit code tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ def resuming(
             terms=options.terms,
         )
         for line in taken_up(collection, selection):
-            click.echo(f"{directory.name}: {line}", err=True)
+            say(f"{directory.name}: {line}")
         return collection
 
     return begin
@@ -143,7 +149,9 @@ async def _follow(
     begin: Callable[[], Collection], progress: str
 ) -> tuple[Collection, signal.Signals | None]:
     """Show a run until it is over; return it and the signal that stopped it, if one did."""
-    with anyio.open_signal_receiver(*_SIGNALS) as signals:
+    # What the caller has us ignore, as nohup does, stays ignored.
+    heeded = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    with anyio.open_signal_receiver(*heeded) as signals:
         collection = begin()
         stopped_by: signal.Signals | None = None
         narrator = Narrator(collection.state)
@@ -153,11 +161,8 @@ async def _follow(
             nonlocal stopped_by
             async for received in signals:
                 if stopped_by is None:
-                    stopped_by = received
-                    click.echo(
-                        "stopping: waiting for answers on their way; once more stops at once",
-                        err=True,
-                    )
+                    stopped_by = _STOPS[received]
+                    say("stopping: a moment for what is on its way; once more stops at once")
                     collection.stop()
                 else:
                     collection.stop_at_once()
@@ -195,6 +200,6 @@ def _print(collection: Collection, *, as_json: bool) -> None:
     text = json.dumps(summary, ensure_ascii=False) if as_json else summed_up(summary)
     try:
         click.echo(text)
-    except BrokenPipeError:
+    except OSError:
         # Whoever read has gone; the run is as good as before, and its exit code says how good.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -126,6 +126,8 @@ def _next(summary: Mapping[str, Any]) -> Iterator[str]:
         return
     if summary["totals"]["pending"]:
         yield f"  collector collect --resume {directory}"
+    if summary["totals"]["failed"]:
+        yield f"  collector collect --resume {directory} --retry-failed"
     yield f"  collector verify {directory}"
     if summary["totals"]["collected"]:
         yield f"  (cd {directory} && sha256sum -c SHA256SUMS)"

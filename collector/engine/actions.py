@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -42,7 +43,8 @@ class AskStatus:
 class FetchArchive:
     """Download the server's archive. Unfinished data has a name of its own: nothing is written.
 
-    `begun`: an earlier try, whose `.part` file may be there to be gone on with.
+    `begun`: an earlier try, whose `.part` file may be there to be gone on with. `within_s`: how
+    many seconds it may take.
     """
 
     call: ClassVar[Call] = Call.FETCH_ARCHIVE
@@ -51,6 +53,7 @@ class FetchArchive:
     asks_limits: bool
     export_id: str
     begun: DownloadBegun | None = None
+    within_s: float = math.inf
     intent: Event | None = None
 
 

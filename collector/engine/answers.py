@@ -85,6 +85,8 @@ class ProblemKind(enum.StrEnum):
     """The archive, or what it unpacks to, is over what a person allows."""
     CHANGED = "changed"
     """The archive is another one than that whose beginning is here."""
+    TOO_SLOW = "too_slow"
+    """The download has taken longer than a person allows."""
     LINK_REFUSED = "link_refused"
     """The place that the service sent us to for the archive does not take its link (any more)."""
     FILE_REFUSED = "file_refused"

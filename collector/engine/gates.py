@@ -27,6 +27,9 @@ DISK_PATIENCE_S = 600.0
 EXPORT_S = 3600.0
 """An export that has not completed this long after its start is given up."""
 
+GRACE_S = 5.0
+"""What a person who presses Ctrl-C is ready to wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
@@ -38,6 +41,8 @@ class Ceilings:
         exports_in_flight: exports that run at once, by project; absent where there is no ceiling.
         deadline_s: when the run ends, on the engine's clock.
         export_s: seconds after its start at which an export that is still running is given up.
+        download_s: seconds that the tries of one download may take, together.
+        grace_s: seconds that a stop waits for downloads that are under way.
     """
 
     downloads: int = 8
@@ -45,6 +50,8 @@ class Ceilings:
     exports_in_flight: Mapping[int, int] = field(default_factory=dict)
     deadline_s: float = math.inf
     export_s: float = EXPORT_S
+    download_s: float = math.inf
+    grace_s: float = GRACE_S
 
 
 SAYS_NOTHING_OF_THE_SECRET = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREADABLE})

@@ -28,6 +28,8 @@ HINTS: Mapping[ProblemKind, str] = {
     "--max-members and collect this server again",
     ProblemKind.CHANGED: "the service changes its archive while it is fetched; collect this server "
     "again",
+    ProblemKind.TOO_SLOW: "if it is to be had all the same, raise --phase-timeout download= and "
+    "resume the run with --retry-failed",
     ProblemKind.LINK_REFUSED: "see that this machine's clock is right and that it may reach the "
     "storage, then collect this server again",
     ProblemKind.FILE_REFUSED: "make room for a file like this one: see what lies in its place, "

@@ -41,6 +41,7 @@ class _Memory:
     not_ready_times: int = 0
     not_ready_s: float = 0.0
     links_refused: int = 0
+    downloading_s: float = 0.0
     not_before_s: float = -math.inf
 
 
@@ -117,6 +118,15 @@ class Outcomes:
         unheard = _Unheard(early_s, certain_s, progress.certain_s)
         self._unheard[project][pressure] = unheard
         return unheard
+
+    def downloading_s(self, server: int) -> float:
+        """Return how long the tries of a server's download have taken, together."""
+        memory = self._memory.get(server)
+        return memory.downloading_s if memory is not None else 0.0
+
+    def add_downloading(self, server: int, seconds: float) -> None:
+        """Add the time of a try; less than none for what does not count."""
+        self._remember(server).downloading_s += seconds
 
     def forget(self, server: int) -> None:
         """Let go of what is remembered of a server that has ended."""

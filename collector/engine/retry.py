@@ -49,6 +49,7 @@ _ALIKE: Mapping[ProblemKind, Rule] = {
     _P.INVALID_ARCHIVE: Rule.BACK_OFF,
     _P.TOO_LARGE: Rule.FAIL,
     _P.CHANGED: Rule.BACK_OFF,
+    _P.TOO_SLOW: Rule.FAIL,
     _P.LINK_REFUSED: Rule.NEW_LINK,
     _P.FILE_REFUSED: Rule.FAIL,
     _P.DISK: Rule.PAUSE,

@@ -17,6 +17,7 @@ from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, Start
 from collector.engine.answers import Call, Problem, Reusable
 from collector.engine.deadline import Deadline
 from collector.engine.departures import Departures
+from collector.engine.ending import Ending
 from collector.engine.gates import Circuit, Exports, InFlight, Secret
 from collector.engine.hearing import Hearing
 from collector.engine.known import Known
@@ -93,7 +94,7 @@ class Scheduler:
         self._exporting: set[int] = set()
         self._giving_up: list[int] = []
         self._is_last = False
-        self._reason: str | None = None
+        self._ending = Ending(ceilings.grace_s)
         self._lanes: dict[tuple[int, Call], Lane] = {}
         state.changed = list(range(len(state.servers)))  # all are new to this plan
         for row in state.projects:
@@ -136,8 +137,8 @@ class Scheduler:
             self.stop("deadline")
         if self.state.changed:
             self._place_changed(now_s)
-        if self._reason is not None:
-            return Due([], math.inf, finished=not self.posts_under_way)
+        if self._ending.reason is not None:
+            return self._due_at_the_end(now_s)
         actions: list[Action] = []
         if self._giving_up:
             actions += [self._give_up(server, now_s) for server in self._giving_up]
@@ -147,12 +148,19 @@ class Scheduler:
 
     def stop(self, reason: str) -> None:
         """Start nothing any more; `reason` as in `RunEnded`. The first reason stays."""
-        self._reason = self._reason or reason
+        self._ending.stop(reason)
 
     @property
     def stopped(self) -> bool:
         """Whether nothing new is started any more."""
-        return self._reason is not None
+        return self._ending.reason is not None
+
+    def _due_at_the_end(self, now_s: float) -> Due:
+        downloads = any(isinstance(action, FetchArchive) for action in self._out.values())
+        over = self._ending.is_over(
+            now_s, posts=self.posts_under_way, downloads=downloads or bool(self._recording)
+        )
+        return Due([], self._ending.wakes_s(now_s), finished=over)
 
     @property
     def posts_under_way(self) -> bool:
@@ -163,7 +171,7 @@ class Scheduler:
 
     def ending(self, now_s: float) -> e.RunEnded:
         """Return the event that ends the run, for whoever lets it go."""
-        reason = self._reason
+        reason = self._ending.reason
         if reason is None or not self.state.pending:
             reason = "finished"
             if self.state.pending:
@@ -182,6 +190,9 @@ class Scheduler:
     def clock_jumped(self, jump_s: float, now_s: float) -> None:
         """Take note that nobody was running for so long."""
         self._news.clock_jumped(jump_s, now_s)
+        for server, action in self._out.items():
+            if isinstance(action, FetchArchive):
+                self._outcomes.add_downloading(server, -jump_s)
 
     def _place_changed(self, now_s: float) -> None:
         changed = self.state.changed
@@ -286,7 +297,8 @@ class Scheduler:
         export_id = row.export.id if row.export is not None else ""
         if lane.call is Call.ASK_STATUS:
             return AskStatus(row.server, now_s, asks, export_id)
-        return FetchArchive(row.server, now_s, asks, export_id, row.begun)
+        within_s = self._ceilings.download_s - self._outcomes.downloading_s(row.server)
+        return FetchArchive(row.server, now_s, asks, export_id, row.begun, max(0.0, within_s))
 
     @property
     def _is_finished(self) -> bool:
@@ -361,6 +373,7 @@ class Scheduler:
             self._hearing.stored(action, problem, now_s)
             self._in_flight.download_ended(received=server in self._received)
             self._received.discard(server)
+            self._outcomes.add_downloading(server, now_s - action.sent_s)
         elif action.call is Call.START_EXPORT:
             self._posts_out -= 1
         events = self._outcomes.follow(action, row, answer, now_s, paused=paused)

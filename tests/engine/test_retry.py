@@ -33,6 +33,7 @@ EXPECTED = {
     (POST, P.TOO_LARGE): "fails",
     (POST, P.CHANGED): "tries",
     (POST, P.LINK_REFUSED): "new link",
+    (POST, P.TOO_SLOW): "fails",
     (POST, P.FILE_REFUSED): "fails",
     (POST, P.DISK): "pauses",
     (ASK, P.NOT_SENT): "waits",
@@ -51,6 +52,7 @@ EXPECTED = {
     (ASK, P.TOO_LARGE): "fails",
     (ASK, P.CHANGED): "tries",
     (ASK, P.LINK_REFUSED): "new link",
+    (ASK, P.TOO_SLOW): "fails",
     (ASK, P.FILE_REFUSED): "fails",
     (ASK, P.DISK): "pauses",
     (FETCH, P.NOT_SENT): "waits",
@@ -69,6 +71,7 @@ EXPECTED = {
     (FETCH, P.TOO_LARGE): "fails",
     (FETCH, P.CHANGED): "tries",
     (FETCH, P.LINK_REFUSED): "new link",
+    (FETCH, P.TOO_SLOW): "fails",
     (FETCH, P.FILE_REFUSED): "fails",
     (FETCH, P.DISK): "pauses",
 }

@@ -352,12 +352,34 @@ def test_after_a_deadline_or_a_stop_nothing_is_begun_and_posts_are_waited_for(
     assert sim.scheduler.ending(sim.now_s).reason == reason
 
 
-def test_a_stop_does_not_wait_for_statuses_and_downloads() -> None:
-    sim = Simulation(Service(duration_s=lambda _server: 0.5), selected(3), download_s=500.0)
+@pytest.mark.parametrize(("download_s", "home"), [(500.0, 0), (40.0, 3)])
+def test_a_stop_waits_for_downloads_that_end_within_the_grace(download_s: float, home: int) -> None:
+    service = Service(duration_s=lambda _server: 0.5)
+    sim = Simulation(service, selected(3), Ceilings(grace_s=20.0), download_s=download_s)
     sim.at(30.0, lambda: sim.scheduler.stop("stopped"))
     sim.run()
-    assert sim.now_s < 31
+    assert sim.now_s <= 50.0
+    assert sim.state.collected == home
+    assert sim.scheduler.ending(sim.now_s).reason == ("finished" if home else "stopped")
+
+
+def test_a_stop_waits_for_no_status() -> None:
+    sim = Simulation(Service(), selected(3), Ceilings(grace_s=20.0), latency_s=0.9)
+    sim.at(5.5, lambda: sim.scheduler.stop("stopped"))
+    sim.run()
+    assert sim.now_s < 7.0
     assert sim.state.pending == 3
+
+
+def test_a_deadline_is_overrun_by_a_second_at_most() -> None:
+    service = Service(duration_s=lambda _server: 0.5)
+    ceilings = Ceilings(deadline_s=30.0, grace_s=20.0)
+    sim = Simulation(service, selected(3), ceilings, download_s=500.0)
+    sim.run()
+    assert sim.now_s <= 31.0
+    late = Simulation(Service(), selected(1), Ceilings(deadline_s=3.0), latency_s=50.0)
+    late.run()
+    assert late.now_s <= 4.5
 
 
 @quick

@@ -86,11 +86,15 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
         "ExportRequested": e.ExportRequested(at=AT, server=0),
         "ExportNotStarted": e.ExportNotStarted(at=AT, server=0, kind="throttled"),
         "ExportStarted": e.ExportStarted(at=AT, server=0, export_id="x"),
+        "ExportReused": e.ExportReused(
+            at=AT, server=0, export_id="x", requested_at=AT, run="r", age_s=2.0
+        ),
         "ExportCompleted": e.ExportCompleted(at=AT, server=0, polls=1),
         "ArchiveStored": stored(0),
         "ArchiveLost": e.ArchiveLost(at=AT, server=0, message="m"),
         "AttemptFailed": failed_try(0),
         "ServerFailed": failure(0),
+        "ServerRetried": e.ServerRetried(at=AT, server=0),
         "RunEnded": e.RunEnded(at=AT, reason="finished"),
         "RunEstimated": e.RunEstimated(at=AT, servers=1, seconds=2.5, requests=3, bytes=4),
         "CallsCounted": e.CallsCounted(at=AT, project=0, calls=2, throttled=1),
@@ -119,6 +123,32 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
     assert facts.keys() | of_selection == e.EVENTS.keys()
     for event in facts.values():
         folded([*selected(1), event])
+
+
+@pytest.mark.parametrize(
+    ("before", "kind", "phase"),
+    [
+        ([], "cut", Phase.QUEUED),
+        (["started"], "unreadable", Phase.EXPORTING),
+        (["started"], "export_failed", Phase.QUEUED),
+        (["started", "completed"], "invalid_archive", Phase.READY),
+        (["started", "completed"], "forgotten", Phase.QUEUED),
+    ],
+)
+def test_a_failed_server_that_is_retried_goes_on_from_what_it_has(
+    folded: Fold, before: list[str], kind: str, phase: Phase
+) -> None:
+    known = {
+        "started": e.ExportStarted(at=AT, server=0, export_id="x"),
+        "completed": e.ExportCompleted(at=AT, server=0, polls=1),
+    }
+    stages = {"cut": "export", "unreadable": "status", "export_failed": "export"}
+    failed = replace(failure(0), kind=kind, stage=stages.get(kind, "download"))
+    history = [e.ExportRequested(at=AT, server=0), *(known[name] for name in before), failed]
+    state = folded([*selected(1), *history, e.ServerRetried(at=LATER, server=0)])
+    row = state.servers[0]
+    assert (row.phase, row.failure, row.tries, state.failed) == (phase, None, 0, 0)
+    assert row.posts == 1
 
 
 def test_what_is_no_event_is_not_applied() -> None:

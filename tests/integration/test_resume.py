@@ -187,7 +187,7 @@ def test_export_of_a_server_that_was_left_ready_is_used(tmp_path: Path) -> None:
     """What the service has exported is fetched, not exported anew."""
 
     async def main() -> None:
-        slow = server(1, Fault("slow", bytes_per_s=500, times=1))
+        slow = server(1, Fault("slow", bytes_per_s=50, times=1))
         async with Emulator(scenario_of([slow])) as api:
             run = begin(api, tmp_path, terms=collector.Terms(deadline_s=1.5))
             await follow(run)

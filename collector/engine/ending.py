@@ -1,0 +1,55 @@
+"""How a run ends early: nothing new leaves, and what is on its way gets a moment."""
+
+from __future__ import annotations
+
+import math
+
+POSTS_ANSWERED_WITHIN_S = 5.0
+"""How long answers of POSTs that have left are waited for, so as to leave none in doubt."""
+POSTS_LATE_S, DOWNLOADS_LATE_S = 1.5, 1.0
+"""How long a deadline is overrun, at most, for the sake of what is on its way."""
+
+
+class Ending:
+    """Whether a run is to end, why, and how long it still waits for.
+
+    Args:
+        grace_s: for downloads that are under way when it is stopped.
+
+    Attributes:
+        reason: why, as in `RunEnded`; None while it is not to end.
+    """
+
+    __slots__ = ("_downloads_s", "_grace_s", "_posts_s", "reason")
+
+    def __init__(self, grace_s: float) -> None:
+        self.reason: str | None = None
+        self._grace_s = grace_s
+        self._posts_s = self._downloads_s = math.inf
+
+    def stop(self, reason: str) -> None:
+        """Let it end; the first reason stays."""
+        self.reason = self.reason or reason
+
+    def is_over(self, now_s: float, *, posts: bool, downloads: bool) -> bool:
+        """Whether a run that was stopped waits for nothing any more.
+
+        Args:
+            now_s: now; what is waited for is waited for from the first call on.
+            posts: some are unanswered, or their answers are not recorded.
+            downloads: some are under way.
+        """
+        if self._posts_s == math.inf:
+            late = self.reason == "deadline"
+            posts_s = POSTS_LATE_S if late else POSTS_ANSWERED_WITHIN_S
+            downloads_s = min(DOWNLOADS_LATE_S, self._grace_s) if late else self._grace_s
+            self._posts_s, self._downloads_s = now_s + posts_s, now_s + downloads_s
+        if posts and now_s < self._posts_s:
+            return False
+        return not downloads or now_s >= self._downloads_s
+
+    def wakes_s(self, now_s: float) -> float:
+        """Return when `is_over` is worth asking next, where nothing is answered before."""
+        return min(
+            (at_s for at_s in (self._posts_s, self._downloads_s) if at_s > now_s), default=now_s
+        )
