@@ -23,11 +23,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "clock": set(),
     "sizes": set(),
+    "files": set(),
     "emulator": set(),
     "inventory": {"errors", "sizes"},
     "providers": {*VOCABULARY, "errors", "inventory.vendor"},
-    "archive": {*VOCABULARY, "sizes"},
-    "run": {*VOCABULARY, "errors", "archive.names"},
+    "archive": {*VOCABULARY, "sizes", "files"},
+    "run": {*VOCABULARY, "errors", "archive.names", "files"},
     "observe": {*VOCABULARY, "sizes"},
     "feed": VOCABULARY,
     "opening": {*VOCABULARY, "inventory", "run"},
@@ -129,3 +130,36 @@ def test_the_documentation_names_every_module_of_the_engine() -> None:
     rooms = PAGE.read_text(encoding="utf-8")
     for path in (ROOT / "engine").glob("*.py"):
         assert path.name == "__init__.py" or f"| `{path.name}` |" in rooms, path.name
+
+
+CHANGES = frozenset(
+    {
+        *("write", "writev", "pwrite", "fsync", "fdatasync", "ftruncate", "truncate", "rename"),
+        *("replace", "unlink", "remove", "rmdir", "mkdir", "makedirs", "symlink", "link", "chmod"),
+        *("fchmod", "write_text", "write_bytes", "symlink_to", "hardlink_to", "touch", "copyfile"),
+    }
+)
+"""Functions of `os`, and methods of paths, that change a disk."""
+
+
+@pytest.mark.parametrize("room", ["archive", "run"])
+def test_a_room_changes_the_disk_through_one_layer_alone(room: str) -> None:
+    changing = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.func.attr}"
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in CHANGES
+        and not _is_harmless(node)
+    ]
+    assert changing == []
+
+
+def _is_harmless(call: ast.Call) -> bool:
+    """Whether a call is of the layer, of data, or of our own objects."""
+    assert isinstance(call.func, ast.Attribute)
+    of = ast.unparse(call.func.value)
+    if of == "files" or of.startswith(("self._part", "text", "line", "dataclasses", "Counter")):
+        return True
+    return call.func.attr == "replace" and len(call.args) == 2  # a text's

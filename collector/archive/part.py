@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from collector import files
 from collector.archive.names import PART, REJECTED
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 
 READ_BYTES = 1 << 20
 
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_REOPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
+_DIRECTORY = files.DIRECTORY | os.O_NOFOLLOW
 _MOST_BUFFERS = 512
 """The system takes 1,024 in one call, and less on some."""
 
@@ -56,7 +56,7 @@ class PartFile:
         """
         try:
             self._directory_fd = os.open(self._directory, _DIRECTORY)
-            self._fd = os.open(self._part_name, _REOPEN, dir_fd=self._directory_fd)
+            self._fd = files.open_to_write(self._part_name, os.O_RDWR, dir_fd=self._directory_fd)
         except OSError:
             self.close()
             return 0
@@ -86,15 +86,13 @@ class PartFile:
             self._open()
         for first in range(0, len(pieces), _MOST_BUFFERS):
             some = pieces[first : first + _MOST_BUFFERS]
-            written = os.writev(self._fd, some)
+            written = files.write_pieces(self._fd, some)
             if written < sum(map(len, some)):
-                rest = memoryview(b"".join(some))[written:]
-                while rest:
-                    rest = rest[os.write(self._fd, rest) :]
+                files.write_all(self._fd, memoryview(b"".join(some))[written:])
 
     def sync(self) -> None:
         """Have what was written on disk."""
-        os.fsync(self._fd)
+        files.sync(self._fd)
 
     def give_name(self) -> None:
         """Give the file its name: call `sync` before, and `sync_name` after."""
@@ -108,7 +106,7 @@ class PartFile:
 
     def sync_name(self) -> list[Path]:
         """Have the name on disk; return the directories above whose new entries are not yet."""
-        os.fsync(self._directory_fd)
+        files.sync(self._directory_fd)
         return self._grown
 
     def close(self) -> None:
@@ -122,16 +120,15 @@ class PartFile:
         """Close and remove `FILE.part`, whoever left it there, as far as the disk lets us."""
         self.close()
         with contextlib.suppress(OSError):
-            (self._directory / self._part_name).unlink()
+            files.remove(self._directory / self._part_name)
 
     def forget_rejected(self) -> None:
         """Remove what an earlier try has left as `FILE.rejected`."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{self._name}{REJECTED}", dir_fd=self._directory_fd)
+            files.remove(f"{self._name}{REJECTED}", dir_fd=self._directory_fd)
 
     def _rename(self, name: str) -> None:
-        fd = self._directory_fd
-        os.rename(self._part_name, name, src_dir_fd=fd, dst_dir_fd=fd)
+        files.rename(self._part_name, name, dir_fd=self._directory_fd)
 
     def _open(self) -> None:
         self._make_directory()
@@ -140,11 +137,11 @@ class PartFile:
             self._fd = self._create()
         except FileExistsError:
             # Left by a process that was stopped, or planted: either way not ours to write to.
-            os.unlink(self._part_name, dir_fd=self._directory_fd)
+            files.remove(self._part_name, dir_fd=self._directory_fd)
             self._fd = self._create()
 
     def _create(self) -> int:
-        return os.open(self._part_name, _CREATE, 0o600, dir_fd=self._directory_fd)
+        return files.open_to_write(self._part_name, _CREATE, dir_fd=self._directory_fd)
 
     def _make_directory(self) -> None:
         parent = self._directory.parent
@@ -158,19 +155,10 @@ class PartFile:
             self._grown.insert(0, parent)
 
 
-def sync_directory(directory: Path) -> None:
-    """Have a directory's entries on disk."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def _make(directory: Path) -> bool:
     """Make a directory for its owner alone; say whether it had to be made."""
     try:
-        directory.mkdir(mode=0o700)
+        files.make_directory(directory)
     except FileExistsError:
         return False
     return True

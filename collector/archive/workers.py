@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import anyio
 from anyio import to_thread
 
-from collector.archive.part import sync_directory
+from collector.files import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -19,6 +19,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
+from collector import files
 from collector.archive.names import PART
 from collector.engine import events as e
 from collector.engine.state import Phase
@@ -51,8 +52,8 @@ LOCKED_WITHIN_S = 5.0
 _BLOCK = 1 << 20
 _BEGINNING = b'{"at":"'
 _GONE = frozenset({"forgotten", "export_failed"})
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DIRECTORY = files.DIRECTORY | os.O_NOFOLLOW
+_FILE = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 T = TypeVar("T")
 
@@ -210,8 +211,7 @@ class _Shared:
         """Open the files, and read them."""
         path = self._out / SHARED
         with contextlib.suppress(FileExistsError):
-            path.mkdir(mode=0o700)
-            path.chmod(0o700)
+            files.make_directory(path)
         self._directory = os.open(path, _DIRECTORY)
         self._lock = self._opened(LOCK)
         with self._locked():
@@ -270,7 +270,7 @@ class _Shared:
 
     def _opened(self, name: str) -> int:
         try:
-            return os.open(name, _FILE, 0o600, dir_fd=self._directory)
+            return files.open_to_write(name, _FILE, dir_fd=self._directory)
         except OSError as error:
             error.filename = str(self._out / SHARED / name)
             raise
@@ -320,22 +320,23 @@ class _Shared:
         if self._read and os.pread(self._lines, 1, self._read - 1) != b"\n":
             data = b"\n" + data
         self._read += len(data)
-        while data:
-            data = data[os.write(self._lines, data) :]
+        files.write_all(self._lines, data)
 
     def _compact(self, since: str) -> None:
         """Let go of lines that are older: nobody takes over an export of yesterday."""
         unfinished = f"{EXPORTS}{PART}"
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished, dir_fd=self._directory)
+            files.remove(unfinished, dir_fd=self._directory)
         descriptor = self._opened(unfinished)
-        with (
-            os.fdopen(self._lines, "rb", closefd=False) as lines,
-            os.fdopen(descriptor, "wb") as kept,
-        ):
-            lines.seek(0)
-            kept.writelines(line for line in lines if _time(line) >= since)
-        os.rename(unfinished, EXPORTS, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+        try:
+            with os.fdopen(self._lines, "rb", closefd=False) as lines:
+                lines.seek(0)
+                files.write_all(
+                    descriptor, b"".join(line for line in lines if _time(line) >= since)
+                )
+        finally:
+            os.close(descriptor)
+        files.rename(unfinished, EXPORTS, dir_fd=self._directory)
         os.close(self._lines)
         self._lines = self._opened(EXPORTS)
         found = os.fstat(self._lines)

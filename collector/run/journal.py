@@ -12,22 +12,19 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from collector import files
 from collector.errors import CollectorError
 from collector.run import lock
-from collector.run.layout import sync_directory
 from collector.run.lines import encode
 from collector.run.reading import DamagedJournal, Reading, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from collector.engine.events import Event
     from collector.engine.state import RunState
     from collector.run.reading import Damage
-
-# macOS has no fdatasync; its F_FULLFSYNC, which also empties the drive's cache, is too slow here.
-_sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class JournalError(CollectorError):
@@ -98,11 +95,10 @@ class Journal:
         Raises:
             CollectorError: it exists or cannot be made.
         """
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
         with _opened(path, flags) as descriptor:
-            os.fchmod(descriptor, 0o600)
             lock.hold(descriptor, path)
-            sync_directory(path.parent)
+            files.sync_directory(path.parent)
             return cls(path, descriptor, Reading(path))
 
     @classmethod
@@ -117,15 +113,15 @@ class Journal:
             DamagedJournal: it is damaged before its last line.
             CollectorError: it cannot be opened or read, or a newer version wrote it.
         """
-        with _opened(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW) as descriptor:
+        with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
             lock.hold(descriptor, path)
             reading = Reading(path)
             state = fold(reading)
             if reading.damage is not None:
                 if not reading.damage.torn:
                     raise DamagedJournal(path, reading.damage)
-                os.ftruncate(descriptor, reading.size)
-            os.fsync(descriptor)
+                files.truncate(descriptor, reading.size)
+            files.sync(descriptor)
             return cls(path, descriptor, reading), state
 
     @staticmethod
@@ -226,15 +222,15 @@ class Journal:
         data = memoryview(b"".join(batch.lines))
         try:
             while data:
-                count = os.write(self._descriptor, data)
+                count = files.write(self._descriptor, data)
                 self._written += count
                 data = data[count:]
             if batch.synced:
-                _sync(self._descriptor)
+                files.sync_data(self._descriptor)
                 self._synced = self._written
         except OSError:
             with contextlib.suppress(OSError):  # the first error is the one to tell
-                os.ftruncate(self._descriptor, self._synced)
+                files.truncate(self._descriptor, self._synced)
             raise
 
 
@@ -243,7 +239,7 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
     """Open a file, and close it again only where what is done with it here fails."""
     descriptor = -1
     try:
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = files.open_to_write(path, flags)
         yield descriptor
     except BaseException as error:
         if descriptor >= 0:

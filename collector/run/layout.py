@@ -10,6 +10,7 @@ OUT/RUN_ID/PROJECT/SERVER/FILE
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -18,6 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from collector import files
 from collector.archive.names import PART, safe_name
 from collector.errors import CollectorError
 
@@ -52,11 +54,10 @@ def create_run(out: Path, *, run_id: str | None, now: datetime) -> Path:
     if run_id is not None:
         _check_run_id(run_id)
     try:
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_directories(out)
         _check_latest(out)
         directory = _make_directory(out, run_id, now)
-        directory.chmod(0o700)  # the umask may have taken bits away
-        sync_directory(out)
+        files.sync_directory(out)
     except FileExistsError as error:
         if run_id is None:
             raise CollectorError(f"{out} is no directory; choose another with --out") from error
@@ -80,12 +81,12 @@ def _make_directory(out: Path, run_id: str | None, now: datetime) -> Path:
     """Make the directory: of two runs in one second, the later finds its id taken and tries on."""
     if run_id is not None:
         directory = out / run_id
-        directory.mkdir(mode=0o700)
+        files.make_directory(directory)
         return directory
     while True:
         directory = out / f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         try:
-            directory.mkdir(mode=0o700)
+            files.make_directory(directory)
         except FileExistsError:
             continue
         return directory
@@ -110,25 +111,13 @@ def point_latest(directory: Path) -> None:
     _check_latest(out)
     link = directory / f"{LATEST}{PART}"  # in the run's own directory: no other run's way
     try:
-        link.unlink(missing_ok=True)
-        link.symlink_to(directory.name, target_is_directory=True)
-        link.replace(out / LATEST)
-        sync_directory(out)
+        with contextlib.suppress(FileNotFoundError):
+            files.remove(link)
+        files.make_link(directory.name, link)
+        files.rename(link, out / LATEST)
+        files.sync_directory(out)
     except OSError as error:
         raise CollectorError(f"cannot replace {out / LATEST}: {error.strerror}") from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Have the names in a directory on disk, as fsync has a file's bytes there.
-
-    Raises:
-        OSError: it could not be done.
-    """
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def project_directories(projects: Sequence[tuple[str, str, str]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -10,9 +11,10 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from collector import files
 from collector.archive.names import PART
 from collector.engine.state import Phase
-from collector.run.layout import MANIFEST, SHA256SUMS, sync_directory
+from collector.run.layout import MANIFEST, SHA256SUMS
 from collector.run.learned import learned
 from collector.run.verdict import run_state
 
@@ -314,17 +316,18 @@ def _replace(path: Path, pieces: Iterator[str]) -> str:
     """Write a file, 0600, that has its name only once it is whole and on disk; return its hash."""
     digest = hashlib.sha256()
     unfinished = path.with_name(path.name + PART)
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
-        os.fchmod(descriptor, 0o600)
+    with contextlib.suppress(FileNotFoundError):
+        files.remove(unfinished)
+    descriptor = files.open_to_write(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
         while block := "".join(islice(pieces, _PIECES_AT_ONCE)):
             # What is no Unicode (a surrogate of an argument's odd byte) is a JSON escape then.
             data = block.encode("utf-8", "backslashreplace")
             digest.update(data)
-            file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    unfinished.replace(path)
-    sync_directory(path.parent)
+            files.write_all(descriptor, data)
+        files.sync(descriptor)
+    finally:
+        os.close(descriptor)
+    files.rename(unfinished, path)
+    files.sync_directory(path.parent)
     return digest.hexdigest()

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
+from collector import files
 from collector.archive.names import PART
 from collector.errors import CollectorError
-from collector.run.layout import MEMBERS, sync_directory
+from collector.run.layout import MEMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +32,6 @@ GATHERED_BYTES = 1 << 20
 """So much is gathered before it is appended without waiting for the next manifest."""
 
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, and no waiting at a pipe
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _SAFE
-_ANEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
 _LINE_LIMIT = 64 << 10
 """A line holds a name and a path of at most some KiB each; more is no line of ours."""
 
@@ -119,19 +118,17 @@ class Members:
 
     def _keep_only(self, right: set[str]) -> None:
         part = self._path.with_name(f"{MEMBERS}{PART}")
-        part.unlink(missing_ok=True)
-        with (
-            open(os.open(part, _ANEW, 0o600), "wb") as file,  # noqa: PTH123  # of a descriptor
-            gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed,
-            contextlib.suppress(TornMembersError),
-        ):
-            for path, line in lines(self._path):
-                if path in right:
-                    packed.write(line)
-        with part.open("rb") as unfinished:
-            os.fsync(unfinished.fileno())
-        part.replace(self._path)
-        sync_directory(self._path.parent)
+        with contextlib.suppress(FileNotFoundError):
+            files.remove(part)
+        descriptor = files.open_to_write(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            for block in _packed(self._path, right):
+                files.write_all(descriptor, block)
+            files.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        files.rename(part, self._path)
+        files.sync_directory(self._path.parent)
 
     def _error(self, cause: OSError) -> CollectorError:
         return CollectorError(
@@ -172,6 +169,16 @@ def lines(path: Path) -> Iterator[tuple[str, bytes]]:
             yield _about(line), line
 
 
+def _packed(path: Path, right: set[str]) -> Iterator[bytes]:
+    """Yield a gzip member of those lines that are about certain archives, piece by piece."""
+    packer = zlib.compressobj(1, wbits=31)
+    with contextlib.suppress(TornMembersError):
+        for archive, line in lines(path):
+            if archive in right:
+                yield packer.compress(line)
+    yield packer.flush()
+
+
 def _line(file: gzip.GzipFile) -> bytes:
     try:
         return file.readline(_LINE_LIMIT)
@@ -192,18 +199,15 @@ def _about(line: bytes) -> str:
 
 def _append(path: Path, listings: Sequence[bytes]) -> None:
     """Append all of the lines and sync them, or leave the file as it was."""
-    descriptor = os.open(path, _APPEND, 0o600)
+    descriptor = files.open_to_write(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         before = os.fstat(descriptor).st_size
         try:
-            os.fchmod(descriptor, 0o600)
-            data = memoryview(b"".join(listings))
-            while data:
-                data = data[os.write(descriptor, data) :]
-            os.fsync(descriptor)
+            files.write_all(descriptor, b"".join(listings))
+            files.sync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):  # the first error is the one to tell
-                os.ftruncate(descriptor, before)
+                files.truncate(descriptor, before)
             raise
     finally:
         os.close(descriptor)

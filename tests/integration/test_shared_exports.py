@@ -238,7 +238,8 @@ def test_run_that_cannot_share_says_so_and_goes_on(
 
     anyio.run(main)
     assert list(elsewhere.iterdir()) == []
-    assert capsys.readouterr().out.count("exports are not shared") == 1
+    streams = capsys.readouterr()
+    assert (streams.out + streams.err).count("exports are not shared") == 1
 
 
 def test_claims_are_for_their_owner_alone_and_hold_no_secret(tmp_path: Path) -> None:

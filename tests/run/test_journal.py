@@ -110,7 +110,7 @@ def test_one_sync_serves_all_who_record_meanwhile(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     syncs: list[int] = []
-    monkeypatch.setattr("collector.run.journal._sync", syncs.append)
+    monkeypatch.setattr("collector.files.sync_data", syncs.append)
 
     async def main() -> None:
         await journal.record([STARTED])
@@ -127,7 +127,7 @@ def test_observations_alone_are_written_without_a_sync(
     journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     syncs: list[int] = []
-    monkeypatch.setattr("collector.run.journal._sync", syncs.append)
+    monkeypatch.setattr("collector.files.sync_data", syncs.append)
 
     async def main() -> None:
         await journal.record([STARTED])
@@ -147,7 +147,7 @@ def slow_sync(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event
         began.set()
         assert may_end.wait(10)
 
-    monkeypatch.setattr("collector.run.journal._sync", sync)
+    monkeypatch.setattr("collector.files.sync_data", sync)
     try:
         yield began, may_end
     finally:
@@ -283,7 +283,7 @@ def test_after_a_failed_write_every_record_says_so_and_the_file_is_as_before(
     async def main() -> None:
         failed: list[JournalError] = []
         await journal.record([STARTED])
-        monkeypatch.setattr("collector.run.journal._sync", full)
+        monkeypatch.setattr("collector.files.sync_data", full)
         async with anyio.create_task_group() as group:
             for number in range(5):
                 group.start_soon(server, number, failed)
