@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
@@ -164,19 +164,22 @@ def resume(
 
     Raises:
         RunHeld: another process is at it.
-        CollectorError: its journal is damaged, or it never got so far as to name its servers.
+        CollectorError: it never got so far as to name its servers, or its journal cannot be read,
+            written or repaired.
     """
-    journal, state = Journal.resume(directory / layout.JOURNAL)
+    at = clock.WallClock().stamp(clock.now_s())
+    journal, state = Journal.resume(directory / layout.JOURNAL, at=at, anew=selection is not None)
     if not state.selected and selection is None:
         journal.close()
         raise CollectorError(
             f"{directory} was stopped before its journal named all its servers, and nothing was "
             "sent; collect the inventory anew"
         )
-    at = clock.WallClock().stamp(clock.now_s())
     if state.started is None and selection is not None:
         anew = opening.events(selection, directory.name, terms.argv, at)
-        return Collection(directory, journal, state, anew, connect, terms)
+        told = [] if journal.repaired is None else [journal.repaired]
+        begun = chain(islice(anew, 1), told, anew)
+        return Collection(directory, journal, state, begun, connect, terms)
     first: list[e.Event] = list(opening.lost_archives(state, directory, at))
     if selection is not None:
         first += opening.additions(state, selection, at)
@@ -198,6 +201,7 @@ class Collection:
         directory: the run's.
         state: what is known of it: a view to read, at any time.
         torn: what an interrupted write had left at the journal's end, and was cut off.
+        repaired: what was made of other damage to the journal; None where there was none.
         taken_up: what a resume begins with; empty in a new run, and where nothing is left to do.
     """
 
@@ -213,6 +217,7 @@ class Collection:
         self.directory = directory
         self.state = state
         self.torn = journal.torn
+        self.repaired = journal.repaired
         self.taken_up = tuple(first) if isinstance(first, list) else ()
         self._journal = journal
         self._first = first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ THREADS = min(4, max(2, os.cpu_count() or 2))
 """Archives read at once: inflating and hashing leave Python's lock alone."""
 
 _RUN_FILES = frozenset({JOURNAL, MANIFEST, MEMBERS, SHA256SUMS})
+_DAMAGED = re.compile(r"journal\.damaged-\d+\.jsonl")
 _KINDS = {
     "link": ("link", "no links in a run"),
     "special": ("special file", "files and directories alone"),
@@ -173,7 +175,9 @@ def _strangers(
     pending = {row.directory for row in state.servers if not row.phase.ended}
     for entry in entries:
         path = entry.path
-        if path.endswith((PART, REJECTED)):
+        if _DAMAGED.fullmatch(path) and entry.kind == "file":
+            notes.append(f"{path} is the journal as it was before a resume repaired it")
+        elif path.endswith((PART, REJECTED)):
             notes.append(f"{path} is unfinished: no part of what was collected")
         elif entry.kind in _KINDS:
             what, expected = _KINDS[entry.kind]
@@ -182,6 +186,8 @@ def _strangers(
             continue
         elif path.rpartition("/")[0] in pending:
             notes.append(f"{path} was not recorded when the run was left; a resume settles it")
+        elif state.repairs and entry.kind == "file":
+            notes.append(f"{path} may be what the journal told of before it was damaged")
         else:
             yield Mismatch(path, "unknown file", None, "a file that no record names")
 

@@ -27,6 +27,11 @@ def taken_up(collection: Collection, selection: Selection | None) -> Iterator[st
     state = collection.state
     if collection.torn is not None:
         yield "cut off an unfinished last line of the journal"
+    if (repaired := collection.repaired) is not None:
+        yield (
+            f"the journal was damaged at {repaired.message}; it is kept as {repaired.kept_as}; the "
+            f"run goes on from the {repaired.lines_kept} lines before, and does the rest again"
+        )
     lost = [event for event in collection.taken_up if isinstance(event, e.ArchiveLost)]
     for event in lost[:LOST_SHOWN]:
         yield f"{state.servers[event.server].name} is collected again: {event.message}"

@@ -87,7 +87,9 @@ def _next(run_dir: Path, found: Verification) -> Iterator[str]:
     from collector.run.layout import JOURNAL  # noqa: PLC0415  # as above
 
     if any(mismatch.path == JOURNAL for mismatch in found.mismatches):
-        yield "With its journal damaged, this run cannot go on: collect anew what is amiss."
+        yield "A resume keeps the damaged journal beside a new one, goes on from the lines before"
+        yield "the damage, and does again what they do not tell:"
+        yield f"  collector collect --resume {shlex.quote(str(run_dir))}"
         return
     yield "A resume fetches again what is missing or has another size, and writes manifest"
     yield "and SHA256SUMS anew; move away first what has changed and kept its size:"

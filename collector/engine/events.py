@@ -211,6 +211,19 @@ class ServerRetried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRepaired(Event):
+    """The journal was damaged, and the run goes on from the lines before that.
+
+    The damaged one is kept beside it as `kept_as`; `old_sha256` is that file's.
+    """
+
+    old_sha256: str
+    lines_kept: int
+    kept_as: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
     """The process let the run go. `reason`: finished, stopped, deadline, endpoint_down or disk."""
 
@@ -360,7 +373,8 @@ EVENTS: Mapping[str, type[Event]] = {
     for kind in (
         RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded, RunResumed,
         ExportRequested, ExportNotStarted, ExportStarted, ExportReused, ExportCompleted,
-        ArchiveStored, ArchiveLost, AttemptFailed, ServerFailed, ServerRetried, RunEnded,
+        ArchiveStored, ArchiveLost, AttemptFailed, ServerFailed, ServerRetried, JournalRepaired,
+        RunEnded,
         RunEstimated,
         CallsCounted, LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved,
         ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused, DownloadsWentOn,

@@ -136,6 +136,7 @@ class RunState:
     process: e.RunStarted | e.RunResumed | None = None
     ended: e.RunEnded | None = None
     resumed: int = 0
+    repairs: int = 0
     selected: bool = False
     counters_exact: bool = True
     clock_offset_s: float | None = None
@@ -355,6 +356,11 @@ def _server_retried(state: RunState, event: e.ServerRetried) -> None:
 _ENDS_AN_EXPORT = frozenset({"export_failed", "forgotten"})
 
 
+def _journal_repaired(state: RunState, _event: e.JournalRepaired) -> None:
+    state.repairs += 1
+    state.ended = None
+
+
 def _run_ended(state: RunState, event: e.RunEnded) -> None:
     state.ended = event
 
@@ -431,6 +437,7 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.AttemptFailed: _attempt_failed,
     e.ServerFailed: _server_failed,
     e.ServerRetried: _server_retried,
+    e.JournalRepaired: _journal_repaired,
     e.RunEnded: _run_ended,
     e.RunEstimated: _run_estimated,
     e.CallsCounted: _calls_counted,

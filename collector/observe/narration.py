@@ -38,6 +38,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.DownloadsWentOn: (logging.WARNING, "the disk takes archives again"),
     e.EndpointWentDown: (logging.WARNING, "the endpoint cannot be reached; its servers wait"),
     e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
+    e.JournalRepaired: (logging.INFO, "the journal was damaged, and the run goes on from before"),
     e.RunEnded: (logging.INFO, "the run ended"),
 }
 _LEFT_OUT = frozenset({"at", "server", "project", "hint", "polls", "doubtful", "sha256"})

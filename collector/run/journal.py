@@ -17,12 +17,13 @@ from collector.errors import CollectorError
 from collector.run import lock
 from collector.run.lines import encode
 from collector.run.reading import DamagedJournal, Reading, fold
+from collector.run.repair import repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from collector.engine.events import Event
+    from collector.engine.events import Event, JournalRepaired
     from collector.engine.state import RunState
     from collector.run.reading import Damage
 
@@ -73,6 +74,7 @@ class Journal:
         lines: how many lines are known to be on disk: a manifest may speak of these.
         head: the hash of the last of them, or 64 zeros.
         torn: the unfinished last line that `resume` cut off; None where there was none.
+        repaired: what `resume` made of other damage; None where there was none.
     """
 
     def __init__(self, path: Path, descriptor: int, reading: Reading) -> None:
@@ -81,6 +83,7 @@ class Journal:
         self.lines = self._gathered_lines = reading.lines
         self.head = self._gathered_head = reading.head
         self.torn: Damage | None = reading.damage
+        self.repaired: JournalRepaired | None = None
         self._written = self._synced = reading.size
         self._descriptor = descriptor
         self._gathering: _Batch | None = None
@@ -102,27 +105,43 @@ class Journal:
             return cls(path, descriptor, Reading(path))
 
     @classmethod
-    def resume(cls, path: Path) -> tuple[Self, RunState]:
-        """Go on with a run's journal, and cut off a last line that an interrupted write left.
+    def resume(cls, path: Path, *, at: str = "", anew: bool = False) -> tuple[Self, RunState]:
+        """Go on with a run's journal: with its longest valid prefix.
+
+        A last line that an interrupted write left is cut off. Any other damage is kept beside it,
+        as a whole, and the run goes on from the lines before: `collector.run.repair`.
+
+        Args:
+            path: of the journal.
+            at: the time now, as it is written down where the journal is repaired.
+            anew: whoever resumes knows the run's servers: it may be one that lost them.
 
         Returns:
             The journal, and the state of the run that it tells of.
 
         Raises:
             RunHeld: another process holds the run.
-            DamagedJournal: it is damaged before its last line.
-            CollectorError: it cannot be opened or read, or a newer version wrote it.
+            DamagedJournal: it is damaged before it has named all servers, and not `anew`.
+            CollectorError: it cannot be opened, read or repaired, or a newer version wrote it.
         """
-        with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
-            lock.hold(descriptor, path)
+        with _held(path) as descriptor:
             reading = Reading(path)
             state = fold(reading)
-            if reading.damage is not None:
-                if not reading.damage.torn:
-                    raise DamagedJournal(path, reading.damage)
-                files.truncate(descriptor, reading.size)
-            files.sync(descriptor)
-            return cls(path, descriptor, reading), state
+            damage = reading.damage
+            if damage is None or damage.torn:
+                if damage is not None:
+                    files.truncate(descriptor, reading.size)
+                files.sync(descriptor)
+                return cls(path, descriptor, reading), state
+            if not state.selected and not anew:
+                raise DamagedJournal(path, damage)
+            repaired = repair(path, reading, at)
+            reading = Reading(path)
+            state = fold(reading)
+            journal = cls(path, repaired.descriptor, reading)
+            journal.repaired = repaired.event
+            os.close(descriptor)
+            return journal, state
 
     @staticmethod
     def read(path: Path) -> Reading:
@@ -232,6 +251,18 @@ class Journal:
             with contextlib.suppress(OSError):  # the first error is the one to tell
                 files.truncate(self._descriptor, self._synced)
             raise
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[int]:
+    """Open a journal and take its lock: of the one that has its name by then."""
+    while True:
+        with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
+            lock.hold(descriptor, path)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                yield descriptor
+                return
+        os.close(descriptor)  # a repair has put another in its place meanwhile
 
 
 @contextlib.contextmanager

@@ -41,7 +41,19 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 class LineError(ValueError):
-    """These bytes are no line of a journal, or not the one that follows."""
+    """These bytes are no line of a journal, or not the one that follows.
+
+    Attributes:
+        formed: they end as a line does: nobody was kept from writing it to its end.
+    """
+
+    def __init__(self, message: str, *, formed: bool = True) -> None:
+        super().__init__(message)
+        self.formed = formed
+
+
+class UnknownEventError(LineError):
+    """The line is one, and holds what this version does not know."""
 
 
 class _Codec:
@@ -81,7 +93,7 @@ class _Codec:
             return self.kind(**record)
         except TypeError as error:
             unknown = ", ".join(sorted(set(record) - set(self.fields)))
-            raise LineError(f"{self.name} has no {unknown}") from error
+            raise UnknownEventError(f"{self.name} has no {unknown}") from error
 
 
 def _all_text(value: tuple[object, ...] | dict[str, object]) -> bool:
@@ -127,7 +139,7 @@ def check(line: bytes, previous: str) -> tuple[bytes, str]:
     """
     body, tail = line[:-_TAIL], line[-_TAIL:]
     if not tail.startswith(_BEFORE_HASH) or not tail.endswith(_AFTER_HASH):
-        raise LineError("the line does not end in its hash")
+        raise LineError("the line does not end in its hash", formed=False)
     digest = tail[len(_BEFORE_HASH) : -len(_AFTER_HASH)]
     expected = sha256(previous.encode("ascii") + body).hexdigest()
     if digest != expected.encode("ascii"):
@@ -139,7 +151,8 @@ def decode(body: bytes) -> Event:
     """Read the event in a line's JSON.
 
     Raises:
-        LineError: there is none, or none that this version knows.
+        UnknownEventError: this version does not know it.
+        LineError: there is none.
     """
     try:
         record = json.loads(body)
@@ -148,5 +161,6 @@ def decode(body: bytes) -> Event:
     name = record.pop("event", None) if isinstance(record, dict) else None
     codec = _CODECS.get(name) if isinstance(name, str) else None
     if codec is None:
-        raise LineError(f"there is no event {name!r}")
+        kind = UnknownEventError if isinstance(name, str) else LineError
+        raise kind(f"there is no event {name!r}")
     return codec.event(record)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from collector.engine.events import SCHEMA_VERSION, RunStarted
 from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
-from collector.run.lines import NO_HASH, LineError, check, decode
+from collector.run.lines import NO_HASH, LineError, UnknownEventError, check, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from collector.engine.events import Event
@@ -29,7 +29,7 @@ class Damage:
         line: the number of the first line that is not valid, from 1.
         offset: how many bytes of the file lie before it.
         what: what is wrong with it.
-        torn: it is the last line and lacks its end, as an interrupted write leaves it.
+        torn: it is the last line and does not end as one, as an interrupted write leaves it.
     """
 
     line: int
@@ -39,7 +39,7 @@ class Damage:
 
 
 class DamagedJournal(CollectorError):  # noqa: N818 - a state of affairs, not a mishap of ours
-    """A journal that is changed, or lacks something, before its last line.
+    """A journal that is damaged before it has named the servers of its run.
 
     Attributes:
         path: the journal.
@@ -50,8 +50,8 @@ class DamagedJournal(CollectorError):  # noqa: N818 - a state of affairs, not a 
         self.path = path
         self.damage = damage
         super().__init__(
-            f"{path}: line {damage.line} is damaged: {damage.what}; the run is known up to there, "
-            "and cannot go on; `collector verify` says what of it is whole"
+            f"{path}: line {damage.line} is damaged: {damage.what}; it had not named all servers "
+            "of the run by then; name the INVENTORY beside --resume, and the run goes on with that"
         )
 
 
@@ -75,6 +75,7 @@ class Reading:
         self.head = NO_HASH
         self.size = 0
         self.damage: Damage | None = None
+        self._before = 0, NO_HASH, 0
         self._events = self._read()
 
     def __iter__(self) -> Iterator[Event]:
@@ -83,23 +84,38 @@ class Reading:
     def __next__(self) -> Event:
         return next(self._events)
 
-    def _read(self) -> Iterator[Event]:
+    def _read(self) -> Generator[Event, None, None]:
         try:
             with self.path.open("rb") as file:
                 while line := file.readline(_LONGEST_LINE):
                     try:
                         event, head = self._event(line)
+                    except UnknownEventError as error:
+                        raise self._newer(error) from error
                     except LineError as error:
-                        torn = not line.endswith(b"\n") and len(line) < _LONGEST_LINE
+                        torn = not error.formed and not file.read(1)
                         what = "it has no end" if torn else str(error)
                         self.damage = Damage(self.lines + 1, self.size, what, torn)
                         return
+                    self._before = self.lines, self.head, self.size
                     self.lines += 1
                     self.head = head
                     self.size += len(line)
                     yield event
         except OSError as error:
             raise CollectorError(f"cannot read {self.path}: {error.strerror}") from error
+
+    def refuse(self, what: str) -> None:
+        """Take the latest line for damage: what it says cannot be; nothing after it is read."""
+        self._events.close()
+        self.lines, self.head, self.size = self._before
+        self.damage = Damage(self.lines + 1, self.size, what, torn=False)
+
+    def _newer(self, cause: UnknownEventError) -> CollectorError:
+        return CollectorError(
+            f"{self.path}: line {self.lines + 1} is whole, and this version does not know what it "
+            f"says: {cause}; a newer collector has worked on this run: use that one"
+        )
 
     def _event(self, line: bytes) -> tuple[Event, str]:
         body, head = check(line, self.head)
@@ -127,18 +143,16 @@ class Reading:
 def fold(reading: Reading) -> RunState:
     """Add up what is left of a reading to the state of its run.
 
+    A line that speaks of a server or a project that no line before it named is damage.
+
     Raises:
         CollectorError: as for `Reading`.
-        DamagedJournal: an event speaks of a server or a project that no event before it named.
     """
     state = RunState()
-    offset = reading.size
     for event in reading:
         try:
             apply(state, event)
-        except (IndexError, KeyError) as error:
-            what = f"{type(event).__name__} speaks of what no line before it named"
-            damage = Damage(reading.lines, offset, what, torn=False)
-            raise DamagedJournal(reading.path, damage) from error
-        offset = reading.size
+        except (IndexError, KeyError):
+            reading.refuse(f"{type(event).__name__} speaks of what no line before it named")
+            break
     return state

@@ -95,6 +95,9 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
         "AttemptFailed": failed_try(0),
         "ServerFailed": failure(0),
         "ServerRetried": e.ServerRetried(at=AT, server=0),
+        "JournalRepaired": e.JournalRepaired(
+            at=AT, old_sha256="ab", lines_kept=3, kept_as="k", message="m"
+        ),
         "RunEnded": e.RunEnded(at=AT, reason="finished"),
         "RunEstimated": e.RunEstimated(at=AT, servers=1, seconds=2.5, requests=3, bytes=4),
         "CallsCounted": e.CallsCounted(at=AT, project=0, calls=2, throttled=1),
