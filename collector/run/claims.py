@@ -33,6 +33,7 @@ from collector.run.claimed import (
 )
 from collector.run.layout import JOURNAL, SHARED
 from collector.run.lock import is_held
+from collector.run.mounts import distrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -83,6 +84,7 @@ class Claims:
         stamp: Callable[[float], str],
     ) -> None:
         self._run = directory.name
+        self._out = directory.parent
         self._state = state
         self._stamp = stamp
         self._credentials = {
@@ -97,6 +99,13 @@ class Claims:
 
     async def begin(self) -> dict[int, Claim]:
         """Read what others have claimed; return what holds for the servers that want an export."""
+        if self._file is not None and (why := distrusted(self._out)) is not None:
+            self._file = None
+            _log.warning(
+                "exports are not shared with other runs, and another machine may not see that this "
+                "run is held",
+                why=why,
+            )
         found = await self._with(partial(_Shared.begin, kept_since=self._stamp(KEPT_S)))
         if found is None:
             return {}

@@ -50,14 +50,20 @@ def hold(descriptor: int, path: Path) -> None:
 
     Raises:
         RunHeld: another process has it.
-        OSError: the file system has no locks.
+        CollectorError: the file system has no locks.
     """
-    for _ in range(_TRIES):
-        if _try(descriptor, fcntl.LOCK_EX):
-            return
-        if not _try(descriptor, fcntl.LOCK_SH):
-            break
-        time.sleep(_LOOK_S)  # nobody holds it: another only looks, as `is_held` does
+    try:
+        for _ in range(_TRIES):
+            if _try(descriptor, fcntl.LOCK_EX):
+                return
+            if not _try(descriptor, fcntl.LOCK_SH):
+                break
+            time.sleep(_LOOK_S)  # nobody holds it: another only looks, as `is_held` does
+    except OSError as error:
+        raise CollectorError(
+            f"cannot lock {path}: {error.strerror}; without locks two processes could work on one "
+            "run: choose a file system that has them, with --out"
+        ) from error
     raise RunHeld(path, *_holder(path))
 
 
