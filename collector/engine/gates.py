@@ -20,8 +20,14 @@ STORING = 64
 FIRST_PROBE_S = 1.0
 LONGEST_PROBE_S = 30.0
 NEVER_ANSWERED_PATIENCE_S = 60.0
-"""An endpoint that has not answered once is given up after this long: its name may be wrong."""
+"""An endpoint that has not answered once is given up after this long: its name may be wrong.
+Where there is a deadline, that is waited for."""
 ANSWERED_PATIENCE_S = 3600.0
+"""One that has is asked for so long; where there is a deadline, until then."""
+SUSPECTS = 3
+"""So many servers in a row whose calls came to no answer, and it is the endpoint that is down."""
+UNANSWERED_PATIENCE_S = 600.0
+"""One that takes calls and answers none is asked for so long: it may be these servers after all."""
 DISK_PATIENCE_S = 600.0
 """A disk that takes no archive is given up after this long: room is made by people."""
 EXPORT_S = 3600.0
@@ -97,7 +103,9 @@ class Secret:
 class Circuit:
     """Whether an endpoint can be reached: while it cannot, one call at a time asks whether it can.
 
-    The disk that archives are written to has one as well.
+    It cannot where a request does not get there; and where those that do come to no answer of the
+    service, for one server after another: a network that drops everything, a proxy's own page. The
+    disk that archives are written to has one as well.
 
     Attributes:
         down_s: since when it cannot be reached; None while it can.
@@ -105,6 +113,7 @@ class Circuit:
         given_up: it has been asked for long enough.
         under_way: calls to it that are not answered.
         patience_s: for how long one that has answered before is asked.
+        first_patience_s: for how long one that never has.
     """
 
     answered: bool = False
@@ -113,6 +122,9 @@ class Circuit:
     given_up: bool = False
     under_way: int = 0
     patience_s: float = ANSWERED_PATIENCE_S
+    first_patience_s: float = NEVER_ANSWERED_PATIENCE_S
+    _suspects: set[int] = field(default_factory=set)
+    _takes_calls: bool = False
     _wait_s: float = FIRST_PROBE_S
 
     @property
@@ -122,6 +134,10 @@ class Circuit:
 
     def failed(self, sent_s: float, now_s: float) -> bool:
         """Take note that a call could not be sent; return whether this is news."""
+        self._takes_calls = False
+        return self._is_down(sent_s, now_s)
+
+    def _is_down(self, sent_s: float, now_s: float) -> bool:
         if self.down_s is None:
             self.down_s = now_s
             self._wait_s = FIRST_PROBE_S
@@ -130,12 +146,29 @@ class Circuit:
         if sent_s >= self.probe_s:
             self._wait_s = min(LONGEST_PROBE_S, 2 * self._wait_s)
             self.probe_s = now_s + self._wait_s
-        patience_s = self.patience_s if self.answered else NEVER_ANSWERED_PATIENCE_S
+        patience_s = self.patience_s if self.answered else self.first_patience_s
+        if self._takes_calls and patience_s < math.inf:
+            patience_s = UNANSWERED_PATIENCE_S
         self.given_up = now_s - self.down_s >= patience_s
         return False
 
+    def unanswered(self, server: int, sent_s: float, now_s: float) -> bool:
+        """Take note of a call for a server that came to no answer; return whether this is news."""
+        self._suspects.add(server)
+        if self.down_s is None:
+            if len(self._suspects) < SUSPECTS:
+                return False
+            self._takes_calls = True
+        return self._is_down(sent_s, now_s)
+
+    def slept(self, jump_s: float) -> None:
+        """Take note of a time in which nobody asked."""
+        if self.down_s is not None:
+            self.down_s += jump_s
+
     def reached(self) -> bool:
         """Take note of an answer; return whether the endpoint was down."""
+        self._suspects.clear()
         if self.answered and self.down_s is None:
             return False
         was_down = self.down_s is not None

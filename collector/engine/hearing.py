@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.engine.actions import StartExport
-from collector.engine.answers import Problem, ProblemKind
+from collector.engine.answers import Call, Problem, ProblemKind
+from collector.engine.retry import NO_ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +52,14 @@ class Hearing:
             if circuit.failed(action.sent_s, now_s):
                 self._news.endpoint_down(self._endpoint(lane), problem.message, now_s)
             return
+        if problem is not None and problem.kind in NO_ANSWER:
+            # An archive may come from elsewhere: what ails it says nothing of the endpoint.
+            of_endpoint = action.call is not Call.FETCH_ARCHIVE or circuit.down_s is not None
+            if of_endpoint and circuit.unanswered(action.server, action.sent_s, now_s):
+                self._news.endpoint_down(self._endpoint(lane), problem.message, now_s)
+        elif circuit.reached():
+            self._news.endpoint_back(self._endpoint(lane), now_s)
         if problem is None or problem.http_status is not None:
-            if circuit.reached():
-                self._news.endpoint_back(self._endpoint(lane), now_s)
             self._limits(lane, action, problem, heard, now_s)
         else:
             self._pacer.lost(lane.track, action.sent_s)

@@ -42,6 +42,8 @@ class _Memory:
     not_ready_s: float = 0.0
     links_refused: int = 0
     downloading_s: float = 0.0
+    asleep_s: float = 0.0
+    lets_others_ask: bool = False
     not_before_s: float = -math.inf
 
 
@@ -107,7 +109,7 @@ class Outcomes:
             early_s, certain_s = started_s + unheard.early_s, started_s + unheard.certain_s
             progress.certain_s = started_s + unheard.thought_certain_s
         # Never later than when it is to be given up: that is found out by asking.
-        last_s = progress.started_s + self._export_s
+        last_s = progress.started_s + memory.asleep_s + self._export_s
         at_s = max(memory.not_before_s, now_s)
         return Ask(max(at_s, min(early_s, last_s)), max(at_s, min(certain_s, last_s)))
 
@@ -128,6 +130,19 @@ class Outcomes:
         """Add the time of a try; less than none for what does not count."""
         self._remember(server).downloading_s += seconds
 
+    def ask_again(self, server: int) -> None:
+        """Let a server wait no longer that has let others find out whether its endpoint is back."""
+        memory = self._memory.get(server)
+        if memory is not None and memory.lets_others_ask:
+            memory.lets_others_ask = False
+            memory.not_before_s = -math.inf
+
+    def slept(self, jump_s: float) -> None:
+        """Count no time against anybody in which this machine slept."""
+        for memory in self._memory.values():
+            memory.asleep_s += jump_s
+            memory.not_ready_s += jump_s
+
     def forget(self, server: int) -> None:
         """Let go of what is remembered of a server that has ended."""
         self._memory.pop(server, None)
@@ -147,7 +162,14 @@ class Outcomes:
         self._remember(server).not_before_s = now_s + ANOTHERS_ANSWER_S
 
     def follow(
-        self, action: Request, row: ServerRow, answer: Answer, now_s: float, *, paused: bool = False
+        self,
+        action: Request,
+        row: ServerRow,
+        answer: Answer,
+        now_s: float,
+        *,
+        paused: bool = False,
+        down: bool = False,
     ) -> list[e.Event]:
         """Return what follows from the answer to an action; nothing: the same is wanted again.
 
@@ -157,9 +179,10 @@ class Outcomes:
             answer: to the action.
             now_s: when it came.
             paused: downloads were paused already, because of the disk.
+            down: the endpoint is down, or this machine slept meanwhile.
         """
         if isinstance(answer, Problem):
-            return self._after_problem(action.call, row, answer, now_s, paused=paused)
+            return self._after_problem(action.call, row, answer, now_s, paused=paused, down=down)
         if isinstance(answer, Stored):
             return [self._stored(row, answer, now_s)]
         if answer.state is ExportState.FAILED:
@@ -201,17 +224,24 @@ class Outcomes:
             if not progress.elapsed_s:
                 durations.answered_first(sent_s - progress.started_s, completed=False)
             progress.heard(said.percent, durations, sent_s, now_s)
-            if now_s - progress.started_s >= self._export_s:
+            if now_s - progress.started_s - memory.asleep_s >= self._export_s:
                 return [self._stuck(row, now_s)]
         return events
 
     def _after_problem(
-        self, call: Call, row: ServerRow, problem: Problem, now_s: float, *, paused: bool = False
+        self,
+        call: Call,
+        row: ServerRow,
+        problem: Problem,
+        now_s: float,
+        *,
+        paused: bool = False,
+        down: bool = False,
     ) -> list[e.Event]:
         decision = retry.decide(
             call,
             problem,
-            self._tried(call, row, problem, now_s, paused=paused),
+            replace(self._tried(call, row, problem, now_s), paused=paused, down=down),
             max_attempts=self._max_attempts,
             rng=self._rng,
         )
@@ -229,6 +259,7 @@ class Outcomes:
                 return [self._attempt_failed(call, row, problem, now_s, anew=True)]
             case retry.Again(after_s, counts):
                 memory.not_before_s = now_s + after_s
+                memory.lets_others_ask = down
                 if counts:
                     return [self._attempt_failed(call, row, problem, now_s, anew=False)]
                 if call is Call.START_EXPORT:
@@ -236,9 +267,7 @@ class Outcomes:
                     return [e.ExportNotStarted(at=at, server=row.server, kind=problem.kind)]
                 return []
 
-    def _tried(
-        self, call: Call, row: ServerRow, problem: Problem, now_s: float, *, paused: bool
-    ) -> retry.Tried:
+    def _tried(self, call: Call, row: ServerRow, problem: Problem, now_s: float) -> retry.Tried:
         memory = self._remember(row.server)
         if problem.kind is ProblemKind.NOT_READY:
             if not memory.not_ready_times:
@@ -256,7 +285,6 @@ class Outcomes:
             refusals=secret.refusals,
             proven=secret.proven,
             links_refused=refused_before,
-            paused=paused,
         )
 
     def _attempt_failed(

@@ -23,8 +23,14 @@ class Rule(enum.StrEnum):
     LATER = (
         "again after seconds at first, minutes later, for an hour at most; no attempt is counted"
     )
-    BACK_OFF = "again after an exponential back-off with full jitter, --max-attempts tries in all"
-    ONCE_MORE = "once more after a back-off, whatever --max-attempts says: it may have been done"
+    BACK_OFF = (
+        "again after an exponential back-off with full jitter, --max-attempts tries in all; while "
+        "the endpoint is down no attempt is counted"
+    )
+    ONCE_MORE = (
+        "once more after a back-off, whatever --max-attempts says: it may have been done; not "
+        "counted while the endpoint is down"
+    )
     ANEW = "a new export, once"
     NEW_LINK = "again at once with a new link; after that with a back-off, --max-attempts tries"
     PAUSE = "failed, and downloads pause; while they do, others wait and no attempt is counted"
@@ -62,8 +68,13 @@ TABLE: Mapping[tuple[Call, ProblemKind], Rule] = {
 }
 """A rule for every pair; the last three rows are where a POST differs."""
 
+NO_ANSWER = frozenset({_P.CUT, _P.UNREADABLE})
+"""After these, nobody knows whether the service was there at all."""
+
 BACK_OFF_BASE_S = 1.0
 BACK_OFF_CAP_S = 60.0
+ANOTHER_ASKS_S = (300.0, 600.0)
+"""How long a server lets others find out that their endpoint is back: it may be the server."""
 NOT_READY_SOON_S = (2.0, 10.0)
 NOT_READY_SOON_TIMES = 4
 NOT_READY_LATE_S = (60.0, 180.0)
@@ -110,6 +121,7 @@ class Tried:
         proven: whether the secret has ever been accepted in this process.
         links_refused: refusals of links in a row, before this one.
         paused: downloads are paused already.
+        down: the endpoint is down, or this machine slept while the call was under way.
     """
 
     attempts: int = 0
@@ -121,6 +133,7 @@ class Tried:
     proven: bool = False
     links_refused: int = 0
     paused: bool = False
+    down: bool = False
 
 
 def decide(  # noqa: C901, PLR0911  # a case and a return a rule
@@ -133,8 +146,12 @@ def decide(  # noqa: C901, PLR0911  # a case and a return a rule
         case Rule.LATER:
             return _later(tried, rng)
         case Rule.BACK_OFF:
+            if tried.down and problem.kind in NO_ANSWER:
+                return _let_another_ask(rng)
             return _again_or_fail(tried, max_attempts, rng)
         case Rule.ONCE_MORE:
+            if tried.down:
+                return _let_another_ask(rng, counts=not tried.doubtful)
             return Fail() if tried.doubtful else Again(back_off_s(tried.attempts, rng), counts=True)
         case Rule.ANEW:
             return Fail() if tried.renewals else Anew(back_off_s(tried.attempts, rng))
@@ -159,6 +176,10 @@ def _again_or_fail(tried: Tried, max_attempts: int, rng: random.Random) -> Decis
     if tried.attempts + 1 >= max_attempts:
         return Fail()
     return Again(back_off_s(tried.attempts, rng), counts=True)
+
+
+def _let_another_ask(rng: random.Random, *, counts: bool = False) -> Decision:
+    return Again(rng.uniform(*ANOTHER_ASKS_S), counts=counts)
 
 
 def _later(tried: Tried, rng: random.Random) -> Decision:

@@ -94,6 +94,7 @@ class Scheduler:
         self._exporting: set[int] = set()
         self._giving_up: list[int] = []
         self._is_last = False
+        self._awake_s = -math.inf
         self._ending = Ending(ceilings.grace_s)
         self._lanes: dict[tuple[int, Call], Lane] = {}
         state.changed = list(range(len(state.servers)))  # all are new to this plan
@@ -118,7 +119,7 @@ class Scheduler:
 
     def _add_lanes(self, row: ProjectRow, scopes: Callable[[int, Call], tuple[Scope, ...]]) -> None:
         secret = self._secrets.setdefault(row.credential, Secret())
-        circuit = self._circuits.setdefault(row.endpoint, Circuit())
+        circuit = self._circuits.setdefault(row.endpoint, self._circuit())
         exports = Exports(ceiling=self._ceilings.exports_in_flight.get(row.project, math.inf))
         for call in Call:
             track = self._pacer.track(call, scopes(row.project, call), share=row.share)
@@ -128,6 +129,12 @@ class Scheduler:
             )  # fmt: skip
         if row.requests_per_second is not None:
             self._pacer.limit(track, row.requests_per_second)
+
+    def _circuit(self) -> Circuit:
+        """Return one that is patient until the deadline, where there is one."""
+        if self._ceilings.deadline_s == math.inf:
+            return Circuit()
+        return Circuit(patience_s=math.inf, first_patience_s=math.inf)
 
     # What is due
 
@@ -188,8 +195,12 @@ class Scheduler:
         return self._news.take(now_s)
 
     def clock_jumped(self, jump_s: float, now_s: float) -> None:
-        """Take note that nobody was running for so long."""
+        """Take note that nobody was running for so long, up to now."""
         self._news.clock_jumped(jump_s, now_s)
+        self._awake_s = now_s
+        self._outcomes.slept(jump_s)
+        for circuit in (*self._circuits.values(), self._in_flight.disk):
+            circuit.slept(jump_s)
         for server, action in self._out.items():
             if isinstance(action, FetchArchive):
                 self._outcomes.add_downloading(server, -jump_s)
@@ -317,7 +328,7 @@ class Scheduler:
         """Take note that an archive's first bytes are here: the API has answered."""
         if self._out.get(action.server) is action:
             self._opened.add(action.server)
-            self._hearing.heard(self._lane_of(action), action, None, heard, now_s)
+            self._hear(action, None, heard, now_s)
 
     def begun(
         self,
@@ -366,7 +377,7 @@ class Scheduler:
             self._opened.discard(server)
         else:
             problem = answer if isinstance(answer, Problem) else None
-            self._hearing.heard(self._lane_of(action), action, problem, answer.heard, now_s)
+            self._hear(action, problem, answer.heard, now_s)
         paused = self._in_flight.disk.down_s is not None
         if isinstance(action, FetchArchive):
             problem = answer if isinstance(answer, Problem) else None
@@ -376,8 +387,10 @@ class Scheduler:
             self._outcomes.add_downloading(server, now_s - action.sent_s)
         elif action.call is Call.START_EXPORT:
             self._posts_out -= 1
-        events = self._outcomes.follow(action, row, answer, now_s, paused=paused)
-        self._empty_lanes_of_refused(self._lanes[row.project, action.call].secret)
+        lane = self._lanes[row.project, action.call]
+        down = lane.circuit.down_s is not None or action.sent_s < self._awake_s
+        events = self._outcomes.follow(action, row, answer, now_s, paused=paused, down=down)
+        self._empty_lanes_of_refused(lane.secret)
         if events:
             self._recording.add(server)
         else:
@@ -403,6 +416,17 @@ class Scheduler:
         self._outcomes.await_another(server, now_s)
         self._place(row, now_s)
         return []
+
+    def _hear(self, action: Request, problem: Problem | None, heard: Heard, now_s: float) -> None:
+        lane = self._lane_of(action)
+        was_down = lane.circuit.down_s is not None
+        self._hearing.heard(lane, action, problem, heard, now_s)
+        if was_down and lane.circuit.down_s is None:
+            for one in self._all_lanes:
+                if one.circuit is lane.circuit:
+                    for server in self._waiting.empty(one):
+                        self._outcomes.ask_again(server)
+                        self._place(self.state.servers[server], now_s)
 
     def _lane_of(self, action: Request) -> Lane:
         return self._lanes[self.state.servers[action.server].project, action.call]

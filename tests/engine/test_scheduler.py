@@ -35,7 +35,7 @@ from tests.engine.simulation import (
 
 if TYPE_CHECKING:
     from collector.engine.actions import Request
-    from collector.engine.answers import Answer
+    from collector.engine.answers import Answer, Scope
 
 P = ProblemKind
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE
@@ -477,8 +477,67 @@ def test_a_problem_that_never_ends_does_not_hold_the_run_for_ever(
     assert sim.now_s < 20_000
     assert len(sim.sent) < 2000
     # A disk fails one server and makes the others wait for it; only downloads touch a disk.
+    # What some servers in a row meet with is their endpoint's, and they wait for it.
     waiting = {P.NOT_SENT: 5, P.DISK: 4 if call is FETCH else 0}
+    waiting |= dict.fromkeys((P.CUT, P.UNREADABLE), 0 if call is FETCH else 5)
     assert sim.state.pending == waiting.get(kind, 0)
+
+
+@pytest.mark.parametrize("kind", [P.CUT, P.UNREADABLE])
+@pytest.mark.parametrize("call", [POST, ASK])
+def test_few_servers_that_never_get_an_answer_fail_alone(call: Call, kind: ProblemKind) -> None:
+    script: dict[tuple[int, Call], list[Answer]] = {
+        (server, call): [problem(kind)] * 100 for server in range(2)
+    }
+    sim = Simulation(Service(script=script), selected(30)).run(until_s=50_000)
+    assert (sim.state.failed, sim.state.collected) == (2, 28)
+    assert not sim.of(e.EndpointWentDown)
+
+
+@pytest.mark.parametrize("kind", [P.CUT, P.UNREADABLE])
+@pytest.mark.parametrize("call", [POST, ASK])
+def test_servers_that_never_get_an_answer_hold_up_no_others(call: Call, kind: ProblemKind) -> None:
+    script: dict[tuple[int, Call], list[Answer]] = {
+        (server, call): [problem(kind)] * 1000 for server in range(10)
+    }
+    sim = Simulation(Service(script=script), selected(30)).run(until_s=50_000)
+    assert sim.state.collected == 20
+    assert sim.now_s < 2000
+
+
+@pytest.mark.parametrize("kind", [P.CUT, P.UNREADABLE, P.NOT_SENT])
+@pytest.mark.parametrize("max_attempts", [1, 4])
+@pytest.mark.parametrize("from_s", [3.0, 20.0])
+def test_network_that_is_gone_for_a_while_fails_nobody(
+    kind: ProblemKind, max_attempts: int, from_s: float
+) -> None:
+    class Gone(Service):
+        def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Answer:
+            if from_s <= now_s < from_s + 600.0:
+                return problem(kind)
+            return super().answer(action, scopes, now_s)
+
+    service = Gone([HiddenLimit(ScopeKind.USER, 10)], lambda server: 10.0 + server % 20)
+    ceilings = Ceilings(max_attempts=max_attempts)
+    sim = Simulation(service, selected(60), ceilings, latency_s=0.2).run(until_s=50_000)
+    failed = [row for row in sim.state.servers if row.failure]
+    # With a single attempt, those fail that show that the network is gone.
+    assert len(failed) <= (3 if max_attempts == 1 and kind is not P.NOT_SENT else 0)
+    assert sim.state.collected == 60 - len(failed)
+    assert len(sim.of(e.EndpointWentDown)) == len(sim.of(e.EndpointCameBack)) == 1
+    within = [sent for sent in sim.times() if from_s + 60 <= sent < from_s + 600]
+    assert len(within) < 60
+
+
+def test_endpoint_that_is_down_is_waited_for_until_the_deadline() -> None:
+    service = Service(unreachable=lambda _endpoint, at_s: at_s < 7200.0)
+    sim = Simulation(service, selected(20), Ceilings(deadline_s=9000.0)).run(until_s=50_000)
+    assert sim.state.collected == 20
+    never = Service(unreachable=lambda _endpoint, _at_s: True)
+    sim = Simulation(never, selected(20), Ceilings(deadline_s=9000.0)).run(until_s=50_000)
+    assert sim.now_s < 9002
+    assert sim.state.pending == 20
+    assert sim.scheduler.ending(sim.now_s).reason == "deadline"
 
 
 def test_an_export_whose_words_nobody_knows_is_taken_as_running_and_told_once() -> None:

@@ -119,6 +119,7 @@ def test_nothing_lies_outside_the_run_and_nothing_unknown_in_it(told: Told) -> N
     run = told.directory.name
     assert files_of(told.directory.parent.parent) == {
         "out/latest",
+        *(f"out/.collector/{name}" for name in ("exports.jsonl", "exports.lock")),
         *(
             f"out/{run}/{name}"
             for name in ("manifest.json", "journal.jsonl", "SHA256SUMS", "members.jsonl.gz")
