@@ -9,6 +9,7 @@ the service sent, and the service's own count tells how many exports and bytes t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import logging
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -50,7 +52,7 @@ class Figures:
 
     Attributes:
         kills: how many kills hit a process.
-        in_downloads: how many of them while an unfinished archive lay on disk.
+        in_downloads: how many of them hit one that had an unfinished archive growing on disk.
         early: how many before the journal named every server: such a run is begun anew.
         runs: how many runs were brought to their end.
         incomplete: of these, how many did not end with every server collected and verified.
@@ -58,6 +60,7 @@ class Figures:
         unanswered: POSTs whose answer a kill has kept from the journal: each may cost an export.
         in_doubt: how many kills left such POSTs.
         exports_over: exports beyond one a server.
+        unexplained: of these, how many no unanswered POST of that server allows.
         bytes_sent, bytes_needed: of archives.
     """
 
@@ -70,6 +73,7 @@ class Figures:
     unanswered: int = 0
     in_doubt: int = 0
     exports_over: int = 0
+    unexplained: int = 0
     bytes_sent: int = 0
     bytes_needed: int = 0
     failures: list[str] = field(default_factory=list)
@@ -85,6 +89,7 @@ class Figures:
         return (
             not self.incomplete
             and not self.lost
+            and not self.unexplained
             and self.exports_over <= self.in_doubt
             and self.bytes_sent <= MOST_BYTES * self.bytes_needed
         )
@@ -144,6 +149,7 @@ class Drill:
         }
         self._rng = rng
         self._lasts_s = lasts_s
+        self._unanswered: set[tuple[str, str | None]] = set()
         self.figures = Figures()
 
     async def run(self, kills: int) -> None:
@@ -161,12 +167,12 @@ class Drill:
         """Kill a process at a random moment; tell whether it was alive by then."""
         in_downloads = self._rng.random() < IN_DOWNLOADS
         wait_s = self._rng.uniform(0.0, self._lasts_s / 10 if in_downloads else self._lasts_s)
+        before = self._parts()
         with self._start(arguments) as process:
-            began_s = time.monotonic()
-            if in_downloads and not self._parts():
-                while process.poll() is None and not self._parts():  # noqa: ASYNC110  # nothing tells
+            if in_downloads:
+                while process.poll() is None and not self._parts() - before:  # noqa: ASYNC110  # nothing tells
                     await anyio.sleep(0.01)
-                began_s = time.monotonic()
+            began_s = time.monotonic()
             while process.poll() is None and time.monotonic() - began_s < wait_s:  # noqa: ASYNC110
                 await anyio.sleep(0.002)
             if process.poll() is not None:
@@ -175,15 +181,25 @@ class Drill:
             process.kill()
             await to_thread.run_sync(process.wait)
         self.figures.kills += 1
-        self.figures.in_downloads += bool(self._parts())
+        self.figures.in_downloads += bool(self._parts() - before)
         state = self._state()
         if state is None or not state.selected:
             self.figures.early += 1
+            if self._emulator.statistics()["exports"]["by_server"]:
+                self.figures.failures.append("an export was started before all servers were named")
+                self.figures.unexplained += 1
         else:
-            requested = sum(row.phase is Phase.REQUESTED for row in state.servers)
-            self.figures.unanswered += requested
-            self.figures.in_doubt += requested > 0
+            self._note_unanswered(state)
         return True
+
+    def _note_unanswered(self, state: RunState) -> None:
+        """Note each POST once: the next process may be killed before it takes the run up."""
+        before = len(self._unanswered)
+        self._unanswered |= {
+            (row.id, row.requested_at) for row in state.servers if row.phase is Phase.REQUESTED
+        }
+        self.figures.unanswered += len(self._unanswered) - before
+        self.figures.in_doubt += len(self._unanswered) > before
 
     async def _ended(self, arguments: Sequence[str]) -> None:
         with self._start(arguments) as process:
@@ -219,14 +235,23 @@ class Drill:
         path = self._out / "run" / "journal.jsonl"
         return fold(Reading(path)) if path.exists() else None
 
-    def _parts(self) -> list[Path]:
-        return list(self._out.glob("run/fleet/*/*.part"))
+    def _parts(self) -> set[tuple[Path, int, int]]:
+        """Look at the unfinished archives: each with its size and when it was written to."""
+        found = set()
+        for path in self._out.glob("run/fleet/*/*.part"):
+            with contextlib.suppress(FileNotFoundError):  # whole by now
+                status = path.stat()
+                found.add((path, status.st_size, status.st_mtime_ns))
+        return found
 
     def _judge(self) -> None:
         """Compare what is here with what the service has and has counted."""
         statistics = self._emulator.statistics()
         figures = self.figures
-        figures.exports_over += sum(n - 1 for n in statistics["exports"]["by_server"].values())
+        allowed = Counter(server for server, _ in self._unanswered)
+        for server_id, exports in statistics["exports"]["by_server"].items():
+            figures.exports_over += exports - 1
+            figures.unexplained += max(0, exports - 1 - allowed[server_id])
         figures.bytes_sent += statistics["bytes_sent"]
         manifest = json.loads((self._out / "run" / "manifest.json").read_bytes())
         rows = {row["id"]: row for row in manifest["projects"][0]["servers"]}
@@ -288,8 +313,9 @@ def _told(total: Figures) -> str:
     return (
         f"{total.kills} kills ({total.in_downloads} in downloads, {total.early} before all servers "
         f"were named) of {total.runs} runs: {total.incomplete} incomplete, {total.lost} archives "
-        f"lost or false, {total.exports_over} exports over one a server ({total.in_doubt} kills "
-        f"left {total.unanswered} POSTs unanswered), "
+        f"lost or false, {total.exports_over} exports over one a server "
+        f"({total.unexplained} unexplained; {total.in_doubt} kills left {total.unanswered} POSTs "
+        f"unanswered), "
         f"{total.bytes_sent / max(1, total.bytes_needed):.3f} x the bytes"
     )
 
