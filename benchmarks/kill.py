@@ -44,6 +44,9 @@ LONGEST_S = 120.0
 """No process of a drill is let run longer."""
 
 MB = 1_000_000
+SENT_A_SECOND = 5.0 * MB
+"""As a network would let through for each download. What comes as fast as memory fills the system's
+buffers with megabytes that nobody has read yet, and which a kill would seem to have cost."""
 
 
 @dataclass(slots=True)
@@ -114,7 +117,7 @@ def scenario(servers: int, seed: int, *, smallest: int = MB, largest: int = 10 *
             f"id-{number}",
             f"bms-{number}",
             archive_bytes=rng.randrange(smallest, largest),
-            faults=rng.choice(faults),
+            faults=(*rng.choice(faults), Fault("slow", bytes_per_s=SENT_A_SECOND)),
         )
         for number in range(servers)
     )
