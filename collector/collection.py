@@ -436,6 +436,11 @@ class Collection:
             await anyio.sleep(max(MANIFEST_APART_S, MANIFEST_APART_TIMES * took_s))
 
     async def _write_manifest(self) -> None:
+        if not (self.directory / layout.JOURNAL).exists():
+            raise CollectorError(
+                f"cannot write to {self.directory}: it was removed or moved while the run went on; "
+                "move it back and --resume the run, or collect anew"
+            )
         lines, head = self._journal.lines, self._journal.head
         state = manifest.snapshot(self.state)
         await self._members.flush()

@@ -109,4 +109,4 @@ def test_directory_that_is_removed_under_the_run_is_told(tmp_path: Path) -> None
     assert process.returncode == 2
     assert out == ""
     assert "Traceback" not in err
-    assert "cannot write" in err
+    assert "it was removed or moved while the run went on" in err
