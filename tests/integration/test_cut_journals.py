@@ -326,6 +326,22 @@ def test_journal_that_lost_its_selection_goes_on_with_the_inventory(
     anyio.run(main)
 
 
+def test_journal_cut_within_its_selection_is_not_said_to_have_sent_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(2), export_duration_s=0.0)) as api:
+            whole = await undisturbed(api, tmp_path)
+            path = whole.directory / "journal.jsonl"
+            path.write_bytes(b"".join(whole.journal.splitlines(keepends=True)[:3]))
+            with pytest.raises(collector.CollectorError, match="name the INVENTORY"):
+                collector.resume(whole.directory, connect_to(api))
+            run = collector.resume(whole.directory, connect_to(api), selection=selection_of(api))
+            await follow(run)
+            assert comparable(manifest_of(whole.directory)) == comparable(whole.manifest)
+            assert verify(whole.directory).ok
+
+    anyio.run(main)
+
+
 def main() -> None:
     """Do it all."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
