@@ -113,12 +113,12 @@ class Departures:
             actions: what is taken is added to it.
             held: to be filled in: the lanes that only their projects hold up, and until when.
         """
-        tight = self._deadline.is_tight(now_s)
+        self._deadline.look(now_s)
         while lanes := [lane for group in groups for lane in group.due if lane not in held]:
             tests = self._pacer.has_doubts and self._is_test_among(lanes, now_s)
             lanes = self._without_held(self._turns.first(lanes), now_s, held)
             if lanes:
-                lane = self._turns.next(lanes, due_first=tight or tests)
+                lane = self._turns.next(lanes, due_first=tests)
                 if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
                     actions.append(self._leave(lane, now_s))
                     groups = self._that_open(groups, now_s)

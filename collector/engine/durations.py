@@ -18,6 +18,8 @@ KNOWN_WEIGHT = 20.0
 """Earlier runs count for at most so many exports."""
 ENOUGH = 12
 """After so many exports of known duration, their distribution is known well enough."""
+KNOWN_BY_FEW = 8
+"""After so many, well enough to go by it where there is no time to learn more."""
 CERTAIN = 0.9
 """How likely an answer must be "completed" before it is asked for, where calls are scarce."""
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.1, 2.0

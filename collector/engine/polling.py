@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector.engine.durations import UNLIKELY, Evidence
+from collector.engine.durations import KNOWN_BY_FEW, UNLIKELY, Evidence
 
 if TYPE_CHECKING:
     from collector.engine.durations import Durations
@@ -24,8 +24,9 @@ FIRST_ASK_S = 1.0
 POLLS_ON_AVERAGE = 11.3
 """So many calls an export are thought right where it says nothing of its progress; with the looks
 that find out how long exports take it comes to twelve."""
-LIKELY = 0.5
-"""Before a deadline that not all can keep, an answer need not be more likely than this."""
+LIKELY, POSSIBLE = 0.5, 0.2
+"""Before a deadline that not all can keep, an answer need not be more likely than the one; where a
+call is to spare, than the other."""
 FINE = 10
 """Percentages in steps of at most so much tell the end by a single look."""
 
@@ -103,8 +104,12 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         early_s = _by_percentage(export, durations, pressure)
         certain_s = max(early_s, export.high_s)
     elif export.curious:
-        certain_s = max(FIRST_ASK_S, 2 * elapsed_s)
+        growth = 4 if pressure is Pressure.DEADLINE else 2
+        certain_s = max(growth / 2 * FIRST_ASK_S, growth * elapsed_s)
         early_s = min(certain_s, _by_duration(export, durations, pressure))
+    elif pressure is Pressure.DEADLINE and durations.known_from >= KNOWN_BY_FEW:
+        early_s = durations.quantile_s(POSSIBLE, elapsed_s)
+        certain_s = durations.quantile_s(LIKELY, elapsed_s)
     else:
         early_s = _by_duration(export, durations, pressure)
         if pressure is Pressure.DEADLINE:

@@ -17,6 +17,7 @@ from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, Start
 from collector.engine.answers import Call, Problem, Reusable
 from collector.engine.deadline import Deadline
 from collector.engine.departures import Departures
+from collector.engine.durations import KNOWN_BY_FEW
 from collector.engine.ending import Ending
 from collector.engine.gates import Circuit, Exports, InFlight, Secret
 from collector.engine.hearing import Hearing
@@ -94,6 +95,7 @@ class Scheduler:
         self._exporting: set[int] = set()
         self._giving_up: list[int] = []
         self._is_last = False
+        self._hurried: dict[int, int] = {}
         self._awake_s = -math.inf
         self._ending = Ending(ceilings.grace_s)
         self._lanes: dict[tuple[int, Call], Lane] = {}
@@ -267,6 +269,17 @@ class Scheduler:
             return 0
         return sum(len(lane) for lane in self._all_lanes if lane.circuit.down_s is not None)
 
+    def _hurry(self, project: int, now_s: float) -> None:
+        """Plan a project's statuses anew, when much more is known of how long its exports take.
+
+        Before that they were put off by a guess, for longer than there may be until the deadline.
+        """
+        known_from = self._outcomes.durations[project].known_from
+        if known_from >= max(KNOWN_BY_FEW, 2 * self._hurried.get(project, 0)):
+            self._hurried[project] = known_from
+            for server in self._waiting.empty(self._lanes[project, Call.ASK_STATUS]):
+                self._place(self.state.servers[server], now_s)
+
     def _look_for_the_last(self, now_s: float) -> None:
         """Ask about the last exports more often, once they are all that is left."""
         starts = (lane for lane in self._all_lanes if lane.call is Call.START_EXPORT)
@@ -390,6 +403,8 @@ class Scheduler:
         lane = self._lanes[row.project, action.call]
         down = lane.circuit.down_s is not None or action.sent_s < self._awake_s
         events = self._outcomes.follow(action, row, answer, now_s, paused=paused, down=down)
+        if action.call is Call.ASK_STATUS and self._deadline.tight:
+            self._hurry(row.project, now_s)
         self._empty_lanes_of_refused(lane.secret)
         if events:
             self._recording.add(server)

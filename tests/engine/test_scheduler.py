@@ -572,3 +572,17 @@ def test_what_was_observed_is_told_once() -> None:
         event for event in sim.scheduler.observed(3.0) if isinstance(event, e.CallsCounted)
     ]
     assert (second.calls, second.throttled) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "deadline_s"), [(1.0, 20.0), (5.0, 30.0), (20.0, 60.0), (30.0, 120.0)]
+)
+def test_deadline_that_is_too_short_brings_home_nine_tenths_of_what_any_plan_could(
+    duration_s: float, deadline_s: float
+) -> None:
+    limit = HiddenLimit(ScopeKind.USER, 15, fixed=True)
+    service = Service([limit], lambda _server: duration_s)
+    fleet = selected(10 * int(deadline_s), projects=2)
+    sim = Simulation(service, fleet, Ceilings(deadline_s=deadline_s), latency_s=0.05).run()
+    possible = 15 * int(deadline_s) // 3
+    assert sim.state.collected >= 0.9 * possible
