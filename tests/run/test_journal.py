@@ -490,6 +490,22 @@ def test_a_repair_that_the_disk_fails_says_so_and_loses_nothing(
     assert failing > 8
 
 
+@pytest.mark.parametrize("failing", [2, 3])
+def test_a_torn_line_that_the_disk_does_not_let_go_is_cut_off_the_next_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Where cutting it off fails, and where syncing that does."""
+    whole = begun_and_damaged(path)
+    path.write_bytes(whole + b"\0" * 4096)
+    with monkeypatch.context() as disk:
+        fail_at(disk, failing, errno.EIO)
+        with pytest.raises(CollectorError, match=r"cannot repair .*Input/output error"):
+            Journal.resume(path, at=AT)
+    assert path.read_bytes().startswith(whole)
+    Journal.resume(path, at=AT)[0].close()
+    assert path.read_bytes() == whole
+
+
 def fail_at(disk: pytest.MonkeyPatch, number: int, code: int) -> list[str]:
     """Let the n-th change of the disk fail; the list gets its name when it does."""
     calls = count(1)
