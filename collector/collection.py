@@ -41,6 +41,7 @@ from collector.run import layout, manifest
 from collector.run.claims import Claims
 from collector.run.journal import Journal
 from collector.run.members import Members
+from collector.run.repair import unnamed
 from collector.run.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -171,10 +172,7 @@ def resume(
     journal, state = Journal.resume(directory / layout.JOURNAL, at=at, anew=selection is not None)
     if not state.selected and selection is None:
         journal.close()
-        raise CollectorError(
-            f"{directory} was stopped before its journal named all its servers, and nothing was "
-            "sent; collect the inventory anew"
-        )
+        raise CollectorError(unnamed(directory))
     if state.started is None and selection is not None:
         anew = opening.events(selection, directory.name, terms.argv, at)
         told = [] if journal.repaired is None else [journal.repaired]

@@ -9,7 +9,10 @@ import sys
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COLLECTOR = (sys.executable, "-m", "collector")
 SCENARIO = {
@@ -46,11 +49,20 @@ class Emulator:
         directory: for its scenario and its inventory.
         servers: of its fleet.
         downloads: how many at once the inventory allows; None for collect's own default.
+        export_s: how long each export takes; None for as long as everywhere.
     """
 
-    def __init__(self, directory: Path, servers: int, *, downloads: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        servers: int,
+        *,
+        downloads: int | None = None,
+        export_s: float | None = None,
+    ) -> None:
         scenario = directory / "scenario.json"
-        scenario.write_text(json.dumps(SCENARIO))
+        changes = {} if export_s is None else {"export_duration_s": export_s}
+        scenario.write_text(json.dumps(SCENARIO | changes))
         self.inventory = directory / "fleet.json"
         self._process = subprocess.Popen(
             [*COLLECTOR, "emulator", "--scenario", scenario, "--servers", str(servers),
@@ -80,9 +92,9 @@ class Emulator:
         self._process.communicate()
 
 
-def collect(emulator: Emulator, out: Path) -> Used:
-    """Collect the emulator's whole fleet with the real command."""
-    command = [*COLLECTOR, "collect", str(emulator.inventory), "--quiet",
+def collect(emulator: Emulator, out: Path, program: Sequence[str] = COLLECTOR) -> Used:
+    """Collect the emulator's whole fleet with the real command, or another that is used alike."""
+    command = [*program, "collect", str(emulator.inventory), "--quiet",
                "--out", str(out), "--progress", "none"]  # fmt: skip
     environ = os.environ | {
         "CLOUDDC_TOKEN": emulator.token,

@@ -129,13 +129,15 @@ class Journal:
             state = fold(reading)
             damage = reading.damage
             if damage is None or damage.torn:
-                if damage is not None:
-                    files.truncate(descriptor, reading.size)
-                files.sync(descriptor)
+                with _changing(path):
+                    if damage is not None:
+                        files.truncate(descriptor, reading.size)
+                    files.sync(descriptor)
                 return cls(path, descriptor, reading), state
             if not state.selected and not anew:
                 raise DamagedJournal(path, damage)
-            repaired = repair(path, reading, at)
+            with _changing(path):
+                repaired = repair(path, reading, at)
             reading = Reading(path)
             state = fold(reading)
             journal = cls(path, repaired.descriptor, reading)
@@ -263,6 +265,18 @@ def _held(path: Path) -> Iterator[int]:
                 yield descriptor
                 return
         os.close(descriptor)  # a repair has put another in its place meanwhile
+
+
+@contextlib.contextmanager
+def _changing(path: Path) -> Iterator[None]:
+    """Say what the disk refuses of a repair."""
+    try:
+        yield
+    except OSError as error:
+        raise CollectorError(
+            f"cannot repair {path}: {error.strerror} (errno {error.errno}); nothing of it is lost; "
+            "mend the directory or make room, then --resume the run"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _TRIES = 20
 _LOOK_S = 0.005
 _HOLDER_LINES = (b'{"event":"RunStarted"', b'{"event":"RunResumed"')
@@ -70,12 +71,18 @@ def hold(descriptor: int, path: Path) -> None:
 def is_held(path: Path) -> bool:
     """Tell whether a process holds the run of this journal now.
 
+    Where the file system has no locks nobody does: runs are refused there, and a copy can be read.
+
     Raises:
         OSError: the journal cannot be opened.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return not _try(descriptor, fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return False
+        raise
     finally:
         os.close(descriptor)
 

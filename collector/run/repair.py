@@ -12,6 +12,7 @@ from collector import files
 from collector.archive.names import PART
 from collector.engine.events import JournalRepaired
 from collector.run import lock
+from collector.run.layout import MANIFEST, SHA256SUMS
 from collector.run.lines import encode
 
 if TYPE_CHECKING:
@@ -72,6 +73,21 @@ def repair(path: Path, reading: Reading, at: str) -> Repaired:
         os.close(descriptor)
         raise
     return Repaired(descriptor, event)
+
+
+def unnamed(directory: Path) -> str:
+    """Say what to do with a run whose journal does not name all its servers."""
+    # What is written only after that: the journal has lost lines, or a repair was left halfway.
+    later = [MANIFEST, SHA256SUMS, DAMAGED.format(1)]
+    if any((directory / name).exists() for name in later):
+        return (
+            f"{directory}: its journal has lost lines, and does not name all servers of the run; "
+            "name the INVENTORY beside --resume, and the run goes on with that"
+        )
+    return (
+        f"{directory} was stopped before its journal named all its servers, and nothing was sent; "
+        "collect the inventory anew"
+    )
 
 
 def _keep(path: Path, sha256: str) -> str:

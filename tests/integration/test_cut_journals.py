@@ -282,7 +282,7 @@ def test_run_with_a_damaged_journal_comes_to_the_same_end(tmp_path: Path) -> Non
     async def main() -> None:
         async with Emulator(scenario_of(servers(SERVERS), export_duration_s=0.0)) as api:
             whole = await undisturbed(api, tmp_path / "whole")
-            for number in range(8):
+            for number in range(3):
                 home = tmp_path / str(number)
                 directory = left_at(whole, whole.journal, home)
                 at = rng.randrange(whole.boundaries[0], len(whole.journal) - 1)
@@ -297,6 +297,37 @@ def test_run_with_a_damaged_journal_comes_to_the_same_end(tmp_path: Path) -> Non
                 found = verify(directory)
                 assert found.ok, found.mismatches
                 assert any("journal.damaged-1.jsonl" in note for note in found.notes)
+
+    anyio.run(main)
+
+
+async def resumed_after_damage(home: Path, count: int) -> dict[str, int]:
+    """Damage at random, and resume; with the inventory where that is asked for."""
+    rng = random.Random(17)  # noqa: S311  # as above
+    came_to = dict.fromkeys(("resumed", "with the inventory"), 0)
+    async with Emulator(scenario_of(servers(SERVERS), export_duration_s=0.0)) as api:
+        whole = await undisturbed(api, home / "whole")
+        for number in range(count):
+            directory = left_at(whole, whole.journal, home / str(number))
+            (directory / "journal.jsonl").write_bytes(damaged(whole.journal, rng))
+            try:
+                run = collector.resume(directory, connect_to(api))
+                came_to["resumed"] += 1
+            except collector.CollectorError as error:
+                assert "INVENTORY" in str(error)  # noqa: PT017  # where it is refused at all
+                run = collector.resume(directory, connect_to(api), selection=selection_of(api))
+                came_to["with the inventory"] += 1
+            await follow(run)
+            assert comparable(manifest_of(directory)) == comparable(whole.manifest)
+            found = verify(directory)
+            assert found.ok, found.mismatches
+            shutil.rmtree(home / str(number))
+    return came_to
+
+
+def test_run_damaged_anywhere_comes_to_the_same_end(tmp_path: Path) -> None:
+    async def main() -> None:
+        assert all((await resumed_after_damage(tmp_path, 6)).values())
 
     anyio.run(main)
 
@@ -326,6 +357,22 @@ def test_journal_that_lost_its_selection_goes_on_with_the_inventory(
     anyio.run(main)
 
 
+def test_journal_cut_within_its_selection_is_not_said_to_have_sent_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(2), export_duration_s=0.0)) as api:
+            whole = await undisturbed(api, tmp_path)
+            path = whole.directory / "journal.jsonl"
+            path.write_bytes(b"".join(whole.journal.splitlines(keepends=True)[:3]))
+            with pytest.raises(collector.CollectorError, match="name the INVENTORY"):
+                collector.resume(whole.directory, connect_to(api))
+            run = collector.resume(whole.directory, connect_to(api), selection=selection_of(api))
+            await follow(run)
+            assert comparable(manifest_of(whole.directory)) == comparable(whole.manifest)
+            assert verify(whole.directory).ok
+
+    anyio.run(main)
+
+
 def main() -> None:
     """Do it all."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
@@ -339,10 +386,13 @@ def main() -> None:
         print(f"{len(journal)} cuts in memory")  # noqa: T201
         print("1,000 damages:", damages(home / "damages", journal, 1000))  # noqa: T201
 
-        async def resumes() -> int:
-            return await resumed_everywhere(home / "resumes", every=1, within=200)
+        async def resumes() -> None:
+            damaged_ones = await resumed_after_damage(home / "damaged", 30)
+            print("30 damages:", damaged_ones)  # noqa: T201
+            cut = await resumed_everywhere(home / "resumes", every=1, within=200)
+            print(cut, "resumes after a cut")  # noqa: T201
 
-        print(anyio.run(resumes), "resumes after a cut")  # noqa: T201
+        anyio.run(resumes)
 
 
 if __name__ == "__main__":

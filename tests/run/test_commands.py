@@ -136,6 +136,25 @@ def test_status_of_a_damaged_journal_goes_as_far_as_it_is_whole_and_says_so(
     assert "0 of 4 servers" in answer.stdout
 
 
+def test_a_line_that_a_run_is_writing_is_no_damage(
+    selection: list[e.Event], tmp_path: Path
+) -> None:
+    write(tmp_path / "run", selection)
+    path = tmp_path / "run" / "journal.jsonl"
+    journal, _ = Journal.resume(path)
+    with journal, path.open("ab") as file:
+        file.write(b'{"event":"RunEn')
+        file.flush()
+        status = call("status", tmp_path / "run")
+        verify = call("verify", tmp_path / "run")
+    assert (status.exit_code, status.stderr) == (0, "")
+    assert "journal.jsonl: line" not in verify.output
+    assert verify.exit_code == 0
+    left = call("verify", tmp_path / "run")
+    assert "journal.jsonl: line 9 has no end" in left.output
+    assert left.exit_code == 0
+
+
 @pytest.mark.parametrize("command", ["status", "verify"])
 def test_what_is_no_run_is_a_usage_error(command: str, tmp_path: Path) -> None:
     answer = call(command, tmp_path)

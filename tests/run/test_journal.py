@@ -6,18 +6,22 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
+from collector import files
 from collector.engine import events as e
 from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
+from collector.run import lock
 from collector.run.journal import Journal, JournalError
 from collector.run.lines import NO_HASH
 from collector.run.lock import RunHeld, is_held
@@ -40,6 +44,9 @@ STARTED = e.RunStarted(
     downloads=8,
     bytes_per_second=None,
 )
+
+
+ENDED = e.RunEnded(at=AT, reason="stopped")
 
 
 def requested(server: int) -> e.ExportRequested:
@@ -303,6 +310,7 @@ import resource, signal, sys
 from pathlib import Path
 import anyio
 from collector.engine.events import RunEnded
+from collector.run import lock
 from collector.run.journal import Journal, JournalError
 
 async def main(path):
@@ -407,6 +415,126 @@ def test_resuming_refuses_an_event_of_a_server_that_nobody_named(path: Path) -> 
     anyio.run(main)
     with pytest.raises(DamagedJournal, match="line 2 is damaged: ExportRequested"):
         Journal.resume(path)
+
+
+def begun_and_damaged(path: Path) -> bytes:
+    """A journal that has named all its servers, none, and whose last line but one is changed."""
+
+    async def main() -> None:
+        with Journal.create(path) as journal:
+            named = e.SelectionEnded(at=AT, servers=0)
+            await journal.record([STARTED, named, e.ClockJumped(at=AT, jump_s=1.0), ENDED])
+
+    anyio.run(main)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"jump_s":1', b'"jump_s":7'))
+    return whole
+
+
+def test_a_resume_takes_the_journal_that_a_repair_has_put_in_its_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process repairs it between our opening it and our holding it."""
+    begun_and_damaged(path)
+    hold = lock.hold
+
+    def repaired_meanwhile(descriptor: int, path: Path) -> None:
+        monkeypatch.setattr(lock, "hold", hold)
+        Journal.resume(path, at=AT)[0].close()
+        hold(descriptor, path)
+
+    monkeypatch.setattr(lock, "hold", repaired_meanwhile)
+    journal, state = Journal.resume(path, at=AT)
+    with journal:
+        assert (journal.repaired, state.repairs) == (None, 1)
+        with pytest.raises(RunHeld):
+            Journal.resume(path)
+
+
+def test_a_repaired_journal_is_held_and_goes_on(path: Path) -> None:
+    begun_and_damaged(path)
+    journal, _ = Journal.resume(path, at=AT)
+    with journal:
+        assert is_held(path)
+        anyio.run(journal.record, [ENDED])
+    *_, repaired, ended = Journal.read(path)
+    assert (repaired, ended) == (journal.repaired, ENDED)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_repair_that_the_disk_fails_says_so_and_loses_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """At each call of the disk; the next repair comes to the end of it."""
+    begun_and_damaged(path)
+    damaged = path.read_bytes()
+    for failing in count(1):
+        home = path.parent / str(failing)
+        home.mkdir()
+        journal = home / path.name
+        journal.write_bytes(damaged)
+        with monkeypatch.context() as disk:
+            failed = fail_at(disk, failing, number)
+            try:
+                Journal.resume(journal, at=AT)[0].close()
+            except CollectorError as error:
+                assert os.strerror(number) in str(error)  # noqa: PT017  # the last one ends without
+        assert damaged in [left.read_bytes() for left in home.iterdir()]
+        if not failed:
+            break
+        resumed, state = Journal.resume(journal, at=AT)
+        resumed.close()
+        assert (state.repairs, state.selected, state.ended) == (1, True, None)
+        assert (home / "journal.damaged-1.jsonl").read_bytes() == damaged
+        assert {one.name for one in home.iterdir()} == {path.name, "journal.damaged-1.jsonl"}
+    assert failing > 8
+
+
+@pytest.mark.parametrize("failing", [2, 3])
+def test_a_torn_line_that_the_disk_does_not_let_go_is_cut_off_the_next_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Where cutting it off fails, and where syncing that does."""
+    whole = begun_and_damaged(path)
+    path.write_bytes(whole + b"\0" * 4096)
+    with monkeypatch.context() as disk:
+        fail_at(disk, failing, errno.EIO)
+        with pytest.raises(CollectorError, match=r"cannot repair .*Input/output error"):
+            Journal.resume(path, at=AT)
+    assert path.read_bytes().startswith(whole)
+    Journal.resume(path, at=AT)[0].close()
+    assert path.read_bytes() == whole
+
+
+def fail_at(disk: pytest.MonkeyPatch, number: int, code: int) -> list[str]:
+    """Let the n-th change of the disk fail; the list gets its name when it does."""
+    calls = count(1)
+    failed: list[str] = []
+
+    def failing(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # as the call has them
+            if next(calls) == number:
+                failed.append(name)
+                raise OSError(code, os.strerror(code))
+            return call(*arguments, **options)
+
+        return called
+
+    for name in ("open_to_write", "write", "sync", "truncate", "rename", "sync_directory"):
+        disk.setattr(files, name, failing(name, getattr(files, name)))
+    return failed
+
+
+def test_where_there_are_no_locks_nobody_holds_a_run(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.touch()
+
+    def no_locks(_descriptor: int, _kind: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    assert not is_held(path)
 
 
 def test_a_journal_of_a_newer_version_names_its_writer(path: Path) -> None:

@@ -19,6 +19,11 @@ MOUNTS = [
     "43 22 0:47 / /srv/my\\040logs rw,relatime - fuse.sshfs me@host: rw,user_id=0,group_id=0",
     "44 22 0:48 / /srv/share rw - cifs //nas/share rw,vers=3.1.1,nobrl",
     "45 41 254:2 / /srv/logs/local rw - xfs /dev/vdb1 rw",
+    "46 22 0:51 / /lustre rw - lustre mgs@tcp:/scratch rw,localflock",
+    "47 22 0:52 / /lustre2 rw - lustre mgs@tcp:/scratch rw,flock,lazystatfs",
+    "48 22 0:53 / /mnt/host rw,relatime - 9p drvfs rw,aname=drvfs;path=C:\\134,trans=fd",
+    "49 22 0:54 / /srv/half rw - nfs4 filer:/half rw,vers=4.1,local_lock=flock,addr=10.0.0.1",
+    "51 22 0:55 / /srv/posix rw - nfs filer:/posix rw,vers=3,local_lock=posix",
     "a line of a system to come",
 ]
 
@@ -34,6 +39,11 @@ MOUNTS = [
         ("/srv/old/out", "/srv/old is nfs, mounted with nolock"),
         ("/srv/my logs/out", "/srv/my logs is fuse.sshfs"),
         ("/srv/share", "/srv/share is cifs, mounted with nobrl"),
+        ("/lustre/out", "/lustre is lustre, mounted with localflock"),
+        ("/lustre2/out", None),
+        ("/mnt/host/out", "/mnt/host is 9p"),
+        ("/srv/half/out", "/srv/half is nfs4, mounted with local_lock=flock"),
+        ("/srv/posix/out", None),
     ],
 )
 def test_lock_is_distrusted_where_it_holds_on_one_machine(path: str, why: str | None) -> None:
