@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,7 +23,6 @@ from anyio import to_thread
 
 from collector import clock, opening, planning
 from collector.archive.incoming import Care
-from collector.archive.listing import read_anew
 from collector.engine import events as e
 from collector.engine.answers import Reusable
 from collector.engine.gates import EXPORT_S, GRACE_S, Ceilings
@@ -40,9 +37,9 @@ from collector.remembering import Memory
 from collector.run import layout, manifest
 from collector.run.claims import Claims
 from collector.run.journal import Journal
-from collector.run.members import Members
 from collector.run.repair import unnamed
 from collector.run.verdict import Verdict, verdict
+from collector.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,9 +54,6 @@ if TYPE_CHECKING:
 
     Connect = Callable[[RunState], AbstractAsyncContextManager[Fleet]]
 
-MANIFEST_APART_S = 1.0
-MANIFEST_APART_TIMES = 20
-"""How many times as long as its last writing took the manifest waits before the next."""
 FIRST_AT_ONCE = 5_000
 """First events that are written down together: memory for all of a big fleet's is worth saving."""
 REUSE_S = 300.0
@@ -223,14 +217,13 @@ class Collection:
         self._terms = terms
         self._feed = Feed()
         self._memory = Memory(terms.memory)
-        self._members = Members(directory)
+        self._views = Views(directory, state, journal)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
         self._orchestrator: Orchestrator | None = None
         self._claims: Claims | None = None
         self._stop_reason: str | None = None
-        self._manifest_sha256: str | None = None
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -240,7 +233,7 @@ class Collection:
             self.directory,
             lines=self._journal.lines,
             head=self._journal.head,
-            manifest_sha256=self._manifest_sha256,
+            manifest_sha256=self._views.manifest_sha256,
         )
 
     @property
@@ -301,9 +294,9 @@ class Collection:
         unlisted: list[str] = []
         if self.state.resumed or not begun:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
-                unlisted = await to_thread.run_sync(self._agree_on_members)
+                unlisted = await to_thread.run_sync(self._views.agree_on_members)
         if not begun:
-            await self._list_anew(unlisted)
+            await self._views.list_anew(unlisted)
             return
         remembered = await to_thread.run_sync(self._memory.recall)
         async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
@@ -322,15 +315,15 @@ class Collection:
                 bytes_per_second=self._terms.bytes_per_second
                 or (self.state.started.bytes_per_second if self.state.started else None),
                 on_event=self._feed.put,
-                on_listing=self._members.add,
+                on_listing=self._views.members.add,
             )
             if self._stop_reason is not None:
                 self._orchestrator.stop(self._stop_reason)
             await self._record([await to_thread.run_sync(self._estimate, fleet, known)])
-            tasks.start_soon(self._keep_manifest)
-            tasks.start_soon(self._members.keep)
+            tasks.start_soon(self._views.keep)
+            tasks.start_soon(self._views.members.keep, self._views.tell)
             listed = anyio.Event()
-            tasks.start_soon(self._list_anew, unlisted, listed)
+            tasks.start_soon(self._views.list_anew, unlisted, listed)
             await self._orchestrator.run()
             if not self.state.pending:
                 await listed.wait()  # a run that is not finished is completed by its resume
@@ -425,72 +418,20 @@ class Collection:
             known=known,
         )
 
-    async def _keep_manifest(self) -> None:
-        """Keep the files that others read current, at a cost that stays small for any fleet."""
-        while True:
-            began_s = time.monotonic()
-            await self._write_manifest()
-            took_s = time.monotonic() - began_s
-            await anyio.sleep(max(MANIFEST_APART_S, MANIFEST_APART_TIMES * took_s))
-
-    async def _write_manifest(self) -> None:
-        if not (self.directory / layout.JOURNAL).exists():
-            raise CollectorError(
-                f"cannot write to {self.directory}: it was removed or moved while the run went on; "
-                "move it back and --resume the run, or collect anew"
-            )
-        lines, head = self._journal.lines, self._journal.head
-        state = manifest.snapshot(self.state)
-        await self._members.flush()
-        try:
-            self._manifest_sha256 = await to_thread.run_sync(
-                partial(manifest.write, state, self.directory, lines=lines, head=head)
-            )
-        except OSError as error:
-            raise CollectorError(
-                f"cannot write {self.directory / layout.MANIFEST}: {error.strerror}; the journal "
-                "beside it holds the run; make room or mend the directory, then --resume the run"
-            ) from error
-
-    def _agree_on_members(self) -> list[str]:
-        """Rid the list of members of what the journal does not say; return what it lacks.
-
-        For a worker thread.
-        """
-        if self.state.ended is not None and not (self.directory / layout.MEMBERS).exists():
-            return []  # an older version's, and over
-        archives = (row.archive for row in self.state.servers)
-        return self._members.agree({one.path: one.members for one in archives if one is not None})
-
-    async def _list_anew(self, unlisted: list[str], listed: anyio.Event | None = None) -> None:
-        """Read archives once more whose members a kill has kept from being listed.
-
-        What cannot be read is left out: `verify` names it.
-        """
-        for path in unlisted:
-            listing = await to_thread.run_sync(
-                read_anew, self.directory / path, path, abandon_on_cancel=True
-            )
-            if listing is not None:
-                self._members.add(listing)
-                if self._members.is_full:
-                    await self._members.flush()
-        if listed is not None:
-            listed.set()
-
     async def _end(self) -> None:
         """Write the journal's last event, and a manifest that lags in nothing."""
         if self._orchestrator is not None:
             await self._orchestrator.record_answers()
         if self.state.ended is None:
             await self._record(self._last_events(clock.now_s()))
-        await self._write_manifest()
+        await self._views.write()
         if self._scheduler is not None:
             await to_thread.run_sync(self._memory.keep, self.state)
 
     def _last_events(self, now_s: float) -> list[e.Event]:
         if self._scheduler is None:
-            return [e.RunEnded(at=clock.WallClock().stamp(now_s), reason="stopped")]
+            reason = "stopped" if self.state.pending else "finished"
+            return [e.RunEnded(at=clock.WallClock().stamp(now_s), reason=reason)]
         if self._running.cancel_called:
             self._scheduler.stop("stopped")
         return [*self._scheduler.observed(now_s), self._scheduler.ending(now_s)]

@@ -33,9 +33,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "feed": VOCABULARY,
     "opening": {*VOCABULARY, "inventory", "run"},
     "orchestrator": {"engine", "providers.base", "archive", "run", "clock"},
+    "views": {*VOCABULARY, "errors", "archive", "run"},
     "collection": {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
-        *("clock", "feed", "opening", "orchestrator", "planning", "remembering"),
+        *("clock", "feed", "opening", "orchestrator", "planning", "remembering", "views"),
     },
     "remembering": {*VOCABULARY, "errors"},
     "planning": {

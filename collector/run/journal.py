@@ -150,6 +150,16 @@ class Journal:
         """Iterate over the events of a journal, whoever may be writing it."""
         return Reading(path)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file that is written to has its name no more: it was taken away."""
+        try:
+            return not os.path.samestat(os.fstat(self._descriptor), self.path.lstat())
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False  # a disk that cannot be asked says more at the next write
+
     def __enter__(self) -> Self:
         return self
 

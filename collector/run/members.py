@@ -25,11 +25,14 @@ from collector.errors import CollectorError
 from collector.run.layout import MEMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 GATHERED_BYTES = 1 << 20
 """So much is gathered before it is appended without waiting for the next manifest."""
+
+AGAIN_S = 5.0
+"""How soon it is tried again to append where that failed."""
 
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, and no waiting at a pipe
 _LINE_LIMIT = 64 << 10
@@ -62,15 +65,15 @@ class Members:
         if self.is_full:
             self._full.set()
 
-    async def keep(self) -> None:
-        """Append whenever much has gathered, for ever.
-
-        Raises:
-            CollectorError: as `flush`.
-        """
+    async def keep(self, on_failure: Callable[[CollectorError], None]) -> None:
+        """Append whenever much has gathered, for ever; what cannot be written is kept for later."""
         while True:
             await self._full.wait()
-            await self.flush()
+            try:
+                await self.flush()
+            except CollectorError as error:
+                on_failure(error)
+                await anyio.sleep(AGAIN_S)
 
     async def flush(self) -> None:
         """Append what has gathered. A cancelled caller has lost nothing: all is written, or waits.
@@ -88,6 +91,9 @@ class Members:
                     await to_thread.run_sync(_append, self._path, listings)
                 except OSError as error:
                     self._gathered[:0] = listings
+                    self._size = sum(map(len, self._gathered))
+                    if self.is_full:
+                        self._full.set()
                     raise self._error(error) from error
 
     def agree(self, archives: Mapping[str, int]) -> list[str]:

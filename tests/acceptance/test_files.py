@@ -6,6 +6,7 @@ import json
 import shutil
 import stat
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,8 +106,24 @@ def test_directory_that_is_removed_under_the_run_is_told(tmp_path: Path) -> None
     with serving(fleet, tmp_path) as service, service.start("collect", "fleet.json") as process:
         service.wait_for_export("id-0")
         shutil.rmtree(service.out)
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert out == ""
     assert "Traceback" not in err
     assert "it was removed or moved while the run went on" in err
+
+
+def test_manifest_that_cannot_be_written_for_a_while_ends_no_run(tmp_path: Path) -> None:
+    fleet = fleet_of(servers(1), export_duration_s=4.0)
+    with serving(fleet, tmp_path) as service:
+        arguments = ["collect", "fleet.json", "--run-id", "run"]
+        with service.start(*arguments) as process:
+            service.wait_for_export("id-0")
+            in_the_way = service.out / "run" / "manifest.json.part"
+            in_the_way.mkdir()
+            time.sleep(2.5)
+            in_the_way.rmdir()
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert err.count("what others read of it lags behind") == 1
+        assert service.verify()["ok"]

@@ -62,10 +62,11 @@ def test_what_was_added_is_appended_once(members: Members, tmp_path: Path) -> No
 
 def test_much_is_appended_before_anybody_asks_for_it(tmp_path: Path) -> None:
     members = Members(tmp_path)
+    failures: list[CollectorError] = []
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(members.keep)
+            tasks.start_soon(members.keep, failures.append)
             for _ in range(2):
                 members.add(b"x" * GATHERED_BYTES)
                 while members.is_full:
@@ -226,3 +227,27 @@ def test_what_is_no_list_of_members_is_told(tmp_path: Path, spoilt: bytes) -> No
     (tmp_path / MEMBERS).write_bytes(spoilt)
     with pytest.raises(TornMembersError):
         list(lines(tmp_path / MEMBERS))
+
+
+def test_what_could_not_be_appended_is_tried_again_before_more_gathers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.run.members.AGAIN_S", 0.01)
+    members = Members(tmp_path)
+    failures: list[CollectorError] = []
+    (tmp_path / MEMBERS).mkdir()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(members.keep, failures.append)
+            members.add(b"x" * GATHERED_BYTES)
+            while not failures:
+                await checkpoint()
+            (tmp_path / MEMBERS).rmdir()
+            while members.is_full:
+                await checkpoint()
+            await members.flush()
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main)
+    assert (tmp_path / MEMBERS).read_bytes() == b"x" * GATHERED_BYTES
