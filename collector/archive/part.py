@@ -28,8 +28,8 @@ class PartFile:
 
     Made at the first write: the file for its owner alone, and its directory and that one's
     parent, where they are missing. What is above must be there: a run's directory that somebody
-    has removed is not made anew. No link is followed, neither at the file nor at its two directories.
-    Every method blocks, and raises OSError as the system does.
+    has removed is not made anew. No link is followed, neither at the file nor at its two
+    directories. Every method blocks, and raises OSError as the system does.
     """
 
     def __init__(self, directory: Path, file_name: str) -> None:
