@@ -13,7 +13,8 @@ from collector.engine import events as e
 from collector.engine.answers import Outstanding, Reusable
 from collector.engine.state import RunState, apply
 from collector.run.claimed import Line, What, Whose, decoded
-from collector.run.claims import EXPORTS, LOCK, Claims
+from collector.run.claims import Claims
+from collector.run.exports_file import EXPORTS, LOCK
 from collector.run.journal import Journal
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def test_file_that_grew_large_loses_what_is_old_and_nobody_loses_what_is_not(
         await request(one, 0)
         path = runs.out / ".collector" / EXPORTS
         path.write_bytes(old.encoded() * 10 + path.read_bytes())
-        monkeypatch.setattr("collector.run.claims.COMPACTED_BYTES", 100)
+        monkeypatch.setattr("collector.run.exports_file.COMPACTED_BYTES", 100)
         two = runs.begin("two")
         await two.begin()
         assert [line.run for line in runs.lines] == ["one"]
@@ -172,7 +173,7 @@ def test_file_that_grew_large_loses_what_is_old_and_nobody_loses_what_is_not(
 def test_lock_that_somebody_keeps_stops_the_sharing_and_not_the_run(
     runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("collector.run.claims.LOCKED_WITHIN_S", 0.05)
+    monkeypatch.setattr("collector.run.exports_file.LOCKED_WITHIN_S", 0.05)
 
     async def main() -> None:
         one = runs.begin("one")
