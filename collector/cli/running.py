@@ -149,8 +149,9 @@ async def _follow(
     begin: Callable[[], Collection], progress: str
 ) -> tuple[Collection, signal.Signals | None]:
     """Show a run until it is over; return it and the signal that stopped it, if one did."""
-    # What the caller has us ignore, as nohup does, stays ignored.
-    heeded = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    heeded = set(_STOPS)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        heeded.remove(signal.SIGHUP)  # by nohup: to outlast the terminal
     with anyio.open_signal_receiver(*heeded) as signals:
         collection = begin()
         stopped_by: signal.Signals | None = None
