@@ -1,12 +1,13 @@
 """How much may be under way at once where the system lets a process have few files open.
 
-A connection is an open file to the system as well. Where all of them are taken, whatever asks for one
-more fails, the journal as soon as a download; so fewer downloads and calls are begun.
+A connection is an open file to the system as well. Where no more may be open, whatever asks for one
+fails, the manifest as soon as a download; so fewer downloads and calls are begun.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import resource
@@ -21,6 +22,17 @@ _RESERVE = 8
 _MOST = 10_240
 """More than any run uses, and the most that macOS takes, whatever it says."""
 _OPEN_AS_A_RULE = 16
+_REFUSALS = {
+    errno.EMFILE: (
+        "this process has as many files and connections open as it may (EMFILE)",
+        "allow more open files with ulimit -n, then collect this server again",
+    ),
+    errno.ENFILE: (
+        "this machine has as many files and connections open as it may (ENFILE)",
+        "end what holds them, or raise the system's limit; then collect this server again",
+    ),
+}
+
 FEWEST_DOWNLOADS, FEWEST_CALLS, FEWEST_STORING = 1, 2, 1
 
 
@@ -81,10 +93,18 @@ def told(wanted: AtOnce, given: AtOnce) -> str | None:
     if given.downloads >= wanted.downloads and given.calls >= wanted.calls:
         return None
     return (
-        f"no more than {limit():.0f} files and connections may be open at once (ulimit -n), so there "
-        f"are at most {given.downloads} of {wanted.downloads} downloads and {given.calls} of "
+        f"no more than {limit():.0f} files and connections may be open at once (ulimit -n), so "
+        f"there are at most {given.downloads} of {wanted.downloads} downloads and {given.calls} of "
         f"{wanted.calls} calls at a time; for speed, raise that limit with ulimit -n"
     )
+
+
+def refusal(number: int | None) -> tuple[str, str] | None:
+    """Return what an error number says, and a hint, where too many files are open; else None.
+
+    That is the fault of neither the disk nor the network, though it is met with there.
+    """
+    return None if number is None else _REFUSALS.get(number)
 
 
 def _between(least: int, fits: float, most: int) -> int:
@@ -99,5 +119,5 @@ def _open() -> int:
     """Return how many files this process has open."""
     for directory in ("/proc/self/fd", "/dev/fd"):
         with contextlib.suppress(OSError):
-            return len(os.listdir(directory)) - 1  # the listing itself had one
+            return len(os.listdir(directory)) - 1  # noqa: PTH208  # names alone; the listing has one
     return _OPEN_AS_A_RULE

@@ -18,7 +18,7 @@ WARNING = "connections may be open at once"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    fleet = fleet_of(servers(40), archive_bytes=600_000, export_duration_s=0.5)
+    fleet = fleet_of(servers(40), archive_bytes=600_000)
     with serving(fleet, tmp_path_factory.mktemp("descriptors")) as found:
         yield found
 
