@@ -425,7 +425,7 @@ class Collection:
         )
 
     def _at_once(self) -> descriptors.AtOnce:
-        """Return how much may be under way at once; say so where that is less than was asked for."""
+        """Return how much may be under way at once; where that is less than asked for, say so."""
         downloads = self.state.started.downloads if self.state.started else 1
         wanted = descriptors.AtOnce(downloads, CALLS_IN_FLIGHT, STORING)
         endpoints = len({row.endpoint for row in self.state.projects})
