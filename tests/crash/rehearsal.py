@@ -118,7 +118,8 @@ def assert_no_lie(home: Path, truth: dict[str, str]) -> None:
     if (directory / "manifest.json").exists():
         json.loads((directory / "manifest.json").read_bytes())
     if state.started is not None or (directory / "manifest.json").exists():
-        assert not list(_wrong(directory, state))
+        wrong = list(_wrong(directory, state))
+        assert not wrong, wrong
 
 
 def _wrong(directory: Path, state: RunState) -> Iterator[collector.Mismatch]:
