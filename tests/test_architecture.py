@@ -24,10 +24,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "sizes": set(),
     "files": set(),
+    "descriptors": set(),
     "emulator": set(),
     "inventory": {"errors", "sizes"},
-    "providers": {*VOCABULARY, "errors", "inventory.vendor"},
-    "archive": {*VOCABULARY, "sizes", "files"},
+    "providers": {*VOCABULARY, "errors", "inventory.vendor", "descriptors"},
+    "archive": {*VOCABULARY, "sizes", "files", "descriptors"},
     "run": {*VOCABULARY, "errors", "archive.names", "files"},
     "observe": {*VOCABULARY, "sizes"},
     "feed": VOCABULARY,
@@ -36,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {*VOCABULARY, "errors", "archive", "run"},
     "collection": {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
-        *("clock", "feed", "opening", "orchestrator", "planning", "remembering", "views"),
+        *("clock", "descriptors", "feed", "opening", "orchestrator", "planning", "remembering"),
+        "views",
     },
     "remembering": {*VOCABULARY, "errors"},
     "planning": {
@@ -97,7 +99,7 @@ def test_a_room_imports_only_what_the_table_allows(name: str) -> None:
         assert allowed(room, wanted) or (name, wanted) in EXCEPTIONS, f"{name} imports {wanted}"
 
 
-@pytest.mark.parametrize("room", ["engine", "errors", "clock", "sizes"])
+@pytest.mark.parametrize("room", ["engine", "errors", "clock", "sizes", "descriptors"])
 def test_the_innermost_rooms_need_nothing_but_the_standard_library(room: str) -> None:
     for name, path in MODULES.items():
         if room_of(name) == room:
