@@ -128,7 +128,11 @@ def collect(
     """
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
-    layout.point_latest(directory)
+    try:
+        layout.point_latest(directory)
+    except BaseException:
+        journal.close()
+        raise
     at = clock.WallClock().stamp(clock.now_s())
     state = RunState()
     first = opening.events(selection, directory.name, terms.argv, at)
