@@ -29,7 +29,7 @@ _REFUSALS = {
     ),
     errno.ENFILE: (
         "this machine has as many files and connections open as it may (ENFILE)",
-        "end what holds them, or raise the system's limit; then --resume the run with --retry-failed",
+        "end what holds them, or raise the limit; then --resume the run with --retry-failed",
     ),
 }
 
