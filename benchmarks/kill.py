@@ -93,7 +93,6 @@ class Figures:
             not self.incomplete
             and not self.lost
             and not self.unexplained
-            and self.exports_over <= self.in_doubt
             and self.bytes_sent <= MOST_BYTES * self.bytes_needed
         )
 

@@ -19,13 +19,14 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
+import structlog
 from anyio import to_thread
 
-from collector import clock, opening, planning
+from collector import clock, descriptors, opening, planning
 from collector.archive.incoming import Care
 from collector.engine import events as e
 from collector.engine.answers import Reusable
-from collector.engine.gates import EXPORT_S, GRACE_S, Ceilings
+from collector.engine.gates import CALLS_IN_FLIGHT, EXPORT_S, GRACE_S, STORING, Ceilings
 from collector.engine.outcome import reused
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import RunState, apply
@@ -61,6 +62,8 @@ REUSE_S = 300.0
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
+
+_log = structlog.get_logger("collector")
 
 _WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
 """With one of these, a run that was finished has something to do."""
@@ -125,7 +128,11 @@ def collect(
     """
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
-    layout.point_latest(directory)
+    try:
+        layout.point_latest(directory)
+    except BaseException:
+        journal.close()
+        raise
     at = clock.WallClock().stamp(clock.now_s())
     state = RunState()
     first = opening.events(selection, directory.name, terms.argv, at)
@@ -397,11 +404,14 @@ class Collection:
     def _schedule(self, fleet: Fleet, known: Known) -> Scheduler:
         state = self.state
         now_s = clock.now_s()
+        at_once = self._at_once()
         return Scheduler(
             state,
             scopes=self._scopes(fleet),
             ceilings=Ceilings(
-                downloads=state.started.downloads if state.started else 1,
+                downloads=at_once.downloads,
+                calls=at_once.calls,
+                storing=at_once.storing,
                 max_attempts=self._terms.max_attempts,
                 exports_in_flight={
                     row.project: row.exports_in_flight
@@ -417,6 +427,16 @@ class Collection:
             seed=random.SystemRandom().getrandbits(64),
             known=known,
         )
+
+    def _at_once(self) -> descriptors.AtOnce:
+        """Return how much may be under way at once; where that is less than asked for, say so."""
+        downloads = self.state.started.downloads if self.state.started else 1
+        wanted = descriptors.AtOnce(downloads, CALLS_IN_FLIGHT, STORING)
+        endpoints = len({row.endpoint for row in self.state.projects})
+        given = descriptors.fitting(wanted, descriptors.left(), endpoints)
+        if warning := descriptors.told(wanted, given):
+            _log.warning(warning)
+        return given
 
     async def _end(self) -> None:
         """Write the journal's last event, and a manifest that lags in nothing."""

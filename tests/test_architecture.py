@@ -24,11 +24,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "sizes": set(),
     "files": set(),
+    "descriptors": set(),
     "redaction": set(),
     "emulator": set(),
     "inventory": {"errors", "sizes"},
-    "providers": {*VOCABULARY, "errors", "inventory.vendor", "redaction"},
-    "archive": {*VOCABULARY, "sizes", "files"},
+    "providers": {*VOCABULARY, "errors", "inventory.vendor", "descriptors", "redaction"},
+    "archive": {*VOCABULARY, "sizes", "files", "descriptors"},
     "run": {*VOCABULARY, "errors", "archive.names", "files"},
     "observe": {*VOCABULARY, "sizes", "redaction"},
     "feed": VOCABULARY,
@@ -37,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {*VOCABULARY, "errors", "archive", "run"},
     "collection": {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
-        *("clock", "feed", "opening", "orchestrator", "planning", "remembering", "views"),
+        *("clock", "descriptors", "feed", "opening", "orchestrator", "planning", "remembering"),
+        "views",
     },
     "remembering": {*VOCABULARY, "errors", "files"},
     "planning": {
@@ -98,7 +100,9 @@ def test_a_room_imports_only_what_the_table_allows(name: str) -> None:
         assert allowed(room, wanted) or (name, wanted) in EXCEPTIONS, f"{name} imports {wanted}"
 
 
-@pytest.mark.parametrize("room", ["engine", "errors", "clock", "sizes", "redaction"])
+@pytest.mark.parametrize(
+    "room", ["engine", "errors", "clock", "sizes", "files", "descriptors", "redaction"]
+)
 def test_the_innermost_rooms_need_nothing_but_the_standard_library(room: str) -> None:
     for name, path in MODULES.items():
         if room_of(name) == room:

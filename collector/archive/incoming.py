@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from collector import descriptors
 from collector.archive.errors import ArchiveError
 from collector.archive.limits import Limits
 from collector.archive.listing import Listing
@@ -267,6 +268,8 @@ class Incoming:
     def _unwritable(self, error: OSError) -> Problem:
         number = error.errno or errno.EIO
         path = self._part.path
+        if refused := descriptors.refusal(number):
+            return Problem(ProblemKind.DISK, f"cannot write {path}: {refused[0]}", hint=refused[1])
         return Problem(
             ProblemKind.FILE_REFUSED if number in _OF_THIS_FILE else ProblemKind.DISK,
             f"cannot write {path} on the disk at {mount_point(path.parent)}: "

@@ -37,6 +37,7 @@ class PartFile:
         self._name = file_name
         self._part_name = f"{file_name}{PART}"
         self._grown: list[Path] = []  # directories that got an entry
+        self._is_named = False
         self._directory_fd = -1
         self._fd = -1
 
@@ -98,6 +99,7 @@ class PartFile:
     def give_name(self) -> None:
         """Give the file its name: call `sync` before, and `sync_name` after."""
         self._rename(self._name)
+        self._is_named = True
 
     def reject(self) -> None:
         """Keep it as `FILE.rejected`, and close it."""
@@ -118,11 +120,15 @@ class PartFile:
         self._fd = self._directory_fd = -1
 
     def discard(self) -> None:
-        """Close and remove `FILE.part`, whoever left it there, as far as the disk lets us."""
+        """Close and remove `FILE.part`, whoever left it there, as far as the disk lets us.
+
+        Where it has got its name already, which then could not be synced, it loses that.
+        """
         self.close()
         with contextlib.suppress(OSError):
             self._directory_fd = self._open_directory()
-            files.remove(self._part_name, dir_fd=self._directory_fd)
+            name = self._name if self._is_named else self._part_name
+            files.remove(name, dir_fd=self._directory_fd)
         self.close()
 
     def forget_rejected(self) -> None:

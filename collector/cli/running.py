@@ -16,6 +16,7 @@ import anyio
 import click
 import structlog
 
+from collector import descriptors
 from collector.cli.resumed import taken_up
 from collector.cli.streams import say
 from collector.cli.summary import summed_up
@@ -142,6 +143,7 @@ def finish(begin: Callable[[], Collection], *, progress: str, as_json: bool) -> 
     # Rows and events are frozen and hold no cycles: to look for some costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    descriptors.raise_limit()
     collection, stopped_by = anyio.run(
         partial(_follow, begin, progress), backend_options={"use_uvloop": True}
     )
@@ -155,8 +157,9 @@ async def _follow(
     begin: Callable[[], Collection], progress: str
 ) -> tuple[Collection, signal.Signals | None]:
     """Show a run until it is over; return it and the signal that stopped it, if one did."""
-    # What the caller has us ignore, as nohup does, stays ignored.
-    heeded = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    heeded = set(_STOPS)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        heeded.remove(signal.SIGHUP)  # by nohup: to outlast the terminal
     with anyio.open_signal_receiver(*heeded) as signals:
         collection = begin()
         stopped_by: signal.Signals | None = None

@@ -121,6 +121,7 @@ class Problem:
         retry_after_s: seconds to wait, where the answer said so: as said, not yet believed.
         hint: what to do about it, where the provider knows better than `engine/hints.py`.
         renewed: with `UNAUTHENTICATED`: the secret has changed since; it is worth another try.
+        elsewhere: it is about a place that the endpoint had sent us to.
     """
 
     kind: ProblemKind
@@ -132,6 +133,7 @@ class Problem:
     retry_after_s: float | None = None
     hint: str | None = None
     renewed: bool = False
+    elsewhere: bool = False
     heard: Heard = UNHEARD
 
 

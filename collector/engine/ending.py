@@ -15,14 +15,16 @@ class Ending:
 
     Args:
         grace_s: for downloads that are under way when it is stopped.
+        deadline_s: which is waited for no longer, whatever the grace.
 
     Attributes:
         reason: why, as in `RunEnded`; None while it is not to end.
     """
 
-    __slots__ = ("_downloads_s", "_grace_s", "_posts_s", "reason")
+    __slots__ = ("_deadline_s", "_downloads_s", "_grace_s", "_posts_s", "reason")
 
-    def __init__(self, grace_s: float) -> None:
+    def __init__(self, grace_s: float, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
         self.reason: str | None = None
         self._grace_s = grace_s
         self._posts_s = self._downloads_s = math.inf
@@ -40,10 +42,9 @@ class Ending:
             downloads: some are under way.
         """
         if self._posts_s == math.inf:
-            late = self.reason == "deadline"
-            posts_s = POSTS_LATE_S if late else POSTS_ANSWERED_WITHIN_S
-            downloads_s = min(DOWNLOADS_LATE_S, self._grace_s) if late else self._grace_s
-            self._posts_s, self._downloads_s = now_s + posts_s, now_s + downloads_s
+            last_s = max(now_s, self._deadline_s)
+            self._posts_s = min(now_s + POSTS_ANSWERED_WITHIN_S, last_s + POSTS_LATE_S)
+            self._downloads_s = min(now_s + self._grace_s, last_s + DOWNLOADS_LATE_S)
         if posts and now_s < self._posts_s:
             return False
         return not downloads or now_s >= self._downloads_s

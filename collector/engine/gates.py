@@ -39,10 +39,12 @@ GRACE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """What a person allows.
+    """What a person allows, and what the machine has room for.
 
     Attributes:
         downloads: archives on their way at once.
+        calls: small calls under way at once.
+        storing: archives received and not yet on disk.
         max_attempts: tries of one step of one server.
         exports_in_flight: exports that run at once, by project; absent where there is no ceiling.
         deadline_s: when the run ends, on the engine's clock.
@@ -52,6 +54,8 @@ class Ceilings:
     """
 
     downloads: int = 8
+    calls: int = CALLS_IN_FLIGHT
+    storing: int = STORING
     max_attempts: int = 4
     exports_in_flight: Mapping[int, int] = field(default_factory=dict)
     deadline_s: float = math.inf
@@ -214,12 +218,13 @@ class InFlight:
         """Return when one more such call may be under way; infinite: when an answer has come."""
         opens_s = circuit.probe_s
         if call is Call.FETCH_ARCHIVE:
-            if self._downloads >= self._ceilings.downloads or self._storing >= STORING:
+            most = self._ceilings
+            if self._downloads >= most.downloads or self._storing >= most.storing:
                 return math.inf
             if self.disk.is_closed:
                 return math.inf
             opens_s = max(opens_s, self.disk.probe_s)
-        elif self._small >= CALLS_IN_FLIGHT:
+        elif self._small >= self._ceilings.calls:
             return math.inf
         if not secret.accepted and secret.under_way:
             return math.inf

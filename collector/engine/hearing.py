@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.engine.actions import StartExport
-from collector.engine.answers import Call, Problem, ProblemKind
+from collector.engine.answers import Problem, ProblemKind
 from collector.engine.retry import NO_ANSWER
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class Hearing:
                 self._news.endpoint_down(self._endpoint(lane), problem.message, now_s)
             return
         if problem is not None and problem.kind in NO_ANSWER:
-            # An archive may come from elsewhere: what ails it says nothing of the endpoint.
-            of_endpoint = action.call is not Call.FETCH_ARCHIVE or circuit.down_s is not None
-            if of_endpoint and circuit.unanswered(action.server, action.sent_s, now_s):
+            if problem.elsewhere and circuit.down_s is None:
+                pass  # what ails another place says nothing of the endpoint
+            elif circuit.unanswered(action.server, action.sent_s, now_s):
                 self._news.endpoint_down(self._endpoint(lane), problem.message, now_s)
         elif circuit.reached():
             self._news.endpoint_back(self._endpoint(lane), now_s)

@@ -9,31 +9,31 @@ from collector.engine.answers import ProblemKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+AGAIN = "--resume the run with --retry-failed"
+
 HINTS: Mapping[ProblemKind, str] = {
-    ProblemKind.NOT_SENT: "check the network, the endpoint and the proxy, then collect again",
-    ProblemKind.THROTTLED: "collect again when fewer programs use this account",
-    ProblemKind.NOT_READY: "see the server's state in the console; collect again when it is ready",
+    ProblemKind.NOT_SENT: f"check the network, the endpoint and the proxy, then {AGAIN}",
+    ProblemKind.THROTTLED: f"{AGAIN} when fewer programs use this account",
+    ProblemKind.NOT_READY: f"see the server's state in the console; when it is ready, {AGAIN}",
     ProblemKind.UNKNOWN_SERVER: "check the server's and the project's id in the inventory",
-    ProblemKind.FORGOTTEN: "the service dropped the export twice; collect this server again",
+    ProblemKind.FORGOTTEN: f"the service dropped the export twice; {AGAIN}",
     ProblemKind.EXPORT_FAILED: "the service could not export twice; look at the server's health",
     ProblemKind.FORBIDDEN: "ask for the permission to export and download logs in this project",
-    ProblemKind.UNAUTHENTICATED: "get a new token, then collect again",
+    ProblemKind.UNAUTHENTICATED: f"get a new token, then {AGAIN}",
     ProblemKind.BAD_REQUEST: "read the service's message; check the server in the inventory",
-    ProblemKind.SERVICE_FAILED: "collect this server again; if it lasts, give the vendor's support "
-    "the request id",
-    ProblemKind.UNREADABLE: "see whether a proxy answers for the service, then collect again",
-    ProblemKind.CUT: "check the network to the endpoint, then collect this server again",
-    ProblemKind.INVALID_ARCHIVE: "collect this server again; if it lasts, tell the vendor",
+    ProblemKind.SERVICE_FAILED: f"{AGAIN}; if it lasts, give the vendor's support the request id",
+    ProblemKind.UNREADABLE: f"see whether a proxy answers for the service, then {AGAIN}",
+    ProblemKind.CUT: f"check the network to the endpoint, then {AGAIN}",
+    ProblemKind.INVALID_ARCHIVE: f"{AGAIN}; if it lasts, tell the vendor",
     ProblemKind.TOO_LARGE: "if it is to be had all the same, raise --max-unpacked, --max-ratio or "
-    "--max-members and collect this server again",
-    ProblemKind.CHANGED: "the service changes its archive while it is fetched; collect this server "
-    "again",
+    f"--max-members and {AGAIN}",
+    ProblemKind.CHANGED: f"the service changes its archive while it is fetched; {AGAIN}",
     ProblemKind.TOO_SLOW: "if it is to be had all the same, raise --phase-timeout download= and "
-    "resume the run with --retry-failed",
+    f"{AGAIN}",
     ProblemKind.LINK_REFUSED: "see that this machine's clock is right and that it may reach the "
-    "storage, then collect this server again",
+    f"storage, then {AGAIN}",
     ProblemKind.FILE_REFUSED: "make room for a file like this one: see what lies in its place, "
-    "ulimit -f and the file system's limits; then collect this server again",
-    ProblemKind.DISK: "make room or mend the disk, then collect this server again",
+    f"ulimit -f and the file system's limits; then {AGAIN}",
+    ProblemKind.DISK: f"make room or mend the disk, then {AGAIN}",
 }
-STUCK = "the export never completed; look at the server's health and collect it again"
+STUCK = f"the export never completed; look at the server's health, then {AGAIN}"

@@ -136,7 +136,7 @@ class Tried:
     down: bool = False
 
 
-def decide(  # noqa: C901, PLR0911  # a case and a return a rule
+def decide(  # noqa: C901, PLR0911, PLR0912  # a case and a return a rule
     call: Call, problem: Problem, tried: Tried, *, max_attempts: int, rng: random.Random
 ) -> Decision:
     """Return what follows from `problem`, by the rule that `TABLE` names for it."""
@@ -164,6 +164,8 @@ def decide(  # noqa: C901, PLR0911  # a case and a return a rule
         case Rule.RENEW:
             return _renew(problem, tried, max_attempts, rng)
         case Rule.FAIL:
+            if problem.kind is ProblemKind.TOO_SLOW and tried.down:
+                return Again(0.0, counts=False)  # it was this machine that took the time
             return Fail()
 
 

@@ -97,7 +97,7 @@ class Scheduler:
         self._is_last = False
         self._hurried: dict[int, int] = {}
         self._awake_s = -math.inf
-        self._ending = Ending(ceilings.grace_s)
+        self._ending = Ending(ceilings.grace_s, ceilings.deadline_s)
         self._lanes: dict[tuple[int, Call], Lane] = {}
         state.changed = list(range(len(state.servers)))  # all are new to this plan
         for row in state.projects:

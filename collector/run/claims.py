@@ -1,60 +1,31 @@
-"""`OUT/.collector/exports.jsonl`: what the runs under one output directory have asked for.
-
-Read and appended to under a lock, for an instant. It is not synced: a power cut may cost an export
-that could have been shared, and no run loses anything it has.
-"""
+"""What a run and those beside it have to do with each other's exports."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
-import os
-import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import structlog
 from anyio import to_thread
 
-from collector import files
-from collector.archive.names import PART
 from collector.engine import events as e
 from collector.engine.state import Phase
-from collector.run.claimed import (
-    Claimed,
-    Line,
-    What,
-    Whose,
-    credential_digest,
-    decoded,
-)
-from collector.run.layout import JOURNAL, SHARED
-from collector.run.lock import is_held
+from collector.run.claimed import Claimed, Line, What, Whose, credential_digest
+from collector.run.exports_file import EXPORTS, ExportsFile
 from collector.run.mounts import distrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from collector.engine.answers import Claim
     from collector.engine.state import RunState, ServerRow
 
-EXPORTS = "exports.jsonl"
-LOCK = "exports.lock"
-
 LOOKED_BACK_S = 3600.0
 """Lines older than this, and than what is fresh, are not looked at."""
 KEPT_S = 86_400.0
-COMPACTED_BYTES = 8 << 20
-"""A file that is larger loses the lines that are older than a day, when a run begins."""
-LOCKED_WITHIN_S = 5.0
-_BLOCK = 1 << 20
-_BEGINNING = b'{"at":"'
 _GONE = frozenset({"forgotten", "export_failed"})
-_DIRECTORY = files.DIRECTORY | os.O_NOFOLLOW
-_FILE = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 T = TypeVar("T")
 
@@ -94,7 +65,7 @@ class Claims:
             self._run, self._servers(), fresh_s=fresh_s, age_s=age_s, alive=self._is_alive
         )
         since = stamp(max(LOOKED_BACK_S, fresh_s))
-        self._file: _Shared | None = _Shared(directory.parent, claimed, since)
+        self._file: ExportsFile | None = ExportsFile(directory.parent, claimed, since)
         self._turn = anyio.Lock()
 
     async def begin(self) -> dict[int, Claim]:
@@ -106,7 +77,7 @@ class Claims:
                 "run is held",
                 why=why,
             )
-        found = await self._with(partial(_Shared.begin, kept_since=self._stamp(KEPT_S)))
+        found = await self._with(partial(ExportsFile.begin, kept_since=self._stamp(KEPT_S)))
         if found is None:
             return {}
         wanting = [row for row in self._state.servers if row.phase is Phase.QUEUED]
@@ -127,7 +98,7 @@ class Claims:
         lines = [line for event in events for line in self._lines(event)]
         if lines:
             data = b"".join(line.encoded() for line in lines)
-            await self._with(partial(_Shared.append, data=data))
+            await self._with(partial(ExportsFile.append, data=data))
 
     def close(self) -> None:
         """Let go of the files."""
@@ -136,10 +107,10 @@ class Claims:
 
     async def _claims(self, rows: Sequence[ServerRow], lines: Sequence[Line]) -> dict[int, Claim]:
         asked = [(self._whose(row), row.export.id if row.export else None) for row in rows]
-        found = await self._with(partial(_Shared.take, asked=asked, lines=lines)) or []
+        found = await self._with(partial(ExportsFile.take, asked=asked, lines=lines)) or []
         return {row.server: claim for row, claim in zip(rows, found, strict=False) if claim}
 
-    async def _with(self, step: Callable[[_Shared], T]) -> T | None:
+    async def _with(self, step: Callable[[ExportsFile], T]) -> T | None:
         """Do something with the file in a thread; None where it cannot be used."""
         async with self._turn:
             if self._file is None:
@@ -196,162 +167,3 @@ class Claims:
 
     def _is_alive(self, run: str) -> bool:
         return self._file is not None and self._file.is_alive(run)
-
-
-class _Shared:
-    """The file and its lock; for one thread at a time.
-
-    Args:
-        out: the directory that holds the runs.
-        claimed: what the lines come to.
-        since: lines that are older are passed over.
-    """
-
-    def __init__(self, out: Path, claimed: Claimed, since: str) -> None:
-        self._out = out
-        self._claimed = claimed
-        self._since = since
-        self._directory = self._lock = self._lines = -1
-        self._read = 0
-        self._inode = 0
-        self._alive: dict[str, bool] = {}
-
-    def begin(self, *, kept_since: str) -> bool:
-        """Open the files, and read them."""
-        path = self._out / SHARED
-        with contextlib.suppress(FileExistsError):
-            files.make_directory(path)
-        self._directory = os.open(path, _DIRECTORY)
-        self._lock = self._opened(LOCK)
-        with self._locked():
-            self._catch_up()
-            if self._read > COMPACTED_BYTES:
-                self._compact(kept_since)
-            self._alive.clear()
-            self._claimed.begin()
-        return True
-
-    def take(
-        self, *, asked: Sequence[tuple[Whose, str | None]], lines: Sequence[Line]
-    ) -> list[Claim | None]:
-        """Return what others have claimed, and append the lines for what nobody has.
-
-        Args:
-            asked: servers, each with the id of an export that is of no use.
-            lines: for each of them, or none at all.
-        """
-        with self._locked():
-            self._catch_up()
-            self._alive.clear()
-            claims = [self._claimed.claim(whose, but) for whose, but in asked]
-            mine = [line for line, claim in zip(lines, claims, strict=False) if claim is None]
-            if mine:
-                self._write(b"".join(line.encoded() for line in mine))
-        return claims
-
-    def append(self, *, data: bytes) -> bool:
-        """Append lines."""
-        with self._locked():
-            self._catch_up()
-            self._write(data)
-        return True
-
-    def is_alive(self, run: str) -> bool:
-        """Whether a process holds a run, as last looked at in this turn."""
-        if run not in self._alive:
-            self._alive[run] = self._is_held(run)
-        return self._alive[run]
-
-    def close(self) -> None:
-        """Close what is open."""
-        for descriptor in (self._lines, self._lock, self._directory):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._lines = self._lock = self._directory = -1
-
-    def _is_held(self, run: str) -> bool:
-        if run != Path(run).name or run in ("", ".", ".."):
-            return False
-        try:
-            return is_held(self._out / run / JOURNAL)
-        except OSError:
-            return False  # removed since
-
-    def _opened(self, name: str) -> int:
-        try:
-            return files.open_to_write(name, _FILE, dir_fd=self._directory)
-        except OSError as error:
-            error.filename = str(self._out / SHARED / name)
-            raise
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        until_s = time.monotonic() + LOCKED_WITHIN_S
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= until_s:
-                    why = f"another process has held its lock for {LOCKED_WITHIN_S:.0f} s"
-                    path = str(self._out / SHARED / LOCK)
-                    raise TimeoutError(errno.ETIMEDOUT, why, path) from None
-                time.sleep(0.001)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def _catch_up(self) -> None:
-        """Read what was appended since the last time."""
-        try:
-            found = os.stat(EXPORTS, dir_fd=self._directory, follow_symlinks=False)
-            replaced = found.st_ino != self._inode
-        except FileNotFoundError:
-            replaced = True
-        if replaced or self._lines < 0:
-            if self._lines >= 0:
-                os.close(self._lines)
-            self._lines = self._opened(EXPORTS)
-            self._inode = os.fstat(self._lines).st_ino
-            self._read = 0
-        rest = b""
-        while block := os.pread(self._lines, _BLOCK, self._read):
-            self._read += len(block)
-            *whole, rest = (rest + block).split(b"\n")
-            self._claimed.add(filter(None, map(self._decoded, whole)))
-
-    def _decoded(self, line: bytes) -> Line | None:
-        return decoded(line) if _time(line) >= self._since else None
-
-    def _write(self, data: bytes) -> None:
-        """Append lines, after those that are there; what a crash has cut is ended first."""
-        if self._read and os.pread(self._lines, 1, self._read - 1) != b"\n":
-            data = b"\n" + data
-        self._read += len(data)
-        files.write_all(self._lines, data)
-
-    def _compact(self, since: str) -> None:
-        """Let go of lines that are older: nobody takes over an export of yesterday."""
-        unfinished = f"{EXPORTS}{PART}"
-        with contextlib.suppress(FileNotFoundError):
-            files.remove(unfinished, dir_fd=self._directory)
-        descriptor = self._opened(unfinished)
-        try:
-            with os.fdopen(self._lines, "rb", closefd=False) as lines:
-                lines.seek(0)
-                files.write_all(
-                    descriptor, b"".join(line for line in lines if _time(line) >= since)
-                )
-        finally:
-            os.close(descriptor)
-        files.rename(unfinished, EXPORTS, dir_fd=self._directory)
-        os.close(self._lines)
-        self._lines = self._opened(EXPORTS)
-        found = os.fstat(self._lines)
-        self._inode, self._read = found.st_ino, found.st_size
-
-
-def _time(line: bytes) -> str:
-    """Return the time that a line begins with: it is compared before the line is read."""
-    return line[len(_BEGINNING) : len(_BEGINNING) + 24].decode("ascii", "replace")

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from collector.archive.incoming import Care
+from collector.archive.incoming import Care, Incoming
 from collector.archive.space import mount_point
 from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, Arriving, Shelf
 from collector.archive.workers import Workers
 from collector.engine.answers import Checksum, Problem, ProblemKind, Stored
+from tests.open_files import no_file_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -294,6 +295,18 @@ def test_a_file_that_may_not_grow_further_is_no_error_of_the_disk(
         unwritable(directory, "File too large (EFBIG)"),
     )
     assert not list(directory.iterdir())
+
+
+def test_too_many_open_files_pause_downloads_and_are_not_called_the_disks(directory: Path) -> None:
+    incoming = Incoming(directory, NAME, "bms-001", Care())
+    with no_file_left():
+        answer = incoming.keep([SMALL])
+    assert answer is not None
+    assert answer.kind is ProblemKind.DISK
+    assert "this process has as many files and connections open as it may" in answer.message
+    assert "on the disk" not in answer.message
+    assert answer.hint is not None
+    assert "ulimit -n" in answer.hint
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a read-only directory")

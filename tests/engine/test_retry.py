@@ -305,3 +305,13 @@ def test_a_failure_keeps_the_facts_of_its_problem_and_says_what_to_do() -> None:
     assert (told.code, told.http_status, told.request_id) == ("iMetal.0004", 403, "q1")
     assert (told.message, told.hint) == ("it is forbidden", "fix the policy")
     assert plain.hint
+
+
+@pytest.mark.parametrize("slept", [True, False])
+def test_a_download_that_took_long_because_this_machine_slept_is_tried_again(
+    *, slept: bool
+) -> None:
+    rng = random.Random(0)  # noqa: S311  # keeps no secret
+    tried = retry.Tried(down=slept)
+    decision = retry.decide(FETCH, problem(P.TOO_SLOW), tried, max_attempts=1, rng=rng)
+    assert decision == (retry.Again(0.0, counts=False) if slept else retry.Fail())

@@ -479,7 +479,7 @@ def test_a_problem_that_never_ends_does_not_hold_the_run_for_ever(
     # A disk fails one server and makes the others wait for it; only downloads touch a disk.
     # What some servers in a row meet with is their endpoint's, and they wait for it.
     waiting = {P.NOT_SENT: 5, P.DISK: 4 if call is FETCH else 0}
-    waiting |= dict.fromkeys((P.CUT, P.UNREADABLE), 0 if call is FETCH else 5)
+    waiting |= dict.fromkeys((P.CUT, P.UNREADABLE), 5)
     assert sim.state.pending == waiting.get(kind, 0)
 
 
@@ -586,3 +586,47 @@ def test_deadline_that_is_too_short_brings_home_nine_tenths_of_what_any_plan_cou
     sim = Simulation(service, fleet, Ceilings(deadline_s=deadline_s), latency_s=0.05).run()
     possible = 15 * int(deadline_s) // 3
     assert sim.state.collected >= 0.9 * possible
+
+
+@pytest.mark.parametrize("kind", [P.CUT, P.UNREADABLE])
+def test_network_that_goes_while_only_downloads_are_left_fails_nobody(kind: ProblemKind) -> None:
+    class Gone(Service):
+        def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Answer:
+            if 40.0 <= now_s < 640.0:
+                return problem(kind)
+            return super().answer(action, scopes, now_s)
+
+    sim = Simulation(
+        Gone(duration_s=lambda _server: 5.0), selected(60), Ceilings(downloads=1), download_s=2.0
+    )
+    sim.run(until_s=50_000)
+    assert sim.state.collected == 60
+    assert len(sim.of(e.EndpointWentDown)) == 1
+
+
+def test_what_fails_elsewhere_says_nothing_of_the_endpoint() -> None:
+    elsewhere = problem(P.UNREADABLE, elsewhere=True)
+    service = Service(script={(ANY_SERVER, FETCH): [elsewhere] * 1000})
+    sim = Simulation(service, selected(20)).run(until_s=50_000)
+    assert sim.state.failed == 20
+    assert not sim.of(e.EndpointWentDown)
+
+
+@pytest.mark.parametrize(("slept_s", "collected"), [(3600.0, 5), (0.0, 0)])
+def test_time_in_which_this_machine_slept_counts_against_no_export(
+    slept_s: float, collected: int
+) -> None:
+    sim = Simulation(Service(duration_s=lambda _server: 5000.0), selected(5))
+    if slept_s:
+        sim.at(500.0, lambda: sim.scheduler.clock_jumped(slept_s, sim.now_s))
+    sim.run(until_s=50_000)
+    assert sim.state.collected == collected
+
+
+def test_grace_ends_with_the_deadline() -> None:
+    service = Service(duration_s=lambda _server: 0.5)
+    ceilings = Ceilings(deadline_s=40.0, grace_s=600.0)
+    sim = Simulation(service, selected(3), ceilings, download_s=500.0)
+    sim.at(39.0, lambda: sim.scheduler.stop("stopped"))
+    sim.run()
+    assert sim.now_s <= 41.0

@@ -14,6 +14,7 @@ from collector.engine.answers import ExportSaid, Problem, ProblemKind
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.proxies import UnusableProxyError
 from collector.providers.clouddc.transport import UnusableCAFileError
+from tests.open_files import no_file_left
 from tests.providers.loopback import (
     ARCHIVE,
     TOKEN,
@@ -57,6 +58,17 @@ async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
         problem = await problem_at(f"http://127.0.0.1:{port}")
     assert (problem.kind, problem.http_status) == (P.NOT_SENT, None)
     assert problem.message == f"cannot connect to 127.0.0.1 port {port}: Connection refused"
+
+
+async def test_too_many_open_files_are_not_the_endpoints_fault() -> None:
+    async with serving(RUNNING) as service, clouddc() as fleet:
+        with no_file_left():
+            problem = await fleet.ask_status(target(service.url), "e1", asks_limits=False)
+    assert isinstance(problem, Problem)
+    assert problem.kind is P.NOT_SENT
+    assert "this process has as many files and connections open as it may" in problem.message
+    assert problem.hint is not None
+    assert "ulimit -n" in problem.hint
 
 
 async def test_a_host_that_no_query_can_carry_means_that_nothing_was_sent() -> None:

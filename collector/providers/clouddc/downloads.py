@@ -156,7 +156,12 @@ class Download:
             kind, meaning = instead
             said = self._problem(reply)
             words = error_body(reply.body).words
-            return replace(said, kind=kind, message=said.message if words else meaning)
+            return replace(
+                said,
+                kind=kind,
+                message=said.message if words else meaning,
+                elsewhere=self._redirections > 0,
+            )
         # Bytes are passed on as they come, even under a Content-Encoding nobody asked for: what
         # it names is commonly the archive's own gzip, and undoing it would spoil the archive.
         coming, tag = response.content_length, validator(reply.headers)
@@ -187,6 +192,7 @@ class Download:
             f"the link that the service gave was refused by {url.host} with status {reply.status}"
             f"{words}; a new try asks for a new link",
             http_status=reply.status,
+            elsewhere=True,
             heard=self._heard,
         )
 
@@ -195,7 +201,9 @@ class Download:
         if not self._redirections:
             return problem
         message = f"the service's link to {url.host} failed: {problem.message}"
-        return Problem(ProblemKind.CUT, message, hint=problem.hint, heard=self._heard)
+        return Problem(
+            ProblemKind.CUT, message, hint=problem.hint, elsewhere=True, heard=self._heard
+        )
 
 
 async def _read_some(content: StreamReader) -> bytes:

@@ -140,5 +140,8 @@ def told(text: str, secrets: Secrets, limit: int = MESSAGE_MAX) -> str:
 
 def _hint(call: Call, kind: ProblemKind) -> str | None:
     if kind is _P.FORBIDDEN:
-        return f"ask for the permission {PERMISSIONS[call]} in this project, then collect again"
+        return (
+            f"ask for the permission {PERMISSIONS[call]} in this project, then --resume the run "
+            "with --retry-failed"
+        )
     return None

@@ -9,6 +9,7 @@ from typing import Final
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
+from collector import descriptors
 from collector.engine.answers import Problem, ProblemKind
 from collector.providers.clouddc.words import one_line
 
@@ -52,8 +53,7 @@ def problem_of(error: Exception, idle_s: float = IDLE_S) -> Problem:
     connection, a kept one included, may have acted on what it had read.
     """
     if isinstance(error, _NEVER_LEFT):
-        hint = TRUST_HINT if isinstance(error, aiohttp.ClientConnectorCertificateError) else None
-        return Problem(ProblemKind.NOT_SENT, _why_not_sent(error), hint=hint)
+        return Problem(ProblemKind.NOT_SENT, _why_not_sent(error), hint=_hint(error))
     if isinstance(error, aiohttp.ClientResponseError):
         return Problem(ProblemKind.UNREADABLE, "the answer is no valid HTTP")
     return Problem(ProblemKind.CUT, _why_cut(error, idle_s))
@@ -95,6 +95,15 @@ def _why_cut(error: Exception, idle_s: float) -> str:
             return f"the connection broke ({type(error).__name__})"
 
 
+def _hint(error: Exception) -> str | None:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return TRUST_HINT
+    if isinstance(error, aiohttp.ClientConnectorError):
+        refused = descriptors.refusal(error.os_error.errno)
+        return None if refused is None else refused[1]
+    return None
+
+
 def _reason(error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause: BaseException = error.certificate_error
@@ -104,6 +113,8 @@ def _reason(error: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertifi
         return one_line(cause.verify_message)
     if isinstance(cause, ssl.SSLError):
         return one_line(cause.reason or str(cause))
+    if isinstance(cause, OSError) and (refused := descriptors.refusal(cause.errno)):
+        return refused[0]
     if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
         return os.strerror(cause.errno)
     return one_line(getattr(cause, "strerror", None) or str(cause))
