@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 
 import anyio
 import pytest
+import structlog
 
 from tests.crash.rehearsal import make_impatient
 from tests.crash.test_crashes import crashed
@@ -23,6 +25,7 @@ async def main(home: Path, patch: pytest.MonkeyPatch) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as monkeypatch:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         make_impatient(monkeypatch)
         monkeypatch.setenv("XDG_STATE_HOME", name)
         anyio.run(main, Path(name), monkeypatch)
