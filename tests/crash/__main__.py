@@ -16,8 +16,7 @@ from tests.crash.test_refusals import all_refused, calls_of_a_run, refusals
 
 
 async def main(home: Path, patch: pytest.MonkeyPatch) -> None:
-    operations, disks, resumed = await crashed(home, patch, None)
-    print(f"{operations} operations, {disks} disks checked, {resumed} resumed from")  # noqa: T201
+    print(await crashed(home, patch, None))  # noqa: T201
     calls = await calls_of_a_run(home / "calls")
     ended = await all_refused(home / "refused", refusals(calls))
     print(f"{calls} calls, {ended.total()} runs on a disk that refuses one or more:", dict(ended))  # noqa: T201
