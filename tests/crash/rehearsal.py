@@ -41,6 +41,7 @@ LARGE_BYTES = 700_000
 
 RUN = "run"
 _OUT = "above/out"  # two directories that the run makes itself
+JOURNAL = f"{_OUT}/{RUN}/journal.jsonl"
 
 
 def small_fleet() -> Scenario:

@@ -14,6 +14,7 @@ from collector.emulator import Emulator
 from collector.run.reading import Reading
 from tests.crash.disks import Crash, distinct, put
 from tests.crash.rehearsal import (
+    JOURNAL,
     Recorded,
     assert_can_be_finished,
     assert_no_lie,
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 RESUMED = 25
 """How many of the disks the tests resume from; `python -m tests.crash` does from all."""
 
-AGAIN = ((0.3, "nothing unsynced"), (0.6, "torn"), (0.9, "zeros"))
-"""Crashes, by how far the run had come: what a resume of these does is recorded as well."""
+AGAIN = ("everything", "nothing unsynced", "damaged")
+"""Disks that a crash halfway leaves: what a resume of these does is recorded as well."""
 
 
 def assert_told_is_kept(crash: Crash, home: Path, recording: Recorded) -> None:
@@ -69,6 +70,13 @@ async def finished(api: Emulator, home: Path, found: Iterable[Crash]) -> None:
         shutil.rmtree(home)
 
 
+def is_damaged(crash: Crash) -> bool:
+    """Whether the journal holds what ends as a line does and is none: that calls for a repair."""
+    journal = crash.picture.get(JOURNAL)
+    lines = journal.split(b"\n")[:-1] if isinstance(journal, bytes) else []
+    return not all(line.endswith(b'"}') for line in lines)
+
+
 @dataclass
 class Figures:
     """How many operations were recorded, how many disks checked, and how many resumed from."""
@@ -97,10 +105,10 @@ async def crashed(home: Path, patch: pytest.MonkeyPatch, resumed: int | None) ->
             return found
 
         found = await record("whole", resumed)
-        for number, (at, disk) in enumerate(AGAIN):
-            left = [one for one in found if one.disk == disk]
-            put(left[int(at * len(left))].picture, home / str(number))
-            await record(str(number), resumed and resumed // 2)
+        for disk in AGAIN:
+            left = [one for one in found if disk in (one.disk, "damaged" * is_damaged(one))]
+            put(left[len(left) // 2].picture, home / disk)
+            await record(disk, resumed and resumed // 2)
     return figures
 
 
