@@ -41,7 +41,7 @@ LARGE_BYTES = 700_000
 
 RUN = "run"
 _OUT = "above/out"  # two directories that the run makes itself
-JOURNAL = f"{_OUT}/{RUN}/journal.jsonl"
+_JOURNAL = f"{_OUT}/{RUN}/journal.jsonl"
 
 
 def small_fleet() -> Scenario:
@@ -122,6 +122,13 @@ async def recorded(api: Emulator, home: Path, patch: pytest.MonkeyPatch) -> Reco
                 if event.is_fact:
                     told.append((len(recorder.operations), event))
     return Recorded(recorder.operations, recorder.before, told)
+
+
+def is_damaged(crash: Crash) -> bool:
+    """Whether the journal holds what ends as a line does and is none: that calls for a repair."""
+    journal = crash.picture.get(_JOURNAL)
+    lines = journal.split(b"\n")[:-1] if isinstance(journal, bytes) else []
+    return not all(line.endswith(b'"}') for line in lines)
 
 
 def folded(directory: Path) -> RunState:

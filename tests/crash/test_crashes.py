@@ -14,10 +14,10 @@ from collector.emulator import Emulator
 from collector.run.reading import Reading
 from tests.crash.disks import Crash, distinct, put
 from tests.crash.rehearsal import (
-    JOURNAL,
     Recorded,
     assert_can_be_finished,
     assert_no_lie,
+    is_damaged,
     recorded,
     run_of,
     small_fleet,
@@ -68,13 +68,6 @@ async def finished(api: Emulator, home: Path, found: Iterable[Crash]) -> None:
             error.add_note(str(crash))
             raise
         shutil.rmtree(home)
-
-
-def is_damaged(crash: Crash) -> bool:
-    """Whether the journal holds what ends as a line does and is none: that calls for a repair."""
-    journal = crash.picture.get(JOURNAL)
-    lines = journal.split(b"\n")[:-1] if isinstance(journal, bytes) else []
-    return not all(line.endswith(b'"}') for line in lines)
 
 
 @dataclass
