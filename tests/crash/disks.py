@@ -90,7 +90,7 @@ class Disk:
         def content(file: File) -> bytes:
             half = (file.stable + len(file.content)) // 2
             rest = len(file.content) - half
-            beyond = rng.randbytes(rest - 1) + b"\n" if rest and rng.random() < 0.5 else bytes(rest)
+            beyond = b"\n" + rng.randbytes(rest - 1) if rest and rng.random() < 0.5 else bytes(rest)
             return bytes(file.content[:half]) + beyond
 
         return self._picture(self._names, content)

@@ -102,6 +102,7 @@ async def crashed(home: Path, patch: pytest.MonkeyPatch, resumed: int | None) ->
             left = [one for one in found if disk in (one.disk, "damaged" * is_damaged(one))]
             put(left[len(left) // 2].picture, home / disk)
             await record(disk, resumed and resumed // 2)
+        assert list((run_of(home / "damaged")).glob("journal.damaged-1.jsonl"))
     return figures
 
 
