@@ -36,6 +36,7 @@ class PartFile:
         self._name = file_name
         self._part_name = f"{file_name}{PART}"
         self._grown: list[Path] = []  # directories that got an entry
+        self._is_named = False
         self._directory_fd = -1
         self._fd = -1
 
@@ -97,6 +98,7 @@ class PartFile:
     def give_name(self) -> None:
         """Give the file its name: call `sync` before, and `sync_name` after."""
         self._rename(self._name)
+        self._is_named = True
 
     def reject(self) -> None:
         """Keep it as `FILE.rejected`, and close it."""
@@ -117,10 +119,13 @@ class PartFile:
         self._fd = self._directory_fd = -1
 
     def discard(self) -> None:
-        """Close and remove `FILE.part`, whoever left it there, as far as the disk lets us."""
+        """Close and remove `FILE.part`, whoever left it there, as far as the disk lets us.
+
+        Where it has got its name already, which then could not be synced, it loses that.
+        """
         self.close()
         with contextlib.suppress(OSError):
-            files.remove(self._directory / self._part_name)
+            files.remove(self._directory / (self._name if self._is_named else self._part_name))
 
     def forget_rejected(self) -> None:
         """Remove what an earlier try has left as `FILE.rejected`."""

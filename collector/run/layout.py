@@ -54,7 +54,7 @@ def create_run(out: Path, *, run_id: str | None, now: datetime) -> Path:
     if run_id is not None:
         _check_run_id(run_id)
     try:
-        files.make_directories(out)
+        _make_out(out)
         _check_latest(out)
         directory = _make_directory(out, run_id, now)
         files.sync_directory(out)
@@ -69,6 +69,14 @@ def create_run(out: Path, *, run_id: str | None, now: datetime) -> Path:
             f"cannot make a run's directory in {out}: {error.strerror}; choose another with --out"
         ) from error
     return directory
+
+
+def _make_out(out: Path) -> None:
+    """Make the output directory where it is missing, on disk: no power cut takes it away."""
+    missing = [one for one in (out, *out.parents) if not one.exists()]
+    files.make_directories(out)
+    for one in missing:
+        files.sync_directory(one.parent)
 
 
 def _check_run_id(run_id: str) -> None:
