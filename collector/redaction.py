@@ -20,7 +20,7 @@ SHORTEST: Final = 6
 """Characters of a secret that is looked for: a shorter one stands in many a word by chance."""
 
 _QUOTE = r"\\?[\"']"
-_IS = rf"(?:{_QUOTE}\s*,\s*(?=b?{_QUOTE})|(?:{_QUOTE})?\s*[:=]\s*)b?"
+_IS = rf"(?:{_QUOTE}\s*,\s*(?=b?{_QUOTE})|(?:{_QUOTE})?\s*[:=]\s*)(?:b(?={_QUOTE}))?"
 """Between a name and its value: in a header, in JSON, and as Python writes mappings and pairs."""
 # Of several words: all up to the line's or the quotation's end.
 _OF_WORDS = re.compile(
