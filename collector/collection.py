@@ -86,7 +86,7 @@ class Terms:
         memory: a directory where what runs learn of limits is kept for later ones; None: nowhere.
         care: how archives are treated.
         bytes_per_second: how fast archives may come, together; None: as said when the run began.
-        argv: how the run came about, for its journal; it must hold no secret.
+        argv: how the run came about, for its journal, which keeps no secrets of it.
     """
 
     deadline_s: float = math.inf
@@ -187,7 +187,7 @@ def resume(
     if state.pending or any(isinstance(one, _WORK) for one in first):
         if terms.share is not None:
             first = list(opening.with_share(first, state, terms.share, at))
-        first.insert(0, e.RunResumed(at=at, argv=terms.argv, **opening.process()))
+        first.insert(0, e.RunResumed(at=at, **opening.process(terms.argv)))
     else:
         first.clear()
     return Collection(directory, journal, state, first, connect, terms)

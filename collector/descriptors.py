@@ -25,11 +25,11 @@ _OPEN_AS_A_RULE = 16
 _REFUSALS = {
     errno.EMFILE: (
         "this process has as many files and connections open as it may (EMFILE)",
-        "allow more open files with ulimit -n, then collect this server again",
+        "allow more open files with ulimit -n, then --resume the run with --retry-failed",
     ),
     errno.ENFILE: (
         "this machine has as many files and connections open as it may (ENFILE)",
-        "end what holds them, or raise the system's limit; then collect this server again",
+        "end what holds them, or raise the limit; then --resume the run with --retry-failed",
     ),
 }
 

@@ -7,6 +7,8 @@ OSError as the system does.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -101,7 +103,15 @@ def make_directory(path: Path) -> None:
 
 def make_directories(path: Path) -> None:
     """Make a directory and those above it, as far as they are missing; others stay as they are."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    missing, above = [], path
+    while not above.exists():
+        missing.append(above)
+        above = above.parent
+    for directory in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            make_directory(directory)
+    if not path.is_dir():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def sync_directory(path: Path) -> None:

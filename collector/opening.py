@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypedDict
 
+from collector import redaction
 from collector.engine import events as e
 from collector.run import layout
 
@@ -25,19 +26,21 @@ if TYPE_CHECKING:
 class Process(TypedDict):
     """The process that works on a run, as its events name it."""
 
+    argv: tuple[str, ...]
     collector_version: str
     host: str
     user: str
     pid: int
 
 
-def process() -> Process:
-    """Describe this process."""
+def process(argv: Sequence[str]) -> Process:
+    """Describe this process, and what it was begun with; of secrets among that nothing is left."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's number without a name
         user = str(os.getuid())
     return Process(
+        argv=tuple(redaction.arguments(argv)),
         collector_version=version("collector"),
         host=socket.gethostname(),
         user=user,
@@ -52,13 +55,12 @@ def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> I
         at=at,
         schema_version=e.SCHEMA_VERSION,
         run_id=run_id,
-        argv=tuple(argv),
         inventory_path=inventory.source_name,
         inventory_sha256=inventory.sha256,
-        select=selection.select,
+        select=tuple(map(redaction.hide, selection.select)),
         downloads=inventory.downloads,
         bytes_per_second=inventory.bytes_per_second,
-        **process(),
+        **process(argv),
     )
     projects = list(dict.fromkeys(id(chosen.project) for chosen in selection.servers))
     by_identity = {id(project): project for project in inventory.projects}

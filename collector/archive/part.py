@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -27,8 +28,8 @@ class PartFile:
 
     Made at the first write: the file for its owner alone, and its directory and that one's
     parent, where they are missing. What is above must be there: a run's directory that somebody
-    has removed is not made anew. No link is followed, neither at the file nor at its directory.
-    Every method blocks, and raises OSError as the system does.
+    has removed is not made anew. No link is followed, neither at the file nor at its two
+    directories. Every method blocks, and raises OSError as the system does.
     """
 
     def __init__(self, directory: Path, file_name: str) -> None:
@@ -56,7 +57,7 @@ class PartFile:
         A link, or a file that has a second name somewhere, is not ours to write to.
         """
         try:
-            self._directory_fd = os.open(self._directory, _DIRECTORY)
+            self._directory_fd = self._open_directory()
             self._fd = files.open_to_write(self._part_name, os.O_RDWR, dir_fd=self._directory_fd)
         except OSError:
             self.close()
@@ -125,7 +126,10 @@ class PartFile:
         """
         self.close()
         with contextlib.suppress(OSError):
-            files.remove(self._directory / (self._name if self._is_named else self._part_name))
+            self._directory_fd = self._open_directory()
+            name = self._name if self._is_named else self._part_name
+            files.remove(name, dir_fd=self._directory_fd)
+        self.close()
 
     def forget_rejected(self) -> None:
         """Remove what an earlier try has left as `FILE.rejected`."""
@@ -137,7 +141,7 @@ class PartFile:
 
     def _open(self) -> None:
         self._make_directory()
-        self._directory_fd = os.open(self._directory, _DIRECTORY)
+        self._directory_fd = self._open_directory()
         try:
             self._fd = self._create()
         except FileExistsError:
@@ -145,11 +149,20 @@ class PartFile:
             files.remove(self._part_name, dir_fd=self._directory_fd)
             self._fd = self._create()
 
+    def _open_directory(self) -> int:
+        parent = os.open(self._directory.parent, _DIRECTORY)
+        try:
+            return os.open(self._directory.name, _DIRECTORY, dir_fd=parent)
+        finally:
+            os.close(parent)
+
     def _create(self) -> int:
         return files.open_to_write(self._part_name, _CREATE, dir_fd=self._directory_fd)
 
     def _make_directory(self) -> None:
         parent = self._directory.parent
+        if parent.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "a link stands in place of", str(parent))
         try:
             made = _make(self._directory)
         except FileNotFoundError:

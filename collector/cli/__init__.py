@@ -10,6 +10,7 @@ import click
 
 from collector.cli.streams import open_streams, say
 from collector.errors import CollectorError
+from collector.redaction import Secrets
 
 COMMANDS = {
     "collect": "bring home the logs of a fleet: the main job",
@@ -56,9 +57,10 @@ class _Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # click's own signature
         """Run a command; an error that a person can mend is told in its own words."""
-        open_streams()
+        secrets = Secrets()
+        open_streams(secrets)
         try:
-            return super().main(*args, **kwargs)
+            return super().main(*args, obj=secrets, **kwargs)
         except CollectorError as error:
             say(error.told)
             sys.exit(error.exit_code)

@@ -27,12 +27,13 @@ from collector.inventory import load as load_inventory
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers import clouddc
+from collector.redaction import Secrets
 from collector.run.layout import find_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from collector.collection import Collection
+    from collector.collection import Collection, Connect
     from collector.inventory import Selection
 
 _STOPS = {
@@ -93,13 +94,20 @@ def user_memory() -> Path | None:
         return None
 
 
+def _connector(options: Options) -> Connect:
+    return clouddc.connector(
+        environ=options.environ,
+        ca_file=options.ca_file,
+        stall_s=options.stall_s,
+        secrets=click.get_current_context().find_object(Secrets),
+    )
+
+
 def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
 ) -> Callable[[], Collection]:
     """Return what begins a new run, inside an event loop."""
-    connect = clouddc.connector(
-        environ=options.environ, ca_file=options.ca_file, stall_s=options.stall_s
-    )
+    connect = _connector(options)
     return partial(collect, selection, out, connect, run_id=run_id, terms=options.terms)
 
 
@@ -112,9 +120,7 @@ def resuming(
     retry_failed: bool = False,
 ) -> Callable[[], Collection]:
     """Return what takes up a run, inside an event loop."""
-    connect = clouddc.connector(
-        environ=options.environ, ca_file=options.ca_file, stall_s=options.stall_s
-    )
+    connect = _connector(options)
     directory = find_run(run, out=out)
 
     def begin() -> Collection:

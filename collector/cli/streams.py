@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing import TextIO
 
+    from collector.redaction import Secrets
+
 
 class Lasting:
     """A text stream whose reader may go away: what is written after that goes nowhere.
 
-    A pipe says so by EPIPE, a terminal that was closed by EIO.
+    A pipe says so by EPIPE, a terminal that was closed by EIO. Secrets do not pass: messages, logs
+    and the traces of bugs all come through here.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, secrets: Secrets) -> None:
         self._stream = stream
+        self._secrets = secrets
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the stream has
         return getattr(self._stream, name)
@@ -25,10 +29,10 @@ class Lasting:
     def write(self, text: str) -> int:
         """Write to it, or nowhere."""
         try:
-            return self._stream.write(text)
+            self._stream.write(self._secrets.hide(text))
         except (OSError, ValueError):
             self._let_go()
-            return len(text)
+        return len(text)
 
     def flush(self) -> None:
         """Flush it, if anybody is there."""
@@ -53,7 +57,7 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201  # the command line's own
 
 
-def open_streams() -> None:
+def open_streams(secrets: Secrets) -> None:
     """Give the standard streams that the caller has closed to nobody, and let the others last.
 
     Else the next file to be opened, a journal perhaps, would stand in for one of them.
@@ -65,4 +69,4 @@ def open_streams() -> None:
     ):
         if getattr(sys, name) is None:  # how Python tells of it; the lowest free number is its own
             setattr(sys, name, open(os.open(os.devnull, flags), mode))  # noqa: SIM115, PTH123  # open for good; a descriptor has no path
-    sys.stderr = Lasting(sys.stderr)  # a text stream in all it does
+    sys.stderr = Lasting(sys.stderr, secrets)  # a text stream in all it does

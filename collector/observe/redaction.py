@@ -1,20 +1,16 @@
-"""What must not be read in a log: values under names that hold secrets."""
+"""What must not be read in a log: values under names that hold secrets, and what looks like one."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
+from collector.redaction import HIDDEN, hide
+
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-HIDDEN = "***"
 _NAMES = re.compile(r"(?i)(token|authorization|password|secret|signature|cookie|^(ak|sk)$)")
-_IN_TEXT = re.compile(
-    r"(?i)((?:x-auth-token|x-subject-token|x-security-token|authorization|cookie)"
-    r"[\"']?\s*[:=]\s*)([\"']?)[^\s\"',;]+\2"
-)
-_IN_URL = re.compile(r"(https?://[^\s?#\"']+)\?[^\s\"']+")
 
 
 def redact(
@@ -23,14 +19,26 @@ def redact(
     """Hide secrets in a log line: a structlog processor."""
     del logger, method
     for name, value in event.items():
-        if _NAMES.search(name):
-            event[name] = HIDDEN
-        elif isinstance(value, str):
-            event[name] = hide(value)
+        event[name] = _shown(name, value)
     return event
 
 
-def hide(text: str) -> str:
-    """Return `text` without the values of headers that carry secrets, and without URLs' queries."""
-    text = _IN_TEXT.sub(rf"\1{HIDDEN}", text)
-    return _IN_URL.sub(rf"\1?{HIDDEN}", text)
+def _shown(name: object, value: object) -> object:
+    """Return a value without secrets, however deep they are in it."""
+    if isinstance(name, bytes):
+        name = name.decode("latin-1")
+    if isinstance(name, str) and _NAMES.search(name):
+        return HIDDEN
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, dict):
+        return {key: _shown(key, inner) for key, inner in value.items()}
+    if isinstance(value, tuple) and len(value) == 2:  # noqa: PLR2004  # a header as a pair, perhaps
+        return (_shown(None, value[0]), _shown(*value))
+    if isinstance(value, list | tuple):
+        return type(value)(_shown(None, inner) for inner in value) if _is_plain(value) else value
+    return value
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) in (list, tuple)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from collector import files
 from collector.errors import CollectorError
 from collector.remembering import text
 from collector.remembering.entries import Remembered, fresh, grown, learned_by, merged
@@ -80,7 +81,7 @@ def save(directory: Path, state: RunState, now: datetime) -> None:
     own = learned_by(state)
     if not (own.limits or own.exports_limits or own.durations):
         return
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.make_directories(directory)
     with _locked(directory):
         try:
             there = load(directory, now)
@@ -111,7 +112,8 @@ def _content(path: Path) -> bytes | None:
 
 def _write(directory: Path, found: Remembered) -> None:
     """Put a new file in the old one's place, from one instant to the next."""
-    descriptor, name = tempfile.mkstemp(dir=directory, prefix=f"{FILE}.", suffix=".part")  # 0600
+    descriptor, name = tempfile.mkstemp(dir=directory, prefix=f"{FILE}.", suffix=".part")
+    os.fchmod(descriptor, 0o600)  # a umask may have taken even that
     unfinished = Path(name)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  # as above
@@ -127,7 +129,7 @@ def _write(directory: Path, found: Remembered) -> None:
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Keep other runs from writing, where the file system can do that."""
-    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = files.open_to_write(directory / LOCK, os.O_RDWR | os.O_CREAT)
     try:
         until_s = time.monotonic() + LOCKED_WITHIN_S
         while not _try_lock(descriptor) and time.monotonic() < until_s:

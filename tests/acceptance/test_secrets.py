@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import gzip
+import io
 import json
 import subprocess
+import sys
+import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,10 +21,37 @@ from collector.emulator import TokenSpec
 from tests.acceptance.command import COLLECTOR, environment, fleet_of, servers, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+
+def packed() -> bytes:
+    """A small archive."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz") as archive:
+        member = tarfile.TarInfo("log.txt")
+        member.size = 5
+        archive.addfile(member, io.BytesIO(b"lines"))
+    return written.getvalue()
+
+
 CANARY = "canary-MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw" + "ggSjAgEAAoIBAQC7VJTUt9Us8cKj" * 20
+
+ARCHIVE = packed()
+BUGGY = """
+import sys
+from collector.cli import main
+from collector.providers.clouddc.client import CloudDC
+
+async def start_export(self, target, *, asks_limits):
+    headers = self._headers.of(self._credentials["ops"].token, posting=True, asks_limits=False)
+    raise RuntimeError(
+        f"no header like {headers!r} and Authorization: Bearer unknown-canary"
+    ) from ValueError(dict(headers), "Cookie: a=1; b=unknown-canary")
+
+CloudDC.start_export = start_export
+main(prog_name="collector")
+"""
 
 
 class Indiscreet(BaseHTTPRequestHandler):
@@ -42,6 +75,82 @@ class Indiscreet(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:  # noqa: ANN401  # the class's own signature
         return
+
+
+class Repeating(BaseHTTPRequestHandler):
+    """Does what it is asked for, and repeats in every answer what it was sent."""
+
+    protocol_version = "HTTP/1.1"
+    asked = 0
+
+    @property
+    def token(self) -> str:
+        return self.headers["X-Auth-Token"]
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.say({"export_id": "e1", "status": self.token})
+
+    def do_GET(self) -> None:
+        if not self.path.endswith("/content"):
+            type(self).asked += 1
+            proxied = self.headers.get("Proxy-Authorization", "no proxy")
+            repeated = f"{quote(self.token, safe='')} {proxied}"
+            word = repeated if self.asked == 1 else "completed"
+            self.say({"export_id": "e1", "status": word, "percentage": "90%"})
+            return
+        self.answer(
+            ARCHIVE,
+            {
+                "Content-Type": "application/gzip",
+                "Content-Disposition": f'attachment; filename="log-{self.token}.tar.gz"',
+                "ETag": f'"{self.token}"',
+            },
+        )
+
+    def say(self, fields: dict[str, str], status: int = 200) -> None:
+        self.answer(json.dumps(fields).encode(), {"Content-Type": "application/json"}, status)
+
+    def answer(self, body: bytes, headers: dict[str, str], status: int = 200) -> None:
+        self.send_response(status)
+        for name, value in {
+            "X-Request-Id": self.token,
+            "Set-Cookie": self.token,
+            **headers,
+        }.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:  # noqa: ANN401  # the class's own signature
+        return
+
+
+class Leading(Repeating):
+    """Leads on to a link whose query opens the archive, and refuses that, with its words."""
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/content"):
+            aim = "/elsewhere?AccessKeyId=link-canary-id&Signature=link-canary%2Bsignature"
+            self.answer(b"", {"Location": aim}, 302)
+        elif "?" in self.path:
+            signature = "link-canary+signature and link-canary-id"
+            self.say(
+                {"error_code": "link-canary-id", "error_msg": f"the link is no good: {signature}"},
+                400,
+            )
+        else:
+            self.say({"export_id": "e1", "status": "completed"})
+
+
+@contextlib.contextmanager
+def answered_by(kind: type[Repeating]) -> Iterator[str]:
+    handler = type("Handler", (kind,), {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @contextlib.contextmanager
@@ -72,6 +181,99 @@ def test_token_is_nowhere_even_where_the_service_says_it(tmp_path: Path, status:
     assert_unseen(tmp_path, ended.stdout, ended.stderr)
 
 
+@pytest.mark.parametrize(
+    ("source", "how"),
+    [
+        ("token_env", "-q"),
+        ("token_file", "--json"),
+        ("token_env", "-v"),
+        ("token_file", "-vv"),
+        ("token_env", "-vv --log-format=json --json"),
+    ],
+)
+def test_what_the_service_repeats_in_a_run_that_goes_well_is_nowhere(
+    tmp_path: Path, source: str, how: str
+) -> None:
+    (tmp_path / "token").write_text(f"{CANARY}\n")
+    named = {"token_env": "CANARY", "token_file": "token"}[source]
+    with answered_by(Repeating) as url:
+        ended = collect(
+            fleet(url, {source: named}), tmp_path, *how.split(), "--max-attempts", "1",
+            environ={"CANARY": CANARY if source == "token_env" else ""},
+        )  # fmt: skip
+    (tmp_path / "token").unlink()
+    assert ended.returncode == 0, ended.stderr
+    assert_unseen(tmp_path, ended.stdout, ended.stderr)
+
+
+@pytest.mark.parametrize(("name", "how"), [("http_proxy", "-vv"), ("HTTP_PROXY", "--json")])
+def test_password_of_a_proxy_is_nowhere(tmp_path: Path, name: str, how: str) -> None:
+    with answered_by(Repeating) as proxy:
+        variables = {name: proxy.replace("//", "//user:pass-canary@"), "no_proxy": ""}
+        ended = collect(fleet("http://service.test"), tmp_path, how, environ=variables)
+    assert ended.returncode == 0, ended.stderr
+    encoded = base64.b64encode(b"user:pass-canary").decode()
+    for secret in ("pass-canary", encoded, CANARY[:24]):
+        assert_unseen(tmp_path, ended.stdout, ended.stderr, secret=secret)
+
+
+def test_password_of_a_proxy_that_cannot_be_reached_is_nowhere(tmp_path: Path) -> None:
+    proxies = dict.fromkeys(("https_proxy", "HTTPS_PROXY"), "http://user:pass-canary@127.0.0.1:1")
+    ended = collect(
+        fleet("https://service.test"), tmp_path, "-vv", "--deadline", "1s",
+        environ={"no_proxy": "", **proxies},
+    )  # fmt: skip
+    assert ended.returncode == 4
+    assert "cannot connect to the proxy" in ended.stderr
+    assert_unseen(tmp_path, ended.stdout, ended.stderr, secret="pass-canary")
+
+
+def test_user_in_an_endpoint_is_refused_and_nowhere(tmp_path: Path) -> None:
+    refused = collect(fleet("https://user:pass-canary@host.test"), tmp_path, "-vv")
+    assert refused.returncode == 2
+    assert "pass-canary" not in refused.stdout + refused.stderr
+
+
+def test_arguments_are_recorded_without_secrets(tmp_path: Path) -> None:
+    excluded = "name=https://user:arg-canary@host/x?token=arg-canary"
+    with answered_by(Repeating) as url:
+        ended = collect(
+            fleet(url), tmp_path, "-vv", "--exclude", excluded,
+        )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    (journal,) = tmp_path.glob("collected/2*/journal.jsonl")
+    assert "name=https://***@host/x?***" in journal.read_text()
+    assert_unseen(tmp_path, ended.stdout, ended.stderr, secret="arg-canary")
+
+
+def test_arguments_of_a_resume_are_recorded_without_secrets(tmp_path: Path) -> None:
+    with answered_by(Repeating) as url:
+        assert collect(fleet(url), tmp_path).returncode == 0
+        next((tmp_path / "collected" / "latest" / "p1").glob("*/*")).unlink()
+        ended = collect(
+            fleet(url), tmp_path, "-vv", "--resume", "latest",
+            "--select", "id=s1", "--select", "name=https://user:arg-canary@*",
+        )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert_unseen(tmp_path, ended.stdout, ended.stderr, secret="arg-canary")
+
+
+@pytest.mark.parametrize("how", ["-q", "-vv --log-format=json"])
+def test_trace_of_a_bug_is_without_the_headers_that_its_exception_carries(
+    tmp_path: Path, how: str
+) -> None:
+    with answered_by(Repeating) as url:
+        ended = collect(
+            fleet(url), tmp_path, *how.split(),
+            command=(sys.executable, "-c", BUGGY),
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert "Traceback" in ended.stderr
+    assert "RuntimeError: no header like" in ended.stderr
+    for secret in (CANARY[:24], "unknown-canary"):
+        assert_unseen(tmp_path, ended.stdout, ended.stderr, secret=secret)
+
+
 @pytest.mark.parametrize("log_format", ["console", "json"])
 def test_token_is_nowhere_after_a_run_that_went_well(tmp_path: Path, log_format: str) -> None:
     scenario = fleet_of(servers(2), tokens=(TokenSpec(CANARY),), redirect_downloads=True)
@@ -88,6 +290,39 @@ def test_signature_of_a_redirection_is_nowhere(tmp_path: Path) -> None:
         assert_unseen(tmp_path, ended.stdout, ended.stderr, secret="Signature=")
 
 
+def test_query_of_a_link_that_is_repeated_is_nowhere(tmp_path: Path) -> None:
+    with answered_by(Leading) as url:
+        ended = collect(fleet(url), tmp_path, "-vv", "--max-attempts", "1")
+    assert ended.returncode == 4, ended.stderr
+    assert "the link is no good" in ended.stderr
+    assert_unseen(tmp_path, ended.stdout, ended.stderr, secret="link-canary")
+
+
+def fleet(url: str, credential: dict[str, str] | None = None) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "credentials": {"ops": {"kind": "token", **(credential or {"token_env": "CANARY"})}},
+        "defaults": {"credentials": "ops"},
+        "projects": [{"id": "p1", "endpoint": url, "servers": [{"id": "s1"}]}],
+    }
+
+
+def collect(
+    inventory: dict[str, Any],
+    home: Path,
+    *arguments: str,
+    command: tuple[str, ...] = (COLLECTOR,),
+    environ: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*command, "collect", "-", *arguments],
+        cwd=home, input=json.dumps(inventory), capture_output=True, text=True, check=False,
+        env=environment(
+            **({"CANARY": CANARY, "XDG_STATE_HOME": str(home / "state")} | dict(environ or {}))
+        ),
+    )  # fmt: skip
+
+
 def assert_unseen(home: Path, *outputs: str, secret: str = CANARY[:24]) -> None:
     """No output and no file holds it; the first characters are enough to give it away."""
     for output in outputs:
@@ -95,4 +330,8 @@ def assert_unseen(home: Path, *outputs: str, secret: str = CANARY[:24]) -> None:
     files = [path for path in home.rglob("*") if path.is_file()]
     assert len(files) >= 3
     for path in files:
-        assert secret.encode() not in path.read_bytes(), path
+        content = path.read_bytes()
+        if path.name == "members.jsonl.gz":
+            content = gzip.decompress(content)
+        assert secret.encode() not in content, path
+        assert secret not in str(path.relative_to(home))

@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 from collector.engine.answers import UNHEARD, Call, Problem, ProblemKind, ScopeKind
 from collector.providers.clouddc.errors import PERMISSIONS, TABLE, problem_of, rows
 from collector.providers.clouddc.parsing import Reply
+from collector.redaction import Secrets
 from tests.providers.loopback import TOKEN
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def problem(
 ) -> Problem:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
     reply = Reply(status, CIMultiDict(headers or {}), raw)
-    return problem_of(call, reply, heard=UNHEARD, secret=TOKEN)
+    secrets = Secrets()
+    secrets.add(TOKEN)
+    return problem_of(call, reply, heard=UNHEARD, secrets=secrets)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,7 @@ def test_a_message_never_repeats_the_token(before: str) -> None:
     body = {"error_code": "APIGW.0301", "error_msg": f"{before} decrypt {TOKEN} fail"}
     message = problem(401, body).message
     assert "canary" not in message
-    assert "[token]" in message
+    assert "***" in message
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 
     from collector.engine.state import RunState
     from collector.providers.clouddc.client import CloudDC
+    from collector.redaction import Secrets
 
 __all__ = ["VENDOR", "connector", "scopes"]
 
 
 def connector(
-    *, environ: Mapping[str, str], ca_file: Path | None = None, stall_s: float | None = None
+    *,
+    environ: Mapping[str, str],
+    ca_file: Path | None = None,
+    stall_s: float | None = None,
+    secrets: Secrets | None = None,
 ) -> Callable[[RunState], CloudDC]:
     """Return what opens the API with the credentials that a run names.
 
@@ -26,6 +31,7 @@ def connector(
         environ: where secrets are looked up, as a rule `os.environ`.
         ca_file: certificate authorities to trust, in PEM; None for the system's.
         stall_s: seconds without a byte of an archive that are a cut; None for 30.
+        secrets: where those that are read are made known, for whoever writes elsewhere.
 
     Returns:
         A function of a run's state. It raises `CollectorError` for a secret that cannot be had.
@@ -47,6 +53,7 @@ def connector(
             connections=CALLS_IN_FLIGHT + downloads,
             ca_file=ca_file,
             stall_s=wire.STALL_S if stall_s is None else stall_s,
+            secrets=secrets,
         )
 
     return connect

@@ -11,12 +11,14 @@ from collector.providers.base import Fleet
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.bodies import read_whole
 from collector.providers.clouddc.downloads import Download
-from collector.providers.clouddc.errors import problem_of, without
+from collector.providers.clouddc.errors import problem_of, told
 from collector.providers.clouddc.hearing import Hearing
 from collector.providers.clouddc.parsing import Reply, error_body, export_said
 from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, AuthorizedHeaders
 from collector.providers.clouddc.scopes import scopes as scopes_of
 from collector.providers.clouddc.transport import Transport
+from collector.providers.clouddc.words import WORD_MAX
+from collector.redaction import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -49,6 +51,7 @@ class CloudDC(Fleet):
         connections: how many there may be at once, to all endpoints together.
         ca_file: certificate authorities in PEM, trusted beside the system's own.
         stall_s: seconds without a byte of an archive that are a cut.
+        secrets: where those that are used are made known, to be hidden elsewhere too.
 
     Raises:
         CollectorError: on entering, where `ca_file` or a proxy of the environment is unusable.
@@ -62,7 +65,11 @@ class CloudDC(Fleet):
         connections: int,
         ca_file: Path | None = None,
         stall_s: float = wire.STALL_S,
+        secrets: Secrets | None = None,
     ) -> None:
+        self._secrets = Secrets() if secrets is None else secrets
+        for source in credentials.values():
+            source.make_known(self._secrets)
         self._stall_s = stall_s
         self._credentials = credentials
         self._accounts = accounts
@@ -74,7 +81,9 @@ class CloudDC(Fleet):
         self._entered: Transport | None = None
 
     async def __aenter__(self) -> Self:
-        self._entered = Transport(connections=self._connections, ca_file=self._ca_file)
+        self._entered = Transport(
+            connections=self._connections, ca_file=self._ca_file, secrets=self._secrets
+        )
         return self
 
     async def __aexit__(
@@ -113,7 +122,7 @@ class CloudDC(Fleet):
             self._transport,
             headers,
             endpoint.hearing,
-            secret=token,
+            secrets=self._secrets,
             fetched=fetched,
             stall_s=self._stall_s,
         )
@@ -150,7 +159,7 @@ class CloudDC(Fleet):
         method = "POST" if posting else "GET"
         try:
             async with self._transport.request(method, url, headers, body) as response:
-                answered = without(token, await read_whole(response.content))
+                answered = self._secrets.out_of_bytes(await read_whole(response.content))
                 reply = Reply(response.status, response.headers, answered)
         except wire.WIRE_ERRORS as wire_error:
             return wire.problem_of(wire_error)
@@ -158,11 +167,13 @@ class CloudDC(Fleet):
             heard = hearing.heard(reply.headers)
             said = export_said(reply.body, heard, asked_for=export_id)
             if said is not None:
-                return said
-            return problem_of(call, reply, heard=heard, secret=token)
+                if said.known:
+                    return said
+                return replace(said, word=told(said.word, self._secrets, WORD_MAX))
+            return problem_of(call, reply, heard=heard, secrets=self._secrets)
         error = error_body(reply.body)
         heard = hearing.heard(reply.headers, error.words)
-        problem = problem_of(call, reply, heard=heard, secret=token, error=error)
+        problem = problem_of(call, reply, heard=heard, secrets=self._secrets, error=error)
         return await self._with_renewal(problem, target, token)
 
     async def _with_renewal(self, problem: Problem, target: Target, token: str) -> Problem:

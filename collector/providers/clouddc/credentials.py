@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from anyio import to_thread
 
 from collector.errors import CollectorError
@@ -13,7 +15,10 @@ from collector.errors import CollectorError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from collector.redaction import Secrets
+
 LARGEST_FILE = 64 << 10
+_log = structlog.get_logger("collector")
 
 
 class UnusableTokenError(CollectorError):
@@ -42,6 +47,7 @@ class TokenSource:
         self.token = _sendable(token, source)
         self._source = source
         self._file = file
+        self._secrets: Secrets | None = None
 
     @classmethod
     def of(
@@ -80,7 +86,12 @@ class TokenSource:
         Raises:
             UnusableTokenError: it cannot be read, or not stand in a header.
         """
-        return cls(f"file {path}", _read(path), path)
+        return cls(f"file {path}", _read(path, warns=True), path)
+
+    def make_known(self, secrets: Secrets) -> None:
+        """Make the token known, and whichever comes in its place."""
+        self._secrets = secrets
+        secrets.add(self.token)
 
     def __repr__(self) -> str:
         return f"TokenSource({self._source!r})"
@@ -96,14 +107,18 @@ class TokenSource:
                 fresh = _sendable(await to_thread.run_sync(_read, self._file), self._source)
             except UnusableTokenError:
                 return False  # half-written, or gone: what we have stays refused
+            if self._secrets is not None:
+                self._secrets.add(fresh)
             if self.token == refused:
                 self.token = fresh
         return self.token != refused
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, *, warns: bool = False) -> str:
     try:
         with path.open("rb") as stream:
+            if warns:
+                _warn_if_exposed(path, os.fstat(stream.fileno()))
             content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -111,6 +126,26 @@ def _read(path: Path) -> str:
     if len(content) > LARGEST_FILE:
         raise UnusableTokenError(f"file {path}", f"is longer than {LARGEST_FILE} bytes")
     return content.decode("latin-1")
+
+
+def _warn_if_exposed(path: Path, found: os.stat_result) -> None:
+    """Say that others may read the token, or put another one there, where that can be mended."""
+    if not stat.S_ISREG(found.st_mode):
+        return  # a pipe, as a shell's `<(...)`
+    if path.is_symlink() and path.resolve().parent.stat().st_uid == 0:
+        return  # as Kubernetes mounts a secret: for this container alone, with modes of its own
+    if found.st_uid not in (os.geteuid(), 0):
+        _log.warning(
+            f"the file of a token belongs to another user; chown {os.geteuid()} {path}",
+            path=str(path),
+            owner=found.st_uid,
+        )
+    elif found.st_mode & 0o066:
+        _log.warning(
+            f"others may read or change the file of a token; chmod 600 {path}",
+            path=str(path),
+            mode=f"{stat.S_IMODE(found.st_mode):04o}",
+        )
 
 
 def _sendable(token: str, source: str) -> str:

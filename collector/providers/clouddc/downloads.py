@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collector.providers.base import Fetched
     from collector.providers.clouddc.hearing import Hearing
     from collector.providers.clouddc.transport import Transport
+    from collector.redaction import Secrets
 
 REDIRECTIONS_MAX: Final = 5
 _REDIRECTIONS: Final = frozenset({301, 302, 303, 307, 308})
@@ -55,7 +56,7 @@ class Download:
         headers: what authorizes the call. They go to the API's own origin alone, and never again
             once a redirection has led away from it.
         hearing: of the API's endpoint.
-        secret: the token in the headers, which no message may repeat.
+        secrets: what no message and no file name may repeat.
         fetched: what is here of the archive; the rest alone is asked for.
         stall_s: seconds without a byte that are a cut.
     """
@@ -66,7 +67,7 @@ class Download:
         headers: CIMultiDict[str],
         hearing: Hearing,
         *,
-        secret: str,
+        secrets: Secrets,
         fetched: Fetched | None = None,
         stall_s: float = STALL_S,
     ) -> None:
@@ -77,7 +78,8 @@ class Download:
         self._transport = transport
         self._headers: CIMultiDict[str] | None = headers
         self._hearing = hearing
-        self._secret = secret
+        self._secrets = secrets
+        self._link: URL | None = None
         self._heard = UNHEARD
         self._redirections = 0
 
@@ -117,6 +119,7 @@ class Download:
             aim = redirected(url, reply.headers.get("Location", ""))
             if aim is not None and self._redirections < REDIRECTIONS_MAX:
                 self._redirections += 1
+                self._link = aim
                 if aim.origin() != url.origin():
                     self._headers = None
                 return aim
@@ -161,20 +164,23 @@ class Download:
             )
         # Bytes are passed on as they come, even under a Content-Encoding nobody asked for: what
         # it names is commonly the archive's own gzip, and undoing it would spoil the archive.
-        coming = response.content_length
+        coming, tag = response.content_length, validator(reply.headers)
         chunks = _chunks(response.content, reply.body, coming, self._stall_s)
         return OpenArchive(
             chunks=await stack.enter_async_context(aclosing(chunks)),
-            file_name=_file_name(response),
+            file_name=self._secrets.out_of(_file_name(response) or "") or None,
             length=coming if part is None else part.whole,
             offset=0 if part is None else part.offset,
-            validator=validator(reply.headers),
+            validator=tag if tag and self._secrets.out_of(tag) == tag else None,
             checksums=checksums(reply.headers, whole=part is None),
             heard=self._heard,
         )
 
     def _problem(self, reply: Reply) -> Problem:
-        return problem_of(Call.FETCH_ARCHIVE, reply, heard=self._heard, secret=self._secret)
+        secrets = self._secrets
+        if self._link is not None:  # what its query says is secret too: it opens the archive
+            secrets = secrets.and_also(self._link.query.values())
+        return problem_of(Call.FETCH_ARCHIVE, reply, heard=self._heard, secrets=secrets)
 
     def _link_refused(self, url: URL, reply: Reply) -> Problem:
         """The other origin's status says nothing about the API's export or credential."""

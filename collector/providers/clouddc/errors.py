@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from collector.engine.answers import Call, Heard, Problem, ProblemKind
 from collector.providers.clouddc.parsing import error_body
 from collector.providers.clouddc.throttling import SERVICE_THROTTLES, retry_after_s, throttled_by
-from collector.providers.clouddc.words import REQUEST_ID_MAX, one_line
+from collector.providers.clouddc.words import CODE_MAX, MESSAGE_MAX, REQUEST_ID_MAX, one_line
+from collector.redaction import hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from collector.providers.clouddc.parsing import ErrorBody, Reply
+    from collector.redaction import Secrets
 
 _P = ProblemKind
 OWN: Final = "iMetal.*"
@@ -97,7 +99,7 @@ def rows() -> Iterator[DocumentedRow]:
 
 
 def problem_of(
-    call: Call, reply: Reply, *, heard: Heard, secret: str, error: ErrorBody | None = None
+    call: Call, reply: Reply, *, heard: Heard, secrets: Secrets, error: ErrorBody | None = None
 ) -> Problem:
     """Return the problem that an answer is.
 
@@ -105,22 +107,20 @@ def problem_of(
         call: what was asked.
         reply: the answer.
         heard: what it told beside.
-        secret: what the request carried, which a message must not repeat.
+        secrets: what no word of it may repeat.
         error: the answer's body, where it was read already.
     """
-    error = error_body(without(secret, reply.body)) if error is None else error
+    error = error_body(secrets.out_of_bytes(reply.body)) if error is None else error
     row = next(row for row in TABLE if row.matches(call, reply.status, error.code))
-    # Before it is cut to length: of a token that is cut in two the first half would stay.
-    words = one_line(error.words.replace(secret, "[token]"))
+    words = told(error.words, secrets)
     throttled = row.kind is _P.THROTTLED
     return Problem(
         kind=row.kind,
         message=words or row.meaning,
-        code=error.code,
+        code=told(error.code or "", secrets, CODE_MAX) or None,
         http_status=reply.status,
-        request_id=error.request_id
-        or one_line(
-            reply.headers.get("X-Request-Id", "").replace(secret, "[token]"), REQUEST_ID_MAX
+        request_id=told(
+            error.request_id or reply.headers.get("X-Request-Id", ""), secrets, REQUEST_ID_MAX
         )
         or None,
         throttled_by=throttled_by(error.code, error.words) if throttled else None,
@@ -130,12 +130,12 @@ def problem_of(
     )
 
 
-def without(secret: str, body: bytes) -> bytes:
-    """Return an answer's body without the secret that its request carried.
+def told(text: str, secrets: Secrets, limit: int = MESSAGE_MAX) -> str:
+    """Return what a service says in one line, without secrets and what looks like one.
 
-    Before anything of it is cut to length: of a token that is cut in two, half would stay.
+    They are taken out before it is cut to length: of a token that is cut in two, half would stay.
     """
-    return body.replace(secret.encode(), b"[token]")
+    return one_line(hide(secrets.out_of(text)[: 8 * limit]), limit)
 
 
 def _hint(call: Call, kind: ProblemKind) -> str | None:

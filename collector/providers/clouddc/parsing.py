@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from collector.engine.answers import ExportSaid, ExportState, Heard
-from collector.providers.clouddc.words import CODE_MAX, REQUEST_ID_MAX, one_line
+from collector.providers.clouddc.words import CODE_MAX, REQUEST_ID_MAX, WORD_MAX, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXPORT_ID_MAX: Final = 512
-WORD_MAX: Final = 80
 
 # "processing", "completed" and "Running" are in the API reference; the others are what such
 # services say elsewhere. To take a word for COMPLETED wrongly costs one refused download.

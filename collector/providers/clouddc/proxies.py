@@ -6,11 +6,15 @@ whose password would then go to whatever host a redirection names.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
 from yarl import URL
 
 from collector.errors import CollectorError
+
+if TYPE_CHECKING:
+    from collector.redaction import Secrets
 
 
 class UnusableProxyError(CollectorError):
@@ -31,17 +35,25 @@ class UnusableProxyError(CollectorError):
 class Proxies:
     """Which proxy leads to an origin; each is looked up once.
 
+    Args:
+        secrets: where their passwords are made known.
+
     Raises:
         UnusableProxyError: a proxy is set that is no http or https proxy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         found = getproxies()
         self._by_scheme = {
             scheme: _proxy(scheme, found[scheme])
             for scheme in ("http", "https")
             if found.get(scheme)
         }
+        for proxy in self._by_scheme.values():
+            if proxy.password:
+                secrets.add(proxy.password)
+                secrets.add(proxy.raw_password or "")
+                secrets.add(f"{proxy.user or ''}:{proxy.password}")  # in base64: `Basic`
         self._by_host: dict[tuple[str, str], URL | None] = {}
 
     def towards(self, url: URL) -> URL | None:

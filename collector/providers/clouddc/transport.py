@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
     from yarl import URL
 
+    from collector.redaction import Secrets
+
 HEADER_MAX: Final = 64 << 10
 """Links to object storage may carry tokens of several KiB."""
 
@@ -51,14 +53,15 @@ class Transport:
     Args:
         connections: how many there may be at once.
         ca_file: certificate authorities in PEM, trusted beside the system's own.
+        secrets: where a proxy's password is made known.
 
     Raises:
         UnusableCAFileError: `ca_file` cannot be read, or holds none.
         UnusableProxyError: the environment names a proxy that cannot be used.
     """
 
-    def __init__(self, *, connections: int, ca_file: Path | None) -> None:
-        self._proxies = Proxies()
+    def __init__(self, *, connections: int, ca_file: Path | None, secrets: Secrets) -> None:
+        self._proxies = Proxies(secrets)
         tls = True if ca_file is None else _trusting(ca_file)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=tls),

@@ -7,6 +7,7 @@ from typing import Final
 MESSAGE_MAX: Final = 300
 CODE_MAX: Final = 64
 REQUEST_ID_MAX: Final = 128
+WORD_MAX: Final = 80
 
 
 def one_line(text: str, limit: int = MESSAGE_MAX) -> str:

@@ -1,0 +1,127 @@
+"""What must not be read where text leaves: secrets that are known, and whatever looks like one.
+
+Text leaves by what the service says, by the arguments a run was begun with, and by stderr.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+HIDDEN: Final = "***"
+SHORTEST: Final = 6
+"""Characters of a secret that is looked for: a shorter one stands in many a word by chance."""
+
+_QUOTE = r"\\?[\"']"
+_IS = rf"(?:{_QUOTE}\s*,\s*(?=b?{_QUOTE})|(?:{_QUOTE})?\s*[:=]\s*)(?:b(?={_QUOTE}))?"
+"""Between a name and its value: in a header, in JSON, and as Python writes mappings and pairs."""
+# Of several words: all up to the line's or the quotation's end.
+_OF_WORDS = re.compile(
+    rf"(?i)((?:authorization|cookie){_IS})(?:({_QUOTE}).*?(?:\2|$)|[^\r\n\"'\\]+)", re.MULTILINE
+)
+_OF_ONE_WORD = re.compile(
+    rf"(?i)(x-(?:auth|subject|security)-token{_IS})({_QUOTE})?[^\s\"',;\\]+(?:\2)?"
+)
+_PARAMETER = re.compile(
+    r"(?i)((?:token|signature|password|passwd|secret|access_?key_?id|x-(?:amz|obs)-credential)=)"
+    r"[^\s&\"',;\\]+"
+)
+_QUERY = re.compile(r"(?i)(https?://[^\s?#\"']+)\?[^\s\"']+")
+_USER = re.compile(r"(?i)([a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"']+@")
+_OPTION = re.compile(
+    r"(?i)(--?(?:[\w-]*[-_])?"
+    r"(?:token|secret|password|passwd|signature|cookie|authorization|(?:api|access)-?key|ak|sk))"
+    r"(=.*)?",
+    re.DOTALL,
+)
+
+
+def hide(text: str) -> str:
+    """Return `text` without what looks like a secret.
+
+    That is the values of headers and parameters that carry one, and of URLs who asks, and the
+    query: a link that is signed needs no more than that.
+    """
+    text = _USER.sub(rf"\1{HIDDEN}@", text)
+    text = _QUERY.sub(rf"\1?{HIDDEN}", text)
+    text = _OF_WORDS.sub(rf"\1{HIDDEN}", text)
+    text = _OF_ONE_WORD.sub(rf"\1{HIDDEN}", text)
+    return _PARAMETER.sub(rf"\1{HIDDEN}", text)
+
+
+def arguments(argv: Iterable[str]) -> Iterator[str]:
+    """Yield the arguments of a command without the secrets that somebody wrote among them."""
+    is_value = False
+    for argument in argv:
+        option = _OPTION.fullmatch(argument)
+        if is_value:
+            yield HIDDEN
+        elif option is not None and option[2] is not None:
+            yield f"{option[1]}={HIDDEN}"
+        else:
+            yield hide(argument)
+        is_value = not is_value and option is not None and option[2] is None
+
+
+class Secrets:
+    """The secrets that this process has read, to be taken out of any text, in any usual writing."""
+
+    def __init__(self) -> None:
+        self._written: tuple[str, ...] = ()
+        self._bytes: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Secrets({len(self._written)} writings)"
+
+    def add(self, secret: str) -> None:
+        """Know one more; one of a few characters is not looked for."""
+        if len(secret) < SHORTEST or secret in self._written:
+            return
+        written = {*self._written, *_writings(secret)}
+        # The longest first: where one begins with another, its rest must not stay.
+        self._written = tuple(sorted(written, key=len, reverse=True))
+        self._bytes = tuple(text.encode() for text in self._written)
+
+    def and_also(self, others: Iterable[str]) -> Secrets:
+        """Return the same with others beside, which are forgotten with it."""
+        both = Secrets()
+        both._written, both._bytes = self._written, self._bytes
+        for other in others:
+            both.add(other)
+        return both
+
+    def out_of(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        for secret in self._written:
+            if secret in text:
+                text = text.replace(secret, HIDDEN)
+        return text
+
+    def out_of_bytes(self, body: bytes) -> bytes:
+        """Return bytes without the secrets."""
+        for secret in self._bytes:
+            if secret in body:
+                body = body.replace(secret, HIDDEN.encode())
+        return body
+
+    def hide(self, text: str) -> str:
+        """Return `text` without the secrets, and without what looks like one."""
+        return hide(self.out_of(text))
+
+
+def _writings(secret: str) -> Iterator[str]:
+    """Yield the ways in which a secret is written: alone, in URLs, JSON and pages, in base64."""
+    in_json = json.dumps(secret)[1:-1]
+    yield from (secret, in_json, in_json.replace("/", r"\/"), html.escape(secret))
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield quoted
+        yield re.sub("%..", lambda found: found[0].lower(), quoted)
+    for encoded in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encoded(secret.encode()).decode().rstrip("=")
