@@ -30,9 +30,8 @@ CALLS = (
     "remove",
     "make_link",
     "make_directory",
-    "make_directories",
 )
-"""All that reaches the disk; `write_all` and `sync_directory` go through these."""
+"""All that reaches the disk; the other functions go through these."""
 
 real = SimpleNamespace(**{name: getattr(files, name) for name in CALLS})
 
@@ -182,13 +181,6 @@ class Recorder:
         with self._turn:
             real.make_directory(path)
             self._made(path, None, path.stat(), "directory")
-
-    def make_directories(self, path: Path) -> None:
-        with self._turn:
-            missing = [one for one in (path, *path.parents) if not one.exists()]
-            real.make_directories(path)
-            for one in reversed(missing):
-                self._made(one, None, one.stat(), "directory")
 
     def _take_in(self, path: Path) -> None:
         if path.is_symlink():
