@@ -13,6 +13,7 @@ from collector.engine import events as e
 from collector.engine.state import Phase
 from collector.run.claimed import Claimed, Line, What, Whose, credential_digest
 from collector.run.exports_file import EXPORTS, ExportsFile
+from collector.run.layout import SHARED
 from collector.run.mounts import distrusted
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Claims:
                 self._file = None
                 _log.warning(
                     "exports are not shared with other runs from now on",
-                    path=str(error.filename or EXPORTS),
+                    path=str(error.filename or self._out / SHARED / EXPORTS),
                     why=error.strerror or str(error),
                 )
                 return None

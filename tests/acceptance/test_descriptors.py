@@ -18,7 +18,8 @@ WARNING = "connections may be open at once"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    fleet = fleet_of(servers(40), archive_bytes=600_000)
+    # So slow, and with a storage of its own, that as much is under way at once as may be.
+    fleet = fleet_of(servers(40), archive_bytes=600_000, latency_s=0.05, redirect_downloads=True)
     with serving(fleet, tmp_path_factory.mktemp("descriptors")) as found:
         yield found
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from collector import files
 from collector.archive.incoming import Care, Incoming
 from collector.archive.space import mount_point
 from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, Arriving, Shelf
@@ -140,6 +142,21 @@ def test_the_file_is_synced_before_it_is_named_and_the_directories_after(
     assert log == [(file.stat().st_ino, False)] + [
         (grown.stat().st_ino, True) for grown in directories
     ]
+
+
+@pytest.mark.parametrize("refused", [1, 2, 3])
+def test_an_archive_whose_name_cannot_be_synced_does_not_keep_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    syncs = iter(range(9))
+
+    def refuse(descriptor: int) -> None:
+        if next(syncs) == refused:  # of the directories: the file's is the first
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "sync", refuse)
+    assert kind(stored(directory, [SMALL])) is ProblemKind.DISK
+    assert not list(directory.iterdir())
 
 
 @pytest.mark.parametrize("surplus", [-1, 0, 1])

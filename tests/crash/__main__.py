@@ -1,28 +1,32 @@
-"""Every crash and every refusal: `python -m tests.crash`, some three minutes."""
+"""Every crash and every refusal: `python -m tests.crash`, some ten minutes."""
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 
 import anyio
 import pytest
+import structlog
 
-from tests.crash.rehearsal import make_impatient
+from collector.emulator import Emulator
+from tests.crash.rehearsal import make_impatient, small_fleet
 from tests.crash.test_crashes import crashed
-from tests.crash.test_refusals import all_refused, calls_of_a_run, refusals
+from tests.crash.test_refusals import all_refused, damaged_one
 
 
 async def main(home: Path, patch: pytest.MonkeyPatch) -> None:
-    operations, disks, resumed = await crashed(home, patch, None)
-    print(f"{operations} operations, {disks} disks checked, {resumed} resumed from")  # noqa: T201
-    calls = await calls_of_a_run(home / "calls")
-    ended = await all_refused(home / "refused", refusals(calls))
-    print(f"{calls} calls, {ended.total()} runs on a disk that refuses one or more:", dict(ended))  # noqa: T201
+    print(await crashed(home, patch, None))  # noqa: T201
+    async with Emulator(small_fleet()) as api:
+        left = await damaged_one(api, home / "recorded")
+        print("runs on a disk that refuses:", await all_refused(api, home / "home", {}))  # noqa: T201
+        print("resumes on such a disk:", await all_refused(api, home / "home", left))  # noqa: T201
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as monkeypatch:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         make_impatient(monkeypatch)
         monkeypatch.setenv("XDG_STATE_HOME", name)
         anyio.run(main, Path(name), monkeypatch)

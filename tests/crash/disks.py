@@ -90,7 +90,7 @@ class Disk:
         def content(file: File) -> bytes:
             half = (file.stable + len(file.content)) // 2
             rest = len(file.content) - half
-            beyond = rng.randbytes(rest) if rng.random() < 0.5 else bytes(rest)
+            beyond = b"\n" + rng.randbytes(rest - 1) if rest and rng.random() < 0.5 else bytes(rest)
             return bytes(file.content[:half]) + beyond
 
         return self._picture(self._names, content)
@@ -157,11 +157,13 @@ class Crash:
         return f"after {self.after} operations, {self.disk}"
 
 
-def crashes(operations: Iterable[Operation]) -> Iterator[Crash]:
-    """Yield each of the four disks after each operation."""
+def crashes(operations: Iterable[Operation], before: int) -> Iterator[Crash]:
+    """Yield each of the four disks after each operation, but the first ones."""
     disk = Disk()
     for after, operation in enumerate(operations, 1):
         disk.apply(operation)
+        if after <= before:
+            continue
         for kind in (disk.everything, disk.nothing_unsynced, disk.zeros, disk.torn):
             yield Crash(after, kind.__name__.replace("_", " "), kind())
 

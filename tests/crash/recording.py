@@ -30,9 +30,8 @@ CALLS = (
     "remove",
     "make_link",
     "make_directory",
-    "make_directories",
 )
-"""All that reaches the disk; `write_all` and `sync_directory` go through these."""
+"""All that reaches the disk; the other functions go through these."""
 
 real = SimpleNamespace(**{name: getattr(files, name) for name in CALLS})
 
@@ -100,19 +99,25 @@ class Recorder:
     """Does all that is asked of it, one after the other, and takes note of what succeeded.
 
     Attributes:
-        home: the directory below which everything lies; it is made.
-        operations: what was done, in order.
+        home: the directory below which everything lies; what is there already is on disk.
+        operations: what was done, in order; first, what makes what was there.
+        before: how many of them do so.
     """
 
     home: Path
     operations: list[Operation] = field(default_factory=list)
+    before: int = 0
     _nodes: dict[tuple[int, int], int] = field(default_factory=dict)
     _count: int = ROOT
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.home.mkdir()
+        self.home.mkdir(exist_ok=True)
         self._nodes[_identity(self.home.stat())] = ROOT
+        for path in sorted(self.home.rglob("*")):
+            self._take_in(path)
+        self.operations += [Synced(node) for node in range(self._count + 1)]
+        self.before = len(self.operations)
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         for name in CALLS:
@@ -177,12 +182,14 @@ class Recorder:
             real.make_directory(path)
             self._made(path, None, path.stat(), "directory")
 
-    def make_directories(self, path: Path) -> None:
-        with self._turn:
-            missing = [one for one in (path, *path.parents) if not one.exists()]
-            real.make_directories(path)
-            for one in reversed(missing):
-                self._made(one, None, one.stat(), "directory")
+    def _take_in(self, path: Path) -> None:
+        if path.is_symlink():
+            self._made(path, None, path.lstat(), "link", str(path.readlink()))
+        elif path.is_dir():
+            self._made(path, None, path.stat(), "directory")
+        else:
+            self._made(path, None, path.stat(), "file")
+            self.operations.append(Wrote(self._count, 0, path.read_bytes()))
 
     def _made(
         self,

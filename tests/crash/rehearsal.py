@@ -11,6 +11,7 @@ import collector
 from collector.archive.names import PART, REJECTED
 from collector.engine.state import RunState
 from collector.run.reading import Reading, fold
+from tests.crash.disks import crashes
 from tests.crash.recording import Recorder
 from tests.integration.drill import (
     begin,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collector.collection import Collection
     from collector.emulator import Emulator, Scenario
     from collector.engine.events import Event
+    from tests.crash.disks import Crash
     from tests.crash.recording import Operation
 
 LARGE_BYTES = 700_000
@@ -39,6 +41,7 @@ LARGE_BYTES = 700_000
 
 RUN = "run"
 _OUT = "above/out"  # two directories that the run makes itself
+_JOURNAL = f"{_OUT}/{RUN}/journal.jsonl"
 
 
 def small_fleet() -> Scenario:
@@ -70,8 +73,20 @@ def run_of(home: Path) -> Path:
     return out_of(home) / RUN
 
 
-def new_run(api: Emulator, home: Path, run_id: str = RUN) -> Collection:
-    return begin(api, out_of(home), run_id=run_id)
+def new_run(api: Emulator, home: Path) -> Collection:
+    """A run under its name, or under another where a crash has left no more than its directory."""
+    name = "anew" if run_of(home).exists() else RUN
+    return begin(api, out_of(home), run_id=name)
+
+
+def gone_on_with(api: Emulator, home: Path) -> Collection:
+    """The run that is there, resumed; a new one where none is."""
+    directory = run_of(home)
+    if not (directory / "journal.jsonl").exists():
+        return new_run(api, home)
+    return collector.resume(
+        directory, connect_to(api), selection=selection_of(api), retry_failed=True
+    )
 
 
 @dataclass(frozen=True)
@@ -79,26 +94,41 @@ class Recorded:
     """A run that went undisturbed.
 
     Attributes:
-        operations: all that it did to its disk.
+        operations: all that it did to its disk, after what made what was there before.
+        before: how many operations made that.
         told: each fact that it told of, with how many operations had been done by then.
     """
 
     operations: list[Operation]
+    before: int
     told: list[tuple[int, Event]]
+
+    def crashes(self) -> list[Crash]:
+        """Every disk that a crash may leave."""
+        return list(crashes(self.operations, self.before))
 
 
 async def recorded(api: Emulator, home: Path, patch: pytest.MonkeyPatch) -> Recorded:
-    """Collect below a directory, and take note of all that is done there."""
+    """Collect below a directory, or go on there, and take note of all that is done."""
+    journal = run_of(home) / "journal.jsonl"
+    known = list(Reading(journal)) if journal.exists() else []
     recorder = Recorder(home)
-    told: list[tuple[int, Event]] = []
+    told = [(0, event) for event in known if event.is_fact]
     with patch.context() as within:
         recorder.install(within)
-        async with new_run(api, home) as run:
+        async with gone_on_with(api, home) as run:
             async for event in run:
                 assert not isinstance(event, collector.EventsSkipped)
                 if event.is_fact:
                     told.append((len(recorder.operations), event))
-    return Recorded(recorder.operations, told)
+    return Recorded(recorder.operations, recorder.before, told)
+
+
+def is_damaged(crash: Crash) -> bool:
+    """Whether the journal holds what ends as a line does and is none: that calls for a repair."""
+    journal = crash.picture.get(_JOURNAL)
+    lines = journal.split(b"\n")[:-1] if isinstance(journal, bytes) else []
+    return not all(line.endswith(b'"}') for line in lines)
 
 
 def folded(directory: Path) -> RunState:
@@ -149,13 +179,7 @@ async def assert_can_be_finished(api: Emulator, home: Path) -> None:
     truth, directory = truth_of(api), run_of(home)
     before = api.statistics()["exports"]["by_server"]
     exported = {row.id for row in folded(directory).servers if row.export or row.archive}
-    if (directory / "journal.jsonl").exists():
-        run = collector.resume(
-            directory, connect_to(api), selection=selection_of(api), retry_failed=True
-        )
-    else:
-        run = new_run(api, home, "anew")
-    async with run:
+    async with gone_on_with(api, home) as run:
         async for _ in run:
             pass
     collected = rows(manifest_of(run.directory))

@@ -14,30 +14,36 @@ import pytest
 
 from collector import CollectorError
 from collector.emulator import Emulator
+from tests.crash.disks import put
 from tests.crash.refusing import NEVER, Refusal, Refusing
 from tests.crash.rehearsal import (
     assert_can_be_finished,
     assert_no_lie,
-    new_run,
+    gone_on_with,
+    is_damaged,
+    recorded,
     small_fleet,
     truth_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.crash.disks import Picture
+
 REFUSED = 40
+RESUMES_REFUSED = 20
 """How many refusals the tests take; `python -m tests.crash` takes all."""
 
 
 async def disturbed(api: Emulator, home: Path, refusing: Refusing) -> str:
-    """Collect on a disk that refuses; return how that ended."""
+    """Begin or go on on a disk that refuses; return how that ended."""
     ended = "to the end"
     with pytest.MonkeyPatch.context() as patch:
         refusing.install(patch)
         try:
-            async with new_run(api, home) as run:
+            async with gone_on_with(api, home) as run:
                 async for _ in run:
                     pass
         except* CollectorError as group:
@@ -55,53 +61,83 @@ def leaves(group: BaseExceptionGroup[CollectorError]) -> Iterator[BaseException]
             yield error
 
 
-async def refused(home: Path, refusal: Refusal) -> Counter[str]:
-    """Let the disk refuse; mend it, and finish the run."""
+async def refused(api: Emulator, home: Path, refusal: Refusal) -> str:
+    """Let the disk refuse; mend it, and finish the run; return how the run had ended."""
     refusing = Refusing(refusal)
-    async with Emulator(small_fleet()) as api:
-        try:
-            ended = await disturbed(api, home, refusing)
-            assert_no_lie(home, truth_of(api))
-            await assert_can_be_finished(api, home)
-        except BaseException as error:
-            error.add_note(f"{refusal}: {refusing.hit}")
-            raise
+    try:
+        ended = await disturbed(api, home, refusing)
+        assert_no_lie(home, truth_of(api))
+        await assert_can_be_finished(api, home)
+    except BaseException as error:
+        error.add_note(f"{refusal}: {refusing.hit}")
+        raise
     shutil.rmtree(home)
-    return Counter({ended: 1})
+    return ended
 
 
-async def calls_of_a_run(home: Path) -> int:
+async def calls_of_a_run(api: Emulator, home: Path) -> int:
     refusing = Refusing(Refusal(NEVER, errno.EIO, for_ever=False))
-    async with Emulator(small_fleet()) as api:
-        await disturbed(api, home, refusing)
+    await disturbed(api, home, refusing)
+    shutil.rmtree(home)
     return refusing.calls
 
 
 def refusals(calls: int) -> list[Refusal]:
-    numbers = range(1, calls + 1)
-    return [
-        Refusal(number, code, for_ever)
-        for number, code, for_ever in itertools.product(
-            numbers, (errno.EIO, errno.ENOSPC), (False, True)
-        )
-    ]
+    numbers, codes, for_ever = range(1, calls + 1), (errno.EIO, errno.ENOSPC), (False, True)
+    return [Refusal(*one) for one in itertools.product(numbers, codes, for_ever)]
 
 
-async def all_refused(home: Path, some: Iterable[Refusal]) -> Counter[str]:
+async def all_refused(
+    api: Emulator, home: Path, left: Picture, most: int | None = None
+) -> Counter[str]:
+    """Begin a run, or go on with what a crash has left, on a disk that refuses.
+
+    Args:
+        api: what is collected from.
+        home: where nothing is yet.
+        left: what is there in the beginning of each run.
+        most: how many refusals are tried; None for all.
+
+    Returns:
+        How many runs ended in which way.
+    """
+    put(left, home)
+    some = refusals(await calls_of_a_run(api, home))
+    if most is not None:
+        some = random.Random(5).sample(some, most)  # noqa: S311  # repeatable, no secret
     ended = Counter[str]()
-    for number, refusal in enumerate(some):
-        ended += await refused(home / str(number), refusal)
+    for refusal in some:
+        put(left, home)
+        ended[await refused(api, home, refusal)] += 1
     return ended
 
 
 @pytest.mark.timeout(120)
 def test_run_on_a_disk_that_refuses_ends_in_words_and_can_be_finished(tmp_path: Path) -> None:
     async def main() -> None:
-        calls = await calls_of_a_run(tmp_path / "calls")
-        assert calls > 100
-        some = random.Random(5).sample(refusals(calls), REFUSED)  # noqa: S311  # repeatable
-        ended = await all_refused(tmp_path, some)
+        async with Emulator(small_fleet()) as api:
+            ended = await all_refused(api, tmp_path / "home", {}, REFUSED)
         assert ended.total() == REFUSED
+        assert ended.keys() == {"to the end", "with an error"}
+
+    anyio.run(main)
+
+
+async def damaged_one(api: Emulator, home: Path) -> Picture:
+    """A disk of a run that has a damaged journal and some archives."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = (await recorded(api, home, patch)).crashes()
+    damaged = [crash.picture for crash in found if is_damaged(crash)]
+    return damaged[len(damaged) // 2]
+
+
+@pytest.mark.timeout(120)
+def test_resume_on_a_disk_that_refuses_ends_in_words_and_can_be_finished(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(small_fleet()) as api:
+            left = await damaged_one(api, tmp_path / "recorded")
+            ended = await all_refused(api, tmp_path / "home", left, RESUMES_REFUSED)
+        assert ended.total() == RESUMES_REFUSED
         assert ended.keys() == {"to the end", "with an error"}
 
     anyio.run(main)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 import collector
+from collector import CollectorError, files
 from collector.emulator import Emulator, Fault
 from collector.engine.events import ExportNotStarted, RunEnded
 from collector.run.journal import Journal
@@ -163,6 +166,26 @@ def test_endpoint_that_is_away_for_a_while_costs_no_server(tmp_path: Path) -> No
         assert run.state.collected == 6
         assert {row.posts for row in run.state.servers} == {1}
         assert not run.state.down
+
+    anyio.run(main)
+
+
+def test_run_that_could_not_be_begun_is_held_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(1))) as api:
+            with monkeypatch.context() as patch:
+                patch.setattr(files, "make_link", refuse)
+                with pytest.raises(CollectorError, match="latest"):
+                    begin(api, tmp_path, run_id="run")
+            selection = selection_of(api)
+            run = collector.resume(tmp_path / "run", connect_to(api), selection=selection)
+            await follow(run)
+            assert run.state.collected == 1
 
     anyio.run(main)
 
