@@ -14,6 +14,7 @@ from collector.verification import verify
 from tests.integration.drill import Told, collected, scenario_of, server
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -192,7 +193,15 @@ FAILING = [name for name, fate in FATES.items() if fate.error is not None]
 
 
 @pytest.fixture(scope="module")
-def told(impatient: None, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def unsuspecting() -> Iterator[None]:
+    """Each server is judged alone: nothing but faults is here, one after the other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collector.engine.gates.SUSPECTS", 1_000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def told(impatient: None, unsuspecting: None, tmp_path_factory: pytest.TempPathFactory) -> Told:
     scenario = scenario_of(server(name, *fate.faults) for name, fate in FATES.items())
     out = tmp_path_factory.mktemp("faults")
     terms = collector.Terms(max_attempts=MAX_ATTEMPTS)
