@@ -205,6 +205,7 @@ class Outcomes:
         if call is Call.START_EXPORT:
             memory.progress = self._begun(row.project, now_s)
             memory.polls = memory.status_tries = 0
+            memory.asleep_s = 0.0
             events.append(e.ExportStarted(at=at, server=row.server, export_id=said.export_id))
         else:
             memory.polls += 1
