@@ -41,9 +41,9 @@ class _Memory:
     not_ready_times: int = 0
     not_ready_s: float = 0.0
     links_refused: int = 0
+    unsent_times: int = 0
     downloading_s: float = 0.0
     asleep_s: float = 0.0
-    lets_others_ask: bool = False
     not_before_s: float = -math.inf
 
 
@@ -129,13 +129,6 @@ class Outcomes:
     def add_downloading(self, server: int, seconds: float) -> None:
         """Add the time of a try; less than none for what does not count."""
         self._remember(server).downloading_s += seconds
-
-    def ask_again(self, server: int) -> None:
-        """Let a server wait no longer that has let others find out whether its endpoint is back."""
-        memory = self._memory.get(server)
-        if memory is not None and memory.lets_others_ask:
-            memory.lets_others_ask = False
-            memory.not_before_s = -math.inf
 
     def slept(self, jump_s: float) -> None:
         """Count no time against anybody in which this machine slept."""
@@ -260,7 +253,6 @@ class Outcomes:
                 return [self._attempt_failed(call, row, problem, now_s, anew=True)]
             case retry.Again(after_s, counts):
                 memory.not_before_s = now_s + after_s
-                memory.lets_others_ask = down
                 if counts:
                     return [self._attempt_failed(call, row, problem, now_s, anew=False)]
                 if call is Call.START_EXPORT:
@@ -276,6 +268,8 @@ class Outcomes:
             memory.not_ready_times += 1
         refused_before = memory.links_refused
         memory.links_refused += problem.kind is ProblemKind.LINK_REFUSED
+        unsent_before = memory.unsent_times
+        memory.unsent_times = unsent_before + 1 if problem.kind is ProblemKind.NOT_SENT else 0
         secret = self._secrets[self._state.projects[row.project].credential]
         return retry.Tried(
             attempts=memory.status_tries if call is Call.ASK_STATUS else row.tries,
@@ -286,6 +280,7 @@ class Outcomes:
             refusals=secret.refusals,
             proven=secret.proven,
             links_refused=refused_before,
+            unsent_times=unsent_before,
         )
 
     def _attempt_failed(
