@@ -43,11 +43,12 @@ class Probes:
         in_flight: how many downloads there may be.
         news: where it is told that an endpoint is down.
         rng: chooses who is asked.
-        leave: sees a server's call off.
+        leave: dispatches a server's call.
+        asked_until_s: until when the service has asked to be left alone with a server.
     """
 
     __slots__ = (
-        "_circuits", "_in_flight", "_lanes", "_leave", "_news", "_of", "_pacer", "_rng", "_state",
+        "_asked_until_s", "_in_flight", "_lanes", "_leave", "_news", "_of", "_pacer", "_rng", "_state",
         "_witnesses",
     )  # fmt: skip
 
@@ -61,7 +62,9 @@ class Probes:
         *,
         rng: random.Random,
         leave: Callable[[Lane, float, int], Request],
+        asked_until_s: Callable[[int], float],
     ) -> None:
+        self._asked_until_s = asked_until_s
         self._state = state
         self._lanes = lanes
         self._pacer = pacer
@@ -196,7 +199,9 @@ class Probes:
             servers = [one for one in servers if (one in circuit.unanswered_servers) is suspects]
             if not servers:
                 continue
-            if (at_s := self._leaves_at(lane, now_s)) <= now_s:
+            at_s = max(self._leaves_at(lane, now_s), min(map(self._asked_until_s, servers)))
+            if at_s <= now_s:
+                servers = [one for one in servers if self._asked_until_s(one) <= now_s]
                 return [self._leave(lane, now_s, self._rng.choice(servers))], now_s
             wake_s = min(wake_s, at_s)
         return [], wake_s

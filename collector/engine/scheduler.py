@@ -116,6 +116,7 @@ class Scheduler:
             self._news,
             rng=rng,
             leave=self._leave_out_of_turn,
+            asked_until_s=self._outcomes.asked_until_s,
         )
         self._departures = Departures(
             self._lanes,
