@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 LOST = frozenset({ProblemKind.FORGOTTEN, ProblemKind.UNKNOWN_SERVER})
 """What a service says that does not know an export."""
 
+SHORTEST_STATUS_S, STATUS_S = 1.0, 15.0
+"""What a status has to be answered in; the longer its export still has, the more."""
 ANOTHERS_ANSWER_S = 0.25
 """How soon it is looked again whether another run's POST was answered."""
 
@@ -146,6 +148,12 @@ class Outcomes:
         """Add the time of a try; less than none for what does not count."""
         self._remember(server).downloading_s += seconds
 
+    def status_within_s(self, row: ServerRow, now_s: float) -> float:
+        """Return seconds that a status may take: no more than its export still has."""
+        asleep_s = self._remember(row.server).asleep_s
+        ends_s = self._progress(row, now_s).started_s + asleep_s + self._export_s
+        return min(STATUS_S, max(SHORTEST_STATUS_S, ends_s - now_s))
+
     def asked_until_s(self, server: int) -> float:
         """Return until when the service has asked to be left alone with a server."""
         memory = self._memory.get(server)
@@ -240,9 +248,14 @@ class Outcomes:
             if not progress.elapsed_s:
                 durations.answered_first(sent_s - progress.started_s, completed=False)
             progress.heard(said.percent, durations, sent_s, now_s)
-            if now_s - progress.started_s - memory.asleep_s >= self._export_s:
+            if self._is_overdue(row, now_s):
                 return [self._stuck(row, now_s)]
         return events
+
+    def _is_overdue(self, row: ServerRow, now_s: float) -> bool:
+        """Whether an export has had its time."""
+        asleep_s = self._remember(row.server).asleep_s
+        return now_s - self._progress(row, now_s).started_s - asleep_s >= self._export_s
 
     def _after_problem(
         self,
@@ -265,8 +278,12 @@ class Outcomes:
         memory.asked_until_s = now_s + retry.believed_s(problem)
         if retry.is_beyond_belief(problem):
             self._news.paced([self._disbelieved(row, problem)], now_s)
-        if call is Call.ASK_STATUS and problem.http_status is not None:
-            memory.polls += 1
+        if call is Call.ASK_STATUS:
+            memory.polls += problem.http_status is not None
+            # A wait for quota does not count, nor for an endpoint that answers nobody.
+            counts = problem.kind is not ProblemKind.THROTTLED and not down
+            if counts and self._is_overdue(row, now_s):
+                return [self._stuck(row, now_s)]
         match decision:
             case retry.Fail(credential=credential):
                 if credential:

@@ -48,8 +48,8 @@ class Probes:
     """
 
     __slots__ = (
-        "_asked_until_s", "_in_flight", "_lanes", "_leave", "_news", "_of", "_pacer", "_rng", "_state",
-        "_witnesses",
+        "_asked_until_s", "_in_flight", "_lanes", "_leave", "_news", "_of", "_pacer", "_rng",
+        "_state", "_witnesses",
     )  # fmt: skip
 
     def __init__(

@@ -341,7 +341,8 @@ class Scheduler:
             return StartExport(row.server, now_s, asks, lane.exports.running, intent)
         export_id = row.export.id if row.export is not None else ""
         if lane.call is Call.ASK_STATUS:
-            return AskStatus(row.server, now_s, asks, export_id)
+            within_s = self._outcomes.status_within_s(row, now_s)
+            return AskStatus(row.server, now_s, asks, export_id, within_s)
         within_s = self._ceilings.download_s - self._outcomes.downloading_s(row.server)
         return FetchArchive(row.server, now_s, asks, export_id, row.begun, max(0.0, within_s))
 
