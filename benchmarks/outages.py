@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 
 from benchmarks.network import Way, collect, scene, through
 from collector.emulator import Emulator
@@ -101,7 +102,7 @@ async def measure(cut: str, *, from_start: bool, servers: int, gone_s: float) ->
 
         async with way.open(), anyio.create_task_group() as tasks:
             tasks.start_soon(break_it)
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             ended = await collect(through(emulator, way.port), emulator.token, "--deadline", "180s")
     told = found(ended.directory / "journal.jsonl", *times_s)
     totals = ended.totals
