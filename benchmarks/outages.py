@@ -68,9 +68,9 @@ class Found:
 def found(journal: Path, cut_s: float, back_s: float) -> Found:
     """Return what a journal tells of an outage between two times, in Unix seconds."""
     events = [json.loads(line) for line in journal.read_text().splitlines()]
-    began_s = next(_unix_s(one) for one in events if one["event"] == "SelectionEnded")
-    downs = [_unix_s(one) for one in events if one["event"] == "EndpointWentDown"]
-    through_s = [_unix_s(one) for one in events if one["event"] in GOT_THROUGH]
+    began_s = next(unix_s(one) for one in events if one["event"] == "SelectionEnded")
+    downs = [unix_s(one) for one in events if one["event"] == "EndpointWentDown"]
+    through_s = [unix_s(one) for one in events if one["event"] in GOT_THROUGH]
     return Found(
         found_s=min(downs, default=math.inf) - max(cut_s, began_s),
         left_s=min((at_s for at_s in through_s if at_s > back_s), default=math.inf) - back_s,
@@ -78,7 +78,8 @@ def found(journal: Path, cut_s: float, back_s: float) -> Found:
     )
 
 
-def _unix_s(event: dict[str, Any]) -> float:
+def unix_s(event: dict[str, Any]) -> float:
+    """Return when something was recorded."""
     return datetime.fromisoformat(event["at"]).timestamp()
 
 
