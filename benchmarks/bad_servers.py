@@ -21,19 +21,19 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import functools
 import multiprocessing
 import os
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.bad.simulated import PLACES, Fleet, Run
 from benchmarks.bad.ways import WAYS, Way
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MOST_LONGER = 1.05
 PARTS = (0.01, 0.05, 0.3)
@@ -104,14 +104,21 @@ def ways_of(name: str, bad: Sequence[int]) -> dict[int, Way]:
     return {server: ways[number % len(ways)] for number, server in enumerate(bad)}
 
 
+@functools.cache
+def healthy_homes_s(
+    servers: int, seed: int, limit: int | None, of: tuple[int, ...]
+) -> Mapping[int, float]:
+    """Return when each of some servers of a fleet is collected, where none misbehaves."""
+    return Run(Fleet(servers, seed, limit), of, {}).ended().homes_s
+
+
 def measure(case: Case, *, servers: int, seed: int) -> Measured:
-    """Run a case, and the two that it is compared with."""
+    """Run a case, and compare it with fleets of which none misbehaves."""
     fleet = Fleet(servers, seed, case.limit)
-    bad = fleet.chosen(case.part, case.place)
-    ways = ways_of(case.way, bad)
-    others = [server for server in range(servers) if server not in ways]
-    only = Run(fleet, others, {}).ended()
-    healthy = Run(fleet, range(servers), {}).ended()
+    ways = ways_of(case.way, fleet.chosen(case.part, case.place))
+    others = tuple(server for server in range(servers) if server not in ways)
+    only_s = max(healthy_homes_s(servers, seed, case.limit, others).values())
+    healthy_s = healthy_homes_s(servers, seed, case.limit, tuple(range(servers)))
     run = Run(fleet, range(servers), ways).ended()
     home = [run.homes_s[server] for server in others if server in run.homes_s]
     makespan_s = max(home, default=0.0)
@@ -123,8 +130,8 @@ def measure(case: Case, *, servers: int, seed: int) -> Measured:
     )
     return Measured(
         case,
-        makespan_s / max(only.homes_s.values()),
-        makespan_s / max(healthy.homes_s[server] for server in others),
+        makespan_s / only_s,
+        makespan_s / max(healthy_s[server] for server in others),
         len(others) - len(home),
         run.downs,
         astray,
@@ -179,7 +186,7 @@ def main() -> int:
         wanted[case.way, case.limit] += 1
     ok = True
     with multiprocessing.Pool(min(len(todo), os.cpu_count() or 1)) as pool:
-        run = partial(measure, servers=arguments.servers, seed=arguments.seed)
+        run = functools.partial(measure, servers=arguments.servers, seed=arguments.seed)
         for one in pool.imap(run, todo):
             key = one.case.way, one.case.limit
             rows[key].append(one)
