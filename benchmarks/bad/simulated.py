@@ -12,8 +12,8 @@ from benchmarks.pacing.gateway import Gateway, Limit
 from benchmarks.pacing.scenarios import Scenario
 from benchmarks.pacing.service import Service
 from collector.engine import events as e
-from collector.engine.actions import FetchArchive
-from collector.engine.answers import ExportSaid, Problem, ScopeKind, Stored
+from collector.engine.actions import AskStatus, FetchArchive
+from collector.engine.answers import ExportSaid, Problem, ProblemKind, ScopeKind, Stored
 from collector.engine.gates import Ceilings
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import Phase, RunState, apply
@@ -30,6 +30,8 @@ MEDIAN_S, SPREAD = 4.0, 0.5
 """Of the durations of exports: log-normal, and the deviation of their logarithms."""
 WIRE = Wire(latency_s=0.02, download_s=0.03)
 """Quick, so that neither downloads nor calls are what a run without a limit waits for."""
+ARRIVES_EVERY_S = 0.5
+"""Of an archive that comes slowly, something."""
 ENDS_S = 3.0 * 3600
 """A run that takes as long is at fault."""
 PLACES = ("spread", "first", "last", "project")
@@ -177,9 +179,12 @@ class Run(Driver):
         return answer
 
     def _arrive(self, action: Request) -> None:
-        """Let a call arrive; its answer may be held."""
+        """Let a call arrive; its answer may be held for longer than the client waits."""
         answer = self.asked(action, self.now_s)
         held_s = 0.0 if self._opens(action, answer) else self._held_s[action.server]
+        within_s = action.within_s if isinstance(action, AskStatus) else math.inf
+        if held_s > within_s:
+            held_s, answer = within_s, Problem(ProblemKind.CUT, "not answered in time")
         back_s = self.now_s + held_s + self.wire.way_s(self._chance)
         self.at(back_s, self._hear, action, answer)
 
@@ -190,6 +195,9 @@ class Run(Driver):
             return
         self.scheduler.opened(action, answer.heard, self.now_s)
         held_s = self._held_s[action.server] or self.wire.download_s
+        if isinstance(answer, Stored):
+            for number in range(1, int(held_s / ARRIVES_EVERY_S)):
+                self.at(self.now_s + number * ARRIVES_EVERY_S, self._arrives, action)
         whole = isinstance(answer, Stored) or not self._held_s[action.server]
         self.at(self.now_s + held_s, self._receive if whole else self.answered, action, answer)
 
