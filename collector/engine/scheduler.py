@@ -17,7 +17,6 @@ from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, Start
 from collector.engine.answers import Call, Problem, Reusable
 from collector.engine.deadline import Deadline
 from collector.engine.departures import Departures
-from collector.engine.durations import KNOWN_BY_FEW
 from collector.engine.ending import Ending
 from collector.engine.gates import Circuit, Exports, InFlight, Secret
 from collector.engine.hearing import Hearing
@@ -26,8 +25,8 @@ from collector.engine.lanes import Lane
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
-from collector.engine.polling import Pressure
 from collector.engine.state import Phase
+from collector.engine.statuses import Statuses
 from collector.engine.task import wanted
 from collector.engine.turns import Turns
 from collector.engine.waiting import Waiting
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Claim, Heard, Scope
     from collector.engine.gates import Ceilings
-    from collector.engine.polling import Ask
     from collector.engine.state import ProjectRow, RunState, ServerRow
     from collector.engine.wall import Wall
 
@@ -94,8 +92,6 @@ class Scheduler:
         self._recording: set[int] = set()
         self._exporting: set[int] = set()
         self._giving_up: list[int] = []
-        self._is_last = False
-        self._hurried: dict[int, int] = {}
         self._awake_s = -math.inf
         self._ending = Ending(ceilings.grace_s, ceilings.deadline_s)
         self._lanes: dict[tuple[int, Call], Lane] = {}
@@ -105,18 +101,19 @@ class Scheduler:
         self._all_lanes = list(self._lanes.values())
         self._waiting = Waiting(self._all_lanes)
         self._pacer.start_slowly([lane.track for lane in self._all_lanes])
-        self._deadline = Deadline(
+        deadline = Deadline(
             ceilings.deadline_s, self._all_lanes, self._pacer, self._outcomes.durations
         )
+        self._statuses = Statuses(state, self._lanes, self._waiting, self._outcomes, deadline)
         self._departures = Departures(
             self._lanes,
             self._waiting,
             self._pacer,
             self._in_flight,
             Turns([row.share for row in state.projects]),
-            self._deadline,
+            deadline,
+            self._statuses,
             leave=self._leave,
-            ask_at=self._ask_at,
         )
 
     def _add_lanes(self, row: ProjectRow, scopes: Callable[[int, Call], tuple[Scope, ...]]) -> None:
@@ -222,8 +219,8 @@ class Scheduler:
             else:
                 self._place(row, now_s)
         changed.clear()
-        if not self._is_last and self.state.pending - self._unreachable <= LAST_SERVERS:
-            self._look_for_the_last(now_s)
+        if not self._statuses.is_last and self.state.pending - self._unreachable <= LAST_SERVERS:
+            self._statuses.look_for_the_last(now_s)
 
     def _export_counted(self, server: int, project: int, *, runs: bool) -> None:
         lane = self._lanes[project, Call.START_EXPORT]
@@ -244,23 +241,10 @@ class Scheduler:
             self._giving_up.append(row.server)
             return
         if call is Call.ASK_STATUS:
-            early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+            self._statuses.place(lane, row, now_s)
         else:
-            early_s = certain_s = self._outcomes.again_at(row.server, now_s)
-        self._waiting.put(lane, row.server, 0 if row.first else 1, early_s, certain_s, now_s)
-
-    def _ask_at(self, lane: Lane, now_s: float) -> Ask:
-        row = self.state.servers[lane.next]
-        return self._outcomes.ask_at(row, self._pressure(lane), now_s)
-
-    def _pressure(self, lane: Lane) -> Pressure:
-        if self._is_last:
-            return Pressure.LAST
-        starts = self._lanes[lane.project, Call.START_EXPORT]
-        limited = lane.exports.ceiling < math.inf or starts.track.exports is not None
-        if limited and len(starts):
-            return Pressure.PLACES
-        return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
+            at_s = self._outcomes.again_at(row.server, now_s)
+            self._waiting.put(lane, row.server, 0 if row.first else 1, at_s, at_s, now_s)
 
     @property
     def _unreachable(self) -> int:
@@ -268,28 +252,6 @@ class Scheduler:
         if all(circuit.down_s is None for circuit in self._circuits.values()):
             return 0
         return sum(len(lane) for lane in self._all_lanes if lane.circuit.down_s is not None)
-
-    def _hurry(self, project: int, now_s: float) -> None:
-        """Plan a project's statuses anew, when much more is known of how long its exports take.
-
-        Before that they were put off by a guess, for longer than there may be until the deadline.
-        """
-        known_from = self._outcomes.durations[project].known_from
-        if known_from >= max(KNOWN_BY_FEW, 2 * self._hurried.get(project, 0)):
-            self._hurried[project] = known_from
-            for server in self._waiting.empty(self._lanes[project, Call.ASK_STATUS]):
-                self._place(self.state.servers[server], now_s)
-
-    def _look_for_the_last(self, now_s: float) -> None:
-        """Ask about the last exports more often, once they are all that is left."""
-        starts = (lane for lane in self._all_lanes if lane.call is Call.START_EXPORT)
-        if any(len(lane) and lane.circuit.down_s is None for lane in starts):
-            return
-        self._is_last = True
-        for lane in self._all_lanes:
-            if lane.call is Call.ASK_STATUS:
-                for server in self._waiting.empty(lane):
-                    self._place(self.state.servers[server], now_s)
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
         row = self.state.servers[server]
@@ -403,8 +365,8 @@ class Scheduler:
         lane = self._lanes[row.project, action.call]
         down = lane.circuit.down_s is not None or action.sent_s < self._awake_s
         events = self._outcomes.follow(action, row, answer, now_s, paused=paused, down=down)
-        if action.call is Call.ASK_STATUS and self._deadline.tight:
-            self._hurry(row.project, now_s)
+        if action.call is Call.ASK_STATUS:
+            self._statuses.heard(row.project, now_s)
         self._empty_lanes_of_refused(lane.secret)
         if events:
             self._recording.add(server)

@@ -1,0 +1,99 @@
+"""Where servers wait whose exports run: in their project's lane, until a status is worth it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from collector.engine.answers import Call
+from collector.engine.durations import KNOWN_BY_FEW
+from collector.engine.polling import Pressure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collector.engine.deadline import Deadline
+    from collector.engine.lanes import Lane
+    from collector.engine.outcome import Outcomes
+    from collector.engine.polling import Ask
+    from collector.engine.state import RunState, ServerRow
+    from collector.engine.waiting import Waiting
+
+
+class Statuses:
+    """Plans when statuses are asked for.
+
+    Args:
+        state: the run.
+        lanes: all of the run's, by project and call.
+        waiting: what they hold.
+        outcomes: knows what was heard of each export.
+        deadline: whether all can be home in time.
+
+    Attributes:
+        is_last: only the last exports of the run are left.
+    """
+
+    __slots__ = ("_deadline", "_hurried", "_lanes", "_outcomes", "_state", "_waiting", "is_last")
+
+    def __init__(
+        self,
+        state: RunState,
+        lanes: Mapping[tuple[int, Call], Lane],
+        waiting: Waiting,
+        outcomes: Outcomes,
+        deadline: Deadline,
+    ) -> None:
+        self._state = state
+        self._lanes = lanes
+        self._waiting = waiting
+        self._outcomes = outcomes
+        self._deadline = deadline
+        self.is_last = False
+        self._hurried: dict[int, int] = {}
+
+    def place(self, lane: Lane, row: ServerRow, now_s: float) -> None:
+        """Let a server wait in its lane until its status is worth asking for."""
+        early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+        self._waiting.put(lane, row.server, 0 if row.first else 1, early_s, certain_s, now_s)
+
+    def ask_at(self, lane: Lane, now_s: float) -> Ask:
+        """Return when the status is worth asking for that a lane would ask for next."""
+        row = self._state.servers[lane.next]
+        return self._outcomes.ask_at(row, self._pressure(lane), now_s)
+
+    def _pressure(self, lane: Lane) -> Pressure:
+        if self.is_last:
+            return Pressure.LAST
+        starts = self._lanes[lane.project, Call.START_EXPORT]
+        limited = lane.exports.ceiling < math.inf or starts.track.exports is not None
+        if limited and len(starts):
+            return Pressure.PLACES
+        return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
+
+    def heard(self, project: int, now_s: float) -> None:
+        """Plan a project's statuses anew, when much more is known of how long its exports take.
+
+        Before that they were put off by a guess, for longer than there may be until the deadline.
+        """
+        if not self._deadline.tight:
+            return
+        known_from = self._outcomes.durations[project].known_from
+        if known_from >= max(KNOWN_BY_FEW, 2 * self._hurried.get(project, 0)):
+            self._hurried[project] = known_from
+            self._place_anew(self._lanes[project, Call.ASK_STATUS], now_s)
+
+    def look_for_the_last(self, now_s: float) -> None:
+        """Ask about the last exports more often, once they are all that is left."""
+        lanes = self._lanes.values()
+        starts = (lane for lane in lanes if lane.call is Call.START_EXPORT)
+        if any(len(lane) and lane.circuit.down_s is None for lane in starts):
+            return
+        self.is_last = True
+        for lane in lanes:
+            if lane.call is Call.ASK_STATUS:
+                self._place_anew(lane, now_s)
+
+    def _place_anew(self, lane: Lane, now_s: float) -> None:
+        for server in self._waiting.empty(lane):
+            self.place(lane, self._state.servers[server], now_s)
