@@ -87,7 +87,7 @@ class Departures:
             if lane.call is Call.START_EXPORT and lane.rank != NONE_DUE and lane.track.tests_others:
                 asks = self._lanes[lane.project, Call.ASK_STATUS]
                 if len(asks) and asks.rank == NONE_DUE and self._may_leave(asks, now_s):
-                    self._waiting.hurry(asks)
+                    self._waiting.hurry(asks, now_s)
 
     def _that_open(self, groups: Sequence[Group], now_s: float) -> list[Group]:
         """Find out when groups let a call leave; return those that do now."""
@@ -176,7 +176,7 @@ class Departures:
         early_s, certain_s = self._statuses.ask_at(lane, now_s)
         if early_s <= now_s:
             return False
-        self._waiting.put_off(lane, early_s, certain_s)
+        self._waiting.put_off(lane, early_s, certain_s, now_s)
         return True
 
     def _may_leave(self, lane: Lane, now_s: float) -> bool:

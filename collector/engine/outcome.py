@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from collector.engine import events as e
 from collector.engine import retry
 from collector.engine.answers import Call, ExportSaid, ExportState, Problem, ProblemKind, Stored
 from collector.engine.durations import ENOUGH, Durations
 from collector.engine.hints import HINTS, STUCK
-from collector.engine.polling import Ask, Progress, ask_at
+from collector.engine.polling import Ask, FirstLook, Progress, ask_at, before_deadline
 from collector.engine.task import stage, wanted
 
 if TYPE_CHECKING:
@@ -47,14 +47,6 @@ class _Memory:
     not_before_s: float = -math.inf
 
 
-class _Unheard(NamedTuple):
-    """As in `Ask` and `Progress`, in seconds since the export began."""
-
-    early_s: float
-    certain_s: float
-    thought_certain_s: float
-
-
 class Outcomes:
     """Turns answers into events, with what must be remembered of each server for it.
 
@@ -70,6 +62,7 @@ class Outcomes:
         *,
         max_attempts: int,
         export_s: float,
+        deadline_s: float,
         wall: Wall,
         rng: random.Random,
         known: Known,
@@ -79,47 +72,62 @@ class Outcomes:
         self._news = news
         self._max_attempts = max_attempts
         self._export_s = export_s
+        self._deadline_s = deadline_s
         self._wall = wall
         self._rng = rng
         self.durations = [Durations(known.durations.get(row.project)) for row in state.projects]
         self._curious = [0 if one.is_known else ENOUGH for one in self.durations]
         self._memory: dict[int, _Memory] = {}
-        self._unheard: list[dict[Pressure, _Unheard]] = [{} for _ in state.projects]
-        """When to ask first, until more is known of durations."""
+        self._first_looks: list[dict[Pressure, FirstLook]] = [{} for _ in state.projects]
+        """Until more is known of durations."""
 
     def again_at(self, server: int, now_s: float) -> float:
         """Return from when on a call for the server may be made."""
         memory = self._memory.get(server)
         return now_s if memory is None else max(now_s, memory.not_before_s)
 
+    def unheard_since(self, row: ServerRow, now_s: float) -> float | None:
+        """Return when an export began that waits for the first look with all others.
+
+        None where something was heard of it, or it waits for a time of its own.
+        """
+        progress = self._progress(row, now_s)
+        if progress.curious or progress.elapsed_s:
+            return None
+        if self._memory[row.server].not_before_s > now_s:
+            return None
+        return progress.started_s
+
+    def first_look(self, project: int, pressure: Pressure) -> FirstLook:
+        """Return when to look first at exports of a project."""
+        first = self._first_looks[project].get(pressure)
+        if first is None:
+            progress = Progress(0.0)
+            early_s, certain_s = ask_at(progress, self.durations[project], pressure)
+            first = FirstLook(
+                min(early_s, self._export_s), min(certain_s, self._export_s), progress.certain_s,
+                self._deadline_s,
+            )  # fmt: skip
+            self._first_looks[project][pressure] = first
+        return first
+
     def ask_at(self, row: ServerRow, pressure: Pressure, now_s: float) -> Ask:
         """Return when a server's status is worth asking for."""
-        memory = self._memory.get(row.server)
-        progress = memory.progress if memory is not None else None
-        if memory is None or progress is None:
-            progress = self._progress(row, now_s)
-            memory = self._memory[row.server]
-        if progress.evidence.weight or progress.curious:
+        progress = self._progress(row, now_s)
+        memory = self._memory[row.server]
+        if progress.elapsed_s or progress.curious:
             early_s, certain_s = ask_at(progress, self.durations[row.project], pressure)
+            looked_s = progress.started_s + progress.elapsed_s
+            early_s = min(early_s, before_deadline(looked_s, self._deadline_s))
         else:
-            unheard = self._unheard[row.project].get(pressure)
-            if unheard is None:
-                unheard = self._look_at_unheard(row.project, pressure)
-            started_s = progress.started_s
-            early_s, certain_s = started_s + unheard.early_s, started_s + unheard.certain_s
-            progress.certain_s = started_s + unheard.thought_certain_s
+            first = self.first_look(row.project, pressure)
+            began_s = progress.started_s
+            early_s, certain_s = first.early_at(began_s), first.certain_at(began_s)
+            progress.certain_s = began_s + first.thought_certain_s
         # Never later than when it is to be given up: that is found out by asking.
         last_s = progress.started_s + memory.asleep_s + self._export_s
         at_s = max(memory.not_before_s, now_s)
         return Ask(max(at_s, min(early_s, last_s)), max(at_s, min(certain_s, last_s)))
-
-    def _look_at_unheard(self, project: int, pressure: Pressure) -> _Unheard:
-        """Return what holds for all exports of a project of which nothing was heard yet."""
-        progress = Progress(0.0)
-        early_s, certain_s = ask_at(progress, self.durations[project], pressure)
-        unheard = _Unheard(early_s, certain_s, progress.certain_s)
-        self._unheard[project][pressure] = unheard
-        return unheard
 
     def downloading_s(self, server: int) -> float:
         """Return how long the tries of a server's download have taken, together."""
@@ -210,7 +218,7 @@ class Outcomes:
         else:
             memory.polls += 1
             memory.status_tries = 0
-            self._unheard[row.project].clear()
+            self._first_looks[row.project].clear()
         progress = self._progress(row, now_s)
         if said.state is ExportState.COMPLETED:
             if call is Call.ASK_STATUS:
@@ -361,9 +369,11 @@ class Outcomes:
 
     def _begun(self, project: int, began_s: float) -> Progress:
         """Return what is known of an export that began; the first ones are to be learned from."""
-        curious = self._curious[project] > 0
-        self._curious[project] -= curious
-        return Progress(began_s, curious=curious)
+        left = self._curious[project]
+        if not left:
+            return Progress(began_s)
+        self._curious[project] -= 1
+        return Progress(began_s, curious=2 ** (left / ENOUGH))
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""

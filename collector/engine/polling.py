@@ -27,6 +27,9 @@ that find out how long exports take it comes to twelve."""
 LIKELY, POSSIBLE = 0.5, 0.2
 """Before a deadline that not all can keep, an answer need not be more likely than the one; where a
 call is to spare, than the other."""
+LEFT, LEFT_S = 0.25, 1.0
+"""How long before a deadline it is looked once more: a part of the time since the last look, and
+at least so long."""
 FINE = 10
 """Percentages in steps of at most so much tell the end by a single look."""
 
@@ -51,6 +54,40 @@ class Ask(NamedTuple):
     certain_s: float
 
 
+class FirstLook(NamedTuple):
+    """When to look for the first time at exports of a project.
+
+    Attributes:
+        early_s, certain_s: as in `Ask`, in seconds after an export began.
+        thought_certain_s: as in `Progress`, likewise.
+        deadline_s: on the engine's clock, when the run is to end.
+    """
+
+    early_s: float
+    certain_s: float
+    thought_certain_s: float
+    deadline_s: float
+
+    def early_at(self, began_s: float) -> float:
+        """Return when to look with a call to spare; not sooner for one that began later."""
+        return min(began_s + self.early_s, before_deadline(began_s, self.deadline_s))
+
+    def certain_at(self, began_s: float) -> float:
+        """Return when to look where calls are scarce; not sooner for one that began later."""
+        return max(began_s + self.certain_s, self.early_at(began_s))
+
+
+def before_deadline(looked_s: float, deadline_s: float) -> float:
+    """Return when to look once more before a deadline; infinite where there is no time to.
+
+    Args:
+        looked_s: when it was looked last, or the export began.
+        deadline_s: both on the engine's clock.
+    """
+    at_s = deadline_s - max(LEFT_S, LEFT * (deadline_s - looked_s))
+    return at_s if at_s >= looked_s + SOONEST_S else math.inf
+
+
 @dataclass(slots=True)
 class Progress:
     """What the answers about one running export have said so far.
@@ -60,7 +97,8 @@ class Progress:
         elapsed_s: how long it had run when it was last said not to have completed.
         low_s, high_s: by its percentages it takes longer than the one, no longer than the other.
         evidence: what it has added to what is known of durations.
-        curious: it is one of the first, and asked about often enough to learn from it.
+        curious: one of the first, which is asked about often enough to learn from it: first at so
+            many times `SOONEST_S`, so that not all are asked about at the same age; 0: it is none.
         certain_s: on the engine's clock, when it was last thought almost certain to have completed.
     """
 
@@ -69,7 +107,7 @@ class Progress:
     low_s: float = 0.0
     high_s: float = math.inf
     evidence: Evidence = field(default_factory=Evidence)
-    curious: bool = False
+    curious: float = 0.0
     certain_s: float = math.inf
 
     def heard(
@@ -107,6 +145,7 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         growth = 4 if pressure is Pressure.DEADLINE else 2
         certain_s = max(growth / 2 * FIRST_ASK_S, growth * elapsed_s)
         early_s = min(certain_s, _by_duration(export, durations, pressure))
+        early_s = min(early_s, max(export.curious * SOONEST_S, 2 * elapsed_s))
     elif pressure is Pressure.DEADLINE and durations.known_from >= KNOWN_BY_FEW:
         early_s = durations.quantile_s(POSSIBLE, elapsed_s)
         certain_s = durations.quantile_s(LIKELY, elapsed_s)

@@ -81,6 +81,7 @@ class Scheduler:
             self._news,
             max_attempts=ceilings.max_attempts,
             export_s=ceilings.export_s,
+            deadline_s=ceilings.deadline_s,
             wall=wall,
             rng=random.Random(seed),  # noqa: S311  # spreads calls, keeps no secret
             known=known or Known(),
@@ -262,7 +263,7 @@ class Scheduler:
 
     def _leave(self, lane: Lane, now_s: float) -> Request:
         """See the next call of a lane off."""
-        server = self._waiting.take(lane)
+        server = self._waiting.take(lane, now_s)
         row = self.state.servers[server]
         action = self._action(lane, row, now_s)
         self._pacer.sent(lane.track, now_s)

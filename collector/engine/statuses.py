@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Call
-from collector.engine.durations import KNOWN_BY_FEW
 from collector.engine.polling import Pressure
 
 if TYPE_CHECKING:
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from collector.engine.polling import Ask
     from collector.engine.state import RunState, ServerRow
     from collector.engine.waiting import Waiting
+
+
+MOVED = 0.3
+"""What is believed of durations has changed by much: its logarithm, or its spread."""
+ANSWERS_FOR_EACH = 2
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What a project's statuses were planned by, and how many were answered since."""
+
+    median_s: float
+    spread: float
+    answers: int = 0
 
 
 class Statuses:
@@ -34,7 +48,7 @@ class Statuses:
         is_last: only the last exports of the run are left.
     """
 
-    __slots__ = ("_deadline", "_hurried", "_lanes", "_outcomes", "_state", "_waiting", "is_last")
+    __slots__ = ("_deadline", "_lanes", "_outcomes", "_plans", "_state", "_waiting", "is_last")
 
     def __init__(
         self,
@@ -50,12 +64,24 @@ class Statuses:
         self._outcomes = outcomes
         self._deadline = deadline
         self.is_last = False
-        self._hurried: dict[int, int] = {}
+        self._plans = [_Plan(one.median_s, one.spread) for one in outcomes.durations]
 
     def place(self, lane: Lane, row: ServerRow, now_s: float) -> None:
         """Let a server wait in its lane until its status is worth asking for."""
-        early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
-        self._waiting.put(lane, row.server, 0 if row.first else 1, early_s, certain_s, now_s)
+        rank = 0 if row.first else 1
+        began_s = self._outcomes.unheard_since(row, now_s)
+        if began_s is None:
+            early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+            self._waiting.put(lane, row.server, rank, early_s, certain_s, now_s)
+        else:
+            self._look_first(lane, now_s)
+            self._waiting.put_unheard(lane, row.server, rank, began_s, now_s)
+
+    def _look_first(self, lane: Lane, now_s: float) -> None:
+        """Let those wait that nothing was heard of until what is known now says."""
+        first = self._outcomes.first_look(lane.project, self._pressure(lane))
+        if first is not lane.first:
+            self._waiting.look_first(lane, first, now_s)
 
     def ask_at(self, lane: Lane, now_s: float) -> Ask:
         """Return when the status is worth asking for that a lane would ask for next."""
@@ -72,16 +98,23 @@ class Statuses:
         return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
 
     def heard(self, project: int, now_s: float) -> None:
-        """Plan a project's statuses anew, when much more is known of how long its exports take.
+        """Plan a project's statuses anew, if its exports take another time than was thought.
 
-        Before that they were put off by a guess, for longer than there may be until the deadline.
+        What nothing was heard of yet follows at once. The others have times of their own: they
+        are looked at again when what is believed has changed by much, and when as many answers
+        have come since the last time that this costs each of them little.
         """
-        if not self._deadline.tight:
-            return
-        known_from = self._outcomes.durations[project].known_from
-        if known_from >= max(KNOWN_BY_FEW, 2 * self._hurried.get(project, 0)):
-            self._hurried[project] = known_from
-            self._place_anew(self._lanes[project, Call.ASK_STATUS], now_s)
+        lane = self._lanes[project, Call.ASK_STATUS]
+        self._look_first(lane, now_s)
+        plan = self._plans[project]
+        plan.answers += 1
+        if ANSWERS_FOR_EACH * plan.answers >= lane.heard:
+            durations = self._outcomes.durations[project]
+            moved = abs(math.log(durations.median_s / plan.median_s))
+            if moved + abs(durations.spread - plan.spread) > MOVED:
+                self._plans[project] = _Plan(durations.median_s, durations.spread)
+                for server in self._waiting.empty_heard(lane):
+                    self.place(lane, self._state.servers[server], now_s)
 
     def look_for_the_last(self, now_s: float) -> None:
         """Ask about the last exports more often, once they are all that is left."""
