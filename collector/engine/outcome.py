@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from collector.engine import events as e
 from collector.engine import retry
 from collector.engine.answers import Call, ExportSaid, ExportState, Problem, ProblemKind, Stored
-from collector.engine.durations import ENOUGH, Durations
+from collector.engine.durations import Durations
 from collector.engine.hints import HINTS, STUCK
 from collector.engine.polling import Ask, FirstLook, Progress, ask_at, before_deadline
+from collector.engine.scouts import FIRST, MOST, ONE_IN
 from collector.engine.task import stage, wanted
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 ANOTHERS_ANSWER_S = 0.25
 """How soon it is looked again whether another run's POST was answered."""
+_GOLDEN = (math.sqrt(5) - 1) / 2
+"""Of which multiples spread evenly, however many there are."""
 
 
 @dataclass(slots=True)
@@ -76,7 +79,8 @@ class Outcomes:
         self._wall = wall
         self._rng = rng
         self.durations = [Durations(known.durations.get(row.project)) for row in state.projects]
-        self._curious = [0 if one.is_known else ENOUGH for one in self.durations]
+        self._begun_in = [0] * len(state.projects)
+        """How many exports have begun, by project."""
         self._memory: dict[int, _Memory] = {}
         self._first_looks: list[dict[Pressure, FirstLook]] = [{} for _ in state.projects]
         """Until more is known of durations."""
@@ -92,7 +96,7 @@ class Outcomes:
         None where something was heard of it, or it waits for a time of its own.
         """
         progress = self._progress(row, now_s)
-        if progress.curious or progress.elapsed_s:
+        if progress.scout or progress.elapsed_s:
             return None
         if self._memory[row.server].not_before_s > now_s:
             return None
@@ -115,7 +119,7 @@ class Outcomes:
         """Return when a server's status is worth asking for."""
         progress = self._progress(row, now_s)
         memory = self._memory[row.server]
-        if progress.elapsed_s or progress.curious:
+        if progress.scout or progress.elapsed_s:
             early_s, certain_s = ask_at(progress, self.durations[row.project], pressure)
             looked_s = progress.started_s + progress.elapsed_s
             early_s = min(early_s, before_deadline(looked_s, self._deadline_s))
@@ -220,7 +224,12 @@ class Outcomes:
             memory.status_tries = 0
             self._first_looks[row.project].clear()
         progress = self._progress(row, now_s)
-        if said.state is ExportState.COMPLETED:
+        completed = said.state is ExportState.COMPLETED
+        if progress.scout and call is Call.ASK_STATUS:
+            self.durations[row.project].scouted(
+                progress.elapsed_s, sent_s - progress.started_s, ended=completed
+            )
+        if completed:
             if call is Call.ASK_STATUS:
                 self._found(row.project, progress, sent_s, now_s)
             events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
@@ -368,12 +377,16 @@ class Outcomes:
         return memory
 
     def _begun(self, project: int, began_s: float) -> Progress:
-        """Return what is known of an export that began; the first ones are to be learned from."""
-        left = self._curious[project]
-        if not left:
+        """Return what is known of an export that began; some are to be learned from."""
+        known = self.durations[project].is_known
+        begun = self._begun_in[project]
+        self._begun_in[project] += 1
+        scouts_before = begun if begun < FIRST else FIRST + (begun - FIRST) // ONE_IN
+        is_scout = begun < FIRST or (begun % ONE_IN == 0 and scouts_before < MOST and not known)
+        if not is_scout:
             return Progress(began_s)
-        self._curious[project] -= 1
-        return Progress(began_s, curious=2 ** (left / ENOUGH))
+        phase = 2 ** (_GOLDEN * scouts_before % 1)
+        return Progress(began_s, scout=phase, curious=begun < FIRST and not known)
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
