@@ -171,7 +171,7 @@ class Departures:
 
     def _is_put_off(self, lane: Lane, now_s: float) -> bool:
         """Put a status off if it is worth less than it was when it was planned."""
-        if self._pacer.has_doubts and lane.track.tests_others:
+        if lane.call is not Call.ASK_STATUS or (self._pacer.has_doubts and lane.track.tests_others):
             return False
         early_s, certain_s = self._statuses.ask_at(lane, now_s)
         if early_s <= now_s:
