@@ -8,7 +8,7 @@ LONGEST_S = 30.0
 UNKNOWN_TOO_LONG_S = 2.0
 """What is too long for an answer before a few have come."""
 FEW = 3
-SHORTEST_TOO_LONG_S, LONGEST_TOO_LONG_S = 0.1, 3.0
+SHORTEST_TOO_LONG_S, LONGEST_TOO_LONG_S = 0.1, 1.0
 USUAL_TIMES = 5.0
 """So many times what a quarter of the latest answers took at most: of the others many may hang."""
 MOST_LATE = 0.5

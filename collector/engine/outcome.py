@@ -67,6 +67,7 @@ class _Memory:
     downloading_s: float = 0.0
     asleep_s: float = 0.0
     failed: bool = False
+    slow: bool = False
     not_before_s: float = -math.inf
     asked_until_s: float = -math.inf
 
@@ -169,10 +170,14 @@ class Outcomes:
         ends_s = self._progress(row, now_s).started_s + asleep_s + self._export_s
         return min(STATUS_S, max(SHORTEST_STATUS_S, ends_s - now_s))
 
-    def has_failed(self, server: int) -> bool:
-        """Whether a server's last call came to nothing, by no fault of others."""
+    def has_trouble(self, server: int) -> bool:
+        """Whether a server's last call came to nothing, by no fault of others, or any took long."""
         memory = self._memory.get(server)
-        return memory is not None and memory.failed
+        return memory is not None and (memory.failed or memory.slow)
+
+    def hangs(self, server: int) -> None:
+        """Take note that a server's call takes longer than others do."""
+        self._remember(server).slow = True
 
     def asked_until_s(self, server: int) -> float:
         """Return until when the service has asked to be left alone with a server."""

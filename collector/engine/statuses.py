@@ -69,7 +69,7 @@ class Statuses:
 
     def place(self, lane: Lane, row: ServerRow, now_s: float) -> None:
         """Let a server wait in its lane until its status is worth asking for."""
-        failed = self._outcomes.has_failed(row.server)
+        failed = self._outcomes.has_trouble(row.server)
         place = order(first=row.first, failed=failed)
         began_s = None if failed else self._outcomes.unheard_since(row, now_s)
         if began_s is None:
