@@ -19,7 +19,7 @@ from collector.engine.answers import (
     Stored,
 )
 from collector.engine.durations import Durations
-from collector.engine.hints import HINTS, STUCK
+from collector.engine.hints import STUCK, hint_of
 from collector.engine.polling import Ask, FirstLook, Progress, ask_at, before_deadline
 from collector.engine.scope_pace import Disbelieved
 from collector.engine.scouts import FIRST, MOST, ONE_IN
@@ -408,7 +408,7 @@ class Outcomes:
             message=problem.message,
             request_id=problem.request_id,
             attempts=tries + 1,
-            hint=problem.hint or HINTS[problem.kind],
+            hint=problem.hint or hint_of(call, problem.kind),
             polls=memory.polls,
         )
 
