@@ -427,6 +427,47 @@ async def test_json_that_no_parser_likes_is_answered(body: bytes) -> None:
     assert isinstance(said, Problem | ExportSaid)
 
 
+@pytest.mark.parametrize("before", [b"", b"\n" * 3000, b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n "])
+async def test_a_message_in_place_of_an_archive_is_known_whatever_it_begins_with(
+    before: bytes,
+) -> None:
+    for body, kind in ((b'{"status": "processing"}', P.NOT_READY), (PAGE, P.UNREADABLE)):
+        async with serving(Answer(200, before + body)) as server:
+            problem, _, _ = await fetched(server.url)
+        assert isinstance(problem, Problem)
+        assert (problem.kind, problem.http_status) == (kind, 200)
+
+
+async def test_a_message_that_comes_byte_by_byte_is_known() -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        for byte in b'\n {"status": "processing"}':
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.001)
+
+    async with speaking(speak) as url:
+        problem, _, _ = await fetched(url)
+    assert problem.kind is P.NOT_READY
+
+
+async def test_a_switch_of_protocols_is_no_answer() -> None:
+    answer = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x01"
+    for problem in await all_three(answer):
+        assert isinstance(problem, Problem)
+        assert problem.kind is P.UNREADABLE
+        assert problem.message.isprintable()
+
+
+@pytest.mark.parametrize("tag", [b'"\xff\xfe"', b'"a b"', '"é"'.encode(), b'"a\x7f"', b'W/"x"'])
+async def test_an_etag_that_cannot_be_sent_back_names_no_bytes(tag: bytes) -> None:
+    async with saying(raw(ARCHIVE, b"ETag: " + tag)) as url:
+        opened, body, _ = await fetched(url)
+    assert isinstance(opened, OpenArchive)
+    assert (opened.validator, body) == (None, ARCHIVE)
+
+
 async def test_an_error_under_a_success_is_read_by_its_code() -> None:
     error = {"error_code": "iMetal.0101", "error_msg": "busy", "status": 400}
     for problem in (

@@ -22,7 +22,7 @@ from collector.providers.clouddc.parsing import Reply, error_body, parse_json, s
 from collector.providers.clouddc.ranges import NotTheRest, range_headers, rest_of, validator
 from collector.providers.clouddc.requests import redirected
 from collector.providers.clouddc.throttling import retry_after_s
-from collector.providers.clouddc.unpacking import PEEK_BYTES, is_packed, peeked
+from collector.providers.clouddc.unpacking import PEEK_BYTES, is_packed, peeked, start_of_text
 from collector.providers.clouddc.wire import STALL_S
 from collector.providers.clouddc.words import WORD_MAX, one_line
 
@@ -305,22 +305,25 @@ async def _read_beginning(content: StreamReader, headers: Mapping[str, str]) -> 
     """
     beginning = await _read_some(content)
     encoding = headers.get("Content-Encoding", "")
-    if is_packed(encoding):
-        while len(beginning) < PEEK_BYTES and not content.at_eof():
-            beginning += await content.readany()
-    elif not beginning.lstrip().startswith(b"{"):
+    tells = PEEK_BYTES if is_packed(encoding) else 1
+    while len(start_of_text(beginning)) < tells and not content.at_eof():
+        if len(beginning) > PEEK_BYTES:
+            break
+        beginning += await content.readany()
+    is_page = not is_packed(encoding) and start_of_text(beginning).startswith(b"<")
+    if is_page or not _is_message(beginning, encoding):
         return beginning
-    return await read_whole(content, beginning) if _is_message(beginning, encoding) else beginning
+    return await read_whole(content, beginning)
 
 
 def _is_message(beginning: bytes, encoding: str) -> bool:
     plain = peeked(beginning, encoding)
-    return plain.lstrip().startswith((b"{", b"<")) and b"\0" not in plain
+    return start_of_text(plain).startswith((b"{", b"<")) and b"\0" not in plain
 
 
 def _meant_by(beginning: bytes) -> tuple[ProblemKind, str] | None:
     """Return what a success means that brings no archive; None where it may be one."""
-    text = beginning.lstrip()
+    text = start_of_text(beginning)
     if text.startswith(b"<"):
         return ProblemKind.UNREADABLE, "a page came in place of the archive"
     fields = parse_json(beginning) if text.startswith(b"{") else None

@@ -162,7 +162,7 @@ def error_body(body: bytes) -> ErrorBody:
         )
     if isinstance(fields, str):
         return ErrorBody(words=fields)
-    text = body.decode("utf-8", "replace").strip()
+    text = body.decode("utf-8-sig", "replace").strip()
     if text.startswith("<"):
         title = _TITLE.search(text)
         name = f' titled "{title[1].strip()}"' if title and title[1].strip() else ""
