@@ -452,6 +452,15 @@ async def test_a_message_that_comes_byte_by_byte_is_known() -> None:
     assert problem.kind is P.NOT_READY
 
 
+@pytest.mark.parametrize("status", [b"000 X", b"099 X", b"600 X", b"999 X"])
+async def test_a_status_that_http_does_not_have_is_no_answer(status: bytes) -> None:
+    for problem in await all_three(
+        raw(json.dumps(STATUS | {"export_id": "e1"}).encode(), status=status)
+    ):
+        assert isinstance(problem, Problem)
+        assert problem.kind is P.UNREADABLE
+
+
 async def test_a_switch_of_protocols_is_no_answer() -> None:
     answer = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x01"
     for problem in await all_three(answer):

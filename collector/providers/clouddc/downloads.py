@@ -18,7 +18,7 @@ from collector.providers.clouddc.bodies import read_whole
 from collector.providers.clouddc.checksums import checksums
 from collector.providers.clouddc.disposition import file_name
 from collector.providers.clouddc.errors import problem_of
-from collector.providers.clouddc.parsing import Reply, error_body, parse_json, state_of
+from collector.providers.clouddc.parsing import Reply, error_body, is_success, parse_json, state_of
 from collector.providers.clouddc.ranges import NotTheRest, range_headers, rest_of, validator
 from collector.providers.clouddc.requests import redirected
 from collector.providers.clouddc.throttling import retry_after_s
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 REDIRECTIONS_MAX: Final = 5
 _REDIRECTIONS: Final = frozenset({301, 302, 303, 307, 308})
-_REFUSALS_FROM: Final = 300
 _ERRORS_FROM: Final = 400
 _FAILURES_FROM: Final = 500
 _PARTIAL: Final = 206
@@ -110,7 +109,7 @@ class Download:
         response = await stack.enter_async_context(
             self._transport.request("GET", url, self._all_headers(), stall_s=self._stall_s)
         )
-        succeeded = response.status < _REFUSALS_FROM
+        succeeded = is_success(response.status)
         if not succeeded:
             reply = Reply.of(response.status, response.headers, await read_whole(response.content))
         elif response.status == _PARTIAL:  # it may begin with anything

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collector.redaction import Secrets
 
 _P = ProblemKind
-_REFUSALS_FROM: Final = 300
 _UNAVAILABLE: Final = 503
 OWN: Final = "iMetal.*"
 """Any code of the service itself; its gateway's begin with `APIGW.` or `APIG.`."""
@@ -146,7 +145,7 @@ def problem_of(
     """
     error = error_body(secrets.out_of_bytes(reply.body)) if error is None else error
     status = reply.status
-    if status < _REFUSALS_FROM:
+    if reply.succeeded:
         status = _STATUS_OF.get((error.code or "").casefold(), status)
     row = next(row for row in TABLE if row.matches(call, status, error.code, own=error.own))
     later_s = retry_after_s(reply.headers)
