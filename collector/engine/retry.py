@@ -177,7 +177,7 @@ def decide(
     """Return what follows from `problem`: by `rule_of`, and not before it says itself."""
     decision = _decide(call, problem, tried, max_attempts, rng)
     asked_s = believed_s(problem)
-    if isinstance(decision, Again) and asked_s > decision.after_s:
+    if not isinstance(decision, Fail) and asked_s > decision.after_s:
         return replace(decision, after_s=asked_s)
     return decision
 

@@ -477,6 +477,13 @@ async def test_an_etag_that_cannot_be_sent_back_names_no_bytes(tag: bytes) -> No
     assert (opened.validator, body) == (None, ARCHIVE)
 
 
+async def test_words_in_another_character_set_do_not_hide_the_code() -> None:
+    body = '{"error_code": "iMetal.0101", "error_msg": "服务器忙"}'.encode("gbk")
+    problem, _ = await started(Answer(400, body))
+    assert (problem.kind, problem.code) == (P.NOT_READY, "iMetal.0101")
+    assert problem.message.isprintable()
+
+
 async def test_an_error_under_a_success_is_read_by_its_code() -> None:
     error = {"error_code": "iMetal.0101", "error_msg": "busy", "status": 400}
     for problem in (

@@ -94,9 +94,15 @@ def is_success(status: int) -> bool:
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401  # JSON is any
-    """Return the body's JSON, whatever its Content-Type was; None where it is none."""
+    """Return the body's JSON, whatever its Content-Type was; None where it is none.
+
+    Words in another character set than JSON's spoil themselves alone: codes are ASCII.
+    """
     try:
-        return json.loads(body)
+        try:
+            return json.loads(body)
+        except UnicodeDecodeError:
+            return json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
 
