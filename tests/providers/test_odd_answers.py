@@ -115,13 +115,16 @@ async def test_a_header_that_cannot_be_read_gives_no_secret_away() -> None:
     ],
     ids=["cookies", "odd cookie", "long", "no UTF-8", "digits", "digest"],
 )
-async def test_headers_that_a_gateway_may_add_are_no_trouble(headers: list[bytes]) -> None:
+async def test_headers_that_a_gateway_may_add_are_no_trouble(
+    headers: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
     async with saying(raw(json.dumps(STATUS).encode(), *headers)) as url, clouddc() as fleet:
         assert isinstance(await fleet.ask_status(target(url), "e1", asks_limits=False), ExportSaid)
     async with saying(raw(ARCHIVE, *headers)) as url:
         opened, body, problem = await fetched(url)
     assert isinstance(opened, OpenArchive)
     assert (body, problem, opened.validator) == (ARCHIVE, None, None)
+    assert not caplog.records
 
 
 async def test_a_body_that_turns_invalid_half_way_ends_at_once_with_the_reason() -> None:
@@ -160,7 +163,7 @@ async def test_a_body_that_turns_invalid_half_way_ends_at_once_with_the_reason()
 async def test_an_answer_that_comes_byte_by_byte_ends_when_its_time_is_over(
     beginning: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.providers.clouddc.wire.TOTAL_S", 0.05)
+    monkeypatch.setattr("collector.providers.clouddc.wire.TOTAL_S", 0.3)
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)
@@ -173,23 +176,25 @@ async def test_an_answer_that_comes_byte_by_byte_ends_when_its_time_is_over(
             else:
                 return  # the client has left
 
-    async with speaking(speak) as url, clouddc(stall_s=0.04) as fleet:
-        said = [
-            await fleet.start_export(target(url), asks_limits=False),
-            await fleet.ask_status(target(url), "e1", asks_limits=False),
-        ]
-        async with fleet.open_archive(target(url), "e1", asks_limits=False) as opened:
-            said.append(opened)  # type: ignore[arg-type]  # it is a problem
-    for problem in said:
+    async with speaking(speak) as url, clouddc(stall_s=0.2) as fleet:
+        here = target(url)
+
+        async def opening() -> OpenArchive | Problem:
+            async with fleet.open_archive(here, "e1", asks_limits=False) as opened:
+                return opened
+
+        said = await asyncio.gather(
+            fleet.start_export(here, asks_limits=False),
+            fleet.ask_status(here, "e1", asks_limits=False),
+            opening(),
+        )
+    over = "the answer was not complete after 0.3 seconds"
+    for problem, messages in zip(
+        said, ({over}, {over}, {over, "nothing arrived for 0.2 seconds"}), strict=True
+    ):
         assert isinstance(problem, Problem)
         assert problem.kind is P.CUT
-    assert isinstance(said[0], Problem)
-    assert isinstance(said[2], Problem)
-    assert said[0].message == "the answer was not complete after 0.05 seconds"
-    assert said[2].message in {
-        "the answer was not complete after 0.05 seconds",
-        "nothing arrived for 0.04 seconds",
-    }
+        assert problem.message in messages
 
 
 # Names
@@ -268,7 +273,6 @@ async def test_a_name_in_raw_bytes_is_read_where_these_are_utf8(
         b"javascript:alert(1)",
         b"data:text/plain,x",
         b"file:///etc/passwd",
-        b"\x01\x02",
     ],
 )
 async def test_a_redirection_that_leads_nowhere_is_unreadable(location: bytes) -> None:
@@ -276,8 +280,8 @@ async def test_a_redirection_that_leads_nowhere_is_unreadable(location: bytes) -
     async with saying(answer) as url:
         problem, _, _ = await fetched(url)
     assert isinstance(problem, Problem)
-    assert problem.kind in {P.UNREADABLE, P.CUT}
-    assert problem.message.isprintable()
+    assert (problem.kind, problem.http_status) == (P.UNREADABLE, 302)
+    assert problem.message == "a redirection that leads nowhere"
 
 
 async def test_a_redirection_to_itself_ends() -> None:
