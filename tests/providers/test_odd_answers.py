@@ -107,7 +107,7 @@ async def test_a_header_that_cannot_be_read_gives_no_secret_away() -> None:
     "headers",
     [
         [b"Set-Cookie: c%d=1" % n for n in range(900)],
-        [b'Set-Cookie: "\xff\xfe=; Expires=never; \0'.replace(b"\0", b"")],
+        [b'Set-Cookie: "x"=1', b"Set-Cookie: =\xff\xfe; Expires=never"],
         [b"X-A: " + b"a" * 60_000],
         [b"X-A: \xb7\xfe\xce\xf1", b"Retry-After: \xb7", b"Date: \xb7", b"ETag: \xb7", b"Server:"],
         [b"X-Apig-RateLimit-api: remain:" + b"9" * 5000 + b",limit:1,time:1 second"],

@@ -18,7 +18,6 @@ from collector.providers.clouddc.requests import leads_somewhere, plain_headers
 from collector.providers.clouddc.wire import CONNECT_S, CONNECTED_S, UnusableAddressError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -140,13 +139,6 @@ class _Connection(ResponseHandler):
             body.set_exception(exc)
 
 
-class _NoCookies(aiohttp.DummyCookieJar):
-    """Keeps no cookies, and does not parse any to throw them away."""
-
-    def update_cookies_from_headers(self, headers: Sequence[str], response_url: URL) -> None:
-        """Leave them."""
-
-
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     # There is no other way to have connections of a class of one's own.
     connector._factory = partial(  # type: ignore[assignment]  # noqa: SLF001
@@ -156,7 +148,7 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         connector=connector,
         timeout=_timeout(None),
         headers=plain_headers(),
-        cookie_jar=_NoCookies(),
+        cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         max_line_size=HEADER_MAX,
         max_field_size=HEADER_MAX,
