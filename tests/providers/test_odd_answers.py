@@ -127,6 +127,28 @@ async def test_headers_that_a_gateway_may_add_are_no_trouble(
     assert not caplog.records
 
 
+async def test_what_came_unasked_is_no_answer_to_the_next_request() -> None:
+    unasked = asyncio.Event()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await request_head(reader):
+            writer.write(raw(b'{"status": "processing"}'))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+            writer.write(raw(b'{"status": "completed"}'))
+            await writer.drain()
+            unasked.set()
+
+    async with speaking(speak) as url, clouddc() as fleet:
+        for _ in range(3):
+            said = await fleet.ask_status(target(url), "e1", asks_limits=False)
+            assert isinstance(said, ExportSaid)
+            assert said.state is ExportState.RUNNING
+            await unasked.wait()
+            await asyncio.sleep(0.01)
+            unasked.clear()
+
+
 async def test_a_body_that_turns_invalid_half_way_ends_at_once_with_the_reason() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)
@@ -173,8 +195,10 @@ async def test_an_answer_that_comes_byte_by_byte_ends_when_its_time_is_over(
                 await asyncio.wait_for(reader.read(), 0.005)
             except TimeoutError:
                 writer.write(b" " if beginning else b"")
-            else:
+            except ConnectionError:
                 return  # the client has left
+            else:
+                return  # as above
 
     async with speaking(speak) as url, clouddc(stall_s=0.2) as fleet:
         here = target(url)

@@ -125,11 +125,17 @@ class Transport:
 
 
 class _Connection(ResponseHandler):
-    """Tells the reader of a body that it has become invalid HTTP.
+    """A connection that does not hand on what is wrong with it, as those of aiohttp 3.14 do.
 
-    aiohttp 3.14 tells only whoever waits for headers then, and stops the clock of a silent peer
-    too: the reader would wait for ever.
+    A kept one on which something came that nobody had asked for is not used again: that would be
+    taken for the answer to the next request, and that one's for the next but one's. And the reader
+    of a body that becomes invalid HTTP is told so: aiohttp tells only whoever waits for headers,
+    and stops the clock of a silent peer too, so that the reader would wait for ever.
     """
+
+    def is_connected(self) -> bool:
+        """Whether a request may leave over it."""
+        return super().is_connected() and not self._buffer and self.exception() is None
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Pass it on to the body's reader as well."""
