@@ -1,13 +1,16 @@
-"""Facts that follow from an archive, or from another run's export, whatever was before."""
+"""The facts that outcomes are written down as."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
+from collector.engine.hints import hint_of
+from collector.engine.retry import Rule, rule_of
+from collector.engine.task import stage
 
 if TYPE_CHECKING:
-    from collector.engine.answers import Reusable, Stored
+    from collector.engine.answers import Call, Problem, Reusable, Stored
     from collector.engine.state import RunState, ServerRow
     from collector.engine.wall import Wall
 
@@ -28,6 +31,45 @@ def archive_stored(row: ServerRow, stored: Stored, wall: Wall, now_s: float) -> 
         covers_from=covers[0],
         covers_to=covers[1],
         resumed=row.begun.resumed if row.begun is not None else 0,
+    )
+
+
+def attempt_failed(
+    at: str, row: ServerRow, call: Call, problem: Problem, *, attempt: int, anew: bool, polls: int
+) -> e.AttemptFailed:
+    """Return the event for a try that did not succeed, and is followed by another."""
+    return e.AttemptFailed(
+        at=at,
+        server=row.server,
+        stage=stage(call, problem.kind),
+        kind=problem.kind,
+        code=problem.code,
+        http_status=problem.http_status,
+        message=problem.message,
+        request_id=problem.request_id,
+        attempt=attempt,
+        doubtful=rule_of(call, problem) is Rule.ONCE_MORE,
+        anew=anew,
+        polls=polls,
+    )
+
+
+def server_failed(
+    at: str, row: ServerRow, call: Call, problem: Problem, *, attempts: int, polls: int
+) -> e.ServerFailed:
+    """Return the event for a server whose logs cannot be had."""
+    return e.ServerFailed(
+        at=at,
+        server=row.server,
+        stage=stage(call, problem.kind),
+        kind=problem.kind,
+        code=problem.code,
+        http_status=problem.http_status,
+        message=problem.message,
+        request_id=problem.request_id,
+        attempts=attempts,
+        hint=problem.hint or hint_of(call, problem.kind),
+        polls=polls,
     )
 
 

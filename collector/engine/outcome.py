@@ -17,11 +17,11 @@ from collector.engine.answers import (
     Stored,
 )
 from collector.engine.durations import Durations
-from collector.engine.facts import archive_stored, reused
-from collector.engine.hints import STUCK, hint_of
+from collector.engine.facts import archive_stored, attempt_failed, reused, server_failed
+from collector.engine.hints import STUCK
 from collector.engine.polling import Ask, FirstLook, Progress, ask_at, before_deadline
 from collector.engine.scouts import FIRST, MOST, ONE_IN
-from collector.engine.task import stage, wanted
+from collector.engine.task import wanted
 
 if TYPE_CHECKING:
     import random
@@ -372,37 +372,14 @@ class Outcomes:
         if call is Call.ASK_STATUS:
             memory.status_tries += 1
             attempt = memory.status_tries
-        return e.AttemptFailed(
-            at=self._wall.stamp(now_s),
-            server=row.server,
-            stage=stage(call, problem.kind),
-            kind=problem.kind,
-            code=problem.code,
-            http_status=problem.http_status,
-            message=problem.message,
-            request_id=problem.request_id,
-            attempt=attempt,
-            doubtful=retry.rule_of(call, problem) is retry.Rule.ONCE_MORE,
-            anew=anew,
-            polls=polls,
-        )
+        at = self._wall.stamp(now_s)
+        return attempt_failed(at, row, call, problem, attempt=attempt, anew=anew, polls=polls)
 
     def _failed(self, row: ServerRow, call: Call, problem: Problem, now_s: float) -> e.ServerFailed:
         memory = self._remember(row.server)
         tries = memory.status_tries if call is Call.ASK_STATUS else row.tries
-        return e.ServerFailed(
-            at=self._wall.stamp(now_s),
-            server=row.server,
-            stage=stage(call, problem.kind),
-            kind=problem.kind,
-            code=problem.code,
-            http_status=problem.http_status,
-            message=problem.message,
-            request_id=problem.request_id,
-            attempts=tries + 1,
-            hint=problem.hint or hint_of(call, problem.kind),
-            polls=memory.polls,
-        )
+        at = self._wall.stamp(now_s)
+        return server_failed(at, row, call, problem, attempts=tries + 1, polls=memory.polls)
 
     def _stuck(self, row: ServerRow, now_s: float) -> e.ServerFailed:
         minutes = self._export_s / 60
