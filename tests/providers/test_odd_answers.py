@@ -417,6 +417,13 @@ async def test_what_stays_packed_is_unreadable_and_says_why(
         assert problem.message.isprintable()
 
 
+async def test_an_encoding_that_nobody_can_read_is_told_in_printable_words() -> None:
+    for problem in await all_three(raw(b"\x01x", b"Content-Encoding: \x04g\xff", status=b"403 F")):
+        assert problem.kind is P.UNREADABLE
+        assert problem.message.isprintable()
+        assert "which was not asked for" in problem.message
+
+
 async def test_a_bomb_of_json_in_place_of_an_archive_is_unreadable() -> None:
     bomb = gzip.compress(b"{" + b" " * (3 * BODY_MAX))
     async with serving(Answer(200, bomb, {"Content-Encoding": "gzip"})) as server:

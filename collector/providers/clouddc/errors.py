@@ -151,7 +151,7 @@ def problem_of(
     later_s = retry_after_s(reply.headers)
     return Problem(
         kind=row.kind,
-        message=told(error.words, secrets) or reply.packed or row.meaning,
+        message=told(error.words or reply.packed, secrets) or row.meaning,
         code=told(error.code or "", secrets, CODE_MAX) or None,
         http_status=reply.status,
         request_id=told(

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from collector.providers.clouddc.bodies import BODY_MAX
+from collector.providers.clouddc.words import CODE_MAX, one_line
 
 PEEK_BYTES: Final = 1024
 """So much of a packed body tells what it holds: more than a table of codes and a tar's header."""
@@ -53,7 +54,8 @@ def unpacked(body: bytes, encoding: str, limit: int = BODY_MAX) -> bytes:
         if _is_text(body):
             return body
         if layer not in _GZIPPED:
-            raise NotUnpacked(f"it is packed as {layer}, which was not asked for")
+            name = one_line(layer, CODE_MAX)
+            raise NotUnpacked(f"it is packed as {name}, which was not asked for")
         body = _inflated(body, layer, limit)
     return body
 
