@@ -95,7 +95,9 @@ class Secret:
             self._heard_refusal(server, sent_s, now_s, renewed=problem.renewed)
             return
         looked_at = problem is None or (
-            problem.http_status is not None and problem.kind not in SAYS_NOTHING_OF_THE_SECRET
+            problem.http_status is not None
+            and problem.kind not in SAYS_NOTHING_OF_THE_SECRET
+            and (problem.kind is not ProblemKind.NOT_READY or problem.code is not None)
         )
         if looked_at and sent_s >= self._refused_s:
             self.accepted = self.proven = True
