@@ -120,6 +120,10 @@ def nowhere(location: bytes | None, *more: bytes, status: int = 302) -> Member:
     return link(location, *more, becomes=NOWHERE, status=status)
 
 
+def to_storage(status: int, call: Call) -> bytes:
+    return reply(status, b"", b"Location: /stored/" + call.server.encode())
+
+
 LINKS: Table = {
     "port-99999": nowhere(b"http://h:99999/"),
     "port-huge": nowhere(b"http://h:" + b"9" * 5000 + b"/"),
@@ -159,14 +163,14 @@ LINKS: Table = {
     "status-399": nowhere(b"/stored/x", status=399),
     "to-a-page": Member(
         {
-            "download": lambda call: (reply(302, b"", b"Location: /stored/" + call.server.encode()),),
+            "download": lambda call: (to_storage(302, call),),
             "stored": always(page(200)),
         },
         Failed("download", "unreadable"),
     ),
     "to-a-refusal": Member(
         {
-            "download": lambda call: (reply(307, b"", b"Location: /stored/" + call.server.encode()),),
+            "download": lambda call: (to_storage(307, call),),
             "stored": always(page(403)),
         },
         NOWHERE,
