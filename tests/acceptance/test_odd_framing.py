@@ -1,6 +1,6 @@
 """Answers whose HTTP is odd or broken: one server each, in one run.
 
-What can be read is read. What cannot fails its own server after its tries, as unreadable or cut off.
+What can be read is read. What cannot fails its own server after its tries, unreadable or cut off.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ NAMES: Table = {
     "good-and-extended": disposition(b"attachment; filename=a.tar.gz; filename*=UTF-8''b.tar.gz"),
     "continued": disposition(b'attachment; filename*0="logs."; filename*1="tar.gz"'),
     "continued-gap": disposition(b'attachment; filename*0="logs."; filename*7="gz"'),
-    "continued-mixed": disposition(b"attachment; filename*0*=UTF-8''a%20; filename*1=b; filename=c"),
+    "continued-mixed": disposition(b"attachment; filename*0*=UTF-8''a%20; filename*1=b; filename"),
     "continued-odd-charset": disposition(b"attachment; filename*0*=idna''x%2e; filename*1*=%00"),
     "continued-negative": disposition(b"attachment; filename*-1=x; filename*0x1=y"),
     "no-value": disposition(b"attachment; filename"),
