@@ -230,6 +230,6 @@ def test_no_second_try_comes_before_its_time(trial: Trial, server: str) -> None:
     kind: Kind = "export"
     for one in ("status", "download"):
         if server.startswith(one):
-            kind = one  # type: ignore[assignment]
+            kind = one
     asked, again = trial.wire.called(server, kind)
     assert again.at_s - asked.at_s >= WAIT_S

@@ -154,9 +154,7 @@ LINKS: Table = {
     "nul": nowhere(b"http://127.0.0.1:1\0/"),
     "escape-codes": nowhere(b"\x1b]0;owned\x07"),
     "refused-port": nowhere(b"http://127.0.0.1:1/x"),
-    "itself": Member(
-        {"download": lambda call: (reply(302, b"", b"Location: content"),)}, NOWHERE
-    ),
+    "itself": link(b"content", becomes=NOWHERE),
     "very-long": nowhere(b"http://127.0.0.1:1/" + b"a" * 60_000),
     "multiple-choices": nowhere(None, status=300),
     "use-proxy": nowhere(b"http://127.0.0.1:1/", status=305),

@@ -91,7 +91,7 @@ NEVER: Table = {
         Failed("export", "unknown_server", attempts=None, posts=2),
     ),
 }  # fmt: skip
-"""By the limits of small calls, and of patience with replicas: this run takes a minute and a half."""
+"""By the limits of small calls, and of patience with replicas: this takes a minute and a half."""
 SLOW: Table = {
     "post-late": Member({"export": always(Wait(3.0), started("e-1"))}, Home()),
     "status-late": Member({"status": always(Wait(3.0), completed())}, Home()),

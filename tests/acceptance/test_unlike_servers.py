@@ -111,7 +111,7 @@ def test_fleet_with_every_kind_of_bad_download_ends(tmp_path: Path, seed: int) -
     faults = (
         Fault("corrupt", probability=0.3),
         Fault("html_archive", probability=0.2),
-        Fault("truncated", probability=0.2),
+        Fault("plain_tar", probability=0.2),
     )
     scenario = fleet(servers=30, projects=1, seed=seed, export_duration_s=0.0, faults=faults)
     with serving(scenario, tmp_path) as service:

@@ -108,7 +108,8 @@ class Trial:
         return {self.wire.servers[event["server"]]: event["kind"] for event in events}
 
     def archive(self, server: str) -> bytes:
-        return (self.command.latest / self.rows[server]["archive"]["path"]).read_bytes()
+        path: str = self.rows[server]["archive"]["path"]
+        return (self.command.latest / path).read_bytes()
 
 
 @contextlib.contextmanager
