@@ -76,7 +76,7 @@ class ProblemKind(enum.StrEnum):
     SERVICE_FAILED = "service_failed"
     """5xx with the service's own error body: it failed, and it says that it did."""
     UNREADABLE = "unreadable"
-    """An answer that is none: HTML, a 5xx of something on the way, JSON without what is needed."""
+    """An answer that is none: a page under any status, JSON without what is needed, bad HTTP."""
     CUT = "cut"
     """The request left and its answer did not arrive whole: reset, time-out, too few bytes."""
     INVALID_ARCHIVE = "invalid_archive"
@@ -122,6 +122,7 @@ class Problem:
         hint: what to do about it, where the provider knows better than `engine/hints.py`.
         renewed: with `UNAUTHENTICATED`: the secret has changed since; it is worth another try.
         elsewhere: it is about a place that the endpoint had sent us to.
+        blocked: the request was refused before the service acted on it: a POST started nothing.
     """
 
     kind: ProblemKind
@@ -134,6 +135,7 @@ class Problem:
     hint: str | None = None
     renewed: bool = False
     elsewhere: bool = False
+    blocked: bool = False
     heard: Heard = UNHEARD
 
 

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from collector.engine import events as e
 from collector.engine import retry
-from collector.engine.answers import Call, ExportSaid, ExportState, Problem, ProblemKind, Stored
+from collector.engine.answers import (
+    Call,
+    ExportSaid,
+    ExportState,
+    Problem,
+    ProblemKind,
+    Scope,
+    ScopeKind,
+    Stored,
+)
 from collector.engine.durations import ENOUGH, Durations
 from collector.engine.hints import HINTS, STUCK
 from collector.engine.polling import Ask, Progress, ask_at
+from collector.engine.scope_pace import Disbelieved
 from collector.engine.task import stage, wanted
 
 if TYPE_CHECKING:
@@ -27,6 +37,9 @@ if TYPE_CHECKING:
     from collector.engine.wall import Wall
 
 
+LOST = frozenset({ProblemKind.FORGOTTEN, ProblemKind.UNKNOWN_SERVER})
+"""What a service says that does not know an export."""
+
 ANOTHERS_ANSWER_S = 0.25
 """How soon it is looked again whether another run's POST was answered."""
 
@@ -40,11 +53,14 @@ class _Memory:
     status_tries: int = 0
     not_ready_times: int = 0
     not_ready_s: float = 0.0
+    lost_times: int = 0
+    lost_s: float = 0.0
     links_refused: int = 0
     downloading_s: float = 0.0
     asleep_s: float = 0.0
     lets_others_ask: bool = False
     not_before_s: float = -math.inf
+    asked_until_s: float = -math.inf
 
 
 class _Unheard(NamedTuple):
@@ -135,13 +151,14 @@ class Outcomes:
         memory = self._memory.get(server)
         if memory is not None and memory.lets_others_ask:
             memory.lets_others_ask = False
-            memory.not_before_s = -math.inf
+            memory.not_before_s = memory.asked_until_s
 
     def slept(self, jump_s: float) -> None:
         """Count no time against anybody in which this machine slept."""
         for memory in self._memory.values():
             memory.asleep_s += jump_s
             memory.not_ready_s += jump_s
+            memory.lost_s += jump_s
 
     def forget(self, server: int) -> None:
         """Let go of what is remembered of a server that has ended."""
@@ -201,7 +218,7 @@ class Outcomes:
         if not said.known:
             self._news.unknown_word(row.server, said.word, now_s)
         memory = self._remember(row.server)
-        memory.not_ready_times = 0
+        memory.not_ready_times = memory.lost_times = 0
         if call is Call.START_EXPORT:
             memory.progress = self._begun(row.project, now_s)
             memory.polls = memory.status_tries = 0
@@ -247,6 +264,9 @@ class Outcomes:
             rng=self._rng,
         )
         memory = self._remember(row.server)
+        memory.asked_until_s = now_s + retry.believed_s(problem)
+        if retry.is_beyond_belief(problem):
+            self._news.paced([self._disbelieved(row, problem)], now_s)
         if call is Call.ASK_STATUS and problem.http_status is not None:
             memory.polls += 1
         match decision:
@@ -274,6 +294,10 @@ class Outcomes:
             if not memory.not_ready_times:
                 memory.not_ready_s = now_s
             memory.not_ready_times += 1
+        if problem.kind in LOST:
+            if not memory.lost_times:
+                memory.lost_s = now_s
+            memory.lost_times += 1
         refused_before = memory.links_refused
         memory.links_refused += problem.kind is ProblemKind.LINK_REFUSED
         secret = self._secrets[self._state.projects[row.project].credential]
@@ -283,9 +307,24 @@ class Outcomes:
             renewals=row.renewals,
             not_ready_times=max(0, memory.not_ready_times - 1),
             not_ready_s=now_s - memory.not_ready_s if memory.not_ready_times else 0.0,
+            lost_times=max(0, memory.lost_times - 1),
+            lost_s=now_s - memory.lost_s if memory.lost_times else 0.0,
+            export_age_s=self._export_age_s(row, now_s),
             refusals=secret.refusals,
             proven=secret.proven,
             links_refused=refused_before,
+        )
+
+    def _export_age_s(self, row: ServerRow, now_s: float) -> float:
+        if row.export is None:
+            return 0.0
+        return self._wall.age_s(row.export.completed_at or row.export.requested_at, now_s)
+
+    def _disbelieved(self, row: ServerRow, problem: Problem) -> Disbelieved:
+        endpoint = Scope(ScopeKind.ENDPOINT, self._state.projects[row.project].endpoint)
+        asked_s, instead_s = problem.retry_after_s, retry.believed_s(problem)
+        return Disbelieved(
+            endpoint, "wait", f"Retry-After of {asked_s:g} s is taken as {instead_s:g} s"
         )
 
     def _attempt_failed(
@@ -307,7 +346,7 @@ class Outcomes:
             message=problem.message,
             request_id=problem.request_id,
             attempt=attempt,
-            doubtful=retry.TABLE[call, problem.kind] is retry.Rule.ONCE_MORE,
+            doubtful=retry.rule_of(call, problem) is retry.Rule.ONCE_MORE,
             anew=anew,
             polls=polls,
         )

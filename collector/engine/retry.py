@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Call, Problem, ProblemKind
+from collector.engine.scope_pace import INSTEAD_OF_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S
 
 if TYPE_CHECKING:
     import random
@@ -29,7 +30,11 @@ class Rule(enum.StrEnum):
     )
     ONCE_MORE = (
         "once more after a back-off, whatever --max-attempts says: it may have been done; not "
-        "counted while the endpoint is down"
+        "counted while the endpoint is down. As back_off where the answer says that it was not done"
+    )
+    LAG = (
+        "again after half a second, then longer, for a minute in all: replicas lag; no attempt is "
+        "counted; after that, and where the export is older than an hour, a new export, once"
     )
     ANEW = "a new export, once"
     NEW_LINK = "again at once with a new link; after that with a back-off, --max-attempts tries"
@@ -43,8 +48,8 @@ _ALIKE: Mapping[ProblemKind, Rule] = {
     _P.NOT_SENT: Rule.WAIT,
     _P.THROTTLED: Rule.WAIT,
     _P.NOT_READY: Rule.LATER,
-    _P.UNKNOWN_SERVER: Rule.FAIL,
-    _P.FORGOTTEN: Rule.ANEW,
+    _P.UNKNOWN_SERVER: Rule.LAG,
+    _P.FORGOTTEN: Rule.LAG,
     _P.EXPORT_FAILED: Rule.ANEW,
     _P.FORBIDDEN: Rule.FAIL,
     _P.UNAUTHENTICATED: Rule.RENEW,
@@ -62,11 +67,12 @@ _ALIKE: Mapping[ProblemKind, Rule] = {
 }
 TABLE: Mapping[tuple[Call, ProblemKind], Rule] = {
     **{(call, kind): rule for call in Call for kind, rule in _ALIKE.items()},
+    (Call.START_EXPORT, _P.UNKNOWN_SERVER): Rule.FAIL,
     (Call.START_EXPORT, _P.FORGOTTEN): Rule.FAIL,
     (Call.START_EXPORT, _P.UNREADABLE): Rule.ONCE_MORE,
     (Call.START_EXPORT, _P.CUT): Rule.ONCE_MORE,
 }
-"""A rule for every pair; the last three rows are where a POST differs."""
+"""A rule for every pair; the last four rows are where a POST differs."""
 
 NO_ANSWER = frozenset({_P.CUT, _P.UNREADABLE})
 """After these, nobody knows whether the service was there at all."""
@@ -79,6 +85,10 @@ NOT_READY_SOON_S = (2.0, 10.0)
 NOT_READY_SOON_TIMES = 4
 NOT_READY_LATE_S = (60.0, 180.0)
 NOT_READY_FOR_S = 3600.0
+LAG_FOR_S = 60.0
+LAG_FIRST_S = 0.5
+LAG_UNTIL_AGE_S = 3600.0
+"""What every replica knows, after so long; an older export is one that the service has dropped."""
 REFUSALS_BELIEVED = 3
 """401s in a row after which a credential that once worked is taken to be refused."""
 
@@ -117,6 +127,8 @@ class Tried:
         doubtful: POSTs among them that may have started an export.
         renewals: new exports started because an earlier one came to nothing.
         not_ready_times, not_ready_s: refusals as "not ready" in a row, and seconds since the first.
+        lost_times, lost_s: the same for answers that do not know the export.
+        export_age_s: seconds since the export began; where it has completed, since that.
         refusals: 401s to this secret in a row, this one included.
         proven: whether the secret has ever been accepted in this process.
         links_refused: refusals of links in a row, before this one.
@@ -129,6 +141,9 @@ class Tried:
     renewals: int = 0
     not_ready_times: int = 0
     not_ready_s: float = 0.0
+    lost_times: int = 0
+    lost_s: float = 0.0
+    export_age_s: float = 0.0
     refusals: int = 1
     proven: bool = False
     links_refused: int = 0
@@ -136,11 +151,48 @@ class Tried:
     down: bool = False
 
 
-def decide(  # noqa: C901, PLR0911, PLR0912  # a case and a return a rule
+def rule_of(call: Call, problem: Problem) -> Rule:
+    """Return the rule that is followed: a POST that was not acted on is in no doubt."""
+    rule = TABLE[call, problem.kind]
+    return Rule.BACK_OFF if rule is Rule.ONCE_MORE and problem.blocked else rule
+
+
+def decide(
     call: Call, problem: Problem, tried: Tried, *, max_attempts: int, rng: random.Random
 ) -> Decision:
-    """Return what follows from `problem`, by the rule that `TABLE` names for it."""
-    match TABLE[call, problem.kind]:
+    """Return what follows from `problem`: by `rule_of`, and not before it says itself."""
+    decision = _decide(call, problem, tried, max_attempts, rng)
+    asked_s = believed_s(problem)
+    if isinstance(decision, Again) and asked_s > decision.after_s:
+        return replace(decision, after_s=asked_s)
+    return decision
+
+
+def believed_s(problem: Problem) -> float:
+    """Return the seconds that a Retry-After makes its server wait; 0 where there is none.
+
+    That of a 429 is for the scope that it is about: `pacing.py` sees to it.
+    """
+    asked_s = problem.retry_after_s
+    if asked_s is None or problem.kind is ProblemKind.THROTTLED:
+        return 0.0
+    return INSTEAD_OF_RETRY_AFTER_S if is_beyond_belief(problem) else max(0.0, asked_s)
+
+
+def is_beyond_belief(problem: Problem) -> bool:
+    """Tell whether an answer asks its server to wait for longer than can be meant."""
+    asked_s = problem.retry_after_s
+    return (
+        asked_s is not None
+        and asked_s > LONGEST_RETRY_AFTER_S
+        and problem.kind is not ProblemKind.THROTTLED
+    )
+
+
+def _decide(  # noqa: C901, PLR0911, PLR0912  # a case and a return a rule
+    call: Call, problem: Problem, tried: Tried, max_attempts: int, rng: random.Random
+) -> Decision:
+    match rule_of(call, problem):
         case Rule.WAIT:
             return Again(0.0, counts=False)
         case Rule.LATER:
@@ -153,8 +205,12 @@ def decide(  # noqa: C901, PLR0911, PLR0912  # a case and a return a rule
             if tried.down:
                 return _let_another_ask(rng, counts=not tried.doubtful)
             return Fail() if tried.doubtful else Again(back_off_s(tried.attempts, rng), counts=True)
+        case Rule.LAG:
+            if tried.lost_s < LAG_FOR_S and tried.export_age_s < LAG_UNTIL_AGE_S:
+                return _once_replicas_know(tried, rng)
+            return _anew(tried, rng)
         case Rule.ANEW:
-            return Fail() if tried.renewals else Anew(back_off_s(tried.attempts, rng))
+            return _anew(tried, rng)
         case Rule.NEW_LINK:
             if not tried.links_refused:
                 return Again(0.0, counts=False)
@@ -182,6 +238,15 @@ def _again_or_fail(tried: Tried, max_attempts: int, rng: random.Random) -> Decis
 
 def _let_another_ask(rng: random.Random, *, counts: bool = False) -> Decision:
     return Again(rng.uniform(*ANOTHER_ASKS_S), counts=counts)
+
+
+def _anew(tried: Tried, rng: random.Random) -> Decision:
+    return Fail() if tried.renewals else Anew(back_off_s(tried.attempts, rng))
+
+
+def _once_replicas_know(tried: Tried, rng: random.Random) -> Decision:
+    after_s = LAG_FIRST_S * 2.0 ** min(tried.lost_times, 16) * rng.uniform(0.8, 1.0)
+    return Again(min(after_s, LAG_FOR_S - tried.lost_s), counts=False)
 
 
 def _later(tried: Tried, rng: random.Random) -> Decision:

@@ -353,7 +353,7 @@ def _server_retried(state: RunState, event: e.ServerRetried) -> None:
     )
 
 
-_ENDS_AN_EXPORT = frozenset({"export_failed", "forgotten"})
+_ENDS_AN_EXPORT = frozenset({"export_failed", "forgotten", "unknown_server"})
 
 
 def _journal_repaired(state: RunState, _event: e.JournalRepaired) -> None:

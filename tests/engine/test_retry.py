@@ -39,8 +39,8 @@ EXPECTED = {
     (ASK, P.NOT_SENT): "waits",
     (ASK, P.THROTTLED): "waits",
     (ASK, P.NOT_READY): "later",
-    (ASK, P.UNKNOWN_SERVER): "fails",
-    (ASK, P.FORGOTTEN): "anew",
+    (ASK, P.UNKNOWN_SERVER): "lags",
+    (ASK, P.FORGOTTEN): "lags",
     (ASK, P.EXPORT_FAILED): "anew",
     (ASK, P.FORBIDDEN): "fails",
     (ASK, P.UNAUTHENTICATED): "signs in",
@@ -58,8 +58,8 @@ EXPECTED = {
     (FETCH, P.NOT_SENT): "waits",
     (FETCH, P.THROTTLED): "waits",
     (FETCH, P.NOT_READY): "later",
-    (FETCH, P.UNKNOWN_SERVER): "fails",
-    (FETCH, P.FORGOTTEN): "anew",
+    (FETCH, P.UNKNOWN_SERVER): "lags",
+    (FETCH, P.FORGOTTEN): "lags",
     (FETCH, P.EXPORT_FAILED): "anew",
     (FETCH, P.FORBIDDEN): "fails",
     (FETCH, P.UNAUTHENTICATED): "signs in",
@@ -94,6 +94,7 @@ class Story:
             under 2 s, and as good as 2 s from there on.
         waits_in_a_pause: whether it waits where downloads are paused already.
         link_counts: whether only a second link that is refused counts.
+        minute: whether a minute of it ends with a new export.
     """
 
     end: Phase
@@ -104,6 +105,7 @@ class Story:
     first: Decision
     waits_in_a_pause: bool = False
     link_counts: bool = False
+    minute: bool = False
 
 
 def told_by(call: Call) -> dict[str, Story]:
@@ -115,6 +117,9 @@ def told_by(call: Call) -> dict[str, Story]:
     later = Again(2, counts=False)
     return {
         "waits": Story(done, done, TIMES + 1, (), minutes=False, first=uncounted),
+        "lags": Story(
+            done, done, TIMES + 1, (), minutes=False, first=uncounted, minute=True
+        ),
         "later": Story(done, done, TIMES + 1, (), minutes=True, first=later),
         "tries": Story(failed, done, 4, plain, minutes=False, first=again),
         "in doubt": Story(failed, done, 2, ((1, True, False),), minutes=False, first=again),
@@ -152,6 +157,7 @@ def story(call: Call, kind: ProblemKind) -> Story:
         first = replace(first, after_s=2 if first.after_s >= 2 else 0)
     paused = retry.decide(call, problem(kind), Tried(paused=True), max_attempts=4, rng=rng)
     link = retry.decide(call, problem(kind), Tried(links_refused=1), max_attempts=4, rng=rng)
+    minute = retry.decide(call, problem(kind), Tried(lost_s=60), max_attempts=4, rng=rng)
     counts = [isinstance(one, Again) and one.counts for one in (first, link)]
     return Story(
         end=sim.state.servers[0].phase,
@@ -162,6 +168,7 @@ def story(call: Call, kind: ProblemKind) -> Story:
         first=first,
         waits_in_a_pause=isinstance(first, Fail) and not isinstance(paused, Fail),
         link_counts=counts == [False, True],
+        minute=isinstance(minute, Anew) and not isinstance(first, Anew),
     )
 
 
@@ -262,7 +269,10 @@ def test_status_calls_that_failed_are_forgiven_once_one_is_answered() -> None:
     assert Simulation(service, selected(1)).run().state.collected == 1
 
 
-def test_a_new_export_is_started_once_however_the_first_came_to_nothing() -> None:
+def test_a_new_export_is_started_once_however_the_first_came_to_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retry, "LAG_FOR_S", 0.0)
     for first, second in ((P.FORGOTTEN, P.EXPORT_FAILED), (P.EXPORT_FAILED, P.FORGOTTEN)):
         service = Service(script={(0, ASK): [problem(first), problem(second)]})
         sim = Simulation(service, selected(1), Ceilings(max_attempts=10)).run()
@@ -271,7 +281,10 @@ def test_a_new_export_is_started_once_however_the_first_came_to_nothing() -> Non
         assert (row.phase, row.posts, row.renewals) == (Phase.FAILED, 2, 1)
 
 
-def test_attempts_of_an_export_that_came_to_nothing_are_not_held_against_the_next() -> None:
+def test_attempts_of_an_export_that_came_to_nothing_are_not_held_against_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retry, "LAG_FOR_S", 0.0)
     failures: list[Answer] = [problem(P.SERVICE_FAILED)] * 3
     started: Answer = ExportSaid("x0", ExportState.RUNNING, "Running")
     script = {(0, POST): [started, *failures], (0, ASK): [*failures, problem(P.FORGOTTEN)]}
@@ -315,3 +328,87 @@ def test_a_download_that_took_long_because_this_machine_slept_is_tried_again(
     tried = retry.Tried(down=slept)
     decision = retry.decide(FETCH, problem(P.TOO_SLOW), tried, max_attempts=1, rng=rng)
     assert decision == (retry.Again(0.0, counts=False) if slept else retry.Fail())
+
+
+# What is asked again because replicas lag
+
+
+@pytest.mark.parametrize("kind", [P.FORGOTTEN, P.UNKNOWN_SERVER])
+@pytest.mark.parametrize("call", [ASK, FETCH])
+def test_an_export_that_replicas_do_not_know_yet_is_asked_for_again(
+    call: Call, kind: ProblemKind
+) -> None:
+    service = Service(script={(0, call): [problem(kind)] * 4})
+    sim = Simulation(service, selected(1), latency_s=0.001).run()
+    waits = gaps(sim.times(call))[:4]
+    assert all(0.4 * 2**times <= wait <= 0.6 * 2**times for times, wait in enumerate(waits))
+    assert not sim.of(e.AttemptFailed)
+    assert (sim.state.collected, service.exports[0]) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", [P.FORGOTTEN, P.UNKNOWN_SERVER])
+@pytest.mark.parametrize("call", [ASK, FETCH])
+def test_an_export_that_stays_unknown_for_a_minute_is_started_anew_and_then_decides(
+    call: Call, kind: ProblemKind
+) -> None:
+    service = Service(script={(0, call): [problem(kind)] * 50})
+    sim = Simulation(service, selected(1), latency_s=0.001).run()
+    times = sim.times(call)
+    posts = sim.times(POST)
+    assert 60 <= posts[1] - times[0] <= 62
+    assert [(event.attempt, event.anew) for event in sim.of(e.AttemptFailed)] == [(1, True)]
+    assert (len(posts), sim.state.servers[0].phase) == (2, Phase.FAILED)
+
+    service = Service(script={(0, call): [problem(kind)] * 9})
+    service.script[0, POST] = [ExportSaid("x0", ExportState.RUNNING, ""), problem(P.UNKNOWN_SERVER)]
+    row = Simulation(service, selected(1)).run().state.servers[0]
+    assert row.failure is not None
+    assert (row.failure.kind, row.failure.stage) == ("unknown_server", "export")
+
+
+def test_an_old_export_that_is_forgotten_is_started_anew_at_once() -> None:
+    rng = random.Random(0)  # noqa: S311  # keeps no secret
+    old = Tried(export_age_s=3600.0)
+    assert isinstance(retry.decide(ASK, problem(P.FORGOTTEN), old, max_attempts=4, rng=rng), Anew)
+
+
+# What the service says itself
+
+
+@pytest.mark.parametrize("kind", [P.UNREADABLE, P.SERVICE_FAILED, P.NOT_READY, P.CUT])
+@pytest.mark.parametrize("call", Call)
+def test_nothing_is_tried_again_before_the_service_says(call: Call, kind: ProblemKind) -> None:
+    later = problem(kind, retry_after_s=100.0)
+    service = Service(script={(0, call): [later]})
+    sim = Simulation(service, selected(1)).run()
+    assert gaps(sim.times(call))[0] >= 100
+    assert sim.state.collected == 1
+
+
+def test_the_endpoints_return_does_not_shorten_what_the_service_asked_for() -> None:
+    later = problem(P.UNREADABLE, retry_after_s=400.0)
+    service = Service(script={(server, POST): [later] for server in range(5)})
+    sim = Simulation(service, selected(12)).run()
+    assert sim.state.collected == 12
+    for server in range(5):
+        assert all(gap >= 400 for gap in gaps(sim.times(POST, server)))
+
+
+def test_a_wait_that_cannot_be_meant_is_not_believed_and_that_is_said_once() -> None:
+    later = problem(P.SERVICE_FAILED, retry_after_s=7200.0)
+    service = Service(script={(0, POST): [later] * 2, (0, ASK): [later]})
+    sim = Simulation(service, selected(1)).run()
+    assert 60 <= gaps(sim.times(POST))[0] < 62
+    assert [event.message for event in sim.of(e.HintDisbelieved)] == [
+        "Retry-After of 7200 s is taken as 60 s"
+    ]
+
+
+@pytest.mark.parametrize("max_attempts", [1, 3])
+def test_a_post_that_was_refused_on_the_way_is_in_no_doubt(max_attempts: int) -> None:
+    pages: list[Answer] = [problem(P.UNREADABLE, blocked=True)] * 9
+    sim = Simulation(
+        Service(script={(0, POST): pages}), selected(1), Ceilings(max_attempts=max_attempts)
+    ).run()
+    assert len(sim.times(POST)) == max_attempts
+    assert not any(event.doubtful for event in sim.of(e.AttemptFailed))

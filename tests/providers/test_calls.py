@@ -94,7 +94,7 @@ async def test_any_success_with_an_export_id_is_one(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [HTML, b"", b"OK", {}, {"status": "processing"}, [], {"error_code": "iMetal.0099"}]
+    "body", [HTML, b"", b"OK", {}, {"status": "processing"}, [], {"error_code": "APIGW.0201"}]
 )
 async def test_a_start_without_an_export_id_is_unreadable(body: object) -> None:
     problem, _ = await started(Answer(202, body, {"Content-Type": "application/json"}))

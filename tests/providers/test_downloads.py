@@ -82,12 +82,12 @@ async def test_bytes_pass_as_they_are_under_an_encoding_nobody_asked_for() -> No
     assert (opened.length, body, problem) == (len(ARCHIVE), ARCHIVE, None)
 
 
-@pytest.mark.parametrize("answer", [Answer(200, b""), Answer(204)])
-async def test_an_empty_body_is_for_the_archives_reader_to_judge(answer: Answer) -> None:
-    async with serving(answer) as server:
-        opened, body, problem = await fetched(server.url)
-    assert isinstance(opened, OpenArchive)
-    assert (body, problem) == (b"", None)
+@pytest.mark.parametrize("status", [200, 201, 204, 205])
+async def test_a_success_without_a_body_is_no_archive(status: int) -> None:
+    async with serving(Answer(status, b"")) as server:
+        problem, _, _ = await fetched(server.url)
+    assert (problem.kind, problem.http_status) == (P.UNREADABLE, status)
+    assert problem.message == f"an answer without a body came in place of the archive ({status})"
 
 
 @pytest.mark.parametrize("body", [b"{", b"{ no json", b"{" + b"x" * (3 << 20), b"PK\3\4" * 9])
@@ -222,9 +222,8 @@ async def test_a_refused_link_says_nothing_about_the_export_or_the_credential(st
     assert "canary" not in problem.message
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:9", "a" * 70 + ".example"])
-async def test_a_link_that_leads_nowhere_does_not_mean_that_the_api_is_down(host: str) -> None:
-    async with serving(moved(f"http://{host}/x?Signature=canary")) as api:
+async def test_a_link_that_nobody_answers_does_not_mean_that_the_api_is_down() -> None:
+    async with serving(moved("http://127.0.0.1:9/x?Signature=canary")) as api:
         problem, _, _ = await fetched(api.url)
     assert problem.kind is P.CUT
     assert "canary" not in problem.message

@@ -19,12 +19,17 @@ P = ProblemKind
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE
 ALL = tuple(Call)
 
+OWN_WORDS = {"error_msg": "words"}
+PAGE = b"<html><title>403 Forbidden</title></html>"
+FOREIGN_BODIES = [PAGE, b"RBAC: access denied", b'"a string"', b"[]", b'{"timestamp": 1}', b""]
+
 CASES = [
     (400, "iMetal.0001", ALL, P.BAD_REQUEST),
     (400, "iMetal.0002", ALL, P.BAD_REQUEST),
     (400, "iMetal.0101", ALL, P.NOT_READY),
     (409, "IMETAL.0101", ALL, P.NOT_READY),
     (400, "iMetal.0110", ALL, P.BAD_REQUEST),
+    (409, "iMetal.0110", ALL, P.BAD_REQUEST),
     (400, None, ALL, P.BAD_REQUEST),
     (405, None, ALL, P.BAD_REQUEST),
     (401, "iMetal.0003", ALL, P.UNAUTHENTICATED),
@@ -38,8 +43,15 @@ CASES = [
     (404, None, (POST,), P.UNKNOWN_SERVER),
     (404, "iMetal.0120", (ASK, FETCH), P.FORGOTTEN),
     (404, None, (ASK, FETCH), P.FORGOTTEN),
+    (410, None, (POST,), P.UNKNOWN_SERVER),
+    (410, None, (ASK, FETCH), P.FORGOTTEN),
     (407, None, ALL, P.NOT_SENT),
     (408, None, ALL, P.UNREADABLE),
+    (409, None, ALL, P.NOT_READY),
+    (423, None, ALL, P.NOT_READY),
+    (425, None, ALL, P.NOT_READY),
+    (421, None, ALL, P.UNREADABLE),
+    *((status, None, ALL, P.BAD_REQUEST) for status in (412, 413, 414, 415, 426, 428, 431, 451)),
     (429, "iMetal.0005", ALL, P.THROTTLED),
     (429, "APIGW.0308", ALL, P.THROTTLED),
     (429, "APIG.0308", ALL, P.THROTTLED),
@@ -51,10 +63,19 @@ CASES = [
     (500, "APIGW.0201", ALL, P.UNREADABLE),
     (500, None, ALL, P.UNREADABLE),
     (502, None, ALL, P.UNREADABLE),
+    (511, None, ALL, P.UNREADABLE),
     (301, None, ALL, P.UNREADABLE),
     (304, None, ALL, P.UNREADABLE),
     (200, None, ALL, P.UNREADABLE),
     (206, None, ALL, P.UNREADABLE),
+    (200, "iMetal.0101", ALL, P.NOT_READY),
+    (200, "iMetal.0100", ALL, P.UNKNOWN_SERVER),
+    (200, "iMetal.0004", ALL, P.FORBIDDEN),
+    (202, "APIGW.0301", ALL, P.UNAUTHENTICATED),
+    (200, "iMetal.0005", ALL, P.THROTTLED),
+    (200, "APIG.0308", ALL, P.THROTTLED),
+    (200, "iMetal.0099", ALL, P.SERVICE_FAILED),
+    (200, "APIGW.0201", ALL, P.UNREADABLE),
     (600, None, ALL, P.UNREADABLE),
 ]
 
@@ -80,16 +101,17 @@ def problem(
 def test_each_refusal_means_what_the_table_says(
     status: int, code: str | None, call: Call, kind: ProblemKind
 ) -> None:
-    body = {"error_code": code, "error_msg": "words"} if code else None
+    body = OWN_WORDS | {"error_code": code} if code else OWN_WORDS
     answer = problem(status, body, call=call)
     assert (answer.kind, answer.http_status, answer.code) == (kind, status, code)
 
 
 def test_no_row_of_the_table_is_without_a_case() -> None:
     first = {
-        next(row for row in TABLE if row.matches(call, status, code))
+        next(row for row in TABLE if row.matches(call, status, code, own=own))
         for status, code, calls, _ in CASES
         for call in calls
+        for own in (True, code is not None)
     }
     assert first == set(TABLE)
 
@@ -108,7 +130,8 @@ def test_the_message_is_the_services_own_words() -> None:
 
 
 def test_a_refusal_without_words_gets_the_tables() -> None:
-    assert problem(401).message == "the token is wrong or has expired"
+    body = {"error_code": "APIGW.0301"}
+    assert problem(401, body).message == "the token is wrong or has expired"
 
 
 def test_a_message_is_at_most_300_characters() -> None:
@@ -159,6 +182,50 @@ def test_retry_after_comes_with_the_problem() -> None:
 
 @pytest.mark.parametrize("call", ALL)
 def test_a_missing_permission_is_named_in_the_hint(call: Call) -> None:
-    hint = problem(403, call=call).hint
+    hint = problem(403, OWN_WORDS, call=call).hint
     assert hint is not None
     assert PERMISSIONS[call] in hint
+
+
+# What comes from something on the way
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 412, 418, 426, 431, 451, 499])
+@pytest.mark.parametrize("body", FOREIGN_BODIES)
+def test_a_refusal_in_other_words_than_the_apis_is_none(status: int, body: bytes) -> None:
+    for call in Call:
+        answer = problem(status, body, call=call)
+        assert (answer.kind, answer.blocked, answer.hint) == (P.UNREADABLE, True, None)
+        assert answer.message
+
+
+@pytest.mark.parametrize("body", FOREIGN_BODIES)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (429, P.THROTTLED),
+        (407, P.NOT_SENT),
+        (408, P.UNREADABLE),
+        (409, P.NOT_READY),
+        (423, P.NOT_READY),
+        (425, P.NOT_READY),
+        (502, P.UNREADABLE),
+    ],
+)
+def test_some_statuses_mean_the_same_in_any_words(status: int, kind: P, body: bytes) -> None:
+    answer = problem(status, body)
+    assert (answer.kind, answer.blocked) == (kind, False)
+
+
+def test_only_what_may_have_been_acted_on_is_in_doubt() -> None:
+    soon = {"Retry-After": "5"}
+    assert problem(503, b"busy", headers=soon).blocked
+    assert problem(421, OWN_WORDS).blocked
+    assert problem(511, PAGE).blocked
+    for status, headers in ((503, {}), (502, soon), (504, soon), (408, soon), (500, soon)):
+        assert not problem(status, PAGE, headers=headers).blocked
+
+
+@pytest.mark.parametrize("status", [408, 409, 423, 500, 503])
+def test_any_refusal_may_say_when_to_come_again(status: int) -> None:
+    assert problem(status, b"later", headers={"Retry-After": "9"}).retry_after_s == 9.0

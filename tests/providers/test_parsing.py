@@ -171,22 +171,22 @@ def test_no_body_raises(body: bytes) -> None:
     [
         (
             b'{"error_code": "iMetal.0100", "error_msg": "not found"}',
-            ErrorBody("iMetal.0100", "not found"),
+            ErrorBody("iMetal.0100", "not found", own=True),
         ),
         (
             b'{"error_code": "APIGW.0301", "error_msg": "no", "request_id": "r1"}',
-            ErrorBody("APIGW.0301", "no", "r1"),
+            ErrorBody("APIGW.0301", "no", "r1", own=True),
         ),
         (
             b'{"status_code": 429, "request_id": "r", "error_code": "X.1", "error_message": "o"}',
-            ErrorBody("X.1", "o", "r"),
+            ErrorBody("X.1", "o", "r", own=True),
         ),
         (b"Too Many Requests\n", ErrorBody(None, "Too Many Requests")),
         (b'"Too Many Requests"', ErrorBody(None, "Too Many Requests")),
         (b"", ErrorBody()),
         (b"[1]", ErrorBody(None, "[1]")),
         (b"{}", ErrorBody()),
-        (b'{"error_code": 17, "error_msg": ["a"]}', ErrorBody("17", "")),
+        (b'{"error_code": 17, "error_msg": ["a"]}', ErrorBody("17", "", own=True)),
         (
             b"<!DOCTYPE html><TITLE>502 Bad Gateway</TITLE>",
             ErrorBody(None, 'a page titled "502 Bad Gateway" came in place of an answer'),

@@ -19,7 +19,7 @@ async def read_whole(content: StreamReader, beginning: bytes | None = None) -> b
         beginning: what was read of it before.
 
     Raises:
-        WIRE_ERRORS: it breaks off.
+        ClientError: it breaks off.
     """
     body = await content.readany() if beginning is None else beginning
     if content.at_eof():

@@ -6,18 +6,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
+from anyio import fail_after
+
 from collector.engine.answers import Call, Problem, ProblemKind
 from collector.providers.base import Fleet
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.bodies import read_whole
 from collector.providers.clouddc.downloads import Download
-from collector.providers.clouddc.errors import problem_of, told
+from collector.providers.clouddc.errors import problem_of
 from collector.providers.clouddc.hearing import Hearing
 from collector.providers.clouddc.parsing import Reply, error_body, export_said
 from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, AuthorizedHeaders
 from collector.providers.clouddc.scopes import scopes as scopes_of
 from collector.providers.clouddc.transport import Transport
-from collector.providers.clouddc.words import WORD_MAX
+from collector.providers.clouddc.words import WORD_MAX, told
 from collector.redaction import Secrets
 
 if TYPE_CHECKING:
@@ -157,12 +159,23 @@ class CloudDC(Fleet):
         posting = body is not None
         headers = self._headers.of(token, posting=posting, asks_limits=asks_limits)
         method = "POST" if posting else "GET"
+        transport = self._transport
         try:
-            async with self._transport.request(method, url, headers, body) as response:
-                answered = self._secrets.out_of_bytes(await read_whole(response.content))
-                reply = Reply(response.status, response.headers, answered)
-        except wire.WIRE_ERRORS as wire_error:
-            return wire.problem_of(wire_error)
+            with fail_after(wire.TOTAL_S):
+                async with transport.request(method, url, headers, body) as response:
+                    answered = await read_whole(response.content)
+            said = self._said(
+                call, hearing, Reply.of(response.status, response.headers, answered), export_id
+            )
+        except Exception as error:  # noqa: BLE001  # whatever came, it is this server's alone
+            return wire.problem_of(error, self._secrets, total_s=wire.TOTAL_S)
+        return await self._with_renewal(said, target, token) if isinstance(said, Problem) else said
+
+    def _said(
+        self, call: Call, hearing: Hearing, reply: Reply, export_id: str | None
+    ) -> ExportSaid | Problem:
+        """Return what an answer says; without `export_id` it must name one."""
+        reply = replace(reply, body=self._secrets.out_of_bytes(reply.body))
         if reply.status < _REFUSALS_FROM:
             heard = hearing.heard(reply.headers)
             said = export_said(reply.body, heard, asked_for=export_id)
@@ -173,8 +186,7 @@ class CloudDC(Fleet):
             return problem_of(call, reply, heard=heard, secrets=self._secrets)
         error = error_body(reply.body)
         heard = hearing.heard(reply.headers, error.words)
-        problem = problem_of(call, reply, heard=heard, secrets=self._secrets, error=error)
-        return await self._with_renewal(problem, target, token)
+        return problem_of(call, reply, heard=heard, secrets=self._secrets, error=error)
 
     async def _with_renewal(self, problem: Problem, target: Target, token: str) -> Problem:
         """Return the problem with the word whether another token would now be sent."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from contextlib import aclosing
 from dataclasses import replace
-from email.message import Message
-from email.utils import collapse_rfc2231_value
 from typing import TYPE_CHECKING, Final
 
+import aiohttp
+from anyio import fail_after
 from multidict import CIMultiDict
 
 from collector.engine.answers import UNHEARD, Call, ExportState, Problem, ProblemKind
@@ -16,14 +16,18 @@ from collector.providers.base import OpenArchive
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.bodies import read_whole
 from collector.providers.clouddc.checksums import checksums
+from collector.providers.clouddc.disposition import file_name
 from collector.providers.clouddc.errors import problem_of
 from collector.providers.clouddc.parsing import Reply, error_body, parse_json, state_of
 from collector.providers.clouddc.ranges import NotTheRest, range_headers, rest_of, validator
 from collector.providers.clouddc.requests import redirected
+from collector.providers.clouddc.throttling import retry_after_s
+from collector.providers.clouddc.unpacking import PEEK_BYTES, is_packed, peeked
 from collector.providers.clouddc.wire import STALL_S
+from collector.providers.clouddc.words import WORD_MAX, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
     from contextlib import AsyncExitStack
 
     from aiohttp import ClientResponse, StreamReader
@@ -44,8 +48,6 @@ _BEYOND: Final = 416
 _TOO_MANY: Final = 429
 _CODE: Final = re.compile(rb"<Code>([\w.-]{1,64})</Code>")
 _ENDS: Final = re.compile(r"bytes \*/\d{1,18}", re.ASCII)
-_PLAINLY_NAMED = re.compile(r'attachment; *filename=(?:"([\w. -]+)"|([\w.-]+))', re.ASCII)
-"""What nearly every Content-Disposition looks like: to parse any at all takes ten times as long."""
 
 
 class Download:
@@ -89,10 +91,20 @@ class Download:
         while not isinstance(step, OpenArchive | Problem):
             url = step
             try:
-                step = await self._step(stack, url)
-            except wire.WIRE_ERRORS as error:
-                step = self._broken(wire.problem_of(error, self._stall_s), url)
+                with fail_after(self._within_s):
+                    step = await self._step(stack, url)
+            except Exception as error:  # noqa: BLE001  # whatever came, it is this server's alone
+                step = self._broken(self._problem_of(error), url)
         return step
+
+    @property
+    def _within_s(self) -> float:
+        """How long the first bytes may take: a service may pack the archive before it answers."""
+        return max(wire.TOTAL_S, self._stall_s)
+
+    def _problem_of(self, error: Exception) -> Problem:
+        secrets = self._with_link()
+        return wire.problem_of(error, secrets, total_s=self._within_s, idle_s=self._stall_s)
 
     async def _step(self, stack: AsyncExitStack, url: URL) -> OpenArchive | Problem | URL:
         response = await stack.enter_async_context(
@@ -100,12 +112,13 @@ class Download:
         )
         succeeded = response.status < _REFUSALS_FROM
         if not succeeded:
-            body = await read_whole(response.content)
-        elif response.status == _PARTIAL:
-            body = await _read_some(response.content)  # it may begin with anything
+            reply = Reply.of(response.status, response.headers, await read_whole(response.content))
+        elif response.status == _PARTIAL:  # it may begin with anything
+            body = await _read_some(response.content)
+            reply = Reply(response.status, response.headers, body)
         else:
-            body = await _read_beginning(response.content)
-        reply = Reply(response.status, response.headers, body)
+            body = await _read_beginning(response.content, response.headers)
+            reply = Reply(response.status, response.headers, body)
         words = "" if succeeded else error_body(reply.body).words
         if not self._redirections:
             self._heard = self._hearing.heard(reply.headers, words)
@@ -116,16 +129,23 @@ class Download:
             has = f": it has {told[8:]} bytes" if _ENDS.fullmatch(told) else ""
             return self._changed(f"it ends before that by now{has}", reply)
         if reply.status in _REDIRECTIONS:
-            aim = redirected(url, reply.headers.get("Location", ""))
-            if aim is not None and self._redirections < REDIRECTIONS_MAX:
-                self._redirections += 1
-                self._link = aim
-                if aim.origin() != url.origin():
-                    self._headers = None
-                return aim
+            return self._sent_on(url, reply)
         if self._headers is None and reply.status >= _ERRORS_FROM:
             return self._link_refused(url, reply)
         return self._problem(reply)
+
+    def _sent_on(self, url: URL, reply: Reply) -> Problem | URL:
+        aim = redirected(url, reply.headers.get("Location", ""))
+        if aim is None:
+            return replace(self._problem(reply), message="a redirection that leads nowhere")
+        if self._redirections == REDIRECTIONS_MAX:
+            many = f"more than {REDIRECTIONS_MAX} redirections, one after the other"
+            return replace(self._problem(reply), message=many)
+        self._redirections += 1
+        self._link = aim
+        if aim.origin() != url.origin():
+            self._headers = None
+        return aim
 
     def _all_headers(self) -> CIMultiDict[str] | None:
         if self._part is None or self._headers is None:
@@ -151,24 +171,22 @@ class Download:
                 part = rest_of(self._fetched, reply.headers, response.content_length)
             except NotTheRest as why:
                 return self._changed(str(why), reply)
-        instead = None if part is not None else _instead_of_archive(reply.body)
+        instead = None if part is not None else self._instead_of_archive(reply)
         if instead is not None:
-            kind, meaning = instead
-            said = self._problem(reply)
-            words = error_body(reply.body).words
-            return replace(
-                said,
-                kind=kind,
-                message=said.message if words else meaning,
-                elsewhere=self._redirections > 0,
-            )
+            return replace(instead, elsewhere=self._redirections > 0)
+        if not reply.body:
+            nothing = f"an answer without a body came in place of the archive ({reply.status})"
+            return replace(self._problem(reply), kind=ProblemKind.UNREADABLE, message=nothing)
         # Bytes are passed on as they come, even under a Content-Encoding nobody asked for: what
         # it names is commonly the archive's own gzip, and undoing it would spoil the archive.
         coming, tag = response.content_length, validator(reply.headers)
-        chunks = _chunks(response.content, reply.body, coming, self._stall_s)
+        chunks = self._chunks(response.content, reply.body, coming)
         return OpenArchive(
             chunks=await stack.enter_async_context(aclosing(chunks)),
-            file_name=self._secrets.out_of(_file_name(response) or "") or None,
+            file_name=self._secrets.out_of(
+                file_name(reply.headers.get("Content-Disposition")) or ""
+            )
+            or None,
             length=coming if part is None else part.whole,
             offset=0 if part is None else part.offset,
             validator=tag if tag and self._secrets.out_of(tag) == tag else None,
@@ -176,11 +194,32 @@ class Download:
             heard=self._heard,
         )
 
+    def _instead_of_archive(self, reply: Reply) -> Problem | None:
+        """Return what a success means that brings no archive; None where it may be one."""
+        told = reply
+        encoding = reply.headers.get("Content-Encoding", "")
+        if is_packed(encoding) and _is_message(reply.body, encoding):
+            told = Reply.of(reply.status, reply.headers, reply.body)
+            if told.packed:
+                return self._problem(told)
+        meant = _meant_by(told.body)
+        if meant is None:
+            return None
+        kind, meaning = meant
+        said = self._problem(told)
+        error = error_body(told.body)
+        if error.code:
+            return said
+        return replace(said, kind=kind, message=said.message if error.words else meaning)
+
+    def _with_link(self) -> Secrets:
+        """Return the secrets with those of a link: what its query says opens the archive."""
+        if self._link is None:
+            return self._secrets
+        return self._secrets.and_also(self._link.query.values())
+
     def _problem(self, reply: Reply) -> Problem:
-        secrets = self._secrets
-        if self._link is not None:  # what its query says is secret too: it opens the archive
-            secrets = secrets.and_also(self._link.query.values())
-        return problem_of(Call.FETCH_ARCHIVE, reply, heard=self._heard, secrets=secrets)
+        return problem_of(Call.FETCH_ARCHIVE, reply, heard=self._heard, secrets=self._with_link())
 
     def _link_refused(self, url: URL, reply: Reply) -> Problem:
         """The other origin's status says nothing about the API's export or credential."""
@@ -189,9 +228,10 @@ class Download:
         failed = reply.status >= _FAILURES_FROM or reply.status == _TOO_MANY
         return Problem(
             ProblemKind.UNREADABLE if failed else ProblemKind.LINK_REFUSED,
-            f"the link that the service gave was refused by {url.host} with status {reply.status}"
-            f"{words}; a new try asks for a new link",
+            f"the link that the service gave was refused by {_host(url)} with status "
+            f"{reply.status}{words}; a new try asks for a new link",
             http_status=reply.status,
+            retry_after_s=retry_after_s(reply.headers) if failed else None,
             elsewhere=True,
             heard=self._heard,
         )
@@ -200,24 +240,52 @@ class Download:
         """After a redirection the API has been reached, whatever became of the rest."""
         if not self._redirections:
             return problem
-        message = f"the service's link to {url.host} failed: {problem.message}"
-        return Problem(
-            ProblemKind.CUT, message, hint=problem.hint, elsewhere=True, heard=self._heard
-        )
+        kind = ProblemKind.CUT if problem.kind is ProblemKind.NOT_SENT else problem.kind
+        message = f"the service's link to {_host(url)} failed: {problem.message}"
+        return Problem(kind, message, hint=problem.hint, elsewhere=True, heard=self._heard)
+
+    async def _chunks(
+        self, content: StreamReader, beginning: bytes, length: int | None
+    ) -> AsyncGenerator[bytes | Problem, None]:
+        """Yield the body as it arrives, and a `Problem` where it breaks off."""
+        received = len(beginning)
+        yield beginning
+        try:
+            while not content.at_eof():
+                # As it was read: `readany` would copy what has gathered into one.
+                chunk, _ = await content.readchunk()
+                if chunk:
+                    received += len(chunk)
+                    yield chunk
+        except Exception as error:  # noqa: BLE001  # as in `open`
+            of_all = "" if length is None else f" of {length}"
+            problem = self._problem_of(error)
+            rest = _left_in(content)
+            received += len(rest)
+            why = f"{problem.message}: {received}{of_all} bytes arrived"
+        else:
+            return
+        if rest:
+            yield rest
+        yield Problem(problem.kind, why)
 
 
 async def _read_some(content: StreamReader) -> bytes:
     """Read what is there, also where the connection has broken since it came.
 
     Raises:
-        WIRE_ERRORS: it broke off before.
+        ClientError: it broke off before.
     """
     try:
         return await content.readany()
-    except wire.WIRE_ERRORS:
+    except aiohttp.ClientError:
         if not (rest := _left_in(content)):
             raise
         return rest
+
+
+def _host(url: URL) -> str:
+    return one_line(url.host or "", WORD_MAX)
 
 
 def _left_in(content: StreamReader) -> bytes:
@@ -225,22 +293,32 @@ def _left_in(content: StreamReader) -> bytes:
     return content._read_nowait(-1)  # noqa: SLF001  # there is no other way to it
 
 
-async def _read_beginning(content: StreamReader) -> bytes:
-    """Read what tells an archive from a message: its first bytes, or a whole small JSON body.
+async def _read_beginning(content: StreamReader, headers: Mapping[str, str]) -> bytes:
+    """Read what tells an archive from a message: its first bytes, or the whole of a message.
 
-    A gzip file begins with neither brace nor bracket. The headers are not asked: the API reference
-    shows JSON answers under an archive's headers.
+    A gzip file begins with neither brace nor bracket. Content-Type is not asked: the API reference
+    shows JSON answers under an archive's headers. Under a Content-Encoding, which commonly names
+    the archive's own gzip, what is packed tells them apart: a tar's first header has zeros in it.
 
     Raises:
-        WIRE_ERRORS: it breaks off.
+        ClientError: it breaks off.
     """
     beginning = await _read_some(content)
-    if beginning.lstrip().startswith(b"{"):
-        return await read_whole(content, beginning)
-    return beginning
+    encoding = headers.get("Content-Encoding", "")
+    if is_packed(encoding):
+        while len(beginning) < PEEK_BYTES and not content.at_eof():
+            beginning += await content.readany()
+    elif not beginning.lstrip().startswith(b"{"):
+        return beginning
+    return await read_whole(content, beginning) if _is_message(beginning, encoding) else beginning
 
 
-def _instead_of_archive(beginning: bytes) -> tuple[ProblemKind, str] | None:
+def _is_message(beginning: bytes, encoding: str) -> bool:
+    plain = peeked(beginning, encoding)
+    return plain.lstrip().startswith((b"{", b"<")) and b"\0" not in plain
+
+
+def _meant_by(beginning: bytes) -> tuple[ProblemKind, str] | None:
     """Return what a success means that brings no archive; None where it may be one."""
     text = beginning.lstrip()
     if text.startswith(b"<"):
@@ -255,48 +333,3 @@ def _instead_of_archive(beginning: bytes) -> tuple[ProblemKind, str] | None:
     if state is ExportState.FAILED:
         return ProblemKind.EXPORT_FAILED, "the service calls the export failed"
     return ProblemKind.UNREADABLE, "JSON came in place of the archive"
-
-
-def _file_name(response: ClientResponse) -> str | None:
-    """Return the name that Content-Disposition gives, unsafe as it is."""
-    header = response.headers.get("Content-Disposition")
-    if header is None:
-        return None
-    if (plain := _PLAINLY_NAMED.fullmatch(header)) is not None:
-        return plain[1] or plain[2]
-    message = Message()
-    message["Content-Disposition"] = header
-    parameters = message.get_params([], "Content-Disposition")
-    names = [value for key, value in parameters if key.lower() == "filename"]
-    # RFC 6266: of both forms the extended one counts, which here is a tuple.
-    names.sort(key=lambda name: isinstance(name, str))
-    return (collapse_rfc2231_value(names[0]) or None) if names else None
-
-
-async def _chunks(
-    content: StreamReader, beginning: bytes, length: int | None, stall_s: float
-) -> AsyncGenerator[bytes | Problem, None]:
-    """Yield the body as it arrives, and a `Problem` where it breaks off."""
-    received = len(beginning)
-    if beginning:
-        yield beginning
-    try:
-        while True:
-            # As it was read: `readany` would copy what has gathered into one.
-            chunk, is_chunk_end = await content.readchunk()
-            if chunk:
-                received += len(chunk)
-                yield chunk
-            elif not is_chunk_end:
-                break
-    except wire.WIRE_ERRORS as error:
-        of_all = "" if length is None else f" of {length}"
-        why = wire.problem_of(error, stall_s).message
-        rest = _left_in(content)
-        received += len(rest)
-        problem = Problem(ProblemKind.CUT, f"{why}: {received}{of_all} bytes arrived")
-    else:
-        return
-    if rest:
-        yield rest
-    yield problem

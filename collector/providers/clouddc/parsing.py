@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from collector.engine.answers import ExportSaid, ExportState, Heard
+from collector.providers.clouddc.unpacking import NotUnpacked, unpacked
 from collector.providers.clouddc.words import CODE_MAX, REQUEST_ID_MAX, WORD_MAX, one_line
 
 if TYPE_CHECKING:
@@ -44,12 +45,22 @@ class Reply:
     Attributes:
         status: the HTTP status.
         headers: its headers; names are found in any letter case.
-        body: its bytes, or as many of them as are worth reading.
+        body: its bytes, unpacked, or as many of them as are worth reading.
+        packed: why they are not unpacked, where they are not; the body is empty then.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    packed: str = ""
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Return the answer that came, whose body may be packed though nobody asked for that."""
+        try:
+            return cls(status, headers, unpacked(body, headers.get("Content-Encoding", "")))
+        except NotUnpacked as why:
+            return cls(status, headers, b"", f"the body of the answer stays packed: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +71,14 @@ class ErrorBody:
         code: the service's or the gateway's own.
         words: for a person, as sent: any length, any characters.
         request_id: as the body has it.
+        own: whether these are the words of the API, which are JSON with a code or a message: a
+            page, any other text, or nothing at all comes from something on the way to it.
     """
 
     code: str | None = None
     words: str = ""
     request_id: str | None = None
+    own: bool = False
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401  # JSON is any
@@ -102,6 +116,8 @@ def export_said(body: bytes, heard: Heard, *, asked_for: str | None = None) -> E
     if word is None:
         return ExportSaid(export_id, ExportState.RUNNING, "", heard=heard)
     state = state_of(word)
+    if state is None and fields.get("error_code"):
+        return None  # an error object, whose `status` is no export's
     return ExportSaid(
         export_id=export_id,
         state=state or ExportState.RUNNING,
@@ -136,11 +152,13 @@ def error_body(body: bytes) -> ErrorBody:
     """Read what a refusal says: JSON of the documented shapes, a plain string, or a page."""
     fields = parse_json(body)
     if isinstance(fields, dict):
-        words = fields.get("error_msg") or fields.get("error_message")
+        code = _short(fields.get("error_code"), CODE_MAX)
+        words = _text(fields.get("error_msg") or fields.get("error_message")) or ""
         return ErrorBody(
-            code=_short(fields.get("error_code"), CODE_MAX),
-            words=_text(words) or "",
+            code=code,
+            words=words,
             request_id=_short(fields.get("request_id"), REQUEST_ID_MAX),
+            own=bool(code or words),
         )
     if isinstance(fields, str):
         return ErrorBody(words=fields)

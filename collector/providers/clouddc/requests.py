@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 EXPORT_BODY: Final = b"{ }"
 """As the API reference writes it."""
 
+PORT_MAX: Final = 65_535
+
 # `identity`: bytes that are unpacked on the way have another hash and another length.
 _ALWAYS: Final = {"Accept": "*/*", "Accept-Encoding": "identity"}
 _TOKEN: Final = istr("X-Auth-Token")
@@ -97,11 +99,24 @@ def redirected(url: URL, location: str) -> URL | None:
     try:
         # As it was sent, since a signed link is signed to the letter.
         aim = url.join(URL(location, encoded=as_sent))
+        # A name and a password in a link would be sent as a credential that nobody has given.
+        if aim.raw_user is not None or aim.raw_password is not None:
+            aim = aim.with_user(None)
     except ValueError:
         return None
-    if aim.scheme not in ("http", "https") or not aim.raw_host:
+    if not leads_somewhere(aim) or (url.scheme, aim.scheme) == ("https", "http"):
         return None
-    if (url.scheme, aim.scheme) == ("https", "http"):
-        return None
-    # A name and a password in a link would be sent as a credential that nobody has given.
-    return aim if aim.raw_user is None and aim.raw_password is None else aim.with_user(None)
+    return aim
+
+
+def leads_somewhere(url: URL) -> bool:
+    """Tell whether something can be sent to a URL: the rest is for DNS and the network to say."""
+    try:
+        host, port = url.raw_host, url.port
+        url.origin()
+        if not host:
+            return False
+        host.encode("idna")  # as every query for it is written
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and port is not None and 0 < port <= PORT_MAX

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError
 
 from collector.errors import CollectorError
 from collector.providers.clouddc.proxies import Proxies
-from collector.providers.clouddc.requests import plain_headers
-from collector.providers.clouddc.wire import CONNECT_S, CONNECTED_S, IDLE_S
+from collector.providers.clouddc.requests import leads_somewhere, plain_headers
+from collector.providers.clouddc.wire import CONNECT_S, CONNECTED_S, UnusableAddressError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -23,8 +27,10 @@ if TYPE_CHECKING:
     from collector.redaction import Secrets
 
 HEADER_MAX: Final = 64 << 10
-"""Links to object storage may carry tokens of several KiB."""
+"""Bytes of one header: links to object storage may carry tokens of several KiB."""
 
+HEADERS_MAX: Final = 1000
+"""Headers of one answer: gateways that set cookies may set hundreds."""
 
 ARCHIVE_BUFFER: Final = 512 << 10
 """Bytes of an archive that wait for their reader; twice as many, and the sender is held up."""
@@ -63,14 +69,20 @@ class Transport:
     def __init__(self, *, connections: int, ca_file: Path | None, secrets: Secrets) -> None:
         self._proxies = Proxies(secrets)
         tls = True if ca_file is None else _trusting(ca_file)
+        connector = aiohttp.TCPConnector(limit=connections, ssl=tls)
+        # There is no other way to have connections of a class of one's own.
+        connector._factory = partial(  # type: ignore[assignment]  # noqa: SLF001
+            _Connection, loop=asyncio.get_running_loop()
+        )
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=tls),
-            timeout=_timeout(IDLE_S),
+            connector=connector,
+            timeout=_timeout(None),
             headers=plain_headers(),
-            cookie_jar=aiohttp.DummyCookieJar(),
+            cookie_jar=_NoCookies(),
             auto_decompress=False,
             max_line_size=HEADER_MAX,
             max_field_size=HEADER_MAX,
+            max_headers=HEADERS_MAX,
         )
         # aiohttp sends a GET again, unasked and uncounted, when a kept connection turns out closed.
         self._session._retry_connection = False  # noqa: SLF001  # there is no other switch
@@ -91,9 +103,14 @@ class Transport:
             url: where to.
             headers: beside those that every request carries.
             body: what it brings.
-            stall_s: seconds without a byte that end it; None for those of a small call. A reader
-                that does not ask for more stops that clock.
+            stall_s: seconds without a byte that end it; None for a small call, which its caller
+                gives a time in all. A reader that does not ask for more stops that clock.
+
+        Raises:
+            UnusableAddressError: nothing can be sent to such a URL.
         """
+        if not leads_somewhere(url):
+            raise UnusableAddressError
         archive: dict[str, Any] = {}
         if stall_s is not None:
             archive = {"timeout": _timeout(stall_s), "read_bufsize": ARCHIVE_BUFFER}
@@ -112,8 +129,30 @@ class Transport:
         await self._session.close()
 
 
+class _Connection(ResponseHandler):
+    """Tells the reader of a body that it has become invalid HTTP.
+
+    aiohttp 3.14 tells only whoever waits for headers then, and stops the clock of a silent peer
+    too: the reader would wait for ever.
+    """
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Pass it on to the body's reader as well."""
+        body = self._payload
+        super().set_exception(exc, *cause)
+        if isinstance(exc, HttpProcessingError) and body is not None and not body.is_eof():
+            body.set_exception(exc)
+
+
+class _NoCookies(aiohttp.DummyCookieJar):
+    """Keeps no cookies, and does not parse any to throw them away."""
+
+    def update_cookies_from_headers(self, headers: Sequence[str], response_url: URL) -> None:
+        """Leave them."""
+
+
 @cache
-def _timeout(idle_s: float) -> aiohttp.ClientTimeout:
+def _timeout(idle_s: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
         total=None, connect=CONNECTED_S, sock_connect=CONNECT_S, sock_read=idle_s
     )

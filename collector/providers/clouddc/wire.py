@@ -1,62 +1,94 @@
-"""What broke on the wire: the exceptions of aiohttp as a `Problem`."""
+"""What went wrong with a call, as a `Problem`: on the wire, or in reading what came."""
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
 from collector import descriptors
 from collector.engine.answers import Problem, ProblemKind
-from collector.providers.clouddc.words import one_line
+from collector.providers.clouddc.words import one_line, told
+
+if TYPE_CHECKING:
+    from collector.redaction import Secrets
 
 CONNECT_S: Final = 10.0
 """How long a TCP connection and its TLS handshake may take."""
 
-CONNECTED_S: Final = 60.0
+CONNECTED_S: Final = 20.0
 """How long a call may wait for a connection in all: for a free one, DNS, and every address."""
 
-IDLE_S: Final = 60.0
-"""How long nothing may arrive in the middle of an answer, or before it."""
+TOTAL_S: Final = 30.0
+"""How long a small call may take in all, to its last byte; and a download, to its first one.
+
+It is longer than `CONNECTED_S`, so that whoever runs out of it has been connected."""
 
 STALL_S: Final = 30.0
-"""The same of an archive, unless a person says otherwise."""
+"""How long nothing may arrive in the middle of an archive, unless a person says otherwise."""
 
 TRUST_HINT: Final = (
     "name the file of the certificate authority with --ca-file, or mend the endpoint's certificate"
 )
 
-# UnicodeError: of host names that no DNS query can carry, which aiohttp passes on as they come.
-WIRE_ERRORS: Final = (
-    aiohttp.ClientError,
-    HttpProcessingError,
-    TimeoutError,
-    OSError,
-    UnicodeError,
-)
+_REASON_MAX: Final = 160
+_BYTES: Final = re.compile(r"""\s*:?\s*\bb(?:'|").*""", re.DOTALL)
+"""The bytes that a parser stumbled over, as its error repeats them."""
+
+
+class UnusableAddressError(ValueError):
+    """A URL names a host or a port that nothing can be sent to."""
+
+
 _NEVER_LEFT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientHttpProxyError,
-    aiohttp.InvalidURL,
-    UnicodeError,
+    UnusableAddressError,
+)
+_BROKE_OFF: Final = (
+    aiohttp.ClientConnectionError,
+    aiohttp.ClientPayloadError,
+    TimeoutError,
+    OSError,
 )
 
 
-def problem_of(error: Exception, idle_s: float = IDLE_S) -> Problem:
-    """Return what an error of `WIRE_ERRORS` means to a call, without addresses or headers.
+def problem_of(
+    error: Exception, secrets: Secrets, *, total_s: float = TOTAL_S, idle_s: float = STALL_S
+) -> Problem:
+    """Return what an error means that a call ended with, without addresses or headers.
 
-    `NOT_SENT` is certain: no byte of the request left. After that nothing is: a server that drops a
-    connection, a kept one included, may have acted on what it had read.
+    `NOT_SENT` is certain: no byte of the request left, since these errors arise before that alone.
+    After that nothing is: a server that drops a connection, a kept one included, may have acted on
+    what it had read. Any other error arose from what came, and keeps its own words.
+
+    Args:
+        error: aiohttp's, or what reading the answer raised.
+        secrets: what no word of it may repeat.
+        total_s: how long the call might take.
+        idle_s: how long nothing might arrive.
     """
     if isinstance(error, _NEVER_LEFT):
         return Problem(ProblemKind.NOT_SENT, _why_not_sent(error), hint=_hint(error))
-    if isinstance(error, aiohttp.ClientResponseError):
-        return Problem(ProblemKind.UNREADABLE, "the answer is no valid HTTP")
-    return Problem(ProblemKind.CUT, _why_cut(error, idle_s))
+    if isinstance(error, _BROKE_OFF):
+        return Problem(ProblemKind.CUT, _why_cut(error, total_s, idle_s))
+    return Problem(ProblemKind.UNREADABLE, f"the answer cannot be read: {_words(error, secrets)}")
+
+
+def _words(error: Exception, secrets: Secrets) -> str:
+    """Return an error's own words, without the bytes that it repeats, and its type."""
+    if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError):
+        words = error.message
+    else:
+        words = str(error)
+    words = told(_BYTES.sub("", words), secrets, _REASON_MAX).rstrip(" .:")
+    name = type(error).__name__
+    return f"{words} ({name})" if words else name
 
 
 def _why_not_sent(error: Exception) -> str:  # noqa: PLR0911  # a return an exception
@@ -79,13 +111,17 @@ def _why_not_sent(error: Exception) -> str:  # noqa: PLR0911  # a return an exce
             return "the address is none that can be connected to"
 
 
-def _why_cut(error: Exception, idle_s: float) -> str:
+def _why_cut(  # noqa: PLR0911  # as above
+    error: Exception, total_s: float, idle_s: float
+) -> str:
     match error:
-        case TimeoutError():
+        case aiohttp.SocketTimeoutError():
             return f"nothing arrived for {idle_s:g} seconds"
+        case TimeoutError():
+            return f"the answer was not complete after {total_s:g} seconds"
         case aiohttp.ServerDisconnectedError():
             return "the connection was closed before an answer came"
-        case aiohttp.ClientPayloadError() | HttpProcessingError():
+        case aiohttp.ClientPayloadError():
             return "the answer broke off before its end"
         case ConnectionResetError():
             return "the connection was reset before the answer was complete"
