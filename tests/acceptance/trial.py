@@ -25,7 +25,7 @@ WELL: Final = tuple(f"well-{number}" for number in range(4))
 """The healthy servers that stand beside the others."""
 PATIENCE_S: Final = 45.0
 """A run that has not ended by then does not end, as far as a test can tell."""
-_SAFE_NAME = r"[\w.-]+"
+_SAFE_NAME = r"(?!\.)[^/\\<>:\"|?*]{1,230}(?<!\.part)"
 _MESSAGE_MAX = 600
 
 
@@ -150,7 +150,9 @@ def assert_became(trial: Trial, server: str, expected: Home | Failed) -> None:
         assert row["state"] == "collected", (row["error"], row["waiting"])
         whole = archive_of(server) if expected.content is None else expected.content
         assert trial.archive(server) == whole
-        assert re.fullmatch(expected.name, row["archive"]["file_name"])
+        name = row["archive"]["file_name"]
+        assert re.fullmatch(expected.name, name), ascii(name)
+        assert name.isprintable(), ascii(name)
         for kind, count in expected.calls.items():
             assert len(trial.wire.called(server, kind)) == count, kind  # type: ignore[arg-type]
     else:
