@@ -92,8 +92,10 @@ async def speaking(
     speak: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[str]:
     """A server of raw bytes: `speak` has each connection, which is closed after it."""
+    spoken_to = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        spoken_to.add(asyncio.current_task())
         await speak(reader, writer)
         writer.close()
 
@@ -103,6 +105,8 @@ async def speaking(
     finally:
         server.close()
         await server.wait_closed()
+        if spoken_to:
+            await asyncio.wait([task for task in spoken_to if task is not None], timeout=5)
 
 
 async def request_head(reader: asyncio.StreamReader) -> bytes:
@@ -118,10 +122,20 @@ def target(endpoint: str, *, project: str = "p1", server: str = "s1") -> Target:
 
 
 def clouddc(
-    *, token: TokenSource | None = None, connections: int = 10, ca_file: Path | None = None
+    *,
+    token: TokenSource | None = None,
+    connections: int = 10,
+    ca_file: Path | None = None,
+    stall_s: float = 30.0,
 ) -> CloudDC:
     source = token or TokenSource("a test", TOKEN)
-    return CloudDC({"ops": source}, {"ops": "acme"}, connections=connections, ca_file=ca_file)
+    return CloudDC(
+        {"ops": source},
+        {"ops": "acme"},
+        connections=connections,
+        ca_file=ca_file,
+        stall_s=stall_s,
+    )
 
 
 async def started(*answers: Answer) -> tuple[Any, Server]:
