@@ -124,8 +124,19 @@ TABLE: Table = {
     "post-302": Member({"export": always(reply(302, b"", b"Location: /login"))},
                        Failed("export", "unreadable", posts=2)),
     "post-error-under-200": Member(
-        {"export": always(error(200, "iMetal.0101", words="The server is busy."))},
-        Failed("export", "unreadable", saying="The server is busy", posts=2),
+        {"export": always(error(200, "iMetal.0099", words="The server is busy."))},
+        Failed("export", "service_failed", saying="The server is busy", posts=2),
+    ),
+    "post-not-ready-under-200-once": Member(
+        {"export": first(1, error(200, "iMetal.0101", words="The server is busy."))}, Home(2)
+    ),
+    "status-error-under-200": Member(
+        {"status": always(error(200, "iMetal.0099", words="The server is busy."))},
+        Failed("status", "service_failed", saying="The server is busy"),
+    ),
+    "download-error-under-200": Member(
+        {"download": always(error(200, "iMetal.0099", words="The server is busy."))},
+        Failed("download", "service_failed|unreadable", saying="The server is busy"),
     ),
     "status-204": Member({"status": always(reply(204, length=False, kind=b""))},
                          Failed("status", "unreadable")),
