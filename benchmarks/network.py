@@ -43,12 +43,14 @@ class Way:
     Attributes:
         port: where it listens.
         swallows: what comes goes nowhere, and nobody is told.
+        page: whoever asks is answered with this, by something on the way.
     """
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
         self.port = 0
         self.swallows = False
+        self.page: bytes | None = None
         self._listening = anyio.CancelScope()
 
     @asynccontextmanager
@@ -89,10 +91,21 @@ class Way:
         async with near, await anyio.connect_tcp("127.0.0.1", self._to_port) as far:
             try:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._pass, near, far, tasks.cancel_scope.cancel)
+                    tasks.start_soon(self._ask, near, far, tasks.cancel_scope.cancel)
                     tasks.start_soon(self._pass, far, near, tasks.cancel_scope.cancel)
             except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 pass  # one end has gone, and so the other goes
+
+    async def _ask(self, near: SocketStream, far: SocketStream, end: Callable[[], None]) -> None:
+        async for data in near:
+            if self.page is None:
+                if not self.swallows:
+                    await far.send(data)
+            elif data.startswith((b"GET ", b"POST ")):
+                await near.send(self.page)
+        if self.swallows:
+            await anyio.sleep_forever()
+        end()
 
     async def _pass(self, one: SocketStream, other: SocketStream, end: Callable[[], None]) -> None:
         async for data in one:

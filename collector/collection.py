@@ -26,7 +26,7 @@ from collector import clock, descriptors, opening, planning
 from collector.archive.incoming import Care
 from collector.engine import events as e
 from collector.engine.answers import Reusable
-from collector.engine.gates import CALLS_IN_FLIGHT, EXPORT_S, GRACE_S, STORING, Ceilings
+from collector.engine.gates import CALLS_IN_FLIGHT, EXPORT_S, GRACE_S, QUIET, STORING, Ceilings
 from collector.engine.outcome import reused
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import RunState, apply
@@ -412,6 +412,7 @@ class Collection:
                 downloads=at_once.downloads,
                 calls=at_once.calls,
                 storing=at_once.storing,
+                quiet=at_once.quiet,
                 max_attempts=self._terms.max_attempts,
                 exports_in_flight={
                     row.project: row.exports_in_flight
@@ -431,7 +432,7 @@ class Collection:
     def _at_once(self) -> descriptors.AtOnce:
         """Return how much may be under way at once; where that is less than asked for, say so."""
         downloads = self.state.started.downloads if self.state.started else 1
-        wanted = descriptors.AtOnce(downloads, CALLS_IN_FLIGHT, STORING)
+        wanted = descriptors.AtOnce(downloads, CALLS_IN_FLIGHT, STORING, QUIET)
         endpoints = len({row.endpoint for row in self.state.projects})
         given = descriptors.fitting(wanted, descriptors.left(), endpoints)
         if warning := descriptors.told(wanted, given):

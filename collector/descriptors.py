@@ -38,11 +38,18 @@ FEWEST_DOWNLOADS, FEWEST_CALLS, FEWEST_STORING = 1, 2, 1
 
 @dataclass(frozen=True, slots=True)
 class AtOnce:
-    """What may be under way at once: downloads, small calls, archives that are being stored."""
+    """What may be under way at once.
+
+    Attributes:
+        downloads, calls: those that go on; small calls.
+        storing: archives that are received and not yet on disk.
+        quiet: downloads and calls beside them that hang.
+    """
 
     downloads: int
     calls: int
     storing: int
+    quiet: int = 0
 
 
 def raise_limit() -> None:
@@ -83,9 +90,9 @@ def fitting(wanted: AtOnce, room: float, endpoints: int) -> AtOnce:
     room -= downloads * each
     calls = _between(FEWEST_CALLS, room / max(1, endpoints), wanted.calls)
     room -= calls * endpoints
-    return AtOnce(
-        downloads, calls, _between(FEWEST_STORING, downloads + room / _STORING, wanted.storing)
-    )
+    storing = _between(FEWEST_STORING, downloads + room / _STORING, wanted.storing)
+    room -= max(0, storing - downloads) * _STORING
+    return AtOnce(downloads, calls, storing, _between(0, room / each, wanted.quiet))
 
 
 def told(wanted: AtOnce, given: AtOnce) -> str | None:

@@ -206,7 +206,11 @@ class Orchestrator:
                 return await self._fleet.start_export(target, asks_limits=action.asks_limits)
             case AskStatus(export_id=export_id):
                 return await self._fleet.ask_status(
-                    target, export_id, asks_limits=action.asks_limits
+                    target,
+                    export_id,
+                    asks_limits=action.asks_limits,
+                    within_s=action.within_s,
+                    afresh=action.is_probe,
                 )
             case FetchArchive():
                 with anyio.move_on_after(action.within_s):
@@ -264,8 +268,9 @@ class Orchestrator:
     async def _noting_the_end(
         self, chunks: AsyncIterator[bytes | Problem], action: FetchArchive
     ) -> AsyncIterator[bytes | Problem]:
-        """Pass an archive's bytes on, and note when they have all come: the next one may then."""
+        """Pass an archive's bytes on, and tell the engine that they come, and when all have."""
         async for chunk in chunks:
+            self._scheduler.arrived(action, clock.now_s())
             yield chunk
         self._scheduler.received(action)
         self._wake.set()

@@ -23,6 +23,7 @@ from collector import emulator
 from collector.cli import main as collector_command
 from collector.engine import (
     blame,
+    circuit,
     deadline,
     durations,
     estimated_limit,
@@ -163,9 +164,9 @@ def _numbers() -> str:
         "an export is given up after": _seconds(gates.EXPORT_S),
         "small calls under way at once": str(gates.CALLS_IN_FLIGHT),
         "an endpoint that never answered is given up after": _seconds(
-            gates.NEVER_ANSWERED_PATIENCE_S
+            circuit.NEVER_ANSWERED_PATIENCE_S
         ),
-        "an endpoint that has answered before, after": _seconds(gates.ANSWERED_PATIENCE_S),
+        "an endpoint that has answered before, after": _seconds(circuit.ANSWERED_PATIENCE_S),
     }
     return _table(("what", "how much"), numbers.items())
 

@@ -190,9 +190,15 @@ class Driver:
         opens = isinstance(answer, Stored) or (isinstance(answer, Problem) and answer.kind in BEGUN)
         if isinstance(action, FetchArchive) and opens:
             self.scheduler.opened(action, answer.heard, self.now_s)
-            self.at(self.now_s + self.wire.download_s, self._receive, action, answer)
+            ends_s = self.now_s + self.wire.download_s
+            for second in range(1, int(self.wire.download_s) + 1):
+                self.at(self.now_s + second, self._arrives, action)
+            self.at(ends_s, self._receive, action, answer)
         else:
             self.answered(action, answer)
+
+    def _arrives(self, action: FetchArchive) -> None:
+        self.scheduler.arrived(action, self.now_s)
 
     def _receive(self, action: FetchArchive, answer: Answer) -> None:
         self.scheduler.received(action)

@@ -56,11 +56,14 @@ class Export:
         passed_s = now_s - self.started_s
         return passed_s / self.duration_s if passed_s < self.duration_s else 1.0
 
-    def forgotten(self, now_s: float) -> bool:
-        """Whether the service no longer knows it."""
-        if self.fate is None or self.fate.name != "forgotten_export":
-            return False
-        return now_s >= self.started_s + (self.fate.after_s or 0.0)
+    def known(self, now_s: float) -> bool:
+        """Whether the service knows it already, and has not forgotten it."""
+        name = "" if self.fate is None else self.fate.name
+        if self.fate is not None and name == "forgotten_export":
+            return now_s < self.started_s + (self.fate.after_s or 0.0)
+        if self.fate is not None and name == "replica_lag":
+            return now_s >= self.started_s + (self.fate.for_s or 0.0)
+        return True
 
 
 class ExportTable:
@@ -78,9 +81,9 @@ class ExportTable:
         heapq.heappush(self._ends.setdefault(export.project_id, []), export.ends_s)
 
     def find(self, export_id: str, now_s: float) -> Export | None:
-        """The export of that id, unless it is unknown or forgotten."""
+        """The export of that id, if it is known."""
         export = self._exports.get(export_id)
-        return None if export is None or export.forgotten(now_s) else export
+        return export if export is not None and export.known(now_s) else None
 
     def running(self, server_id: str, now_s: float) -> Export | None:
         """The server's latest export, if it is under way."""

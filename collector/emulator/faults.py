@@ -17,16 +17,34 @@ RefusalFault = Literal[
     "error_500",
     "bad_gateway",
     "timeout_408",
+    "unavailable",
+    "no_content",
+    "bad_redirect",
+    "silent",
     "reset_before",
     "html",
     "expired_token",
     "no_permission",
     "unknown_id",
     "not_ready",
+    "conflict",
+    "locked",
     "bad_parameter",
 ]
+WireFault = Literal[
+    "late",
+    "drip",
+    "two_lengths",
+    "length_and_chunks",
+    "many_headers",
+    "gzip_json",
+    "gbk_name",
+    "nul_name",
+    "huge_parameter",
+    "odd_charset",
+]
 AnswerFault = Literal["reset_after", "no_export_id"]
-OutcomeFault = Literal["failed_export", "forgotten_export", "stuck_export"]
+OutcomeFault = Literal["failed_export", "forgotten_export", "stuck_export", "replica_lag"]
 LinkFault = Literal["link_expired"]
 ContentFault = Literal[
     "truncated",
@@ -49,23 +67,32 @@ HostileFault = Literal[
     "many_members",
     "huge_length",
 ]
-FaultName = Literal[RefusalFault, AnswerFault, OutcomeFault, LinkFault, ContentFault, HostileFault]
-Moment = Literal["refusal", "answer", "outcome", "link", "content"]
+FaultName = Literal[
+    RefusalFault, WireFault, AnswerFault, OutcomeFault, LinkFault, ContentFault, HostileFault
+]
+Moment = Literal["refusal", "wire", "answer", "outcome", "link", "content"]
 
 _MOMENTS: dict[str, Moment] = {
     **dict.fromkeys(get_args(RefusalFault), "refusal"),
+    **dict.fromkeys(get_args(WireFault), "wire"),
     **dict.fromkeys(get_args(AnswerFault), "answer"),
     **dict.fromkeys(get_args(OutcomeFault), "outcome"),
     **dict.fromkeys(get_args(LinkFault), "link"),
     **dict.fromkeys(get_args(ContentFault), "content"),
     **dict.fromkeys(get_args(HostileFault), "content"),
 }
+_NAME_FAULTS = ("gbk_name", "nul_name", "huge_parameter", "odd_charset")
 _CALLS: dict[str, tuple[CallKind, ...]] = {
     **dict.fromkeys(get_args(RefusalFault), CALL_KINDS),
+    **dict.fromkeys(get_args(WireFault), CALL_KINDS),
+    **dict.fromkeys(_NAME_FAULTS, ("download",)),
     **dict.fromkeys(get_args(OutcomeFault), ("export",)),
     **dict.fromkeys(get_args(LinkFault), ("download",)),
     **dict.fromkeys(get_args(ContentFault), ("download",)),
     **dict.fromkeys(get_args(HostileFault), ("download",)),
+    "no_content": ("download",),
+    "bad_redirect": ("download",),
+    "gzip_json": ("export", "status"),
     "not_ready": ("export",),
     "bad_parameter": ("export",),
     "reset_after": ("export",),
@@ -73,16 +100,21 @@ _CALLS: dict[str, tuple[CallKind, ...]] = {
 }
 _POSSIBLE_CALLS: dict[str, tuple[CallKind, ...]] = {
     **dict.fromkeys(get_args(RefusalFault), CALL_KINDS),
+    **dict.fromkeys(set(get_args(WireFault)) - set(_NAME_FAULTS), CALL_KINDS),
+    "gzip_json": ("export", "status"),
     "reset_after": ("export", "status"),
 }
 """The calls that a fault's `calls` may name; a fault that is not here has no choice."""
 _OPTIONS = {
     "after_s": ("forgotten_export",),
-    "bytes_per_s": ("slow",),
+    "for_s": ("late", "replica_lag"),
+    "status": ("html",),
+    "retry_after_s": ("unavailable",),
+    "bytes_per_s": ("slow", "drip"),
     "at": ("cut", "changed"),
     "at_bytes": ("cut", "changed"),
     "other_length": ("changed",),
-    "count": ("many_members",),
+    "count": ("many_members", "many_headers"),
 }
 """The faults that an option belongs to."""
 
@@ -92,12 +124,21 @@ class Fault:
     """One thing that goes wrong with a server's calls, exports or downloads.
 
     In place of the answer, and without acting: `error_500` (the service's own JSON body),
-    `bad_gateway` (502 with HTML), `timeout_408`, `reset_before` (the connection is reset), `html`
-    (a page under 200), `expired_token` (401), `no_permission` (403), `unknown_id` (404),
-    `not_ready` and `bad_parameter` (400; only exports unless `calls` says more).
+    `bad_gateway` (502 with HTML), `timeout_408`, `unavailable` (503 with Retry-After),
+    `no_content` (204) and `bad_redirect` (302 to a port that cannot be; both only downloads unless
+    `calls` says more), `silent` (nothing comes, and the connection stays open), `reset_before` (the
+    connection is reset), `html` (a page under 200, or under `status`), `expired_token` (401),
+    `no_permission` (403), `unknown_id` (404), `conflict` (409), `locked` (423), `not_ready` and
+    `bad_parameter` (400; only exports unless `calls` says more).
+    The answer is the usual one, and comes in an odd way: `late` (after `for_s`), `drip` (at
+    `bytes_per_s`, one unless said), `two_lengths` (Content-Length twice), `length_and_chunks`
+    (Content-Length and Transfer-Encoding), `many_headers` (`count` cookies are set), `gzip_json`
+    (under Content-Encoding: gzip; no download); a download's file name is `gbk_name` (raw bytes of
+    GBK), `nul_name` (an escaped NUL where the charset should be), `huge_parameter` (the number of a
+    part has 5,000 digits) or `odd_charset` (one that no text can be decoded with).
     After acting: `reset_after` (the connection is reset) and `no_export_id` (a 202 without it).
     What becomes of an export: `failed_export`, `forgotten_export` (404 once `after_s` have
-    passed), `stuck_export` (never ends).
+    passed), `replica_lag` (404 until `for_s` have passed), `stuck_export` (never ends).
     At the second origin, where downloads are redirected to it: `link_expired` (403; that link
     stays refused, a new one is as good as any).
     What is wrong with a download: `truncated` (the second half of the promised Content-Length
@@ -120,11 +161,14 @@ class Fault:
         times: It hits a server this often, then never again; None means always.
         probability: The part of the calls (exports, downloads) it hits, 0 to 1.
         after_s: For `forgotten_export`: seconds from the export's start.
-        bytes_per_s: For `slow`.
+        for_s: For `late`: seconds before the answer; for `replica_lag`: from the export's start.
+        status: For `html`: the page's.
+        retry_after_s: For `unavailable`: what it tells, in whole seconds; None means 5.
+        bytes_per_s: For `slow` and `drip`.
         at: For `cut` and `changed`: which part of the archive's bytes arrives, 0 to 1.
         at_bytes: The same as a number of bytes.
         other_length: For `changed`: whether the other archive has another length too.
-        count: For `many_members`: how many; None means a million.
+        count: For `many_members` and `many_headers`: how many; None means a million, and 200.
     """
 
     name: FaultName
@@ -132,6 +176,9 @@ class Fault:
     times: int | None = None
     probability: float = 1.0
     after_s: float | None = None
+    for_s: float | None = None
+    status: int | None = None
+    retry_after_s: int | None = None
     bytes_per_s: float | None = None
     at: float | None = None
     at_bytes: int | None = None
@@ -156,6 +203,15 @@ class Fault:
         require(
             self.name != "slow" or (self.bytes_per_s or 0) > 0,
             "slow: needs bytes_per_s, over 0",
+        )
+        require(
+            self.name not in _OPTIONS["for_s"] or (self.for_s or 0) > 0,
+            f"{self.name}: needs for_s, over 0",
+        )
+        require(
+            (self.bytes_per_s is None or self.bytes_per_s > 0)
+            and (self.status is None or 200 <= self.status < 600),  # noqa: PLR2004 - HTTP's
+            f"{self.name}: bytes_per_s must be over 0, and status one of HTTP",
         )
         require(
             self.name not in _OPTIONS["at"] or (self.at is None) != (self.at_bytes is None),

@@ -78,7 +78,7 @@ class Gateway:
         call = parse_call(request.method, request.raw_path)
         if call is None:
             self._statistics.other_calls += 1
-            return _respond(refusals.no_such_api(request_id), headers)
+            return refusals.no_such_api(request_id).response(headers)
         self._statistics.called(call.kind)
         answer = self._refuse(request, call, headers, request_id)
         if answer is None:
@@ -88,7 +88,7 @@ class Gateway:
             _reset(request)
             return web.Response()
         if isinstance(answer, Refusal):
-            answer = _respond(answer, headers)
+            answer = answer.response(headers)
         self._statistics.answered(answer.status)
         return answer
 
@@ -120,11 +120,6 @@ class Gateway:
             clock_s=self._clock_s(),
             draw=(self._scenario.seed, request_id),
         )
-
-
-def _respond(refusal: Refusal, headers: dict[str, str]) -> web.Response:
-    all_headers = {**headers, **refusal.headers, "Content-Type": refusal.content_type}
-    return web.Response(status=refusal.status, body=refusal.body, headers=all_headers)
 
 
 def _reset(request: web.BaseRequest) -> None:

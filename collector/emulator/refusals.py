@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 from collector.emulator.chance import fraction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from collector.emulator.faults import Fault
     from collector.emulator.throttling import RefusalForm, Throttle
 
 JSON = "application/json"
@@ -20,6 +23,10 @@ HTML_PAGE = (
     b"<html>\r\n<head><title>%s</title></head>\r\n<body>\r\n<center><h1>%s</h1></center>\r\n"
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
+PROXY_FAULTS = (
+    "bad_gateway", "timeout_408", "unavailable", "no_content", "bad_redirect", "html",
+)  # fmt: skip
+_RETRY_AFTER_S = 5
 _FORMS: tuple[RefusalForm, ...] = (
     "gateway",
     "gateway_apig",
@@ -39,6 +46,11 @@ class Refusal:
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def response(self, headers: Mapping[str, str]) -> web.Response:
+        """The answer, with the headers that every answer carries."""
+        all_headers = {**headers, **self.headers, "Content-Type": self.content_type}
+        return web.Response(status=self.status, body=self.body, headers=all_headers)
+
 
 def service_error(status: int, code: str, message: str) -> Refusal:
     """The service's own error body."""
@@ -55,6 +67,26 @@ def html_page(status: int, title: str) -> Refusal:
     """A page for people, as a proxy or a load balancer answers."""
     words = title.encode()
     return Refusal(status, HTML_PAGE % (words, words), "text/html")
+
+
+def proxy_fault(fault: Fault) -> Refusal:
+    """What stands between the caller and the service answers in its place."""
+    match fault.name:
+        case "bad_gateway":
+            return html_page(502, "502 Bad Gateway")
+        case "timeout_408":
+            return html_page(408, "408 Request Time-out")
+        case "unavailable":
+            later = _RETRY_AFTER_S if fault.retry_after_s is None else fault.retry_after_s
+            headers = {"Retry-After": str(later)}
+            return Refusal(503, b"down for maintenance\n", "text/plain", headers)
+        case "no_content":
+            return Refusal(204, b"")
+        case "bad_redirect":
+            headers = {"Location": "http://objects.example:99999/"}
+            return Refusal(302, b"", "text/plain", headers)
+        case _:
+            return html_page(fault.status or 200, "Service is being upgraded")
 
 
 def unauthorized(request_id: str) -> Refusal:
@@ -82,6 +114,8 @@ def service_fault(name: str, server_id: str) -> Refusal:
         "no_permission": (403, "iMetal.0004", "Insufficient permissions."),
         "unknown_id": (404, "iMetal.0100", f"physical server {server_id} not found"),
         "not_ready": (400, "iMetal.0101", f"physical server {server_id} state is not ready"),
+        "conflict": (409, "iMetal.0103", f"physical server {server_id} is being operated on"),
+        "locked": (423, "iMetal.0104", f"physical server {server_id} is locked"),
         "bad_parameter": (400, "iMetal.0001", "Invalid parameter."),
     }[name]
     return service_error(status, code, message)

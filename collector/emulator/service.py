@@ -17,6 +17,7 @@ from collector.emulator.downloads import Downloads
 from collector.emulator.exports import Export, ExportTable
 from collector.emulator.faults import Fault, Moment, ServerFaults
 from collector.emulator.links import Links, refused
+from collector.emulator.oddities import tell
 from collector.emulator.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -98,9 +99,32 @@ class Service:
         )
         if latency_s:
             await asyncio.sleep(latency_s)
+        odd = self._strike(server, "wire", call.kind)
         fault = self._strike(server, "refusal", call.kind)
+        if fault is not None and fault.name == "silent":
+            # Until the client has had enough: its going cancels the request.
+            await asyncio.Event().wait()
+        answer: Answer
         if fault is not None:
-            return _refusal(fault, call, request_id)
+            answer = _refusal(fault, call, request_id)
+        else:
+            answer = await self._act(request, call, server, headers, whole=odd is not None)
+        if odd is None or answer is None:
+            return answer
+        response = answer.response(headers) if isinstance(answer, Refusal) else answer
+        assert isinstance(response, web.Response)  # noqa: S101 - an archive was asked for whole
+        return await tell(odd, request, response)
+
+    async def _act(
+        self,
+        request: web.BaseRequest,
+        call: Call,
+        server: Server,
+        headers: Mapping[str, str],
+        *,
+        whole: bool,
+    ) -> Answer:
+        """Do what a call asks for; `whole`: an archive is not sent, but handed over."""
         if call.kind == "export":
             return await self._start(request, server, headers)
         now_s = time.monotonic()
@@ -109,7 +133,7 @@ class Service:
             return refusals.unknown_export(call.export_id)
         if call.kind == "status":
             return self._tell(server, export, now_s, headers)
-        return await self._content(request, server, export, headers)
+        return await self._content(request, server, export, headers, whole=whole)
 
     def _strike(
         self,
@@ -203,10 +227,18 @@ class Service:
         return web.Response(status=status, body=body, headers=all_headers)
 
     async def _content(
-        self, request: web.BaseRequest, server: Server, export: Export, headers: Mapping[str, str]
+        self,
+        request: web.BaseRequest,
+        server: Server,
+        export: Export,
+        headers: Mapping[str, str],
+        *,
+        whole: bool,
     ) -> Answer:
         if export.state(time.monotonic()) != "completed":
             return refusals.service_fault("not_ready", server.spec.id)
+        if whole:
+            return await self.downloads.whole(server.spec, headers)
         if self.objects_url is not None:
             self._statistics.redirects += 1
             location = f"{self.objects_url}/{self._links.issue(export.id)}"
@@ -244,15 +276,11 @@ class Service:
 def _refusal(fault: Fault, call: Call, request_id: str) -> Refusal | None:
     """The answer in place of the one asked for; None where the connection is to be reset."""
     match fault.name:
-        case "bad_gateway":
-            return refusals.html_page(502, "502 Bad Gateway")
-        case "timeout_408":
-            return refusals.html_page(408, "408 Request Time-out")
-        case "html":
-            return refusals.html_page(200, "Service is being upgraded")
         case "expired_token":
             return refusals.unauthorized(request_id)
         case "reset_before":
             return None
-        case _:
-            return refusals.service_fault(fault.name, call.server_id)
+        case name if name in refusals.PROXY_FAULTS:
+            return refusals.proxy_fault(fault)
+        case name:
+            return refusals.service_fault(name, call.server_id)

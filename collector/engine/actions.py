@@ -29,13 +29,21 @@ class StartExport:
 
 @dataclass(frozen=True, slots=True)
 class AskStatus:
-    """Ask how far the server's export is. Asking twice harms nobody: nothing is written first."""
+    """Ask how far the server's export is. Asking twice harms nobody: nothing is written first.
+
+    Attributes:
+        within_s: seconds that it may take.
+        is_probe: it is to find out whether the endpoint answers anybody, over a connection of its
+            own; there may be another call for the same server.
+    """
 
     call: ClassVar[Call] = Call.ASK_STATUS
     server: int
     sent_s: float
     asks_limits: bool
     export_id: str
+    within_s: float = math.inf
+    is_probe: bool = False
     intent: Event | None = None
 
 

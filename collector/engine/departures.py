@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from collector.engine.actions import Action, Request
     from collector.engine.deadline import Deadline
-    from collector.engine.gates import InFlight
+    from collector.engine.in_flight import InFlight
     from collector.engine.lanes import Lane
     from collector.engine.pacing import Pacer
     from collector.engine.polling import Ask

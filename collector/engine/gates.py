@@ -1,4 +1,4 @@
-"""What may be under way at once: limits on how many, where pacing is about how often."""
+"""What a person and the machine allow at once, and whether credentials are accepted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import Call, ProblemKind
+from collector.engine.answers import ProblemKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,19 +17,8 @@ CALLS_IN_FLIGHT = 256
 """Small calls under way at once: more only fills queues on the way."""
 STORING = 64
 """Archives received and not yet on disk: a slow disk is felt by the sender, not by the memory."""
-FIRST_PROBE_S = 1.0
-LONGEST_PROBE_S = 30.0
-NEVER_ANSWERED_PATIENCE_S = 60.0
-"""An endpoint that has not answered once is given up after this long: its name may be wrong.
-Where there is a deadline, that is waited for."""
-ANSWERED_PATIENCE_S = 3600.0
-"""One that has is asked for so long; where there is a deadline, until then."""
-SUSPECTS = 3
-"""So many servers in a row whose calls came to no answer, and it is the endpoint that is down."""
-UNANSWERED_PATIENCE_S = 600.0
-"""One that takes calls and answers none is asked for so long: it may be these servers after all."""
-DISK_PATIENCE_S = 600.0
-"""A disk that takes no archive is given up after this long: room is made by people."""
+QUIET = 768
+"""Calls that hang and hold no place any more; beyond that, they do."""
 EXPORT_S = 3600.0
 """An export that has not completed this long after its start is given up."""
 
@@ -45,6 +34,7 @@ class Ceilings:
         downloads: archives on their way at once.
         calls: small calls under way at once.
         storing: archives received and not yet on disk.
+        quiet: calls, small ones and downloads, that hang and are not counted above.
         max_attempts: tries of one step of one server.
         exports_in_flight: exports that run at once, by project; absent where there is no ceiling.
         deadline_s: when the run ends, on the engine's clock.
@@ -56,6 +46,7 @@ class Ceilings:
     downloads: int = 8
     calls: int = CALLS_IN_FLIGHT
     storing: int = STORING
+    quiet: int = QUIET
     max_attempts: int = 4
     exports_in_flight: Mapping[int, int] = field(default_factory=dict)
     deadline_s: float = math.inf
@@ -104,83 +95,6 @@ class Secret:
 
 
 @dataclass(slots=True)
-class Circuit:
-    """Whether an endpoint can be reached: while it cannot, one call at a time asks whether it can.
-
-    It cannot where a request does not get there; and where those that do come to no answer of the
-    service, for one server after another: a network that drops everything, a proxy's own page. The
-    disk that archives are written to has one as well.
-
-    Attributes:
-        down_s: since when it cannot be reached; None while it can.
-        probe_s: when the next call may ask.
-        given_up: it has been asked for long enough.
-        under_way: calls to it that are not answered.
-        patience_s: for how long one that has answered before is asked.
-        first_patience_s: for how long one that never has.
-    """
-
-    answered: bool = False
-    down_s: float | None = None
-    probe_s: float = -math.inf
-    given_up: bool = False
-    under_way: int = 0
-    patience_s: float = ANSWERED_PATIENCE_S
-    first_patience_s: float = NEVER_ANSWERED_PATIENCE_S
-    _suspects: set[int] = field(default_factory=set)
-    _takes_calls: bool = False
-    _wait_s: float = FIRST_PROBE_S
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether no call may leave before another has come back, or at all."""
-        return self.given_up or (self.down_s is not None and self.under_way > 0)
-
-    def failed(self, sent_s: float, now_s: float) -> bool:
-        """Take note that a call could not be sent; return whether this is news."""
-        self._takes_calls = False
-        return self._is_down(sent_s, now_s)
-
-    def _is_down(self, sent_s: float, now_s: float) -> bool:
-        if self.down_s is None:
-            self.down_s = now_s
-            self._wait_s = FIRST_PROBE_S
-            self.probe_s = now_s + self._wait_s
-            return True
-        if sent_s >= self.probe_s:
-            self._wait_s = min(LONGEST_PROBE_S, 2 * self._wait_s)
-            self.probe_s = now_s + self._wait_s
-        patience_s = self.patience_s if self.answered else self.first_patience_s
-        if self._takes_calls and patience_s < math.inf:
-            patience_s = UNANSWERED_PATIENCE_S
-        self.given_up = now_s - self.down_s >= patience_s
-        return False
-
-    def unanswered(self, server: int, sent_s: float, now_s: float) -> bool:
-        """Take note of a call for a server that came to no answer; return whether this is news."""
-        self._suspects.add(server)
-        if self.down_s is None:
-            if len(self._suspects) < SUSPECTS:
-                return False
-            self._takes_calls = True
-        return self._is_down(sent_s, now_s)
-
-    def slept(self, jump_s: float) -> None:
-        """Take note of a time in which nobody asked."""
-        if self.down_s is not None:
-            self.down_s += jump_s
-
-    def reached(self) -> bool:
-        """Take note of an answer; return whether the endpoint was down."""
-        self._suspects.clear()
-        if self.answered and self.down_s is None:
-            return False
-        was_down = self.down_s is not None
-        self.answered, self.down_s, self.probe_s, self.given_up = True, None, -math.inf, False
-        return was_down
-
-
-@dataclass(slots=True)
 class Exports:
     """Exports of a project that are requested or running, and how many there may be.
 
@@ -196,66 +110,3 @@ class Exports:
     def full(self) -> bool:
         """Whether no more may run."""
         return self.running >= self.ceiling
-
-
-class InFlight:
-    """Calls under way, and whether one more may be.
-
-    Attributes:
-        disk: whether archives can be stored. While they cannot, one download at a time tries.
-    """
-
-    __slots__ = ("_ceilings", "_downloads", "_small", "_storing", "disk")
-
-    def __init__(self, ceilings: Ceilings) -> None:
-        self.disk = Circuit(answered=True, patience_s=DISK_PATIENCE_S)
-        self._ceilings = ceilings
-        self._downloads = 0
-        self._storing = 0
-        self._small = 0
-
-    def allows_at(self, call: Call, secret: Secret, circuit: Circuit) -> float:
-        """Return when one more such call may be under way; infinite: when an answer has come."""
-        opens_s = circuit.probe_s
-        if call is Call.FETCH_ARCHIVE:
-            most = self._ceilings
-            if self._downloads >= most.downloads or self._storing >= most.storing:
-                return math.inf
-            if self.disk.is_closed:
-                return math.inf
-            opens_s = max(opens_s, self.disk.probe_s)
-        elif self._small >= self._ceilings.calls:
-            return math.inf
-        if not secret.accepted and secret.under_way:
-            return math.inf
-        return math.inf if circuit.is_closed else opens_s
-
-    def left(self, call: Call, secret: Secret, circuit: Circuit) -> None:
-        """Count a call that is under way from now on."""
-        if call is Call.FETCH_ARCHIVE:
-            self._downloads += 1
-            self.disk.under_way += 1
-        else:
-            self._small += 1
-        secret.under_way += 1
-        circuit.under_way += 1
-
-    def came_back(self, call: Call, secret: Secret, circuit: Circuit) -> None:
-        """Count a call that the API has answered; a download goes on until it has ended."""
-        if call is not Call.FETCH_ARCHIVE:
-            self._small -= 1
-        secret.under_way -= 1
-        circuit.under_way -= 1
-
-    def download_received(self) -> None:
-        """Count a download whose bytes are all here, and which is still being stored."""
-        self._downloads -= 1
-        self._storing += 1
-
-    def download_ended(self, *, received: bool) -> None:
-        """Count a download that is no longer under way."""
-        self.disk.under_way -= 1
-        if received:
-            self._storing -= 1
-        else:
-            self._downloads -= 1

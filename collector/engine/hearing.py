@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.engine.actions import StartExport
+from collector.engine.actions import AskStatus, StartExport
 from collector.engine.answers import Problem, ProblemKind
 from collector.engine.retry import NO_ANSWER
 
@@ -13,29 +13,27 @@ if TYPE_CHECKING:
 
     from collector.engine.actions import FetchArchive, Request
     from collector.engine.answers import Heard
-    from collector.engine.gates import InFlight
+    from collector.engine.circuit import Circuit, EndpointCircuit
     from collector.engine.lanes import Lane
     from collector.engine.news import News
     from collector.engine.pacing import Pacer
     from collector.engine.scope_pace import Disbelieved, Learned
-    from collector.engine.state import RunState
 
 
 class Hearing:
     """Passes on what answers tell to whoever plans with it."""
 
-    __slots__ = ("_in_flight", "_news", "_pacer", "_state")
+    __slots__ = ("_disk", "_news", "_pacer")
 
-    def __init__(self, state: RunState, pacer: Pacer, in_flight: InFlight, news: News) -> None:
-        self._state = state
+    def __init__(self, pacer: Pacer, disk: Circuit, news: News) -> None:
         self._pacer = pacer
-        self._in_flight = in_flight
+        self._disk = disk
         self._news = news
 
     def heard(
         self, lane: Lane, action: Request, problem: Problem | None, heard: Heard, now_s: float
     ) -> None:
-        """Take note of an answer, or of a download's first bytes: the API has answered a call.
+        """Process an answer, or a download's first bytes: the API has answered a call.
 
         Args:
             lane: that the call came from.
@@ -44,21 +42,17 @@ class Hearing:
             heard: what the answer tells beside its content.
             now_s: now.
         """
-        self._in_flight.came_back(action.call, lane.secret, lane.circuit)
-        circuit = lane.circuit
         if problem is not None and problem.kind is ProblemKind.NOT_SENT:
             self._pacer.never_sent(lane.track, action.sent_s)
             self._news.uncount(lane.project)
-            if circuit.failed(action.sent_s, now_s):
-                self._news.endpoint_down(self._endpoint(lane), problem.message, now_s)
+            self._unanswered(lane, action, problem, now_s)
             return
-        if problem is not None and problem.kind in NO_ANSWER:
-            if problem.elsewhere and circuit.down_s is None:
-                pass  # what ails another place says nothing of the endpoint
-            elif circuit.unanswered(action.server, action.sent_s, now_s):
-                self._news.endpoint_down(self._endpoint(lane), problem.message, now_s)
-        elif circuit.reached():
-            self._news.endpoint_back(self._endpoint(lane), now_s)
+        if problem is None or problem.kind not in NO_ANSWER:
+            self._reached(lane.circuit, None if is_probe(action) else action.server, now_s)
+        elif problem.elsewhere:
+            self._reached(lane.circuit, None, now_s)  # it sent the call on to another place
+        else:
+            self._unanswered(lane, action, problem, now_s)
         if problem is None or problem.http_status is not None:
             self._limits(lane, action, problem, heard, now_s)
         else:
@@ -67,9 +61,20 @@ class Hearing:
         if heard.clock_offset_s is not None:
             self._news.clock_offset(heard.clock_offset_s)
 
+    def _reached(self, circuit: EndpointCircuit, server: int | None, now_s: float) -> None:
+        if circuit.reached(server, now_s):
+            self._news.endpoint_back(circuit.name, now_s)
+
+    def _unanswered(self, lane: Lane, action: Request, problem: Problem, now_s: float) -> None:
+        circuit = lane.circuit
+        not_sent = problem.kind is ProblemKind.NOT_SENT
+        if not is_probe(action):
+            circuit.failed(action, problem.message, not_sent=not_sent)
+        if circuit.probe_failed(action, problem.message, now_s, not_sent=not_sent):
+            self._news.endpoint_down(circuit.name, circuit.why, now_s)
+
     def withdrawn(self, lane: Lane, action: Request) -> None:
         """Take note that a call did not leave after all, and nothing was heard."""
-        self._in_flight.came_back(action.call, lane.secret, lane.circuit)
         self._pacer.never_sent(lane.track, action.sent_s)
         self._news.uncount(lane.project)
 
@@ -81,7 +86,7 @@ class Hearing:
             problem: why nothing was stored; None if an archive was.
             now_s: now.
         """
-        disk = self._in_flight.disk
+        disk = self._disk
         if problem is None:
             if disk.reached():
                 self._news.downloads_went_on(now_s)
@@ -103,5 +108,7 @@ class Hearing:
         if news:
             self._news.paced(news, now_s)
 
-    def _endpoint(self, lane: Lane) -> str:
-        return self._state.projects[lane.project].endpoint
+
+def is_probe(action: Request) -> bool:
+    """Tell whether a call asks after its endpoint, and not after its server."""
+    return isinstance(action, AskStatus) and action.is_probe

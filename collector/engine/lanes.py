@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import heapq
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collector.engine.answers import Call
-    from collector.engine.gates import Circuit, Exports, Secret
+    from collector.engine.circuit import EndpointCircuit
+    from collector.engine.gates import Exports, Secret
     from collector.engine.tracks import Track
     from collector.engine.waiting import Group
 
@@ -50,7 +51,7 @@ class Lane:
         track: Track,
         *,
         secret: Secret,
-        circuit: Circuit,
+        circuit: EndpointCircuit,
         exports: Exports,
     ) -> None:
         self.number = number
@@ -130,9 +131,29 @@ class Lane:
         self._look()
         return server
 
+    def servers(self) -> list[int]:
+        """Return all that wait, in no order."""
+        return [entry[-1] for heap in (self._due, self._ready, self._later) for entry in heap]
+
+    def remove(self, server: int) -> None:
+        """Take one that waits out of its turn; this looks at each that does.
+
+        Raises:
+            ValueError: it does not wait here.
+        """
+        heaps: tuple[list[Any], ...] = (self._due, self._ready, self._later)
+        for heap in heaps:
+            for place, entry in enumerate(heap):
+                if entry[-1] == server:
+                    del heap[place]
+                    heapq.heapify(heap)
+                    self._look()
+                    return
+        raise ValueError(server)
+
     def empty(self) -> list[int]:
         """Return all that wait, out of the lane, in no order."""
-        servers = [entry[-1] for heap in (self._due, self._ready, self._later) for entry in heap]
+        servers = self.servers()
         self._due.clear()
         self._ready.clear()
         self._later.clear()

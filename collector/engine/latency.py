@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 LONGEST_S = 30.0
+UNKNOWN_TOO_LONG_S = 2.0
+"""What is too long for an answer before a few have come."""
+FEW = 3
+SHORTEST_TOO_LONG_S, LONGEST_TOO_LONG_S = 0.25, 3.0
+USUAL_ROUND_TRIPS, USUAL_DEVIATIONS = 4.0, 8.0
 _MEMORY = 32
 _DEVIATIONS = 3.0
 _ENOUGH = 10
@@ -29,6 +34,14 @@ class Latency:
     def is_known(self) -> bool:
         """Whether enough round trips were heard of to tell how uneven they are."""
         return self._heard >= _ENOUGH
+
+    @property
+    def too_long_s(self) -> float:
+        """Seconds after which a call takes longer than nearly any before it."""
+        if self._heard < FEW:
+            return UNKNOWN_TOO_LONG_S
+        usual_s = USUAL_ROUND_TRIPS * self.mean_s + USUAL_DEVIATIONS * self._deviation_s
+        return min(LONGEST_TOO_LONG_S, max(SHORTEST_TOO_LONG_S, usual_s))
 
     def heard(self, took_s: float) -> None:
         """Take note of a round trip."""

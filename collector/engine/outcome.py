@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 LOST = frozenset({ProblemKind.FORGOTTEN, ProblemKind.UNKNOWN_SERVER})
 """What a service says that does not know an export."""
 
+SHORTEST_STATUS_S, STATUS_S = 1.0, 15.0
+"""What a status has to be answered in; the longer its export still has, the more."""
 ANOTHERS_ANSWER_S = 0.25
 """How soon it is looked again whether another run's POST was answered."""
 
@@ -56,9 +58,9 @@ class _Memory:
     lost_times: int = 0
     lost_s: float = 0.0
     links_refused: int = 0
+    unsent_times: int = 0
     downloading_s: float = 0.0
     asleep_s: float = 0.0
-    lets_others_ask: bool = False
     not_before_s: float = -math.inf
     asked_until_s: float = -math.inf
 
@@ -146,12 +148,16 @@ class Outcomes:
         """Add the time of a try; less than none for what does not count."""
         self._remember(server).downloading_s += seconds
 
-    def ask_again(self, server: int) -> None:
-        """Let a server wait no longer that has let others find out whether its endpoint is back."""
+    def status_within_s(self, row: ServerRow, now_s: float) -> float:
+        """Return seconds that a status may take: no more than its export still has."""
+        asleep_s = self._remember(row.server).asleep_s
+        ends_s = self._progress(row, now_s).started_s + asleep_s + self._export_s
+        return min(STATUS_S, max(SHORTEST_STATUS_S, ends_s - now_s))
+
+    def asked_until_s(self, server: int) -> float:
+        """Return until when the service has asked to be left alone with a server."""
         memory = self._memory.get(server)
-        if memory is not None and memory.lets_others_ask:
-            memory.lets_others_ask = False
-            memory.not_before_s = memory.asked_until_s
+        return -math.inf if memory is None else memory.asked_until_s
 
     def slept(self, jump_s: float) -> None:
         """Count no time against anybody in which this machine slept."""
@@ -242,9 +248,14 @@ class Outcomes:
             if not progress.elapsed_s:
                 durations.answered_first(sent_s - progress.started_s, completed=False)
             progress.heard(said.percent, durations, sent_s, now_s)
-            if now_s - progress.started_s - memory.asleep_s >= self._export_s:
+            if self._is_overdue(row, now_s):
                 return [self._stuck(row, now_s)]
         return events
+
+    def _is_overdue(self, row: ServerRow, now_s: float) -> bool:
+        """Whether an export has had its time."""
+        asleep_s = self._remember(row.server).asleep_s
+        return now_s - self._progress(row, now_s).started_s - asleep_s >= self._export_s
 
     def _after_problem(
         self,
@@ -267,8 +278,12 @@ class Outcomes:
         memory.asked_until_s = now_s + retry.believed_s(problem)
         if retry.is_beyond_belief(problem):
             self._news.paced([self._disbelieved(row, problem)], now_s)
-        if call is Call.ASK_STATUS and problem.http_status is not None:
-            memory.polls += 1
+        if call is Call.ASK_STATUS:
+            memory.polls += problem.http_status is not None
+            # A wait for quota does not count, nor for an endpoint that answers nobody.
+            counts = problem.kind is not ProblemKind.THROTTLED and not down
+            if counts and self._is_overdue(row, now_s):
+                return [self._stuck(row, now_s)]
         match decision:
             case retry.Fail(credential=credential):
                 if credential:
@@ -280,7 +295,6 @@ class Outcomes:
                 return [self._attempt_failed(call, row, problem, now_s, anew=True)]
             case retry.Again(after_s, counts):
                 memory.not_before_s = now_s + after_s
-                memory.lets_others_ask = down
                 if counts:
                     return [self._attempt_failed(call, row, problem, now_s, anew=False)]
                 if call is Call.START_EXPORT:
@@ -300,6 +314,8 @@ class Outcomes:
             memory.lost_times += 1
         refused_before = memory.links_refused
         memory.links_refused += problem.kind is ProblemKind.LINK_REFUSED
+        unsent_before = memory.unsent_times
+        memory.unsent_times = unsent_before + 1 if problem.kind is ProblemKind.NOT_SENT else 0
         secret = self._secrets[self._state.projects[row.project].credential]
         return retry.Tried(
             attempts=memory.status_tries if call is Call.ASK_STATUS else row.tries,
@@ -313,6 +329,7 @@ class Outcomes:
             refusals=secret.refusals,
             proven=secret.proven,
             links_refused=refused_before,
+            unsent_times=unsent_before,
         )
 
     def _export_age_s(self, row: ServerRow, now_s: float) -> float:

@@ -149,6 +149,15 @@ class Pacer:
         for pace in track.binding:
             pace.answered(sent_s)
 
+    def hangs(self, track: Track, sent_s: float) -> None:
+        """Let no other call wait for the answer to one that hangs."""
+        self.lost(track, sent_s)
+
+    def hung(self, track: Track) -> None:
+        """Count a call again that `hangs`, since it is about to be answered."""
+        for pace in track.binding:
+            pace.answers_late()
+
     def never_sent(self, track: Track, sent_s: float) -> None:
         """Take back a call that never left."""
         self._forget(track, sent_s)

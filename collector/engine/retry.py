@@ -24,13 +24,18 @@ class Rule(enum.StrEnum):
     LATER = (
         "again after seconds at first, minutes later, for an hour at most; no attempt is counted"
     )
+    REACH = (
+        "again after a back-off, once the endpoint can be reached; counted only after many tries "
+        "while others are answered"
+    )
     BACK_OFF = (
-        "again after an exponential back-off with full jitter, --max-attempts tries in all; while "
-        "the endpoint is down no attempt is counted"
+        "again after an exponential back-off with full jitter, --max-attempts tries in all; not "
+        "counted while the endpoint answers nobody"
     )
     ONCE_MORE = (
-        "once more after a back-off, whatever --max-attempts says: it may have been done; not "
-        "counted while the endpoint is down. As back_off where the answer says that it was not done"
+        "once more after some seconds, whatever --max-attempts says: it may have been done; not "
+        "counted while the endpoint answers nobody. As back_off where the answer says that it was "
+        "not done"
     )
     LAG = (
         "again after half a second, then longer, for a minute in all: replicas lag; no attempt is "
@@ -45,7 +50,7 @@ class Rule(enum.StrEnum):
 
 _P = ProblemKind
 _ALIKE: Mapping[ProblemKind, Rule] = {
-    _P.NOT_SENT: Rule.WAIT,
+    _P.NOT_SENT: Rule.REACH,
     _P.THROTTLED: Rule.WAIT,
     _P.NOT_READY: Rule.LATER,
     _P.UNKNOWN_SERVER: Rule.LAG,
@@ -74,13 +79,15 @@ TABLE: Mapping[tuple[Call, ProblemKind], Rule] = {
 }
 """A rule for every pair; the last four rows are where a POST differs."""
 
-NO_ANSWER = frozenset({_P.CUT, _P.UNREADABLE})
+NO_ANSWER = frozenset({_P.NOT_SENT, _P.CUT, _P.UNREADABLE})
 """After these, nobody knows whether the service was there at all."""
 
 BACK_OFF_BASE_S = 1.0
 BACK_OFF_CAP_S = 60.0
-ANOTHER_ASKS_S = (300.0, 600.0)
-"""How long a server lets others find out that their endpoint is back: it may be the server."""
+ONCE_MORE_S = (2.0, 5.0)
+"""Before the last try of a POST: if the endpoint is down, that is known by then."""
+UNSENT_TIMES = 8
+"""Calls that could not be sent in a row, though others could, and the next ones count."""
 NOT_READY_SOON_S = (2.0, 10.0)
 NOT_READY_SOON_TIMES = 4
 NOT_READY_LATE_S = (60.0, 180.0)
@@ -132,8 +139,10 @@ class Tried:
         refusals: 401s to this secret in a row, this one included.
         proven: whether the secret has ever been accepted in this process.
         links_refused: refusals of links in a row, before this one.
+        unsent_times: calls in a row that could not be sent, before this one.
         paused: downloads are paused already.
-        down: the endpoint is down, or this machine slept while the call was under way.
+        down: the endpoint seems to answer nobody, or did while the call was under way; or this
+            machine slept.
     """
 
     attempts: int = 0
@@ -147,6 +156,7 @@ class Tried:
     refusals: int = 1
     proven: bool = False
     links_refused: int = 0
+    unsent_times: int = 0
     paused: bool = False
     down: bool = False
 
@@ -195,16 +205,20 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # a case and a return a rule
     match rule_of(call, problem):
         case Rule.WAIT:
             return Again(0.0, counts=False)
+        case Rule.REACH:
+            if tried.down or tried.unsent_times < UNSENT_TIMES:
+                return Again(back_off_s(tried.unsent_times, rng), counts=False)
+            return _again_or_fail(tried, max_attempts, rng)
         case Rule.LATER:
             return _later(tried, rng)
         case Rule.BACK_OFF:
             if tried.down and problem.kind in NO_ANSWER:
-                return _let_another_ask(rng)
+                return Again(back_off_s(tried.attempts, rng), counts=False)
             return _again_or_fail(tried, max_attempts, rng)
         case Rule.ONCE_MORE:
-            if tried.down:
-                return _let_another_ask(rng, counts=not tried.doubtful)
-            return Fail() if tried.doubtful else Again(back_off_s(tried.attempts, rng), counts=True)
+            if tried.doubtful and not tried.down:
+                return Fail()
+            return Again(rng.uniform(*ONCE_MORE_S), counts=not tried.doubtful)
         case Rule.LAG:
             if tried.lost_s < LAG_FOR_S and tried.export_age_s < LAG_UNTIL_AGE_S:
                 return _once_replicas_know(tried, rng)
@@ -234,10 +248,6 @@ def _again_or_fail(tried: Tried, max_attempts: int, rng: random.Random) -> Decis
     if tried.attempts + 1 >= max_attempts:
         return Fail()
     return Again(back_off_s(tried.attempts, rng), counts=True)
-
-
-def _let_another_ask(rng: random.Random, *, counts: bool = False) -> Decision:
-    return Again(rng.uniform(*ANOTHER_ASKS_S), counts=counts)
 
 
 def _anew(tried: Tried, rng: random.Random) -> Decision:

@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING
 
 from collector.engine import events as e
 from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import Call, Problem, Reusable
+from collector.engine.answers import Call, ExportSaid, Problem, Reusable
+from collector.engine.circuit import EndpointCircuit
 from collector.engine.deadline import Deadline
 from collector.engine.departures import Departures
 from collector.engine.durations import KNOWN_BY_FEW
 from collector.engine.ending import Ending
-from collector.engine.gates import Circuit, Exports, InFlight, Secret
-from collector.engine.hearing import Hearing
+from collector.engine.gates import Exports, Secret
+from collector.engine.hearing import Hearing, is_probe
+from collector.engine.in_flight import InFlight
 from collector.engine.known import Known
 from collector.engine.lanes import Lane
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
 from collector.engine.polling import Pressure
+from collector.engine.probing import Probes
 from collector.engine.state import Phase
 from collector.engine.task import wanted
 from collector.engine.turns import Turns
@@ -74,9 +77,10 @@ class Scheduler:
         self._pacer = Pacer(known or Known())
         self._in_flight = InFlight(ceilings)
         self._news = News(wall)
-        self._hearing = Hearing(state, self._pacer, self._in_flight, self._news)
+        self._hearing = Hearing(self._pacer, self._in_flight.disk, self._news)
         self._secrets: dict[str, Secret] = {}
-        self._circuits: dict[str, Circuit] = {}
+        self._circuits: dict[str, EndpointCircuit] = {}
+        rng = random.Random(seed)  # noqa: S311  # spreads calls, keeps no secret
         self._outcomes = Outcomes(
             state,
             self._secrets,
@@ -84,13 +88,9 @@ class Scheduler:
             max_attempts=ceilings.max_attempts,
             export_s=ceilings.export_s,
             wall=wall,
-            rng=random.Random(seed),  # noqa: S311  # spreads calls, keeps no secret
+            rng=rng,
             known=known or Known(),
         )
-        self._out: dict[int, Request] = {}
-        self._posts_out = 0
-        self._opened: set[int] = set()
-        self._received: set[int] = set()
         self._recording: set[int] = set()
         self._exporting: set[int] = set()
         self._giving_up: list[int] = []
@@ -108,6 +108,16 @@ class Scheduler:
         self._deadline = Deadline(
             ceilings.deadline_s, self._all_lanes, self._pacer, self._outcomes.durations
         )
+        self._probes = Probes(
+            state,
+            self._lanes,
+            self._pacer,
+            self._in_flight,
+            self._news,
+            rng=rng,
+            leave=self._leave_out_of_turn,
+            asked_until_s=self._outcomes.asked_until_s,
+        )
         self._departures = Departures(
             self._lanes,
             self._waiting,
@@ -121,22 +131,23 @@ class Scheduler:
 
     def _add_lanes(self, row: ProjectRow, scopes: Callable[[int, Call], tuple[Scope, ...]]) -> None:
         secret = self._secrets.setdefault(row.credential, Secret())
-        circuit = self._circuits.setdefault(row.endpoint, self._circuit())
+        if row.endpoint not in self._circuits:
+            self._circuits[row.endpoint] = self._circuit(row.endpoint)
         exports = Exports(ceiling=self._ceilings.exports_in_flight.get(row.project, math.inf))
         for call in Call:
             track = self._pacer.track(call, scopes(row.project, call), share=row.share)
             self._lanes[row.project, call] = Lane(
                 len(self._lanes), row.project, track,
-                secret=secret, circuit=circuit, exports=exports,
+                secret=secret, circuit=self._circuits[row.endpoint], exports=exports,
             )  # fmt: skip
         if row.requests_per_second is not None:
             self._pacer.limit(track, row.requests_per_second)
 
-    def _circuit(self) -> Circuit:
+    def _circuit(self, endpoint: str) -> EndpointCircuit:
         """Return one that is patient until the deadline, where there is one."""
         if self._ceilings.deadline_s == math.inf:
-            return Circuit()
-        return Circuit(patience_s=math.inf, first_patience_s=math.inf)
+            return EndpointCircuit(endpoint)
+        return EndpointCircuit(endpoint, patience_s=math.inf, first_patience_s=math.inf)
 
     # What is due
 
@@ -152,7 +163,14 @@ class Scheduler:
         if self._giving_up:
             actions += [self._give_up(server, now_s) for server in self._giving_up]
             self._giving_up.clear()
-        wake_s = min(self._ceilings.deadline_s, self._departures.take(now_s, actions))
+        for flight in self._in_flight.fall_quiet(now_s):
+            self._pacer.hangs(flight.lane.track, flight.action.sent_s)
+        wake_s = min(
+            self._ceilings.deadline_s,
+            self._probes.take(now_s, actions),
+            self._departures.take(now_s, actions),
+            self._in_flight.quiet_s,
+        )
         return Due(actions, wake_s, finished=not actions and self._is_finished)
 
     def stop(self, reason: str) -> None:
@@ -165,16 +183,14 @@ class Scheduler:
         return self._ending.reason is not None
 
     def _due_at_the_end(self, now_s: float) -> Due:
-        downloads = any(isinstance(action, FetchArchive) for action in self._out.values())
-        over = self._ending.is_over(
-            now_s, posts=self.posts_under_way, downloads=downloads or bool(self._recording)
-        )
+        downloads = any(self._in_flight.downloads()) or bool(self._recording)
+        over = self._ending.is_over(now_s, posts=self.posts_under_way, downloads=downloads)
         return Due([], self._ending.wakes_s(now_s), finished=over)
 
     @property
     def posts_under_way(self) -> bool:
         """Whether a POST is unanswered, or its answer not yet recorded."""
-        return self._posts_out > 0 or any(
+        return self._in_flight.posts > 0 or any(
             self.state.servers[server].phase is Phase.REQUESTED for server in self._recording
         )
 
@@ -201,11 +217,11 @@ class Scheduler:
         self._news.clock_jumped(jump_s, now_s)
         self._awake_s = now_s
         self._outcomes.slept(jump_s)
-        for circuit in (*self._circuits.values(), self._in_flight.disk):
-            circuit.slept(jump_s)
-        for server, action in self._out.items():
-            if isinstance(action, FetchArchive):
-                self._outcomes.add_downloading(server, -jump_s)
+        self._in_flight.disk.slept(jump_s)
+        for circuit in self._circuits.values():
+            circuit.slept(jump_s, now_s)
+        for action in self._in_flight.downloads():
+            self._outcomes.add_downloading(action.server, -jump_s)
 
     def _place_changed(self, now_s: float) -> None:
         changed = self.state.changed
@@ -214,7 +230,7 @@ class Scheduler:
             runs = row.phase is Phase.REQUESTED or row.phase is Phase.EXPORTING
             if runs != (server in self._exporting):
                 self._export_counted(server, row.project, runs=runs)
-            if server in self._out:
+            if server in self._in_flight:
                 continue  # its own intent was recorded; the answer decides
             self._recording.discard(server)
             if row.phase.ended:
@@ -299,17 +315,22 @@ class Scheduler:
         return GiveUp(server, self._outcomes.given_up(row, secret.refused, now_s))
 
     def _leave(self, lane: Lane, now_s: float) -> Request:
-        """See the next call of a lane off."""
-        server = self._waiting.take(lane)
+        """Dequeue and dispatch the lane's next call."""
+        return self._dispatch(lane, self._waiting.take(lane), now_s)
+
+    def _leave_out_of_turn(self, lane: Lane, now_s: float, server: int) -> Request:
+        """Dequeue and dispatch the call of a server that waits in the lane."""
+        self._waiting.remove(lane, server)
+        return self._dispatch(lane, server, now_s)
+
+    def _dispatch(self, lane: Lane, server: int, now_s: float) -> Request:
         row = self.state.servers[server]
         action = self._action(lane, row, now_s)
         self._pacer.sent(lane.track, now_s)
-        self._in_flight.left(lane.call, lane.secret, lane.circuit)
+        self._in_flight.left(action, lane)
         if lane.call is Call.START_EXPORT:
             # Counted before its intent is applied, so that one moment cannot start too many.
             self._export_counted(server, row.project, runs=True)
-            self._posts_out += 1
-        self._out[server] = action
         self._news.count(row.project)
         return action
 
@@ -320,13 +341,14 @@ class Scheduler:
             return StartExport(row.server, now_s, asks, lane.exports.running, intent)
         export_id = row.export.id if row.export is not None else ""
         if lane.call is Call.ASK_STATUS:
-            return AskStatus(row.server, now_s, asks, export_id)
+            within_s = self._outcomes.status_within_s(row, now_s)
+            return AskStatus(row.server, now_s, asks, export_id, within_s)
         within_s = self._ceilings.download_s - self._outcomes.downloading_s(row.server)
         return FetchArchive(row.server, now_s, asks, export_id, row.begun, max(0.0, within_s))
 
     @property
     def _is_finished(self) -> bool:
-        if self._out or self._recording or self._giving_up:
+        if self._in_flight or self._recording or self._giving_up:
             return False
         return not any(len(lane) and not self._is_given_up(lane) for lane in self._all_lanes)
 
@@ -339,9 +361,16 @@ class Scheduler:
 
     def opened(self, action: FetchArchive, heard: Heard, now_s: float) -> None:
         """Take note that an archive's first bytes are here: the API has answered."""
-        if self._out.get(action.server) is action:
-            self._opened.add(action.server)
-            self._hear(action, None, heard, now_s)
+        flight = self._in_flight.of(action)
+        if flight is not None:
+            self._hear(action, None, heard, now_s, hung=flight.quiet)
+            self._in_flight.opened(flight, now_s)
+
+    def arrived(self, action: FetchArchive, now_s: float) -> None:
+        """Take note that more of an archive is here."""
+        flight = self._in_flight.of(action)
+        if flight is not None:
+            self._in_flight.arrived(flight, now_s)
 
     def begun(
         self,
@@ -371,9 +400,9 @@ class Scheduler:
 
     def received(self, action: FetchArchive) -> None:
         """Take note that an archive's last byte is here, and only the disk is waited for."""
-        if self._out.get(action.server) is action:
-            self._received.add(action.server)
-            self._in_flight.download_received()
+        flight = self._in_flight.of(action)
+        if flight is not None:
+            self._in_flight.received(flight)
 
     def answered(self, action: Request, answer: Answer, now_s: float) -> list[e.Event]:
         """Return the events that follow from the answer to an action, to be recorded and applied.
@@ -381,27 +410,27 @@ class Scheduler:
         The server of an answer without events waits for its next turn at once; that of one with
         events, when they have been applied.
         """
+        problem = answer if isinstance(answer, Problem) else None
+        if is_probe(action):
+            self._hear(action, problem, answer.heard, now_s)
+            return []
         if self.state.changed:
             self._place_changed(now_s)  # its own intent is seen while it still is under way
         server = action.server
-        self._out.pop(server, None)
         row = self.state.servers[server]
-        if server in self._opened:
-            self._opened.discard(server)
-        else:
-            problem = answer if isinstance(answer, Problem) else None
-            self._hear(action, problem, answer.heard, now_s)
+        flight = self._in_flight.of(action)
+        assert flight is not None  # noqa: S101  # it is answered once
+        self._in_flight.ended(flight)
+        if not flight.opened:
+            self._hear(action, problem, answer.heard, now_s, hung=flight.quiet)
         paused = self._in_flight.disk.down_s is not None
         if isinstance(action, FetchArchive):
-            problem = answer if isinstance(answer, Problem) else None
             self._hearing.stored(action, problem, now_s)
-            self._in_flight.download_ended(received=server in self._received)
-            self._received.discard(server)
             self._outcomes.add_downloading(server, now_s - action.sent_s)
-        elif action.call is Call.START_EXPORT:
-            self._posts_out -= 1
-        lane = self._lanes[row.project, action.call]
-        down = lane.circuit.down_s is not None or action.sent_s < self._awake_s
+        lane = flight.lane
+        if isinstance(answer, ExportSaid):
+            self._probes.saw(lane.circuit, server, answer.export_id, action.call)
+        down = lane.circuit.is_in_question(action.sent_s) or action.sent_s < self._awake_s
         events = self._outcomes.follow(action, row, answer, now_s, paused=paused, down=down)
         if action.call is Call.ASK_STATUS and self._deadline.tight:
             self._hurry(row.project, now_s)
@@ -421,9 +450,10 @@ class Scheduler:
         """
         server = action.server
         row = self.state.servers[server]
-        self._out.pop(server)
-        self._posts_out -= 1
-        self._hearing.withdrawn(self._lane_of(action), action)
+        flight = self._in_flight.of(action)
+        assert flight is not None  # noqa: S101  # it has not left
+        self._in_flight.ended(flight)
+        self._hearing.withdrawn(flight.lane, action)
         if isinstance(claim, Reusable):
             self._recording.add(server)
             return [self._outcomes.reused(server, claim, now_s)]
@@ -432,16 +462,19 @@ class Scheduler:
         self._place(row, now_s)
         return []
 
-    def _hear(self, action: Request, problem: Problem | None, heard: Heard, now_s: float) -> None:
+    def _hear(
+        self,
+        action: Request,
+        problem: Problem | None,
+        heard: Heard,
+        now_s: float,
+        *,
+        hung: bool = False,
+    ) -> None:
         lane = self._lane_of(action)
-        was_down = lane.circuit.down_s is not None
+        if hung:
+            self._pacer.hung(lane.track)
         self._hearing.heard(lane, action, problem, heard, now_s)
-        if was_down and lane.circuit.down_s is None:
-            for one in self._all_lanes:
-                if one.circuit is lane.circuit:
-                    for server in self._waiting.empty(one):
-                        self._outcomes.ask_again(server)
-                        self._place(self.state.servers[server], now_s)
 
     def _lane_of(self, action: Request) -> Lane:
         return self._lanes[self.state.servers[action.server].project, action.call]

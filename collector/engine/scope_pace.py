@@ -237,6 +237,11 @@ class ScopePace:
         if sent_s >= self.lesson_s:
             self._testing = False
 
+    def answers_late(self) -> None:
+        """Count a call as under way that was not any more; its answer has come."""
+        if self._start is not None:
+            self._start.sent()
+
     def forget(self, sent_s: float) -> None:
         """Take back a call that the service did not count."""
         if self._window is not None:

@@ -16,7 +16,8 @@ from collector.engine.lanes import NONE_DUE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.engine.gates import Circuit, Secret
+    from collector.engine.circuit import EndpointCircuit
+    from collector.engine.gates import Secret
     from collector.engine.lanes import Lane
     from collector.engine.tracks import Common
 
@@ -34,7 +35,7 @@ class Group:
 
     __slots__ = ("call", "circuit", "common", "due", "opens_s", "ready", "secret")
 
-    def __init__(self, common: Common, secret: Secret, circuit: Circuit) -> None:
+    def __init__(self, common: Common, secret: Secret, circuit: EndpointCircuit) -> None:
         self.call = common.call
         self.common = common
         self.secret = secret
@@ -73,6 +74,11 @@ class Waiting:
         server = lane.take()
         self._settle(lane)
         return server
+
+    def remove(self, lane: Lane, server: int) -> None:
+        """Take a server that waits in a lane out of its turn, as `Lane.remove` does."""
+        lane.remove(server)
+        self._settle(lane)
 
     def put_off(self, lane: Lane, early_s: float, certain_s: float) -> None:
         """Let the server whose turn it is in a lane wait until `early_s`."""

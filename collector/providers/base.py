@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -82,9 +83,23 @@ class Fleet(Protocol):
         """Start an export of the server's logs."""
 
     async def ask_status(
-        self, target: Target, export_id: str, *, asks_limits: bool
+        self,
+        target: Target,
+        export_id: str,
+        *,
+        asks_limits: bool,
+        within_s: float = math.inf,
+        afresh: bool = False,
     ) -> ExportSaid | Problem:
-        """Ask how far an export is."""
+        """Ask how far an export is.
+
+        Args:
+            target: the server.
+            export_id: as the service gave it, to this process or to an earlier one.
+            asks_limits: the service is asked to tell its limits as well.
+            within_s: seconds that it may take; the provider may allow fewer.
+            afresh: over a connection of its own, since those that are kept may lead nowhere.
+        """
 
     def open_archive(
         self, target: Target, export_id: str, *, asks_limits: bool, fetched: Fetched | None = None

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks.pacing.driver import Driver, Wire
 from benchmarks.pacing.gateway import FixedQuota, Limit, SlidingQuota
 from collector.engine import events as e
-from collector.engine.actions import FetchArchive, GiveUp, StartExport
+from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
 from collector.engine.answers import (
     Answer,
     Call,
@@ -361,16 +361,19 @@ class Simulation(Driver):
         ]
 
     def begin(self, action: Action) -> None:
-        assert action.server not in self._out, "asked a server twice at once, or gave it up"
+        is_probe = isinstance(action, AskStatus) and action.is_probe
+        assert is_probe or action.server not in self._out, "asked a server twice at once"
         if not isinstance(action, GiveUp):
-            self._out[action.server] = action
+            if not is_probe:
+                self._out[action.server] = action
             self._under_way[action.call] += 1
             self.most[action.call] = max(self.most[action.call], self._under_way[action.call])
             self.sent.append(Sent(self.now_s, action, self.state.servers[action.server].project))
         super().begin(action)
 
     def answered(self, action: Request, answer: Answer) -> None:
-        del self._out[action.server]
+        if self._out.get(action.server) is action:
+            del self._out[action.server]
         self._under_way[action.call] -= 1
         super().answered(action, answer)
 

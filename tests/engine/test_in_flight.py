@@ -6,34 +6,128 @@ import math
 
 import pytest
 
+from collector.engine.actions import AskStatus, FetchArchive, Request, StartExport
 from collector.engine.answers import Call
-from collector.engine.gates import Ceilings, Circuit, InFlight, Secret
+from collector.engine.circuit import EndpointCircuit
+from collector.engine.gates import Ceilings, Exports, Secret
+from collector.engine.in_flight import STALLED_S, Flight, InFlight
+from collector.engine.known import Known
+from collector.engine.lanes import Lane
+from collector.engine.latency import UNKNOWN_TOO_LONG_S as QUIET_S
+from collector.engine.pacing import Pacer
+from collector.engine.state import RunState, apply
+from tests.engine.simulation import scopes_of, selected
+
+POST, ASK, FETCH = Call
 
 
-def opened(ceilings: Ceilings) -> tuple[InFlight, Secret, Circuit]:
-    return InFlight(ceilings), Secret(accepted=True), Circuit(answered=True)
+class Calls:
+    """Calls of one credential to one endpoint."""
+
+    def __init__(self, ceilings: Ceilings) -> None:
+        self.in_flight = InFlight(ceilings)
+        self.secret = Secret(accepted=True)
+        self.circuit = EndpointCircuit("e")
+        state = RunState()
+        for event in selected(1):
+            apply(state, event)
+        pacer = Pacer(Known())
+        self._lanes = {
+            call: Lane(
+                number, 0, pacer.track(call, scopes_of(state.projects[0], call), share=1.0),
+                secret=self.secret, circuit=self.circuit, exports=Exports(),
+            )
+            for number, call in enumerate(Call)
+        }  # fmt: skip
+
+    def left(self, call: Call, server: int = 0, now_s: float = 0.0) -> Flight:
+        actions: dict[Call, Request] = {
+            POST: StartExport(server, now_s, asks_limits=False, running=0, intent=None),
+            ASK: AskStatus(server, now_s, asks_limits=False, export_id="x"),
+            FETCH: FetchArchive(server, now_s, asks_limits=False, export_id="x"),
+        }
+        action = actions[call]
+        self.in_flight.left(action, self._lanes[call])
+        flight = self.in_flight.of(action)
+        assert flight is not None
+        return flight
+
+    def allows(self, call: Call) -> bool:
+        return self.in_flight.allows_at(call, self.secret, self.circuit) < math.inf
 
 
 @pytest.mark.parametrize(
     ("call", "ceilings"),
     [
-        (Call.ASK_STATUS, Ceilings(calls=2)),
-        (Call.START_EXPORT, Ceilings(calls=2)),
-        (Call.FETCH_ARCHIVE, Ceilings(downloads=2)),
+        (ASK, Ceilings(calls=2)),
+        (POST, Ceilings(calls=2)),
+        (FETCH, Ceilings(downloads=2)),
     ],
 )
 def test_no_more_are_under_way_at_once_than_there_may_be(call: Call, ceilings: Ceilings) -> None:
-    in_flight, secret, circuit = opened(ceilings)
-    for _ in range(2):
-        assert in_flight.allows_at(call, secret, circuit) < math.inf
-        in_flight.left(call, secret, circuit)
-    assert in_flight.allows_at(call, secret, circuit) == math.inf
+    calls = Calls(ceilings)
+    for server in range(2):
+        assert calls.allows(call)
+        calls.left(call, server)
+    assert not calls.allows(call)
 
 
 def test_archives_that_are_still_being_stored_hold_up_the_next_download() -> None:
-    in_flight, secret, circuit = opened(Ceilings(downloads=8, storing=1))
-    in_flight.left(Call.FETCH_ARCHIVE, secret, circuit)
-    in_flight.download_received()
-    assert in_flight.allows_at(Call.FETCH_ARCHIVE, secret, circuit) == math.inf
-    in_flight.download_ended(received=True)
-    assert in_flight.allows_at(Call.FETCH_ARCHIVE, secret, circuit) < math.inf
+    calls = Calls(Ceilings(downloads=8, storing=1))
+    flight = calls.left(FETCH)
+    calls.in_flight.received(flight)
+    assert not calls.allows(FETCH)
+    calls.in_flight.ended(flight)
+    assert calls.allows(FETCH)
+
+
+@pytest.mark.parametrize(
+    ("call", "ceilings"),
+    [(ASK, Ceilings(calls=1)), (POST, Ceilings(calls=1)), (FETCH, Ceilings(downloads=1))],
+)
+def test_a_call_that_hangs_makes_room_for_another(call: Call, ceilings: Ceilings) -> None:
+    calls = Calls(ceilings)
+    flight = calls.left(call)
+    assert calls.in_flight.quiet_s == QUIET_S
+    assert not calls.in_flight.fall_quiet(QUIET_S - 0.1)
+    assert not calls.allows(call)
+    assert calls.in_flight.fall_quiet(QUIET_S) == [flight]
+    assert calls.allows(call)
+    calls.in_flight.ended(flight)
+    assert calls.allows(call)
+    calls.left(call, 1, QUIET_S)
+    assert not calls.allows(call), "its place was given back twice"
+
+
+def test_a_download_that_goes_on_takes_its_place_again() -> None:
+    calls = Calls(Ceilings(downloads=1))
+    flight = calls.left(FETCH)
+    calls.in_flight.opened(flight, 1.5)
+    assert calls.in_flight.fall_quiet(QUIET_S) == []
+    assert not calls.allows(FETCH), "it was heard of since it left"
+    calls.in_flight.fall_quiet(1.5 + STALLED_S)
+    assert calls.allows(FETCH)
+    calls.in_flight.arrived(flight, 6.0)
+    assert not calls.allows(FETCH)
+    calls.in_flight.fall_quiet(6.0 + STALLED_S)
+    assert calls.allows(FETCH)
+
+
+def test_no_more_calls_hang_beside_the_others_than_there_is_room_for() -> None:
+    calls = Calls(Ceilings(calls=2, quiet=1))
+    for server in range(2):
+        calls.left(ASK, server)
+    assert len(calls.in_flight.fall_quiet(QUIET_S)) == 1
+    calls.left(ASK, 2, QUIET_S)
+    assert not calls.allows(ASK)
+
+
+def test_the_first_call_with_a_credential_holds_up_the_others_no_longer_than_it_may_hang() -> None:
+    calls = Calls(Ceilings())
+    calls.secret.accepted = False
+    flight = calls.left(POST)
+    assert not calls.allows(POST)
+    calls.in_flight.fall_quiet(QUIET_S)
+    assert calls.allows(POST)
+    calls.in_flight.ended(flight)
+    assert calls.secret.under_way == 0

@@ -8,7 +8,8 @@ import pytest
 
 from collector.engine import events as e
 from collector.engine.answers import Call, Scope, ScopeKind
-from collector.engine.gates import Ceilings, Circuit, Exports, Secret
+from collector.engine.circuit import EndpointCircuit
+from collector.engine.gates import Ceilings, Exports, Secret
 from collector.engine.known import Known
 from collector.engine.lanes import Lane
 from collector.engine.pacing import Pacer
@@ -40,7 +41,7 @@ def test_a_share_that_is_idle_is_used_by_the_other_and_earns_no_credit() -> None
             project,
             project,
             pacer.track(POST, (Scope(ScopeKind.PROJECT, str(project)),), share=1.0),
-            secret=Secret(), circuit=Circuit(), exports=Exports(),
+            secret=Secret(), circuit=EndpointCircuit(), exports=Exports(),
         )
         for project in (0, 1)
     ]  # fmt: skip

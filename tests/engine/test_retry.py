@@ -17,7 +17,7 @@ P = ProblemKind
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE
 
 EXPECTED = {
-    (POST, P.NOT_SENT): "waits",
+    (POST, P.NOT_SENT): "is reached",
     (POST, P.THROTTLED): "waits",
     (POST, P.NOT_READY): "later",
     (POST, P.UNKNOWN_SERVER): "fails",
@@ -36,7 +36,7 @@ EXPECTED = {
     (POST, P.TOO_SLOW): "fails",
     (POST, P.FILE_REFUSED): "fails",
     (POST, P.DISK): "pauses",
-    (ASK, P.NOT_SENT): "waits",
+    (ASK, P.NOT_SENT): "is reached",
     (ASK, P.THROTTLED): "waits",
     (ASK, P.NOT_READY): "later",
     (ASK, P.UNKNOWN_SERVER): "lags",
@@ -55,7 +55,7 @@ EXPECTED = {
     (ASK, P.TOO_SLOW): "fails",
     (ASK, P.FILE_REFUSED): "fails",
     (ASK, P.DISK): "pauses",
-    (FETCH, P.NOT_SENT): "waits",
+    (FETCH, P.NOT_SENT): "is reached",
     (FETCH, P.THROTTLED): "waits",
     (FETCH, P.NOT_READY): "later",
     (FETCH, P.UNKNOWN_SERVER): "lags",
@@ -94,6 +94,7 @@ class Story:
             under 2 s, and as good as 2 s from there on.
         waits_in_a_pause: whether it waits where downloads are paused already.
         link_counts: whether only a second link that is refused counts.
+        counts_in_the_end: whether it counts, where others are answered, after many times.
         minute: whether a minute of it ends with a new export.
     """
 
@@ -105,6 +106,7 @@ class Story:
     first: Decision
     waits_in_a_pause: bool = False
     link_counts: bool = False
+    counts_in_the_end: bool = False
     minute: bool = False
 
 
@@ -117,12 +119,17 @@ def told_by(call: Call) -> dict[str, Story]:
     later = Again(2, counts=False)
     return {
         "waits": Story(done, done, TIMES + 1, (), minutes=False, first=uncounted),
+        "is reached": Story(
+            done, done, TIMES + 1, (), minutes=False, first=uncounted, counts_in_the_end=True
+        ),
         "lags": Story(
             done, done, TIMES + 1, (), minutes=False, first=uncounted, minute=True
         ),
         "later": Story(done, done, TIMES + 1, (), minutes=True, first=later),
         "tries": Story(failed, done, 4, plain, minutes=False, first=again),
-        "in doubt": Story(failed, done, 2, ((1, True, False),), minutes=False, first=again),
+        "in doubt": Story(
+            failed, done, 2, ((1, True, False),), minutes=False, first=Again(2, counts=True)
+        ),
         "anew": Story(failed, done, 2, ((1, False, True),), minutes=False, first=Anew(0)),
         "new link": Story(
             failed, done, 5, plain, minutes=False, first=uncounted, link_counts=True
@@ -157,8 +164,9 @@ def story(call: Call, kind: ProblemKind) -> Story:
         first = replace(first, after_s=2 if first.after_s >= 2 else 0)
     paused = retry.decide(call, problem(kind), Tried(paused=True), max_attempts=4, rng=rng)
     link = retry.decide(call, problem(kind), Tried(links_refused=1), max_attempts=4, rng=rng)
+    often = retry.decide(call, problem(kind), Tried(unsent_times=99), max_attempts=4, rng=rng)
+    counts = [isinstance(one, Again) and one.counts for one in (first, link, often)]
     minute = retry.decide(call, problem(kind), Tried(lost_s=60), max_attempts=4, rng=rng)
-    counts = [isinstance(one, Again) and one.counts for one in (first, link)]
     return Story(
         end=sim.state.servers[0].phase,
         other=sim.state.servers[1].phase,
@@ -167,7 +175,8 @@ def story(call: Call, kind: ProblemKind) -> Story:
         minutes=any(gap >= 60 for gap in gaps(times)),
         first=first,
         waits_in_a_pause=isinstance(first, Fail) and not isinstance(paused, Fail),
-        link_counts=counts == [False, True],
+        link_counts=counts[:2] == [False, True],
+        counts_in_the_end=counts[::2] == [False, True],
         minute=isinstance(minute, Anew) and not isinstance(first, Anew),
     )
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.engine import events as e
-from collector.engine.actions import GiveUp
+from collector.engine.actions import AskStatus, GiveUp
 from collector.engine.answers import (
     Call,
     ExportSaid,
@@ -268,22 +268,23 @@ def test_refusals_of_a_secret_that_was_renewed_since_are_not_held_against_the_ne
 # Endpoints
 
 
-def test_calls_that_fail_together_are_one_sign_of_an_endpoint_that_is_down() -> None:
+def test_calls_that_cannot_be_sent_are_one_question_put_to_two_who_were_answered() -> None:
     sim, requests = accepted(40)
-    for request in requests:
+    for request in requests[:3]:
+        answer(sim, request, started(request.server, Heard()), 1.0)
+    for request in requests[3:]:
         answer(sim, request, problem(P.NOT_SENT), 2.0)
-    assert begin(sim, 2.0) == []
-    assert sim.scheduler.due(2.0).wake_s == 3.0
-    assert len(begin(sim, 3.0)) == 1
+    probes = begin(sim, 2.0)
+    assert [probe.is_probe for probe in probes if isinstance(probe, AskStatus)] == [True, True]
+    assert len(probes) == 2
 
 
-def test_an_endpoint_that_is_down_gets_one_call_at_a_time_with_growing_waits() -> None:
+def test_an_endpoint_that_is_down_is_probed_every_few_seconds() -> None:
     service = Service(unreachable=lambda endpoint, at_s: endpoint == "a" and 1.5 < at_s < 140)
     sim = Simulation(service, selected(40, projects=2, endpoints=["a", "b"])).run()
-    probes = [sent.at_s for sent in sim.sent if sent.project == 0 and 1.5 < sent.at_s < 140]
-    waits = [round(gap) for gap in gaps(probes)]
-    assert waits[waits.index(4) :][:5] == [4, 8, 16, 30, 30]
-    assert max(waits) == 30
+    probes = [sent.at_s for sent in sim.sent if sent.project == 0 and 5 < sent.at_s < 140]
+    assert max(gaps(probes)) <= 3.1
+    assert min(gaps(probes)) > 1.0
     assert sim.state.collected == 40
     assert not sim.of(e.AttemptFailed)
 
@@ -315,8 +316,8 @@ def test_an_endpoint_that_never_answers_is_given_up_after_a_minute() -> None:
         selected(20, projects=2, endpoints=["a", "b"]),
     ).run()
     tries = [sent.at_s for sent in sim.sent if sent.project == 0]
-    assert 60 <= tries[-1] < 95
-    assert len(tries) < 10
+    assert 50 <= tries[-1] < 65
+    assert len(tries) < 30
     assert {row.phase for row in sim.state.servers[0::2]} == {Phase.QUEUED}
     assert {row.phase for row in sim.state.servers[1::2]} == {Phase.COLLECTED}
     assert sim.scheduler.ending(sim.now_s).reason == "endpoint_down"
@@ -328,7 +329,7 @@ def test_an_endpoint_that_has_answered_is_waited_for_an_hour() -> None:
     assert Simulation(service, selected(20)).run().state.collected == 20
     service = Service(unreachable=lambda _endpoint, at_s: at_s > 1.5)
     sim = Simulation(service, selected(20)).run()
-    assert 3600 <= sim.times()[-1] < 3600 + 40
+    assert 3590 <= sim.times()[-1] < 3610
     assert sim.state.pending == 20
 
 
@@ -438,7 +439,8 @@ def test_wakes_are_later_than_now_when_nothing_is_due() -> None:
     sim = Simulation(Service(), selected(5), Ceilings(deadline_s=50.0))
     (post,) = begin(sim, 0.0)
     due = sim.scheduler.due(0.0)
-    assert (due.actions, due.wake_s, due.finished) == ([], 50.0, False)
+    assert (due.actions, due.finished) == ([], False)
+    assert 0.0 < due.wake_s <= 50.0
     answer(sim, post, started(0, Heard()), 0.5)
     assert begin(sim, 0.5)
     assert 0.5 < sim.scheduler.due(0.5).wake_s < 5.0
@@ -477,9 +479,10 @@ def test_a_problem_that_never_ends_does_not_hold_the_run_for_ever(
     assert sim.now_s < 20_000
     assert len(sim.sent) < 2000
     # A disk fails one server and makes the others wait for it; only downloads touch a disk.
-    # What some servers in a row meet with is their endpoint's, and they wait for it.
-    waiting = {P.NOT_SENT: 5, P.DISK: 4 if call is FETCH else 0}
-    waiting |= dict.fromkeys((P.CUT, P.UNREADABLE), 5)
+    # What nobody is answered for is the endpoint's: they wait for it. Statuses are answered while
+    # downloads are not: there each goes by its own tries.
+    waiting = {P.DISK: 4 if call is FETCH else 0}
+    waiting |= dict.fromkeys((P.NOT_SENT, P.CUT, P.UNREADABLE), 0 if call is FETCH else 5)
     assert sim.state.pending == waiting.get(kind, 0)
 
 
@@ -526,7 +529,7 @@ def test_network_that_is_gone_for_a_while_fails_nobody(
     assert sim.state.collected == 60 - len(failed)
     assert len(sim.of(e.EndpointWentDown)) == len(sim.of(e.EndpointCameBack)) == 1
     within = [sent for sent in sim.times() if from_s + 60 <= sent < from_s + 600]
-    assert len(within) < 60
+    assert len(within) < 200
 
 
 def test_endpoint_that_is_down_is_waited_for_until_the_deadline() -> None:

@@ -26,5 +26,5 @@ def impatient() -> Iterator[None]:
         patch.setattr("collector.engine.polling.SOONEST_S", 0.05)
         patch.setattr("collector.engine.retry.BACK_OFF_BASE_S", 0.05)
         patch.setattr("collector.engine.retry.NOT_READY_SOON_S", (0.05, 0.1))
-        patch.setattr("collector.engine.gates.FIRST_PROBE_S", 0.05)
+        patch.setattr("collector.engine.circuit.FIRST_PROBE_S", 0.05)
         yield

@@ -196,7 +196,7 @@ FAILING = [name for name, fate in FATES.items() if fate.error is not None]
 def unsuspecting() -> Iterator[None]:
     """Each server is judged alone: nothing but faults is here, one after the other."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("collector.engine.gates.SUSPECTS", 1_000)
+        patch.setattr("collector.engine.circuit.SUSPECTS", 1_000)
         yield
 
 

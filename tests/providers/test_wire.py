@@ -109,7 +109,7 @@ async def test_a_body_cut_short_leaves_a_call_in_doubt() -> None:
 
 
 async def test_silence_leaves_a_call_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.providers.clouddc.wire.TOTAL_S", 0.01)
+    monkeypatch.setattr("collector.providers.clouddc.wire.TOTAL_S", 0.25)
 
     async def speak(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await request_head(reader)
@@ -118,7 +118,7 @@ async def test_silence_leaves_a_call_in_doubt(monkeypatch: pytest.MonkeyPatch) -
     async with speaking(speak) as url:
         problem = await problem_at(url)
     assert problem.kind is P.CUT
-    assert problem.message == "the answer was not complete after 0.01 seconds"
+    assert problem.message == "the answer was not complete after 0.25 seconds"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -38,7 +38,7 @@ def connector(
     """
 
     def connect(state: RunState) -> CloudDC:
-        from collector.engine.gates import CALLS_IN_FLIGHT  # noqa: PLC0415  # with the rest
+        from collector.engine.gates import CALLS_IN_FLIGHT, QUIET  # noqa: PLC0415  # with the rest
         from collector.providers.clouddc import wire  # noqa: PLC0415  # as above
         from collector.providers.clouddc.client import CloudDC  # noqa: PLC0415  # aiohttp takes long
         from collector.providers.clouddc.credentials import TokenSource  # noqa: PLC0415  # as above
@@ -50,7 +50,7 @@ def connector(
                 for name, credential in state.credentials.items()
             },
             {name: credential.account for name, credential in state.credentials.items()},
-            connections=CALLS_IN_FLIGHT + downloads,
+            connections=CALLS_IN_FLIGHT + QUIET + downloads,
             ca_file=ca_file,
             stall_s=wire.STALL_S if stall_s is None else stall_s,
             secrets=secrets,

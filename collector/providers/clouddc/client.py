@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
@@ -104,12 +105,24 @@ class CloudDC(Fleet):
         )
 
     async def ask_status(
-        self, target: Target, export_id: str, *, asks_limits: bool
+        self,
+        target: Target,
+        export_id: str,
+        *,
+        asks_limits: bool,
+        within_s: float = math.inf,
+        afresh: bool = False,
     ) -> ExportSaid | Problem:
         """Ask how far an export is."""
         url = self._endpoint(target).addresses.export(target, export_id)
         return await self._ask(
-            Call.ASK_STATUS, target, url, asks_limits=asks_limits, export_id=export_id
+            Call.ASK_STATUS,
+            target,
+            url,
+            asks_limits=asks_limits,
+            export_id=export_id,
+            within_s=within_s,
+            afresh=afresh,
         )
 
     @asynccontextmanager
@@ -152,6 +165,8 @@ class CloudDC(Fleet):
         asks_limits: bool,
         body: bytes | None = None,
         export_id: str | None = None,
+        within_s: float = math.inf,
+        afresh: bool = False,
     ) -> ExportSaid | Problem:
         """Make one of the two small calls; without `export_id` the answer must name one."""
         hearing = self._endpoint(target).hearing
@@ -160,15 +175,18 @@ class CloudDC(Fleet):
         headers = self._headers.of(token, posting=posting, asks_limits=asks_limits)
         method = "POST" if posting else "GET"
         transport = self._transport
+        total_s = min(wire.TOTAL_S, within_s)
         try:
-            with fail_after(wire.TOTAL_S):
-                async with transport.request(method, url, headers, body) as response:
+            with fail_after(total_s):
+                async with transport.request(
+                    method, url, headers, body, within_s=total_s, afresh=afresh
+                ) as response:
                     answered = await read_whole(response.content)
             said = self._said(
                 call, hearing, Reply.of(response.status, response.headers, answered), export_id
             )
         except Exception as error:  # noqa: BLE001  # whatever came, it is this server's alone
-            return wire.problem_of(error, self._secrets, total_s=wire.TOTAL_S)
+            return wire.problem_of(error, self._secrets, total_s=total_s)
         return await self._with_renewal(said, target, token) if isinstance(said, Problem) else said
 
     def _said(

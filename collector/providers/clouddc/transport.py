@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from collector.redaction import Secrets
+
+CONNECTED_PART: Final = 0.8
+"""Of a call's time, so much may go into connecting: whoever runs out of the rest was connected."""
 
 HEADER_MAX: Final = 64 << 10
 """Bytes of one header: links to object storage may carry tokens of several KiB."""
@@ -69,23 +73,8 @@ class Transport:
     def __init__(self, *, connections: int, ca_file: Path | None, secrets: Secrets) -> None:
         self._proxies = Proxies(secrets)
         tls = True if ca_file is None else _trusting(ca_file)
-        connector = aiohttp.TCPConnector(limit=connections, ssl=tls)
-        # There is no other way to have connections of a class of one's own.
-        connector._factory = partial(  # type: ignore[assignment]  # noqa: SLF001
-            _Connection, loop=asyncio.get_running_loop()
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=_timeout(None),
-            headers=plain_headers(),
-            cookie_jar=_NoCookies(),
-            auto_decompress=False,
-            max_line_size=HEADER_MAX,
-            max_field_size=HEADER_MAX,
-            max_headers=HEADERS_MAX,
-        )
-        # aiohttp sends a GET again, unasked and uncounted, when a kept connection turns out closed.
-        self._session._retry_connection = False  # noqa: SLF001  # there is no other switch
+        self._session = _session(aiohttp.TCPConnector(limit=connections, ssl=tls))
+        self._afresh = _session(aiohttp.TCPConnector(limit=connections, ssl=tls, force_close=True))
 
     def request(
         self,
@@ -95,6 +84,8 @@ class Transport:
         body: bytes | None = None,
         *,
         stall_s: float | None = None,
+        within_s: float = math.inf,
+        afresh: bool = False,
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Return a context that sends a request, and lets its connection go at the end.
 
@@ -105,28 +96,33 @@ class Transport:
             body: what it brings.
             stall_s: seconds without a byte that end it; None for a small call, which its caller
                 gives a time in all. A reader that does not ask for more stops that clock.
+            within_s: the time in all that the caller gives it; connecting must leave some of it.
+            afresh: over a connection of its own.
 
         Raises:
             UnusableAddressError: nothing can be sent to such a URL.
         """
         if not leads_somewhere(url):
             raise UnusableAddressError
-        archive: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if stall_s is not None:
-            archive = {"timeout": _timeout(stall_s), "read_bufsize": ARCHIVE_BUFFER}
-        return self._session.request(
+            options = {"timeout": _timeout(stall_s), "read_bufsize": ARCHIVE_BUFFER}
+        elif within_s < CONNECTED_S:
+            options = {"timeout": _timeout(None, CONNECTED_PART * within_s)}
+        return (self._afresh if afresh else self._session).request(
             method,
             url,
             headers=headers,
             data=body,
             allow_redirects=False,
             proxy=self._proxies.towards(url),
-            **archive,
+            **options,
         )
 
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+        await self._afresh.close()
 
 
 class _Connection(ResponseHandler):
@@ -151,10 +147,33 @@ class _NoCookies(aiohttp.DummyCookieJar):
         """Leave them."""
 
 
-@cache
-def _timeout(idle_s: float | None) -> aiohttp.ClientTimeout:
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    # There is no other way to have connections of a class of one's own.
+    connector._factory = partial(  # type: ignore[assignment]  # noqa: SLF001
+        _Connection, loop=asyncio.get_running_loop()
+    )
+    session = aiohttp.ClientSession(
+        connector=connector,
+        timeout=_timeout(None),
+        headers=plain_headers(),
+        cookie_jar=_NoCookies(),
+        auto_decompress=False,
+        max_line_size=HEADER_MAX,
+        max_field_size=HEADER_MAX,
+        max_headers=HEADERS_MAX,
+    )
+    # aiohttp sends a GET again, unasked and uncounted, when a kept connection turns out closed.
+    session._retry_connection = False  # noqa: SLF001  # there is no other switch
+    return session
+
+
+@lru_cache(maxsize=64)
+def _timeout(idle_s: float | None, connected_s: float = CONNECTED_S) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
-        total=None, connect=CONNECTED_S, sock_connect=CONNECT_S, sock_read=idle_s
+        total=None,
+        connect=connected_s,
+        sock_connect=min(CONNECT_S, connected_s),
+        sock_read=idle_s,
     )
 
 

@@ -1,0 +1,217 @@
+"""Who is asked whether an endpoint answers anybody: a witness, or else somebody who is no suspect.
+
+A witness is a server whose export the endpoint knows. To ask it for that export's status harms
+nobody, and any answer is one. Before there is a witness, the call of a server that waits has to do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+from collector.engine.actions import AskStatus
+from collector.engine.answers import Call
+from collector.engine.circuit import LATENCIES, PROBE_S
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping
+
+    from collector.engine.actions import Action, Request
+    from collector.engine.circuit import EndpointCircuit
+    from collector.engine.in_flight import InFlight
+    from collector.engine.lanes import Lane
+    from collector.engine.news import News
+    from collector.engine.pacing import Pacer
+    from collector.engine.state import RunState
+
+WITNESSES = 8
+"""Of each endpoint, so many of the latest are remembered."""
+ASKED_AT_ONCE = 2
+"""One of them may have trouble of its own."""
+_ORDER = (Call.ASK_STATUS, Call.START_EXPORT, Call.FETCH_ARCHIVE)
+
+
+class Probes:
+    """Puts endpoints' questions, and probes those that are down.
+
+    Args:
+        state: the run.
+        lanes: all of the run's, by project and call.
+        pacer: who may send when; a probe obeys limits as any call does.
+        in_flight: how many downloads there may be.
+        news: where it is told that an endpoint is down.
+        rng: chooses who is asked.
+        leave: dispatches a server's call.
+        asked_until_s: until when the service has asked to be left alone with a server.
+    """
+
+    __slots__ = (
+        "_asked_until_s", "_in_flight", "_lanes", "_leave", "_news", "_of", "_pacer", "_rng",
+        "_state", "_witnesses",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        state: RunState,
+        lanes: Mapping[tuple[int, Call], Lane],
+        pacer: Pacer,
+        in_flight: InFlight,
+        news: News,
+        *,
+        rng: random.Random,
+        leave: Callable[[Lane, float, int], Request],
+        asked_until_s: Callable[[int], float],
+    ) -> None:
+        self._asked_until_s = asked_until_s
+        self._state = state
+        self._lanes = lanes
+        self._pacer = pacer
+        self._in_flight = in_flight
+        self._news = news
+        self._rng = rng
+        self._leave = leave
+        self._of: dict[EndpointCircuit, list[Lane]] = {}
+        for lane in sorted(lanes.values(), key=lambda lane: _ORDER.index(lane.call)):
+            self._of.setdefault(lane.circuit, []).append(lane)
+        self._witnesses: dict[EndpointCircuit, deque[tuple[int, str]]] = {
+            circuit: deque(maxlen=WITNESSES) for circuit in self._of
+        }
+
+    def saw(self, circuit: EndpointCircuit, server: int, export_id: str, call: Call) -> None:
+        """Remember an export that the endpoint knows; one whose status was told is better."""
+        witnesses = self._witnesses[circuit]
+        if call is Call.ASK_STATUS or len(witnesses) < ASKED_AT_ONCE:
+            witnesses.append((server, export_id))
+
+    def take(self, now_s: float, actions: list[Action]) -> float:
+        """Send the probes that are due; return when to look again.
+
+        Args:
+            now_s: now.
+            actions: what is sent is added to it.
+        """
+        return min((self._take(one, now_s, actions) for one in self._of), default=math.inf)
+
+    def _take(self, circuit: EndpointCircuit, now_s: float, actions: list[Action]) -> float:
+        latency_s = self._of[circuit][0].track.latency.mean_s
+        left = self._state.pending
+        if circuit.look(now_s, latency_s=latency_s, left=left):
+            wake_s = self._question(circuit, now_s, actions, max(PROBE_S, LATENCIES * latency_s))
+            if wake_s > now_s:
+                return wake_s
+        if circuit.down_s is None:
+            return circuit.looks_at(latency_s=latency_s, left=left)
+        if now_s >= (gives_up_s := circuit.gives_up_s()):
+            circuit.given_up = True
+            return math.inf
+        if now_s < circuit.probe_s:
+            return min(circuit.probe_s, gives_up_s)
+        limit_s = max(PROBE_S, LATENCIES * latency_s)
+        probes, wake_s = self._probes(circuit, now_s, 1, limit_s)
+        actions += probes
+        if probes or wake_s == math.inf:
+            circuit.probed(now_s)
+            wake_s = circuit.probe_s
+        return min(wake_s, gives_up_s)
+
+    def _question(
+        self, circuit: EndpointCircuit, now_s: float, actions: list[Action], limit_s: float
+    ) -> float:
+        """Put a question, or draw the conclusion; return when to look again."""
+        question = circuit.question
+        assert question is not None  # noqa: S101  # who calls has looked
+        if question.asked_s is None:
+            probes, wake_s = self._probes(circuit, now_s, ASKED_AT_ONCE, limit_s)
+            if not probes and wake_s < math.inf:
+                return wake_s  # somebody can be asked, and not yet
+            if probes or question.silent:
+                actions += probes
+                question.probes += probes
+                question.asked_s = now_s
+            elif question.not_sent or circuit.has_answered_nobody:
+                self._goes_down(circuit, now_s)
+                return now_s
+            else:
+                circuit.cleared(now_s)
+                return now_s
+        if now_s < question.asked_s + limit_s:
+            return question.asked_s + limit_s
+        self._goes_down(circuit, now_s)
+        return now_s
+
+    def _goes_down(self, circuit: EndpointCircuit, now_s: float) -> None:
+        circuit.goes_down(now_s)
+        self._news.endpoint_down(circuit.name, circuit.why, now_s)
+
+    def _probes(
+        self, circuit: EndpointCircuit, now_s: float, most: int, limit_s: float
+    ) -> tuple[list[Request], float]:
+        """Return up to `most` probes; with none, when there may be one; infinite: never.
+
+        Suspects are asked only where the endpoint is down, and nobody else is left.
+        """
+        probes, wake_s = self._of_witnesses(circuit, now_s, most, limit_s)
+        for suspects in (False, True) if circuit.down_s is not None else (False,):
+            if not probes and wake_s == math.inf:
+                probes, wake_s = self._calls(circuit, now_s, suspects=suspects)
+        return probes, wake_s
+
+    def _of_witnesses(
+        self, circuit: EndpointCircuit, now_s: float, most: int, limit_s: float
+    ) -> tuple[list[Request], float]:
+        wake_s = math.inf
+        probes: list[Request] = []
+        for server, export_id in self._whom_to_ask(circuit):
+            lane = self._lanes[self._state.servers[server].project, Call.ASK_STATUS]
+            if lane.secret.refused is not None:
+                continue
+            if (at_s := self._leaves_at(lane, now_s)) > now_s:
+                wake_s = min(wake_s, at_s)
+                continue
+            probes.append(
+                AskStatus(
+                    server, now_s, asks_limits=False, export_id=export_id, within_s=limit_s,
+                    is_probe=True,
+                )
+            )  # fmt: skip
+            self._pacer.sent(lane.track, now_s)
+            self._news.count(lane.project)
+            if len(probes) == most:
+                break
+        return probes, wake_s
+
+    def _whom_to_ask(self, circuit: EndpointCircuit) -> list[tuple[int, str]]:
+        """Return the witnesses that told a status when last asked, the latest first."""
+        latest = dict(reversed(self._witnesses[circuit]))
+        self._witnesses[circuit].rotate()  # next time another one
+        able = [one for one in latest.items() if one[0] not in circuit.mute_servers]
+        return sorted(able, key=lambda one: one[0] in circuit.unanswered_servers)
+
+    def _calls(
+        self, circuit: EndpointCircuit, now_s: float, *, suspects: bool
+    ) -> tuple[list[Request], float]:
+        """Return the call of a server that waits, chosen among the suspects or the others."""
+        wake_s = math.inf
+        for lane in self._of[circuit]:
+            servers = lane.servers() if self._has_room(lane) else []
+            servers = [one for one in servers if (one in circuit.unanswered_servers) is suspects]
+            if not servers:
+                continue
+            at_s = max(self._leaves_at(lane, now_s), min(map(self._asked_until_s, servers)))
+            if at_s <= now_s:
+                servers = [one for one in servers if self._asked_until_s(one) <= now_s]
+                return [self._leave(lane, now_s, self._rng.choice(servers))], now_s
+            wake_s = min(wake_s, at_s)
+        return [], wake_s
+
+    def _has_room(self, lane: Lane) -> bool:
+        if lane.call is not Call.FETCH_ARCHIVE:
+            return len(lane) > 0 and not (lane.call is Call.START_EXPORT and lane.exports.full)
+        return len(lane) > 0 and self._in_flight.has_room_for_download
+
+    def _leaves_at(self, lane: Lane, now_s: float) -> float:
+        """Return when limits let a call leave; to wait for an answer first would be in vain."""
+        at_s = self._pacer.next_at(lane.track)
+        return now_s if at_s == math.inf else at_s
