@@ -205,7 +205,7 @@ def _redirection(draft: Draft, rng: random.Random) -> None:
 def _json(draft: Draft, rng: random.Random) -> None:
     try:
         tree = json.loads(draft.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if not isinstance(tree, dict) or not tree:
         return
