@@ -272,6 +272,7 @@ class Orchestrator:
         async for chunk in chunks:
             self._scheduler.arrived(action, clock.now_s())
             yield chunk
+            self._scheduler.awaited(action, clock.now_s())
         self._scheduler.received(action)
         self._wake.set()
 

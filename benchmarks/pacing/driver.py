@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collector.engine.scheduler import Scheduler
 
 OBSERVED_EVERY_S = 1.0
+ARRIVES_EVERY_S = 0.25
+"""How often something of an archive that is on its way arrives."""
 DUES_MOST = 2000
 """An engine that is asked as often a server, what is due, goes round in circles."""
 BEGUN = frozenset({ProblemKind.INVALID_ARCHIVE, ProblemKind.DISK})
@@ -191,14 +193,15 @@ class Driver:
         if isinstance(action, FetchArchive) and opens:
             self.scheduler.opened(action, answer.heard, self.now_s)
             ends_s = self.now_s + self.wire.download_s
-            for second in range(1, int(self.wire.download_s) + 1):
-                self.at(self.now_s + second, self._arrives, action)
+            for number in range(1, int(self.wire.download_s / ARRIVES_EVERY_S) + 1):
+                self.at(self.now_s + number * ARRIVES_EVERY_S, self._arrives, action)
             self.at(ends_s, self._receive, action, answer)
         else:
             self.answered(action, answer)
 
     def _arrives(self, action: FetchArchive) -> None:
         self.scheduler.arrived(action, self.now_s)
+        self.scheduler.awaited(action, self.now_s)
 
     def _receive(self, action: FetchArchive, answer: Answer) -> None:
         self.scheduler.received(action)

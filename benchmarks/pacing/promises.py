@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,10 @@ SPECIAL = {
     "changed": Promise(1.15, 0.03),
     "neighbour": Promise(1.15, 0.03),
     "jitter": Promise(1.05, 0.03),
+    "noticing": Promise(math.inf, 0.01, 5),
 }
+HOME_LEAST = 0.95
+"""By a deadline that holds all."""
 
 
 def promise(scenario: Scenario) -> Promise:

@@ -130,6 +130,9 @@ def _measured(scenario: Scenario, trial: Trialled) -> Iterator[Broken]:
     if scenario.even:
         yield Broken("ends of two projects differ by", ours.finish_gap, promises.GAP_MOST)
         yield Broken("shares of two projects differ by", ours.share_gap, promises.GAP_MOST)
+    if scenario.kind == "noticing":
+        yield Broken("noticed late, to what is allowed, by", ours.late_to_allowed_p95, 1.0)
+        yield Broken("not home", 1 - ours.home, 1 - promises.HOME_LEAST)
     if scenario.polling:
         polling = promises.polling_promise(scenario.percents)
         yield Broken("noticed late by", ours.late_p95, polling.late_p95)
@@ -179,6 +182,15 @@ def notes(scenario: Scenario, trials: Sequence[Trialled]) -> list[str]:
         told.append(
             f"polling: {late:.1%} late, limit {limit.late_p95:.1%}; "
             f"{polls:.2f} polls, limit {limit.polls:g}"
+        )
+    if scenario.kind == "noticing":
+        late_s = max(trial.ours.late_s_p95 for trial in trials)
+        allowed = max(trial.ours.late_to_allowed_p95 for trial in trials)
+        polls = max(trial.ours.polls for trial in trials)
+        home = min(trial.ours.home for trial in trials)
+        told.append(
+            f"noticing: {late_s:.2f} s late, {allowed:.2f} of what is allowed; {polls:.2f} polls; "
+            f"{home:.0%} home"
         )
     if scenario.kind == "jitter":
         ratios = [trial.reference_s / trial.bound_s for trial in trials]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 from benchmarks.pacing import oracle
 from benchmarks.pacing.driver import Wire
 from benchmarks.pacing.gateway import Gateway, Limit, Neighbour
-from benchmarks.pacing.service import Service, durations
+from benchmarks.pacing.service import LONG_S, SHORT_S, Service, distribution, durations
 from collector.engine.answers import Call, Scope, ScopeKind
+from collector.engine.known import Known, KnownDurations
 
 FILE = Path(__file__).with_name("scenarios.toml")
 DEFAULT_WIRE = Wire()
-SPECIAL = frozenset({"changed", "neighbour", "jitter"})
+SPECIAL = frozenset({"changed", "neighbour", "jitter", "noticing"})
 """Classes that are named for what happens and not computed."""
 
 
@@ -34,6 +36,9 @@ class Scenario:
         changes: (part of the bound's makespan, factor on the limit at first).
         even: the projects have to be served alike.
         polling: there is quota to spare, and polls are counted.
+        exports_s: one export in a hundred is shorter than the one, and one longer than the other.
+        remembered: earlier runs have learned how long exports take.
+        deadline_s: when the run is to end.
     """
 
     name: str
@@ -51,6 +56,9 @@ class Scenario:
     changes: tuple[tuple[float, float], ...] = ()
     even: bool = False
     polling: bool = False
+    exports_s: tuple[float, float] = (SHORT_S, LONG_S)
+    remembered: bool = False
+    deadline_s: float = math.inf
 
     def scopes(self, project: int, call: Call) -> tuple[Scope, ...]:
         """Return the scopes of a project's call."""
@@ -76,7 +84,7 @@ class Trial:
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.durations_s = durations(scenario.servers, seed)
+        self.durations_s = durations(scenario.servers, seed, *scenario.exports_s)
 
     def gateway(self) -> Gateway:
         """Return a gateway to which nothing has come yet."""
@@ -88,6 +96,15 @@ class Trial:
         return Service(
             self.gateway(), self.durations_s, shape=scenario.shape, percents=scenario.percents
         )
+
+    @property
+    def known(self) -> Known:
+        """What earlier runs have learned."""
+        scenario = self.scenario
+        if not scenario.remembered:
+            return Known()
+        durations = KnownDurations(scenario.servers, *distribution(*scenario.exports_s))
+        return Known(durations=dict.fromkeys(range(scenario.projects), durations))
 
     @functools.cached_property
     def limits(self) -> tuple[Limit, ...]:
@@ -167,6 +184,7 @@ def _scenario(table: dict[str, Any]) -> Scenario:
         limits=tuple(_limit(limit) for limit in table.pop("limits", ())),
         wire=Wire(**wire),
         changes=tuple((part, factor) for part, factor in table.pop("changes", ())),
+        exports_s=tuple(table.pop("exports_s", (SHORT_S, LONG_S))),
         **table,
     )
 

@@ -40,15 +40,24 @@ if TYPE_CHECKING:
 SHORT_S = 20.0
 LONG_S = 900.0
 """One export in a hundred is shorter, and one is longer."""
+_ONE_IN_100 = 2.3263478740408408
 MEDIAN_S = math.sqrt(SHORT_S * LONG_S)
-SPREAD = math.log(LONG_S / MEDIAN_S) / 2.3263478740408408
+SPREAD = math.log(LONG_S / MEDIAN_S) / _ONE_IN_100
 """The standard deviation of the durations' logarithms."""
 
 
-def durations(servers: int, seed: int) -> list[float]:
-    """Return how long each server's export takes."""
+def durations(
+    servers: int, seed: int, short_s: float = SHORT_S, long_s: float = LONG_S
+) -> list[float]:
+    """Return how long each server's export takes; one in a hundred is shorter, and one longer."""
     chance = random.Random(f"durations {seed}")  # noqa: S311  # a simulation
-    return [MEDIAN_S * math.exp(SPREAD * chance.gauss(0, 1)) for _ in range(servers)]
+    median_s, spread = distribution(short_s, long_s)
+    return [median_s * math.exp(spread * chance.gauss(0, 1)) for _ in range(servers)]
+
+
+def distribution(short_s: float, long_s: float) -> tuple[float, float]:
+    """Return the durations' median, and the standard deviation of their logarithms."""
+    return math.sqrt(short_s * long_s), math.log(long_s / short_s) / 2 / _ONE_IN_100
 
 
 def percent(style: str, part: float, server: int) -> float | None:

@@ -29,6 +29,8 @@ BOUNDS_MOST = 20
 """A run that takes as many times the bound is not waited for."""
 CALLS_MOST = 200
 """Nor one that has made as many calls a server: it hammers."""
+LATE_S, LATE = 2.0, 0.16
+"""How late an end may be noticed: by the one, or by such a part of the duration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,9 @@ class Result:
         gates: how many scopes with limits it met.
         polls: a server.
         late_p95: by which part of its duration an export's end was noticed late.
+        late_s_p95: the same, in seconds.
+        late_to_allowed_p95: the same, to `LATE_S` or `LATE` of the duration, whichever is more.
+        home: the part of the servers that was home, in the end or by the deadline.
         finish_gap, share_gap: by how much two projects differ: in when they are home, and in the
             calls each had made when half of all was home.
     """
@@ -55,6 +60,9 @@ class Result:
     gates: int = 0
     polls: float = 0.0
     late_p95: float = 0.0
+    late_s_p95: float = 0.0
+    late_to_allowed_p95: float = 0.0
+    home: float = 0.0
     finish_gap: float = 0.0
     share_gap: float = 0.0
 
@@ -87,8 +95,11 @@ class Measured(Driver):
             exports = dict.fromkeys(range(scenario.projects), scenario.exports_running)
         scheduler = Scheduler(
             state, scopes=scenario.scopes,
-            ceilings=Ceilings(downloads=DOWNLOADS, exports_in_flight=exports, export_s=EXPORT_S),
-            wall=EvenWall(), seed=trial.seed,
+            ceilings=Ceilings(
+                downloads=DOWNLOADS, exports_in_flight=exports, export_s=EXPORT_S,
+                deadline_s=scenario.deadline_s,
+            ),
+            wall=EvenWall(), seed=trial.seed, known=trial.known,
         )  # fmt: skip
         super().__init__(scheduler, self.asked, wire=scenario.wire, seed=trial.seed)
         self.homes_s: dict[int, float] = {}
@@ -96,6 +107,11 @@ class Measured(Driver):
         self.passed = [0] * scenario.projects
         self.passed_at_half: list[int] = []
         self.failure = ""
+
+    @property
+    def ended_by_deadline(self) -> bool:
+        """Whether nothing is wrong but that time was up."""
+        return self.finished and self.scheduler.stopped and not self.failure
 
     def go(self) -> None:
         """Drive the run to its end, or to where it turns out to have none: a failure."""
@@ -137,16 +153,13 @@ def simulate(trial: Trial) -> Result:
     """Run the engine through a trial."""
     run = Measured(trial)
     run.go()
-    if len(run.homes_s) < len(run.state.servers):
+    if len(run.homes_s) < len(run.state.servers) and not run.ended_by_deadline:
         home = f"{len(run.homes_s)} of {len(run.state.servers)} home"
         return Result(
             wrong=f"{run.failure or 'ended'}; {home}", calls=run.service.calls,
             throttled=run.service.throttled, gates=run.service.gateway.gates,
         )  # fmt: skip
-    late = sorted(
-        (at_s - run.service.began_s[server]) / trial.durations_s[server] - 1
-        for server, at_s in run.noticed_s.items()
-    )
+    late = _late(run)
     finish_gap, share_gap = _gaps(run)
     return Result(
         wrong=run.failure,
@@ -155,10 +168,31 @@ def simulate(trial: Trial) -> Result:
         throttled=run.service.throttled,
         gates=run.service.gateway.gates,
         polls=_polls(run),
-        late_p95=late[math.ceil(0.95 * len(late)) - 1] if late else math.inf,
+        late_p95=_p95([late_s / duration_s for late_s, duration_s in late]),
+        late_s_p95=_p95([late_s for late_s, _ in late]),
+        late_to_allowed_p95=_p95(
+            [late_s / max(LATE_S, LATE * duration_s) for late_s, duration_s in late]
+        ),
+        home=len(run.homes_s) / len(run.state.servers),
         finish_gap=finish_gap,
         share_gap=share_gap,
     )
+
+
+def _late(run: Measured) -> list[tuple[float, float]]:
+    """Return how late ends were noticed, each with its duration; at a deadline, what never was."""
+    durations_s, began_s = run.trial.durations_s, run.service.began_s
+    late = []
+    for server, duration_s in enumerate(durations_s):
+        noticed_s = run.noticed_s.get(server, run.now_s)
+        late_s = noticed_s - began_s[server] - duration_s
+        if server in run.noticed_s or late_s > 0:
+            late.append((late_s, duration_s))
+    return late
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[math.ceil(0.95 * len(values)) - 1] if values else math.inf
 
 
 def of_homes(homes_s: list[float]) -> Homes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collector.engine.in_flight import InFlight
     from collector.engine.lanes import Lane
     from collector.engine.pacing import Pacer
-    from collector.engine.polling import Ask
+    from collector.engine.statuses import Statuses
     from collector.engine.turns import Turns
     from collector.engine.waiting import Group, Waiting
 
@@ -32,13 +32,13 @@ class Departures:
         in_flight: how many calls may be under way.
         turns: whose turn it is.
         deadline: whether all can be home in time.
+        statuses: when those are worth asking for.
         leave: takes a lane's next call out of it, and sees it off.
-        ask_at: when the status is worth asking for that a lane would ask for next.
     """
 
     __slots__ = (
-        "_all_lanes", "_ask_at", "_deadline", "_in_flight", "_lanes", "_leave", "_pacer", "_turns",
-        "_waiting",
+        "_all_lanes", "_deadline", "_in_flight", "_lanes", "_leave", "_pacer", "_statuses",
+        "_turns", "_waiting",
     )  # fmt: skip
 
     def __init__(
@@ -49,9 +49,9 @@ class Departures:
         in_flight: InFlight,
         turns: Turns,
         deadline: Deadline,
+        statuses: Statuses,
         *,
         leave: Callable[[Lane, float], Request],
-        ask_at: Callable[[Lane, float], Ask],
     ) -> None:
         self._lanes = lanes
         self._all_lanes = list(lanes.values())
@@ -60,8 +60,8 @@ class Departures:
         self._in_flight = in_flight
         self._turns = turns
         self._deadline = deadline
+        self._statuses = statuses
         self._leave = leave
-        self._ask_at = ask_at
 
     def take(self, now_s: float, actions: list[Action]) -> float:
         """Take what may leave now, in turn; return when there will be more.
@@ -87,7 +87,7 @@ class Departures:
             if lane.call is Call.START_EXPORT and lane.rank != NONE_DUE and lane.track.tests_others:
                 asks = self._lanes[lane.project, Call.ASK_STATUS]
                 if len(asks) and asks.rank == NONE_DUE and self._may_leave(asks, now_s):
-                    self._waiting.hurry(asks)
+                    self._waiting.hurry(asks, now_s)
 
     def _that_open(self, groups: Sequence[Group], now_s: float) -> list[Group]:
         """Find out when groups let a call leave; return those that do now."""
@@ -173,10 +173,10 @@ class Departures:
         """Put a status off if it is worth less than it was when it was planned."""
         if self._pacer.has_doubts and lane.track.tests_others:
             return False
-        early_s, certain_s = self._ask_at(lane, now_s)
+        early_s, certain_s = self._statuses.ask_at(lane, now_s)
         if early_s <= now_s:
             return False
-        self._waiting.put_off(lane, early_s, certain_s)
+        self._waiting.put_off(lane, early_s, certain_s, now_s)
         return True
 
     def _may_leave(self, lane: Lane, now_s: float) -> bool:

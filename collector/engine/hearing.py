@@ -57,7 +57,7 @@ class Hearing:
             self._limits(lane, action, problem, heard, now_s)
         else:
             self._pacer.lost(lane.track, action.sent_s)
-        lane.secret.heard(problem, action.sent_s, now_s)
+        lane.secret.heard(problem, action.server, action.sent_s, now_s)
         if heard.clock_offset_s is not None:
             self._news.clock_offset(heard.clock_offset_s)
 
@@ -68,7 +68,9 @@ class Hearing:
     def _unanswered(self, lane: Lane, action: Request, problem: Problem, now_s: float) -> None:
         circuit = lane.circuit
         not_sent = problem.kind is ProblemKind.NOT_SENT
-        if not is_probe(action):
+        if is_probe(action):
+            circuit.mute_servers.add(action.server)
+        else:
             circuit.failed(action, problem.message, not_sent=not_sent)
         if circuit.probe_failed(action, problem.message, now_s, not_sent=not_sent):
             self._news.endpoint_down(circuit.name, circuit.why, now_s)

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from collector.engine.gates import Ceilings, Secret
     from collector.engine.lanes import Lane
 
-STALLED_S = 1.0
-"""An archive of which nothing arrives for this long holds no place any more."""
+STALLED_S, LONGEST_STALLED_S = 0.5, 10.0
+"""A download that nothing arrives of for this long holds no place any more; at most, where such
+downloads went on after all: then the network is slow, and more of them at once would not help."""
+PATIENCE_GROWS = 1.5
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +40,7 @@ class Flight:
         heard_s: when it left, or when something of it last arrived.
         opened: an archive's first bytes are here: the API has answered.
         received: its last ones are.
+        ours: what has come is dealt with here, and no more is asked for.
         quiet: nothing was heard for too long: it holds no place.
     """
 
@@ -46,17 +49,13 @@ class Flight:
     heard_s: float
     opened: bool = False
     received: bool = False
+    ours: bool = False
     quiet: bool = False
 
     @property
     def is_download(self) -> bool:
         """Whether it is one."""
         return self.action.call is Call.FETCH_ARCHIVE
-
-    @property
-    def hangs_s(self) -> float:
-        """When it has taken too long, if nothing arrives before."""
-        return self.heard_s + (STALLED_S if self.opened else self.lane.track.latency.too_long_s)
 
 
 class InFlight:
@@ -68,8 +67,8 @@ class InFlight:
     """
 
     __slots__ = (
-        "_ceilings", "_downloads", "_number", "_out", "_quiet", "_small", "_storing", "_watched",
-        "disk", "posts",
+        "_ceilings", "_downloads", "_number", "_out", "_quiet", "_small", "_stalled_s", "_storing",
+        "_watched", "disk", "posts",
     )  # fmt: skip
 
     def __init__(self, ceilings: Ceilings) -> None:
@@ -84,6 +83,7 @@ class InFlight:
         self._storing = 0
         self._small = 0
         self._quiet = 0
+        self._stalled_s = STALLED_S
 
     def __len__(self) -> int:
         return len(self._out)
@@ -108,7 +108,9 @@ class InFlight:
             opens_s = self.disk.probe_s
         elif self._small >= self._ceilings.calls:
             return math.inf
-        return math.inf if not secret.accepted and secret.under_way else opens_s
+        if secret.accepted:
+            return opens_s
+        return math.inf if secret.under_way else max(opens_s, secret.next_s)
 
     @property
     def has_room_for_download(self) -> bool:
@@ -122,7 +124,7 @@ class InFlight:
     def left(self, action: Request, lane: Lane) -> None:
         """Count a call that is under way from now on."""
         flight = self._out[action.server] = Flight(action, lane, action.sent_s)
-        self._watch(flight, flight.hangs_s)
+        self._watch(flight, self._hangs_s(flight))
         self._take_place(flight, 1)
         self.posts += action.call is Call.START_EXPORT
         if flight.is_download:
@@ -138,19 +140,27 @@ class InFlight:
     def opened(self, flight: Flight, now_s: float) -> None:
         """Count a download that the API has answered: it goes on until it has ended."""
         self.arrived(flight, now_s)
+        self.awaited(flight, now_s)
         self._answered(flight)
         flight.opened = True
 
     def arrived(self, flight: Flight, now_s: float) -> None:
-        """Record that something of a download has come."""
+        """Record that something of a download has come; no more is waited for yet."""
         flight.heard_s = now_s
+        flight.ours = True
         if flight.quiet:
             flight.quiet = False
+            self._stalled_s = min(LONGEST_STALLED_S, PATIENCE_GROWS * self._stalled_s)
             self._quiet -= 1
             self._take_place(flight, 1)
-            self._watch(flight, flight.hangs_s)
+            self._watch(flight, self._hangs_s(flight))
             if not flight.opened:
                 flight.lane.secret.under_way += 1
+
+    def awaited(self, flight: Flight, now_s: float) -> None:
+        """Record that more of a download is asked for."""
+        flight.heard_s = now_s
+        flight.ours = False
 
     def received(self, flight: Flight) -> None:
         """Count a download whose bytes are all here, and which is still being stored."""
@@ -198,8 +208,9 @@ class InFlight:
             flight = heapq.heappop(self._watched)[2]
             if self.of(flight.action) is not flight or flight.received or flight.quiet:
                 continue
-            if flight.hangs_s > now_s:
-                self._watch(flight, flight.hangs_s)
+            hangs_s = now_s + self._stalled_s if flight.ours else self._hangs_s(flight)
+            if hangs_s > now_s:
+                self._watch(flight, hangs_s)
             elif self._quiet >= self._ceilings.quiet:
                 self._watch(flight, now_s + STALLED_S)  # where too many hang, they do hold places
             else:
@@ -218,6 +229,15 @@ class InFlight:
         while watched and self.of(watched[0][2].action) is not watched[0][2]:
             heapq.heappop(watched)
         return watched[0][0] if watched else math.inf
+
+    def _hangs_s(self, flight: Flight) -> float:
+        """Return when a call has taken too long, if nothing arrives before."""
+        if flight.opened:
+            return flight.heard_s + self._stalled_s
+        too_long_s = flight.lane.track.latency.too_long_s
+        if flight.is_download:
+            too_long_s = max(too_long_s, self._stalled_s)
+        return flight.heard_s + too_long_s
 
     def _watch(self, flight: Flight, at_s: float) -> None:
         heapq.heappush(self._watched, (at_s, self._number(), flight))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from collector.engine import events as e
 from collector.engine import retry
@@ -18,10 +18,11 @@ from collector.engine.answers import (
     ScopeKind,
     Stored,
 )
-from collector.engine.durations import ENOUGH, Durations
+from collector.engine.durations import Durations
 from collector.engine.hints import HINTS, STUCK
-from collector.engine.polling import Ask, Progress, ask_at
+from collector.engine.polling import Ask, FirstLook, Progress, ask_at, before_deadline
 from collector.engine.scope_pace import Disbelieved
+from collector.engine.scouts import FIRST, MOST, ONE_IN
 from collector.engine.task import stage, wanted
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from collector.engine.wall import Wall
 
 
+OF_OTHERS = frozenset({ProblemKind.THROTTLED, ProblemKind.NOT_SENT})
+"""What a call meets with whatever server it is for."""
 LOST = frozenset({ProblemKind.FORGOTTEN, ProblemKind.UNKNOWN_SERVER})
 """What a service says that does not know an export."""
 
@@ -44,6 +47,8 @@ SHORTEST_STATUS_S, STATUS_S = 1.0, 15.0
 """What a status has to be answered in; the longer its export still has, the more."""
 ANOTHERS_ANSWER_S = 0.25
 """How soon it is looked again whether another run's POST was answered."""
+_GOLDEN = (math.sqrt(5) - 1) / 2
+"""Of which multiples spread evenly, however many there are."""
 
 
 @dataclass(slots=True)
@@ -61,16 +66,9 @@ class _Memory:
     unsent_times: int = 0
     downloading_s: float = 0.0
     asleep_s: float = 0.0
+    failed: bool = False
     not_before_s: float = -math.inf
     asked_until_s: float = -math.inf
-
-
-class _Unheard(NamedTuple):
-    """As in `Ask` and `Progress`, in seconds since the export began."""
-
-    early_s: float
-    certain_s: float
-    thought_certain_s: float
 
 
 class Outcomes:
@@ -88,6 +86,7 @@ class Outcomes:
         *,
         max_attempts: int,
         export_s: float,
+        deadline_s: float,
         wall: Wall,
         rng: random.Random,
         known: Known,
@@ -97,47 +96,63 @@ class Outcomes:
         self._news = news
         self._max_attempts = max_attempts
         self._export_s = export_s
+        self._deadline_s = deadline_s
         self._wall = wall
         self._rng = rng
         self.durations = [Durations(known.durations.get(row.project)) for row in state.projects]
-        self._curious = [0 if one.is_known else ENOUGH for one in self.durations]
+        self._begun_in = [0] * len(state.projects)
+        """How many exports have begun, by project."""
         self._memory: dict[int, _Memory] = {}
-        self._unheard: list[dict[Pressure, _Unheard]] = [{} for _ in state.projects]
-        """When to ask first, until more is known of durations."""
+        self._first_looks: list[dict[Pressure, FirstLook]] = [{} for _ in state.projects]
+        """Until more is known of durations."""
 
     def again_at(self, server: int, now_s: float) -> float:
         """Return from when on a call for the server may be made."""
         memory = self._memory.get(server)
         return now_s if memory is None else max(now_s, memory.not_before_s)
 
+    def unheard_since(self, row: ServerRow, now_s: float) -> float | None:
+        """Return when an export began that waits for the first look with all others.
+
+        None where something was heard of it, or it waits for a time of its own.
+        """
+        progress = self._progress(row, now_s)
+        if progress.scout or progress.elapsed_s:
+            return None
+        if self._memory[row.server].not_before_s > now_s:
+            return None
+        return progress.started_s
+
+    def first_look(self, project: int, pressure: Pressure) -> FirstLook:
+        """Return when to look first at exports of a project."""
+        first = self._first_looks[project].get(pressure)
+        if first is None:
+            progress = Progress(0.0)
+            early_s, certain_s = ask_at(progress, self.durations[project], pressure)
+            first = FirstLook(
+                min(early_s, self._export_s), min(certain_s, self._export_s), progress.certain_s,
+                self._deadline_s,
+            )  # fmt: skip
+            self._first_looks[project][pressure] = first
+        return first
+
     def ask_at(self, row: ServerRow, pressure: Pressure, now_s: float) -> Ask:
         """Return when a server's status is worth asking for."""
-        memory = self._memory.get(row.server)
-        progress = memory.progress if memory is not None else None
-        if memory is None or progress is None:
-            progress = self._progress(row, now_s)
-            memory = self._memory[row.server]
-        if progress.evidence.weight or progress.curious:
+        progress = self._progress(row, now_s)
+        memory = self._memory[row.server]
+        if progress.scout or progress.elapsed_s:
             early_s, certain_s = ask_at(progress, self.durations[row.project], pressure)
+            looked_s = progress.started_s + progress.elapsed_s
+            early_s = min(early_s, before_deadline(looked_s, self._deadline_s))
         else:
-            unheard = self._unheard[row.project].get(pressure)
-            if unheard is None:
-                unheard = self._look_at_unheard(row.project, pressure)
-            started_s = progress.started_s
-            early_s, certain_s = started_s + unheard.early_s, started_s + unheard.certain_s
-            progress.certain_s = started_s + unheard.thought_certain_s
+            first = self.first_look(row.project, pressure)
+            began_s = progress.started_s
+            early_s, certain_s = first.early_at(began_s), first.certain_at(began_s)
+            progress.certain_s = began_s + first.thought_certain_s
         # Never later than when it is to be given up: that is found out by asking.
         last_s = progress.started_s + memory.asleep_s + self._export_s
         at_s = max(memory.not_before_s, now_s)
         return Ask(max(at_s, min(early_s, last_s)), max(at_s, min(certain_s, last_s)))
-
-    def _look_at_unheard(self, project: int, pressure: Pressure) -> _Unheard:
-        """Return what holds for all exports of a project of which nothing was heard yet."""
-        progress = Progress(0.0)
-        early_s, certain_s = ask_at(progress, self.durations[project], pressure)
-        unheard = _Unheard(early_s, certain_s, progress.certain_s)
-        self._unheard[project][pressure] = unheard
-        return unheard
 
     def downloading_s(self, server: int) -> float:
         """Return how long the tries of a server's download have taken, together."""
@@ -153,6 +168,11 @@ class Outcomes:
         asleep_s = self._remember(row.server).asleep_s
         ends_s = self._progress(row, now_s).started_s + asleep_s + self._export_s
         return min(STATUS_S, max(SHORTEST_STATUS_S, ends_s - now_s))
+
+    def has_failed(self, server: int) -> bool:
+        """Whether a server's last call came to nothing, by no fault of others."""
+        memory = self._memory.get(server)
+        return memory is not None and memory.failed
 
     def asked_until_s(self, server: int) -> float:
         """Return until when the service has asked to be left alone with a server."""
@@ -225,6 +245,7 @@ class Outcomes:
             self._news.unknown_word(row.server, said.word, now_s)
         memory = self._remember(row.server)
         memory.not_ready_times = memory.lost_times = 0
+        memory.failed = False
         if call is Call.START_EXPORT:
             memory.progress = self._begun(row.project, now_s)
             memory.polls = memory.status_tries = 0
@@ -233,9 +254,14 @@ class Outcomes:
         else:
             memory.polls += 1
             memory.status_tries = 0
-            self._unheard[row.project].clear()
+            self._first_looks[row.project].clear()
         progress = self._progress(row, now_s)
-        if said.state is ExportState.COMPLETED:
+        completed = said.state is ExportState.COMPLETED
+        if progress.scout and call is Call.ASK_STATUS:
+            self.durations[row.project].scouted(
+                progress.elapsed_s, sent_s - progress.started_s, ended=completed
+            )
+        if completed:
             if call is Call.ASK_STATUS:
                 self._found(row.project, progress, sent_s, now_s)
             events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
@@ -276,6 +302,7 @@ class Outcomes:
         )
         memory = self._remember(row.server)
         memory.asked_until_s = now_s + retry.believed_s(problem)
+        memory.failed = not down and problem.kind not in OF_OTHERS
         if retry.is_beyond_belief(problem):
             self._news.paced([self._disbelieved(row, problem)], now_s)
         if call is Call.ASK_STATUS:
@@ -416,10 +443,16 @@ class Outcomes:
         return memory
 
     def _begun(self, project: int, began_s: float) -> Progress:
-        """Return what is known of an export that began; the first ones are to be learned from."""
-        curious = self._curious[project] > 0
-        self._curious[project] -= curious
-        return Progress(began_s, curious=curious)
+        """Return what is known of an export that began; some are to be learned from."""
+        known = self.durations[project].is_known
+        begun = self._begun_in[project]
+        self._begun_in[project] += 1
+        scouts_before = begun if begun < FIRST else FIRST + (begun - FIRST) // ONE_IN
+        is_scout = begun < FIRST or (begun % ONE_IN == 0 and scouts_before < MOST and not known)
+        if not is_scout:
+            return Progress(began_s)
+        phase = 2 ** (_GOLDEN * scouts_before % 1)
+        return Progress(began_s, scout=phase, curious=begun < FIRST and not known)
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""

@@ -147,21 +147,25 @@ class Pacer:
         """Take note of a call that was not answered: it may have been counted."""
         self._next_s.clear()
         for pace in track.binding:
-            pace.answered(sent_s)
+            pace.lost(sent_s)
 
     def hangs(self, track: Track, sent_s: float) -> None:
         """Let no other call wait for the answer to one that hangs."""
-        self.lost(track, sent_s)
+        self._next_s.clear()
+        for pace in track.binding:
+            pace.hangs(sent_s)
 
     def hung(self, track: Track) -> None:
-        """Count a call again that `hangs`, since it is about to be answered."""
+        """Count a call again that hangs, since it is about to be answered."""
         for pace in track.binding:
-            pace.answers_late()
+            pace.hung()
 
     def never_sent(self, track: Track, sent_s: float) -> None:
         """Take back a call that never left."""
+        self._next_s.clear()
         self._forget(track, sent_s)
-        self.lost(track, sent_s)
+        for pace in track.binding:
+            pace.answered(sent_s)
 
     def passed(
         self,

@@ -24,9 +24,18 @@ FIRST_ASK_S = 1.0
 POLLS_ON_AVERAGE = 11.3
 """So many calls an export are thought right where it says nothing of its progress; with the looks
 that find out how long exports take it comes to twelve."""
+WIDEST = 0.155
+"""The gap between two looks is no larger a part of the time gone,"""
+WIDEST_AT_FIRST = 1.5
+"""or the next look, until the shortest exports end, at no more than so many times it,"""
+FEW_MORE = 0.02
+"""when so few of those that still ran have ended since."""
 LIKELY, POSSIBLE = 0.5, 0.2
 """Before a deadline that not all can keep, an answer need not be more likely than the one; where a
 call is to spare, than the other."""
+LEFT, LEFT_S = 0.25, 1.0
+"""How long before a deadline it is looked once more: a part of the time since the last look, and
+at least so long."""
 FINE = 10
 """Percentages in steps of at most so much tell the end by a single look."""
 
@@ -51,6 +60,40 @@ class Ask(NamedTuple):
     certain_s: float
 
 
+class FirstLook(NamedTuple):
+    """When to look for the first time at exports of a project.
+
+    Attributes:
+        early_s, certain_s: as in `Ask`, in seconds after an export began.
+        thought_certain_s: as in `Progress`, likewise.
+        deadline_s: on the engine's clock, when the run is to end.
+    """
+
+    early_s: float
+    certain_s: float
+    thought_certain_s: float
+    deadline_s: float
+
+    def early_at(self, began_s: float) -> float:
+        """Return when to look with a call to spare; not sooner for one that began later."""
+        return min(began_s + self.early_s, before_deadline(began_s, self.deadline_s))
+
+    def certain_at(self, began_s: float) -> float:
+        """Return when to look where calls are scarce; not sooner for one that began later."""
+        return max(began_s + self.certain_s, self.early_at(began_s))
+
+
+def before_deadline(looked_s: float, deadline_s: float) -> float:
+    """Return when to look once more before a deadline; infinite where there is no time to.
+
+    Args:
+        looked_s: when it was looked last, or the export began.
+        deadline_s: both on the engine's clock.
+    """
+    at_s = deadline_s - max(LEFT_S, LEFT * (deadline_s - looked_s))
+    return at_s if at_s >= looked_s + SOONEST_S else math.inf
+
+
 @dataclass(slots=True)
 class Progress:
     """What the answers about one running export have said so far.
@@ -60,7 +103,9 @@ class Progress:
         elapsed_s: how long it had run when it was last said not to have completed.
         low_s, high_s: by its percentages it takes longer than the one, no longer than the other.
         evidence: what it has added to what is known of durations.
-        curious: it is one of the first, and asked about often enough to learn from it.
+        scout: asked about often enough to learn from it: first at so many times `SOONEST_S`, so
+            that not all are asked about at the same age; 0: it is none.
+        curious: one of the first scouts, which are asked about though calls are scarce.
         certain_s: on the engine's clock, when it was last thought almost certain to have completed.
     """
 
@@ -69,6 +114,7 @@ class Progress:
     low_s: float = 0.0
     high_s: float = math.inf
     evidence: Evidence = field(default_factory=Evidence)
+    scout: float = 0.0
     curious: bool = False
     certain_s: float = math.inf
 
@@ -117,6 +163,8 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         else:
             certain_s = max(early_s, durations.certain_s(elapsed_s))
             export.certain_s = export.started_s + certain_s
+    if export.scout:
+        early_s = min(early_s, max(export.scout * SOONEST_S, 2 * elapsed_s))
     started_s = export.started_s
     return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
 
@@ -137,14 +185,20 @@ def _by_percentage(export: Progress, durations: Durations, pressure: Pressure) -
 
 
 def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> float:
-    """Look when the shortest exports end, then at times that grow by the same factor."""
-    spread = durations.spread
+    """Look when the shortest exports end, then at times that grow by the same factor.
+
+    While hardly any has ended, by a larger one: scouts are there to tell.
+    """
     elapsed_s = export.elapsed_s
     if durations.are_percentages_believed and export.low_s > elapsed_s:
         # Said to be at 0: look when the first step is as likely as not to have been taken.
         step_s = durations.quantile_s(0.5, export.low_s) * durations.resolution / 100
         return max(1.1 * elapsed_s, step_s)
-    if elapsed_s < durations.first_s:
-        return durations.first_s
-    usual = math.exp(UNLIKELY * spread / (POLLS_ON_AVERAGE - 1)) - 1
-    return elapsed_s * (1 + min(usual, pressure.value))
+    first_s = durations.first_s
+    if not elapsed_s:
+        return first_s
+    usual = min(WIDEST, math.exp(UNLIKELY * durations.spread / (POLLS_ON_AVERAGE - 1)) - 1)
+    next_s = elapsed_s * (1 + min(usual, pressure.value))
+    if pressure is Pressure.USUAL:
+        first_s = max(first_s, durations.quantile_s(FEW_MORE, elapsed_s))
+    return max(next_s, min(first_s, WIDEST_AT_FIRST * elapsed_s))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from collector.engine.actions import AskStatus
@@ -16,10 +17,11 @@ from collector.engine.circuit import LATENCIES, PROBE_S
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from collector.engine.actions import Action, Request
     from collector.engine.circuit import EndpointCircuit
+    from collector.engine.gates import Secret
     from collector.engine.in_flight import InFlight
     from collector.engine.lanes import Lane
     from collector.engine.news import News
@@ -30,7 +32,8 @@ WITNESSES = 8
 """Of each endpoint, so many of the latest are remembered."""
 ASKED_AT_ONCE = 2
 """One of them may have trouble of its own."""
-_ORDER = (Call.ASK_STATUS, Call.START_EXPORT, Call.FETCH_ARCHIVE)
+_HARMLESS = (Call.ASK_STATUS, Call.FETCH_ARCHIVE)
+_DOUBTFUL = (Call.START_EXPORT,)
 
 
 class Probes:
@@ -49,7 +52,7 @@ class Probes:
 
     __slots__ = (
         "_asked_until_s", "_in_flight", "_lanes", "_leave", "_news", "_of", "_pacer", "_rng",
-        "_state", "_witnesses",
+        "_secrets", "_state", "_witnesses",
     )  # fmt: skip
 
     def __init__(
@@ -73,8 +76,9 @@ class Probes:
         self._rng = rng
         self._leave = leave
         self._of: dict[EndpointCircuit, list[Lane]] = {}
-        for lane in sorted(lanes.values(), key=lambda lane: _ORDER.index(lane.call)):
+        for lane in lanes.values():
             self._of.setdefault(lane.circuit, []).append(lane)
+        self._secrets = list({id(lane.secret): lane.secret for lane in lanes.values()}.values())
         self._witnesses: dict[EndpointCircuit, deque[tuple[int, str]]] = {
             circuit: deque(maxlen=WITNESSES) for circuit in self._of
         }
@@ -92,7 +96,26 @@ class Probes:
             now_s: now.
             actions: what is sent is added to it.
         """
-        return min((self._take(one, now_s, actions) for one in self._of), default=math.inf)
+        wake_s = min((self._take(one, now_s, actions) for one in self._of), default=math.inf)
+        for secret in self._secrets:
+            if secret.proven and not secret.accepted and secret.refused is None:
+                wake_s = min(wake_s, self._take_for(secret, now_s, actions))
+        return wake_s
+
+    def _take_for(self, secret: Secret, now_s: float, actions: list[Action]) -> float:
+        """Ask whether a credential that was refused is still accepted by those who knew it."""
+        if secret.under_way:
+            return math.inf
+        if now_s < secret.next_s:
+            return secret.next_s
+        for circuit, lanes in self._of.items():
+            if circuit.down_s is None and any(lane.secret is secret for lane in lanes):
+                limit_s = max(PROBE_S, LATENCIES * lanes[0].track.latency.mean_s)
+                probes, _ = self._of_witnesses(circuit, now_s, 1, limit_s, of=secret)
+                if probes:
+                    actions += probes
+                    break
+        return math.inf
 
     def _take(self, circuit: EndpointCircuit, now_s: float, actions: list[Action]) -> float:
         latency_s = self._of[circuit][0].track.latency.mean_s
@@ -150,22 +173,43 @@ class Probes:
     ) -> tuple[list[Request], float]:
         """Return up to `most` probes; with none, when there may be one; infinite: never.
 
-        Suspects are asked only where the endpoint is down, and nobody else is left.
+        Whoever had trouble is asked only where the endpoint is down. A POST that nobody answers may
+        have started an export: it is the last resort.
         """
-        probes, wake_s = self._of_witnesses(circuit, now_s, most, limit_s)
-        for suspects in (False, True) if circuit.down_s is not None else (False,):
+        ways: list[Callable[[], tuple[list[Request], float]]] = [
+            partial(self._of_witnesses, circuit, now_s, most, limit_s),
+            partial(self._calls, circuit, now_s, _HARMLESS, suspects=False),
+            partial(self._calls, circuit, now_s, _DOUBTFUL, suspects=False),
+        ]
+        if circuit.down_s is not None:
+            mute = partial(self._of_witnesses, circuit, now_s, most, limit_s, mute=True)
+            ways.insert(2 + self._rng.randrange(2), mute)
+            ways += [
+                partial(self._calls, circuit, now_s, _HARMLESS, suspects=True),
+                partial(self._calls, circuit, now_s, _DOUBTFUL, suspects=True),
+            ]
+        probes: list[Request] = []
+        wake_s = math.inf
+        for way in ways:
             if not probes and wake_s == math.inf:
-                probes, wake_s = self._calls(circuit, now_s, suspects=suspects)
+                probes, wake_s = way()
         return probes, wake_s
 
     def _of_witnesses(
-        self, circuit: EndpointCircuit, now_s: float, most: int, limit_s: float
+        self,
+        circuit: EndpointCircuit,
+        now_s: float,
+        most: int,
+        limit_s: float,
+        *,
+        mute: bool = False,
+        of: Secret | None = None,
     ) -> tuple[list[Request], float]:
         wake_s = math.inf
         probes: list[Request] = []
-        for server, export_id in self._whom_to_ask(circuit):
+        for server, export_id in self._whom_to_ask(circuit, mute=mute):
             lane = self._lanes[self._state.servers[server].project, Call.ASK_STATUS]
-            if lane.secret.refused is not None:
+            if lane.secret.refused is not None or (of is not None and of is not lane.secret):
                 continue
             if (at_s := self._leaves_at(lane, now_s)) > now_s:
                 wake_s = min(wake_s, at_s)
@@ -178,25 +222,31 @@ class Probes:
             )  # fmt: skip
             self._pacer.sent(lane.track, now_s)
             self._news.count(lane.project)
+            lane.secret.under_way += 1
             if len(probes) == most:
                 break
         return probes, wake_s
 
-    def _whom_to_ask(self, circuit: EndpointCircuit) -> list[tuple[int, str]]:
-        """Return the witnesses that told a status when last asked, the latest first."""
+    def _whom_to_ask(self, circuit: EndpointCircuit, *, mute: bool) -> list[tuple[int, str]]:
+        """Return the witnesses that told no status when last asked, or those that did."""
         latest = dict(reversed(self._witnesses[circuit]))
         self._witnesses[circuit].rotate()  # next time another one
-        able = [one for one in latest.items() if one[0] not in circuit.mute_servers]
+        able = [one for one in latest.items() if (one[0] in circuit.mute_servers) is mute]
         return sorted(able, key=lambda one: one[0] in circuit.unanswered_servers)
 
     def _calls(
-        self, circuit: EndpointCircuit, now_s: float, *, suspects: bool
+        self, circuit: EndpointCircuit, now_s: float, calls: Container[Call], *, suspects: bool
     ) -> tuple[list[Request], float]:
         """Return the call of a server that waits, chosen among the suspects or the others."""
         wake_s = math.inf
         for lane in self._of[circuit]:
-            servers = lane.servers() if self._has_room(lane) else []
-            servers = [one for one in servers if (one in circuit.unanswered_servers) is suspects]
+            if lane.call not in calls or not self._has_room(lane):
+                continue
+            servers = [
+                server
+                for server in lane.servers()
+                if (server in circuit.unanswered_servers) is suspects
+            ]
             if not servers:
                 continue
             at_s = max(self._leaves_at(lane, now_s), min(map(self._asked_until_s, servers)))

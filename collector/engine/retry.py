@@ -178,6 +178,11 @@ def decide(
     return decision
 
 
+def is_given_up(problem: Problem, *, proven: bool, refusals: int) -> bool:
+    """Tell whether nothing that needs a secret is worth a call, after so many 401s in a row."""
+    return not problem.renewed and (not proven or refusals >= REFUSALS_BELIEVED)
+
+
 def believed_s(problem: Problem) -> float:
     """Return the seconds that a Retry-After makes its server wait; 0 where there is none.
 
@@ -267,6 +272,6 @@ def _later(tried: Tried, rng: random.Random) -> Decision:
 
 
 def _renew(problem: Problem, tried: Tried, max_attempts: int, rng: random.Random) -> Decision:
-    if not problem.renewed and (not tried.proven or tried.refusals >= REFUSALS_BELIEVED):
+    if is_given_up(problem, proven=tried.proven, refusals=tried.refusals):
         return Fail(credential=True)
     return _again_or_fail(tried, max_attempts, rng)

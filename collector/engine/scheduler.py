@@ -13,24 +13,24 @@ import random
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
+from collector.engine import retry
 from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import Call, ExportSaid, Problem, Reusable
+from collector.engine.answers import Call, ExportSaid, Problem, ProblemKind, Reusable
 from collector.engine.circuit import EndpointCircuit
 from collector.engine.deadline import Deadline
 from collector.engine.departures import Departures
-from collector.engine.durations import KNOWN_BY_FEW
 from collector.engine.ending import Ending
 from collector.engine.gates import Exports, Secret
 from collector.engine.hearing import Hearing, is_probe
 from collector.engine.in_flight import InFlight
 from collector.engine.known import Known
-from collector.engine.lanes import Lane
+from collector.engine.lanes import Lane, order
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
-from collector.engine.polling import Pressure
 from collector.engine.probing import Probes
 from collector.engine.state import Phase
+from collector.engine.statuses import Statuses
 from collector.engine.task import wanted
 from collector.engine.turns import Turns
 from collector.engine.waiting import Waiting
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Claim, Heard, Scope
     from collector.engine.gates import Ceilings
-    from collector.engine.polling import Ask
     from collector.engine.state import ProjectRow, RunState, ServerRow
     from collector.engine.wall import Wall
 
@@ -87,6 +86,7 @@ class Scheduler:
             self._news,
             max_attempts=ceilings.max_attempts,
             export_s=ceilings.export_s,
+            deadline_s=ceilings.deadline_s,
             wall=wall,
             rng=rng,
             known=known or Known(),
@@ -94,8 +94,6 @@ class Scheduler:
         self._recording: set[int] = set()
         self._exporting: set[int] = set()
         self._giving_up: list[int] = []
-        self._is_last = False
-        self._hurried: dict[int, int] = {}
         self._awake_s = -math.inf
         self._ending = Ending(ceilings.grace_s, ceilings.deadline_s)
         self._lanes: dict[tuple[int, Call], Lane] = {}
@@ -105,7 +103,7 @@ class Scheduler:
         self._all_lanes = list(self._lanes.values())
         self._waiting = Waiting(self._all_lanes)
         self._pacer.start_slowly([lane.track for lane in self._all_lanes])
-        self._deadline = Deadline(
+        deadline = Deadline(
             ceilings.deadline_s, self._all_lanes, self._pacer, self._outcomes.durations
         )
         self._probes = Probes(
@@ -118,15 +116,16 @@ class Scheduler:
             leave=self._leave_out_of_turn,
             asked_until_s=self._outcomes.asked_until_s,
         )
+        self._statuses = Statuses(state, self._lanes, self._waiting, self._outcomes, deadline)
         self._departures = Departures(
             self._lanes,
             self._waiting,
             self._pacer,
             self._in_flight,
             Turns([row.share for row in state.projects]),
-            self._deadline,
+            deadline,
+            self._statuses,
             leave=self._leave,
-            ask_at=self._ask_at,
         )
 
     def _add_lanes(self, row: ProjectRow, scopes: Callable[[int, Call], tuple[Scope, ...]]) -> None:
@@ -238,8 +237,8 @@ class Scheduler:
             else:
                 self._place(row, now_s)
         changed.clear()
-        if not self._is_last and self.state.pending - self._unreachable <= LAST_SERVERS:
-            self._look_for_the_last(now_s)
+        if not self._statuses.is_last and self.state.pending - self._unreachable <= LAST_SERVERS:
+            self._statuses.look_for_the_last(now_s)
 
     def _export_counted(self, server: int, project: int, *, runs: bool) -> None:
         lane = self._lanes[project, Call.START_EXPORT]
@@ -260,23 +259,11 @@ class Scheduler:
             self._giving_up.append(row.server)
             return
         if call is Call.ASK_STATUS:
-            early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+            self._statuses.place(lane, row, now_s)
         else:
-            early_s = certain_s = self._outcomes.again_at(row.server, now_s)
-        self._waiting.put(lane, row.server, 0 if row.first else 1, early_s, certain_s, now_s)
-
-    def _ask_at(self, lane: Lane, now_s: float) -> Ask:
-        row = self.state.servers[lane.next]
-        return self._outcomes.ask_at(row, self._pressure(lane), now_s)
-
-    def _pressure(self, lane: Lane) -> Pressure:
-        if self._is_last:
-            return Pressure.LAST
-        starts = self._lanes[lane.project, Call.START_EXPORT]
-        limited = lane.exports.ceiling < math.inf or starts.track.exports is not None
-        if limited and len(starts):
-            return Pressure.PLACES
-        return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
+            at_s = self._outcomes.again_at(row.server, now_s)
+            place = order(first=row.first, failed=self._outcomes.has_failed(row.server))
+            self._waiting.put(lane, row.server, place, at_s, at_s, now_s)
 
     @property
     def _unreachable(self) -> int:
@@ -284,28 +271,6 @@ class Scheduler:
         if all(circuit.down_s is None for circuit in self._circuits.values()):
             return 0
         return sum(len(lane) for lane in self._all_lanes if lane.circuit.down_s is not None)
-
-    def _hurry(self, project: int, now_s: float) -> None:
-        """Plan a project's statuses anew, when much more is known of how long its exports take.
-
-        Before that they were put off by a guess, for longer than there may be until the deadline.
-        """
-        known_from = self._outcomes.durations[project].known_from
-        if known_from >= max(KNOWN_BY_FEW, 2 * self._hurried.get(project, 0)):
-            self._hurried[project] = known_from
-            for server in self._waiting.empty(self._lanes[project, Call.ASK_STATUS]):
-                self._place(self.state.servers[server], now_s)
-
-    def _look_for_the_last(self, now_s: float) -> None:
-        """Ask about the last exports more often, once they are all that is left."""
-        starts = (lane for lane in self._all_lanes if lane.call is Call.START_EXPORT)
-        if any(len(lane) and lane.circuit.down_s is None for lane in starts):
-            return
-        self._is_last = True
-        for lane in self._all_lanes:
-            if lane.call is Call.ASK_STATUS:
-                for server in self._waiting.empty(lane):
-                    self._place(self.state.servers[server], now_s)
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
         row = self.state.servers[server]
@@ -316,7 +281,7 @@ class Scheduler:
 
     def _leave(self, lane: Lane, now_s: float) -> Request:
         """Dequeue and dispatch the lane's next call."""
-        return self._dispatch(lane, self._waiting.take(lane), now_s)
+        return self._dispatch(lane, self._waiting.take(lane, now_s), now_s)
 
     def _leave_out_of_turn(self, lane: Lane, now_s: float, server: int) -> Request:
         """Dequeue and dispatch the call of a server that waits in the lane."""
@@ -372,6 +337,12 @@ class Scheduler:
         if flight is not None:
             self._in_flight.arrived(flight, now_s)
 
+    def awaited(self, action: FetchArchive, now_s: float) -> None:
+        """Take note that what had arrived is dealt with, and more is asked for."""
+        flight = self._in_flight.of(action)
+        if flight is not None:
+            self._in_flight.awaited(flight, now_s)
+
     def begun(
         self,
         action: FetchArchive,
@@ -412,7 +383,7 @@ class Scheduler:
         """
         problem = answer if isinstance(answer, Problem) else None
         if is_probe(action):
-            self._hear(action, problem, answer.heard, now_s)
+            self._probed(action, problem, answer.heard, now_s)
             return []
         if self.state.changed:
             self._place_changed(now_s)  # its own intent is seen while it still is under way
@@ -432,14 +403,25 @@ class Scheduler:
             self._probes.saw(lane.circuit, server, answer.export_id, action.call)
         down = lane.circuit.is_in_question(action.sent_s) or action.sent_s < self._awake_s
         events = self._outcomes.follow(action, row, answer, now_s, paused=paused, down=down)
-        if action.call is Call.ASK_STATUS and self._deadline.tight:
-            self._hurry(row.project, now_s)
+        if action.call is Call.ASK_STATUS:
+            self._statuses.heard(row.project, now_s)
         self._empty_lanes_of_refused(lane.secret)
         if events:
             self._recording.add(server)
         else:
             self._place(row, now_s)
         return events
+
+    def _probed(self, action: Request, problem: Problem | None, heard: Heard, now_s: float) -> None:
+        """Take note of what a probe says of its endpoint and its credential."""
+        secret = self._lane_of(action).secret
+        secret.under_way -= 1
+        self._hear(action, problem, heard, now_s)
+        if problem is None or problem.kind is not ProblemKind.UNAUTHENTICATED:
+            return
+        if retry.is_given_up(problem, proven=secret.proven, refusals=secret.refusals):
+            secret.refused = problem
+            self._empty_lanes_of_refused(secret)
 
     def claimed(self, action: StartExport, claim: Claim, now_s: float) -> list[e.Event]:
         """Take back a POST that has not left, for what another run has to do with its server.

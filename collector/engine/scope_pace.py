@@ -237,10 +237,24 @@ class ScopePace:
         if sent_s >= self.lesson_s:
             self._testing = False
 
-    def answers_late(self) -> None:
-        """Count a call as under way that was not any more; its answer has come."""
+    def hangs(self, sent_s: float) -> None:
+        """Let no other call wait for one that hangs."""
         if self._start is not None:
-            self._start.sent()
+            self._start.hangs()
+        if sent_s >= self.lesson_s:
+            self._testing = False
+
+    def hung(self) -> None:
+        """Count a call that hung as under way again; its answer has come."""
+        if self._start is not None:
+            self._start.hung()
+
+    def lost(self, sent_s: float) -> None:
+        """Take note of a call that no limit refused, and whose answer was lost."""
+        if self._start is not None:
+            self._start.passed(self._latency.mean_s)
+        if sent_s >= self.lesson_s:
+            self._testing = False
 
     def forget(self, sent_s: float) -> None:
         """Take back a call that the service did not count."""

@@ -12,22 +12,25 @@ CAREFUL_CALLS = 256
 """So many calls go carefully: most limits that there are lie below."""
 DOUBLING_CALLS = 64
 MOST = 256
+HUNG_MOST = 8
+"""For each call that hangs one more is sent, up to so many: else one after the other would hang."""
 
 
 class Start:
     """Few calls under way at first; more and more once many were let through."""
 
-    __slots__ = ("_most", "_passed", "_under_way")
+    __slots__ = ("_hung", "_most", "_passed", "_under_way")
 
     def __init__(self) -> None:
         self._most = 1
         self._passed = 0
         self._under_way = 0
+        self._hung = 0
 
     @property
     def allows_one_more(self) -> bool:
         """Whether one more call may be under way."""
-        return self._under_way < self._most
+        return self._under_way < self._most + min(self._hung, HUNG_MOST)
 
     @property
     def over(self) -> bool:
@@ -42,8 +45,18 @@ class Start:
         """Count a call that is no longer under way."""
         self._under_way = max(0, self._under_way - 1)
 
+    def hangs(self) -> None:
+        """Count a call as hung: no other waits for it, and as many more may hang."""
+        self._hung += 1
+        self.answered()
+
+    def hung(self) -> None:
+        """Count a hung call as under way again, since it is about to be answered."""
+        self._hung = max(0, self._hung - 1)
+        self.sent()
+
     def passed(self, latency_s: float) -> None:
-        """Count a call that was let through after a round trip of about `latency_s`."""
+        """Count a call that no limit refused, after a round trip of about `latency_s`."""
         self.answered()
         self._passed += 1
         doublings = max(0, self._passed - CAREFUL_CALLS) // DOUBLING_CALLS

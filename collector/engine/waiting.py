@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collector.engine.circuit import EndpointCircuit
     from collector.engine.gates import Secret
     from collector.engine.lanes import Lane
+    from collector.engine.polling import FirstLook
     from collector.engine.tracks import Common
 
 
@@ -63,15 +64,27 @@ class Waiting:
         """When lanes are to be woken; what is no longer true of a lane is dropped when it comes."""
 
     def put(
-        self, lane: Lane, server: int, rank: int, early_s: float, certain_s: float, now_s: float
+        self, lane: Lane, server: int, order: int, early_s: float, certain_s: float, now_s: float
     ) -> None:
         """Let a server wait in a lane, as `Lane.put` does."""
-        lane.put(server, rank, early_s, certain_s, now_s)
+        lane.put(server, order, early_s, certain_s, now_s)
         self._settle(lane)
 
-    def take(self, lane: Lane) -> int:
+    def put_unheard(
+        self, lane: Lane, server: int, order: int, began_s: float, now_s: float
+    ) -> None:
+        """Let a server wait in a lane for the first look at its export."""
+        lane.put_unheard(server, order, began_s, now_s)
+        self._settle(lane)
+
+    def look_first(self, lane: Lane, first: FirstLook, now_s: float) -> None:
+        """Look for the first time at the exports of a lane when `first` says."""
+        lane.look_first(first, now_s)
+        self._settle(lane)
+
+    def take(self, lane: Lane, now_s: float) -> int:
         """Return the server whose turn it is in a lane, as `Lane.take` does."""
-        server = lane.take()
+        server = lane.take(now_s)
         self._settle(lane)
         return server
 
@@ -80,19 +93,25 @@ class Waiting:
         lane.remove(server)
         self._settle(lane)
 
-    def put_off(self, lane: Lane, early_s: float, certain_s: float) -> None:
+    def put_off(self, lane: Lane, early_s: float, certain_s: float, now_s: float) -> None:
         """Let the server whose turn it is in a lane wait until `early_s`."""
-        lane.put_off(early_s, certain_s)
+        lane.put_off(early_s, certain_s, now_s)
         self._settle(lane)
 
-    def hurry(self, lane: Lane) -> None:
-        """Make the next one of a lane due."""
-        lane.hurry()
+    def hurry(self, lane: Lane, now_s: float) -> None:
+        """Make one of a lane due."""
+        lane.hurry(now_s)
         self._settle(lane)
 
     def empty(self, lane: Lane) -> list[int]:
         """Return all that wait in a lane, out of it."""
         servers = lane.empty()
+        self._settle(lane)
+        return servers
+
+    def empty_heard(self, lane: Lane) -> list[int]:
+        """Return those that wait in a lane for a time of their own, out of it."""
+        servers = lane.empty_heard()
         self._settle(lane)
         return servers
 

@@ -102,14 +102,29 @@ def test_a_call_that_hangs_makes_room_for_another(call: Call, ceilings: Ceilings
 def test_a_download_that_goes_on_takes_its_place_again() -> None:
     calls = Calls(Ceilings(downloads=1))
     flight = calls.left(FETCH)
-    calls.in_flight.opened(flight, 1.5)
+    calls.in_flight.opened(flight, 1.6)
     assert calls.in_flight.fall_quiet(QUIET_S) == []
     assert not calls.allows(FETCH), "it was heard of since it left"
-    calls.in_flight.fall_quiet(1.5 + STALLED_S)
+    calls.in_flight.fall_quiet(1.6 + STALLED_S)
     assert calls.allows(FETCH)
     calls.in_flight.arrived(flight, 6.0)
+    calls.in_flight.awaited(flight, 6.1)
     assert not calls.allows(FETCH)
-    calls.in_flight.fall_quiet(6.0 + STALLED_S)
+    calls.in_flight.fall_quiet(6.1 + STALLED_S)
+    assert not calls.allows(FETCH), "one that went on after all is given more time"
+    calls.in_flight.fall_quiet(6.1 + 10 * STALLED_S)
+    assert calls.allows(FETCH)
+
+
+def test_a_download_that_waits_for_us_keeps_its_place() -> None:
+    calls = Calls(Ceilings(downloads=1))
+    flight = calls.left(FETCH)
+    calls.in_flight.opened(flight, 1.0)
+    calls.in_flight.arrived(flight, 1.1)
+    calls.in_flight.fall_quiet(100.0)
+    assert not calls.allows(FETCH)
+    calls.in_flight.awaited(flight, 100.0)
+    calls.in_flight.fall_quiet(102.0)
     assert calls.allows(FETCH)
 
 

@@ -138,9 +138,10 @@ def told_by(call: Call) -> dict[str, Story]:
             failed, done, 1, (), minutes=False, first=Fail(), waits_in_a_pause=True
         ),
         "fails": Story(failed, done, 1, (), minutes=False, first=Fail()),
+        # A server that alone is refused fails alone; a secret that nobody ever accepted fails all.
         "signs in": Story(
-            failed, failed, 3 if proven else 1, plain[:2] if proven else (), minutes=False,
-            first=Fail(credential=True),
+            failed, done if proven else failed, 4 if proven else 1, plain if proven else (),
+            minutes=False, first=Fail(credential=True),
         ),
     }  # fmt: skip
 
