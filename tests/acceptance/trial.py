@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from tests.acceptance.wire import Script
 
-WELL: Final = tuple(f"well-{number}" for number in range(4))
-"""The healthy servers that stand beside the others."""
+WELL: Final = tuple(f"well-{number}" for number in range(8))
+"""The healthy servers that stand among the others."""
 PATIENCE_S: Final = 45.0
 """A run that has not ended by then does not end, as far as a test can tell."""
 _SAFE_NAME = r"(?!\.)[^/\\<>:\"|?*]{1,230}(?<!\.part)"
@@ -136,11 +136,18 @@ def collected(wire: Wire, home: Path, *arguments: str, patience_s: float = PATIE
 
 
 def tried(table: Table, home: Path, *arguments: str, patience_s: float = PATIENCE_S) -> Trial:
-    """Collect the servers of a table, and after them healthy ones."""
+    """Collect the servers of a table, and healthy ones among them: the first is a bad one."""
     scripts = {server: member.script for server, member in table.items()}
-    wire = Wire((*table, *WELL), sane, scripts)
+    wire = Wire(tuple(among(tuple(table), WELL)), sane, scripts)
     arguments = ("-vv", "--max-attempts", "2", "--stall-timeout", "2s", *arguments)
     return collected(wire, home, *arguments, patience_s=patience_s)
+
+
+def among(bad: Sequence[str], well: Sequence[str]) -> Iterator[str]:
+    """Spread some servers evenly among others."""
+    for at, server in enumerate(bad):
+        yield server
+        yield from well[at * len(well) // len(bad) : (at + 1) * len(well) // len(bad)]
 
 
 def assert_became(trial: Trial, server: str, expected: Home | Failed) -> None:
@@ -165,7 +172,8 @@ def assert_became(trial: Trial, server: str, expected: Home | Failed) -> None:
         assert told["attempts"] == expected.attempts or expected.attempts is None, told
         assert told["message"].isprintable()
         assert 0 < len(told["message"]) <= _MESSAGE_MAX
-    assert trial.wire.posts(server) == expected.posts
+    posts = trial.wire.posts(server)
+    assert posts == expected.posts, f"{posts} POSTs, not {expected.posts}: {row['error']}"
 
 
 def assert_in_order(trial: Trial) -> None:
