@@ -1,4 +1,4 @@
-"""The installed command as a user runs it, against an emulator in this process."""
+"""The installed command as a user runs it, against a service in this process."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ def servers(count: int) -> list[ServerSpec]:
 
 
 @dataclass(frozen=True)
-class Service:
-    """An emulator, the inventory of its fleet, and a place for runs.
+class Command:
+    """The command, and a place for runs.
 
     Attributes:
-        home: a directory of its own, where the command is run.
+        home: a directory of its own, where the command is run; `fleet.json` is the inventory.
+        token: what the service wants.
     """
 
-    emulator: Emulator
     home: Path
+    token: str
 
     @property
     def out(self) -> Path:
@@ -65,11 +66,11 @@ class Service:
         return self.out / "latest"
 
     def environment(self, **variables: str) -> dict[str, str]:
-        own = {"CLOUDDC_TOKEN": self.emulator.token, "XDG_STATE_HOME": str(self.state)}
+        own = {"CLOUDDC_TOKEN": self.token, "XDG_STATE_HOME": str(self.state)}
         return environment(**(own | variables))
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401  # Popen's own
-        """Start the command; `fleet.json` is the inventory of all servers."""
+        """Start the command."""
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         options.setdefault("env", self.environment())
         return subprocess.Popen([COLLECTOR, *arguments], cwd=self.home, text=True, **options)
@@ -86,14 +87,6 @@ class Service:
             out, err = process.communicate(stdin)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def wait_for_export(self, server_id: str) -> None:
-        """Return when the service has begun to export, and the run may well know it."""
-        until = time.monotonic() + 30
-        while server_id not in self.emulator.statistics()["exports"]["by_server"]:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        time.sleep(0.05)
-
     def manifest(self) -> dict[str, Any]:
         """The latest run's."""
         document: dict[str, Any] = json.loads((self.latest / "manifest.json").read_bytes())
@@ -105,6 +98,21 @@ class Service:
         return found
 
 
+@dataclass(frozen=True)
+class Service(Command):
+    """The command beside an emulator, whose whole fleet is in `fleet.json`."""
+
+    emulator: Emulator
+
+    def wait_for_export(self, server_id: str) -> None:
+        """Return when the service has begun to export, and the run may well know it."""
+        until = time.monotonic() + 30
+        while server_id not in self.emulator.statistics()["exports"]["by_server"]:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        time.sleep(0.05)
+
+
 @contextlib.contextmanager
 def serving(scenario: Scenario, home: Path) -> Iterator[Service]:
     with (
@@ -112,7 +120,7 @@ def serving(scenario: Scenario, home: Path) -> Iterator[Service]:
         portal.wrap_async_context_manager(Emulator(scenario)) as emulator,
     ):
         (home / "fleet.json").write_text(json.dumps(emulator.inventory()))
-        yield Service(emulator, home)
+        yield Service(home, emulator.token, emulator)
 
 
 def environment(**variables: str) -> dict[str, str]:
