@@ -60,7 +60,7 @@ def test_case_is_measured_and_nobody_is_missing() -> None:
 @pytest.mark.parametrize(("limit", "ok"), [(None, False), (20, True)])
 def test_calls_of_misbehaving_servers_are_their_own_behind_a_limit(
     limit: int | None,
-    ok: bool,  # noqa: FBT001  # a parameter
+    ok: bool,
 ) -> None:
     case = bad_servers.Case("POST 400", limit, 0.3, "spread")
     measured = bad_servers.Measured(
