@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.bad.simulated import PLACES, Fleet, Run
+from benchmarks.bad.turns import in_turn
 from benchmarks.bad.ways import WAYS, Way
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def cases(
 def ways_of(name: str, bad: Sequence[int]) -> dict[int, Way]:
     """Return in which way each of the servers misbehaves."""
     ways = [way for way in WAYS if name in (way.name, ALL)]
-    return {server: ways[number % len(ways)] for number, server in enumerate(bad)}
+    return in_turn(ways, bad)
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import bad_servers, bad_servers_tcp, outages
 from benchmarks.bad import over_tcp
 from benchmarks.bad.simulated import PLACES, PROJECTS, Fleet, Run
+from benchmarks.bad.turns import in_turn
 from benchmarks.bad.ways import STALL_S, WAYS
 from collector.emulator import scenario_from_mapping
 from collector.engine.answers import ProblemKind
@@ -67,6 +68,11 @@ def test_calls_of_misbehaving_servers_are_their_own_behind_a_limit(
         case, to_only=1.2, to_healthy=1.0, missing=0, downs=0, astray=0, ended_s=1.0, wrong=""
     )
     assert measured.ok is ok
+
+
+def test_ways_fall_to_servers_in_turn_and_to_few_of_them_from_all_over_the_list() -> None:
+    assert in_turn("abc", [4, 5, 6, 7]) == {4: "a", 5: "b", 6: "c", 7: "a"}
+    assert in_turn("abcdef", [4, 5, 6]) == {4: "a", 5: "c", 6: "e"}
 
 
 def test_server_that_should_have_failed_otherwise_is_astray() -> None:
