@@ -29,7 +29,7 @@ CERTAIN = 0.9
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.1, 2.0
 UNLIKELY = 1.75
 """Four in a hundred exports are shorter than so many spreads below the median."""
-QUITE_UNLIKELY = 2.2
+QUITE_UNLIKELY = 1.75
 """One or two in a hundred: where the shortest ones are not known."""
 VERY_UNLIKELY = 2.4
 """Fewer than one in a hundred: where a first look tells when to look next, it may be early."""
@@ -216,7 +216,9 @@ class Durations:
 
         Long before the distribution is known this tells whether too many exports end before it.
         """
-        if elapsed_s <= EARLY_ENOUGH * self.first_s and not self.tell_progress:
+        if self._bounded < ENOUGH or self.tell_progress:
+            return
+        if elapsed_s <= EARLY_ENOUGH * self.first_s:
             change = -(1 - FEW) if completed else FEW
             self._early = min(1.5, max(-1.5, self._early + _EARLY_CALIBRATION * change))
 

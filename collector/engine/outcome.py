@@ -225,7 +225,7 @@ class Outcomes:
             self._first_looks[row.project].clear()
         progress = self._progress(row, now_s)
         completed = said.state is ExportState.COMPLETED
-        if progress.scout and call is Call.ASK_STATUS:
+        if call is Call.ASK_STATUS:
             self.durations[row.project].scouted(
                 progress.elapsed_s, sent_s - progress.started_s, ended=completed
             )

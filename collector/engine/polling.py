@@ -24,6 +24,7 @@ FIRST_ASK_S = 1.0
 POLLS_ON_AVERAGE = 11.3
 """So many calls an export are thought right where it says nothing of its progress; with the looks
 that find out how long exports take it comes to twelve."""
+SCOUTS_GROWTH = 2.0
 WIDEST = 0.155
 """The gap between two looks is no larger a part of the time gone,"""
 WIDEST_AT_FIRST = 1.5
@@ -164,7 +165,7 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
             certain_s = max(early_s, durations.certain_s(elapsed_s))
             export.certain_s = export.started_s + certain_s
     if export.scout:
-        early_s = min(early_s, max(export.scout * SOONEST_S, 2 * elapsed_s))
+        early_s = min(early_s, max(export.scout * SOONEST_S, SCOUTS_GROWTH * elapsed_s))
     started_s = export.started_s
     return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
 
@@ -194,11 +195,9 @@ def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> 
         # Said to be at 0: look when the first step is as likely as not to have been taken.
         step_s = durations.quantile_s(0.5, export.low_s) * durations.resolution / 100
         return max(1.1 * elapsed_s, step_s)
-    first_s = durations.first_s
     if not elapsed_s:
-        return first_s
+        return durations.first_s
     usual = min(WIDEST, math.exp(UNLIKELY * durations.spread / (POLLS_ON_AVERAGE - 1)) - 1)
     next_s = elapsed_s * (1 + min(usual, pressure.value))
-    if pressure is Pressure.USUAL:
-        first_s = max(first_s, durations.quantile_s(FEW_MORE, elapsed_s))
-    return max(next_s, min(first_s, WIDEST_AT_FIRST * elapsed_s))
+    few_s = durations.quantile_s(FEW_MORE, elapsed_s)
+    return max(next_s, min(few_s, WIDEST_AT_FIRST * elapsed_s))

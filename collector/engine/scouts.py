@@ -18,8 +18,9 @@ MOST = 60
 """and no more than these."""
 SPREAD = 1.0
 """What the durations' logarithms are taken to differ by: their standard deviation."""
-DOUBT = 1.2
+DOUBT = 0.4
 """By how much the logarithm of the median may be off that is guessed before."""
+CLIP = 1.0
 _FARTHEST = 8.0
 _STEPS = 20
 _TINY = 1e-9
@@ -72,4 +73,5 @@ class Scouts:
         density = math.exp(-0.5 * age**2) / _ROOT_2_PI / SPREAD
         running = self._heard - self._ended
         gain = density * (running / over - self._ended / (1 - over))
-        return gain > (logarithm - self._guess) / DOUBT**2
+        off = max(-CLIP, min(CLIP, (logarithm - self._guess) / DOUBT))
+        return gain > off / DOUBT
