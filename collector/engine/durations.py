@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from collector.engine import scouts
-from collector.engine.scouts import Scouts
+from collector.engine.scouts import Reports
 
 if TYPE_CHECKING:
     from collector.engine.known import KnownDurations
@@ -71,7 +71,7 @@ class Durations:
     what is believed at the time (incremental expectation maximisation). To count only those that
     have completed would favour the short ones.
 
-    Until there are bounds from above for enough of them, the median is what `Scouts` say.
+    Until there are bounds from above for enough of them, the median is what their `Reports` say.
 
     How early to ask where calls are scarce is corrected by how often such calls heard "not yet":
     that is right whatever the distribution really is.
@@ -83,7 +83,7 @@ class Durations:
 
     __slots__ = (
         "_bounded", "_broken", "_correction", "_counted", "_early", "_guess", "_guess_weight",
-        "_guessed_spread", "_kept", "_model_logarithm", "_scouts", "_squares", "_sum", "_weight",
+        "_guessed_spread", "_kept", "_model_logarithm", "_reports", "_squares", "_sum", "_weight",
         "exports", "median_s", "resolution", "spread",
     )  # fmt: skip
 
@@ -106,7 +106,7 @@ class Durations:
             self._counted = self._bounded = known.exports
         mean = self._guess = self._model_logarithm = math.log(self.median_s)
         self._guessed_spread = self.spread
-        self._scouts = Scouts(mean)
+        self._reports = Reports(mean)
         self._sum = self._weight * mean
         self._squares = self._weight * (self.spread**2 + mean**2)
 
@@ -156,11 +156,11 @@ class Durations:
         self._model_logarithm = logarithm
         self.median_s = math.exp(logarithm)
 
-    def scouted(self, before_s: float, age_s: float, *, ended: bool) -> None:
-        """Take note of what was said of a scout, as `Scouts.looked` does."""
+    def reported(self, before_s: float, age_s: float, *, ended: bool) -> None:
+        """Take note of what was said of an export, as `Reports.add` does."""
         if self._bounded < ENOUGH:
-            self._scouts.looked(before_s, age_s, ended=ended)
-            self._believe(self._scouts.logarithm)
+            self._reports.add(before_s, age_s, ended=ended)
+            self._believe(self._reports.logarithm)
 
     def _expected(self, low_s: float, high_s: float) -> tuple[float, float]:
         """Return the expected logarithm, and that of its square, between two bounds."""

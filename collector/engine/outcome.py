@@ -226,7 +226,7 @@ class Outcomes:
         progress = self._progress(row, now_s)
         completed = said.state is ExportState.COMPLETED
         if call is Call.ASK_STATUS:
-            self.durations[row.project].scouted(
+            self.durations[row.project].reported(
                 progress.elapsed_s, sent_s - progress.started_s, ended=completed
             )
         if completed:

@@ -174,7 +174,7 @@ def _by_percentage(export: Progress, durations: Durations, pressure: Pressure) -
     """Look once more for a nearer estimate, if it is still wide; else when it says the end is."""
     low_s, high_s = max(export.low_s, export.elapsed_s), export.high_s
     fine = durations.resolution <= FINE
-    wide = min(1.04 if fine else 1.08, 1 + pressure.value)
+    wide = min(1.035 if fine else 1.08, 1 + pressure.value)
     if high_s <= wide * low_s:
         return high_s
     if fine and export.elapsed_s < 0.5 * low_s:
@@ -199,5 +199,8 @@ def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> 
         return durations.first_s
     usual = min(WIDEST, math.exp(UNLIKELY * durations.spread / (POLLS_ON_AVERAGE - 1)) - 1)
     next_s = elapsed_s * (1 + min(usual, pressure.value))
-    few_s = durations.quantile_s(FEW_MORE, elapsed_s)
-    return max(next_s, min(few_s, WIDEST_AT_FIRST * elapsed_s))
+    if pressure is Pressure.LAST:
+        unlikely_s = durations.first_s
+    else:
+        unlikely_s = durations.quantile_s(FEW_MORE, elapsed_s)
+    return max(next_s, min(unlikely_s, WIDEST_AT_FIRST * elapsed_s))
