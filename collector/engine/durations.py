@@ -42,6 +42,7 @@ _EARLY_CALIBRATION = 0.1
 _WHOLE = 100
 _BROKEN_BELIEVED = 2
 _STANDARD = NormalDist()
+_STANDARD_CERTAIN = _STANDARD.inv_cdf(CERTAIN)
 _ROOT_2 = math.sqrt(2)
 _ROOT_2_PI = math.sqrt(2 * math.pi)
 _FAR = 8.0
@@ -189,6 +190,11 @@ class Durations:
         if part >= 1 - 1e-12:
             return elapsed_s * 1.5
         return max(elapsed_s, math.exp(average + spread * _STANDARD.inv_cdf(max(1e-9, part))))
+
+    @property
+    def long_s(self) -> float:
+        """How long exports take at most, but for few."""
+        return self.median_s * math.exp(_STANDARD_CERTAIN * self.spread)
 
     def part_within(self, elapsed_s: float) -> float:
         """Return which part of exports takes no longer than `elapsed_s`."""
