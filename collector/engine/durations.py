@@ -79,17 +79,19 @@ class Durations:
 
     Attributes:
         exports: how many were found completed in this run.
+        shortest_s: one of these took no longer; infinite where there is none.
         resolution: the percentages come in steps of so much.
     """
 
     __slots__ = (
         "_bounded", "_broken", "_correction", "_counted", "_early", "_guess", "_guess_weight",
         "_guessed_spread", "_kept", "_model_logarithm", "_reports", "_squares", "_sum", "_weight",
-        "exports", "median_s", "resolution", "spread",
+        "exports", "median_s", "resolution", "shortest_s", "spread",
     )  # fmt: skip
 
     def __init__(self, known: KnownDurations | None = None) -> None:
         self.exports = 0
+        self.shortest_s = math.inf
         self.resolution = _WHOLE
         self.median_s = GUESSED_MEDIAN_S
         self.spread = scouts.SPREAD
@@ -121,9 +123,10 @@ class Durations:
         """Whether the distribution is known well enough to go by it."""
         return self._weight >= ENOUGH
 
-    def completed(self) -> None:
+    def completed(self, within_s: float) -> None:
         """Count an export that was found completed; after enough of them the guess is let go."""
         self.exports += 1
+        self.shortest_s = min(self.shortest_s, within_s)
         self._counted += 1
         if self._guess_weight and self._counted >= ENOUGH and self._weight > ENOUGH:
             self._weight -= self._guess_weight

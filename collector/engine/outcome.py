@@ -391,9 +391,9 @@ class Outcomes:
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
         durations = self.durations[project]
-        durations.completed()
         low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
         high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))
+        durations.completed(high_s)
         durations.learn(progress.evidence, low_s, high_s)
         if sent_s >= progress.certain_s:
             durations.answered_certain(completed=True)

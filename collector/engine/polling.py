@@ -29,7 +29,7 @@ WIDEST = 0.155
 """The gap between two looks is no larger a part of the time gone,"""
 WIDEST_AT_FIRST = 1.5
 """or the next look, until the shortest exports end, at no more than so many times it,"""
-FEW_MORE = 0.02
+FEW_MORE = 0.025
 """when so few of those that still ran have ended since."""
 LIKELY, POSSIBLE = 0.5, 0.2
 """Before a deadline that not all can keep, an answer need not be more likely than the one; where a
@@ -203,4 +203,6 @@ def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> 
         unlikely_s = durations.first_s
     else:
         unlikely_s = durations.quantile_s(FEW_MORE, elapsed_s)
+    if elapsed_s < durations.shortest_s:
+        unlikely_s = min(unlikely_s, durations.shortest_s)
     return max(next_s, min(unlikely_s, WIDEST_AT_FIRST * elapsed_s))
