@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from collector.engine import scouts
-from collector.engine.scouts import Reports
+from collector.engine.scouts import Reports, Scouts
 
 if TYPE_CHECKING:
     from collector.engine.known import KnownDurations
@@ -81,12 +81,13 @@ class Durations:
         exports: how many were found completed in this run.
         shortest_s: one of these took no longer; infinite where there is none.
         resolution: the percentages come in steps of so much.
+        scouts: which exports are.
     """
 
     __slots__ = (
         "_bounded", "_broken", "_correction", "_counted", "_early", "_guess", "_guess_weight",
         "_guessed_spread", "_kept", "_model_logarithm", "_reports", "_squares", "_sum", "_weight",
-        "exports", "median_s", "resolution", "shortest_s", "spread",
+        "exports", "median_s", "resolution", "scouts", "shortest_s", "spread",
     )  # fmt: skip
 
     def __init__(self, known: KnownDurations | None = None) -> None:
@@ -110,6 +111,7 @@ class Durations:
         mean = self._guess = self._model_logarithm = math.log(self.median_s)
         self._guessed_spread = self.spread
         self._reports = Reports(mean)
+        self.scouts = Scouts()
         self._sum = self._weight * mean
         self._squares = self._weight * (self.spread**2 + mean**2)
 

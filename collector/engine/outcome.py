@@ -12,7 +12,6 @@ from collector.engine.answers import Call, ExportSaid, ExportState, Problem, Pro
 from collector.engine.durations import Durations
 from collector.engine.hints import HINTS, STUCK
 from collector.engine.polling import Ask, FirstLook, Progress, ask_at, before_deadline
-from collector.engine.scouts import FIRST, MOST, ONE_IN
 from collector.engine.task import stage, wanted
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 ANOTHERS_ANSWER_S = 0.25
 """How soon it is looked again whether another run's POST was answered."""
-_GOLDEN = (math.sqrt(5) - 1) / 2
-"""Of which multiples spread evenly, however many there are."""
 
 
 @dataclass(slots=True)
@@ -79,8 +76,6 @@ class Outcomes:
         self._wall = wall
         self._rng = rng
         self.durations = [Durations(known.durations.get(row.project)) for row in state.projects]
-        self._begun_in = [0] * len(state.projects)
-        """How many exports have begun, by project."""
         self._memory: dict[int, _Memory] = {}
         self._first_looks: list[dict[Pressure, FirstLook]] = [{} for _ in state.projects]
         """Until more is known of durations."""
@@ -378,15 +373,9 @@ class Outcomes:
 
     def _begun(self, project: int, began_s: float) -> Progress:
         """Return what is known of an export that began; some are to be learned from."""
-        known = self.durations[project].is_known
-        begun = self._begun_in[project]
-        self._begun_in[project] += 1
-        scouts_before = begun if begun < FIRST else FIRST + (begun - FIRST) // ONE_IN
-        is_scout = begun < FIRST or (begun % ONE_IN == 0 and scouts_before < MOST and not known)
-        if not is_scout:
-            return Progress(began_s)
-        phase = 2 ** (_GOLDEN * scouts_before % 1)
-        return Progress(began_s, scout=phase, curious=begun < FIRST and not known)
+        durations = self.durations[project]
+        scout, curious = durations.scouts.next(known=durations.is_known)
+        return Progress(began_s, scout=scout, curious=curious)
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""

@@ -21,6 +21,8 @@ SPREAD = 1.0
 DOUBT = 0.4
 """By how much the logarithm of the guessed median may easily be off; to be off by more is no less
 likely."""
+_GOLDEN = (math.sqrt(5) - 1) / 2
+"""Of which multiples spread evenly, however many they are."""
 _ENOUGH_NEWS = 0.02
 """So much of what is known has to be new for another estimate."""
 _FARTHEST = 8.0
@@ -28,6 +30,28 @@ _STEPS = 16
 _TINY = 1e-9
 _ROOT_2 = math.sqrt(2)
 _ROOT_2_PI = math.sqrt(2 * math.pi)
+
+
+class Scouts:
+    """Which exports of a project are scouts."""
+
+    __slots__ = ("_begun", "_chosen")
+
+    def __init__(self) -> None:
+        self._begun = 0
+        self._chosen = 0
+
+    def next(self, *, known: bool) -> tuple[float, bool]:
+        """Return what the export is that begins now, as `scout` and `curious` of `Progress`.
+
+        Where it is known how long exports take, the first ones are scouts all the same: that may
+        have changed. But then they do without the calls that others want.
+        """
+        begun, self._begun = self._begun, self._begun + 1
+        if begun >= FIRST and (known or begun % ONE_IN or self._chosen >= MOST):
+            return 0.0, False
+        self._chosen += 1
+        return 2 ** (self._chosen * _GOLDEN % 1), begun < FIRST and not known
 
 
 class Reports:
