@@ -35,6 +35,7 @@ VERY_UNLIKELY = 2.4
 """Fewer than one in a hundred: where a first look tells when to look next, it may be early."""
 ENOUGH_FOR_SHORTEST = 50
 """After so many, their spread is what was seen, and the shortest ones are known."""
+WORTH_A_PLAN = 0.01
 FEW = 0.04
 EARLY_ENOUGH = 1.3
 _CALIBRATION = 0.1
@@ -86,8 +87,8 @@ class Durations:
 
     __slots__ = (
         "_bounded", "_broken", "_correction", "_counted", "_early", "_guess", "_guess_weight",
-        "_guessed_spread", "_kept", "_model_logarithm", "_reports", "_squares", "_sum", "_weight",
-        "exports", "median_s", "resolution", "scouts", "shortest_s", "spread",
+        "_guessed_spread", "_kept", "_model_logarithm", "_planned", "_reports", "_squares",
+        "_sum", "_weight", "exports", "median_s", "resolution", "scouts", "shortest_s", "spread",
     )  # fmt: skip
 
     def __init__(self, known: KnownDurations | None = None) -> None:
@@ -111,6 +112,7 @@ class Durations:
         mean = self._guess = self._model_logarithm = math.log(self.median_s)
         self._guessed_spread = self.spread
         self._reports = Reports(mean)
+        self._planned = (mean, self.spread, 0.0, 0.0, False)
         self.scouts = Scouts()
         self._sum = self._weight * mean
         self._squares = self._weight * (self.spread**2 + mean**2)
@@ -201,12 +203,30 @@ class Durations:
         """How long exports take at most, but for few."""
         return self.median_s * math.exp(_STANDARD_CERTAIN * self.spread)
 
+    def few_more_s(self, part: float, elapsed_s: float) -> float:
+        """Return `quantile_s`, where that may be long after `elapsed_s`."""
+        if math.log(elapsed_s) > self._model_logarithm - self.spread:
+            return elapsed_s
+        return self.quantile_s(part, elapsed_s)
+
     def part_within(self, elapsed_s: float) -> float:
         """Return which part of exports takes no longer than `elapsed_s`."""
         if elapsed_s <= 0:
             return 0.0
         over = (math.log(elapsed_s) - self._model_logarithm) / self.spread
         return 0.5 * math.erfc(-over / _ROOT_2)
+
+    def has_moved(self) -> bool:
+        """Tell whether what is believed has changed by much since it last had."""
+        logarithm, spread, early, correction, tells = self._planned
+        off = abs(self._model_logarithm - logarithm) + abs(self.spread - spread)
+        off += abs(self._early - early) + abs(self._correction - correction)
+        if off < WORTH_A_PLAN and tells == self.tell_progress:
+            return False
+        self._planned = (
+            self._model_logarithm, self.spread, self._early, self._correction, self.tell_progress,
+        )  # fmt: skip
+        return True
 
     # The first look
 

@@ -110,6 +110,11 @@ class Outcomes:
             self._first_looks[project][pressure] = first
         return first
 
+    def _plan_first_looks(self, project: int) -> None:
+        """Plan them anew, if what is known by now would change them."""
+        if self.durations[project].has_moved():
+            self._first_looks[project].clear()
+
     def ask_at(self, row: ServerRow, pressure: Pressure, now_s: float) -> Ask:
         """Return when a server's status is worth asking for."""
         progress = self._progress(row, now_s)
@@ -217,7 +222,6 @@ class Outcomes:
         else:
             memory.polls += 1
             memory.status_tries = 0
-            self._first_looks[row.project].clear()
         progress = self._progress(row, now_s)
         completed = said.state is ExportState.COMPLETED
         if call is Call.ASK_STATUS:
@@ -227,6 +231,7 @@ class Outcomes:
         if completed:
             if call is Call.ASK_STATUS:
                 self._found(row.project, progress, sent_s, now_s)
+                self._plan_first_looks(row.project)
             events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
             memory.polls = 0
             return events
@@ -237,6 +242,7 @@ class Outcomes:
             if not progress.elapsed_s:
                 durations.answered_first(sent_s - progress.started_s, completed=False)
             progress.heard(said.percent, durations, sent_s, now_s)
+            self._plan_first_looks(row.project)
             if now_s - progress.started_s - memory.asleep_s >= self._export_s:
                 return [self._stuck(row, now_s)]
         return events

@@ -202,7 +202,7 @@ def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> 
     if pressure is Pressure.LAST:
         unlikely_s = durations.first_s
     else:
-        unlikely_s = durations.quantile_s(FEW_MORE, elapsed_s)
+        unlikely_s = durations.few_more_s(FEW_MORE, elapsed_s)
     if elapsed_s < durations.shortest_s:
         unlikely_s = min(unlikely_s, durations.shortest_s)
     return max(next_s, min(unlikely_s, WIDEST_AT_FIRST * elapsed_s))
