@@ -355,7 +355,7 @@ class DownloadsWentOn(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointWentDown(Observation):
-    """An endpoint cannot be reached; its servers wait."""
+    """An endpoint answers nobody; its servers wait."""
 
     endpoint: str
     message: str

@@ -36,7 +36,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.DownloadBegun: (logging.DEBUG, "the archive is on its way"),
     e.DownloadsPaused: (logging.WARNING, "no archive can be written any more; downloads wait"),
     e.DownloadsWentOn: (logging.WARNING, "archives can be written again"),
-    e.EndpointWentDown: (logging.WARNING, "the endpoint cannot be reached; its servers wait"),
+    e.EndpointWentDown: (logging.WARNING, "the endpoint is down; its servers wait"),
     e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
     e.JournalRepaired: (logging.INFO, "the journal was damaged, and the run goes on from before"),
     e.RunEnded: (logging.INFO, "the run ended"),
