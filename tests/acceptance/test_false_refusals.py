@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NO_TALK: Final = r"^(?!.*(?:permission|token|inventory)).*$"
 """Advice that would send a person the wrong way, when it was no answer of the service."""
-STATUSES: Final = (400, 401, 403, 404, 405, 451, 502)
+STATUSES: Final = (400, 401, 403, 404, 405, 407, 451, 502)
 LAG_S: Final = 3.0
 WAIT_S: Final = 2.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -119,17 +120,16 @@ def test_service_whose_framing_is_invalid_stores_nothing_and_is_told_of(
     trial = collected(Wire(SIX, sane, everywhere=everywhere(change)), tmp_path, "--deadline", "6s")
     assert trial.code == 4
     assert "collected" not in trial.states.values()
-    assert "HTTP" in trial.out + trial.err
+    assert "Content-Length" in trial.out + trial.err
     assert_printable(trial.out + trial.err)
 
 
-def test_errors_under_200_are_told_in_the_service_s_words(tmp_path: Path) -> None:
-    busy = error(200, "iMetal.0101", words="A collection is already running.")
-    trial = collected(
-        Wire(SIX, sane, everywhere={"export": always(busy)}), tmp_path, "--deadline", "6s"
-    )
-    assert trial.code == 4
-    assert "A collection is already running." in trial.out + trial.err
+def test_server_that_is_busy_under_200_is_asked_again(tmp_path: Path) -> None:
+    busy = first(1, error(200, "iMetal.0101", words="A collection is already running."))
+    trial = collected(Wire(SIX, sane, everywhere={"export": busy}), tmp_path)
+    assert_in_order(trial)
+    for server in SIX:
+        assert_became(trial, server, Home(posts=2))
 
 
 def test_pages_of_a_firewall_for_a_while_are_waited_for(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_long_wait_of_a_limit_is_told_with_its_end(tmp_path: Path, seconds: int)
     trial = collected(wire, tmp_path, "--deadline", "5s")
     assert trial.code in (3, 4)
     said = trial.out + trial.err
-    assert f"{seconds}" in said or "until" in said
+    assert f"{seconds}" in said or re.search(r"until .*\d:\d\d", said)
     assert_printable(said)
 
 

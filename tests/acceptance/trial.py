@@ -54,7 +54,8 @@ class Failed:
         stage, attempts: of the manifest's error; no number where any is right.
         kind: of the problem, or several of which any is right, as a pattern.
         saying: a pattern that the message holds.
-        posts: how many it takes.
+        posts: how many it takes; where they are tried again, one more may not count, as long as
+            it seems that nobody is answered.
         advice: a pattern that the hint holds.
     """
 
@@ -173,7 +174,9 @@ def assert_became(trial: Trial, server: str, expected: Home | Failed) -> None:
         assert told["message"].isprintable()
         assert 0 < len(told["message"]) <= _MESSAGE_MAX
     posts = trial.wire.posts(server)
-    assert posts == expected.posts, f"{posts} POSTs, not {expected.posts}: {row['error']}"
+    uncounted = isinstance(expected, Failed) and expected.posts > 1
+    most = expected.posts + uncounted
+    assert expected.posts <= posts <= most, f"{posts} POSTs, not {expected.posts}: {row['error']}"
 
 
 def assert_in_order(trial: Trial) -> None:
