@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.bad.simulated import PLACES, Fleet, Run
+from benchmarks.bad.turns import in_turn
 from benchmarks.bad.ways import WAYS, Way
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def cases(
 def ways_of(name: str, bad: Sequence[int]) -> dict[int, Way]:
     """Return in which way each of the servers misbehaves."""
     ways = [way for way in WAYS if name in (way.name, ALL)]
-    return {server: ways[number % len(ways)] for number, server in enumerate(bad)}
+    return in_turn(ways, bad)
 
 
 @functools.cache
@@ -152,7 +153,7 @@ def _said(of: Sequence[Measured]) -> str:
 
 def _row(name: str, of: Sequence[Measured], parts: Sequence[float]) -> str:
     by_part = [[one for one in of if one.case.part == part] for part in parts]
-    ratios = "".join(f"{_said(some):>16}" for some in by_part)
+    ratios = "".join(f"{_said(some):>19}" for some in by_part)
     limit = of[0].case.limit
     return (
         f"{name:<24}{'none' if limit is None else f'{limit}/s':>7}{ratios}"
@@ -177,7 +178,7 @@ def main() -> int:
     ]
     limits = (None, 100) if arguments.limit is None else (arguments.limit or None,)
     parts = arguments.parts
-    heads = "".join(f"{f'{part:.0%}':>16}" for part in parts)
+    heads = "".join(f"{f'{part:.0%}':>19}" for part in parts)
     print(f"{'way':<24}{'limit':>7}{heads}{'downs':>7}{'astray':>8}{'ended s':>9}")
     rows: dict[tuple[str, int | None], list[Measured]] = defaultdict(list)
     todo = list(cases(names, limits, parts))

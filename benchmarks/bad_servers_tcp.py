@@ -19,6 +19,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from benchmarks.bad.over_tcp import COLLECTED, WAITS, WAYS, Way, chosen, collected, scenario
+from benchmarks.bad.turns import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def astray(way: Way, state: str) -> bool:
 def measure(name: str, ways: Sequence[Way], servers: int, part: float, seed: int) -> bool:
     """Collect a fleet with misbehaving servers and without; print a row; return if it is well."""
     bad = chosen(servers, part, seed)
-    of = {server: ways[number % len(ways)] for number, server in enumerate(bad)}
+    of = in_turn(ways, bad)
     others = [server for server in range(servers) if server not in of]
     alone_s = max(collected(scenario(others, {}, seed)).homes_s.values())
     ended = collected(scenario(range(servers), of, seed))

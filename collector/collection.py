@@ -26,8 +26,8 @@ from collector import clock, descriptors, opening, planning
 from collector.archive.incoming import Care
 from collector.engine import events as e
 from collector.engine.answers import Reusable
+from collector.engine.facts import reused
 from collector.engine.gates import CALLS_IN_FLIGHT, EXPORT_S, GRACE_S, QUIET, STORING, Ceilings
-from collector.engine.outcome import reused
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import RunState, apply
 from collector.errors import CollectorError

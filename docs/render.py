@@ -158,6 +158,11 @@ def _numbers() -> str:
         "not ready: how many of these": str(retry.NOT_READY_SOON_TIMES),
         "not ready: the waits after them": f"{late[0]:g} to {late[1]:g} s",
         "not ready: given up after": _seconds(retry.NOT_READY_FOR_S),
+        "an export that is not known: the first wait": _seconds(retry.LAG_FIRST_S),
+        "an export that is not known: asked for again for": _seconds(retry.LAG_FOR_S),
+        "an export that is not known: not if it is older than": _seconds(retry.LAG_UNTIL_AGE_S),
+        "Retry-After is believed up to": _seconds(scope_pace.LONGEST_RETRY_AFTER_S),
+        "Retry-After: instead of more than that": _seconds(scope_pace.INSTEAD_OF_RETRY_AFTER_S),
         "401s in a row after which a token that once worked is refused": str(
             retry.REFUSALS_BELIEVED
         ),

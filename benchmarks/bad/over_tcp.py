@@ -22,7 +22,7 @@ PROJECTS = 3
 SHORTEST_S, LONGEST_S = 0.3, 3.0
 """Of exports."""
 OPTIONS = (
-    "--stall-timeout", "2s", "--phase-timeout", "export=15s", "--max-attempts", "2",
+    "--stall-timeout", "5s", "--phase-timeout", "export=90s", "--max-attempts", "2",
     "--max-unpacked", "50MB", "--max-members", "1000", "--deadline", "180s",
 )  # fmt: skip
 """So that whoever hangs, or fails for long, ends within a minute or two."""

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmarks.pacing.driver import Driver, EvenWall, StuckError, Wire
+from benchmarks.pacing.driver import ARRIVES_EVERY_S, Driver, EvenWall, StuckError, Wire
 from benchmarks.pacing.gateway import Gateway, Limit
 from benchmarks.pacing.scenarios import Scenario
 from benchmarks.pacing.service import Service
@@ -30,8 +30,6 @@ MEDIAN_S, SPREAD = 4.0, 0.5
 """Of the durations of exports: log-normal, and the deviation of their logarithms."""
 WIRE = Wire(latency_s=0.02, download_s=0.03)
 """Quick, so that neither downloads nor calls are what a run without a limit waits for."""
-ARRIVES_EVERY_S = 0.5
-"""Of an archive that comes slowly, something."""
 ENDS_S = 3.0 * 3600
 """A run that takes as long is at fault."""
 PLACES = ("spread", "first", "last", "project")

@@ -33,6 +33,8 @@ PROBE_S = 2.5
 """How long a probe may take."""
 LATENCIES = 4.0
 """Neither silence nor a probe is shorter than so many round trips."""
+ROUNDS = 2
+"""Where probes fail at once, others are asked, until so many rounds have come to nothing."""
 QUESTIONS_APART_S = 1.0
 """A question that was answered is not asked again for this long."""
 
@@ -102,6 +104,7 @@ class Question:
         not_sent: calls do not even get there.
         silent: nothing comes back.
         asked_s: when the probes left; None before.
+        rounds: how often some were asked.
         probes: those that are unanswered.
     """
 
@@ -109,6 +112,7 @@ class Question:
     not_sent: bool = False
     silent: bool = False
     asked_s: float | None = None
+    rounds: int = 0
     probes: list[Request] = field(default_factory=list)
 
     @property
@@ -242,7 +246,9 @@ class EndpointCircuit:
             question.probes.remove(probe)
             question.why = why
             question.not_sent = question.not_sent or not_sent
-            if not question.probes:
+            if not question.probes and question.rounds < ROUNDS and not question.silent:
+                question.asked_s = None  # these may have trouble of their own
+            elif not question.probes:
                 self.goes_down(now_s)
                 return True
         return False

@@ -78,6 +78,7 @@ class Departures:
         if groups:
             opened = self._take_due(self._that_open(groups, now_s), now_s, actions, held)
             if opened:
+                self._hold_ready(groups, held)
                 self._take_ready(opened, now_s, actions, held)
         return min(self._waiting.wakes_s, next_s(groups, held))
 
@@ -140,6 +141,23 @@ class Departures:
                 free = False
         return lanes if free else []
 
+    def _hold_ready(self, groups: Sequence[Group], held: dict[Lane, float]) -> None:
+        """Spare no call of a limit for what is not due while archives wait for a place.
+
+        To know sooner that another one is ready would bring none home sooner.
+        """
+        waiting = {
+            pace
+            for group in groups
+            if group.call is Call.FETCH_ARCHIVE and group.due
+            for pace in group.common.binding
+            if pace.has_window
+        }
+        if waiting:
+            for group in groups:
+                if not waiting.isdisjoint(group.common.binding):
+                    held.update(dict.fromkeys(group.ready, math.inf))
+
     def _take_ready(
         self,
         groups: Sequence[Group],
@@ -148,7 +166,12 @@ class Departures:
         held: dict[Lane, float],
     ) -> None:
         """Use calls that nobody else wants, evenly."""
-        lanes = [lane for group in groups for lane in group.ready if lane.eager_s <= now_s]
+        lanes = [
+            lane
+            for group in groups
+            for lane in group.ready
+            if lane.eager_s <= now_s and lane not in held
+        ]
         for lane in sorted(lanes, key=_number) if len(lanes) > 1 else lanes:
             while lane.group.opens_s <= now_s and lane.eager_s <= now_s:
                 own_s = self._own_at(lane)
@@ -171,7 +194,7 @@ class Departures:
 
     def _is_put_off(self, lane: Lane, now_s: float) -> bool:
         """Put a status off if it is worth less than it was when it was planned."""
-        if self._pacer.has_doubts and lane.track.tests_others:
+        if lane.call is not Call.ASK_STATUS or (self._pacer.has_doubts and lane.track.tests_others):
             return False
         early_s, certain_s = self._statuses.ask_at(lane, now_s)
         if early_s <= now_s:

@@ -76,6 +76,7 @@ class Secret:
         refusals: refusals in a row; those of calls that were under way together are one.
         under_way: calls that carry it and are not answered.
         next_s: when the next call may carry it, while it is not accepted.
+        refused_servers: those that were refused, and not accepted since.
     """
 
     accepted: bool = False
@@ -84,9 +85,9 @@ class Secret:
     refusals: int = 0
     under_way: int = 0
     next_s: float = -math.inf
+    refused_servers: set[int] = field(default_factory=set)
     _refused_s: float = -math.inf
     _accepted_s: float = -math.inf
-    _refused_servers: set[int] = field(default_factory=set)
 
     def heard(self, problem: Problem | None, server: int, sent_s: float, now_s: float) -> None:
         """Process an answer to a call for a server that carried it, sent at `sent_s`."""
@@ -94,18 +95,20 @@ class Secret:
             self._heard_refusal(server, sent_s, now_s, renewed=problem.renewed)
             return
         looked_at = problem is None or (
-            problem.http_status is not None and problem.kind not in SAYS_NOTHING_OF_THE_SECRET
+            problem.http_status is not None
+            and problem.kind not in SAYS_NOTHING_OF_THE_SECRET
+            and (problem.kind is not ProblemKind.NOT_READY or problem.code is not None)
         )
         if looked_at and sent_s >= self._refused_s:
             self.accepted = self.proven = True
             self.refusals = 0
             self._accepted_s = now_s
             self.next_s = -math.inf
-            self._refused_servers.discard(server)
+            self.refused_servers.discard(server)
 
     def _heard_refusal(self, server: int, sent_s: float, now_s: float, *, renewed: bool) -> None:
-        is_known = server in self._refused_servers
-        self._refused_servers.add(server)
+        is_known = server in self.refused_servers
+        self.refused_servers.add(server)
         if self.accepted and not renewed and (is_known or sent_s < self._accepted_s):
             return
         self.accepted = False

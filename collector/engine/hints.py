@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import ProblemKind
+from collector.engine.answers import Call, ProblemKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ HINTS: Mapping[ProblemKind, str] = {
     ProblemKind.THROTTLED: f"{AGAIN} when fewer programs use this account",
     ProblemKind.NOT_READY: f"see the server's state in the console; when it is ready, {AGAIN}",
     ProblemKind.UNKNOWN_SERVER: "check the server's and the project's id in the inventory",
-    ProblemKind.FORGOTTEN: f"the service dropped the export twice; {AGAIN}",
+    ProblemKind.FORGOTTEN: f"the service lost two exports that it had started; {AGAIN}",
     ProblemKind.EXPORT_FAILED: "the service could not export twice; look at the server's health",
     ProblemKind.FORBIDDEN: "ask for the permission to export and download logs in this project",
     ProblemKind.UNAUTHENTICATED: f"get a new token, then {AGAIN}",
@@ -37,3 +37,13 @@ HINTS: Mapping[ProblemKind, str] = {
     ProblemKind.DISK: f"make room or mend the disk, then {AGAIN}",
 }
 STUCK = f"the export never completed; look at the server's health, then {AGAIN}"
+
+
+def hint_of(call: Call, kind: ProblemKind) -> str:
+    """Return what can be done about a server that failed at a call.
+
+    One whose export was started is known to the service: its id is right.
+    """
+    if kind is ProblemKind.UNKNOWN_SERVER and call is not Call.START_EXPORT:
+        kind = ProblemKind.FORGOTTEN
+    return HINTS[kind]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collector.engine.gates import Ceilings, Secret
     from collector.engine.lanes import Lane
 
-STALLED_S, LONGEST_STALLED_S = 0.5, 10.0
+STALLED_S, LONGEST_STALLED_S = 0.25, 10.0
 """A download that nothing arrives of for this long holds no place any more; at most, where such
 downloads went on after all: then the network is slow, and more of them at once would not help."""
 PATIENCE_GROWS = 1.5
@@ -150,7 +150,8 @@ class InFlight:
         flight.ours = True
         if flight.quiet:
             flight.quiet = False
-            self._stalled_s = min(LONGEST_STALLED_S, PATIENCE_GROWS * self._stalled_s)
+            if flight.opened:
+                self._stalled_s = min(LONGEST_STALLED_S, PATIENCE_GROWS * self._stalled_s)
             self._quiet -= 1
             self._take_place(flight, 1)
             self._watch(flight, self._hangs_s(flight))
@@ -234,10 +235,7 @@ class InFlight:
         """Return when a call has taken too long, if nothing arrives before."""
         if flight.opened:
             return flight.heard_s + self._stalled_s
-        too_long_s = flight.lane.track.latency.too_long_s
-        if flight.is_download:
-            too_long_s = max(too_long_s, self._stalled_s)
-        return flight.heard_s + too_long_s
+        return flight.heard_s + flight.lane.track.latency.too_long_s
 
     def _watch(self, flight: Flight, at_s: float) -> None:
         heapq.heappush(self._watched, (at_s, self._number(), flight))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collector.engine.waiting import Group
 
 NONE_DUE = 1_000
+YIELDS_S = 30.0
+"""How long a server that has failed leaves calls to those that have not, where they are scarce."""
 
 
 def order(*, first: bool, failed: bool) -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 LONGEST_S = 30.0
 UNKNOWN_TOO_LONG_S = 2.0
 """What is too long for an answer before a few have come."""
 FEW = 3
-SHORTEST_TOO_LONG_S, LONGEST_TOO_LONG_S = 0.25, 3.0
-USUAL_ROUND_TRIPS, USUAL_DEVIATIONS = 4.0, 8.0
+SHORTEST_TOO_LONG_S, LONGEST_TOO_LONG_S = 0.1, 1.0
+USUAL_TIMES = 5.0
+"""So many times what a quarter of the latest answers took at most: of the others many may hang."""
+MOST_LATE = 0.5
+"""Where a larger part of the answers takes too long, it is the way that has become longer."""
 _MEMORY = 32
 _DEVIATIONS = 3.0
 _ENOUGH = 10
@@ -22,12 +27,14 @@ class Latency:
         uneven_s: by how much later than another a call may arrive that left at the same time.
     """
 
-    __slots__ = ("_deviation_s", "_heard", "mean_s", "uneven_s")
+    __slots__ = ("_deviation_s", "_heard", "_late", "_latest", "mean_s", "uneven_s")
 
     def __init__(self) -> None:
         self.mean_s = 0.05
         self._deviation_s = 0.005
         self._heard = 0
+        self._late = 0.0
+        self._latest: deque[float] = deque(maxlen=_MEMORY)
         self.uneven_s = _DEVIATIONS * self._deviation_s
 
     @property
@@ -38,14 +45,19 @@ class Latency:
     @property
     def too_long_s(self) -> float:
         """Seconds after which a call takes longer than nearly any before it."""
-        if self._heard < FEW:
+        if len(self._latest) < FEW:
             return UNKNOWN_TOO_LONG_S
-        usual_s = USUAL_ROUND_TRIPS * self.mean_s + USUAL_DEVIATIONS * self._deviation_s
-        return min(LONGEST_TOO_LONG_S, max(SHORTEST_TOO_LONG_S, usual_s))
+        usual_s = sorted(self._latest)[len(self._latest) // 4]
+        return min(LONGEST_TOO_LONG_S, max(SHORTEST_TOO_LONG_S, USUAL_TIMES * usual_s))
 
     def heard(self, took_s: float) -> None:
         """Take note of a round trip."""
         took_s = min(max(0.0, took_s), LONGEST_S)
+        late = self.is_known and took_s > self.too_long_s
+        self._latest.append(took_s)
+        self._late += (late - self._late) / _MEMORY
+        if late and self._late < MOST_LATE:
+            return  # some servers are slow; that says nothing of the way
         self._heard += 1
         if self._heard == 1:
             self.mean_s, self._deviation_s = took_s, 0.0

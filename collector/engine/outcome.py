@@ -14,16 +14,14 @@ from collector.engine.answers import (
     ExportState,
     Problem,
     ProblemKind,
-    Scope,
-    ScopeKind,
     Stored,
 )
 from collector.engine.durations import Durations
-from collector.engine.hints import HINTS, STUCK
+from collector.engine.facts import archive_stored, attempt_failed, reused, server_failed
+from collector.engine.hints import STUCK
 from collector.engine.polling import Ask, FirstLook, Progress, ask_at, before_deadline
-from collector.engine.scope_pace import Disbelieved
 from collector.engine.scouts import FIRST, MOST, ONE_IN
-from collector.engine.task import stage, wanted
+from collector.engine.task import wanted
 
 if TYPE_CHECKING:
     import random
@@ -67,6 +65,7 @@ class _Memory:
     downloading_s: float = 0.0
     asleep_s: float = 0.0
     failed: bool = False
+    slow: bool = False
     not_before_s: float = -math.inf
     asked_until_s: float = -math.inf
 
@@ -169,10 +168,14 @@ class Outcomes:
         ends_s = self._progress(row, now_s).started_s + asleep_s + self._export_s
         return min(STATUS_S, max(SHORTEST_STATUS_S, ends_s - now_s))
 
-    def has_failed(self, server: int) -> bool:
-        """Whether a server's last call came to nothing, by no fault of others."""
+    def has_trouble(self, server: int) -> bool:
+        """Whether a server's last call came to nothing, by no fault of others, or any took long."""
         memory = self._memory.get(server)
-        return memory is not None and memory.failed
+        return memory is not None and (memory.failed or memory.slow)
+
+    def hangs(self, server: int) -> None:
+        """Take note that a server's call takes longer than others do."""
+        self._remember(server).slow = True
 
     def asked_until_s(self, server: int) -> float:
         """Return until when the service has asked to be left alone with a server."""
@@ -227,7 +230,7 @@ class Outcomes:
         if isinstance(answer, Problem):
             return self._after_problem(action.call, row, answer, now_s, paused=paused, down=down)
         if isinstance(answer, Stored):
-            return [self._stored(row, answer, now_s)]
+            return [archive_stored(row, answer, self._wall, now_s)]
         if answer.state is ExportState.FAILED:
             said = f'the service calls the export "{answer.word}"'
             return self._after_problem(
@@ -304,7 +307,8 @@ class Outcomes:
         memory.asked_until_s = now_s + retry.believed_s(problem)
         memory.failed = not down and problem.kind not in OF_OTHERS
         if retry.is_beyond_belief(problem):
-            self._news.paced([self._disbelieved(row, problem)], now_s)
+            endpoint = self._state.projects[row.project].endpoint
+            self._news.paced([retry.disbelieved(endpoint, problem)], now_s)
         if call is Call.ASK_STATUS:
             memory.polls += problem.http_status is not None
             # A wait for quota does not count, nor for an endpoint that answers nobody.
@@ -364,13 +368,6 @@ class Outcomes:
             return 0.0
         return self._wall.age_s(row.export.completed_at or row.export.requested_at, now_s)
 
-    def _disbelieved(self, row: ServerRow, problem: Problem) -> Disbelieved:
-        endpoint = Scope(ScopeKind.ENDPOINT, self._state.projects[row.project].endpoint)
-        asked_s, instead_s = problem.retry_after_s, retry.believed_s(problem)
-        return Disbelieved(
-            endpoint, "wait", f"Retry-After of {asked_s:g} s is taken as {instead_s:g} s"
-        )
-
     def _attempt_failed(
         self, call: Call, row: ServerRow, problem: Problem, now_s: float, *, anew: bool
     ) -> e.AttemptFailed:
@@ -380,61 +377,20 @@ class Outcomes:
         if call is Call.ASK_STATUS:
             memory.status_tries += 1
             attempt = memory.status_tries
-        return e.AttemptFailed(
-            at=self._wall.stamp(now_s),
-            server=row.server,
-            stage=stage(call, problem.kind),
-            kind=problem.kind,
-            code=problem.code,
-            http_status=problem.http_status,
-            message=problem.message,
-            request_id=problem.request_id,
-            attempt=attempt,
-            doubtful=retry.rule_of(call, problem) is retry.Rule.ONCE_MORE,
-            anew=anew,
-            polls=polls,
-        )
+        at = self._wall.stamp(now_s)
+        return attempt_failed(at, row, call, problem, attempt=attempt, anew=anew, polls=polls)
 
     def _failed(self, row: ServerRow, call: Call, problem: Problem, now_s: float) -> e.ServerFailed:
         memory = self._remember(row.server)
         tries = memory.status_tries if call is Call.ASK_STATUS else row.tries
-        return e.ServerFailed(
-            at=self._wall.stamp(now_s),
-            server=row.server,
-            stage=stage(call, problem.kind),
-            kind=problem.kind,
-            code=problem.code,
-            http_status=problem.http_status,
-            message=problem.message,
-            request_id=problem.request_id,
-            attempts=tries + 1,
-            hint=problem.hint or HINTS[problem.kind],
-            polls=memory.polls,
-        )
+        at = self._wall.stamp(now_s)
+        return server_failed(at, row, call, problem, attempts=tries + 1, polls=memory.polls)
 
     def _stuck(self, row: ServerRow, now_s: float) -> e.ServerFailed:
         minutes = self._export_s / 60
         said = f"the export did not complete within {minutes:.3g} minutes"
         problem = Problem(ProblemKind.EXPORT_FAILED, said, hint=STUCK)
         return self._failed(row, Call.ASK_STATUS, problem, now_s)
-
-    def _stored(self, row: ServerRow, stored: Stored, now_s: float) -> e.ArchiveStored:
-        covers = [
-            None if at_s is None else self._wall.of_unix(at_s)
-            for at_s in (stored.oldest_s, stored.newest_s)
-        ]
-        return e.ArchiveStored(
-            at=self._wall.stamp(now_s),
-            server=row.server,
-            path=f"{row.directory}/{stored.file_name}",
-            file_name=stored.file_name,
-            bytes=stored.bytes,
-            sha256=stored.sha256,
-            members=stored.members,
-            covers_from=covers[0],
-            covers_to=covers[1],
-            resumed=row.begun.resumed if row.begun is not None else 0,
-        )
 
     def _remember(self, server: int) -> _Memory:
         memory = self._memory.get(server)
@@ -478,20 +434,3 @@ class Outcomes:
             age_s = 0.0 if export is None else self._wall.age_s(export.requested_at, now_s)
             memory.progress = self._begun(row.project, now_s - age_s)
         return memory.progress
-
-
-def reused(
-    state: RunState, server: int, found: Reusable, wall: Wall, now_s: float
-) -> e.ExportReused | e.ExportStarted:
-    """Return the event that makes an export that was started already a server's, with its age."""
-    if state.started is not None and found.run == state.started.run_id:
-        # By an earlier process of this run, whose journal did not come to say so.
-        return e.ExportStarted(at=wall.stamp(now_s), server=server, export_id=found.export_id)
-    return e.ExportReused(
-        at=wall.stamp(now_s),
-        server=server,
-        export_id=found.export_id,
-        requested_at=found.requested_at,
-        run=found.run,
-        age_s=round(wall.age_s(found.requested_at, now_s), 1),
-    )

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collector.engine.pacing import Pacer
     from collector.engine.state import RunState
 
-WITNESSES = 8
+WITNESSES = 64
 """Of each endpoint, so many of the latest are remembered."""
-ASKED_AT_ONCE = 2
-"""One of them may have trouble of its own."""
+ASKED_AT_ONCE = 3
+"""Some of them may have trouble of their own."""
 _HARMLESS = (Call.ASK_STATUS, Call.FETCH_ARCHIVE)
 _DOUBTFUL = (Call.START_EXPORT,)
 
@@ -79,15 +79,15 @@ class Probes:
         for lane in lanes.values():
             self._of.setdefault(lane.circuit, []).append(lane)
         self._secrets = list({id(lane.secret): lane.secret for lane in lanes.values()}.values())
-        self._witnesses: dict[EndpointCircuit, deque[tuple[int, str]]] = {
-            circuit: deque(maxlen=WITNESSES) for circuit in self._of
+        self._witnesses: dict[tuple[EndpointCircuit, bool], deque[tuple[int, str]]] = {
+            (circuit, told): deque(maxlen=WITNESSES)
+            for circuit in self._of
+            for told in (True, False)
         }
 
     def saw(self, circuit: EndpointCircuit, server: int, export_id: str, call: Call) -> None:
         """Remember an export that the endpoint knows; one whose status was told is better."""
-        witnesses = self._witnesses[circuit]
-        if call is Call.ASK_STATUS or len(witnesses) < ASKED_AT_ONCE:
-            witnesses.append((server, export_id))
+        self._witnesses[circuit, call is Call.ASK_STATUS].append((server, export_id))
 
     def take(self, now_s: float, actions: list[Action]) -> float:
         """Send the probes that are due; return when to look again.
@@ -153,6 +153,7 @@ class Probes:
                 actions += probes
                 question.probes += probes
                 question.asked_s = now_s
+                question.rounds += 1
             elif question.not_sent or circuit.has_answered_nobody:
                 self._goes_down(circuit, now_s)
                 return now_s
@@ -209,7 +210,9 @@ class Probes:
         probes: list[Request] = []
         for server, export_id in self._whom_to_ask(circuit, mute=mute):
             lane = self._lanes[self._state.servers[server].project, Call.ASK_STATUS]
-            if lane.secret.refused is not None or (of is not None and of is not lane.secret):
+            if lane.secret.refused is not None:
+                continue
+            if of is not None and (of is not lane.secret or server in of.refused_servers):
                 continue
             if (at_s := self._leaves_at(lane, now_s)) > now_s:
                 wake_s = min(wake_s, at_s)
@@ -228,11 +231,21 @@ class Probes:
         return probes, wake_s
 
     def _whom_to_ask(self, circuit: EndpointCircuit, *, mute: bool) -> list[tuple[int, str]]:
-        """Return the witnesses that told no status when last asked, or those that did."""
-        latest = dict(reversed(self._witnesses[circuit]))
-        self._witnesses[circuit].rotate()  # next time another one
-        able = [one for one in latest.items() if (one[0] in circuit.mute_servers) is mute]
-        return sorted(able, key=lambda one: one[0] in circuit.unanswered_servers)
+        """Return the witnesses that told no status when last asked, or the others, by chance.
+
+        Those go first that ever told one, and those that have no trouble of any kind.
+        """
+        asked: dict[int, str] = {}
+        for told in (True, False):
+            witnesses = [
+                one
+                for one in self._witnesses[circuit, told]
+                if (one[0] in circuit.mute_servers) is mute
+            ]
+            self._rng.shuffle(witnesses)
+            witnesses.sort(key=lambda one: one[0] in circuit.unanswered_servers)
+            asked = dict(witnesses) | asked if not told else dict(witnesses)
+        return list(asked.items())
 
     def _calls(
         self, circuit: EndpointCircuit, now_s: float, calls: Container[Call], *, suspects: bool

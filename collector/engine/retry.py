@@ -9,8 +9,12 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import Call, Problem, ProblemKind
-from collector.engine.scope_pace import INSTEAD_OF_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S
+from collector.engine.answers import Call, Problem, ProblemKind, Scope, ScopeKind
+from collector.engine.scope_pace import (
+    INSTEAD_OF_RETRY_AFTER_S,
+    LONGEST_RETRY_AFTER_S,
+    Disbelieved,
+)
 
 if TYPE_CHECKING:
     import random
@@ -173,7 +177,7 @@ def decide(
     """Return what follows from `problem`: by `rule_of`, and not before it says itself."""
     decision = _decide(call, problem, tried, max_attempts, rng)
     asked_s = believed_s(problem)
-    if isinstance(decision, Again) and asked_s > decision.after_s:
+    if not isinstance(decision, Fail) and asked_s > decision.after_s:
         return replace(decision, after_s=asked_s)
     return decision
 
@@ -202,6 +206,13 @@ def is_beyond_belief(problem: Problem) -> bool:
         and asked_s > LONGEST_RETRY_AFTER_S
         and problem.kind is not ProblemKind.THROTTLED
     )
+
+
+def disbelieved(endpoint: str, problem: Problem) -> Disbelieved:
+    """Return what is said of a wait that cannot be meant."""
+    asked_s, instead_s = problem.retry_after_s, believed_s(problem)
+    message = f"Retry-After of {asked_s:g} s is taken as {instead_s:g} s"
+    return Disbelieved(Scope(ScopeKind.ENDPOINT, endpoint), "wait", message)
 
 
 def _decide(  # noqa: C901, PLR0911, PLR0912  # a case and a return a rule

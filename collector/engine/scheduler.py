@@ -24,7 +24,7 @@ from collector.engine.gates import Exports, Secret
 from collector.engine.hearing import Hearing, is_probe
 from collector.engine.in_flight import InFlight
 from collector.engine.known import Known
-from collector.engine.lanes import Lane, order
+from collector.engine.lanes import YIELDS_S, Lane, order
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
@@ -164,6 +164,7 @@ class Scheduler:
             self._giving_up.clear()
         for flight in self._in_flight.fall_quiet(now_s):
             self._pacer.hangs(flight.lane.track, flight.action.sent_s)
+            self._outcomes.hangs(flight.action.server)
         wake_s = min(
             self._ceilings.deadline_s,
             self._probes.take(now_s, actions),
@@ -262,8 +263,10 @@ class Scheduler:
             self._statuses.place(lane, row, now_s)
         else:
             at_s = self._outcomes.again_at(row.server, now_s)
-            place = order(first=row.first, failed=self._outcomes.has_failed(row.server))
-            self._waiting.put(lane, row.server, place, at_s, at_s, now_s)
+            failed = self._outcomes.has_trouble(row.server)
+            due_s = at_s + YIELDS_S if failed else at_s
+            place = order(first=row.first, failed=failed)
+            self._waiting.put(lane, row.server, place, at_s, due_s, now_s)
 
     @property
     def _unreachable(self) -> int:

@@ -349,7 +349,8 @@ class ScopePace:
         if window is not None and steering is not None:
             same = (steering.limit, window.window_s) == (told.limit, told.window_s)
             if same and isinstance(steering, ToldLimit):
-                self._heed_others(steering, told, sent_s, refused=refused)
+                if now_s - sent_s <= self._latency.too_long_s:  # else it is of long ago
+                    self._heed_others(steering, told, sent_s, refused=refused)
                 return None
             faster = told.limit / told.window_s > steering.limit / window.window_s
             if refused and not faster and self._source == "headers":

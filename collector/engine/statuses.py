@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Call
-from collector.engine.lanes import order
+from collector.engine.lanes import YIELDS_S, order
 from collector.engine.polling import Pressure
 
 if TYPE_CHECKING:
@@ -69,10 +69,13 @@ class Statuses:
 
     def place(self, lane: Lane, row: ServerRow, now_s: float) -> None:
         """Let a server wait in its lane until its status is worth asking for."""
-        place = order(first=row.first, failed=self._outcomes.has_failed(row.server))
-        began_s = self._outcomes.unheard_since(row, now_s)
+        failed = self._outcomes.has_trouble(row.server)
+        place = order(first=row.first, failed=failed)
+        began_s = None if failed else self._outcomes.unheard_since(row, now_s)
         if began_s is None:
             early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+            if failed:
+                certain_s = max(certain_s, early_s + YIELDS_S)
             self._waiting.put(lane, row.server, place, early_s, certain_s, now_s)
         else:
             self._look_first(lane, now_s)

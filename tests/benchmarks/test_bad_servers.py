@@ -10,6 +10,7 @@ import pytest
 from benchmarks import bad_servers, bad_servers_tcp, outages
 from benchmarks.bad import over_tcp
 from benchmarks.bad.simulated import PLACES, PROJECTS, Fleet, Run
+from benchmarks.bad.turns import in_turn
 from benchmarks.bad.ways import STALL_S, WAYS
 from collector.emulator import scenario_from_mapping
 from collector.engine.answers import ProblemKind
@@ -51,13 +52,27 @@ def test_held_answer_comes_late_and_a_held_archive_keeps_its_download_open() -> 
     assert stalled.ended_s > healthy.ended_s + STALL_S
 
 
-@pytest.mark.parametrize("limit", [None, 20])
-def test_others_are_compared_with_a_fleet_that_makes_as_many_calls(limit: int | None) -> None:
-    case = bad_servers.Case("POST 400", limit, 0.3, "spread")
+def test_case_is_measured_and_nobody_is_missing() -> None:
+    case = bad_servers.Case("POST 400", None, 0.3, "spread")
     measured = bad_servers.measure(case, servers=60, seed=1)
-    assert (measured.missing, measured.downs, measured.astray) == (0, 0, 0)
-    assert measured.ratio == (measured.to_only if limit is None else measured.to_healthy)
-    assert measured.to_only >= measured.to_healthy
+    assert (measured.missing, measured.downs, measured.astray, measured.wrong) == (0, 0, 0, "")
+
+
+@pytest.mark.parametrize(("limit", "ok"), [(None, False), (20, True)])
+def test_calls_of_misbehaving_servers_are_their_own_behind_a_limit(
+    limit: int | None,
+    ok: bool,
+) -> None:
+    case = bad_servers.Case("POST 400", limit, 0.3, "spread")
+    measured = bad_servers.Measured(
+        case, to_only=1.2, to_healthy=1.0, missing=0, downs=0, astray=0, ended_s=1.0, wrong=""
+    )
+    assert measured.ok is ok
+
+
+def test_ways_fall_to_servers_in_turn_and_to_few_of_them_from_all_over_the_list() -> None:
+    assert in_turn("abc", [4, 5, 6, 7]) == {4: "a", 5: "b", 6: "c", 7: "a"}
+    assert in_turn("abcdef", [4, 5, 6]) == {4: "a", 5: "c", 6: "e"}
 
 
 def test_server_that_should_have_failed_otherwise_is_astray() -> None:

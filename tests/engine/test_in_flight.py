@@ -102,10 +102,10 @@ def test_a_call_that_hangs_makes_room_for_another(call: Call, ceilings: Ceilings
 def test_a_download_that_goes_on_takes_its_place_again() -> None:
     calls = Calls(Ceilings(downloads=1))
     flight = calls.left(FETCH)
-    calls.in_flight.opened(flight, 1.6)
+    calls.in_flight.opened(flight, 1.9)
     assert calls.in_flight.fall_quiet(QUIET_S) == []
     assert not calls.allows(FETCH), "it was heard of since it left"
-    calls.in_flight.fall_quiet(1.6 + STALLED_S)
+    calls.in_flight.fall_quiet(1.9 + STALLED_S)
     assert calls.allows(FETCH)
     calls.in_flight.arrived(flight, 6.0)
     calls.in_flight.awaited(flight, 6.1)

@@ -27,4 +27,6 @@ def impatient() -> Iterator[None]:
         patch.setattr("collector.engine.retry.BACK_OFF_BASE_S", 0.05)
         patch.setattr("collector.engine.retry.NOT_READY_SOON_S", (0.05, 0.1))
         patch.setattr("collector.engine.circuit.FIRST_PROBE_S", 0.05)
+        patch.setattr("collector.engine.retry.LAG_FIRST_S", 0.05)
+        patch.setattr("collector.engine.retry.LAG_FOR_S", 0.5)
         yield

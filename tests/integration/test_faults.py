@@ -134,7 +134,8 @@ FATES = {
     ),
     "status-of-an-unknown-server": always(
         "unknown_id", "status",
-        exports=1, posts=1, error=("status", "iMetal.0100", 404, 1), hint=IDS,
+        exports=2, posts=2, error=("status", "iMetal.0100", 404, 1),
+        hint="lost two exports",
     ),
     # The export itself: a new one, once.
     "export-failed-once": once("failed_export", exports=2, posts=2),
@@ -145,7 +146,7 @@ FATES = {
     "export-forgotten-once": once("forgotten_export", exports=2, posts=2),
     "export-forgotten": always(
         "forgotten_export", exports=2, posts=2, error=("status", "iMetal.0120", 404, 1),
-        hint="dropped the export twice",
+        hint="lost two exports",
     ),
     # The archive: fetched again, from the same export.
     "download-failed-once": once("error_500", "download"),

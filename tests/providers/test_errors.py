@@ -65,6 +65,7 @@ CASES = [
     (502, None, ALL, P.UNREADABLE),
     (511, None, ALL, P.UNREADABLE),
     (301, None, ALL, P.UNREADABLE),
+    (303, None, ALL, P.UNREADABLE),
     (304, None, ALL, P.UNREADABLE),
     (200, None, ALL, P.UNREADABLE),
     (206, None, ALL, P.UNREADABLE),
@@ -222,7 +223,15 @@ def test_only_what_may_have_been_acted_on_is_in_doubt() -> None:
     assert problem(503, b"busy", headers=soon).blocked
     assert problem(421, OWN_WORDS).blocked
     assert problem(511, PAGE).blocked
-    for status, headers in ((503, {}), (502, soon), (504, soon), (408, soon), (500, soon)):
+    assert problem(302, PAGE).blocked
+    for status, headers in (
+        (303, {}),
+        (503, {}),
+        (502, soon),
+        (504, soon),
+        (408, soon),
+        (500, soon),
+    ):
         assert not problem(status, PAGE, headers=headers).blocked
 
 

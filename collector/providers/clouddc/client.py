@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from anyio import fail_after
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from collector.engine.answers import ExportSaid, Scope
     from collector.providers.base import Fetched, OpenArchive, Target
     from collector.providers.clouddc.credentials import TokenSource
-
-_REFUSALS_FROM: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +192,7 @@ class CloudDC(Fleet):
     ) -> ExportSaid | Problem:
         """Return what an answer says; without `export_id` it must name one."""
         reply = replace(reply, body=self._secrets.out_of_bytes(reply.body))
-        if reply.status < _REFUSALS_FROM:
+        if reply.succeeded:
             heard = hearing.heard(reply.headers)
             said = export_said(reply.body, heard, asked_for=export_id)
             if said is not None:

@@ -18,11 +18,11 @@ from collector.providers.clouddc.bodies import read_whole
 from collector.providers.clouddc.checksums import checksums
 from collector.providers.clouddc.disposition import file_name
 from collector.providers.clouddc.errors import problem_of
-from collector.providers.clouddc.parsing import Reply, error_body, parse_json, state_of
+from collector.providers.clouddc.parsing import Reply, error_body, is_success, parse_json, state_of
 from collector.providers.clouddc.ranges import NotTheRest, range_headers, rest_of, validator
 from collector.providers.clouddc.requests import redirected
 from collector.providers.clouddc.throttling import retry_after_s
-from collector.providers.clouddc.unpacking import PEEK_BYTES, is_packed, peeked
+from collector.providers.clouddc.unpacking import PEEK_BYTES, is_packed, peeked, start_of_text
 from collector.providers.clouddc.wire import STALL_S
 from collector.providers.clouddc.words import WORD_MAX, one_line
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 REDIRECTIONS_MAX: Final = 5
 _REDIRECTIONS: Final = frozenset({301, 302, 303, 307, 308})
-_REFUSALS_FROM: Final = 300
 _ERRORS_FROM: Final = 400
 _FAILURES_FROM: Final = 500
 _PARTIAL: Final = 206
@@ -110,7 +109,7 @@ class Download:
         response = await stack.enter_async_context(
             self._transport.request("GET", url, self._all_headers(), stall_s=self._stall_s)
         )
-        succeeded = response.status < _REFUSALS_FROM
+        succeeded = is_success(response.status)
         if not succeeded:
             reply = Reply.of(response.status, response.headers, await read_whole(response.content))
         elif response.status == _PARTIAL:  # it may begin with anything
@@ -305,22 +304,25 @@ async def _read_beginning(content: StreamReader, headers: Mapping[str, str]) -> 
     """
     beginning = await _read_some(content)
     encoding = headers.get("Content-Encoding", "")
-    if is_packed(encoding):
-        while len(beginning) < PEEK_BYTES and not content.at_eof():
-            beginning += await content.readany()
-    elif not beginning.lstrip().startswith(b"{"):
+    tells = PEEK_BYTES if is_packed(encoding) else 1
+    while len(start_of_text(beginning)) < tells and not content.at_eof():
+        if len(beginning) > PEEK_BYTES:
+            break
+        beginning += await content.readany()
+    is_page = not is_packed(encoding) and start_of_text(beginning).startswith(b"<")
+    if is_page or not _is_message(beginning, encoding):
         return beginning
-    return await read_whole(content, beginning) if _is_message(beginning, encoding) else beginning
+    return await read_whole(content, beginning)
 
 
 def _is_message(beginning: bytes, encoding: str) -> bool:
     plain = peeked(beginning, encoding)
-    return plain.lstrip().startswith((b"{", b"<")) and b"\0" not in plain
+    return start_of_text(plain).startswith((b"{", b"<")) and b"\0" not in plain
 
 
 def _meant_by(beginning: bytes) -> tuple[ProblemKind, str] | None:
     """Return what a success means that brings no archive; None where it may be one."""
-    text = beginning.lstrip()
+    text = start_of_text(beginning)
     if text.startswith(b"<"):
         return ProblemKind.UNREADABLE, "a page came in place of the archive"
     fields = parse_json(beginning) if text.startswith(b"{") else None

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collector.redaction import Secrets
 
 _P = ProblemKind
-_REFUSALS_FROM: Final = 300
 _UNAVAILABLE: Final = 503
 OWN: Final = "iMetal.*"
 """Any code of the service itself; its gateway's begin with `APIGW.` or `APIG.`."""
@@ -90,7 +89,8 @@ TABLE: Final = (
     Row("5xx", _P.SERVICE_FAILED, "the service failed", OWN),
     Row("511", _P.UNREADABLE, "the network wants somebody to sign in first", None, blocked=True),
     Row("5xx", _P.UNREADABLE, "something on the way to the service failed"),
-    Row("3xx", _P.UNREADABLE, "a redirection in place of an answer"),
+    Row("303", _P.UNREADABLE, "a redirection to another answer"),
+    Row("3xx", _P.UNREADABLE, "a redirection in place of an answer", None, blocked=True),
     Row("2xx", _P.SERVICE_FAILED, "the service failed", OWN),
     Row("2xx", _P.UNREADABLE, "a success without what it must say"),
     Row("*", _P.UNREADABLE, "a status that HTTP does not have"),
@@ -145,13 +145,13 @@ def problem_of(
     """
     error = error_body(secrets.out_of_bytes(reply.body)) if error is None else error
     status = reply.status
-    if status < _REFUSALS_FROM:
+    if reply.succeeded:
         status = _STATUS_OF.get((error.code or "").casefold(), status)
     row = next(row for row in TABLE if row.matches(call, status, error.code, own=error.own))
     later_s = retry_after_s(reply.headers)
     return Problem(
         kind=row.kind,
-        message=told(error.words, secrets) or reply.packed or row.meaning,
+        message=told(error.words or reply.packed, secrets) or row.meaning,
         code=told(error.code or "", secrets, CODE_MAX) or None,
         http_status=reply.status,
         request_id=told(

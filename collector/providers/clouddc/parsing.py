@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXPORT_ID_MAX: Final = 512
+_SUCCESS: Final = 2
 
 # "processing", "completed" and "Running" are in the API reference; the others are what such
 # services say elsewhere. To take a word for COMPLETED wrongly costs one refused download.
@@ -34,6 +35,7 @@ STATES: Final[Mapping[str, ExportState]] = {
         ExportState.FAILED,
     ),
 }
+_LOST = "\ufffd"
 _TITLE = re.compile(r"<title[^>]*>([^<]*)</title", re.IGNORECASE)
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:\.\d{0,17})?)\s*%?", re.ASCII)
 
@@ -53,6 +55,11 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     packed: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its status says that it brings what was asked for."""
+        return is_success(self.status)
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -81,10 +88,21 @@ class ErrorBody:
     own: bool = False
 
 
+def is_success(status: int) -> bool:
+    """Tell whether a status says that the answer brings what was asked for."""
+    return status // 100 == _SUCCESS
+
+
 def parse_json(body: bytes) -> Any:  # noqa: ANN401  # JSON is any
-    """Return the body's JSON, whatever its Content-Type was; None where it is none."""
+    """Return the body's JSON, whatever its Content-Type was; None where it is none.
+
+    Words in another character set than JSON's spoil themselves alone: codes are ASCII.
+    """
     try:
-        return json.loads(body)
+        try:
+            return json.loads(body)
+        except UnicodeDecodeError:
+            return json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
 
@@ -162,12 +180,19 @@ def error_body(body: bytes) -> ErrorBody:
         )
     if isinstance(fields, str):
         return ErrorBody(words=fields)
-    text = body.decode("utf-8", "replace").strip()
+    return ErrorBody(words=_text_of(body))
+
+
+def _text_of(body: bytes) -> str:
+    """Return what a body says to a person that is no JSON."""
+    text = body.decode("utf-8-sig", "replace").strip()
     if text.startswith("<"):
         title = _TITLE.search(text)
         name = f' titled "{title[1].strip()}"' if title and title[1].strip() else ""
-        return ErrorBody(words=f"a page{name} came in place of an answer")
-    return ErrorBody(words=text)
+        return f"a page{name} came in place of an answer"
+    if _LOST in text or not all(char.isprintable() or char.isspace() for char in text):
+        return f"{len(body)} bytes that are no text came in place of an answer"
+    return text
 
 
 def _export_id(value: object) -> str | None:

@@ -18,7 +18,7 @@ OVERLAP_MIN: Final = 512
 _OVERLAP_PART: Final = 64
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII | re.IGNORECASE)
-_STRONG = re.compile(r'"[^"]*"')
+_STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def range_headers(fetched: Fetched) -> CIMultiDict[str]:
 
 
 def validator(headers: Mapping[str, str]) -> str | None:
-    """Return the strong ETag of an answer; a weak one names no bytes."""
+    """Return the strong ETag of an answer; a weak one names no bytes, an odd one cannot be sent."""
     tag = headers.get("ETag", "").strip()
     return tag if _STRONG.fullmatch(tag) else None
 

@@ -18,7 +18,6 @@ from collector.providers.clouddc.requests import leads_somewhere, plain_headers
 from collector.providers.clouddc.wire import CONNECT_S, CONNECTED_S, UnusableAddressError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -126,11 +125,17 @@ class Transport:
 
 
 class _Connection(ResponseHandler):
-    """Tells the reader of a body that it has become invalid HTTP.
+    """A connection that does not hand on what is wrong with it, as those of aiohttp 3.14 do.
 
-    aiohttp 3.14 tells only whoever waits for headers then, and stops the clock of a silent peer
-    too: the reader would wait for ever.
+    A kept one on which something came that nobody had asked for is not used again: that would be
+    taken for the answer to the next request, and that one's for the next but one's. And the reader
+    of a body that becomes invalid HTTP is told so: aiohttp tells only whoever waits for headers,
+    and stops the clock of a silent peer too, so that the reader would wait for ever.
     """
+
+    def is_connected(self) -> bool:
+        """Whether a request may leave over it."""
+        return super().is_connected() and not self._buffer and self.exception() is None
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Pass it on to the body's reader as well."""
@@ -138,13 +143,6 @@ class _Connection(ResponseHandler):
         super().set_exception(exc, *cause)
         if isinstance(exc, HttpProcessingError) and body is not None and not body.is_eof():
             body.set_exception(exc)
-
-
-class _NoCookies(aiohttp.DummyCookieJar):
-    """Keeps no cookies, and does not parse any to throw them away."""
-
-    def update_cookies_from_headers(self, headers: Sequence[str], response_url: URL) -> None:
-        """Leave them."""
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
@@ -156,7 +154,7 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         connector=connector,
         timeout=_timeout(None),
         headers=plain_headers(),
-        cookie_jar=_NoCookies(),
+        cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         max_line_size=HEADER_MAX,
         max_field_size=HEADER_MAX,

@@ -7,10 +7,12 @@ from contextlib import suppress
 from typing import Final
 
 from collector.providers.clouddc.bodies import BODY_MAX
+from collector.providers.clouddc.words import CODE_MAX, one_line
 
 PEEK_BYTES: Final = 1024
 """So much of a packed body tells what it holds: more than a table of codes and a tar's header."""
 
+_MARK: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
 _GZIPPED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _AS_IT_IS: Final = frozenset({"", "identity"})
@@ -22,6 +24,11 @@ _GARBLED: Final = "it is not the {} that its Content-Encoding names"
 
 class NotUnpacked(Exception):  # noqa: N818  # an answer, not a fault
     """A body stays packed; the text says why."""
+
+
+def start_of_text(body: bytes) -> bytes:
+    """Return a body without the white space and the byte order mark that a text may begin with."""
+    return body.lstrip().removeprefix(_MARK).lstrip()
 
 
 def is_packed(encoding: str) -> bool:
@@ -47,7 +54,8 @@ def unpacked(body: bytes, encoding: str, limit: int = BODY_MAX) -> bytes:
         if _is_text(body):
             return body
         if layer not in _GZIPPED:
-            raise NotUnpacked(f"it is packed as {layer}, which was not asked for")
+            name = one_line(layer, CODE_MAX)
+            raise NotUnpacked(f"it is packed as {name}, which was not asked for")
         body = _inflated(body, layer, limit)
     return body
 
@@ -70,7 +78,7 @@ def _layers(encoding: str) -> list[str]:
 
 def _is_text(body: bytes) -> bool:
     """Tell whether a body is JSON or a page: no packed one begins so."""
-    return body.lstrip()[:1] in (b"", b"{", b"[", b'"', b"<")
+    return start_of_text(body)[:1] in (b"", b"{", b"[", b'"', b"<")
 
 
 def _inflated(body: bytes, layer: str, limit: int) -> bytes:
