@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.acceptance.trial import Plan, Trial, Trials
     from tests.acceptance.wire import Answer, Call, Script
 
 SIX: Final = tuple(f"bms-{number}" for number in range(1, 7))
@@ -87,7 +89,7 @@ VALID: Final[dict[str, Script]] = {
     ),
     "closes": everywhere(lambda answer: answer, End.CLOSED),
     "chunks": everywhere(lambda answer: chunked(body_of(answer))),
-    "slow": {"status": while_young(4.0, running())},
+    "exports-take-long": {"status": while_young(4.0, running())},
     "lags": {"status": after_export(FOR_S, error(404, "iMetal.0102"))},
     "redirects": {
         "download": lambda call: (
@@ -97,11 +99,18 @@ VALID: Final[dict[str, Script]] = {
 }  # fmt: skip
 
 
+def odd(way: str, home: Path) -> Trial:
+    """Collect from a service that answers in an odd way."""
+    return collected(Wire(SIX, sane, everywhere=VALID[way]), home)
+
+
+PLANS: dict[str, Plan] = {way: partial(odd, way) for way in VALID}
+
+
 @pytest.mark.parametrize("way", VALID)
-def test_service_that_answers_oddly_is_collected_whole(tmp_path: Path, way: str) -> None:
-    trial = collected(Wire(SIX, sane, everywhere=VALID[way]), tmp_path)
-    assert_in_order(trial)
-    assert_the_others_are_home(trial, SIX)
+def test_service_that_answers_oddly_is_collected_whole(trials: Trials, way: str) -> None:
+    assert_in_order(trials[way])
+    assert_the_others_are_home(trials[way], SIX)
 
 
 def content_length_twice(answer: bytes) -> bytes:
