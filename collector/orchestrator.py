@@ -270,7 +270,8 @@ class Orchestrator:
     ) -> AsyncIterator[bytes | Problem]:
         """Pass an archive's bytes on, and tell the engine that they come, and when all have."""
         async for chunk in chunks:
-            self._scheduler.arrived(action, clock.now_s())
+            size = len(chunk) if isinstance(chunk, bytes) else 0
+            self._scheduler.arrived(action, size, clock.now_s())
             yield chunk
             self._scheduler.awaited(action, clock.now_s())
         self._scheduler.received(action)

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmarks.pacing.driver import ARRIVES_EVERY_S, Driver, EvenWall, StuckError, Wire
+from benchmarks.pacing.driver import Driver, EvenWall, StuckError, Wire
 from benchmarks.pacing.gateway import Gateway, Limit
 from benchmarks.pacing.scenarios import Scenario
 from benchmarks.pacing.service import Service
@@ -194,8 +194,7 @@ class Run(Driver):
         self.scheduler.opened(action, answer.heard, self.now_s)
         held_s = self._held_s[action.server] or self.wire.download_s
         if isinstance(answer, Stored):
-            for number in range(1, int(held_s / ARRIVES_EVERY_S)):
-                self.at(self.now_s + number * ARRIVES_EVERY_S, self._arrives, action)
+            self.arrives(action, held_s)
         whole = isinstance(answer, Stored) or not self._held_s[action.server]
         self.at(self.now_s + held_s, self._receive if whole else self.answered, action, answer)
 

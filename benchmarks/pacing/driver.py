@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collector.engine.scheduler import Scheduler
 
 OBSERVED_EVERY_S = 1.0
-ARRIVES_EVERY_S = 0.25
+ARCHIVE_BYTES = 1_000_000
+ARRIVES_EVERY_S = 0.2
 """How often something of an archive that is on its way arrives."""
 DUES_MOST = 2000
 """An engine that is asked as often a server, what is due, goes round in circles."""
@@ -193,14 +194,20 @@ class Driver:
         if isinstance(action, FetchArchive) and opens:
             self.scheduler.opened(action, answer.heard, self.now_s)
             ends_s = self.now_s + self.wire.download_s
-            for number in range(1, int(self.wire.download_s / ARRIVES_EVERY_S) + 1):
-                self.at(self.now_s + number * ARRIVES_EVERY_S, self._arrives, action)
+            self.arrives(action, self.wire.download_s)
             self.at(ends_s, self._receive, action, answer)
         else:
             self.answered(action, answer)
 
-    def _arrives(self, action: FetchArchive) -> None:
-        self.scheduler.arrived(action, self.now_s)
+    def arrives(self, action: FetchArchive, took_s: float) -> None:
+        """Let an archive's bytes arrive evenly, and the last of them after `took_s`."""
+        times = max(1, int(took_s / ARRIVES_EVERY_S))
+        for number in range(1, times + 1):
+            at_s = self.now_s + took_s * number / times
+            self.at(at_s, self._arrives, action, ARCHIVE_BYTES // times)
+
+    def _arrives(self, action: FetchArchive, size: int) -> None:
+        self.scheduler.arrived(action, size, self.now_s)
         self.scheduler.awaited(action, self.now_s)
 
     def _receive(self, action: FetchArchive, answer: Answer) -> None:

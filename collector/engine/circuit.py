@@ -27,9 +27,9 @@ DISK_PATIENCE_S = 600.0
 """A disk that takes no archive is given up after this long: room is made by people."""
 SUSPECTS = 3
 """Consecutive unanswered servers that call an endpoint into question."""
-SILENCE_S = 2.0
+SILENCE_S = 1.5
 """Calls that wait this long while nobody is answered call it into question, too."""
-PROBE_S = 2.5
+PROBE_S = 2.0
 """How long a probe may take."""
 LATENCIES = 4.0
 """Neither silence nor a probe is shorter than so many round trips."""

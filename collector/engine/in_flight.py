@@ -1,7 +1,7 @@
 """Calls under way: how many there may be, and which of them hold a place.
 
-A call that takes much longer than others did gives its place up: a server that hangs must not hold
-up the rest. Should something come after all, it takes its place again.
+A call that takes much longer than others did gives its place up, and so does a download that brings
+much less: a server that hangs must not hold up the rest. It takes its place again when it goes on.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from collector.engine.actions import FetchArchive
 from collector.engine.answers import Call
 from collector.engine.circuit import DISK_PATIENCE_S, Circuit
+from collector.engine.throughput import LOOK_S, Throughput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,9 @@ class Flight:
         opened: an archive's first bytes are here: the API has answered.
         received: its last ones are.
         ours: what has come is dealt with here, and no more is asked for.
-        quiet: nothing was heard for too long: it holds no place.
+        quiet: it holds no place: nothing was heard for too long, or it is far behind.
+        far_behind: it brings much less than others do.
+        bytes, since_s: what came of it since then, when it was last judged.
     """
 
     action: Request
@@ -51,6 +54,9 @@ class Flight:
     received: bool = False
     ours: bool = False
     quiet: bool = False
+    far_behind: bool = False
+    bytes: int = 0
+    since_s: float = math.inf
 
     @property
     def is_download(self) -> bool:
@@ -68,6 +74,7 @@ class InFlight:
 
     __slots__ = (
         "_ceilings", "_downloads", "_number", "_out", "_quiet", "_small", "_stalled_s", "_storing",
+        "_throughput",
         "_watched", "disk", "posts",
     )  # fmt: skip
 
@@ -84,6 +91,7 @@ class InFlight:
         self._small = 0
         self._quiet = 0
         self._stalled_s = STALLED_S
+        self._throughput = Throughput()
 
     def __len__(self) -> int:
         return len(self._out)
@@ -139,15 +147,33 @@ class InFlight:
 
     def opened(self, flight: Flight, now_s: float) -> None:
         """Count a download that the API has answered: it goes on until it has ended."""
-        self.arrived(flight, now_s)
-        self.awaited(flight, now_s)
+        self._goes_on(flight, now_s)
         self._answered(flight)
         flight.opened = True
+        flight.since_s = now_s
 
-    def arrived(self, flight: Flight, now_s: float) -> None:
-        """Record that something of a download has come; no more is waited for yet."""
-        flight.heard_s = now_s
+    def arrived(self, flight: Flight, size: int, now_s: float) -> None:
+        """Record that bytes of a download have come; no more is waited for yet."""
         flight.ours = True
+        flight.bytes += size
+        self._throughput.arrived(size, now_s)
+        if flight.far_behind:
+            flight.far_behind = self._is_far_behind(flight, now_s)
+        if not flight.far_behind:
+            self._goes_on(flight, now_s)
+
+    def _is_far_behind(self, flight: Flight, now_s: float) -> bool:
+        """Judge a download anew, if that was not done a moment ago."""
+        took_s = now_s - flight.since_s
+        if took_s < LOOK_S:
+            return flight.far_behind
+        size, flight.bytes, flight.since_s = flight.bytes, 0, now_s
+        return self._throughput.is_far_behind(
+            size, took_s, now_s=now_s, places=self._ceilings.downloads
+        )
+
+    def _goes_on(self, flight: Flight, now_s: float) -> None:
+        flight.heard_s = now_s
         if flight.quiet:
             flight.quiet = False
             if flight.opened:
@@ -165,7 +191,7 @@ class InFlight:
 
     def received(self, flight: Flight) -> None:
         """Count a download whose bytes are all here, and which is still being stored."""
-        self.arrived(flight, flight.heard_s)
+        self._goes_on(flight, flight.heard_s)
         self._downloads -= 1
         self._storing += 1
         flight.received = True
@@ -210,7 +236,8 @@ class InFlight:
             if self.of(flight.action) is not flight or flight.received or flight.quiet:
                 continue
             hangs_s = now_s + self._stalled_s if flight.ours else self._hangs_s(flight)
-            if hangs_s > now_s:
+            flight.far_behind = flight.opened and self._is_far_behind(flight, now_s)
+            if hangs_s > now_s and not flight.far_behind:
                 self._watch(flight, hangs_s)
             elif self._quiet >= self._ceilings.quiet:
                 self._watch(flight, now_s + STALLED_S)  # where too many hang, they do hold places

@@ -50,14 +50,19 @@ class Latency:
         usual_s = sorted(self._latest)[len(self._latest) // 4]
         return min(LONGEST_TOO_LONG_S, max(SHORTEST_TOO_LONG_S, USUAL_TIMES * usual_s))
 
+    def hangs(self) -> None:
+        """Take note of a call that takes too long: how many do is judged as they leave."""
+        self._late += (1 - self._late) / _MEMORY
+
     def heard(self, took_s: float) -> None:
         """Take note of a round trip."""
         took_s = min(max(0.0, took_s), LONGEST_S)
-        late = self.is_known and took_s > self.too_long_s
+        if self.is_known and took_s > self.too_long_s:
+            if self._late < MOST_LATE:
+                return  # some servers are slow; that says nothing of the way
+        else:
+            self._late -= self._late / _MEMORY
         self._latest.append(took_s)
-        self._late += (late - self._late) / _MEMORY
-        if late and self._late < MOST_LATE:
-            return  # some servers are slow; that says nothing of the way
         self._heard += 1
         if self._heard == 1:
             self.mean_s, self._deviation_s = took_s, 0.0

@@ -20,7 +20,6 @@ from collector.engine.durations import Durations
 from collector.engine.facts import archive_stored, attempt_failed, reused, server_failed
 from collector.engine.hints import STUCK
 from collector.engine.polling import Ask, FirstLook, Progress, ask_at, before_deadline
-from collector.engine.scouts import FIRST, MOST, ONE_IN
 from collector.engine.task import wanted
 
 if TYPE_CHECKING:
@@ -45,8 +44,6 @@ SHORTEST_STATUS_S, STATUS_S = 1.0, 15.0
 """What a status has to be answered in; the longer its export still has, the more."""
 ANOTHERS_ANSWER_S = 0.25
 """How soon it is looked again whether another run's POST was answered."""
-_GOLDEN = (math.sqrt(5) - 1) / 2
-"""Of which multiples spread evenly, however many there are."""
 
 
 @dataclass(slots=True)
@@ -99,8 +96,6 @@ class Outcomes:
         self._wall = wall
         self._rng = rng
         self.durations = [Durations(known.durations.get(row.project)) for row in state.projects]
-        self._begun_in = [0] * len(state.projects)
-        """How many exports have begun, by project."""
         self._memory: dict[int, _Memory] = {}
         self._first_looks: list[dict[Pressure, FirstLook]] = [{} for _ in state.projects]
         """Until more is known of durations."""
@@ -134,6 +129,11 @@ class Outcomes:
             )  # fmt: skip
             self._first_looks[project][pressure] = first
         return first
+
+    def _plan_first_looks(self, project: int) -> None:
+        """Plan them anew, if what is known by now would change them."""
+        if self.durations[project].has_moved():
+            self._first_looks[project].clear()
 
     def ask_at(self, row: ServerRow, pressure: Pressure, now_s: float) -> Ask:
         """Return when a server's status is worth asking for."""
@@ -257,16 +257,16 @@ class Outcomes:
         else:
             memory.polls += 1
             memory.status_tries = 0
-            self._first_looks[row.project].clear()
         progress = self._progress(row, now_s)
         completed = said.state is ExportState.COMPLETED
-        if progress.scout and call is Call.ASK_STATUS:
-            self.durations[row.project].scouted(
+        if call is Call.ASK_STATUS:
+            self.durations[row.project].reported(
                 progress.elapsed_s, sent_s - progress.started_s, ended=completed
             )
         if completed:
             if call is Call.ASK_STATUS:
                 self._found(row.project, progress, sent_s, now_s)
+                self._plan_first_looks(row.project)
             events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
             memory.polls = 0
             return events
@@ -277,6 +277,7 @@ class Outcomes:
             if not progress.elapsed_s:
                 durations.answered_first(sent_s - progress.started_s, completed=False)
             progress.heard(said.percent, durations, sent_s, now_s)
+            self._plan_first_looks(row.project)
             if self._is_overdue(row, now_s):
                 return [self._stuck(row, now_s)]
         return events
@@ -400,22 +401,16 @@ class Outcomes:
 
     def _begun(self, project: int, began_s: float) -> Progress:
         """Return what is known of an export that began; some are to be learned from."""
-        known = self.durations[project].is_known
-        begun = self._begun_in[project]
-        self._begun_in[project] += 1
-        scouts_before = begun if begun < FIRST else FIRST + (begun - FIRST) // ONE_IN
-        is_scout = begun < FIRST or (begun % ONE_IN == 0 and scouts_before < MOST and not known)
-        if not is_scout:
-            return Progress(began_s)
-        phase = 2 ** (_GOLDEN * scouts_before % 1)
-        return Progress(began_s, scout=phase, curious=begun < FIRST and not known)
+        durations = self.durations[project]
+        scout, curious = durations.scouts.next(known=durations.is_known)
+        return Progress(began_s, scout=scout, curious=curious)
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
         durations = self.durations[project]
-        durations.completed()
         low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
         high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))
+        durations.completed(high_s)
         durations.learn(progress.evidence, low_s, high_s)
         if sent_s >= progress.certain_s:
             durations.answered_certain(completed=True)

@@ -152,6 +152,7 @@ class Pacer:
     def hangs(self, track: Track, sent_s: float) -> None:
         """Let no other call wait for the answer to one that hangs."""
         self._next_s.clear()
+        track.latency.hangs()
         for pace in track.binding:
             pace.hangs(sent_s)
 

@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 SOONEST_S = 0.5
 """No export is asked about more often than this."""
 FIRST_ASK_S = 1.0
-"""The first exports of a project are asked about after this long, and twice that, and so on."""
+"""The first exports of a project are asked about after this long, and twice that, and so on, though
+calls are scarce."""
 POLLS_ON_AVERAGE = 11.3
 """So many calls an export are thought right where it says nothing of its progress; with the looks
 that find out how long exports take it comes to twelve."""
 WIDEST = 0.155
-"""The gap between two looks is no larger a part of the time gone,"""
+"""No gap between two looks is a larger part of the time gone,"""
+FEW_MORE = 0.025
+"""unless so few of those that still ran are thought to end within it:"""
 WIDEST_AT_FIRST = 1.5
-"""or the next look, until the shortest exports end, at no more than so many times it,"""
-FEW_MORE = 0.02
-"""when so few of those that still ran have ended since."""
+"""then the next look is at no more than so many times the time gone."""
 LIKELY, POSSIBLE = 0.5, 0.2
 """Before a deadline that not all can keep, an answer need not be more likely than the one; where a
 call is to spare, than the other."""
@@ -103,8 +104,8 @@ class Progress:
         elapsed_s: how long it had run when it was last said not to have completed.
         low_s, high_s: by its percentages it takes longer than the one, no longer than the other.
         evidence: what it has added to what is known of durations.
-        scout: asked about often enough to learn from it: first at so many times `SOONEST_S`, so
-            that not all are asked about at the same age; 0: it is none.
+        scout: it is asked about early, to learn from it: first after so many times `SOONEST_S`, so
+            that not all scouts are asked at the same age; 0: it is none.
         curious: one of the first scouts, which are asked about though calls are scarce.
         certain_s: on the engine's clock, when it was last thought almost certain to have completed.
     """
@@ -163,8 +164,8 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         else:
             certain_s = max(early_s, durations.certain_s(elapsed_s))
             export.certain_s = export.started_s + certain_s
-    if export.scout:
-        early_s = min(early_s, max(export.scout * SOONEST_S, 2 * elapsed_s))
+    if export.scout and not elapsed_s and pressure is not Pressure.DEADLINE:
+        early_s = min(early_s, export.scout * SOONEST_S)
     started_s = export.started_s
     return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
 
@@ -173,7 +174,7 @@ def _by_percentage(export: Progress, durations: Durations, pressure: Pressure) -
     """Look once more for a nearer estimate, if it is still wide; else when it says the end is."""
     low_s, high_s = max(export.low_s, export.elapsed_s), export.high_s
     fine = durations.resolution <= FINE
-    wide = min(1.04 if fine else 1.08, 1 + pressure.value)
+    wide = min(1.035 if fine else 1.08, 1 + pressure.value)
     if high_s <= wide * low_s:
         return high_s
     if fine and export.elapsed_s < 0.5 * low_s:
@@ -194,11 +195,14 @@ def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> 
         # Said to be at 0: look when the first step is as likely as not to have been taken.
         step_s = durations.quantile_s(0.5, export.low_s) * durations.resolution / 100
         return max(1.1 * elapsed_s, step_s)
-    first_s = durations.first_s
     if not elapsed_s:
-        return first_s
+        return durations.first_s
     usual = min(WIDEST, math.exp(UNLIKELY * durations.spread / (POLLS_ON_AVERAGE - 1)) - 1)
     next_s = elapsed_s * (1 + min(usual, pressure.value))
-    if pressure is Pressure.USUAL:
-        first_s = max(first_s, durations.quantile_s(FEW_MORE, elapsed_s))
-    return max(next_s, min(first_s, WIDEST_AT_FIRST * elapsed_s))
+    if pressure is Pressure.LAST:
+        unlikely_s = durations.first_s
+    else:
+        unlikely_s = durations.few_more_s(FEW_MORE, elapsed_s)
+    if elapsed_s < durations.shortest_s:
+        unlikely_s = min(unlikely_s, durations.shortest_s)
+    return max(next_s, min(unlikely_s, WIDEST_AT_FIRST * elapsed_s))

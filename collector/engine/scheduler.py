@@ -334,11 +334,11 @@ class Scheduler:
             self._hear(action, None, heard, now_s, hung=flight.quiet)
             self._in_flight.opened(flight, now_s)
 
-    def arrived(self, action: FetchArchive, now_s: float) -> None:
-        """Take note that more of an archive is here."""
+    def arrived(self, action: FetchArchive, size: int, now_s: float) -> None:
+        """Take note that `size` more bytes of an archive are here."""
         flight = self._in_flight.of(action)
         if flight is not None:
-            self._in_flight.arrived(flight, now_s)
+            self._in_flight.arrived(flight, size, now_s)
 
     def awaited(self, action: FetchArchive, now_s: float) -> None:
         """Take note that what had arrived is dealt with, and more is asked for."""

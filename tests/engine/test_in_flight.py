@@ -107,7 +107,7 @@ def test_a_download_that_goes_on_takes_its_place_again() -> None:
     assert not calls.allows(FETCH), "it was heard of since it left"
     calls.in_flight.fall_quiet(1.9 + STALLED_S)
     assert calls.allows(FETCH)
-    calls.in_flight.arrived(flight, 6.0)
+    calls.in_flight.arrived(flight, 9, 6.0)
     calls.in_flight.awaited(flight, 6.1)
     assert not calls.allows(FETCH)
     calls.in_flight.fall_quiet(6.1 + STALLED_S)
@@ -120,7 +120,7 @@ def test_a_download_that_waits_for_us_keeps_its_place() -> None:
     calls = Calls(Ceilings(downloads=1))
     flight = calls.left(FETCH)
     calls.in_flight.opened(flight, 1.0)
-    calls.in_flight.arrived(flight, 1.1)
+    calls.in_flight.arrived(flight, 9, 1.1)
     calls.in_flight.fall_quiet(100.0)
     assert not calls.allows(FETCH)
     calls.in_flight.awaited(flight, 100.0)

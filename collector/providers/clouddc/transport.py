@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
+from anyio import move_on_after
 
 from collector.errors import CollectorError
 from collector.providers.clouddc.proxies import Proxies
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from collector.redaction import Secrets
 
+CLOSED_WITHIN_S: Final = 2.0
 CONNECTED_PART: Final = 0.8
 """Of a call's time, so much may go into connecting: whoever runs out of the rest was connected."""
 
@@ -120,8 +122,9 @@ class Transport:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._session.close()
-        await self._afresh.close()
+        with move_on_after(CLOSED_WITHIN_S, shield=True):  # a stop must not leave one of them open
+            await self._session.close()
+            await self._afresh.close()
 
 
 class _Connection(ResponseHandler):
