@@ -16,15 +16,14 @@ from collector.engine import events as e
 from collector.engine import retry
 from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
 from collector.engine.answers import Call, ExportSaid, Problem, ProblemKind, Reusable
-from collector.engine.circuit import EndpointCircuit
 from collector.engine.deadline import Deadline
 from collector.engine.departures import Departures
 from collector.engine.ending import Ending
-from collector.engine.gates import Exports, Secret
 from collector.engine.hearing import Hearing, is_probe
 from collector.engine.in_flight import InFlight
 from collector.engine.known import Known
-from collector.engine.lanes import YIELDS_S, Lane, order
+from collector.engine.lanes import YIELDS_S, order
+from collector.engine.layout import Layout
 from collector.engine.news import News
 from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
@@ -40,8 +39,9 @@ if TYPE_CHECKING:
 
     from collector.engine.actions import Action, Request
     from collector.engine.answers import Answer, Claim, Heard, Scope
-    from collector.engine.gates import Ceilings
-    from collector.engine.state import ProjectRow, RunState, ServerRow
+    from collector.engine.gates import Ceilings, Secret
+    from collector.engine.lanes import Lane
+    from collector.engine.state import RunState, ServerRow
     from collector.engine.wall import Wall
 
 LAST_SERVERS = 20
@@ -77,8 +77,8 @@ class Scheduler:
         self._in_flight = InFlight(ceilings)
         self._news = News(wall)
         self._hearing = Hearing(self._pacer, self._in_flight.disk, self._news)
-        self._secrets: dict[str, Secret] = {}
-        self._circuits: dict[str, EndpointCircuit] = {}
+        layout = Layout.of(state, self._pacer, ceilings, scopes)
+        self._lanes, self._secrets, self._circuits = layout.lanes, layout.secrets, layout.circuits
         rng = random.Random(seed)  # noqa: S311  # spreads calls, keeps no secret
         self._outcomes = Outcomes(
             state,
@@ -92,14 +92,10 @@ class Scheduler:
             known=known or Known(),
         )
         self._recording: set[int] = set()
-        self._exporting: set[int] = set()
         self._giving_up: list[int] = []
         self._awake_s = -math.inf
         self._ending = Ending(ceilings.grace_s, ceilings.deadline_s)
-        self._lanes: dict[tuple[int, Call], Lane] = {}
         state.changed = list(range(len(state.servers)))  # all are new to this plan
-        for row in state.projects:
-            self._add_lanes(row, scopes)
         self._all_lanes = list(self._lanes.values())
         self._waiting = Waiting(self._all_lanes)
         self._pacer.start_slowly([lane.track for lane in self._all_lanes])
@@ -127,26 +123,6 @@ class Scheduler:
             self._statuses,
             leave=self._leave,
         )
-
-    def _add_lanes(self, row: ProjectRow, scopes: Callable[[int, Call], tuple[Scope, ...]]) -> None:
-        secret = self._secrets.setdefault(row.credential, Secret())
-        if row.endpoint not in self._circuits:
-            self._circuits[row.endpoint] = self._circuit(row.endpoint)
-        exports = Exports(ceiling=self._ceilings.exports_in_flight.get(row.project, math.inf))
-        for call in Call:
-            track = self._pacer.track(call, scopes(row.project, call), share=row.share)
-            self._lanes[row.project, call] = Lane(
-                len(self._lanes), row.project, track,
-                secret=secret, circuit=self._circuits[row.endpoint], exports=exports,
-            )  # fmt: skip
-        if row.requests_per_second is not None:
-            self._pacer.limit(track, row.requests_per_second)
-
-    def _circuit(self, endpoint: str) -> EndpointCircuit:
-        """Return one that is patient until the deadline, where there is one."""
-        if self._ceilings.deadline_s == math.inf:
-            return EndpointCircuit(endpoint)
-        return EndpointCircuit(endpoint, patience_s=math.inf, first_patience_s=math.inf)
 
     # What is due
 
@@ -228,8 +204,7 @@ class Scheduler:
         for server in dict.fromkeys(changed) if len(changed) > 1 else changed:
             row = self.state.servers[server]
             runs = row.phase is Phase.REQUESTED or row.phase is Phase.EXPORTING
-            if runs != (server in self._exporting):
-                self._export_counted(server, row.project, runs=runs)
+            self._export_counted(server, row.project, runs=runs)
             if server in self._in_flight:
                 continue  # its own intent was recorded; the answer decides
             self._recording.discard(server)
@@ -243,12 +218,7 @@ class Scheduler:
 
     def _export_counted(self, server: int, project: int, *, runs: bool) -> None:
         lane = self._lanes[project, Call.START_EXPORT]
-        if runs:
-            self._exporting.add(server)
-            lane.exports.running += 1
-        else:
-            self._exporting.discard(server)
-            lane.exports.running -= 1
+        lane.exports.count(server, runs=runs)
         lane.track.running = lane.exports.running
 
     def _place(self, row: ServerRow, now_s: float) -> None:
