@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.command import COLLECTOR, environment
+from tests.acceptance.trial import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.acceptance.trial import Plan
 
 
 @pytest.hookimpl(trylast=True)
@@ -41,3 +44,25 @@ def demo_process(
     ) as process:
         yield process
         process.kill()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trials(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Trials]:
+    """The runs that tests of this session look at, begun before the first test."""
+    begun = Trials(_plans(request.session.items), tmp_path_factory.mktemp("trials"))
+    yield begun
+    begun.close()
+
+
+def _plans(items: list[pytest.Item]) -> dict[str, Plan]:
+    """Find the plans whose names are fixtures or parameters of tests."""
+    found: dict[str, Plan] = {}
+    for item in items:
+        plans: dict[str, Plan] = getattr(getattr(item, "module", None), "PLANS", {})
+        names: list[str] = list(getattr(item, "fixturenames", ()))
+        if (called := getattr(item, "callspec", None)) is not None:
+            names += [value for value in called.params.values() if isinstance(value, str)]
+        found |= {name: plans[name] for name in names if name in plans}
+    return found

@@ -158,17 +158,16 @@ async def played(served: Served, home: Path) -> Counter[str]:
     return _judged(served, wire, states, run.directory)
 
 
-def played_by_command(served: Served, home: Path) -> Counter[str]:
-    """The same through the installed command, with the limits that it has.
+def played_by_command(served: Served, home: Path, deadline_s: int) -> Counter[str]:
+    """The same through the installed command, with the limits that it has, up to a deadline.
 
     Raises:
         AssertionError: something is wrong.
     """
     wire = served.service()
-    trial = collected(
-        wire, home, "-vv", "--max-attempts", "2", "--stall-timeout", "2s", "--deadline", "25s",
-        "--phase-timeout", "download=8s", patience_s=ENDS_WITHIN_S,
-    )  # fmt: skip
+    limits = ("--max-attempts", "2", "--stall-timeout", "2s", "--phase-timeout", "download=8s")
+    until = ("--deadline", f"{deadline_s}s")
+    trial = collected(wire, home, "-vv", *limits, *until, patience_s=ENDS_WITHIN_S)
     assert_in_order(trial)
     return _judged(served, wire, trial.rows, trial.command.latest, may_wait=True)
 
@@ -224,7 +223,7 @@ def _assert_sound(served: Served, server: str, content: bytes) -> None:
 
 
 def play(
-    number: int, *, by_command: bool = False, only: str | None = None
+    number: int, *, by_command: bool = False, only: str | None = None, deadline_s: int = 25
 ) -> tuple[int, Counter[str]]:
     """Play one run; return how many answers were given, and what became of the bad servers.
 
@@ -235,7 +234,7 @@ def play(
     with tempfile.TemporaryDirectory() as home:
         try:
             if by_command:
-                fates = played_by_command(served, Path(home))
+                fates = played_by_command(served, Path(home), deadline_s)
             else:
                 fates = anyio.run(played, served, Path(home))
                 assert [path.name for path in Path(home).iterdir()] == ["collected"]

@@ -2,9 +2,9 @@
 
 What a number makes is always the same, so that it can be played again.
 
-Two kinds of answers are left out, since they say by design more than something of one server: a
-limit that was reached (429) holds for its scope, and a token that the service refuses (401, in the
-service's own words) for all that need it.
+Some answers are left out, since they say by design more than something of one server: a limit that
+was reached (429) or is told in a header holds for its scope, and a token that the service refuses
+(401, in the service's own words) for all that need it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _VALUES: Final = (
     b"deflate", b"br", b"gzip, gzip", b"chunked", b"identity", b"bytes 0-9/10", b"bytes */0",
     b"Fri, 31 Dec 9999 23:59:59 GMT", b"Thu, 01 Jan 1970 00:00:00 GMT", b"soon", b'"tag"', b'W/"x"',
     b"\xff\xfe", b"\x1b]0;owned\x07", b"a\0b", b"a" * 9000, b"a\r\n b", b"text/html", b'"', b"=;;,",
-    b"remain:1,limit:2,time:1 day", b"sha-256=AAAA", b"timeout=0, max=0", b"application/json",
+    b"remain:-1,limit:0,time:0 day", b"sha-256=AAAA", b"timeout=0, max=0", b"application/json",
 )  # fmt: skip
 _JSON: Final[tuple[Any, ...]] = (
     None, True, False, 0, -1, 1e308, 10**400, float("nan"), float("inf"), "", " ", "e-1", "\x00",

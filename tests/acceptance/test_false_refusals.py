@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -26,12 +27,12 @@ from tests.acceptance.trial import (
 from tests.acceptance.wire import after_export, always, first, in_turn
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Trial
+    from tests.acceptance.trial import Plan, Trial, Trials
     from tests.acceptance.wire import Behaviour, Kind, Step
 
 NO_TALK: Final = r"^(?!.*(?:permission|token|inventory)).*$"
 """Advice that would send a person the wrong way, when it was no answer of the service."""
-STATUSES: Final = (400, 401, 403, 404, 405, 451, 502)
+STATUSES: Final = (400, 401, 403, 404, 405, 407, 451, 502)
 LAG_S: Final = 3.0
 WAIT_S: Final = 2.0
 
@@ -184,24 +185,13 @@ TABLES = {
     "lag": LAG,
     "waits": WAITS,
 }
+PLANS: dict[str, Plan] = {name: partial(tried, table) for name, table in TABLES.items()}
 MEMBERS = [(name, server) for name, table in TABLES.items() for server in table]
 
 
-@pytest.fixture(scope="module")
-def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
-    """Made as they are asked for."""
-    return {}
-
-
 @pytest.fixture
-def trial(
-    request: pytest.FixtureRequest,
-    trials: dict[str, Trial],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Trial:
+def trial(request: pytest.FixtureRequest, trials: Trials) -> Trial:
     name: str = request.param
-    if name not in trials:
-        trials[name] = tried(TABLES[name], tmp_path_factory.mktemp(name))
     return trials[name]
 
 

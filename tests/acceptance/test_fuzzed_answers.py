@@ -5,22 +5,19 @@ Thousands of others: `python -m tests.acceptance.fuzz_answers`.
 
 from __future__ import annotations
 
-import pytest
-
 from tests.acceptance.fuzz_answers import hurried, play
 
 SEED = 20_260_101
 
 
-@pytest.mark.parametrize("number", [SEED, SEED + 1])
-def test_answers_of_bad_servers_hurt_nobody_else(number: int) -> None:
+def test_answers_of_bad_servers_hurt_nobody_else() -> None:
     with hurried():
-        answers, fates = play(number)
+        answers, fates = play(SEED)
     assert answers > 100
     assert fates["failed"]
     assert fates["collected"]
 
 
 def test_installed_command_prints_nothing_raw_whatever_it_is_answered() -> None:
-    answers, _ = play(SEED + 2, by_command=True)
+    answers, _ = play(SEED + 1, by_command=True, deadline_s=10)
     assert answers > 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import zipfile
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ from tests.acceptance.wire import Drip, End, Step, Wire, always, first
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.acceptance.trial import Trial
+    from tests.acceptance.trial import Plan, Trial, Trials
 
 INVALID = Failed("verify", "invalid_archive")
 NO_ARCHIVE = Failed("download|verify", "unreadable|invalid_archive|cut")
@@ -151,20 +152,22 @@ TABLE: Table = {
     ),
 }  # fmt: skip
 
+PLANS: dict[str, Plan] = {"nothing": partial(tried, TABLE)}
 
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(TABLE, tmp_path_factory.mktemp("nothing"))
+
+@pytest.fixture
+def nothing(trials: Trials) -> Trial:
+    return trials["nothing"]
 
 
 @pytest.mark.parametrize("server", TABLE)
-def test_answer_that_brings_nothing_fails_its_own_server(trial: Trial, server: str) -> None:
-    assert_became(trial, server, TABLE[server].becomes)
+def test_answer_that_brings_nothing_fails_its_own_server(nothing: Trial, server: str) -> None:
+    assert_became(nothing, server, TABLE[server].becomes)
 
 
-def test_answers_that_bring_nothing_hold_nobody_up(trial: Trial) -> None:
-    assert_the_others_are_home(trial)
-    assert_in_order(trial)
+def test_answers_that_bring_nothing_hold_nobody_up(nothing: Trial) -> None:
+    assert_the_others_are_home(nothing)
+    assert_in_order(nothing)
 
 
 def test_run_whose_downloads_bring_nothing_heeds_a_signal(tmp_path: Path) -> None:

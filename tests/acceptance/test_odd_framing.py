@@ -5,6 +5,7 @@ What can be read is read. What cannot fails its own server after its tries, unre
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,7 +31,7 @@ from tests.acceptance.trial import (
 from tests.acceptance.wire import End, always
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Trial
+    from tests.acceptance.trial import Plan, Trial, Trials
 
 UNREADABLE = "unreadable|cut"
 POST_LOST = Failed("export", UNREADABLE, posts=2)
@@ -175,17 +176,17 @@ BROKEN: Table = {
         POST_LOST,
     ),
 }
-TABLES = {"valid": VALID, "broken": BROKEN}
+PLANS: dict[str, Plan] = {"valid": partial(tried, VALID), "broken": partial(tried, BROKEN)}
 
 
-@pytest.fixture(scope="module")
-def valid(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(VALID, tmp_path_factory.mktemp("valid"))
+@pytest.fixture
+def valid(trials: Trials) -> Trial:
+    return trials["valid"]
 
 
-@pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(BROKEN, tmp_path_factory.mktemp("broken"))
+@pytest.fixture
+def broken(trials: Trials) -> Trial:
+    return trials["broken"]
 
 
 @pytest.mark.parametrize("server", VALID)

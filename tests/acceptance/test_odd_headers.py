@@ -5,6 +5,7 @@ One server each, in one run a kind.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,7 @@ from tests.acceptance.trial import (
 from tests.acceptance.wire import always, first
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Trial
+    from tests.acceptance.trial import Plan, Trial, Trials
     from tests.acceptance.wire import Call
 
 
@@ -279,20 +280,26 @@ OTHERS: Table = {
     "wait-no-unicode": busy_once(b"Retry-After: \xff\xfe"),
 }  # fmt: skip
 
-
-@pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(NAMES, tmp_path_factory.mktemp("names"))
-
-
-@pytest.fixture(scope="module")
-def links(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(LINKS | GOOD_LINKS, tmp_path_factory.mktemp("links"))
+PLANS: dict[str, Plan] = {
+    "names": partial(tried, NAMES),
+    "links": partial(tried, LINKS | GOOD_LINKS),
+    "others": partial(tried, OTHERS),
+}
 
 
-@pytest.fixture(scope="module")
-def others(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(OTHERS, tmp_path_factory.mktemp("others"))
+@pytest.fixture
+def names(trials: Trials) -> Trial:
+    return trials["names"]
+
+
+@pytest.fixture
+def links(trials: Trials) -> Trial:
+    return trials["links"]
+
+
+@pytest.fixture
+def others(trials: Trials) -> Trial:
+    return trials["others"]
 
 
 @pytest.mark.parametrize("server", NAMES)

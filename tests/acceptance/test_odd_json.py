@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,7 @@ from tests.acceptance.trial import (
 from tests.acceptance.wire import always, in_turn
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Trial
+    from tests.acceptance.trial import Plan, Trial, Trials
 
 NO_ID = Failed("export", "unreadable", posts=2)
 NO_STATUS = Failed("status", "unreadable")
@@ -153,15 +154,20 @@ UNREADABLE: Table = {
     ),
 }
 
+PLANS: dict[str, Plan] = {
+    "readable": partial(tried, READABLE),
+    "unreadable": partial(tried, UNREADABLE),
+}
 
-@pytest.fixture(scope="module")
-def readable(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(READABLE, tmp_path_factory.mktemp("readable"))
+
+@pytest.fixture
+def readable(trials: Trials) -> Trial:
+    return trials["readable"]
 
 
-@pytest.fixture(scope="module")
-def unreadable(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(UNREADABLE, tmp_path_factory.mktemp("unreadable"))
+@pytest.fixture
+def unreadable(trials: Trials) -> Trial:
+    return trials["unreadable"]
 
 
 @pytest.mark.parametrize("server", READABLE)

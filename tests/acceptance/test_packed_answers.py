@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,7 @@ from tests.acceptance.trial import (
 from tests.acceptance.wire import always, first
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Trial
+    from tests.acceptance.trial import Plan, Trial, Trials
 
 GZIP = b"Content-Encoding: gzip"
 NO_ID = Failed("export", "unreadable|cut", posts=2)
@@ -122,17 +123,19 @@ TABLE: Table = {
 }  # fmt: skip
 """A label that is a lie is looked through: what is plain JSON, or plain gzip, is read."""
 
+PLANS: dict[str, Plan] = {"encoded": partial(tried, TABLE)}
 
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(TABLE, tmp_path_factory.mktemp("packed"))
+
+@pytest.fixture
+def encoded(trials: Trials) -> Trial:
+    return trials["encoded"]
 
 
 @pytest.mark.parametrize("server", TABLE)
-def test_packed_answer_is_read_within_a_bound(trial: Trial, server: str) -> None:
-    assert_became(trial, server, TABLE[server].becomes)
+def test_packed_answer_is_read_within_a_bound(encoded: Trial, server: str) -> None:
+    assert_became(encoded, server, TABLE[server].becomes)
 
 
-def test_packed_answers_hold_nobody_up(trial: Trial) -> None:
-    assert_the_others_are_home(trial)
-    assert_in_order(trial)
+def test_packed_answers_hold_nobody_up(encoded: Trial) -> None:
+    assert_the_others_are_home(encoded)
+    assert_in_order(encoded)

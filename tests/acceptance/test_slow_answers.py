@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -24,7 +25,7 @@ from tests.acceptance.wire import Drip, End, Step, Wait, Wire, always, first
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.acceptance.trial import Trial
+    from tests.acceptance.trial import Plan, Trial, Trials
 
 HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
 LATE_POST = Failed("export", "cut|unreadable", posts=2)
@@ -110,15 +111,20 @@ SLOW: Table = {
     "download-silent-once": Member({"download": first(1, End.SILENT)}, Home()),
 }
 
+PLANS: dict[str, Plan] = {
+    "slow": partial(tried, SLOW),
+    "never": partial(tried, NEVER, most=1, patience_s=150.0),
+}
 
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(SLOW, tmp_path_factory.mktemp("slow"))
+
+@pytest.fixture
+def slow(trials: Trials) -> Trial:
+    return trials["slow"]
 
 
-@pytest.fixture(scope="module")
-def never(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return tried(NEVER, tmp_path_factory.mktemp("never"), "--max-attempts", "1", patience_s=150.0)
+@pytest.fixture
+def never(trials: Trials) -> Trial:
+    return trials["never"]
 
 
 @pytest.mark.parametrize("server", SLOW)
@@ -138,10 +144,11 @@ def test_answer_without_end_is_given_up(never: Trial, server: str) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_others_are_home_before_a_call_without_end_is_given_up(never: Trial) -> None:
+def test_others_are_home_before_a_post_without_end_is_given_up(never: Trial) -> None:
     assert_the_others_are_home(never)
     assert_in_order(never)
-    given_up_s = min(call.left_s for call in never.wire.calls if call.left_s is not None)
+    posts = [call for call in never.wire.calls if call.kind == "export"]
+    given_up_s = min(call.left_s for call in posts if call.left_s is not None)
     assert all(never.wire.called(server, "download")[0].at_s < given_up_s for server in WELL)
 
 

@@ -6,6 +6,7 @@ answered is it the endpoint, which is waited for.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -26,6 +27,7 @@ from tests.acceptance.wire import End, Wire, always, while_young
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.acceptance.trial import Plan, Trial, Trials
     from tests.acceptance.wire import Answer, Kind, Script
 
 ALL: Final = tuple(f"bms-{number:02}" for number in range(24))
@@ -52,16 +54,23 @@ WAYS: Final[dict[str, tuple[Kind, Answer, Failed]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_third_of_a_fleet_fails_with_its_own_reason(tmp_path: Path, way: str) -> None:
-    kind, answer, becomes = WAYS[way]
+def third(way: str, home: Path) -> Trial:
+    """Collect a fleet of which a third misbehaves in one way."""
+    kind, answer, _ = WAYS[way]
     script: Script = {kind: always(*answer)}
-    wire = Wire(ALL, sane, dict.fromkeys(BAD, script))
-    trial = collected(wire, tmp_path, "--max-attempts", "2")
+    return collected(Wire(ALL, sane, dict.fromkeys(BAD, script)), home, "--max-attempts", "2")
+
+
+PLANS: dict[str, Plan] = {way: partial(third, way) for way in WAYS}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_third_of_a_fleet_fails_with_its_own_reason(trials: Trials, way: str) -> None:
+    trial = trials[way]
     assert_in_order(trial)
     assert_the_others_are_home(trial, GOOD)
     for server in BAD:
-        assert_became(trial, server, becomes)
+        assert_became(trial, server, WAYS[way][2])
 
 
 def test_servers_that_fail_in_different_ways_do_not_add_up(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import contextlib
 import json
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio.from_thread import start_blocking_portal
@@ -17,12 +19,15 @@ from tests.acceptance.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from tests.acceptance.wire import Script
 
 WELL: Final = tuple(f"well-{number}" for number in range(8))
 """The healthy servers that stand among the others."""
+AT_ONCE: Final = 5
+"""Runs that go on side by side: mostly they wait."""
 PATIENCE_S: Final = 45.0
 """A run that has not ended by then does not end, as far as a test can tell."""
 _SAFE_NAME = r"(?!\.)[^/\\<>:\"|?*]{1,230}(?<!\.part)"
@@ -54,7 +59,8 @@ class Failed:
         stage, attempts: of the manifest's error; no number where any is right.
         kind: of the problem, or several of which any is right, as a pattern.
         saying: a pattern that the message holds.
-        posts: how many it takes.
+        posts: how many it takes; where they are tried again, one more may not count, as long as
+            it seems that nobody is answered.
         advice: a pattern that the hint holds.
     """
 
@@ -75,6 +81,8 @@ class Member:
 
 
 Table = dict[str, Member]
+Plan = partial["Trial"]
+"""What makes a run, given a directory: `PLANS` of a module names those that its tests look at."""
 
 
 @dataclass
@@ -135,12 +143,43 @@ def collected(wire: Wire, home: Path, *arguments: str, patience_s: float = PATIE
         return Trial(command, wire, process.returncode, out, err)
 
 
-def tried(table: Table, home: Path, *arguments: str, patience_s: float = PATIENCE_S) -> Trial:
-    """Collect the servers of a table, and healthy ones among them: the first is a bad one."""
+def tried(table: Table, home: Path, *, most: int = 2, patience_s: float = PATIENCE_S) -> Trial:
+    """Collect the servers of a table, and healthy ones among them: the first is a bad one.
+
+    Args:
+        table: how servers misbehave.
+        home: where the command is run.
+        most: tries of one step of one server.
+        patience_s: as for `collected`.
+    """
     scripts = {server: member.script for server, member in table.items()}
     wire = Wire(tuple(among(tuple(table), WELL)), sane, scripts)
-    arguments = ("-vv", "--max-attempts", "2", "--stall-timeout", "2s", *arguments)
-    return collected(wire, home, *arguments, patience_s=patience_s)
+    limits = ("--max-attempts", f"{most}", "--stall-timeout", "2s")
+    return collected(wire, home, "-vv", *limits, patience_s=patience_s)
+
+
+class Trials:
+    """Runs that go on side by side while tests look at those that are over.
+
+    Args:
+        plans: what makes each run, in a directory of its own. The most patient begin first.
+        home: where these directories are made.
+    """
+
+    def __init__(self, plans: Mapping[str, Plan], home: Path) -> None:
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._runs: dict[str, Future[Trial]] = {}
+        for name in sorted(plans, key=lambda name: -plans[name].keywords.get("patience_s", 0.0)):
+            (home / name).mkdir()
+            self._runs[name] = self._pool.submit(plans[name], home / name)
+
+    def __getitem__(self, name: str) -> Trial:
+        """Return a run when it is over."""
+        return self._runs[name].result()
+
+    def close(self) -> None:
+        """Begin no other, and wait for those under way."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 def among(bad: Sequence[str], well: Sequence[str]) -> Iterator[str]:
@@ -173,7 +212,9 @@ def assert_became(trial: Trial, server: str, expected: Home | Failed) -> None:
         assert told["message"].isprintable()
         assert 0 < len(told["message"]) <= _MESSAGE_MAX
     posts = trial.wire.posts(server)
-    assert posts == expected.posts, f"{posts} POSTs, not {expected.posts}: {row['error']}"
+    uncounted = isinstance(expected, Failed) and expected.posts > 1
+    most = expected.posts + uncounted
+    assert expected.posts <= posts <= most, f"{posts} POSTs, not {expected.posts}: {row['error']}"
 
 
 def assert_in_order(trial: Trial) -> None:

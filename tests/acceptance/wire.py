@@ -211,6 +211,8 @@ class Wire:
         else:
             return None
         server = unquote(found["server"])
+        if server not in self.servers:
+            return None
         self._nth[server, kind] += 1
         at_s = self._now_s()
         since_export_s = at_s - self._exported_s.get(server, float("-inf"))
