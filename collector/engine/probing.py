@@ -32,6 +32,8 @@ WITNESSES = 64
 """Of each endpoint, so many of the latest are remembered."""
 ASKED_AT_ONCE = 3
 """Some of them may have trouble of their own."""
+ASKED_OF_SECRETS = 2
+"""Fewer: some services lock a key that is refused more than five times in a row."""
 _HARMLESS = (Call.ASK_STATUS, Call.FETCH_ARCHIVE)
 _DOUBTFUL = (Call.START_EXPORT,)
 
@@ -111,7 +113,7 @@ class Probes:
         for circuit, lanes in self._of.items():
             if circuit.down_s is None and any(lane.secret is secret for lane in lanes):
                 limit_s = max(PROBE_S, LATENCIES * lanes[0].track.latency.mean_s)
-                probes, _ = self._of_witnesses(circuit, now_s, 1, limit_s, of=secret)
+                probes, _ = self._of_witnesses(circuit, now_s, ASKED_OF_SECRETS, limit_s, of=secret)
                 if probes:
                     actions += probes
                     break
