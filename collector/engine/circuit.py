@@ -33,8 +33,6 @@ PROBE_S = 2.0
 """How long a probe may take."""
 LATENCIES = 4.0
 """Neither silence nor a probe is shorter than so many round trips."""
-ROUNDS = 2
-"""Where probes fail at once, others are asked, until so many rounds have come to nothing."""
 QUESTIONS_APART_S = 1.0
 """A question that was answered is not asked again for this long."""
 
@@ -104,7 +102,6 @@ class Question:
         not_sent: calls do not even get there.
         silent: nothing comes back.
         asked_s: when the probes left; None before.
-        rounds: how often some were asked.
         probes: those that are unanswered.
     """
 
@@ -112,7 +109,6 @@ class Question:
     not_sent: bool = False
     silent: bool = False
     asked_s: float | None = None
-    rounds: int = 0
     probes: list[Request] = field(default_factory=list)
 
     @property
@@ -238,7 +234,10 @@ class EndpointCircuit:
             self.why = why
 
     def probe_failed(self, probe: Request, why: str, now_s: float, *, not_sent: bool) -> bool:
-        """Record a probe that came to nothing; return whether the endpoint is down, as news."""
+        """Record a probe that came to nothing; return whether the endpoint is down, as news.
+
+        Where somebody was answered a moment ago, more time is left for another answer.
+        """
         question = self.question
         if self.down_s is not None:
             self._not_sent = not_sent
@@ -246,9 +245,8 @@ class EndpointCircuit:
             question.probes.remove(probe)
             question.why = why
             question.not_sent = question.not_sent or not_sent
-            if not question.probes and question.rounds < ROUNDS and not question.silent:
-                question.asked_s = None  # these may have trouble of their own
-            elif not question.probes:
+            lately = now_s - self._answered_s < SILENCE_S
+            if not question.probes and (question.not_sent or not lately):
                 self.goes_down(now_s)
                 return True
         return False

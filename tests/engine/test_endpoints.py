@@ -181,7 +181,7 @@ def test_two_outages_are_two_conditions() -> None:
 def test_refusals_of_some_servers_do_not_condemn_a_credential_that_others_are_accepted_with(
     call: Call,
 ) -> None:
-    bad = range(1, 100, 3)
+    bad = range(1, 100, 5)
     service = Service(script=always(bad, call, problem(P.UNAUTHENTICATED)))
     sim = Simulation(service, selected(100)).run()
     assert (sim.state.collected, sim.state.failed) == (100 - len(bad), len(bad))
@@ -211,7 +211,7 @@ def test_downloads_that_were_tried_before_wait_for_those_that_were_not() -> None
     sim = Simulation(service, selected(60), Ceilings(downloads=1), download_s=1.0).run()
     first = [sim.times(FETCH, server)[0] for server in range(60)]
     again = [sim.times(FETCH, server)[1] for server in bad]
-    assert sorted(again)[0] > sorted(first)[-8]
+    assert min(again) > sorted(first)[-8]
 
 
 def test_call_that_hangs_at_the_start_holds_up_nobody() -> None:
