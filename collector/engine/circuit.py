@@ -33,6 +33,8 @@ PROBE_S = 2.0
 """How long a probe may take."""
 LATENCIES = 4.0
 """Neither silence nor a probe is shorter than so many round trips."""
+ROUNDS = 3
+"""An endpoint that never answered is asked so often: there is no witness to choose."""
 QUESTIONS_APART_S = 1.0
 """A question that was answered is not asked again for this long."""
 
@@ -102,6 +104,7 @@ class Question:
         not_sent: calls do not even get there.
         silent: nothing comes back.
         asked_s: when the probes left; None before.
+        rounds: how often some were asked.
         probes: those that are unanswered.
     """
 
@@ -109,6 +112,7 @@ class Question:
     not_sent: bool = False
     silent: bool = False
     asked_s: float | None = None
+    rounds: int = 0
     probes: list[Request] = field(default_factory=list)
 
     @property
@@ -246,9 +250,13 @@ class EndpointCircuit:
             question.why = why
             question.not_sent = question.not_sent or not_sent
             lately = now_s - self._answered_s < SILENCE_S
-            if not question.probes and (question.not_sent or not lately):
-                self.goes_down(now_s)
-                return True
+            if question.probes or (lately and not question.not_sent):
+                return False
+            if not self.answered and not question.not_sent and question.rounds < ROUNDS:
+                question.asked_s = None  # by chance, these may all have trouble of their own
+                return False
+            self.goes_down(now_s)
+            return True
         return False
 
     # Questions

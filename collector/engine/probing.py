@@ -155,6 +155,7 @@ class Probes:
                 actions += probes
                 question.probes += probes
                 question.asked_s = now_s
+                question.rounds += 1
             elif question.not_sent or circuit.has_answered_nobody:
                 self._goes_down(circuit, now_s)
                 return now_s
