@@ -386,8 +386,8 @@ EVENTS: Mapping[str, type[Event]] = {
         RunEnded,
         RunEstimated,
         CallsCounted, LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved,
-        WaitAsked, ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused, DownloadsWentOn,
-        EndpointWentDown, EndpointCameBack,
+        WaitAsked, ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused,
+        DownloadsWentOn, EndpointWentDown, EndpointCameBack,
     )
 }  # fmt: skip
 """Every event by the name that the journal calls it by."""
