@@ -23,7 +23,8 @@ class Promise:
     """The worst that may be.
 
     Attributes:
-        ratio: of the makespan to the bound's; with jitter: to the best fixed rate's.
+        ratio: of the makespan to the bound's; with jitter: to the best fixed rate's; unnamed: to
+            that behind a limit whose 429s name its owner, and the same of the mean time home.
         throttled: the part of the calls that may be refused,
         a_scope: or as many for each scope with a limit.
     """
@@ -53,6 +54,7 @@ SPECIAL = {
     "changed": Promise(1.15, 0.03),
     "neighbour": Promise(1.15, 0.03),
     "jitter": Promise(1.05, 0.03),
+    "unnamed": Promise(1.10, 0.01, 5),
 }
 
 

@@ -6,8 +6,9 @@ What a 429 says (`shape`):
     headers      the limit and what is left of it, with every answer to a call that asks
     named        whose limit it is
     retry_after  how long to wait, in whole seconds
-    service      that it is the project's: the service's own iMetal.0005
+    service      the service's own iMetal.0005, which is what the provider takes it for
     bare         nothing
+    mixed        by turns the limit, in words, and nothing
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from collector.engine.answers import (
     ScopeKind,
     Stored,
 )
+from collector.providers.clouddc.throttling import SERVICE_THROTTLES, throttled_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,14 +43,21 @@ SHORT_S = 20.0
 LONG_S = 900.0
 """One export in a hundred is shorter, and one is longer."""
 MEDIAN_S = math.sqrt(SHORT_S * LONG_S)
-SPREAD = math.log(LONG_S / MEDIAN_S) / 2.3263478740408408
+HUNDREDTH = 2.3263478740408408
+"""One in a hundred is above the mean by more than so many standard deviations."""
+SPREAD = math.log(LONG_S / SHORT_S) / 2 / HUNDREDTH
 """The standard deviation of the durations' logarithms."""
 
 
-def durations(servers: int, seed: int) -> list[float]:
-    """Return how long each server's export takes."""
+def durations(
+    servers: int, seed: int, hundredths_s: tuple[float, float] = (SHORT_S, LONG_S)
+) -> list[float]:
+    """Return how long each server's export takes; one in a hundred lies on either side of these."""
+    short_s, long_s = hundredths_s
+    median_s = math.sqrt(short_s * long_s)
+    spread = math.log(long_s / median_s) / HUNDREDTH
     chance = random.Random(f"durations {seed}")  # noqa: S311  # a simulation
-    return [MEDIAN_S * math.exp(SPREAD * chance.gauss(0, 1)) for _ in range(servers)]
+    return [median_s * math.exp(spread * chance.gauss(0, 1)) for _ in range(servers)]
 
 
 def percent(style: str, part: float, server: int) -> float | None:
@@ -95,6 +104,7 @@ class Service:
         self.calls = 0
         self.throttled = 0
         self.polls = [0] * len(durations_s)
+        self._service_says = throttled_by(SERVICE_THROTTLES, "Too many requests.")
 
     def answer(self, action: Request, project: int, at_s: float) -> Answer:
         """Return the answer to a call that arrives."""
@@ -128,7 +138,7 @@ class Service:
         retry_after_s: float | None = None
         heard = self._heard(action, project, at_s)
         if isinstance(gate, Running):
-            by = ScopeKind.PROJECT if self._shape == "service" else None
+            by = {"service": self._service_says, "named": ScopeKind.PROJECT}.get(self._shape)
         else:
             by, retry_after_s, heard = self._words(gate, at_s, heard)
         return Problem(
@@ -152,7 +162,9 @@ class Service:
             case "retry_after":
                 return None, float(math.ceil(quota.free_at(at_s) - at_s)), heard
             case "service":
-                return ScopeKind.PROJECT, None, heard
+                return self._service_says, None, heard
+            case "mixed" if self.throttled % 2:
+                return kind, None, Heard(limits=(LimitTold(kind, quota.limit, quota.spec.window_s),))
             case _:
                 return None, None, heard
 
