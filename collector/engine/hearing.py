@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collector.engine.lanes import Lane
     from collector.engine.news import News
     from collector.engine.pacing import Pacer
-    from collector.engine.scope_pace import News as Said
+    from collector.engine.said import News as Said
 
 
 class Hearing:

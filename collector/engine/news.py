@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
-from collector.engine.scope_pace import Asked, Learned
+from collector.engine.said import Asked, Learned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from collector.engine.answers import Scope
     from collector.engine.durations import Durations
-    from collector.engine.scope_pace import Disbelieved
+    from collector.engine.said import Disbelieved
     from collector.engine.wall import Wall
 
 OFFSET_WORTH_A_LINE_S = 0.5

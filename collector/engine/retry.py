@@ -10,11 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Call, Problem, ProblemKind, Scope, ScopeKind
-from collector.engine.scope_pace import (
-    INSTEAD_OF_RETRY_AFTER_S,
-    LONGEST_RETRY_AFTER_S,
-    Disbelieved,
-)
+from collector.engine.said import Disbelieved
+from collector.engine.scope_pace import INSTEAD_OF_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S
 
 if TYPE_CHECKING:
     import random

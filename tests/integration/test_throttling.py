@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import pytest
@@ -18,6 +18,10 @@ LIMIT = 14
 SERVERS = 16
 OTHERS = 16
 """Servers of a project that is not throttled, beside one that is."""
+FLEET = 24
+"""Servers of several projects that share a limit which nobody names."""
+FEW = 6
+NAMELESS: tuple[Literal["service", "empty"], ...] = ("service", "empty")
 FORMS = ("gateway", "gateway_apig", "gateway_status", "service", "text", "empty", "mixed")
 SCOPES = ("api", "user", "app", "ip", "api-allenv")
 WINDOWS = ("fixed", "sliding", "bucket")
@@ -50,6 +54,16 @@ SCENARIOS: Mapping[str, Scenario] = {
         Throttle("user", LIMIT), Throttle("api", LIMIT // 2), Throttle("ip", 2 * LIMIT)
     ),
     "the service's own": throttled(Throttle("project", LIMIT)),
+    **{
+        f"an account of {projects} projects, {form}": Scenario(
+            projects=tuple(project(each, FLEET // projects) for each in range(projects)),
+            throttles=(Throttle("user", FEW, window="sliding", refusal=form),),
+            export_duration_s=0.2,
+            archive_bytes=1000,
+        )
+        for projects in (2, 6)
+        for form in NAMELESS
+    },
     "exports in flight": scenario_of(servers(5), exports_in_flight=3),
     "one project of two": Scenario(
         projects=(project(1, 3, exports_in_flight=1), project(2, OTHERS)),
@@ -117,9 +131,20 @@ def test_limit_told_in_debug_headers_is_never_run_into(runs: Mapping[str, Told])
     assert limits(runs["debug headers"]) == {("user", LIMIT, 1.0, "told")}
 
 
-def test_bare_429_halves_the_rate_of_its_scope(runs: Mapping[str, Told]) -> None:
+def test_limit_that_nobody_names_is_the_accounts_where_one_project_is_all_there_is(
+    runs: Mapping[str, Told],
+) -> None:
     learned = limits(runs["the service's own"])
-    assert {(scope, source) for scope, _, _, source in learned} == {("project", "estimated")}
+    assert {(scope, source) for scope, _, _, source in learned} == {("user", "estimated")}
+
+
+@pytest.mark.parametrize("form", NAMELESS)
+@pytest.mark.parametrize("projects", [2, 6])
+def test_projects_are_refused_little_by_a_limit_of_their_account_that_nobody_names(
+    runs: Mapping[str, Told], projects: int, form: str
+) -> None:
+    statistics = runs[f"an account of {projects} projects, {form}"].statistics
+    assert statistics["throttled"]["total"] <= statistics["calls"]["total"] / 10
 
 
 def test_project_that_may_export_little_holds_no_other_up(runs: Mapping[str, Told]) -> None:
