@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from collector.engine import events as e
 from collector.engine import retry
 from collector.engine.answers import Call, ExportSaid, ExportState, Problem, ProblemKind, Stored
-from collector.engine.durations import ENOUGH, Durations
+from collector.engine.durations import Durations
 from collector.engine.hints import HINTS, STUCK
 from collector.engine.polling import Ask, FirstLook, Progress, ask_at, before_deadline
 from collector.engine.task import stage, wanted
@@ -76,7 +76,6 @@ class Outcomes:
         self._wall = wall
         self._rng = rng
         self.durations = [Durations(known.durations.get(row.project)) for row in state.projects]
-        self._curious = [0 if one.is_known else ENOUGH for one in self.durations]
         self._memory: dict[int, _Memory] = {}
         self._first_looks: list[dict[Pressure, FirstLook]] = [{} for _ in state.projects]
         """Until more is known of durations."""
@@ -92,7 +91,7 @@ class Outcomes:
         None where something was heard of it, or it waits for a time of its own.
         """
         progress = self._progress(row, now_s)
-        if progress.curious or progress.elapsed_s:
+        if progress.scout or progress.elapsed_s:
             return None
         if self._memory[row.server].not_before_s > now_s:
             return None
@@ -111,11 +110,16 @@ class Outcomes:
             self._first_looks[project][pressure] = first
         return first
 
+    def _plan_first_looks(self, project: int) -> None:
+        """Plan them anew, if what is known by now would change them."""
+        if self.durations[project].has_moved():
+            self._first_looks[project].clear()
+
     def ask_at(self, row: ServerRow, pressure: Pressure, now_s: float) -> Ask:
         """Return when a server's status is worth asking for."""
         progress = self._progress(row, now_s)
         memory = self._memory[row.server]
-        if progress.elapsed_s or progress.curious:
+        if progress.scout or progress.elapsed_s:
             early_s, certain_s = ask_at(progress, self.durations[row.project], pressure)
             looked_s = progress.started_s + progress.elapsed_s
             early_s = min(early_s, before_deadline(looked_s, self._deadline_s))
@@ -218,11 +222,16 @@ class Outcomes:
         else:
             memory.polls += 1
             memory.status_tries = 0
-            self._first_looks[row.project].clear()
         progress = self._progress(row, now_s)
-        if said.state is ExportState.COMPLETED:
+        completed = said.state is ExportState.COMPLETED
+        if call is Call.ASK_STATUS:
+            self.durations[row.project].reported(
+                progress.elapsed_s, sent_s - progress.started_s, ended=completed
+            )
+        if completed:
             if call is Call.ASK_STATUS:
                 self._found(row.project, progress, sent_s, now_s)
+                self._plan_first_looks(row.project)
             events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
             memory.polls = 0
             return events
@@ -233,6 +242,7 @@ class Outcomes:
             if not progress.elapsed_s:
                 durations.answered_first(sent_s - progress.started_s, completed=False)
             progress.heard(said.percent, durations, sent_s, now_s)
+            self._plan_first_looks(row.project)
             if now_s - progress.started_s - memory.asleep_s >= self._export_s:
                 return [self._stuck(row, now_s)]
         return events
@@ -368,19 +378,17 @@ class Outcomes:
         return memory
 
     def _begun(self, project: int, began_s: float) -> Progress:
-        """Return what is known of an export that began; the first ones are to be learned from."""
-        left = self._curious[project]
-        if not left:
-            return Progress(began_s)
-        self._curious[project] -= 1
-        return Progress(began_s, curious=2 ** (left / ENOUGH))
+        """Return what is known of an export that began; some are to be learned from."""
+        durations = self.durations[project]
+        scout, curious = durations.scouts.next(known=durations.is_known)
+        return Progress(began_s, scout=scout, curious=curious)
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
         durations = self.durations[project]
-        durations.completed()
         low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
         high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))
+        durations.completed(high_s)
         durations.learn(progress.evidence, low_s, high_s)
         if sent_s >= progress.certain_s:
             durations.answered_certain(completed=True)

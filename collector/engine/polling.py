@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 SOONEST_S = 0.5
 """No export is asked about more often than this."""
 FIRST_ASK_S = 1.0
-"""The first exports of a project are asked about after this long, and twice that, and so on."""
+"""The first exports of a project are asked about after this long, and twice that, and so on, though
+calls are scarce."""
 POLLS_ON_AVERAGE = 11.3
 """So many calls an export are thought right where it says nothing of its progress; with the looks
 that find out how long exports take it comes to twelve."""
+WIDEST = 0.155
+"""No gap between two looks is a larger part of the time gone,"""
+FEW_MORE = 0.025
+"""unless so few of those that still ran are thought to end within it:"""
+WIDEST_AT_FIRST = 1.5
+"""then the next look is at no more than so many times the time gone."""
 LIKELY, POSSIBLE = 0.5, 0.2
 """Before a deadline that not all can keep, an answer need not be more likely than the one; where a
 call is to spare, than the other."""
@@ -97,8 +104,9 @@ class Progress:
         elapsed_s: how long it had run when it was last said not to have completed.
         low_s, high_s: by its percentages it takes longer than the one, no longer than the other.
         evidence: what it has added to what is known of durations.
-        curious: one of the first, which is asked about often enough to learn from it: first at so
-            many times `SOONEST_S`, so that not all are asked about at the same age; 0: it is none.
+        scout: it is asked about early, to learn from it: first after so many times `SOONEST_S`, so
+            that not all scouts are asked at the same age; 0: it is none.
+        curious: one of the first scouts, which are asked about though calls are scarce.
         certain_s: on the engine's clock, when it was last thought almost certain to have completed.
     """
 
@@ -107,7 +115,8 @@ class Progress:
     low_s: float = 0.0
     high_s: float = math.inf
     evidence: Evidence = field(default_factory=Evidence)
-    curious: float = 0.0
+    scout: float = 0.0
+    curious: bool = False
     certain_s: float = math.inf
 
     def heard(
@@ -145,7 +154,6 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         growth = 4 if pressure is Pressure.DEADLINE else 2
         certain_s = max(growth / 2 * FIRST_ASK_S, growth * elapsed_s)
         early_s = min(certain_s, _by_duration(export, durations, pressure))
-        early_s = min(early_s, max(export.curious * SOONEST_S, 2 * elapsed_s))
     elif pressure is Pressure.DEADLINE and durations.known_from >= KNOWN_BY_FEW:
         early_s = durations.quantile_s(POSSIBLE, elapsed_s)
         certain_s = durations.quantile_s(LIKELY, elapsed_s)
@@ -156,6 +164,8 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         else:
             certain_s = max(early_s, durations.certain_s(elapsed_s))
             export.certain_s = export.started_s + certain_s
+    if export.scout and not elapsed_s:
+        early_s = min(early_s, export.scout * SOONEST_S)
     started_s = export.started_s
     return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
 
@@ -164,7 +174,7 @@ def _by_percentage(export: Progress, durations: Durations, pressure: Pressure) -
     """Look once more for a nearer estimate, if it is still wide; else when it says the end is."""
     low_s, high_s = max(export.low_s, export.elapsed_s), export.high_s
     fine = durations.resolution <= FINE
-    wide = min(1.04 if fine else 1.08, 1 + pressure.value)
+    wide = min(1.035 if fine else 1.08, 1 + pressure.value)
     if high_s <= wide * low_s:
         return high_s
     if fine and export.elapsed_s < 0.5 * low_s:
@@ -176,14 +186,23 @@ def _by_percentage(export: Progress, durations: Durations, pressure: Pressure) -
 
 
 def _by_duration(export: Progress, durations: Durations, pressure: Pressure) -> float:
-    """Look when the shortest exports end, then at times that grow by the same factor."""
-    spread = durations.spread
+    """Look when the shortest exports end, then at times that grow by the same factor.
+
+    While hardly any has ended, by a larger one: scouts are there to tell.
+    """
     elapsed_s = export.elapsed_s
     if durations.are_percentages_believed and export.low_s > elapsed_s:
         # Said to be at 0: look when the first step is as likely as not to have been taken.
         step_s = durations.quantile_s(0.5, export.low_s) * durations.resolution / 100
         return max(1.1 * elapsed_s, step_s)
-    if elapsed_s < durations.first_s:
+    if not elapsed_s:
         return durations.first_s
-    usual = math.exp(UNLIKELY * spread / (POLLS_ON_AVERAGE - 1)) - 1
-    return elapsed_s * (1 + min(usual, pressure.value))
+    usual = min(WIDEST, math.exp(UNLIKELY * durations.spread / (POLLS_ON_AVERAGE - 1)) - 1)
+    next_s = elapsed_s * (1 + min(usual, pressure.value))
+    if pressure is Pressure.LAST:
+        unlikely_s = durations.first_s
+    else:
+        unlikely_s = durations.few_more_s(FEW_MORE, elapsed_s)
+    if elapsed_s < durations.shortest_s:
+        unlikely_s = min(unlikely_s, durations.shortest_s)
+    return max(next_s, min(unlikely_s, WIDEST_AT_FIRST * elapsed_s))

@@ -20,17 +20,22 @@ if TYPE_CHECKING:
     from collector.engine.waiting import Waiting
 
 
-MOVED = 0.3
-"""What is believed of durations has changed by much: its logarithm, or its spread."""
+SHORTER = 0.85
+"""Exports are thought to take so much less time, at most, and their statuses are planned anew."""
 ANSWERS_FOR_EACH = 2
+"""Each answer pays for so many of them that are planned anew, at most."""
 
 
 @dataclass(slots=True)
 class _Plan:
-    """What a project's statuses were planned by, and how many were answered since."""
+    """How long a project's exports were thought to take, at most, since its statuses were planned.
 
-    median_s: float
-    spread: float
+    Attributes:
+        long_s: hardly any takes longer.
+        answers: how many came since.
+    """
+
+    long_s: float
     answers: int = 0
 
 
@@ -64,7 +69,7 @@ class Statuses:
         self._outcomes = outcomes
         self._deadline = deadline
         self.is_last = False
-        self._plans = [_Plan(one.median_s, one.spread) for one in outcomes.durations]
+        self._plans = [_Plan(one.long_s) for one in outcomes.durations]
 
     def place(self, lane: Lane, row: ServerRow, now_s: float) -> None:
         """Let a server wait in its lane until its status is worth asking for."""
@@ -98,23 +103,23 @@ class Statuses:
         return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
 
     def heard(self, project: int, now_s: float) -> None:
-        """Plan a project's statuses anew, if its exports take another time than was thought.
+        """Plan a project's statuses anew, if its exports take less time than was thought.
 
         What nothing was heard of yet follows at once. The others have times of their own: they
-        are looked at again when what is believed has changed by much, and when as many answers
-        have come since the last time that this costs each of them little.
+        are planned anew when enough answers have come for that since the last time. If exports
+        take longer, that is seen when their time comes.
         """
         lane = self._lanes[project, Call.ASK_STATUS]
         self._look_first(lane, now_s)
         plan = self._plans[project]
         plan.answers += 1
-        if ANSWERS_FOR_EACH * plan.answers >= lane.heard:
-            durations = self._outcomes.durations[project]
-            moved = abs(math.log(durations.median_s / plan.median_s))
-            if moved + abs(durations.spread - plan.spread) > MOVED:
-                self._plans[project] = _Plan(durations.median_s, durations.spread)
-                for server in self._waiting.empty_heard(lane):
-                    self.place(lane, self._state.servers[server], now_s)
+        long_s = self._outcomes.durations[project].long_s
+        if long_s > plan.long_s:
+            plan.long_s = long_s
+        elif long_s < SHORTER * plan.long_s and ANSWERS_FOR_EACH * plan.answers >= lane.heard:
+            self._plans[project] = _Plan(long_s)
+            for server in self._waiting.empty_heard(lane):
+                self.place(lane, self._state.servers[server], now_s)
 
     def look_for_the_last(self, now_s: float) -> None:
         """Ask about the last exports more often, once they are all that is left."""

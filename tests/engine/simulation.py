@@ -31,6 +31,7 @@ from collector.engine.answers import (
     Stored,
 )
 from collector.engine.gates import Ceilings
+from collector.engine.known import Known
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import Phase, RunState, apply
 
@@ -287,6 +288,7 @@ class Simulation(Driver):
     """A run against a service, in virtual time; `events` is its journal, from the first line on.
 
     Attributes:
+        known: what earlier runs have learned.
         latency_s: from a call's leaving to its answer, half of it each way, give or take a fifth.
         download_s: from an archive's first byte to its last.
         journal_s: how long events take to be on disk.
@@ -297,6 +299,7 @@ class Simulation(Driver):
     service: Service
     events: list[e.Event]
     ceilings: Ceilings = field(default_factory=Ceilings)
+    known: Known = field(default_factory=Known)
     latency_s: float = 0.02
     download_s: float = 0.1
     journal_s: float = 0.001
@@ -311,7 +314,7 @@ class Simulation(Driver):
             apply(self.state, event)
         scheduler = Scheduler(
             self.state, scopes=self.scopes, ceilings=self.ceilings, wall=SimulatedWall(),
-            seed=self.seed,
+            seed=self.seed, known=self.known,
         )  # fmt: skip
         wire = Wire(self.latency_s, download_s=self.download_s, journal_s=self.journal_s)
         super().__init__(
