@@ -34,6 +34,7 @@ from collector.engine import (
     retry,
     scheduler,
     scope_pace,
+    scouts,
     start,
     steering,
     told_limit,
@@ -223,10 +224,13 @@ def _limit_numbers() -> str:
 def _status_numbers() -> str:
     numbers = {
         "a status is asked for no more often than every": _seconds(polling.SOONEST_S),
-        "a project's first exports, asked about to learn from them": str(durations.ENOUGH),
+        "a project's first exports that are scouts": str(scouts.FIRST),
+        "of the others, one scout in": f"{scouts.ONE_IN}, up to {scouts.MOST} in all",
         "looks at an export that says nothing of its progress, about": (
             f"{polling.POLLS_ON_AVERAGE:g}"
         ),
+        "gap between two looks at it, as a part of the time gone, at most": f"{polling.WIDEST:.1%}",
+        "the same, while hardly any has ended": f"{polling.WIDEST_AT_FIRST - 1:.0%}",
         "where calls are scarce, how likely the end must be": f"{durations.CERTAIN:.0%}",
         "the same, before a deadline that is tight": f"{polling.LIKELY:.0%}",
         "the last servers of a run, asked about more often": str(scheduler.LAST_SERVERS),
@@ -234,6 +238,9 @@ def _status_numbers() -> str:
             f"{polling.Pressure.LAST.value:.1%}"
         ),
         "the same, where exports wait for places": f"{polling.Pressure.PLACES.value:.0%}",
+        "before a deadline it is looked once more, with so much of the time left": (
+            f"{polling.LEFT:.0%}, and at least {_seconds(polling.LEFT_S)}"
+        ),
         "turns for exports, before one for what is due": str(turns.TURNS_FOR_EXPORTS),
         "under a tight deadline, no export that is home in time less often than": (
             f"{deadline.WORTH_STARTING:.0%}"

@@ -129,3 +129,14 @@ def test_what_waits_for_a_download_is_no_part_of_its_time(tmp_path: Path) -> Non
         (tmp_path / "one.json").write_text(json.dumps(inventory))
         ended = service.run("collect", "one.json", "--phase-timeout", "download=2s")
         assert ended.returncode == 0, ended.stdout
+
+
+def test_short_exports_of_which_nothing_is_known_are_home_before_a_tight_deadline(
+    tmp_path: Path,
+) -> None:
+    """They are asked about from the first second on, and not when a guess says."""
+    fleet = [server(n, export_duration_s=0.3 + 0.02 * n) for n in range(60)]
+    with serving(fleet_of(fleet), tmp_path) as service:
+        done = service.run("collect", "fleet.json", "--deadline", "6s")
+        assert done.returncode == 0, done.stderr
+        assert service.manifest()["totals"]["collected"] == 60
