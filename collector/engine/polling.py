@@ -164,7 +164,7 @@ def ask_at(export: Progress, durations: Durations, pressure: Pressure) -> Ask:
         else:
             certain_s = max(early_s, durations.certain_s(elapsed_s))
             export.certain_s = export.started_s + certain_s
-    if export.scout and not elapsed_s:
+    if export.scout and not elapsed_s and pressure is not Pressure.DEADLINE:
         early_s = min(early_s, export.scout * SOONEST_S)
     started_s = export.started_s
     return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
