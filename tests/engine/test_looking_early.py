@@ -136,7 +136,7 @@ def test_an_answer_plans_few_of_those_that_wait_anew(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Outcomes, "ask_at", counted)
     sim = simulated(durations(2000, 1, 2, 90)).run()
     assert sim.state.collected == 2000
-    assert asked < 5 * len(sim.times(ASK))
+    assert asked < 3 * len(sim.times(ASK))
 
 
 def lane() -> Lane:
