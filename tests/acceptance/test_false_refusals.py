@@ -38,7 +38,7 @@ WAIT_S: Final = 2.0
 
 
 def unread(stage: str, posts: int = 1) -> Failed:
-    return Failed(stage, "unreadable", posts=posts, advice=NO_TALK)
+    return Failed(stage, "unreadable|not_sent", posts=posts, advice=NO_TALK)
 
 
 def blocked(status: int) -> dict[str, Member]:
