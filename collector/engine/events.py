@@ -305,6 +305,15 @@ class HintDisbelieved(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitAsked(Observation):
+    """The service asked to be left alone for a while, by whoever shares a limit."""
+
+    scope: str
+    name: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockOffsetSeen(Observation):
     """This machine's clock less the service's, in seconds."""
 
@@ -377,8 +386,8 @@ EVENTS: Mapping[str, type[Event]] = {
         RunEnded,
         RunEstimated,
         CallsCounted, LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved,
-        ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused, DownloadsWentOn,
-        EndpointWentDown, EndpointCameBack,
+        WaitAsked, ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused,
+        DownloadsWentOn, EndpointWentDown, EndpointCameBack,
     )
 }  # fmt: skip
 """Every event by the name that the journal calls it by."""

@@ -26,6 +26,8 @@ INSTEAD_OF_RETRY_AFTER_S = 60.0
 FASTEST = 10_000.0
 """Calls a second; whoever states more states no limit."""
 LONGEST_WINDOW_S = 86_400.0
+WORTH_TELLING_S = 30.0
+"""A wait that is told: a person may wonder why nothing happens."""
 SHORTEST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 ROOM_BEFORE_A_TEST = 0.25
@@ -65,7 +67,15 @@ class Disbelieved:
     message: str
 
 
-News = Learned | Disbelieved
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The service asked to be left alone until then, on the engine's clock."""
+
+    scope: Scope
+    until_s: float
+
+
+News = Learned | Disbelieved | Asked
 
 
 class ScopePace:
@@ -301,7 +311,9 @@ class ScopePace:
         """Obey a Retry-After, if it can be meant."""
         if 0.0 <= retry_after_s <= LONGEST_RETRY_AFTER_S:
             self._blocked_until_s = max(self._blocked_until_s, now_s + retry_after_s)
-            return []
+            if retry_after_s < WORTH_TELLING_S:
+                return []
+            return [Asked(self.scope, now_s + retry_after_s)]
         instead_s = INSTEAD_OF_RETRY_AFTER_S if retry_after_s > LONGEST_RETRY_AFTER_S else 0.0
         self._blocked_until_s = max(self._blocked_until_s, now_s + instead_s)
         message = f"Retry-After of {retry_after_s:g} s is taken as {instead_s:g} s"

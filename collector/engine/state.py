@@ -445,6 +445,7 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.ExportsLimitLearned: _exports_limit_learned,
     e.DurationsLearned: _durations_learned,
     e.HintDisbelieved: _only_told,
+    e.WaitAsked: _only_told,
     e.ClockOffsetSeen: _clock_offset_seen,
     e.ClockJumped: _only_told,
     e.WordUnknown: _only_told,
