@@ -38,15 +38,19 @@ LAG_S: Final = 3.0
 WAIT_S: Final = 2.0
 
 
-def unread(stage: str, posts: int = 1, kind: str = "unreadable") -> Failed:
+def unread(stage: str, posts: int | None = 1, kind: str = "unreadable") -> Failed:
     return Failed(stage, kind, posts=posts, advice=NO_TALK)
 
 
 def blocked(status: int) -> dict[str, Member]:
-    """Every call of one kind of one server gets this, for ever; and once."""
-    kind = "not_sent" if status == PROXY_REFUSES else "unreadable"
+    """Every call of one kind of one server gets this, for ever; and once.
+
+    A POST that a proxy does not let through does not count before somebody is answered.
+    """
+    refused = status == PROXY_REFUSES
+    kind, posts = ("not_sent", None) if refused else ("unreadable", 2)
     return {
-        f"post-{status}": Member({"export": always(page(status))}, unread("export", 2, kind)),
+        f"post-{status}": Member({"export": always(page(status))}, unread("export", posts, kind)),
         f"status-{status}": Member({"status": always(page(status))}, unread("status", 1, kind)),
         f"download-{status}": Member(
             {"download": always(page(status))}, unread("download", 1, kind)
