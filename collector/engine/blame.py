@@ -279,6 +279,7 @@ class Blame:
             guess = self._guess(track, telling, candidates, answered_s, shortest_s)
         if guess is None:  # nothing of ours was let through: somebody else uses it all
             return []
+        guess = self._owners.tried_first(track, guess, refusal, now_s)
         for wide in itertools.takewhile(lambda one: one.scope != guess.scope, candidates):
             self._owners.ruled_out.add((wide.scope, guess.window_s))
         return self._take_up(track, guess, refusal, candidates, now_s)

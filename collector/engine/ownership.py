@@ -47,6 +47,8 @@ SHARPER = 3.0
 """...where a narrower one's miss theirs by so many times less."""
 COINCIDENCE = 0.4
 """What is less likely by chance is worth a trial; half as likely after each that was in vain."""
+FEW = 5
+"""A limit of fewer calls is tried at once on others than the first that was refused."""
 TOO_MANY = 1.05
 """By this much more than its limit, and two calls, a wide scope lets through when it has none."""
 
@@ -233,11 +235,28 @@ class Ownership:
                 return one
             apart_s = 2 * track.latency.mean_s
             if self._is_no_coincidence(own, pace.scope, one.scope, window_s, apart_s):
-                self._trials[pace.scope] = Trial(
-                    one.scope, pace.estimated_limit, window_s, now_s + window_s + apart_s
-                )
+                self._try(pace.scope, one.scope, pace.estimated_limit, window_s, now_s + apart_s)
                 return one
         return None
+
+    def tried_first(self, track: Track, guess: Guess, refusal: Refusal, now_s: float) -> Guess:
+        """Return the guess to begin with: a narrow one on trial, where so few calls say little."""
+        nested = self.nested(track)
+        narrow, reach = nested[-1], len(self._tracks.of(guess.scope))
+        wide = guess.scope.kind in NESTED and reach > len(self._tracks.of(narrow.scope))
+        if not wide or guess.limit >= FEW or guess.scope in self._vain:
+            return guess
+        calls = self._tracks.sent_of(narrow.scope, refusal.sent_s - guess.window_s)
+        count = bisect.bisect_right(calls, refusal.sent_s)
+        if not count:
+            return guess
+        until_s = now_s + 2 * track.latency.mean_s
+        self._try(guess.scope, narrow.scope, guess.limit, guess.window_s, until_s)
+        return Guess(narrow.scope, count, guess.window_s)
+
+    def _try(self, wide: Scope, narrow: Scope, limit: float, window_s: float, now_s: float) -> None:
+        """Begin to let others go than a narrow scope."""
+        self._trials[wide] = Trial(narrow, limit, window_s, now_s + window_s)
 
     def _miss(self, refusals: Collection[Refusal], scope: Scope, window_s: float) -> float:
         """Return by which part their scopes' windows were not full when calls were refused.
