@@ -58,7 +58,9 @@ class Trialled:
     @property
     def home_ratio(self) -> float:
         """The same of the mean time home; 1 where it is not compared."""
-        return 1.0 if self.reference_home_s is None else self.ours.mean_home_s / self.reference_home_s
+        return (
+            1.0 if self.reference_home_s is None else self.ours.mean_home_s / self.reference_home_s
+        )
 
     @property
     def bound_ratio(self) -> float:

@@ -34,7 +34,7 @@ class Scenario:
         shape: what a 429 says, as in `service`.
         accounts: projects take turns at them, as servers do at projects.
         sizes: how many turns each project has at servers in a round; absent: one.
-        exports_s: one export in a hundred is shorter than the first, and one longer than the second.
+        exports_s: one export in a hundred is shorter than the first, one longer than the second.
         exports_running: how many the service lets run at once in a project.
         stated: the inventory says so.
         changes: (part of the bound's makespan, factor on the limit at first).

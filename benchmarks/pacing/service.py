@@ -6,7 +6,7 @@ What a 429 says (`shape`):
     headers      the limit and what is left of it, with every answer to a call that asks
     named        whose limit it is
     retry_after  how long to wait, in whole seconds
-    service      the service's own iMetal.0005, which is what the provider takes it for
+    service      nothing: the service's own iMetal.0005
     bare         nothing
     mixed        by turns the limit, in words, and nothing
 """
@@ -30,7 +30,6 @@ from collector.engine.answers import (
     ScopeKind,
     Stored,
 )
-from collector.providers.clouddc.throttling import SERVICE_THROTTLES, throttled_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +103,6 @@ class Service:
         self.calls = 0
         self.throttled = 0
         self.polls = [0] * len(durations_s)
-        self._service_says = throttled_by(SERVICE_THROTTLES, "Too many requests.")
 
     def answer(self, action: Request, project: int, at_s: float) -> Answer:
         """Return the answer to a call that arrives."""
@@ -138,11 +136,12 @@ class Service:
         retry_after_s: float | None = None
         heard = self._heard(action, project, at_s)
         if isinstance(gate, Running):
-            by = {"service": self._service_says, "named": ScopeKind.PROJECT}.get(self._shape)
+            by = ScopeKind.PROJECT if self._shape == "named" else None
         else:
             by, retry_after_s, heard = self._words(gate, at_s, heard)
         return Problem(
             ProblemKind.THROTTLED, "too many requests", http_status=429, throttled_by=by,
+            code="iMetal.0005" if self._shape == "service" else None,
             retry_after_s=retry_after_s, heard=heard,
         )  # fmt: skip
 
@@ -161,10 +160,12 @@ class Service:
                 return kind, None, heard
             case "retry_after":
                 return None, float(math.ceil(quota.free_at(at_s) - at_s)), heard
-            case "service":
-                return self._service_says, None, heard
             case "mixed" if self.throttled % 2:
-                return kind, None, Heard(limits=(LimitTold(kind, quota.limit, quota.spec.window_s),))
+                return (
+                    kind,
+                    None,
+                    Heard(limits=(LimitTold(kind, quota.limit, quota.spec.window_s),)),
+                )
             case _:
                 return None, None, heard
 

@@ -260,8 +260,8 @@ class CallsCounted(Observation):
 class LimitLearned(Observation):
     """What a scope was found to allow: `limit` calls in `window_s` seconds.
 
-    `source`: "told" by the service, "estimated" from its refusals, or "remembered" from an earlier
-    run and not contradicted yet.
+    `source`: "told" by the service, "estimated" from its refusals, "remembered" from an earlier run
+    and not contradicted yet, or "refuted": an estimate that holds no longer for this scope.
     """
 
     scope: str

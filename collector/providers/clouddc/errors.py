@@ -123,7 +123,7 @@ def problem_of(
             error.request_id or reply.headers.get("X-Request-Id", ""), secrets, REQUEST_ID_MAX
         )
         or None,
-        throttled_by=throttled_by(error.code, error.words) if throttled else None,
+        throttled_by=throttled_by(error.words) if throttled else None,
         retry_after_s=retry_after_s(reply.headers),
         hint=_hint(call, row.kind),
         heard=heard,
