@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 LONGEST_S = 30.0
@@ -14,6 +15,7 @@ USUAL_TIMES = 5.0
 MOST_LATE = 0.5
 """Where a larger part of the answers takes too long, it is the way that has become longer."""
 _MEMORY = 32
+_LOOKS_APART = 8
 _DEVIATIONS = 3.0
 _ENOUGH = 10
 _GUESSED = 0.3
@@ -27,13 +29,14 @@ class Latency:
         uneven_s: by how much later than another a call may arrive that left at the same time.
     """
 
-    __slots__ = ("_deviation_s", "_heard", "_late", "_latest", "mean_s", "uneven_s")
+    __slots__ = ("_deviation_s", "_heard", "_late", "_latest", "_too_long_s", "mean_s", "uneven_s")
 
     def __init__(self) -> None:
         self.mean_s = 0.05
         self._deviation_s = 0.005
         self._heard = 0
         self._late = 0.0
+        self._too_long_s: float | None = None
         self._latest: deque[float] = deque(maxlen=_MEMORY)
         self.uneven_s = _DEVIATIONS * self._deviation_s
 
@@ -45,10 +48,12 @@ class Latency:
     @property
     def too_long_s(self) -> float:
         """Seconds after which a call takes longer than nearly any before it."""
-        if len(self._latest) < FEW:
-            return UNKNOWN_TOO_LONG_S
-        usual_s = sorted(self._latest)[len(self._latest) // 4]
-        return min(LONGEST_TOO_LONG_S, max(SHORTEST_TOO_LONG_S, USUAL_TIMES * usual_s))
+        if self._too_long_s is None:
+            latest = sorted(self._latest)
+            usual_s = latest[len(latest) // 4] if len(latest) >= FEW else math.inf
+            longest_s = LONGEST_TOO_LONG_S if usual_s < math.inf else UNKNOWN_TOO_LONG_S
+            self._too_long_s = min(longest_s, max(SHORTEST_TOO_LONG_S, USUAL_TIMES * usual_s))
+        return self._too_long_s
 
     def hangs(self) -> None:
         """Take note of a call that takes too long: how many do is judged as they leave."""
@@ -63,6 +68,8 @@ class Latency:
         else:
             self._late -= self._late / _MEMORY
         self._latest.append(took_s)
+        if len(self._latest) < _MEMORY or self._heard % _LOOKS_APART == 0:
+            self._too_long_s = None  # to be worked out when it is asked for
         self._heard += 1
         if self._heard == 1:
             self.mean_s, self._deviation_s = took_s, 0.0
