@@ -22,7 +22,6 @@ import click
 from collector import emulator
 from collector.cli import main as collector_command
 from collector.engine import (
-    blame,
     circuit,
     deadline,
     durations,
@@ -197,7 +196,7 @@ def _limit_numbers() -> str:
         ),
         "the longest such pause": _seconds(scope_pace.LONGEST_PAUSE_S),
         "windows that are thought of": windows_s,
-        "refusals that a guess has to explain, at most": str(blame.REFUSALS_KEPT),
+        "refusals that a guess has to explain, at most": str(inference.REFUSALS_KEPT),
         "a refusal is no surprise, with so much of the level in the window": (
             f"{steering.NEAR:.0%}"
         ),

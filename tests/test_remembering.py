@@ -108,6 +108,19 @@ def test_runs_add_to_what_others_have_learned_and_the_latest_holds(tmp_path: Pat
     }
 
 
+def test_a_limit_that_was_refuted_is_forgotten_and_one_learned_since_is_not(
+    tmp_path: Path,
+) -> None:
+    save(tmp_path, state_of(limit(source="estimated", at="2026-11-22T08:00:00.000Z")), NOW)
+    refuted = state_of(limit(source="refuted", at="2026-11-23T08:00:00.000Z"))
+    assert known(tmp_path, refuted).limits == ()
+    save(tmp_path, refuted, NOW)
+    assert known(tmp_path).limits == ()
+    save(tmp_path, state_of(limit(source="estimated")), NOW)
+    save(tmp_path, refuted, NOW)
+    assert [one.limit for one in known(tmp_path).limits] == [10]
+
+
 def test_a_run_taken_up_again_begins_with_what_its_journal_says(tmp_path: Path) -> None:
     save(tmp_path, state_of(limit(calls=5, at="2026-11-20T08:00:00.000Z")), NOW)
     assert [one.limit for one in known(tmp_path, state_of(limit(calls=7))).limits] == [7]

@@ -73,7 +73,7 @@ class _Script:
     def _arrive(self) -> None:
         at_s, _, server, call, tries = heapq.heappop(self._way)
         wire = self.trial.scenario.wire
-        project = server % self.trial.scenario.projects
+        project = self.trial.scenario.project_of(server)
         answer = self.service.answer(_action(call, server, at_s), project, at_s)
         back_s = at_s + wire.way_s(self._chance)
         if is_throttled(answer):

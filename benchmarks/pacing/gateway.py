@@ -58,6 +58,7 @@ class Limit:
         windows: fixed, sliding or bucket.
         only: the one call that counts; absent: all.
         changes: when the limit becomes another, in order.
+        of: the name of the one scope that has it; absent: each of the kind.
     """
 
     kind: ScopeKind
@@ -67,6 +68,13 @@ class Limit:
     only: Call | None = None
     changes: tuple[tuple[float, int], ...] = ()
     neighbour: Neighbour | None = None
+    of: str | None = None
+
+    def holds(self, scope: Scope, call: Call) -> bool:
+        """Whether a call that passes a scope is counted there."""
+        return (
+            scope.kind is self.kind and self.only in (None, call) and self.of in (None, scope.name)
+        )
 
     @property
     def rate(self) -> float:
@@ -284,11 +292,11 @@ class Gateway:
         found = self._passed.get((project, call))
         if found is None:
             found = tuple(
-                self._quota(number, next(s.name for s in self._scopes(project, call)
-                                         if s.kind is limit.kind))
+                self._quota(number, scope.name)
                 for number, limit in enumerate(self._limits)
-                if limit.only in (None, call)
-            )  # fmt: skip
+                for scope in self._scopes(project, call)
+                if limit.holds(scope, call)
+            )
             self._passed[project, call] = found
         return found
 

@@ -53,6 +53,7 @@ class _Plan:
     durations_s: Sequence[float]
     projects: int
     wire: Wire
+    project_of: Callable[[int], int]
     waiting: dict[tuple[int, Call], list[tuple[float, int]]] = field(default_factory=dict)
 
     def bound(self, order: tuple[Call, ...]) -> Bound:
@@ -81,8 +82,8 @@ class _Plan:
         for project in range(self.projects):
             for call in Call:
                 self.waiting[project, call] = []
-            of_project = range(project, len(self.durations_s), self.projects)
-            self.waiting[project, Call.START_EXPORT] = [(first_s, server) for server in of_project]
+        for server in range(len(self.durations_s)):
+            self.waiting[self.project_of(server), Call.START_EXPORT].append((first_s, server))
 
     def _next(self, order: tuple[Call, ...], now_s: float) -> tuple[tuple[int, Call], float]:
         """Return what goes next, and when."""
@@ -104,14 +105,20 @@ class _Plan:
 
 
 def bound(
-    gateway: Callable[[], Gateway], durations_s: Sequence[float], *, projects: int, wire: Wire
+    gateway: Callable[[], Gateway],
+    durations_s: Sequence[float],
+    *,
+    projects: int,
+    wire: Wire,
+    project_of: Callable[[int], int] | None = None,
 ) -> Bound:
     """Return the better of both orders; `gateway` makes one to which nothing has come yet.
 
-    Servers take turns at projects.
+    Servers take turns at projects, if nothing else is said.
     """
+    project_of = project_of or (lambda server: server % projects)
     bounds = [
-        _Plan(gateway(), durations_s, projects, wire).bound(order)
+        _Plan(gateway(), durations_s, projects, wire, project_of).bound(order)
         for order in (EXPORTS_FIRST, READY_FIRST)
     ]
     return min(bounds, key=lambda bound: bound.makespan_s)

@@ -24,7 +24,8 @@ class Promise:
     """The worst that may be.
 
     Attributes:
-        ratio: of the makespan to the bound's; with jitter: to the best fixed rate's.
+        ratio: of the makespan to the bound's; with jitter: to the best fixed rate's; unnamed: to
+            that behind a limit whose 429s name its owner, and the same of the mean time home.
         throttled: the part of the calls that may be refused,
         a_scope: or as many for each scope with a limit.
     """
@@ -55,6 +56,7 @@ SPECIAL = {
     "neighbour": Promise(1.15, 0.03),
     "jitter": Promise(1.05, 0.03),
     "noticing": Promise(math.inf, 0.01, 5),
+    "unnamed": Promise(1.10, 0.01, 5),
 }
 HOME_LEAST = 0.95
 """By a deadline that holds all."""

@@ -35,6 +35,7 @@ class Trialled:
 
     Attributes:
         reference_s: the makespan that ours is compared with.
+        reference_home_s: the mean time home that ours is compared with; None where it is not.
         others: each baseline's makespan as a ratio to the bound; none where it was not run.
     """
 
@@ -44,6 +45,7 @@ class Trialled:
     bound_s: float
     bound_home_s: float
     reference_s: float
+    reference_home_s: float | None
     ours: Result
     took_s: float
     others: dict[str, float | None] = field(default_factory=dict)
@@ -52,6 +54,13 @@ class Trialled:
     def ratio(self) -> float:
         """Ours to what it is compared with."""
         return self.ours.makespan_s / self.reference_s
+
+    @property
+    def home_ratio(self) -> float:
+        """The same of the mean time home; 1 where it is not compared."""
+        return (
+            1.0 if self.reference_home_s is None else self.ours.mean_home_s / self.reference_home_s
+        )
 
     @property
     def bound_ratio(self) -> float:
@@ -65,9 +74,12 @@ def trialled(scenario: Scenario, seed: int, *, with_baselines: bool) -> Trialled
     trial = scenarios.Trial(scenario, seed)
     kind = scenario.kind if scenario.kind in scenarios.SPECIAL else trial.kind
     ours = simulate(trial)
-    reference_s = trial.bound.makespan_s
+    reference_s, reference_home_s = trial.bound.makespan_s, None
     if scenario.kind == "jitter":
         reference_s = baselines.best_fixed_rate(trial).makespan_s
+    if scenario.kind == "unnamed":
+        named = simulate(scenarios.Trial(scenario.named, seed))
+        reference_s, reference_home_s = named.makespan_s, named.mean_home_s
     bound_s = trial.bound.makespan_s
     return Trialled(
         scenario=scenario.name,
@@ -76,6 +88,7 @@ def trialled(scenario: Scenario, seed: int, *, with_baselines: bool) -> Trialled
         bound_s=bound_s,
         bound_home_s=sum(trial.bound.homes_s) / len(trial.bound.homes_s),
         reference_s=reference_s,
+        reference_home_s=reference_home_s,
         ours=ours,
         took_s=time.perf_counter() - began_s,
         others=_others(trial) if with_baselines else {},
@@ -123,7 +136,8 @@ def wrongs(scenario: Scenario, trial: Trialled) -> list[Broken]:
 def _measured(scenario: Scenario, trial: Trialled) -> Iterator[Broken]:
     """Yield everything that has a limit, whether or not it is kept."""
     ours, promise = trial.ours, promises.promise(scenario)
-    reference = "best fixed rate" if scenario.kind == "jitter" else "bound"
+    reference = {"jitter": "best fixed rate", "unnamed": "named"}.get(scenario.kind, "bound")
+    yield Broken(f"mean time home to the {reference}'s", trial.home_ratio, promise.ratio)
     yield Broken(f"makespan to the {reference}'s", trial.ratio, promise.ratio)
     most = promise.throttled_most(ours.calls, ours.gates)
     yield Broken("calls throttled", ours.throttled, most)
@@ -192,6 +206,10 @@ def notes(scenario: Scenario, trials: Sequence[Trialled]) -> list[str]:
             f"noticing: {late_s:.2f} s late, {allowed:.2f} of what is allowed; {polls:.2f} polls; "
             f"{home:.0%} home"
         )
+    if scenario.kind == "unnamed":
+        ratios = [trial.reference_s / trial.bound_s for trial in trials]
+        home = max(trial.home_ratio for trial in trials)
+        told.append(f"mean time home: {home:.3f}; named: up to {max(ratios):.2f} times the bound")
     if scenario.kind == "jitter":
         ratios = [trial.reference_s / trial.bound_s for trial in trials]
         told.append(f"best fixed rate: up to {max(ratios):.2f} times the bound")

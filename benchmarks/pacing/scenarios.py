@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.pacing import oracle
 from benchmarks.pacing.driver import Wire
@@ -16,13 +17,16 @@ from benchmarks.pacing.service import LONG_S, SHORT_S, Service, distribution, du
 from collector.engine.answers import Call, Scope, ScopeKind
 from collector.engine.known import Known, KnownDurations
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 FILE = Path(__file__).with_name("scenarios.toml")
 DEFAULT_WIRE = Wire()
-SPECIAL = frozenset({"changed", "neighbour", "jitter", "noticing"})
+SPECIAL = frozenset({"changed", "neighbour", "jitter", "noticing", "unnamed"})
 """Classes that are named for what happens and not computed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """A fleet and what it meets with.
 
@@ -31,6 +35,8 @@ class Scenario:
         seed: the first; each next one is one more.
         shape: what a 429 says, as in `service`.
         accounts: projects take turns at them, as servers do at projects.
+        sizes: how many turns each project has at servers in a round; absent: one.
+        exports_s: one export in a hundred is shorter than the first, one longer than the second.
         exports_running: how many the service lets run at once in a project.
         stated: the inventory says so.
         changes: (part of the bound's makespan, factor on the limit at first).
@@ -51,12 +57,13 @@ class Scenario:
     wire: Wire = DEFAULT_WIRE
     projects: int = 1
     accounts: int = 1
+    sizes: tuple[int, ...] = ()
+    exports_s: tuple[float, float] = (SHORT_S, LONG_S)
     exports_running: int | None = None
     stated: bool = False
     changes: tuple[tuple[float, float], ...] = ()
     even: bool = False
     polling: bool = False
-    exports_s: tuple[float, float] = (SHORT_S, LONG_S)
     remembered: bool = False
     deadline_s: float = math.inf
 
@@ -71,6 +78,21 @@ class Scenario:
             Scope(ScopeKind.PROJECT, f"p{project}"),
             Scope(ScopeKind.ENDPOINT, "e"),
         )
+
+    @functools.cached_property
+    def turns(self) -> tuple[int, ...]:
+        """The projects of the first servers, until all is said again."""
+        sizes = self.sizes or (1,) * self.projects
+        return tuple(project for project, size in enumerate(sizes) for _ in range(size))
+
+    def project_of(self, server: int) -> int:
+        """Return a server's project."""
+        return self.turns[server % len(self.turns)]
+
+    @property
+    def named(self) -> Scenario:
+        """The same, where a 429 says whose limit it is about."""
+        return replace(self, shape="named")
 
     @property
     def tells(self) -> bool:
@@ -118,7 +140,7 @@ class Trial:
                 limit.kind, limit.limit, limit.window_s, limit.windows, limit.only,
                 tuple((part * whole_s, max(1, round(limit.limit * factor)))
                       for part, factor in scenario.changes),
-                limit.neighbour,
+                limit.neighbour, limit.of,
             )
             for limit in scenario.limits
         )  # fmt: skip
@@ -148,9 +170,9 @@ class Trial:
         calls: dict[tuple[int, str], int] = {}
         for server in range(scenario.servers):
             for call in Call:
-                for scope in scenario.scopes(server % scenario.projects, call):
+                for scope in scenario.scopes(scenario.project_of(server), call):
                     for number, limit in enumerate(scenario.limits):
-                        if scope.kind is limit.kind and limit.only in (None, call):
+                        if limit.holds(scope, call):
                             key = number, scope.name
                             calls[key] = calls.get(key, 0) + 1
         rates = [limit.rate for limit in scenario.limits]
@@ -167,23 +189,33 @@ class Trial:
         scenario = self.scenario
         return oracle.bound(
             lambda: self._gateway(limits), self.durations_s, projects=scenario.projects,
-            wire=scenario.wire,
+            wire=scenario.wire, project_of=scenario.project_of,
         )  # fmt: skip
 
 
 def load(path: Path = FILE) -> list[Scenario]:
     """Return the scenarios of a file."""
     with path.open("rb") as file:
-        return [_scenario(dict(table)) for table in tomllib.load(file)["scenario"]]
+        tables = tomllib.load(file)["scenario"]
+    return [_scenario(one) for table in tables for one in _spread(table)]
+
+
+def _spread(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a scenario for each shape and number of projects, where several are listed."""
+    listed = [key for key in ("shape", "projects") if isinstance(table.get(key), list)]
+    for values in itertools.product(*(table[key] for key in listed)):
+        name = "-".join((table["name"], *(str(value) for value in values)))
+        yield table | dict(zip(listed, values, strict=True)) | {"name": name}
 
 
 def _scenario(table: dict[str, Any]) -> Scenario:
     wire = {key: table.pop(key) for key in ("latency_s", "jitter") if key in table}
     return Scenario(
         kind=table.pop("class"),
-        limits=tuple(_limit(limit) for limit in table.pop("limits", ())),
+        limits=tuple(_limit(dict(limit)) for limit in table.pop("limits", ())),
         wire=Wire(**wire),
         changes=tuple((part, factor) for part, factor in table.pop("changes", ())),
+        sizes=tuple(table.pop("sizes", ())),
         exports_s=tuple(table.pop("exports_s", (SHORT_S, LONG_S))),
         **table,
     )

@@ -6,8 +6,9 @@ What a 429 says (`shape`):
     headers      the limit and what is left of it, with every answer to a call that asks
     named        whose limit it is
     retry_after  how long to wait, in whole seconds
-    service      that it is the project's: the service's own iMetal.0005
+    service      nothing: the service's own iMetal.0005
     bare         nothing
+    mixed        by turns the limit, in words, and nothing
 """
 
 from __future__ import annotations
@@ -137,11 +138,12 @@ class Service:
         retry_after_s: float | None = None
         heard = self._heard(action, project, at_s)
         if isinstance(gate, Running):
-            by = ScopeKind.PROJECT if self._shape == "service" else None
+            by = ScopeKind.PROJECT if self._shape == "named" else None
         else:
             by, retry_after_s, heard = self._words(gate, at_s, heard)
         return Problem(
             ProblemKind.THROTTLED, "too many requests", http_status=429, throttled_by=by,
+            code="iMetal.0005" if self._shape == "service" else None,
             retry_after_s=retry_after_s, heard=heard,
         )  # fmt: skip
 
@@ -160,8 +162,12 @@ class Service:
                 return kind, None, heard
             case "retry_after":
                 return None, float(math.ceil(quota.free_at(at_s) - at_s)), heard
-            case "service":
-                return ScopeKind.PROJECT, None, heard
+            case "mixed" if self.throttled % 2:
+                return (
+                    kind,
+                    None,
+                    Heard(limits=(LimitTold(kind, quota.limit, quota.spec.window_s),)),
+                )
             case _:
                 return None, None, heard
 

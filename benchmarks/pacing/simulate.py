@@ -126,7 +126,7 @@ class Measured(Driver):
 
     def asked(self, action: Request, at_s: float) -> Answer:
         """Return the service's answer to a call that arrives."""
-        project = action.server % self.trial.scenario.projects
+        project = self.trial.scenario.project_of(action.server)
         answer = self.service.answer(action, project, at_s)
         if not isinstance(answer, Problem):
             self.passed[project] += 1
@@ -218,7 +218,8 @@ def _gaps(run: Measured) -> tuple[float, float]:
         return 0.0, 0.0
     last_s = [0.0] * projects
     for server, at_s in run.homes_s.items():
-        last_s[server % projects] = max(last_s[server % projects], at_s)
+        project = run.trial.scenario.project_of(server)
+        last_s[project] = max(last_s[project], at_s)
     calls = run.passed_at_half or [1]
     return 1 - min(last_s) / max(last_s), 1 - min(calls) / max(calls)
 
@@ -242,7 +243,7 @@ def _selected(trial: Trial) -> list[e.Event]:
     ]  # fmt: skip
     servers = [
         e.ServerSelected(
-            at=at, server=server, project=server % scenario.projects, id=f"s{server}",
+            at=at, server=server, project=scenario.project_of(server), id=f"s{server}",
             name=f"s{server}", tags={}, directory=f"s{server}", first=False,
         )
         for server in range(scenario.servers)

@@ -40,7 +40,7 @@ _DEVICES = frozenset(
 _FORBIDDEN = frozenset('/\\<>:"|?*')
 
 # Control and invisible characters, lone surrogates (no UTF-8), line and paragraph separators.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 _EXTENSION = re.compile(r"(?:\.tar)?\.[A-Za-z0-9]{1,10}\Z", re.IGNORECASE)
 

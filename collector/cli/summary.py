@@ -100,11 +100,13 @@ def _why(row: Mapping[str, Any], *, running: bool) -> str:
     reason = {
         "deadline": "when the deadline came",
         "stopped": "when the run was stopped",
-        "endpoint_down": "while the endpoint could not be reached",
+        "endpoint_down": "while the endpoint was down",
         "disk": "while the disk could not be written",
         None: "now" if running else "when it was killed",
     }[waiting["reason"]]
-    return f"pending, {waiting['phase']} {reason}"
+    earlier = waiting.get("last_error")  # manifests of earlier versions have none
+    why = f": {earlier['message']}" if earlier else ""
+    return f"pending, {waiting['phase']} {reason}{why}"
 
 
 def _learned(summary: Mapping[str, Any]) -> Iterator[str]:

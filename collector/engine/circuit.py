@@ -133,6 +133,7 @@ class EndpointCircuit:
         name: the endpoint's base URL.
         answered: whether it has ever answered.
         down_s: since when it is down; None while it is not.
+        back_s: when it was last down and answered again.
         given_up: it has been probed for long enough.
         question: what is to be found out about it; None while nothing is.
         unanswered_servers: those that failed, and were not answered since.
@@ -141,8 +142,8 @@ class EndpointCircuit:
     """
 
     __slots__ = (
-        "_answered_s", "_back_s", "_not_sent", "_out", "_quiet_until_s", "_suspects", "_wait_s",
-        "answered", "down_s", "first_patience_s", "given_up", "mute_servers", "name", "patience_s",
+        "_answered_s", "_not_sent", "_out", "_quiet_until_s", "_suspects", "_wait_s", "answered",
+        "back_s", "down_s", "first_patience_s", "given_up", "mute_servers", "name", "patience_s",
         "probe_s", "question", "unanswered_servers", "why",
     )  # fmt: skip
 
@@ -167,7 +168,7 @@ class EndpointCircuit:
         self._suspects: set[int] = set()
         self._out: dict[int, float] = {}
         """Servers with a call that left after the last answer, and when it left, in order."""
-        self._answered_s = self._back_s = self._quiet_until_s = -math.inf
+        self._answered_s = self.back_s = self._quiet_until_s = -math.inf
         self._not_sent = False
         self._wait_s = FIRST_PROBE_S
 
@@ -184,7 +185,7 @@ class EndpointCircuit:
     def is_in_question(self, sent_s: float) -> bool:
         """Whether what became of a call that left at `sent_s` says nothing of its server."""
         asked = self.question is not None or len(self._suspects) >= SUSPECTS
-        return asked or self.down_s is not None or sent_s < self._back_s
+        return asked or self.down_s is not None or sent_s < self.back_s
 
     # What leaves and what comes back
 
@@ -215,7 +216,7 @@ class EndpointCircuit:
             self._quiet_until_s = now_s + QUESTIONS_APART_S
         if self.down_s is None:
             return False
-        self.down_s, self.given_up, self._back_s = None, False, now_s
+        self.down_s, self.given_up, self.back_s = None, False, now_s
         self.unanswered_servers.clear()  # it was the endpoint
         self.mute_servers.clear()
         return True

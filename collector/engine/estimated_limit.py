@@ -96,6 +96,10 @@ class EstimatedLimit(Steering):
             return True
         return super().refused(sent_s, now_s, again=again)
 
+    def counted_one_less(self) -> None:
+        """One of the calls that the limit was guessed from was refused as well."""
+        self._believe(self.limit - 1)
+
     def climb_at_once(self, now_s: float) -> None:
         """More was let through than was believed: find out how much."""
         self._climb_s = now_s

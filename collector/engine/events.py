@@ -260,8 +260,8 @@ class CallsCounted(Observation):
 class LimitLearned(Observation):
     """What a scope was found to allow: `limit` calls in `window_s` seconds.
 
-    `source`: "told" by the service, "estimated" from its refusals, or "remembered" from an earlier
-    run and not contradicted yet.
+    `source`: "told" by the service, "estimated" from its refusals, "remembered" from an earlier run
+    and not contradicted yet, or "refuted": an estimate that holds no longer for this scope.
     """
 
     scope: str
@@ -302,6 +302,15 @@ class HintDisbelieved(Observation):
     scope: str
     name: str
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitAsked(Observation):
+    """The service asked to be left alone for a while, by whoever shares a limit."""
+
+    scope: str
+    name: str
+    until: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,8 +386,8 @@ EVENTS: Mapping[str, type[Event]] = {
         RunEnded,
         RunEstimated,
         CallsCounted, LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved,
-        ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused, DownloadsWentOn,
-        EndpointWentDown, EndpointCameBack,
+        WaitAsked, ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused,
+        DownloadsWentOn, EndpointWentDown, EndpointCameBack,
     )
 }  # fmt: skip
 """Every event by the name that the journal calls it by."""

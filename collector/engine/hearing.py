@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collector.engine.lanes import Lane
     from collector.engine.news import News
     from collector.engine.pacing import Pacer
-    from collector.engine.scope_pace import Disbelieved, Learned
+    from collector.engine.said import News as Said
 
 
 class Hearing:
@@ -99,7 +99,7 @@ class Hearing:
         self, lane: Lane, action: Request, problem: Problem | None, heard: Heard, now_s: float
     ) -> None:
         running = action.running if isinstance(action, StartExport) else 0
-        news: Sequence[Learned | Disbelieved]
+        news: Sequence[Said]
         if problem is not None and problem.kind is ProblemKind.THROTTLED:
             self._news.throttled(lane.project)
             news = self._pacer.throttled(lane.track, problem, action.sent_s, now_s, running=running)

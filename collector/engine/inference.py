@@ -13,6 +13,7 @@ is meant that the two share.
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from collector.engine.answers import ScopeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from collector.engine.answers import Scope
 
@@ -31,6 +32,8 @@ any refusal where hardly any call was made; then it is better to wait a little, 
 it for limits by the hour: they cost one refusal a minute, and a wrong guess would cost an hour."""
 FEWEST_FOR_FIXED = 3
 """Fixed windows explain too much to be thought of after fewer refusals."""
+REFUSALS_KEPT = 8
+"""So many of a scope's refusals, the latest, are to be explained."""
 ROUNDING_S = 1e-6
 ROUNDED_UP_S = 1.0
 """A wait is told in whole seconds."""
@@ -56,6 +59,10 @@ class Refusal:
     alone: bool
     wait_s: float = 0.0
 
+    def of(self, kind: ScopeKind) -> Scope:
+        """Return the scope of a kind that it passed."""
+        return next(scope for scope in self.scopes if scope.kind is kind)
+
 
 @dataclass(frozen=True, slots=True)
 class Guess:
@@ -68,36 +75,42 @@ class Guess:
 
 def infer(
     refusals: Sequence[Refusal],
-    candidates: Iterable[Scope],
+    candidates: Sequence[Scope],
     *,
     calls_of: Callable[[Scope], list[float]],
     exports_of: Scope,
     most_exports: int,
     shortest_s: float = 0.0,
+    ruled_out: Collection[tuple[Scope, float]] = (),
 ) -> Guess | None:
     """Return the first guess that no answer contradicts; None if there is none.
 
     Args:
         refusals: the latest ones; the last is the one to be explained.
-        candidates: scopes that may share the limit, the likeliest first.
+        candidates: scopes that may share the limit, the widest first.
         calls_of: when calls of a scope left that were let through, in order.
         exports_of: whose exports are counted.
         most_exports: the most exports that ran when one more was let through.
         shortest_s: no shorter window is thought of; those were ruled out before.
+        ruled_out: scopes and windows that are not thought of either.
     """
     alone = any(refusal.alone for refusal in refusals)
     by_call = [scope for scope in candidates if scope.kind is ScopeKind.API]
-    scopes = by_call if alone and by_call else list(candidates)
+    scopes = by_call if alone and by_call else candidates
     least_s = max(shortest_s, max(refusal.wait_s for refusal in refusals) - ROUNDED_UP_S)
     windows_s = [window_s for window_s in WINDOWS_S if window_s >= least_s]
-    calls = {scope: calls_of(scope) for scope in scopes}
     if alone:
         guess = _exports(refusals, exports_of)
         if guess is not None and most_exports <= guess.limit:
             return guess
-    for scope in scopes:
-        for window_s in windows_s:
-            guess = _window(refusals, scope, calls[scope], window_s)
+    nested = [scope for scope in scopes if scope not in by_call]
+    guesses = itertools.chain(
+        ((scope, window_s) for window_s in windows_s for scope in nested),
+        ((scope, window_s) for scope in by_call for window_s in windows_s),
+    )
+    for scope, window_s in guesses:
+        if scope in scopes and (scope, window_s) not in ruled_out:
+            guess = _each(refusals, scope, calls_of, window_s)
             if guess is not None:
                 return guess
     return None
@@ -111,7 +124,26 @@ def _exports(refusals: Sequence[Refusal], scope: Scope) -> Guess | None:
     return Guess(scope, min(known), 0.0)
 
 
-def _window(
+def _each(
+    refusals: Sequence[Refusal],
+    scope: Scope,
+    calls_of: Callable[[Scope], list[float]],
+    window_s: float,
+) -> Guess | None:
+    """Return the guess that each scope of a kind has a limit of its own, if it can be."""
+    if scope.kind is ScopeKind.API:
+        return explained(refusals, scope, calls_of(scope), window_s)
+    by_scope: dict[Scope, list[Refusal]] = {}
+    for refusal in refusals:
+        by_scope.setdefault(refusal.of(scope.kind), []).append(refusal)
+    found = {
+        one: explained(own[-REFUSALS_KEPT:], one, calls_of(one), window_s)
+        for one, own in by_scope.items()
+    }
+    return found.get(scope) if all(found.values()) else None
+
+
+def explained(
     refusals: Sequence[Refusal], scope: Scope, calls: list[float], window_s: float
 ) -> Guess | None:
     """Return the guess that the window has this length, sliding or fixed, if it can be."""

@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
-from collector.engine.scope_pace import Learned
+from collector.engine.said import Asked, Learned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from collector.engine.answers import Scope
     from collector.engine.durations import Durations
-    from collector.engine.scope_pace import Disbelieved
+    from collector.engine.said import Disbelieved
     from collector.engine.wall import Wall
 
 OFFSET_WORTH_A_LINE_S = 0.5
@@ -121,12 +121,16 @@ class News:
         at = self._wall.stamp(now_s)
         self._events.append(e.ClockJumped(at=at, jump_s=round(jump_s, 1)))
 
-    def paced(self, news: Iterable[Learned | Disbelieved], now_s: float) -> None:
+    def paced(self, news: Iterable[Learned | Disbelieved | Asked], now_s: float) -> None:
         """Report what was learned of a limit; what was not believed, once."""
         at = self._wall.stamp(now_s)
         for item in news:
             scope, name = item.scope
-            if isinstance(item, Learned) and not item.window_s:
+            if isinstance(item, Asked):
+                until = self._wall.stamp(item.until_s)
+                self._events.append(e.WaitAsked(at=at, scope=scope, name=name, until=until))
+                self.urgent = True
+            elif isinstance(item, Learned) and not item.window_s:
                 self._events.append(
                     e.ExportsLimitLearned(
                         at=at, scope=scope, name=name, limit=int(item.limit), source=item.source
@@ -141,6 +145,7 @@ class News:
                 )  # fmt: skip
             elif (item.scope, item.about) not in self._disbelieved:
                 self._disbelieved.add((item.scope, item.about))
+                self.urgent = True
                 self._events.append(
                     e.HintDisbelieved(at=at, scope=scope, name=name, message=item.message)
                 )

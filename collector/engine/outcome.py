@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
@@ -61,6 +61,8 @@ class _Memory:
     unsent_times: int = 0
     downloading_s: float = 0.0
     asleep_s: float = 0.0
+    unsure_s: list[float] = field(default_factory=list)
+    """When tries failed of which it was not known whether they were the server's fault."""
     failed: bool = False
     slow: bool = False
     not_before_s: float = -math.inf
@@ -216,6 +218,7 @@ class Outcomes:
         *,
         paused: bool = False,
         down: bool = False,
+        back_s: float = -math.inf,
     ) -> list[e.Event]:
         """Return what follows from the answer to an action; nothing: the same is wanted again.
 
@@ -225,9 +228,12 @@ class Outcomes:
             answer: to the action.
             now_s: when it came.
             paused: downloads were paused already, because of the disk.
-            down: the endpoint is down, or this machine slept meanwhile.
+            down: the endpoint seems to answer nobody, or this machine slept meanwhile.
+            back_s: when the endpoint was last down and answered again: no try before that counts.
         """
         if isinstance(answer, Problem):
+            memory = self._remember(row.server)
+            memory.unsure_s = [at_s for at_s in memory.unsure_s if at_s > back_s]
             return self._after_problem(action.call, row, answer, now_s, paused=paused, down=down)
         if isinstance(answer, Stored):
             return [archive_stored(row, answer, self._wall, now_s)]
@@ -249,6 +255,7 @@ class Outcomes:
         memory = self._remember(row.server)
         memory.not_ready_times = memory.lost_times = 0
         memory.failed = False
+        memory.unsure_s.clear()
         if call is Call.START_EXPORT:
             memory.progress = self._begun(row.project, now_s)
             memory.polls = memory.status_tries = 0
@@ -326,13 +333,22 @@ class Outcomes:
                 memory.not_before_s = now_s + after_s
                 return [self._attempt_failed(call, row, problem, now_s, anew=True)]
             case retry.Again(after_s, counts):
+                if down and problem.kind in retry.NO_ANSWER:
+                    after_s = max(after_s, retry.VERDICT_S)
+                    if not counts:
+                        memory.unsure_s.append(now_s)
                 memory.not_before_s = now_s + after_s
-                if counts:
-                    return [self._attempt_failed(call, row, problem, now_s, anew=False)]
-                if call is Call.START_EXPORT:
-                    at = self._wall.stamp(now_s)
-                    return [e.ExportNotStarted(at=at, server=row.server, kind=problem.kind)]
-                return []
+                return self._again(call, row, problem, now_s, counts=counts)
+
+    def _again(
+        self, call: Call, row: ServerRow, problem: Problem, now_s: float, *, counts: bool
+    ) -> list[e.Event]:
+        if counts:
+            return [self._attempt_failed(call, row, problem, now_s, anew=False)]
+        if call is Call.START_EXPORT:
+            at = self._wall.stamp(now_s)
+            return [e.ExportNotStarted(at=at, server=row.server, kind=problem.kind)]
+        return []
 
     def _tried(self, call: Call, row: ServerRow, problem: Problem, now_s: float) -> retry.Tried:
         memory = self._remember(row.server)
@@ -350,7 +366,7 @@ class Outcomes:
         memory.unsent_times = unsent_before + 1 if problem.kind is ProblemKind.NOT_SENT else 0
         secret = self._secrets[self._state.projects[row.project].credential]
         return retry.Tried(
-            attempts=memory.status_tries if call is Call.ASK_STATUS else row.tries,
+            attempts=self._tries(call, row),
             doubtful=row.doubtful,
             renewals=row.renewals,
             not_ready_times=max(0, memory.not_ready_times - 1),
@@ -363,6 +379,12 @@ class Outcomes:
             links_refused=refused_before,
             unsent_times=unsent_before,
         )
+
+    def _tries(self, call: Call, row: ServerRow) -> int:
+        """Return failed tries of a step, also those that might have been the endpoint's fault."""
+        memory = self._remember(row.server)
+        counted = memory.status_tries if call is Call.ASK_STATUS else row.tries
+        return counted + len(memory.unsure_s)
 
     def _export_age_s(self, row: ServerRow, now_s: float) -> float:
         if row.export is None:
@@ -383,9 +405,8 @@ class Outcomes:
 
     def _failed(self, row: ServerRow, call: Call, problem: Problem, now_s: float) -> e.ServerFailed:
         memory = self._remember(row.server)
-        tries = memory.status_tries if call is Call.ASK_STATUS else row.tries
-        at = self._wall.stamp(now_s)
-        return server_failed(at, row, call, problem, attempts=tries + 1, polls=memory.polls)
+        at, attempts = self._wall.stamp(now_s), self._tries(call, row) + 1
+        return server_failed(at, row, call, problem, attempts=attempts, polls=memory.polls)
 
     def _stuck(self, row: ServerRow, now_s: float) -> e.ServerFailed:
         minutes = self._export_s / 60

@@ -15,7 +15,9 @@ from collector.engine.answers import Call, LimitTold, Problem, Scope, ScopeKind
 from collector.engine.blame import Blame
 from collector.engine.exports_limit import ExportsLimit
 from collector.engine.latency import Latency
-from collector.engine.scope_pace import Disbelieved, Learned, News, ScopePace
+from collector.engine.ownership import Ownership
+from collector.engine.said import Disbelieved, Learned, News
+from collector.engine.scope_pace import ScopePace
 from collector.engine.tracks import Common, Track, Tracks
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class Pacer:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._tracks = Tracks()
-        self._blame = Blame(self._tracks)
+        self._owners = Ownership(self._tracks)
+        self._blame = Blame(self._tracks, self._owners)
         self._latencies: dict[Scope, Latency] = {}
         self._next_s: dict[ScopePace, float] = {}
         """What paces said last, until something is sent or answered."""
@@ -192,6 +195,8 @@ class Pacer:
             if self._blame.is_to_be_confirmed(pace):
                 pace.in_doubt = True  # once more
                 self._blame.note_doubt(pace)
+        if self._owners.on_trial:
+            news += self._blame.look_at_trials(track, sent_s, now_s)
         if track.call is Call.START_EXPORT:
             news += self._export_started(track, running)
         if track.asks_s <= sent_s or limits:
@@ -211,15 +216,17 @@ class Pacer:
         exports = track.exports.limit if track.exports is not None else None
         told = self._told(track, problem.heard.limits, sent_s, now_s, news, refused=True)
         by = problem.throttled_by
-        blamed = track.of(by or ScopeKind.USER)
+        blamed = self._blame.blamed(track, problem)
         if problem.retry_after_s is not None:
             news += blamed.wait_as_asked(problem.retry_after_s, now_s)
+        self._blame.note(track, problem, sent_s)
         if not blamed.is_lesson(sent_s, now_s):
             blamed.refused_too(sent_s)
             return news  # it left before the last one was heard: one burst is one lesson
         if by is not ScopeKind.API:  # which says nothing of the account
-            self._end_starts(track)
+            self._owners.end_starts(track, blamed)
         if by is not None and by in told:
+            self._owners.start_others(track, by)
             explained = blamed.refused(sent_s, now_s)
         else:
             learned: list[Learned] = []
@@ -229,6 +236,7 @@ class Pacer:
             news += learned
             if exports is not None and track.exports is not None:
                 news += self._exports_changed(track, track.exports, before=exports)
+            blamed = self._blame.blamed(track, problem)
         if not explained:
             for one in self._tracks.of(blamed.scope):
                 one.asks_s = -math.inf
@@ -257,7 +265,9 @@ class Pacer:
             if pace.others_seen:
                 track.asks_s = min(track.asks_s, sent_s)
         if kinds:
-            self._end_starts(track)
+            for kind in kinds:
+                self._owners.end_starts(track, track.of(kind))
+                self._owners.start_others(track, kind)
             self._refresh(track.paces)
         return news
 
@@ -296,10 +306,6 @@ class Pacer:
         return []
 
     # Bookkeeping
-
-    def _end_starts(self, track: Track) -> None:
-        for pace in track.paces:
-            pace.end_start()
 
     def _forget(self, track: Track, sent_s: float) -> None:
         """Take back a call that the service did not count."""

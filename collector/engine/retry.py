@@ -10,11 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Call, Problem, ProblemKind, Scope, ScopeKind
-from collector.engine.scope_pace import (
-    INSTEAD_OF_RETRY_AFTER_S,
-    LONGEST_RETRY_AFTER_S,
-    Disbelieved,
-)
+from collector.engine.said import Disbelieved
+from collector.engine.scope_pace import INSTEAD_OF_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S
 
 if TYPE_CHECKING:
     import random
@@ -90,8 +87,10 @@ BACK_OFF_BASE_S = 1.0
 BACK_OFF_CAP_S = 60.0
 ONCE_MORE_S = (2.0, 5.0)
 """Before the last try of a POST: if the endpoint is down, that is known by then."""
-UNSENT_TIMES = 8
+UNSENT_TIMES = 5
 """Calls that could not be sent in a row, though others could, and the next ones count."""
+VERDICT_S = 2.5
+"""How long a server waits at least while its endpoint seems to answer nobody: then it is known."""
 NOT_READY_SOON_S = (2.0, 10.0)
 NOT_READY_SOON_TIMES = 4
 NOT_READY_LATE_S = (60.0, 180.0)
@@ -223,7 +222,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # a case and a return a rule
             return Again(0.0, counts=False)
         case Rule.REACH:
             if tried.down or tried.unsent_times < UNSENT_TIMES:
-                return Again(back_off_s(tried.unsent_times, rng), counts=False)
+                return Again(back_off_s(min(1, tried.unsent_times), rng), counts=False)
             return _again_or_fail(tried, max_attempts, rng)
         case Rule.LATER:
             return _later(tried, rng)

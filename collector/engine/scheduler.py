@@ -375,7 +375,9 @@ class Scheduler:
         if isinstance(answer, ExportSaid):
             self._probes.saw(lane.circuit, server, answer.export_id, action.call)
         down = lane.circuit.is_in_question(action.sent_s) or action.sent_s < self._awake_s
-        events = self._outcomes.follow(action, row, answer, now_s, paused=paused, down=down)
+        events = self._outcomes.follow(
+            action, row, answer, now_s, paused=paused, down=down, back_s=lane.circuit.back_s
+        )
         if action.call is Call.ASK_STATUS:
             self._statuses.heard(row.project, now_s)
         self._empty_lanes_of_refused(lane.secret)

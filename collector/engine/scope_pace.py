@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bisect
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Scope  # noqa: TC001  # named in the dataclasses below
 from collector.engine.estimated_limit import EstimatedLimit
+from collector.engine.said import Asked, Disbelieved, Learned, News
 from collector.engine.start import Start
 from collector.engine.told_limit import ToldLimit
 from collector.engine.windows import Ceiling, Window
@@ -26,6 +26,8 @@ INSTEAD_OF_RETRY_AFTER_S = 60.0
 FASTEST = 10_000.0
 """Calls a second; whoever states more states no limit."""
 LONGEST_WINDOW_S = 86_400.0
+WORTH_TELLING_S = 30.0
+"""A wait that is told: a person may wonder why nothing happens."""
 SHORTEST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 ROOM_BEFORE_A_TEST = 0.25
@@ -38,34 +40,10 @@ IGNORED_S = 60.0
 WORTH_REPORTING = 0.02
 """By how much what is believed must change to be told: by this part."""
 FEW_OTHERS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What is newly held to be true of a scope: `limit` calls in `window_s`.
-
-    0 seconds stand for exports that run at once. `source` is as in `events.LimitLearned`.
-    """
-
-    scope: Scope
-    limit: float
-    window_s: float
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Disbelieved:
-    """Something the service said of a scope that cannot be meant so.
-
-    `about`: "limit", "wait" or "headers": of each it is reported once.
-    """
-
-    scope: Scope
-    about: str
-    message: str
-
-
-News = Learned | Disbelieved
+TOGETHER_S = 0.05
+"""Calls of a burst leave within so long, and arrive so where the way is even."""
+REFUTED = "refuted"
+"""The source of a limit that is no longer held to be true of a scope."""
 
 
 class ScopePace:
@@ -80,7 +58,7 @@ class ScopePace:
     """
 
     __slots__ = (
-        "_blocked_until_s", "_ceiling", "_ignored_until_s", "_known_s", "_latency",
+        "_blocked_until_s", "_ceiling", "_guessed_s", "_ignored_until_s", "_known_s", "_latency",
         "_pauses", "_refuted", "_reported", "_source", "_start", "_steering", "_testing",
         "_window", "bound", "exports_next", "in_doubt", "lesson_s", "others_seen", "scope", "share",
     )  # fmt: skip
@@ -103,6 +81,7 @@ class ScopePace:
         self._pauses = 0
         self._refuted = 0
         self._known_s = -math.inf
+        self._guessed_s = -math.inf
         self._reported = 0.0
         self._ignored_until_s = -math.inf
 
@@ -142,6 +121,11 @@ class ScopePace:
     def estimated_window_s(self) -> float:
         """The window that is taken to be there; 0 where none is, or where it was stated."""
         return self._window.window_s if self.has_estimate and self._window is not None else 0.0
+
+    @property
+    def estimated_limit(self) -> float:
+        """How many calls a window are taken to be allowed; 0 where that was not guessed."""
+        return self._steering.limit if isinstance(self._steering, EstimatedLimit) else 0.0
 
     @property
     def is_held(self) -> bool:
@@ -282,9 +266,17 @@ class ScopePace:
         return explained
 
     def refused_too(self, sent_s: float) -> None:
-        """Take note of a refusal that is no news; where calls cross anyway, each one counts."""
+        """Take note of a refusal that is no news; where calls cross anyway, each one counts.
+
+        So does one that had left together with the call whose refusal a limit was guessed from: it
+        was counted as let through.
+        """
         if self._window is not None and self._window.crowded and sent_s >= self._known_s:
             self._window.crossed()
+        together = 0.0 <= self._guessed_s - sent_s <= TOGETHER_S
+        together = together and self._latency.uneven_s <= TOGETHER_S
+        if together and isinstance(self._steering, EstimatedLimit):
+            self._steering.counted_one_less()
 
     def pause(self, now_s: float, *, explained: bool) -> None:
         """Wait after refusals that nothing came between, ever longer; never for ever."""
@@ -301,7 +293,9 @@ class ScopePace:
         """Obey a Retry-After, if it can be meant."""
         if 0.0 <= retry_after_s <= LONGEST_RETRY_AFTER_S:
             self._blocked_until_s = max(self._blocked_until_s, now_s + retry_after_s)
-            return []
+            if retry_after_s < WORTH_TELLING_S:
+                return []
+            return [Asked(self.scope, now_s + retry_after_s)]
         instead_s = INSTEAD_OF_RETRY_AFTER_S if retry_after_s > LONGEST_RETRY_AFTER_S else 0.0
         self._blocked_until_s = max(self._blocked_until_s, now_s + instead_s)
         message = f"Retry-After of {retry_after_s:g} s is taken as {instead_s:g} s"
@@ -314,10 +308,14 @@ class ScopePace:
         limit = max(1, math.floor(requests_per_second))
         self._ceiling = Ceiling(limit, limit / requests_per_second)
 
-    def start_slowly(self) -> None:
-        """Send few calls at once at first, since nothing is known."""
+    def start_slowly(self, *, faster_than: float = 0.0) -> None:
+        """Send few calls at once at first, since nothing is known.
+
+        Args:
+            faster_than: calls a second that were let through before.
+        """
         if self._start is None:
-            self._start = Start()
+            self._start = Start(max(1, round(1.5 * faster_than * self._latency.mean_s)))
 
     def end_start(self) -> None:
         """Something is known now: about this scope, or one that its calls pass as well."""
@@ -383,11 +381,21 @@ class ScopePace:
         else:
             steering.use_all()
 
-    def estimate(self, limit: float, window_s: float, sent: Sequence[float], now_s: float) -> None:
+    def estimate(
+        self,
+        limit: float,
+        window_s: float,
+        sent: Sequence[float],
+        now_s: float,
+        *,
+        refused_s: float = -math.inf,
+    ) -> None:
         """Go by a guess, and wait until testing it decides something.
 
-        If headers had stated something else, the refusals have refuted them.
+        If headers had stated something else, the refusals have refuted them. `refused_s`: when the
+        call left whose refusal is the reason; those that had left by then were counted.
         """
+        self._guessed_s = refused_s
         if self._source == "headers":
             self._refuted = min(self._refuted + 1, 10)
             self._ignored_until_s = now_s + IGNORED_S * 2.0**self._refuted

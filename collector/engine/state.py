@@ -64,6 +64,7 @@ class ServerRow(NamedTuple):
         tries: failed tries of the present step.
         doubtful: POSTs of this step that may have started an export nobody knows of.
         renewals: new exports started because an earlier one came to nothing.
+        attempt: the latest try that failed, of a server that has not ended.
         begun: the download whose bytes lie in a `.part` file, to be gone on with.
         archive: the collected archive.
         failure: why its logs are not here, and what to do about it.
@@ -81,6 +82,7 @@ class ServerRow(NamedTuple):
     tries: int = 0
     doubtful: int = 0
     renewals: int = 0
+    attempt: e.AttemptFailed | None = None
     export: Export | None = None
     begun: e.DownloadBegun | None = None
     archive: e.ArchiveStored | None = None
@@ -287,7 +289,14 @@ def _archive_stored(state: RunState, event: e.ArchiveStored) -> None:
     state.bytes += event.bytes
     _replace_server(
         state,
-        row._replace(phase=Phase.COLLECTED, since=event.at, tries=0, begun=None, archive=event),
+        row._replace(
+            phase=Phase.COLLECTED,
+            since=event.at,
+            tries=0,
+            attempt=None,
+            begun=None,
+            archive=event,
+        ),
     )
 
 
@@ -314,6 +323,7 @@ def _attempt_failed(state: RunState, event: e.AttemptFailed) -> None:
             tries=0 if anew else event.attempt,
             doubtful=0 if anew else row.doubtful + event.doubtful,
             renewals=row.renewals + anew,
+            attempt=event,
             begun=None if anew else row.begun,
         ),
     )
@@ -445,6 +455,7 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.ExportsLimitLearned: _exports_limit_learned,
     e.DurationsLearned: _durations_learned,
     e.HintDisbelieved: _only_told,
+    e.WaitAsked: _only_told,
     e.ClockOffsetSeen: _clock_offset_seen,
     e.ClockJumped: _only_told,
     e.WordUnknown: _only_told,

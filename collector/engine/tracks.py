@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -102,9 +103,9 @@ class Tracks:
         """Return the tracks whose calls pass a scope."""
         return self._of[scope]
 
-    def sent_of(self, scope: Scope) -> list[float]:
-        """Return when the calls of a scope left that were not refused, in order."""
-        return list(heapq.merge(*(track.sent for track in self._of[scope])))
+    def sent_of(self, scope: Scope, since_s: float = -math.inf) -> list[float]:
+        """Return when the calls of a scope left after a time that were not refused, in order."""
+        return list(heapq.merge(*(_after(track.sent, since_s) for track in self._of[scope])))
 
     def look_anew(self, paces: Iterable[ScopePace]) -> None:
         """Find out which of these may hold up which calls, where that has changed."""
@@ -119,3 +120,12 @@ class Tracks:
         track.binding = tuple(pace for pace in track.paces if pace.binds)
         common.binding = tuple(pace for pace in common.paces if pace.binds)
         track.own = tuple(pace for pace in track.binding if pace not in common.binding)
+
+
+def _after(times: deque[float], since_s: float) -> deque[float] | list[float]:
+    """Return the latest of times in order: few of many, as a rule."""
+    if since_s == -math.inf:
+        return times
+    latest = list(itertools.takewhile(lambda at_s: at_s > since_s, reversed(times)))
+    latest.reverse()
+    return latest

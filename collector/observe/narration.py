@@ -31,6 +31,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.ExportsLimitLearned: (logging.INFO, "a limit on exports running at once was learned"),
     e.DurationsLearned: (logging.DEBUG, "how long exports take was learned"),
     e.HintDisbelieved: (logging.WARNING, "the service said something that is not believed"),
+    e.WaitAsked: (logging.WARNING, "the service asks to be left alone for a while"),
     e.ClockJumped: (logging.WARNING, "this machine slept, or the process was stopped"),
     e.WordUnknown: (logging.WARNING, "the service has a new word for a status; taken as running"),
     e.DownloadBegun: (logging.DEBUG, "the archive is on its way"),

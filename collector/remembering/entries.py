@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 KEPT_FOR = timedelta(days=30)
 ENTRIES_KEPT = 1000
 """Of each kind; the oldest are dropped."""
-SOURCES = ("told", "estimated")
+REFUTED = "refuted"
+"""What a run has found not to hold: it takes an older entry's place, and is not kept."""
+SOURCES = ("told", "estimated", REFUTED)
 """What a run has found out itself, as `LimitLearned` says it."""
 LARGEST_LIMIT = 1_000_000
 LONGEST_S = 86_400.0
@@ -59,7 +61,7 @@ class Remembered:
     def known(self, state: RunState) -> Known:
         """Return what a run begins with: of what is older and what its journal says, the latest."""
         own = learned_by(state)
-        limits = merged(self.limits, own.limits)
+        limits = standing(merged(self.limits, own.limits))
         exports_limits = merged(self.exports_limits, own.exports_limits)
         durations = merged(self.durations, own.durations)
         return Known(
@@ -110,6 +112,11 @@ def merged(older: Mapping[Key, EntryT], newer: Mapping[Key, EntryT]) -> dict[Key
         if there is None or date(there) <= date(entry):
             merged[key] = entry
     return merged
+
+
+def standing(limits: Mapping[Key, e.LimitLearned]) -> dict[Key, e.LimitLearned]:
+    """Leave out those that were refuted."""
+    return {key: entry for key, entry in limits.items() if entry.source != REFUTED}
 
 
 def grown(older: Mapping[Key, Durations], newer: Mapping[Key, Durations]) -> dict[Key, Durations]:

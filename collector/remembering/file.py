@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from collector import files
 from collector.errors import CollectorError
 from collector.remembering import text
-from collector.remembering.entries import Remembered, fresh, grown, learned_by, merged
+from collector.remembering.entries import Remembered, fresh, grown, learned_by, merged, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def save(directory: Path, state: RunState, now: datetime) -> None:
                 return
             there = Remembered()
         both = Remembered(
-            merged(there.limits, own.limits),
+            standing(merged(there.limits, own.limits)),
             merged(there.exports_limits, own.exports_limits),
             merged(there.durations, grown(there.durations, own.durations)),
         )

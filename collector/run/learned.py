@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
 
 def learned(state: RunState) -> dict[str, list[dict[str, Any]]]:
-    """Make the members `limits`, `exports_limits` and `durations`, the latest of each scope."""
+    """Make the members `limits`, `exports_limits` and `durations`, the latest of each scope.
+
+    A limit that turned out not to be a scope's is left out.
+    """
     return {
         "limits": [
             {
@@ -21,6 +24,7 @@ def learned(state: RunState) -> dict[str, list[dict[str, Any]]]:
                 "at": one.at,
             }
             for one in state.limits.values()
+            if one.source != "refuted"
         ],
         "exports_limits": [
             {

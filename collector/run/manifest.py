@@ -28,6 +28,13 @@ MANIFEST_VERSION = 1
 
 _PIECES_AT_ONCE = 100
 
+_GOES_ON = "it is tried again; if the run has ended, --resume it"
+_STAGES = {
+    Phase.QUEUED: "export",
+    Phase.REQUESTED: "export",
+    Phase.EXPORTING: "status",
+    Phase.READY: "download",
+}
 _WAITING = {
     Phase.QUEUED: "queued",
     Phase.REQUESTED: "exporting",
@@ -134,6 +141,7 @@ def server_row(state: RunState, row: ServerRow) -> dict[str, Any]:
             "phase": _WAITING[row.phase],
             "since": row.since,
             "reason": _reason(state, row),
+            "last_error": _last_error(state, row),
         },
     }
 
@@ -281,6 +289,32 @@ def _reason(state: RunState, row: ServerRow) -> str | None:
     if state.ended.reason == "disk" and row.phase is Phase.READY:
         return "disk"
     return "stopped"
+
+
+def _last_error(state: RunState, row: ServerRow) -> dict[str, Any] | None:
+    """Tell why an earlier try came to nothing, or why the endpoint is down; as `error` is told."""
+    attempt, down = row.attempt, state.down.get(state.projects[row.project].endpoint)
+    if attempt is not None:
+        return {
+            "stage": attempt.stage,
+            "code": attempt.code,
+            "http_status": attempt.http_status,
+            "message": attempt.message,
+            "request_id": attempt.request_id,
+            "attempts": attempt.attempt,
+            "hint": _GOES_ON,
+        }
+    if down is None:
+        return None
+    return {
+        "stage": _STAGES[row.phase],
+        "code": None,
+        "http_status": None,
+        "message": down.message,
+        "request_id": None,
+        "attempts": row.tries,
+        "hint": _GOES_ON,
+    }
 
 
 def _checksums(state: RunState) -> Iterator[str]:

@@ -240,6 +240,11 @@ def _waiting() -> Schema:
                 "enum": ["deadline", "stopped", "endpoint_down", "disk", None],
                 "description": "null while only its turn is awaited",
             },
+            "last_error": {
+                "oneOf": [{"$ref": "#/$defs/error"}, _NULL],
+                "description": "why an earlier try failed, or why the endpoint is down",
+            },
         },
         description="null unless pending",
+        may_lack=("last_error",),  # earlier versions wrote none
     )

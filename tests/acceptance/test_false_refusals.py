@@ -33,20 +33,28 @@ if TYPE_CHECKING:
 NO_TALK: Final = r"^(?!.*(?:permission|token|inventory)).*$"
 """Advice that would send a person the wrong way, when it was no answer of the service."""
 STATUSES: Final = (400, 401, 403, 404, 405, 407, 451, 502)
+PROXY_REFUSES: Final = 407
 LAG_S: Final = 3.0
 WAIT_S: Final = 2.0
 
 
-def unread(stage: str, posts: int = 1) -> Failed:
-    return Failed(stage, "unreadable", posts=posts, advice=NO_TALK)
+def unread(stage: str, posts: int | None = 1, kind: str = "unreadable") -> Failed:
+    return Failed(stage, kind, posts=posts, advice=NO_TALK)
 
 
 def blocked(status: int) -> dict[str, Member]:
-    """Every call of one kind of one server gets this, for ever; and once."""
+    """Every call of one kind of one server gets this, for ever; and once.
+
+    A POST that a proxy does not let through does not count before somebody is answered.
+    """
+    refused = status == PROXY_REFUSES
+    kind, posts = ("not_sent", None) if refused else ("unreadable", 2)
     return {
-        f"post-{status}": Member({"export": always(page(status))}, unread("export", posts=2)),
-        f"status-{status}": Member({"status": always(page(status))}, unread("status")),
-        f"download-{status}": Member({"download": always(page(status))}, unread("download")),
+        f"post-{status}": Member({"export": always(page(status))}, unread("export", posts, kind)),
+        f"status-{status}": Member({"status": always(page(status))}, unread("status", 1, kind)),
+        f"download-{status}": Member(
+            {"download": always(page(status))}, unread("download", 1, kind)
+        ),
         f"post-{status}-once": Member({"export": first(1, page(status))}, Home(2)),
         f"status-{status}-once": Member({"status": first(1, page(status))}, Home()),
         f"download-{status}-once": Member({"download": first(1, page(status))}, Home()),

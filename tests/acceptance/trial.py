@@ -60,14 +60,14 @@ class Failed:
         kind: of the problem, or several of which any is right, as a pattern.
         saying: a pattern that the message holds.
         posts: how many it takes; where they are tried again, one more may not count, as long as
-            it seems that nobody is answered.
+            it seems that nobody is answered. None where any number is right.
         advice: a pattern that the hint holds.
     """
 
     stage: str
     kind: str
     saying: str = ""
-    posts: int = 1
+    posts: int | None = 1
     attempts: int | None = 2
     advice: str = ""
 
@@ -208,13 +208,15 @@ def assert_became(trial: Trial, server: str, expected: Home | Failed) -> None:
         assert re.fullmatch(expected.kind, trial.problems[server]), (trial.problems[server], told)
         assert re.search(expected.saying, told["message"]), told["message"]
         assert re.search(expected.advice, told["hint"]), told["hint"]
-        assert told["attempts"] == expected.attempts or expected.attempts is None, told
+        # Tries do not count that fail while the endpoint seems to answer nobody.
+        fewest = expected.attempts or 1
+        assert fewest <= told["attempts"] <= fewest + 2 or expected.attempts is None, told
         assert told["message"].isprintable()
         assert 0 < len(told["message"]) <= _MESSAGE_MAX
-    posts = trial.wire.posts(server)
-    uncounted = isinstance(expected, Failed) and expected.posts > 1
-    most = expected.posts + uncounted
-    assert expected.posts <= posts <= most, f"{posts} POSTs, not {expected.posts}: {row['error']}"
+    posts, least = trial.wire.posts(server), expected.posts
+    if least is not None:
+        most = least + (isinstance(expected, Failed) and least > 1)
+        assert least <= posts <= most, f"{posts} POSTs, not {least}: {row['error']}"
 
 
 def assert_in_order(trial: Trial) -> None:

@@ -157,7 +157,8 @@ def test_every_limit_says_when_it_will_let_a_call_pass() -> None:
         ("headers", (ScopeKind.USER, None, 1)),
         ("named", (ScopeKind.USER, None, 0)),
         ("retry_after", (None, 60.0, 0)),
-        ("service", (ScopeKind.PROJECT, None, 0)),
+        ("service", (None, None, 0)),
+        ("mixed", (ScopeKind.USER, None, 1)),
         ("bare", (None, None, 0)),
     ],
 )
@@ -202,6 +203,26 @@ def test_thirty_scenarios_and_more_are_of_the_class_they_name() -> None:
     for scenario in loaded:
         if scenario.kind not in scenarios.SPECIAL and scenario.servers <= 1000:
             assert scenarios.Trial(scenario, scenario.seed).kind == scenario.kind, scenario.name
+
+
+def test_lists_of_shapes_and_projects_stand_for_a_scenario_each() -> None:
+    account = {s.name: s for s in scenarios.load() if s.name.startswith("account-bare-")}
+    assert {s.projects for s in account.values()} >= {1, 2, 6, 40}
+    assert {s.shape for s in account.values()} == {"bare"}
+
+
+def test_servers_take_turns_at_projects_by_their_sizes() -> None:
+    scenario = dataclasses.replace(scenarios.load()[0], projects=2, sizes=(2, 1))
+    assert [scenario.project_of(server) for server in range(6)] == [0, 0, 1, 0, 0, 1]
+
+
+def test_a_limit_that_nobody_names_is_held_against_one_that_is_named() -> None:
+    scenario = next(s for s in scenarios.load() if s.name == "account-bare-1")
+    trial = run.trialled(scenario, scenario.seed, with_baselines=False)
+    named = simulate.simulate(scenarios.Trial(scenario.named, scenario.seed))
+    assert (trial.reference_s, trial.reference_home_s) == (named.makespan_s, named.mean_home_s)
+    late = dataclasses.replace(trial, reference_home_s=trial.ours.mean_home_s / 2)
+    assert any("mean time home" in broken.what for broken in run.wrongs(scenario, late))
 
 
 def test_run_that_breaks_a_promise_is_told() -> None:

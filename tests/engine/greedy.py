@@ -28,7 +28,7 @@ from tests.engine.simulation import problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from collector.engine.scope_pace import News
+    from collector.engine.said import News
     from collector.engine.tracks import Track
 
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE

@@ -12,7 +12,7 @@ from collector.engine.answers import UNHEARD, Call, ExportSaid, ExportState, Pro
 from collector.engine.durations import Durations, Evidence
 from collector.engine.gates import Ceilings
 from collector.engine.known import Known, KnownLimit
-from collector.engine.scope_pace import Disbelieved
+from collector.engine.said import Disbelieved
 from collector.engine.state import Phase
 from tests.engine.greedy import USER, Answer, Gate, Greedy, rate, told
 from tests.engine.simulation import Service, Simulation, problem, selected

@@ -8,7 +8,7 @@ from benchmarks.pacing.gateway import Limit, Neighbour
 from collector.engine import events as e
 from collector.engine.answers import Call, ScopeKind
 from collector.engine.known import Known, KnownExports, KnownLimit
-from collector.engine.scope_pace import Learned
+from collector.engine.said import Learned
 from tests.engine.greedy import USER, Gate, Greedy, rate, scopes, throttled
 from tests.engine.simulation import HiddenLimit, Service, Simulation, selected
 

@@ -135,9 +135,9 @@ def test_an_answer_plans_few_of_those_that_wait_anew(monkeypatch: pytest.MonkeyP
         return was(*arguments)  # type: ignore[arg-type]  # as they came
 
     monkeypatch.setattr(Outcomes, "ask_at", counted)
-    sim = simulated(durations(2000, 1, 2, 90)).run()
-    assert sim.state.collected == 2000
-    assert asked < 5 * len(sim.times(ASK))
+    sim = simulated(durations(500, 1, 2, 90)).run()
+    assert sim.state.collected == 500
+    assert asked < 3 * len(sim.times(ASK))
 
 
 def lane() -> Lane:

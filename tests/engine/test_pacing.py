@@ -22,7 +22,7 @@ from collector.engine.answers import (
 )
 from collector.engine.known import Known
 from collector.engine.pacing import Pacer
-from collector.engine.scope_pace import Disbelieved, Learned
+from collector.engine.said import Disbelieved, Learned
 from tests.engine.greedy import (
     USER,
     Answer,

@@ -13,7 +13,8 @@ from benchmarks.pacing.gateway import Limit
 from collector.engine.answers import UNHEARD, Call, Heard, LimitTold, ScopeKind
 from collector.engine.inference import WINDOWS_S
 from collector.engine.known import Known, KnownExports, KnownLimit
-from collector.engine.scope_pace import LONGEST_RETRY_AFTER_S, Disbelieved, Learned
+from collector.engine.said import Disbelieved, Learned
+from collector.engine.scope_pace import LONGEST_RETRY_AFTER_S
 from tests.engine.greedy import Answer, Gate, Greedy, most_in_any, scopes, throttled, told
 from tests.engine.simulation import quick
 

@@ -111,6 +111,7 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
             at=AT, project=0, exports=20, median_s=134.0, spread=0.8
         ),
         "HintDisbelieved": e.HintDisbelieved(at=AT, scope="user", name="ops", message="m"),
+        "WaitAsked": e.WaitAsked(at=AT, scope="user", name="ops", until=AT),
         "ClockOffsetSeen": e.ClockOffsetSeen(at=AT, offset_s=1.0),
         "ClockJumped": e.ClockJumped(at=AT, jump_s=60.0),
         "WordUnknown": e.WordUnknown(at=AT, server=0, word="odd"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import pytest
@@ -13,11 +13,15 @@ from tests.integration.drill import Told, collected, scenario_of, server, server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 LIMIT = 14
 SERVERS = 16
 OTHERS = 16
 """Servers of a project that is not throttled, beside one that is."""
+FLEET = 24
+"""Servers of several projects that share a limit which nobody names."""
+FEW = 6
 FORMS = ("gateway", "gateway_apig", "gateway_status", "service", "text", "empty", "mixed")
 SCOPES = ("api", "user", "app", "ip", "api-allenv")
 WINDOWS = ("fixed", "sliding", "bucket")
@@ -117,9 +121,27 @@ def test_limit_told_in_debug_headers_is_never_run_into(runs: Mapping[str, Told])
     assert limits(runs["debug headers"]) == {("user", LIMIT, 1.0, "told")}
 
 
-def test_bare_429_halves_the_rate_of_its_scope(runs: Mapping[str, Told]) -> None:
+def test_limit_that_nobody_names_is_the_accounts_where_one_project_is_all_there_is(
+    runs: Mapping[str, Told],
+) -> None:
     learned = limits(runs["the service's own"])
-    assert {(scope, source) for scope, _, _, source in learned} == {("project", "estimated")}
+    assert {(scope, source) for scope, _, _, source in learned} == {("user", "estimated")}
+
+
+@pytest.mark.parametrize(("projects", "form"), [(2, "service"), (6, "empty")])
+def test_projects_that_share_a_limit_of_their_account_come_home_if_nobody_names_it(
+    projects: int, form: Literal["service", "empty"], tmp_path: Path
+) -> None:
+    scenario = Scenario(
+        projects=tuple(project(number, FLEET // projects) for number in range(projects)),
+        throttles=(Throttle("user", FEW, window="sliding", refusal=form),),
+        export_duration_s=0.2,
+        archive_bytes=1000,
+    )
+    told = anyio.run(collected, scenario, tmp_path)
+    assert told.summary["run"]["state"] == "complete"
+    assert told.statistics["exports"]["by_server"] == dict.fromkeys(told.truth, 1)
+    assert told.statistics["throttled"]["total"] <= told.statistics["calls"]["total"] / 10
 
 
 def test_project_that_may_export_little_holds_no_other_up(runs: Mapping[str, Told]) -> None:

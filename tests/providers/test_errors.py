@@ -168,7 +168,7 @@ def test_the_request_id_is_the_bodys_or_the_headers(
         ({"error_code": "APIGW.0308", "error_msg": "policy app over"}, ScopeKind.APP),
         ({"error_code": "APIGW.0308", "error_message": "policy ip over"}, ScopeKind.IP),
         (b"policy user over ratelimit,limit:10,time:1 second", ScopeKind.USER),
-        ({"error_code": "iMetal.0005", "error_msg": "Too many"}, ScopeKind.PROJECT),
+        ({"error_code": "iMetal.0005", "error_msg": "Too many"}, None),
         (b"Too Many Requests", None),
         (b"", None),
     ],

@@ -24,13 +24,13 @@ NONE: CIMultiDict[str] = CIMultiDict()
 @pytest.mark.parametrize("policy", ["api", "user", "app", "ip"])
 def test_a_429_names_its_scope_and_its_limit(policy: str) -> None:
     words = WORDS.replace("user", policy)
-    assert throttled_by("APIGW.0308", words) == policy
+    assert throttled_by(words) == policy
     assert limits_told(NONE, words) == (LimitTold(ScopeKind(policy), 10, 1.0),)
 
 
 def test_the_default_of_all_environments_is_a_limit_on_the_call() -> None:
     words = "policy api-allenv over ratelimit,limit:200,time:1 second"
-    assert throttled_by(None, words) is ScopeKind.API
+    assert throttled_by(words) is ScopeKind.API
     assert limits_told(NONE, words) == (LimitTold(ScopeKind.API, 200, 1.0),)
 
 
@@ -70,7 +70,7 @@ def test_a_window_is_told_in_any_unit(time: str, window_s: float) -> None:
     ],
 )
 def test_words_are_understood_in_any_order(words: str) -> None:
-    assert throttled_by(None, words) is ScopeKind.IP
+    assert throttled_by(words) is ScopeKind.IP
     assert limits_told(NONE, words) == (LimitTold(ScopeKind.IP, 200, 60.0),)
 
 
@@ -115,13 +115,9 @@ def test_words_without_a_limit_a_window_or_a_scope_tell_nothing(words: str) -> N
     assert limits_told(NONE, words) == ()
 
 
-def test_the_services_own_code_throttles_by_project() -> None:
-    assert throttled_by("iMetal.0005", "Too many requests.") is ScopeKind.PROJECT
-
-
-def test_a_bare_429_names_no_scope() -> None:
-    assert throttled_by(None, "Too Many Requests") is None
-    assert throttled_by("APIGW.0308", "policy unheard-of over ratelimit") is None
+def test_a_429_without_a_policy_names_no_scope() -> None:
+    assert throttled_by("Too many requests.") is None
+    assert throttled_by("policy unheard-of over ratelimit") is None
 
 
 def test_headers_tell_the_limit_of_each_scope_and_what_remains() -> None:

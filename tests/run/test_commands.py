@@ -100,6 +100,15 @@ def test_json_status_holds_what_was_learned(selection: list[e.Event], tmp_path: 
     assert (durations["project_id"], durations["exports"]) == ("p1", 40)
 
 
+def test_a_limit_that_was_refuted_is_not_shown(selection: list[e.Event], tmp_path: Path) -> None:
+    refuted = e.LimitLearned(
+        at="2026-11-23T08:42:09Z", scope="user", limit=10, window_s=1.0, source="refuted",
+        name="ops-of-the-whole-company at https://clouddc.cn-east-3.example.com",
+    )  # fmt: skip
+    write(tmp_path / "run", [*selection, *LEARNED, refuted, ENDED])
+    assert "ops-of-the-whole-company" not in call("status", tmp_path / "run", "-v").stdout
+
+
 def test_status_prints_the_summary_of_the_manifest_beside_it(
     selection: list[e.Event], collected: Collected, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from collector.engine import events as e
+from collector.engine.answers import ProblemKind
 from collector.engine.state import apply
 from collector.run import manifest
 from collector.run.lines import NO_HASH
@@ -109,7 +110,35 @@ def test_a_pending_server_says_what_it_waits_in(
     selection: list[e.Event], folded: Fold, collected: Collected, steps: int, phase: str
 ) -> None:
     row = rows(document(folded([*selection, *collected(0)[:steps]])))[0]
-    assert row["waiting"] == {"phase": phase, "since": AT, "reason": None}
+    assert row["waiting"] == {"phase": phase, "since": AT, "reason": None, "last_error": None}
+
+
+def test_a_pending_server_says_why_an_earlier_try_failed(
+    selection: list[e.Event], folded: Fold
+) -> None:
+    attempt = e.AttemptFailed(
+        at=AT, server=0, stage="status", kind=ProblemKind.UNREADABLE, code="c", http_status=502,
+        message="a page came", request_id="r", attempt=2, doubtful=False, anew=False, polls=0,
+    )  # fmt: skip
+    waiting = rows(document(folded([*selection, attempt])))[0]["waiting"]
+    assert waiting["last_error"] == {
+        "stage": "status",
+        "code": "c",
+        "http_status": 502,
+        "message": "a page came",
+        "request_id": "r",
+        "attempts": 2,
+        "hint": "it is tried again; if the run has ended, --resume it",
+    }
+
+
+def test_a_server_whose_endpoint_is_down_says_why(selection: list[e.Event], folded: Fold) -> None:
+    down = e.EndpointWentDown(
+        at=AT, endpoint="https://clouddc.cn-south-1.example.com", message="refused"
+    )
+    made = rows(document(folded([*selection, down])))
+    assert made[3]["waiting"]["last_error"]["message"] == "refused"
+    assert made[0]["waiting"]["last_error"] is None
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def problem_of(
             error.request_id or reply.headers.get("X-Request-Id", ""), secrets, REQUEST_ID_MAX
         )
         or None,
-        throttled_by=throttled_by(error.code, error.words) if row.kind is _P.THROTTLED else None,
+        throttled_by=throttled_by(error.words) if row.kind is _P.THROTTLED else None,
         retry_after_s=later_s,
         hint=_hint(call, row.kind),
         # Whoever says when to come again has done nothing yet (RFC 9110, 15.6.4).

@@ -19,6 +19,8 @@ from collector.providers.clouddc.words import CODE_MAX, REQUEST_ID_MAX, WORD_MAX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_REPLACED: Final = "\ufffd"
+"""What stands for bytes that are no text: an id that holds it is another one than was sent."""
 EXPORT_ID_MAX: Final = 512
 _SUCCESS: Final = 2
 
@@ -198,7 +200,7 @@ def _text_of(body: bytes) -> str:
 def _export_id(value: object) -> str | None:
     """Return an id that can be put into a path and into a record, else None."""
     text = _text(value)
-    if text is None or not text.isprintable():
+    if text is None or not text.isprintable() or _REPLACED in text:
         return None
     text = text.strip()
     return text if 0 < len(text) <= EXPORT_ID_MAX else None

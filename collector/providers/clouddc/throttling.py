@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SERVICE_THROTTLES: Final = "iMetal.0005"
-"""The service's own code for too many requests: it counts by project, and says no limit."""
+"""The service's own code for too many requests: it says neither whose limit it is nor how many."""
 
 LARGEST_NUMBER: Final = 1e15
 """A number beyond it is read as this one, so that what is reckoned from it stays finite."""
@@ -61,14 +61,10 @@ _REMAIN = re.compile(r"\bremain\s*[:=]\s*(\d+)\b", _FLAGS)
 _SECONDS = re.compile(_NUMBER, re.ASCII)
 
 
-def throttled_by(code: str | None, words: str) -> ScopeKind | None:
-    """Return the scope that a 429 names; None for a bare one."""
+def throttled_by(words: str) -> ScopeKind | None:
+    """Return the scope that a 429 names; None for one that names none."""
     policy = _POLICY.search(words)
-    if policy is not None:
-        return _POLICIES[policy[1].lower()]
-    if code is not None and code.casefold() == SERVICE_THROTTLES.casefold():
-        return ScopeKind.PROJECT
-    return None
+    return None if policy is None else _POLICIES[policy[1].lower()]
 
 
 def limits_told(headers: Mapping[str, str], words: str = "") -> tuple[LimitTold, ...]:

@@ -83,12 +83,22 @@ def _is_text(body: bytes) -> bool:
 
 def _inflated(body: bytes, layer: str, limit: int) -> bytes:
     for bits in (_ANY_HEADER, _NO_HEADER) if not body.startswith(_GZIP) else (_ANY_HEADER,):
-        inflater = zlib.decompressobj(bits)
         try:
-            plain = inflater.decompress(body, limit + 1)
+            plain = _members(body, bits, limit)
         except zlib.error:
             continue
         if len(plain) > limit:
             raise NotUnpacked(f"it unpacks to more than {limit} bytes")
         return plain
     raise NotUnpacked(_GARBLED.format(layer))
+
+
+def _members(body: bytes, bits: int, limit: int) -> bytes:
+    """Return what all gzip members of a body hold, and no more than a byte over `limit`."""
+    plain = b""
+    while True:
+        inflater = zlib.decompressobj(bits)
+        plain += inflater.decompress(body, limit + 1 - len(plain))
+        body = inflater.unused_data
+        if len(plain) > limit or not (inflater.eof and body.startswith(_GZIP)):
+            return plain

@@ -1,0 +1,43 @@
+"""What answers have taught of a scope's limit, for whoever reports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collector.engine.answers import Scope  # noqa: TC001  # named in the dataclasses below
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What is newly held to be true of a scope: `limit` calls in `window_s`.
+
+    0 seconds stand for exports that run at once. `source` is as in `events.LimitLearned`.
+    """
+
+    scope: Scope
+    limit: float
+    window_s: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disbelieved:
+    """Something the service said of a scope that cannot be meant so.
+
+    `about`: "limit", "wait" or "headers": of each it is reported once.
+    """
+
+    scope: Scope
+    about: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The service asked to be left alone until then, on the engine's clock."""
+
+    scope: Scope
+    until_s: float
+
+
+News = Learned | Disbelieved | Asked
