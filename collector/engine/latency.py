@@ -12,6 +12,8 @@ FEW = 3
 SHORTEST_TOO_LONG_S, LONGEST_TOO_LONG_S = 0.1, 1.0
 USUAL_TIMES = 5.0
 """So many times what a quarter of the latest answers took at most: of the others many may hang."""
+LONG_WAY_TIMES = 2.0
+"""No fewer times, however long the way."""
 MOST_LATE = 0.5
 """Where a larger part of the answers takes too long, it is the way that has become longer."""
 _MEMORY = 32
@@ -51,8 +53,10 @@ class Latency:
         if self._too_long_s is None:
             latest = sorted(self._latest)
             usual_s = latest[len(latest) // 4] if len(latest) >= FEW else math.inf
-            longest_s = LONGEST_TOO_LONG_S if usual_s < math.inf else UNKNOWN_TOO_LONG_S
-            self._too_long_s = min(longest_s, max(SHORTEST_TOO_LONG_S, USUAL_TIMES * usual_s))
+            self._too_long_s = UNKNOWN_TOO_LONG_S
+            if usual_s < math.inf:
+                most_s = max(LONGEST_TOO_LONG_S, LONG_WAY_TIMES * usual_s)
+                self._too_long_s = min(most_s, max(SHORTEST_TOO_LONG_S, USUAL_TIMES * usual_s))
         return self._too_long_s
 
     def hangs(self) -> None:
