@@ -12,6 +12,7 @@ FEW = 3
 SHORTEST_TOO_LONG_S, LONGEST_TOO_LONG_S = 0.1, 1.0
 USUAL_TIMES = 5.0
 """So many times what a quarter of the latest answers took at most: of the others many may hang."""
+USUAL_RISES = 1.1
 LONG_WAY_TIMES = 2.0
 """No fewer times, however long the way."""
 MOST_LATE = 0.5
@@ -31,7 +32,16 @@ class Latency:
         uneven_s: by how much later than another a call may arrive that left at the same time.
     """
 
-    __slots__ = ("_deviation_s", "_heard", "_late", "_latest", "_too_long_s", "mean_s", "uneven_s")
+    __slots__ = (
+        "_deviation_s",
+        "_heard",
+        "_late",
+        "_latest",
+        "_too_long_s",
+        "_usual_s",
+        "mean_s",
+        "uneven_s",
+    )
 
     def __init__(self) -> None:
         self.mean_s = 0.05
@@ -39,6 +49,7 @@ class Latency:
         self._heard = 0
         self._late = 0.0
         self._too_long_s: float | None = None
+        self._usual_s = math.inf
         self._latest: deque[float] = deque(maxlen=_MEMORY)
         self.uneven_s = _DEVIATIONS * self._deviation_s
 
@@ -51,12 +62,14 @@ class Latency:
     def too_long_s(self) -> float:
         """Seconds after which a call takes longer than nearly any before it."""
         if self._too_long_s is None:
-            latest = sorted(self._latest)
-            usual_s = latest[len(latest) // 4] if len(latest) >= FEW else math.inf
             self._too_long_s = UNKNOWN_TOO_LONG_S
-            if usual_s < math.inf:
-                most_s = max(LONGEST_TOO_LONG_S, LONG_WAY_TIMES * usual_s)
-                self._too_long_s = min(most_s, max(SHORTEST_TOO_LONG_S, USUAL_TIMES * usual_s))
+            if len(self._latest) >= FEW:
+                quick_s = sorted(self._latest)[len(self._latest) // 4]
+                # Where only slow servers are left, the way is no longer than it was.
+                self._usual_s = min(quick_s, USUAL_RISES * self._usual_s)
+                most_s = max(LONGEST_TOO_LONG_S, LONG_WAY_TIMES * self._usual_s)
+                least_s = max(SHORTEST_TOO_LONG_S, USUAL_TIMES * self._usual_s)
+                self._too_long_s = min(most_s, least_s)
         return self._too_long_s
 
     def hangs(self) -> None:
