@@ -149,6 +149,32 @@ async def test_what_came_unasked_is_no_answer_to_the_next_request() -> None:
             unasked.clear()
 
 
+@pytest.mark.parametrize("call", ["status", "download"])
+async def test_next_request_takes_another_connection_than_one_that_gave_a_page(call: str) -> None:
+    connections = 0
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await request_head(reader)
+        writer.write(raw(b"<html>busy</html>" if connections == 1 else b'{"status": "completed"}'))
+        await writer.drain()
+        await reader.read()  # it is kept open, and no other request is answered over it
+
+    async with speaking(speak) as url, clouddc() as fleet:
+        if call == "status":
+            page = await fleet.ask_status(target(url), "e1", asks_limits=False)
+        else:
+            async with fleet.open_archive(target(url), "e1", asks_limits=False) as opened:
+                assert isinstance(opened, Problem)
+                page = opened
+        assert isinstance(page, Problem)
+        assert page.kind is P.UNREADABLE
+        said = await fleet.ask_status(target(url), "e2", asks_limits=False)
+    assert isinstance(said, ExportSaid)
+    assert connections == 2
+
+
 async def test_a_body_that_turns_invalid_half_way_ends_at_once_with_the_reason() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)

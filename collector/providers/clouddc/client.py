@@ -180,9 +180,10 @@ class CloudDC(Fleet):
                     method, url, headers, body, within_s=total_s, afresh=afresh
                 ) as response:
                     answered = await read_whole(response.content)
-            said = self._said(
-                call, hearing, Reply.of(response.status, response.headers, answered), export_id
-            )
+                    reply = Reply.of(response.status, response.headers, answered)
+                    said = self._said(call, hearing, reply, export_id)
+                    if isinstance(said, Problem) and said.kind is ProblemKind.UNREADABLE:
+                        transport.retire(response)
         except Exception as error:  # noqa: BLE001  # whatever came, it is this server's alone
             return wire.problem_of(error, self._secrets, total_s=total_s)
         return await self._with_renewal(said, target, token) if isinstance(said, Problem) else said

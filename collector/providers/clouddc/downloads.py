@@ -109,6 +109,14 @@ class Download:
         response = await stack.enter_async_context(
             self._transport.request("GET", url, self._all_headers(), stall_s=self._stall_s)
         )
+        step = await self._read(stack, response, url)
+        if isinstance(step, Problem) and step.kind is ProblemKind.UNREADABLE:
+            self._transport.retire(response)
+        return step
+
+    async def _read(
+        self, stack: AsyncExitStack, response: ClientResponse, url: URL
+    ) -> OpenArchive | Problem | URL:
         succeeded = is_success(response.status)
         if not succeeded:
             reply = Reply.of(response.status, response.headers, await read_whole(response.content))

@@ -120,6 +120,16 @@ class Transport:
             **options,
         )
 
+    @staticmethod
+    def retire(response: aiohttp.ClientResponse) -> None:
+        """Keep the next request off a connection: whoever answered so may not answer that one.
+
+        The connection is back among those that are kept as soon as the answer's last byte came.
+        """
+        connection = response._protocol  # noqa: SLF001  # there is no other way to it
+        if isinstance(connection, _Connection):
+            connection.is_retired = True
+
     async def close(self) -> None:
         """Close every connection."""
         with move_on_after(CLOSED_WITHIN_S, shield=True):  # a stop must not leave one of them open
@@ -136,9 +146,12 @@ class _Connection(ResponseHandler):
     and stops the clock of a silent peer too, so that the reader would wait for ever.
     """
 
+    is_retired = False
+
     def is_connected(self) -> bool:
         """Whether a request may leave over it."""
-        return super().is_connected() and not self._buffer and self.exception() is None
+        fit = not self._buffer and self.exception() is None and not self.is_retired
+        return fit and super().is_connected()
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Pass it on to the body's reader as well."""
