@@ -44,22 +44,18 @@ class Circuit:
     """A breaker: open while something does not work, and probed from time to time.
 
     Attributes:
-        answered: whether it has ever worked.
-        down_s: since when it does not; None while it does.
+        patience_s: for how long it is probed.
+        down_s: since when it does not work; None while it does.
         probe_s: when the next call may find out.
         given_up: it has been probed for long enough.
         under_way: calls that would find out and have not ended.
-        patience_s: for how long it is probed, where it has worked before.
-        first_patience_s: the same, where it never has.
     """
 
-    answered: bool = False
+    patience_s: float
     down_s: float | None = None
     probe_s: float = -math.inf
     given_up: bool = False
     under_way: int = 0
-    patience_s: float = ANSWERED_PATIENCE_S
-    first_patience_s: float = NEVER_ANSWERED_PATIENCE_S
     _wait_s: float = FIRST_PROBE_S
 
     @property
@@ -77,16 +73,13 @@ class Circuit:
         if sent_s >= self.probe_s:
             self._wait_s = min(LONGEST_PROBE_S, 2 * self._wait_s)
             self.probe_s = now_s + self._wait_s
-        patience_s = self.patience_s if self.answered else self.first_patience_s
-        self.given_up = now_s - self.down_s >= patience_s
+        self.given_up = now_s - self.down_s >= self.patience_s
         return False
 
     def reached(self) -> bool:
         """Record a success; return whether it was down."""
-        if self.answered and self.down_s is None:
-            return False
         was_down = self.down_s is not None
-        self.answered, self.down_s, self.probe_s, self.given_up = True, None, -math.inf, False
+        self.down_s, self.probe_s, self.given_up = None, -math.inf, False
         return was_down
 
     def slept(self, jump_s: float) -> None:

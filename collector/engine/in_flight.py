@@ -79,7 +79,7 @@ class InFlight:
     )  # fmt: skip
 
     def __init__(self, ceilings: Ceilings) -> None:
-        self.disk = Circuit(answered=True, patience_s=DISK_PATIENCE_S)
+        self.disk = Circuit(DISK_PATIENCE_S)
         self.posts = 0
         self._ceilings = ceilings
         self._out: dict[int, Flight] = {}
