@@ -120,7 +120,7 @@ class EndpointCircuit:
     One server's trouble is no evidence: not a call that failed though others were answered after it
     had left, and not a server that failed before. Where servers in a row go unanswered, calls wait
     in silence, or none can be sent, that is a question. It is put to somebody who is no suspect,
-    and one answer clears it; the endpoint is down only if the probes come to nothing as well.
+    and one answer clears it; the endpoint is down only if the probes are not answered either.
 
     Attributes:
         name: the endpoint's base URL.
@@ -215,7 +215,7 @@ class EndpointCircuit:
         return True
 
     def failed(self, action: Request, why: str, *, not_sent: bool) -> None:
-        """Record a call that came to no answer, or could not be sent."""
+        """Record a call that was not answered, or could not be sent."""
         server, sent_s = action.server, action.sent_s
         is_first = server not in self.unanswered_servers
         self.unanswered_servers.add(server)
@@ -232,7 +232,7 @@ class EndpointCircuit:
             self.why = why
 
     def probe_failed(self, probe: Request, why: str, now_s: float, *, not_sent: bool) -> bool:
-        """Record a probe that came to nothing; return whether the endpoint is down, as news.
+        """Record a probe that was not answered; return whether the endpoint is down, as news.
 
         Where somebody was answered a moment ago, more time is left for another answer.
         """
@@ -315,7 +315,7 @@ class EndpointCircuit:
         return self.down_s + patience_s
 
     def slept(self, jump_s: float, now_s: float) -> None:
-        """Leave a time out of account in which nobody asked."""
+        """Do not count a time in which this machine slept."""
         if self.down_s is not None:
             self.down_s += jump_s
         self._out = dict.fromkeys(self._out, now_s)

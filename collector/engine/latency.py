@@ -73,7 +73,7 @@ class Latency:
         return self._too_long_s
 
     def hangs(self) -> None:
-        """Take note of a call that takes too long: how many do is judged as they leave."""
+        """Record a call that takes too long; how many do is judged before their answers."""
         self._late += (1 - self._late) / _MEMORY
 
     def heard(self, took_s: float) -> None:

@@ -176,7 +176,7 @@ class Outcomes:
         return memory is not None and (memory.failed or memory.slow)
 
     def hangs(self, server: int) -> None:
-        """Take note that a server's call takes longer than others do."""
+        """Record that a server's call takes longer than others do."""
         self._remember(server).slow = True
 
     def asked_until_s(self, server: int) -> float:

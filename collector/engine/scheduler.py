@@ -305,13 +305,13 @@ class Scheduler:
             self._in_flight.opened(flight, now_s)
 
     def arrived(self, action: FetchArchive, size: int, now_s: float) -> None:
-        """Take note that `size` more bytes of an archive are here."""
+        """Record that `size` more bytes of an archive are here."""
         flight = self._in_flight.of(action)
         if flight is not None:
             self._in_flight.arrived(flight, size, now_s)
 
     def awaited(self, action: FetchArchive, now_s: float) -> None:
-        """Take note that what had arrived is dealt with, and more is asked for."""
+        """Record that what arrived is dealt with, and more is asked for."""
         flight = self._in_flight.of(action)
         if flight is not None:
             self._in_flight.awaited(flight, now_s)
@@ -388,7 +388,7 @@ class Scheduler:
         return events
 
     def _probed(self, action: Request, problem: Problem | None, heard: Heard, now_s: float) -> None:
-        """Take note of what a probe says of its endpoint and its credential."""
+        """Process what a probe says of its endpoint and its credential."""
         secret = self._lane_of(action).secret
         secret.under_way -= 1
         self._hear(action, problem, heard, now_s)

@@ -234,7 +234,7 @@ class ScopePace:
             self._start.hung()
 
     def lost(self, sent_s: float) -> None:
-        """Take note of a call that no limit refused, and whose answer was lost."""
+        """Record a call that no limit refused, and whose answer was lost."""
         if self._start is not None:
             self._start.passed(self._latency.mean_s)
         if sent_s >= self.lesson_s:
