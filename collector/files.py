@@ -1,8 +1,11 @@
-"""All that changes a disk: the rooms that keep archives and runs do it through here.
+"""All that changes a disk, and how a run's own files are read: the rooms that keep runs do it here.
 
 So there is one place to record what a run does to its disk, and to let it fail. Files and
-directories are made for their owner alone, whatever the umask. Every function blocks, and raises
-OSError as the system does.
+directories are made for their owner alone, whatever the umask.
+
+A run's directory may come from anybody, so a name in it may belong to a link, a pipe or a device:
+no link is followed here, nothing is waited for, and only regular files are read. Every function
+blocks, and raises OSError as the system does.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     Data = bytes | bytearray | memoryview
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+BLOCK_BYTES = 1 << 20
 _ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """No link is followed, and no pipe waited for."""
 
@@ -36,6 +41,71 @@ def open_to_write(path: Path | str, flags: int, *, dir_fd: int | None = None) ->
     if flags & os.O_CREAT:
         os.fchmod(descriptor, 0o600)
     return descriptor
+
+
+def open_to_read(path: Path | str, *, dir_fd: int | None = None) -> int:
+    """Open a regular file that is to be read; return its descriptor.
+
+    Raises:
+        OSError: also where it is a link (ELOOP) or no regular file (EINVAL).
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _ALWAYS, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "a link, which is not followed", str(path)) from None
+        if error.errno == errno.ENXIO:  # a socket, or a device that nothing is behind
+            raise _not_regular(path) from None
+        raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise _not_regular(path)
+
+
+def read_within(path: Path | str, most: int, *, dir_fd: int | None = None) -> bytes:
+    """Return a regular file's content.
+
+    Args:
+        path: of the file; a name, where `dir_fd` is given.
+        most: bytes that it may have.
+        dir_fd: the directory that the name is in.
+
+    Raises:
+        OSError: as for `open_to_read`; EFBIG where it is larger.
+    """
+    with open(open_to_read(path, dir_fd=dir_fd), "rb") as file:  # a descriptor has no path
+        # A sparse file of terabytes is refused before it is read, and one that grows, after.
+        if os.fstat(file.fileno()).st_size <= most and len(content := file.read(most + 1)) <= most:
+            return content
+    raise OSError(errno.EFBIG, f"larger than {most} bytes", str(path))
+
+
+def open_beneath(directory: Path, path: str) -> int:
+    """Open a regular file in a directory's tree to be read, by no link anywhere in its path.
+
+    Args:
+        directory: the tree's root, which may itself be reached by links.
+        path: relative to it, with slashes, as a journal or a manifest names it.
+
+    Raises:
+        OSError: as for `open_to_read`; EINVAL where the path is not one that stays in the tree.
+    """
+    *parents, name = path.split("/")
+    if any(part in ("", ".", "..") or "\0" in part for part in (*parents, name)):
+        raise OSError(errno.EINVAL, "not a path inside the directory", path)
+    here = os.open(directory, DIRECTORY)
+    try:
+        for part in parents:
+            above, here = here, os.open(part, DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+            os.close(above)
+        return open_to_read(name, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _not_regular(path: Path | str) -> OSError:
+    return OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def write(descriptor: int, data: Data) -> int:
