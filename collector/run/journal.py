@@ -271,7 +271,7 @@ def _held(path: Path) -> Iterator[int]:
     while True:
         with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
             lock.hold(descriptor, path)
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
                 yield descriptor
                 return
         os.close(descriptor)  # a repair has put another in its place meanwhile

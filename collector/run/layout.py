@@ -179,7 +179,7 @@ def _distinct(entries: Sequence[tuple[str, str]]) -> list[str]:
 
 def _collisions(names: Sequence[str]) -> list[int]:
     """Find the places of the names that some file system takes for another one of them."""
-    folded = [_folded(name) for name in names]
+    folded = [folded(name) for name in names]
     if len(set(folded)) == len(folded):
         return []
     places = defaultdict(list)
@@ -188,7 +188,7 @@ def _collisions(names: Sequence[str]) -> list[int]:
     return [index for indices in places.values() if len(indices) > 1 for index in indices]
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Make names alike that differ only in letter case or in how an accent is composed."""
     if name.isascii():
         return name.lower()

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from collector.inventory import load, schema, to_mapping
-from collector.inventory.addresses import normal
+from collector.addresses import normal
 from collector.providers.clouddc.vendor import VENDOR
 from collector.sizes import parse_size
 
