@@ -179,11 +179,11 @@ def _distinct(entries: Sequence[tuple[str, str]]) -> list[str]:
 
 def _collisions(names: Sequence[str]) -> list[int]:
     """Find the places of the names that some file system takes for another one of them."""
-    folded = [folded(name) for name in names]
-    if len(set(folded)) == len(folded):
+    alike = [folded(name) for name in names]
+    if len(set(alike)) == len(alike):
         return []
     places = defaultdict(list)
-    for index, name in enumerate(folded):
+    for index, name in enumerate(alike):
         places[name].append(index)
     return [index for indices in places.values() if len(indices) > 1 for index in indices]
 
