@@ -15,14 +15,14 @@ import math
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import structlog
 from anyio import to_thread
 
-from collector import clock, descriptors, opening, planning
+from collector import clock, descriptors, opening, planning, trust
 from collector.archive.incoming import Care
 from collector.engine import events as e
 from collector.engine.answers import Reusable
@@ -30,7 +30,6 @@ from collector.engine.facts import reused
 from collector.engine.gates import CALLS_IN_FLIGHT, EXPORT_S, GRACE_S, QUIET, STORING, Ceilings
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import RunState, apply
-from collector.errors import CollectorError
 from collector.feed import EventsSkipped, Feed
 from collector.orchestrator import Orchestrator
 from collector.providers.base import Target
@@ -38,7 +37,6 @@ from collector.remembering import Memory
 from collector.run import layout, manifest
 from collector.run.claims import Claims
 from collector.run.journal import Journal
-from collector.run.repair import unnamed
 from collector.run.verdict import Verdict, verdict
 from collector.views import Views
 
@@ -65,9 +63,6 @@ LAST_WORDS_WITHIN_S = 60.0
 
 _log = structlog.get_logger("collector")
 
-_WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
-"""With one of these, a run that was finished has something to do."""
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -83,7 +78,8 @@ class Terms:
         download_s: seconds that a server's download may take, without what it waits for; infinite
             where it may take any.
         grace_s: seconds that a stop waits for downloads that are under way.
-        memory: a directory where what runs learn of limits is kept for later ones; None: nowhere.
+        memory: a directory where what runs learn of limits is kept for later ones, and the key that
+            marks their journals as this user's; None: nowhere.
         care: how archives are treated.
         bytes_per_second: how fast archives may come, together; None: as said when the run began.
         argv: how the run came about, for its journal, which keeps no secrets of it.
@@ -138,58 +134,7 @@ def collect(
     first = opening.events(selection, directory.name, terms.argv, at)
     if terms.share is not None:
         first = opening.with_share(first, state, terms.share, at)
-    return Collection(directory, journal, state, first, connect, terms)
-
-
-def resume(
-    directory: Path,
-    connect: Connect,
-    *,
-    selection: Selection | None = None,
-    retry_failed: bool = False,
-    terms: Terms = Terms(),  # frozen
-) -> Collection:
-    """Go on with a run that a process has left: with all servers that are neither here nor failed.
-
-    A run in which nothing is left to do stays as it is.
-
-    Args:
-        directory: the run's.
-        connect: as for `collect`.
-        selection: where given, its servers are added to the run's, and its inventory's limits and
-            credentials hold from now on.
-        retry_failed: servers that failed are tried again as well.
-        terms: what else is asked, from now on.
-
-    Returns:
-        The run, to be entered with `async with`.
-
-    Raises:
-        RunHeld: another process is at it.
-        CollectorError: it never got so far as to name its servers, or its journal cannot be read,
-            written or repaired.
-    """
-    at = clock.WallClock().stamp(clock.now_s())
-    journal, state = Journal.resume(directory / layout.JOURNAL, at=at, anew=selection is not None)
-    if not state.selected and selection is None:
-        journal.close()
-        raise CollectorError(unnamed(directory))
-    if state.started is None and selection is not None:
-        anew = opening.events(selection, directory.name, terms.argv, at)
-        told = [] if journal.repaired is None else [journal.repaired]
-        begun = chain(islice(anew, 1), told, anew)
-        return Collection(directory, journal, state, begun, connect, terms)
-    first: list[e.Event] = list(opening.lost_archives(state, directory, at))
-    if selection is not None:
-        first += opening.additions(state, selection, at)
-    if retry_failed:
-        first += opening.retried(state, at)
-    if state.pending or any(isinstance(one, _WORK) for one in first):
-        if terms.share is not None:
-            first = list(opening.with_share(first, state, terms.share, at))
-        first.insert(0, e.RunResumed(at=at, **opening.process(terms.argv)))
-    else:
-        first.clear()
+    first = trust.vouched(first, state, trust.key_of(terms.memory, make=True), at)
     return Collection(directory, journal, state, first, connect, terms)
 
 

@@ -6,7 +6,6 @@ import getpass
 import hashlib
 import os
 import socket
-import stat
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypedDict
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 from collector import redaction
 from collector.engine import events as e
 from collector.run import layout
+from collector.run.tree import regular_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,12 +92,13 @@ def additions(state: RunState, selection: Selection, at: str) -> Iterator[e.Even
     """Yield what makes a run that is resumed one of this selection as well.
 
     Servers that it does not have yet are added; limits and credentials are those of the selection's
-    inventory from now on. Where things lie stays as it was.
+    inventory from now on, for all projects that it names. Where things lie stays as it was.
     """
     known = {(row.endpoint, row.id): row for row in state.projects}
     has = {(row.project, row.id) for row in state.servers}
-    taken = {row.directory.casefold() for row in state.projects}
-    taken |= {row.directory.casefold() for row in state.servers}
+    taken = {layout.folded(row.directory) for row in state.projects}
+    taken |= {layout.folded(row.directory) for row in state.servers}
+    yield from _known_projects(state, selection, at)
     projects: list[e.ProjectSelected] = []
     added = 0
     servers = len(state.servers)
@@ -128,6 +129,21 @@ def additions(state: RunState, selection: Selection, at: str) -> Iterator[e.Even
     yield e.SelectionEnded(at=at, servers=servers)
 
 
+def _known_projects(state: RunState, selection: Selection, at: str) -> Iterator[e.Event]:
+    """Yield the run's projects that the inventory names as well, and no server is selected of."""
+    inventory = selection.inventory
+    chosen = {id(one.project) for one in selection.servers}
+    rest = {(one.endpoint, one.id): one for one in inventory.projects if id(one) not in chosen}
+    known = [
+        (row, rest[row.endpoint, row.id])
+        for row in state.projects
+        if (row.endpoint, row.id) in rest
+    ]
+    yield from _credentials(inventory, [project for _, project in known], at)
+    for row, project in known:
+        yield _project(project, row.project, row.directory, at)
+
+
 def with_share(
     first: Iterable[e.Event], state: RunState, share: float, at: str
 ) -> Iterator[e.Event]:
@@ -154,14 +170,14 @@ def lost_archives(state: RunState, directory: Path, at: str) -> Iterator[e.Archi
     for row in state.servers:
         if row.archive is None:
             continue
-        try:
-            found = (directory / row.archive.path).lstat()
-        except OSError as error:
-            what = f"{row.archive.path} is not there: {error.strerror}"
-        else:
-            if stat.S_ISREG(found.st_mode) and found.st_size == row.archive.bytes:
-                continue
-            what = f"{row.archive.path} has {found.st_size} of its {row.archive.bytes} bytes"
+        found = regular_size(directory, row.archive.path)
+        if found == row.archive.bytes:
+            continue
+        what = (
+            f"{row.archive.path} is missing, or is no regular file"
+            if found is None
+            else f"{row.archive.path} has {found} of its {row.archive.bytes} bytes"
+        )
         yield e.ArchiveLost(at=at, server=row.server, message=what)
 
 
@@ -188,9 +204,11 @@ def left_out(state: RunState, selection: Selection) -> list[ServerRow]:
 
 def _free(directory: str, identity: str, taken: set[str]) -> str:
     """Return a directory that nothing of the run lies in yet."""
-    if directory.casefold() in taken:
-        directory = f"{directory}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-    taken.add(directory.casefold())
+    if layout.folded(directory) in taken:
+        parent, slash, name = directory.rpartition("/")
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        directory = f"{parent}{slash}{layout.with_suffix(name, digest)}"
+    taken.add(layout.folded(directory))
     return directory
 
 

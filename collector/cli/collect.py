@@ -59,6 +59,12 @@ Examples:
     help="With --resume: try the servers that failed again, in the same run.",
 )
 @click.option(
+    "--trust-journal",
+    is_flag=True,
+    help="With --resume: use the endpoints and credentials that the run's journal names, though "
+    "you did not write it on this machine.",
+)
+@click.option(
     "--reuse-exports",
     type=DURATION,
     default="5m",
@@ -132,6 +138,7 @@ def command(
     deadline: float | None,
     resumed: str | None,
     retry_failed: bool,
+    trust_journal: bool,
     reuse_exports: float,
     run_id: str | None,
     progress: str,
@@ -162,6 +169,8 @@ def command(
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     if retry_failed and resumed is None:
         raise click.UsageError("--retry-failed is for a run that has failures: --resume RUN_DIR")
+    if trust_journal and resumed is None:
+        raise click.UsageError("--trust-journal is about a run's journal: use it with --resume")
     if not stall_timeout:
         raise click.UsageError("--stall-timeout: in no time no byte comes; write 30s")
     selection = inventory and running.load(
@@ -188,8 +197,9 @@ def command(
     options = running.Options(terms, ca_file, stall_timeout)
     if resumed is not None:
         begin = running.resuming(
-            resumed, out, selection or None, options, retry_failed=retry_failed
-        )
+            resumed, out, selection or None, options,
+            retry_failed=retry_failed, trust_journal=trust_journal,
+        )  # fmt: skip
     else:
         assert selection  # noqa: S101  # _check has seen to it
         begin = running.beginning(selection, out, run_id, options)

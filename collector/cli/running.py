@@ -20,7 +20,7 @@ from collector import descriptors
 from collector.cli.resumed import taken_up
 from collector.cli.streams import say
 from collector.cli.summary import summed_up
-from collector.collection import Terms, collect, resume
+from collector.collection import Terms, collect
 from collector.errors import CollectorError
 from collector.feed import EventsSkipped
 from collector.inventory import load as load_inventory
@@ -28,6 +28,7 @@ from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers import clouddc
 from collector.redaction import Secrets
+from collector.resuming import resume
 from collector.run.layout import find_run
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def resuming(
     options: Options,
     *,
     retry_failed: bool = False,
+    trust_journal: bool = False,
 ) -> Callable[[], Collection]:
     """Return what takes up a run, inside an event loop."""
     connect = _connector(options)
@@ -129,6 +131,7 @@ def resuming(
             connect,
             selection=selection,
             retry_failed=retry_failed,
+            trust_journal=trust_journal,
             terms=options.terms,
         )
         for line in taken_up(collection, selection):

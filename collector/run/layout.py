@@ -35,6 +35,9 @@ LATEST = "latest"
 SHARED = ".collector"
 """What the runs of one output directory share lies there."""
 
+DIRECTORY_BYTES = 255
+"""The most that a directory's name has."""
+
 _SUFFIX_DIGITS = (0, 8, 16, 32, 48)
 """Hex digits of the suffix that tells colliding names apart: more, should fewer collide again."""
 
@@ -186,6 +189,11 @@ def _collisions(names: Sequence[str]) -> list[int]:
     for index, name in enumerate(alike):
         places[name].append(index)
     return [index for indices in places.values() if len(indices) > 1 for index in indices]
+
+
+def with_suffix(name: str, digest: str) -> str:
+    """Tell a name from one that is taken; where it is too long for that, it is cut."""
+    return safe_name(f"{name}-{digest}", fallback=digest, limit_bytes=DIRECTORY_BYTES)
 
 
 def folded(name: str) -> str:

@@ -15,6 +15,7 @@ from collector import addresses
 from collector.archive.names import LIMIT_BYTES, is_safe_name
 from collector.engine.answers import ScopeKind
 from collector.engine.events import SCHEMA_VERSION
+from collector.run.layout import DIRECTORY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +29,6 @@ MOST_AT_ONCE = 10**9
 LONGEST_S = 1e15
 FEWEST_A_SECOND, MOST_A_SECOND = 1e-6, 1e9
 WIDEST_SPREAD = 100.0
-DIRECTORY_BYTES = 255
 EXPORT_ID_MAX = 512
 ETAG_MAX = 16 << 10
 FIRST_YEAR, YEARS_END = "1970", "2200"
