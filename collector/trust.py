@@ -144,12 +144,20 @@ def vouched(
         key: the user's.
         at: the time now, as a journal writes it.
     """
-    named = Named(state)
+    named, last = Named(state), state.mark
+
+    def marked() -> Iterator[e.Event]:
+        nonlocal last
+        if key is not None and (mark := named.mark(key)) != last:
+            last = mark
+            yield e.EndpointsVouched(at=at, mark=mark)
+
     for event in first:
         named.add(event)
+        if isinstance(event, e.SelectionEnded):
+            yield from marked()  # a run that a kill leaves selected is never without it
         yield event
-    if key is not None and (mark := named.mark(key)) != state.mark:
-        yield e.EndpointsVouched(at=at, mark=mark)
+    yield from marked()
 
 
 def key_of(directory: Path | None, *, make: bool) -> bytes | None:

@@ -43,13 +43,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
         *("clock", "descriptors", "feed", "opening", "orchestrator", "planning", "remembering"),
         "views",
+        "trust",
+    },
+    "trust": {*VOCABULARY, "errors", "files"},
+    "resuming": {
+        *(*VOCABULARY, "errors", "inventory", "run", "clock", "opening", "trust", "collection"),
     },
     "remembering": {*VOCABULARY, "errors", "files"},
     "planning": {
         *(*VOCABULARY, "inventory", "providers.base", "run"),
         *("clock", "opening", "remembering"),
     },
-    "verification": {*VOCABULARY, "archive", "run", "errors"},
+    "verification": {*VOCABULARY, "archive", "run", "errors", "files"},
     "demo": {"emulator"},
 }
 """For each room, the modules and rooms of the project that it may import, itself aside."""

@@ -41,10 +41,16 @@ SECRET_WORDS = frozenset(
 ID = r"^(?:[^/\x00-\x1f\x7f-\x9f]*[^/.\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*|\.{3,})$"
 
 
+# A journal takes no other numbers, and a service that allows these needs no ceiling.
+MOST_AT_ONCE = 10**9
+MOST_BYTES = (1 << 63) - 1
+FEWEST_A_SECOND, MOST_A_SECOND = 1e-6, 1e9
+
+
 def _bytes(value: object) -> int:
     if isinstance(value, str):
-        return parse_size(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        value = parse_size(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_BYTES:
         return value
     raise ValueError("is no size")
 
@@ -64,9 +70,15 @@ Id = Annotated[
     ),
 ]
 Rate = Annotated[
-    float, Field(gt=0, allow_inf_nan=False, description="calls a second, a number above 0")
+    float,
+    Field(
+        ge=FEWEST_A_SECOND,
+        le=MOST_A_SECOND,
+        allow_inf_nan=False,
+        description="calls a second, a number above 0",
+    ),
 ]
-Count = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+Count = Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="a whole number, 1 or more")]
 Share = Annotated[
     float, Field(gt=0, le=1, description="a part of any learned limit, above 0 and at most 1")
 ]

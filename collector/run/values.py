@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MOST = (1 << 63) - 1
 """No system has larger files, and nothing that is counted comes near."""
-MOST_AT_ONCE = 10**9
-"""Downloads, exports, servers and projects."""
+MOST_NUMBERED = 10**9
+"""Servers and projects."""
 LONGEST_S = 1e15
 FEWEST_A_SECOND, MOST_A_SECOND = 1e-6, 1e9
 WIDEST_SPREAD = 100.0
@@ -173,7 +173,7 @@ _KINDS: Mapping[str, Kind] = {
     "ScopeWord": _text(set(ScopeKind).__contains__, enum=[*map(str, ScopeKind)]),
     "Source": _text(SOURCES.__contains__, enum=[*SOURCES]),
     "Version": _whole(1, SCHEMA_VERSION),
-    "Index": _whole(0, MOST_AT_ONCE),
+    "Index": _whole(0, MOST_NUMBERED),
     "Count": _whole(0, MOST),
     "Positive": _whole(1, MOST),
     "Rate": _real(FEWEST_A_SECOND, MOST_A_SECOND),
