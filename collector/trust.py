@@ -61,13 +61,11 @@ class UntrustedJournal(CollectorError):  # noqa: N818  # a state of affairs, not
     def __init__(self, directory: Path, wants: Iterable[Want], *, beside: bool) -> None:
         self.directory = directory
         self.wants = tuple(dict.fromkeys(wants))
-        what = (
-            "the inventory does not name all projects of this run, and its journal is not one that "
-            "you wrote on this machine"
-            if beside
-            else "its journal is not one that you wrote on this machine"
-        )
-        lines = [f"{directory}: {what}. It wants to send"]
+        also = " and names projects that the inventory does not" if beside else ""
+        lines = [
+            f"{directory}: its journal was not written by you on this machine{also}. "
+            "This resume would send"
+        ]
         lines += [
             f"  {_shown(secret)} (credential {_shown(name)}) to {_shown(endpoint)}"
             for endpoint, name, secret in self.wants[:WANTS_SHOWN]
@@ -75,7 +73,7 @@ class UntrustedJournal(CollectorError):  # noqa: N818  # a state of affairs, not
         if len(self.wants) > WANTS_SHOWN:
             lines.append(f"  and {len(self.wants) - WANTS_SHOWN} more")
         inventory = "an INVENTORY that names them" if beside else "the INVENTORY"
-        lines.append(f"Name {inventory} beside --resume, or allow this with --trust-journal.")
+        lines.append(f"Name {inventory} beside --resume, or allow it with --trust-journal.")
         super().__init__("\n".join(lines))
 
 

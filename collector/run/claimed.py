@@ -87,8 +87,11 @@ def decoded(line: bytes) -> Line | None:
     if what in _NAMING and not more["export_id"]:
         return None
     # What is taken over is recorded, and has to be read again.
-    times = [text for text in (texts["at"], more["requested_at"]) if text]
-    if not all(map(is_time, times)) or (more["export_id"] and not is_export_id(more["export_id"])):
+    if not is_time(texts["at"]) or not (
+        more["requested_at"] == "" or is_time(more["requested_at"])
+    ):
+        return None
+    if more["export_id"] and not is_export_id(more["export_id"]):
         return None
     return Line(texts["at"], texts["run"], what, whose, **more)
 
