@@ -166,6 +166,6 @@ DAMAGED: Final[dict[str, Edit]] = {
     "a project at another endpoint": twice("ProjectSelected", endpoint="http://127.0.0.1:9"),
     "a server that comes twice": twice("ServerSelected", server=2, directory="fleet/bms-2"),
     "an event that is a list": lines(b"[[]]"),
-    "an age that is no number": raw("ExportStarted", "export_id", b"Infinity"),
+    "an export id that is infinite": raw("ExportStarted", "export_id", b"Infinity"),
 }  # fmt: skip
 """After it: a resume goes on from the lines before, and collects what they do not tell."""
