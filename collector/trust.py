@@ -62,10 +62,8 @@ class UntrustedJournal(CollectorError):  # noqa: N818  # a state of affairs, not
         self.directory = directory
         self.wants = tuple(dict.fromkeys(wants))
         also = " and names projects that the inventory does not" if beside else ""
-        lines = [
-            f"{directory}: its journal was not written by you on this machine{also}. "
-            "This resume would send"
-        ]
+        what = f"its journal was not written by you on this machine{also}"
+        lines = [f"{directory}: {what}. This resume would send"]
         lines += [
             f"  {_shown(secret)} (credential {_shown(name)}) to {_shown(endpoint)}"
             for endpoint, name, secret in self.wants[:WANTS_SHOWN]
@@ -174,7 +172,9 @@ def key_of(directory: Path | None, *, make: bool) -> bytes | None:
         if not make:
             return None
     except OSError as error:
-        _log.warning(f"cannot use {path}: {error.strerror}; journals cannot be marked as yours")
+        # A place that is closed to this user was never theirs; a file that is there was.
+        log = _log.warning if os.path.lexists(path) else _log.info
+        log(f"cannot use {path}: {error.strerror}; journals cannot be marked as yours")
         return None
     try:
         _make(path)
