@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from collector.inventory import Inventory, Project, Selection
 
 
+ARGUMENTS_MAX = 32 << 10
+"""Characters of arguments that are recorded: a line of the journal has an end."""
+
+
 class Process(TypedDict):
     """The process that works on a run, as its events name it."""
 
@@ -40,12 +44,23 @@ def process(argv: Sequence[str]) -> Process:
     except (KeyError, OSError):  # a container's number without a name
         user = str(os.getuid())
     return Process(
-        argv=tuple(redaction.arguments(argv)),
+        argv=tuple(_within(redaction.arguments(argv))),
         collector_version=version("collector"),
         host=socket.gethostname(),
         user=user,
         pid=os.getpid(),
     )
+
+
+def _within(arguments: Iterable[str]) -> Iterator[str]:
+    """Yield arguments as long as they fit in a line of the journal, with others beside them."""
+    room = ARGUMENTS_MAX
+    for argument in arguments:
+        room -= len(argument) + 1
+        if room < 0:
+            yield "..."
+            return
+        yield argument
 
 
 def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> Iterator[e.Event]:
@@ -57,7 +72,7 @@ def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> I
         run_id=run_id,
         inventory_path=inventory.source_name,
         inventory_sha256=inventory.sha256,
-        select=tuple(map(redaction.hide, selection.select)),
+        select=tuple(_within(map(redaction.hide, selection.select))),
         downloads=inventory.downloads,
         bytes_per_second=inventory.bytes_per_second,
         **process(argv),
