@@ -57,7 +57,7 @@ def is_safe_name(name: str, limit_bytes: int) -> bool:
     """
     if _PLAIN.fullmatch(name) is None:
         return safe_name(name, fallback="unnamed", limit_bytes=limit_bytes) == name
-    return len(name) <= limit_bytes and not _is_taken(name, RUN_NAMES) and _avoiding(name) == name
+    return len(name) <= limit_bytes and name.lower() not in RUN_NAMES and _avoiding(name) == name
 
 
 def safe_name(
@@ -89,11 +89,8 @@ def safe_name(
     if not name:
         source = fallback
         name = _cleaned(source) or "unnamed"
-    if (
-        name == _normal(source)
-        and not _is_taken(name, reserved)
-        and len(name.encode()) <= limit_bytes
-    ):
+    taken = name.casefold() in {word.casefold() for word in reserved}
+    if name == _normal(source) and not taken and len(name.encode()) <= limit_bytes:
         return name
     return _marked(name, source, limit_bytes)
 
@@ -109,10 +106,6 @@ def _cleaned(raw: str) -> str:
         for char in _normal(raw)
     )
     return _avoiding(name.lstrip(". ").rstrip(". "))
-
-
-def _is_taken(name: str, reserved: frozenset[str]) -> bool:
-    return name.casefold() in {word.casefold() for word in reserved}
 
 
 def _avoiding(name: str) -> str:

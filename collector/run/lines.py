@@ -94,7 +94,7 @@ class _Codec:
                 raise LineError(f"{self.name} {what} {name!r}")
             if holds is not None and value is not None and not holds(value):
                 raise LineError(f"{self.name} has a {name!r} that cannot be: {_shown(value)}")
-            if isinstance(value, list):
+            if type(value) is list:
                 record[name] = tuple(value)
         try:
             return self.kind(**record)
@@ -194,7 +194,7 @@ def parsed(body: bytes) -> Any:  # noqa: ANN401  # whatever the line holds
         LineError: it is none, or none that we write.
     """
     try:
-        return json.loads(body, parse_constant=_no_number, object_pairs_hook=_once_each)
+        return _decode(body.decode())
     except RecursionError as error:
         raise LineError("the line is no JSON of ours: too much stands in one another") from error
     except ValueError as error:  # also where it is no UTF-8, or a number has too many digits
@@ -210,3 +210,6 @@ def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(members):
         raise ValueError("a member stands twice")
     return found
+
+
+_decode = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once_each).decode

@@ -367,6 +367,20 @@ def test_a_run_in_which_nothing_is_left_to_do_needs_no_trust(hand: Hand) -> None
     assert "nothing is left to do" in found.err
 
 
+@pytest.mark.parametrize("place", ["fleet", "fleet/bms-0"])
+def test_an_archive_behind_a_link_is_not_one_of_the_run(hand: Hand, place: str) -> None:
+    command = hand.copy(f"behind a link {place}")
+    outside = command.home.with_name(f"{command.home.name}-outside")
+    (command.out / "run" / place).rename(outside)
+    (command.out / "run" / place).symlink_to(outside)
+    before = snapshot(outside)
+    found = hand.ran(command, "collect", "--resume", "latest")
+    assert_in_order(found, hand)
+    assert found.code in (3, 4), found.err
+    assert "bms-0 is collected again: " in found.err
+    assert snapshot(outside) == before
+
+
 def test_a_line_of_300_mb_is_damage_and_takes_no_memory(hand: Hand) -> None:
     command = hand.copy("long")
     journal = command.out / "run" / "journal.jsonl"

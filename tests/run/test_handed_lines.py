@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from collector.engine import events as e
+from collector.inventory import shape
+from collector.run import values
+from collector.run.lines import LONGEST_LINE, NO_HASH, LongLineError, encode
 from collector.run.reading import Reading, fold
 from tests.acceptance.handed import DAMAGED, NO_SELECTION
 from tests.acceptance.journals import chained, rewrite
@@ -72,3 +76,32 @@ def test_what_cannot_have_happened_is_damage(journal: Path, member: str) -> None
     assert not reading.damage.torn
     assert len(reading.damage.what) < 200
     assert state.selected
+
+
+def test_what_an_inventory_may_say_can_be_read_again() -> None:
+    assert shape.MOST_AT_ONCE <= values.MOST
+    assert shape.MOST_BYTES <= values.MOST
+    assert values.FEWEST_A_SECOND <= shape.FEWEST_A_SECOND
+    assert shape.MOST_A_SECOND <= values.MOST_A_SECOND
+
+
+def test_what_is_too_long_to_be_read_again_is_not_written(selection: list[e.Event]) -> None:
+    server = next(event for event in selection if isinstance(event, e.ServerSelected))
+    longest = dataclasses.replace(server, tags={"note": "x" * (LONGEST_LINE - 500)})
+    assert len(encode(longest, NO_HASH)[0]) <= LONGEST_LINE
+    with pytest.raises(LongLineError, match="bms-0"):
+        encode(dataclasses.replace(server, tags={"note": "x" * LONGEST_LINE}), NO_HASH)
+
+
+@pytest.mark.parametrize("filler", [b"x", b"[],", b'{"a":1},', b"\\u00e9"])
+def test_a_line_as_long_as_can_be_takes_little_memory(tmp_path: Path, filler: bytes) -> None:
+    body = b'{"event":"RunEnded","at":[' + filler * (LONGEST_LINE // len(filler) - 99) + b"1]}"
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(chained([body]) + chained([body]))
+    tracemalloc.start()
+    reading = Reading(path)
+    fold(reading)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert reading.damage is not None
+    assert peak < 64 << 20
