@@ -75,11 +75,11 @@ Rate = Annotated[
         ge=FEWEST_A_SECOND,
         le=MOST_A_SECOND,
         allow_inf_nan=False,
-        description="calls a second, a number from 0.000001 to 1000000000",
+        description="calls a second, above 0: from 0.000001 to 1000000000",
     ),
 ]
 Count = Annotated[
-    int, Field(ge=1, le=MOST_AT_ONCE, description="a whole number from 1 to 1000000000")
+    int, Field(ge=1, le=MOST_AT_ONCE, description="a whole number, 1 or more, at most 1000000000")
 ]
 Share = Annotated[
     float, Field(gt=0, le=1, description="a part of any learned limit, above 0 and at most 1")
