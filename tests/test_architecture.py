@@ -22,19 +22,20 @@ VOCABULARY = {
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "engine": set(),
-    "errors": set(),
+    "errors": {"printable"},
     "clock": set(),
     "sizes": set(),
     "addresses": set(),
     "files": set(),
     "descriptors": set(),
     "redaction": set(),
+    "printable": set(),
     "emulator": set(),
-    "inventory": {"errors", "sizes", "addresses"},
+    "inventory": {"addresses", "errors", "printable", "sizes"},
     "providers": {*VOCABULARY, "errors", "inventory.vendor", "descriptors", "redaction"},
     "archive": {*VOCABULARY, "sizes", "files", "descriptors"},
     "run": {*VOCABULARY, "errors", "archive.names", "files", "addresses"},
-    "observe": {*VOCABULARY, "sizes", "redaction"},
+    "observe": {*VOCABULARY, "printable", "redaction", "sizes"},
     "feed": VOCABULARY,
     "opening": {*VOCABULARY, "inventory", "run", "redaction"},
     "orchestrator": {"engine", "providers.base", "archive", "run", "clock"},
@@ -109,7 +110,9 @@ def test_a_room_imports_only_what_the_table_allows(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["engine", "errors", "clock", "sizes", "addresses", "files", "descriptors", "redaction"]
+    "room",
+    ["engine", "errors", "clock", "sizes", "addresses", "files", "descriptors", "redaction",
+     "printable"],
 )
 def test_the_innermost_rooms_need_nothing_but_the_standard_library(room: str) -> None:
     for name, path in MODULES.items():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from collector.cli.streams import open_streams, say
+from collector.cli.streams import open_streams, refuse, report_lost, say, wants_json
 from collector.errors import CollectorError
 from collector.redaction import Secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COMMANDS = {
     "collect": "bring home the logs of a fleet: the main job",
@@ -55,15 +58,31 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # click's own signature
-        """Run a command; an error that a person can mend is told in its own words."""
+    def main(self, args: Sequence[str] | None = None, **options: Any) -> NoReturn:  # type: ignore[override]  # noqa: ANN401  # click's other ones are left to it
+        """Run a command and exit; only a bug ends in a traceback."""
         secrets = Secrets()
-        open_streams(secrets)
+        open_streams(secrets, as_json=wants_json(sys.argv[1:] if args is None else args))
+        code = self._answered(args, options | {"obj": secrets, "standalone_mode": False})
+        if report_lost() and code == 0:
+            code = CollectorError.exit_code
+        sys.exit(code)
+
+    def _answered(self, args: Sequence[str] | None, options: dict[str, Any]) -> int:
+        """Run a command; return its exit code."""
         try:
-            return super().main(*args, obj=secrets, **kwargs)
+            return super().main(args, **options) or 0
         except CollectorError as error:
-            say(error.told)
-            sys.exit(error.exit_code)
+            for line in error.told.split("\n"):
+                say(line, "error")
+            return error.exit_code
+        except click.ClickException as error:
+            refuse(error)
+            return error.exit_code
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1
+        except click.Abort:
+            say("Aborted!", "error")
+            return 1
 
 
 @click.group(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from collector.cli.options import common, json_option
+from collector.cli.streams import say
 
 EXAMPLES = """\b
 Examples:
@@ -53,13 +54,13 @@ def command(out: Path, progress: str, as_json: bool) -> None:
         start_blocking_portal(backend_options={"use_uvloop": True}) as portal,
         portal.wrap_async_context_manager(Emulator(scenario)) as emulator,
     ):
-        click.echo(
-            f"An emulator at {emulator.url} stands in for the service:\n"
-            f"{demo.SERVERS} servers in {demo.PROJECTS} projects, "
-            f"{demo.CALLS_A_SECOND} calls a second allowed,\n"
-            f"trouble with {len(demo.FAULTS)} servers, two of them beyond help.\n",
-            err=True,
-        )
+        for line in (
+            f"An emulator at {emulator.url} stands in for the service:",
+            f"{demo.SERVERS} servers in {demo.PROJECTS} projects,",
+            f"{demo.CALLS_A_SECOND} calls a second allowed,",
+            f"trouble with {len(demo.FAULTS)} servers, two of them beyond help.",
+        ):
+            say(line)
         text = json.dumps(inventory(scenario, emulator.url)).encode()
         options = running.Options(
             Terms(argv=("collector", "demo")), environ={"CLOUDDC_TOKEN": emulator.token}

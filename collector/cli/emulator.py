@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.cli.options import common
+from collector.cli.streams import say, show_json
 
 if TYPE_CHECKING:
     from collector.emulator import Emulator, Scenario
@@ -99,7 +99,7 @@ def command(
         raise click.UsageError(
             f"{error}. Choose another --listen (now {listen}) or --inventory."
         ) from error
-    click.echo(json.dumps(emulator.statistics(), indent=None if as_json else 1))
+    show_json(json.dumps(emulator.statistics(), indent=None if as_json else 1))
 
 
 def _address(listen: str) -> tuple[str, int]:
@@ -156,10 +156,10 @@ async def _serve(emulator: Emulator, inventory_file: Path | None, as_json: bool)
             if as_json:
                 file = None if inventory_file is None else str(inventory_file)
                 ready = {"url": emulator.url, "token": emulator.token, "inventory": file}
-                click.echo(json.dumps(ready))
+                show_json(json.dumps(ready))
             else:
-                click.echo(_guide(emulator, inventory_file), err=True)
-            sys.stdout.flush()
+                for line in _guide(emulator, inventory_file).splitlines():
+                    say(line, has_secrets=False)
             async for _ in signals:
                 break
 

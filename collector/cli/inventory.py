@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.cli.options import common, json_option, selecting
+from collector.cli.streams import show as show_lines
+from collector.cli.streams import show_json
 from collector.errors import CollectorError
+from collector.printable import one_line
 
 if TYPE_CHECKING:
     from collector.inventory import Inventory, Selection
@@ -56,16 +59,16 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
             }
             for one in error.problems
         ]
-        click.echo(_json({"ok": False, "servers": 0, "projects": 0, "mistakes": mistakes}))
+        show_json(_json({"ok": False, "servers": 0, "projects": 0, "mistakes": mistakes}))
         ctx.exit(error.exit_code)
     servers = sum(len(project.servers) for project in inventory.projects)
     projects = len(inventory.projects)
     if as_json:
         found = {"ok": True, "servers": servers, "projects": projects, "mistakes": []}
-        click.echo(_json(found))
+        show_json(_json(found))
     else:
         amount = f"{_count(servers, 'server')} in {_count(projects, 'project')}"
-        click.echo(f"{file}: ok: {amount}")
+        show_lines([f"{file}: ok: {amount}"])
 
 
 @command.command()
@@ -92,10 +95,9 @@ def show(
             f"see `collector inventory show {file}` for all of them, or add --allow-empty"
         )
     if as_json:
-        click.echo(_json(to_mapping(selection)))
+        show_json(_json(to_mapping(selection)))
     else:
-        for line in _table(selection):
-            click.echo(line)
+        show_lines(_table(selection))
 
 
 def _load(file: str) -> Inventory:
@@ -112,13 +114,11 @@ def _json(value: object) -> str:
 
 def _table(selection: Selection) -> list[str]:
     """The servers in columns as wide as they must be."""
-    from collector.inventory.mistakes import printable  # noqa: PLC0415  # imports pydantic
-
     rows = [("PROJECT", "SERVER", "ID", "TAGS")]
     for one in selection.servers:
         tags = " ".join(f"{key}={value}" for key, value in one.server.tags.items())
         rows.append((one.project.name, one.server.name, one.server.id, tags))
-    shown = [[printable(cell) for cell in row] for row in rows]
+    shown = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

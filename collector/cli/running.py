@@ -18,7 +18,7 @@ import structlog
 
 from collector import descriptors
 from collector.cli.resumed import taken_up
-from collector.cli.streams import say
+from collector.cli.streams import report_lost, say, show, show_json
 from collector.cli.summary import summed_up
 from collector.collection import Terms, collect
 from collector.errors import CollectorError
@@ -209,9 +209,8 @@ def _first(errors: BaseExceptionGroup[CollectorError]) -> CollectorError:
 
 def _print(collection: Collection, *, as_json: bool) -> None:
     summary = collection.summary
-    text = json.dumps(summary, ensure_ascii=False) if as_json else summed_up(summary)
-    try:
-        click.echo(text)
-    except OSError:
-        # Whoever read has gone; the run is as good as before, and its exit code says how good.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if as_json:
+        show_json(json.dumps(summary, ensure_ascii=False))
+    else:
+        show(summed_up(summary))
+    report_lost()  # the run is as good as before, and its exit code says how good

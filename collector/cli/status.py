@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from collector.cli.options import common, json_option
+from collector.cli.streams import say, show, show_json
 
 
 @click.command(
@@ -34,11 +35,14 @@ def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
 
     found = standing(find_run(run_dir))
     if found.damage is not None:
-        click.echo(
+        say(
             f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "
             f"({found.damage.what}); this is the run up to there",
-            err=True,
+            "error",
         )
     summary = found.summary()
     verbose = ctx.meta["collector.verbose"] > 0
-    click.echo(json.dumps(summary) if as_json else summed_up(summary, verbose=verbose))
+    if as_json:
+        show_json(json.dumps(summary))
+    else:
+        show(summed_up(summary, verbose=verbose))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from collector.cli import wording
-from collector.cli.wording import duration, short, wrapped
+from collector.cli.wording import duration, pasted, short, wrapped
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ _STATES = {
 }
 
 
-def summed_up(summary: Mapping[str, Any], *, verbose: bool = False) -> str:
-    """Return what a person wants to know of a run: what is here, what is not and why, what next.
+def summed_up(summary: Mapping[str, Any], *, verbose: bool = False) -> list[str]:
+    """Return the lines that sum up a run: what is here, what is not and why, what next.
 
     Args:
         summary: what `--json` prints.
@@ -64,7 +63,7 @@ def summed_up(summary: Mapping[str, Any], *, verbose: bool = False) -> str:
     if verbose:
         lines += ["", "Learned:", *_learned(summary)]
     lines += ["", *_next(summary)]
-    return "\n".join(lines)
+    return lines
 
 
 def _missing(servers: Sequence[Mapping[str, Any]], *, running: bool) -> Iterator[str]:
@@ -121,7 +120,7 @@ def _learned(summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _next(summary: Mapping[str, Any]) -> Iterator[str]:
-    directory = shlex.quote(short(summary["directory"]))
+    directory = pasted(short(summary["directory"]))
     yield "Next:"
     if summary["run"]["state"] == "running":
         yield f"  collector status {directory}"

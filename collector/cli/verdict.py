@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from collector.cli import wording
 from collector.cli.wording import about, duration, wrapped
+from collector.printable import one_line
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ PROJECTS_SHOWN = 12
 NAME_WIDTH = 32
 
 
-def told(planned: Plan, out: str) -> str:
+def told(planned: Plan, out: str) -> list[str]:
     """Return the plan in lines of at most 80 columns."""
     lines = list(_verdict(planned, out))
     if planned.servers:
@@ -27,7 +28,7 @@ def told(planned: Plan, out: str) -> str:
         lines += ["", "What it waits for, each alone:", *_limits(planned)]
         lines += ["", *_disk(planned, out)]
         lines += ["", "Failures, repeated statuses and slow downloads come on top."]
-    return "\n".join(lines)
+    return lines
 
 
 def _verdict(planned: Plan, out: str) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _projects(planned: Plan) -> Iterator[str]:
 
 
 def _name(project: ProjectPlan) -> str:
-    name = project.name
+    name = one_line(project.name)
     return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}..."
 
 

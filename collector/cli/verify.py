@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from collector.cli.options import common, json_option
+from collector.cli.streams import show, show_json
+from collector.cli.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +52,9 @@ def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
             "mismatches": [dataclasses.asdict(mismatch) for mismatch in found.mismatches],
             "notes": found.notes,
         }
-        click.echo(json.dumps(told))
+        show_json(json.dumps(told))
     else:
-        click.echo("\n".join(_told(run_dir, found)))
+        show(_told(run_dir, found))
     ctx.exit(0 if found.ok else MISMATCHED)
 
 
@@ -89,11 +90,11 @@ def _next(run_dir: Path, found: Verification) -> Iterator[str]:
     if any(mismatch.path == JOURNAL for mismatch in found.mismatches):
         yield "A resume keeps the damaged journal beside a new one, goes on from the lines before"
         yield "the damage, and does again what they do not tell:"
-        yield f"  collector collect --resume {shlex.quote(str(run_dir))}"
+        yield f"  collector collect --resume {pasted(str(run_dir))}"
         return
     yield "A resume fetches again what is missing or has another size, and writes manifest"
     yield "and SHA256SUMS anew; move away first what has changed and kept its size:"
-    yield f"  collector collect --resume {shlex.quote(str(run_dir))}"
+    yield f"  collector collect --resume {pasted(str(run_dir))}"
 
 
 def _mismatch(mismatch: Mismatch) -> Iterator[str]:
@@ -106,5 +107,4 @@ def _mismatch(mismatch: Mismatch) -> Iterator[str]:
 def _value(value: object) -> str:
     if value is None:
         return "nothing"
-    text = value if isinstance(value, str) else json.dumps(value)
-    return ascii(text)[1:-1] if not text.isprintable() else text
+    return value if isinstance(value, str) else json.dumps(value)

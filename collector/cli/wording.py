@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import shlex
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from collector.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +42,7 @@ def wrapped(text: str, first: str, rest: str, *, anywhere: bool = False) -> list
     Between words; with `anywhere` also within one that is longer than a line.
     """
     return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=rest,
+        one_line(text), WIDTH, initial_indent=first, subsequent_indent=rest,
         break_long_words=anywhere, break_on_hyphens=False,
     )  # fmt: skip
 
@@ -104,3 +108,18 @@ def short(directory: str) -> str:
     path = Path(directory)
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else directory
+
+
+def pasted(argument: str) -> str:
+    """Return an argument as a shell reads it; what is not printable in the form of bash and zsh."""
+    if one_line(argument) == argument:
+        return shlex.quote(argument)
+    return f"$'{''.join(map(_in_quotes, argument))}'"
+
+
+def _in_quotes(char: str) -> str:
+    if char in "'\\":
+        return f"\\{char}"
+    if one_line(char) == char:
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))

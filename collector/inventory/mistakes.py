@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.errors import CollectorError
+from collector.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,7 @@ class Mistake:
     @property
     def text(self) -> str:
         """The mistake as one line, in the form that editors jump to."""
-        return printable(f"{self.file}:{self.line}:{self.column}: {self.what}; {self.instead}")
+        return one_line(f"{self.file}:{self.line}:{self.column}: {self.what}; {self.instead}")
 
 
 class InventoryError(CollectorError):
@@ -68,12 +69,7 @@ class InventoryError(CollectorError):
 def quoted(text: str) -> str:
     """Text from a file as it may stand in a message: short, on one line, printable."""
     short = text if len(text) <= QUOTED_MAX else text[: QUOTED_MAX - 1] + "…"
-    return f"'{printable(short)}'"
-
-
-def printable(text: str) -> str:
-    """Text on one line, without what would move a terminal's cursor."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return f"'{one_line(short)}'"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -73,7 +73,7 @@ def test_live_display_stands_once_below_the_log(seen: tuple[int, bytes]) -> None
     shown = screen(written)
     first = next(n for n, line in enumerate(shown) if line.startswith("project"))
     log, table = shown[:first], shown[first:]
-    assert sum("the archive is here" in line for line in log) == 30
+    assert sum("archive stored and verified" in line for line in log) == 30
     assert [line.split()[0] for line in table[:5]] == [
         "project", "payments", "search", "storage", "all",
     ]  # fmt: skip
@@ -99,7 +99,7 @@ def test_auto_is_live_on_a_terminal(tmp_path: Path) -> None:
 
 def test_auto_is_plain_in_a_pipe_and_none_is_silent(tmp_path: Path) -> None:
     with serving(fleet_of([server(1), server(2, Fault("unknown_id"))]), tmp_path) as service:
-        plain = service.run("collect", "fleet.json", "-q")
+        plain = service.run("collect", "fleet.json")
         silent = service.run("collect", "fleet.json", "-q", "--progress", "none")
     assert "\x1b" not in plain.stderr
     assert "1/2 collected" in plain.stderr
