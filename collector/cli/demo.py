@@ -59,6 +59,7 @@ def command(out: Path, progress: str, as_json: bool) -> None:
             f"{demo.SERVERS} servers in {demo.PROJECTS} projects,",
             f"{demo.CALLS_A_SECOND} calls a second allowed,",
             f"trouble with {len(demo.FAULTS)} servers, two of them beyond help.",
+            "",
         ):
             say(line)
         text = json.dumps(inventory(scenario, emulator.url)).encode()

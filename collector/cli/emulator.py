@@ -158,7 +158,7 @@ async def _serve(emulator: Emulator, inventory_file: Path | None, as_json: bool)
                 ready = {"url": emulator.url, "token": emulator.token, "inventory": file}
                 show_json(json.dumps(ready))
             else:
-                for line in _guide(emulator, inventory_file).splitlines():
+                for line in _guide(emulator, inventory_file).split("\n"):
                     say(line, has_secrets=False)
             async for _ in signals:
                 break

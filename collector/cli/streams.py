@@ -53,7 +53,7 @@ def say(line: str, level: str = "info", *, has_secrets: bool = True) -> None:
     """
     stderr = sys.stderr
     if not isinstance(stderr, Stream):
-        stderr.write(f"{one_line(line)}\n")  # nobody has opened the streams
+        print(one_line(line), file=stderr, flush=True)  # nobody has opened the streams
     elif level == "error" or not stderr.quiet:
         stderr.tell(line, level, has_secrets=has_secrets)
 
@@ -84,12 +84,12 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 def show(lines: Iterable[str]) -> None:
     """Print a result: what stands on a line of it stays there, whatever names hold."""
-    sys.stdout.write("".join(f"{one_line(line)}\n" for line in lines))
+    print("".join(f"{one_line(line)}\n" for line in lines), end="", flush=True)  # noqa: T201  # the result
 
 
 def show_json(document: str) -> None:
     """Print a result that is JSON; every value in it reads back as it was."""
-    sys.stdout.write(f"{document}\n")
+    print(f"{document}\n", end="", flush=True)  # noqa: T201  # the result
 
 
 def report_lost() -> bool:

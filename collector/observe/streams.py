@@ -127,7 +127,10 @@ class Stream:
             has_secrets: what looks like a secret in the line is taken out.
         """
         told = hide(line) if has_secrets else line
-        self.put(record(told, level, facts or {}) if self.as_json else one_line(told))
+        if not self.as_json:
+            self.put(one_line(told))
+        elif told:
+            self.put(record(told, level, facts or {}))
 
     def draw(self, text: str) -> None:
         """Write to the file itself: for a display, past which `write` and `put` lead."""
@@ -163,6 +166,7 @@ def _write(stream: TextIO, data: bytes) -> None:
         number = stream.fileno()
     except (OSError, ValueError):  # no file, as under a test
         stream.write(data.decode(stream.encoding or "utf-8"))
+        stream.flush()
         return
     rest = memoryview(data)
     while rest:
