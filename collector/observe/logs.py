@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _RENDER_JSON = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
 _OF_LINES = frozenset({"exception", "stack"})
+_OF_LOGS = frozenset({"event", "level", "timestamp"})
+_UNPLAIN = re.compile("[ =\"']|^$")
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
 
 
@@ -89,18 +92,33 @@ def _make_logger(*args: Any) -> structlog.WriteLogger:  # noqa: ANN401  # struct
     return structlog.WriteLogger(_Lines())  # type: ignore[arg-type]  # writes and flushes: enough
 
 
+class _Shown:
+    """A value as a line for people shows it: in quotes where its end would not be plain."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        value = self._value
+        text = one_line(value if isinstance(value, str) else repr(value))
+        if not isinstance(value, str) or not _UNPLAIN.search(text):
+            return text
+        quote = '"' if "'" in text else "'"
+        return f"{quote}{text}{quote}"
+
+
 def _values_made_visible(
     logger: object, method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """Make names and messages fit for a terminal, before colours are added: a processor."""
     del logger, method
-    return {one_line(name): _made_visible(name, value) for name, value in event.items()}
+    return {one_line(name): _shown(name, value) for name, value in event.items()}
 
 
-def _made_visible(name: str, value: object) -> object:
-    if not isinstance(value, str):
-        return value  # what Python shows of it is visible
-    return visible(value) if name in _OF_LINES else one_line(value)
+def _shown(name: str, value: object) -> object:
+    if name in _OF_LINES:
+        return visible(str(value))
+    return one_line(str(value)) if name in _OF_LOGS else _Shown(value)
 
 
 def _json(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
