@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from collector.redaction import Secrets
 
+PATIENCE_S: Final = 1.0
+"""How long a run waits for whoever reads stderr: a terminal that was halted, a full pipe."""
 _CHOICES: Final = re.compile(r"\n\t(?=\w+)")
 """How click parts the choices that a missing argument has."""
 _HELP: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -38,7 +40,7 @@ def open_streams(secrets: Secrets, *, as_json: bool) -> None:
             nowhere = os.open(os.devnull, flags)
             if name == "stdin":
                 sys.stdin = open(nowhere)  # noqa: SIM115, PTH123  # open for good; a descriptor has no path
-    stderr = Stream(sys.stderr, secrets)
+    stderr = Stream(sys.stderr, secrets, patience_s=PATIENCE_S)
     stderr.as_json = as_json
     sys.stdout, sys.stderr = Stream(sys.stdout), stderr  # text streams in all they do
 

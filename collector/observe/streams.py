@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
 import json
 import os
 import select
+import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -42,12 +44,20 @@ class Stream:
     encoding = "utf-8"
     errors = "strict"
 
-    def __init__(self, stream: TextIO | None, secrets: Secrets | None = None) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None,
+        secrets: Secrets | None = None,
+        *,
+        patience_s: float | None = None,
+    ) -> None:
         """Take over a stream.
 
         Args:
             stream: None where the caller has closed it.
             secrets: to be taken out of what is written.
+            patience_s: how long a reader that does not read is waited for, before text is dropped
+                until it reads again; None: for as long as that takes.
         """
         codecs.register_error(_ESCAPE, _escape)
         self.lost: OSError | None = None
@@ -56,7 +66,9 @@ class Stream:
         self.above: Callable[[str], None] | None = None
         self._stream = stream
         self._secrets = secrets
+        self._patience_s = patience_s
         self._gone = stream is None
+        self._missing: str | None = None
         self._rest = ""
         self.is_terminal = False
         self.file_encoding = "utf-8"
@@ -137,20 +149,39 @@ class Stream:
         if self._gone or self._stream is None:
             return
         try:
-            _write(self._stream, self._encode(text))
+            if self._missing is None:
+                self._write(text, self._patience_s)
+            else:
+                self._write(f"{self._missing}{text}", 0)
         except (OSError, ValueError) as error:
             self._note(error)
 
     def _put(self, line: str) -> None:
         (self.above or self.draw)(f"{line}\n")
 
+    def _write(self, text: str, patience_s: float | None) -> None:
+        """Write text, or keep in mind that some is missing: it is said once there is room again."""
+        assert self._stream is not None  # noqa: S101  # else it is gone
+        data = self._encode(text)
+        written = _write(self._stream, data, patience_s)
+        if written == len(data):
+            self._missing = None
+        elif written or self._missing is None:
+            told = "some lines are missing here: nobody read them in time"
+            told = record(told, "warning", {}) if self.as_json else told
+            self._missing = f"\n{told}\n" if written else f"{told}\n"
+
     def _note(self, error: OSError | ValueError) -> None:
         """Tell a reader that went away, which is no trouble, from a disk that is full."""
         code = error.errno if isinstance(error, OSError) else None
-        if code == errno.EPIPE or (code == errno.EIO and self.is_terminal) or code is None:
+        if code in (errno.EPIPE, None) or (code == errno.EIO and self._is_device()):
             self._gone = True
         else:
             self.lost = error if isinstance(error, OSError) else None
+
+    def _is_device(self) -> bool:
+        """Whether it is no file on a disk: a terminal that was closed says that it is none."""
+        return stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
 
 
 def record(event: str, level: str, facts: Mapping[str, object]) -> str:
@@ -160,20 +191,31 @@ def record(event: str, level: str, facts: Mapping[str, object]) -> str:
     return visible(json.dumps(told, ensure_ascii=False, default=str))
 
 
-def _write(stream: TextIO, data: bytes) -> None:
-    """Write all of it, past Python's buffers: what they hold would fail again at the exit."""
+def _write(stream: TextIO, data: bytes, patience_s: float | None) -> int:
+    """Write it all, past Python's buffers: what they hold would fail again at the exit.
+
+    Args:
+        stream: where to.
+        data: what.
+        patience_s: how long the reader may take to make room; None: as long as it likes.
+
+    Returns:
+        How many bytes were written: all, if there was room in time.
+    """
     try:
         number = stream.fileno()
     except (OSError, ValueError):  # no file, as under a test
         stream.write(data.decode(stream.encoding or "utf-8"))
         stream.flush()
-        return
-    rest = memoryview(data)
-    while rest:
-        try:
-            rest = rest[os.write(number, rest) :]
-        except BlockingIOError:
-            select.select((), (number,), ())
+        return len(data)
+    written = 0
+    while written < len(data):
+        if not select.select((), (number,), (), patience_s)[1]:
+            break
+        # Where there is room at all, a pipe has it for so much: such a write does not wait.
+        with contextlib.suppress(BlockingIOError):
+            written += os.write(number, data[written : written + select.PIPE_BUF])
+    return written
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
