@@ -111,8 +111,17 @@ def test_a_room_imports_only_what_the_table_allows(name: str) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["engine", "errors", "clock", "sizes", "addresses", "files", "descriptors", "redaction",
-     "printable"],
+    [
+        "engine",
+        "errors",
+        "clock",
+        "sizes",
+        "addresses",
+        "files",
+        "descriptors",
+        "redaction",
+        "printable",
+    ],
 )
 def test_the_innermost_rooms_need_nothing_but_the_standard_library(room: str) -> None:
     for name, path in MODULES.items():
@@ -147,6 +156,20 @@ def test_the_documentation_names_every_module_of_the_engine() -> None:
     rooms = PAGE.read_text(encoding="utf-8")
     for path in (ROOT / "engine").glob("*.py"):
         assert path.name == "__init__.py" or f"| `{path.name}` |" in rooms, path.name
+
+
+PRINTS = frozenset({"print", "click.echo", "click.secho", "sys.stdout", "sys.stderr"})
+MAY_PRINT = frozenset({"cli.streams", "observe.logs", "observe.progress"})
+
+
+def test_text_leaves_by_one_place() -> None:
+    printing = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in PRINTS
+    }
+    assert printing == MAY_PRINT
 
 
 CHANGES = frozenset(

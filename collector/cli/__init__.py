@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from collector.cli.streams import open_streams, refuse, report_lost, say, wants_json
+from collector.cli.streams import (
+    open_streams,
+    refuse,
+    report_bug,
+    report_lost,
+    say,
+    wants_json,
+)
 from collector.errors import CollectorError
 from collector.redaction import Secrets
 
@@ -82,6 +89,10 @@ class _Commands(click.Group):
             return end.code if isinstance(end.code, int) else 1
         except click.Abort:
             say("Aborted!", "error")
+            return 1
+        except Exception:
+            if not report_bug():
+                raise
             return 1
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+import traceback
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from collector.observe.streams import Stream
 from collector.printable import one_line
+from collector.redaction import hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,4 +103,14 @@ def report_lost() -> bool:
         return False
     say(f"collector: cannot write the result to stdout: {stdout.lost.strerror}", "error")
     stdout.lost = None
+    return True
+
+
+def report_bug() -> bool:
+    """Write the exception that is being handled as one object, where lines are JSON."""
+    stderr = sys.stderr
+    if not isinstance(stderr, Stream) or not stderr.as_json:
+        return False
+    trace = hide(traceback.format_exc())
+    stderr.tell("this is a bug: please report it", "error", {"exception": trace})
     return True

@@ -41,7 +41,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.ExportsLimitLearned: (logging.INFO, "learned a limit on exports running at once"),
     e.DurationsLearned: (logging.DEBUG, "learned how long exports take"),
     e.HintDisbelieved: (logging.WARNING, "ignoring a limit that the service cannot mean"),
-    e.WaitAsked: (logging.WARNING, "the service asks to wait until {until}"),
+    e.WaitAsked: (logging.WARNING, "the service asked to wait until {until}"),
     e.ClockOffsetSeen: (logging.DEBUG, "compared this machine's clock with the service's"),
     e.ClockJumped: (logging.WARNING, "this machine slept, or the process was suspended"),
     e.WordUnknown: (logging.WARNING, "unknown export status '{word}', treated as running"),
@@ -52,9 +52,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
 }
 """What is said of each kind of event, with its own fields in braces, and how important it is."""
-_LEFT_OUT = frozenset(
-    {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "until", "word", "mark"}
-)
+_LEFT_OUT = frozenset({"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark"})
 _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
 """What log lines say of themselves: a field of an event that is called so gets another name."""
 

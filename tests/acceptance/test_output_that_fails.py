@@ -10,6 +10,7 @@ import pty
 import resource
 import signal
 import subprocess
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
 F_SETPIPE_SZ = 1031
 """Of Linux's `fcntl`."""
 
