@@ -130,6 +130,17 @@ def test_a_stop_is_told_as_everything_else_is(service: Service, options: list[st
         assert "topping" in err
 
 
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_an_export_that_is_used_again_is_told(service: Service, form: str) -> None:
+    """A field of that event is called as one that each line has: `run`."""
+    arguments = ["collect", "fleet.json", "--select", "id=id-slow", "--deadline", "1s"]
+    assert service.run(*arguments, "--run-id", f"first-{form}").returncode == 4
+    ended = service.run(*arguments, "-v", "--log-format", form)
+    assert ended.returncode == 4, ended.stderr
+    assert "using an export that another run started" in ended.stderr
+    assert "of_run" in ended.stderr
+
+
 def test_quiet_leaves_errors_and_the_result(service: Service) -> None:
     lose_the_archive(service)
     ended = service.run("collect", "--resume", "run", "-q", "--progress", "auto")

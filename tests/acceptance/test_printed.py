@@ -123,7 +123,7 @@ def test_no_command_prints_what_moves_a_cursor(service: Service, arguments: list
 
 
 def _neighbours(out: Path) -> list[str]:
-    return [f"collected/{path.name}" for path in out.glob("run-*")]
+    return [f"collected/{path.name}" for path in out.glob("[rm][ua][nd]*-*")]
 
 
 def test_json_holds_names_as_they_are(service: Service) -> None:
