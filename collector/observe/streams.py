@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import errno
 import json
 import os
 import select
 import stat
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ESCAPE: Final = "collector.escape"
 """The name under which Python's encoders know how to write what an encoding lacks."""
+_PAUSE_S: Final = 0.01
 _PLAIN_TERMINALS: Final = ("", "dumb", "unknown")
 
 
@@ -75,6 +76,7 @@ class Stream:
         if stream is not None:
             self.is_terminal = stream.isatty()
             self.file_encoding = stream.encoding or "utf-8"
+        self._own = self._opened_anew() if self.is_terminal and patience_s is not None else None
         self._encode = codecs.getincrementalencoder(self.file_encoding)(_ESCAPE).encode
 
     def isatty(self) -> bool:
@@ -163,7 +165,12 @@ class Stream:
         """Write text, or keep in mind that some is missing: it is said once there is room again."""
         assert self._stream is not None  # noqa: S101  # else it is gone
         data = self._encode(text)
-        written = _write(self._stream, data, patience_s)
+        number = _number(self._stream) if self._own is None else self._own
+        if number is None:  # no file, as under a test
+            self._stream.write(text)
+            self._stream.flush()
+            return
+        written = _write(number, data, patience_s)
         if written == len(data):
             self._missing = None
         elif written or self._missing is None:
@@ -179,6 +186,17 @@ class Stream:
         else:
             self.lost = error if isinstance(error, OSError) else None
 
+    def _opened_anew(self) -> int | None:
+        """Open the terminal once more, so that a write to it need not wait while it is halted.
+
+        That is said of an open file, and the caller's own belongs to others as well.
+        """
+        flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            return os.open(os.ttyname(self.fileno()), flags)
+        except OSError:
+            return None
+
     def _is_device(self) -> bool:
         """Whether it is no file on a disk: a terminal that was closed says that it is none."""
         return stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
@@ -191,30 +209,37 @@ def record(event: str, level: str, facts: Mapping[str, object]) -> str:
     return visible(json.dumps(told, ensure_ascii=False, default=str))
 
 
-def _write(stream: TextIO, data: bytes, patience_s: float | None) -> int:
+def _number(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def _write(number: int, data: bytes, patience_s: float | None) -> int:
     """Write it all, past Python's buffers: what they hold would fail again at the exit.
 
     Args:
-        stream: where to.
+        number: the file's.
         data: what.
         patience_s: how long the reader may take to make room; None: as long as it likes.
 
     Returns:
         How many bytes were written: all, if there was room in time.
     """
-    try:
-        number = stream.fileno()
-    except (OSError, ValueError):  # no file, as under a test
-        stream.write(data.decode(stream.encoding or "utf-8"))
-        stream.flush()
-        return len(data)
+    began_s = time.monotonic()
     written = 0
     while written < len(data):
-        if not select.select((), (number,), (), patience_s)[1]:
+        left_s = None if patience_s is None else max(0.0, began_s + patience_s - time.monotonic())
+        if not select.select((), (number,), (), left_s)[1]:
             break
-        # Where there is room at all, a pipe has it for so much: such a write does not wait.
-        with contextlib.suppress(BlockingIOError):
+        try:
+            # Where there is room at all, a pipe has it for so much: such a write does not wait.
             written += os.write(number, data[written : written + select.PIPE_BUF])
+        except BlockingIOError:
+            if not left_s and patience_s is not None:
+                break
+            time.sleep(_PAUSE_S)  # room for less than a terminal wants
     return written
 
 

@@ -251,6 +251,18 @@ def test_a_reader_may_be_slow_or_leave_half_way(
         assert (process.returncode, err) == (0, "")
 
 
+@pytest.mark.parametrize("progress", ["live", "plain"])
+def test_a_run_does_not_wait_for_a_terminal_that_is_halted(service: Service, progress: str) -> None:
+    ours, theirs = pty.openpty()
+    arguments = ["collect", "fleet.json", "-vv", "--progress", progress, "--json"]
+    code, out, _ = ended(service, arguments, "stderr", theirs, TERM="xterm")
+    os.close(theirs)
+    assert code == 3
+    assert json.loads(out)["run"]["state"] == "partial"
+    assert os.read(ours, 100)
+    os.close(ours)
+
+
 def test_a_run_does_not_wait_for_a_reader_that_does_not_read(service: Service) -> None:
     """Its words fill a pipe of one page at once; that some are missing is said there later."""
     reading, writing = os.pipe()
