@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, get_type_hints
 
 import pytest
 
 from collector.engine import events as e
+from collector.engine import fields as names
 from collector.engine.state import RunState, apply
 from collector.observe import logs
 from collector.observe.narration import _LINES, Narrator
@@ -22,10 +24,11 @@ HOSTILE = "a\n{0}%s{at}\x1b[31m"
 def filled(kind: type[e.Event], text: str = HOSTILE) -> e.Event:
     """An event with something in every field."""
     values: dict[Any, Any] = {
-        "str": text, "int": 0, "float": 0.5, "bool": True, "str | None": text, "int | None": 7,
-        "float | None": 0.5, "tuple[str, ...]": (text, text), "Mapping[str, str]": {text: text},
+        str: text, int: 0, float: 0.5, bool: True, str | None: text, int | None: 7,
+        float | None: 0.5, tuple[str, ...]: (text, text), Mapping[str, str]: {text: text},
     }  # fmt: skip
-    fields = {field.name: values[field.type] for field in dataclasses.fields(kind)}
+    hints = get_type_hints(kind, {**vars(e), **vars(names), "ClassVar": ClassVar})
+    fields = {field.name: values[hints[field.name]] for field in dataclasses.fields(kind)}
     return kind(**fields | {"at": AT})
 
 
