@@ -6,6 +6,10 @@ directories are made for their owner alone, whatever the umask.
 A run's directory may come from anybody, so a name in it may belong to a link, a pipe or a device:
 no link is followed here, nothing is waited for, and only regular files are read. Every function
 blocks, and raises OSError as the system does.
+
+Shares and sticks may have no permissions, no sync of a directory, no rename over another file: what
+a run can do without is done without here. `keeps_private` and `can_sync` tell, so that a person
+can be told.
 """
 
 from __future__ import annotations
@@ -27,6 +31,13 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 BLOCK_BYTES = 1 << 20
 _ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """No link is followed, and no pipe waited for."""
+_UNSUPPORTED = frozenset(
+    {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY}
+)
+"""How a file system says that it has no such thing."""
+_NO_CHMOD = _UNSUPPORTED | {errno.EPERM, errno.EACCES}
+_NO_DIRECTORY_SYNC = _UNSUPPORTED | {errno.EPERM, errno.EACCES, errno.EBADF, errno.EISDIR}
+_NO_REPLACING = _UNSUPPORTED | {errno.EPERM, errno.EACCES, errno.EEXIST}
 
 
 def open_to_write(path: Path | str, flags: int, *, dir_fd: int | None = None) -> int:
@@ -39,7 +50,7 @@ def open_to_write(path: Path | str, flags: int, *, dir_fd: int | None = None) ->
     """
     descriptor = os.open(path, flags | _ALWAYS, 0o600, dir_fd=dir_fd)
     if flags & os.O_CREAT:
-        os.fchmod(descriptor, 0o600)
+        keep_private(descriptor, 0o600)
     return descriptor
 
 
@@ -104,6 +115,25 @@ def open_beneath(directory: Path, path: str) -> int:
         os.close(here)
 
 
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one that has this name.
+
+    Some file systems number a file anew whenever they look: then it is, if it has a name at all,
+    and the other one has its size and its time.
+
+    Raises:
+        OSError: nothing has the name, or it cannot be looked at.
+    """
+    mine, named = os.fstat(descriptor), path.lstat()
+    if os.path.samestat(mine, named):
+        return True
+    return mine.st_nlink > 0 and _look(mine) == _look(named)
+
+
+def _look(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_mode, found.st_size, found.st_mtime_ns
+
+
 def _not_regular(path: Path | str) -> OSError:
     return OSError(errno.EINVAL, "not a regular file", str(path))
 
@@ -126,19 +156,63 @@ def write_all(descriptor: int, data: Data) -> None:
 
 
 def sync(descriptor: int) -> None:
-    """Have a file, or a directory's entries, on disk."""
-    os.fsync(descriptor)
+    """Have a file, or a directory's entries, on disk; as far as the file system can do that."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        if error.errno not in (_NO_DIRECTORY_SYNC if is_directory else _UNSUPPORTED):
+            raise
 
 
 def sync_data(descriptor: int) -> None:
-    """Have a file's bytes and its size on disk.
+    """Have a file's bytes and its size on disk; as far as the file system can do that.
 
     macOS has no fdatasync; its F_FULLFSYNC, which also empties the drive's cache, is too slow here.
     """
     if sys.platform == "darwin":
-        os.fsync(descriptor)
-    else:
+        sync(descriptor)
+        return
+    try:
         os.fdatasync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        sync(descriptor)
+
+
+def can_sync(path: Path) -> bool:
+    """Whether the names in a directory can be had on disk."""
+    try:
+        descriptor = os.open(path, DIRECTORY)
+    except OSError:
+        return False
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def keep_private(file: Path | int, mode: int) -> None:
+    """Let a file have the permissions of `mode`; as far as the file system has any."""
+    if stat.S_IMODE(os.stat(file).st_mode) == mode:  # noqa: PTH116  # of a descriptor too
+        return
+    try:
+        os.chmod(file, mode)  # noqa: PTH101  # as above
+    except OSError as error:
+        if error.errno not in _NO_CHMOD:
+            raise
+
+
+def keeps_private(path: Path) -> bool:
+    """Whether nobody but its owner may enter a directory that was made here."""
+    try:
+        return not path.stat().st_mode & 0o077
+    except OSError:
+        return False  # as far as anybody knows
 
 
 def truncate(descriptor: int, size: int) -> None:
@@ -147,8 +221,22 @@ def truncate(descriptor: int, size: int) -> None:
 
 
 def rename(old: Path | str, new: Path | str, *, dir_fd: int | None = None) -> None:
-    """Give a file another name, in place of whatever has it."""
-    os.rename(old, new, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    """Give a file another name, in place of whatever file or link has it.
+
+    Where the file system replaces nothing, what has the name goes first, if it is in the same
+    directory: then it can only be removed where the other can be renamed, too.
+    """
+    try:
+        os.rename(old, new, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except OSError as error:
+        apart = os.path.dirname(old) != os.path.dirname(new)  # noqa: PTH120  # of text or a path
+        if error.errno not in _NO_REPLACING or apart:
+            raise
+        try:
+            os.unlink(new, dir_fd=dir_fd)
+        except OSError:
+            raise error from None
+        os.rename(old, new, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
 
 def remove(path: Path | str, *, dir_fd: int | None = None) -> None:
@@ -177,7 +265,7 @@ def make_directory(path: Path) -> None:
         FileExistsError: something has that name.
     """
     path.mkdir(mode=0o700)
-    path.chmod(0o700)
+    keep_private(path, 0o700)
 
 
 def make_directories(path: Path) -> None:

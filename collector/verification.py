@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,6 @@ from collector.run.tree import regular_size, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from concurrent.futures import Future
     from pathlib import Path
 
     from collector.engine.state import RunState
@@ -201,7 +200,7 @@ def _examined(
     ahead: deque[tuple[Claim, Future[tuple[Mismatch, ...]]]] = deque()
     try:
         for claim in claims:
-            ahead.append((claim, pool.submit(_examine, directory, claim)))
+            ahead.append((claim, _begun(pool, directory, claim)))
             if len(ahead) > 2 * THREADS:
                 first, answer = ahead.popleft()
                 yield first, answer.result()
@@ -209,6 +208,16 @@ def _examined(
             yield first, answer.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begun(pool: ThreadPoolExecutor, directory: Path, claim: Claim) -> Future[tuple[Mismatch, ...]]:
+    """Have an archive read in a thread; where none can be started, here and now."""
+    try:
+        return pool.submit(_examine, directory, claim)
+    except RuntimeError:
+        found: Future[tuple[Mismatch, ...]] = Future()
+        found.set_result(_examine(directory, claim))
+        return found
 
 
 def _examine(directory: Path, claim: Claim) -> tuple[Mismatch, ...]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 import structlog
-from anyio import to_thread
 
+from collector import threads
 from collector.archive.listing import read_anew
 from collector.errors import CollectorError
 from collector.run import layout, manifest
@@ -85,7 +85,7 @@ class Views:
         except CollectorError as error:
             failure = error
         try:
-            self.manifest_sha256 = await to_thread.run_sync(
+            self.manifest_sha256 = await threads.run_sync(
                 partial(manifest.write, state, self._directory, lines=lines, head=head)
             )
         except OSError as error:
@@ -112,8 +112,8 @@ class Views:
         What cannot be read is left out: `verify` names it.
         """
         for path in unlisted:
-            listing = await to_thread.run_sync(
-                read_anew, self._directory, path, abandon_on_cancel=True
+            listing = await threads.run_sync(
+                partial(read_anew, self._directory, path), abandon_on_cancel=True
             )
             if listing is not None:
                 self.members.add(listing)

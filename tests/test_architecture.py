@@ -30,20 +30,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "descriptors": set(),
     "redaction": set(),
     "printable": set(),
+    "signals": set(),
+    "threads": set(),
+    "loop": set(),
     "emulator": set(),
     "inventory": {"addresses", "errors", "printable", "sizes"},
-    "providers": {*VOCABULARY, "errors", "inventory.vendor", "descriptors", "redaction"},
-    "archive": {*VOCABULARY, "sizes", "files", "descriptors"},
-    "run": {*VOCABULARY, "errors", "archive.names", "files", "addresses"},
+    "providers": {*VOCABULARY, "errors", "inventory.vendor", "descriptors", "redaction", "threads"},
+    "archive": {*VOCABULARY, "sizes", "files", "descriptors", "threads"},
+    "run": {*VOCABULARY, "errors", "archive.names", "files", "addresses", "threads"},
     "observe": {*VOCABULARY, "printable", "redaction", "sizes"},
     "feed": VOCABULARY,
     "opening": {*VOCABULARY, "inventory", "run", "redaction"},
     "orchestrator": {"engine", "providers.base", "archive", "run", "clock"},
-    "views": {*VOCABULARY, "errors", "archive", "run"},
+    "views": {*VOCABULARY, "errors", "archive", "run", "threads"},
     "collection": {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
         *("clock", "descriptors", "feed", "opening", "orchestrator", "planning", "remembering"),
         "views",
+        "threads",
         "trust",
     },
     "trust": {*VOCABULARY, "errors", "files"},
@@ -194,6 +198,13 @@ def test_a_room_changes_the_disk_through_one_layer_alone(room: str) -> None:
         and not _is_harmless(node)
     ]
     assert changing == []
+
+
+def test_blocking_work_goes_to_a_thread_in_one_way_alone() -> None:
+    for name, path in MODULES.items():
+        text = path.read_text(encoding="utf-8")
+        assert name in {"threads", "emulator.working"} or "to_thread" not in text, name
+        assert "run_in_executor" not in text, name
 
 
 def _is_harmless(call: ast.Call) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -74,6 +75,20 @@ class _Commands(click.Group):
             code = CollectorError.exit_code
         sys.exit(code)
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own signature
+        """Run a command, where the machine has what it takes."""
+        try:
+            return super().invoke(ctx)
+        except MemoryError:
+            raise CollectorError(
+                "no more memory may be used (ulimit -v, or the limit of a container); allow more, "
+                "then --resume the run if one was begun"
+            ) from None
+        except ImportError as error:  # for want of memory, or of a file of the installation
+            raise CollectorError(
+                f"cannot load a part of this program ({error}); install it anew"
+            ) from error
+
     def _answered(self, args: Sequence[str] | None, options: dict[str, Any]) -> int:
         """Run a command; return its exit code."""
         try:
@@ -87,9 +102,8 @@ class _Commands(click.Group):
             return error.exit_code
         except SystemExit as end:
             return end.code if isinstance(end.code, int) else 1
-        except click.Abort:
-            say("Aborted!", "error")
-            return 1
+        except click.Abort:  # a Ctrl-C that came as an exception
+            return 128 + signal.SIGINT
         except Exception:
             if not report_bug():
                 raise

@@ -16,7 +16,8 @@ import anyio
 import click
 import structlog
 
-from collector import descriptors
+from collector import signals
+from collector.cli.readiness import make_ready
 from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
 from collector.cli.summary import summed_up
@@ -24,6 +25,7 @@ from collector.collection import Terms, collect
 from collector.errors import CollectorError
 from collector.feed import EventsSkipped
 from collector.inventory import load as load_inventory
+from collector.loop import Loop
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers import clouddc
@@ -36,13 +38,6 @@ if TYPE_CHECKING:
 
     from collector.collection import Collection, Connect
     from collector.inventory import Selection
-
-_STOPS = {
-    signal.SIGINT: signal.SIGINT,
-    signal.SIGTERM: signal.SIGTERM,
-    signal.SIGHUP: signal.SIGTERM,  # a terminal that was closed
-}
-"""Signals that stop a run, each with the one that its exit code tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +84,15 @@ def user_memory() -> Path | None:
     import platformdirs  # noqa: PLC0415  # only the main job remembers
 
     try:
-        return platformdirs.user_state_path("collector")
+        place, why = platformdirs.user_state_path("collector"), "is no absolute path"
     except RuntimeError as error:  # no home directory
-        structlog.get_logger("collector").info(f"nothing is remembered for the next run: {error}")
-        return None
+        place, why = None, str(error)
+    if place is not None and place.is_absolute():
+        return place
+    structlog.get_logger("collector").info(
+        f"nothing is remembered for the next run: {place or 'the state directory'}: {why}"
+    )
+    return None
 
 
 def _connector(options: Options) -> Connect:
@@ -146,9 +146,9 @@ def finish(begin: Callable[[], Collection], *, progress: str, as_json: bool) -> 
     # Rows and events are frozen and hold no cycles: to look for some costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    descriptors.raise_limit()
+    make_ready()
     collection, stopped_by = anyio.run(
-        partial(_follow, begin, progress), backend_options={"use_uvloop": True}
+        partial(_follow, begin, progress), backend_options={"loop_factory": Loop}
     )
     _print(collection, as_json=as_json)
     if stopped_by is not None and collection.state.pending:
@@ -160,10 +160,10 @@ async def _follow(
     begin: Callable[[], Collection], progress: str
 ) -> tuple[Collection, signal.Signals | None]:
     """Show a run until it is over; return it and the signal that stopped it, if one did."""
-    heeded = set(_STOPS)
+    heeded = set(signals.STOPS)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         heeded.remove(signal.SIGHUP)  # by nohup: to outlast the terminal
-    with anyio.open_signal_receiver(*heeded) as signals:
+    with signals.received(*heeded) as stops:
         collection = begin()
         stopped_by: signal.Signals | None = None
         narrator = Narrator(collection.state)
@@ -171,9 +171,9 @@ async def _follow(
 
         async def heed_signals() -> None:
             nonlocal stopped_by
-            async for received in signals:
+            async for received in stops:
                 if stopped_by is None:
-                    stopped_by = _STOPS[received]
+                    stopped_by = signals.STOPS[received]
                     say("stopping: a moment for what is on its way; once more stops at once")
                     collection.stop()
                 else:
@@ -191,6 +191,8 @@ async def _follow(
                 tasks.cancel_scope.cancel()
         except* CollectorError as errors:
             raise _first(errors) from None
+        except* MemoryError:
+            raise MemoryError from None
     return collection, stopped_by
 
 

@@ -38,7 +38,7 @@ def _verdict(planned: Plan, out: str) -> Iterator[str]:
     if not planned.servers:
         yield "Nothing to do: no server is selected."
         return
-    if not planned.disk.suffices:
+    if planned.disk.free is not None and not planned.disk.suffices:
         yield f"No: {size(planned.disk.needed)} are needed, {size(planned.disk.free)} are free."
         yield from wrapped(f"Make room under {out}, or choose another place with --out.", "", "")
     if planned.deadline_s is None:
@@ -125,9 +125,8 @@ def _export(project: ProjectPlan, which: str) -> tuple[float, str]:
 
 def _disk(planned: Plan, out: str) -> Iterator[str]:
     disk = planned.disk
-    yield from wrapped(
-        f"Disk: {size(disk.needed)} needed under {out}, {size(disk.free)} free.", "", "  "
-    )
+    free = "nobody knows how much is" if disk.free is None else size(disk.free)
+    yield from wrapped(f"Disk: {size(disk.needed)} needed under {out}, {free} free.", "", "  ")
     if disk.known:
         yield f"  {_servers(disk.known)} as large as in an earlier run there"
     if disk.assumed:

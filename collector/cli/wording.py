@@ -106,7 +106,10 @@ def source(word: str) -> str:
 def short(directory: str) -> str:
     """Return a path as it is said from here, where that is shorter."""
     path = Path(directory)
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it was removed
+        return directory
     return str(path.relative_to(here)) if path.is_relative_to(here) else directory
 
 

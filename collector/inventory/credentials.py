@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -106,7 +107,8 @@ def build(name: str, entry: dict[str, Any], vendor: Vendor, folder: FilePath) ->
 def located(path: str, folder: FilePath) -> FilePath:
     """A path from an inventory: `~` is the home directory, relative ones begin at `folder`."""
     if path.startswith("~/"):
-        return FilePath.home() / path[2:]
+        with contextlib.suppress(RuntimeError):  # nobody knows where that is: it does not exist
+            return FilePath.home() / path[2:]
     return folder / path
 
 

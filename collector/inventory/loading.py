@@ -56,7 +56,7 @@ def load(
     """
     if name is None:
         name = str(source) if isinstance(source, Path) else "<stdin>"
-    folder = source.parent.absolute() if isinstance(source, Path) else Path.cwd()
+    folder = _folder(source)
     raw = _read(source, name)
     with _no_collection():
         parsed = _parse(_decoded(raw, name), name, vendor)
@@ -74,6 +74,15 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _folder(source: Path | BinaryIO) -> Path:
+    """Return where relative paths of an inventory begin."""
+    folder = source.parent if isinstance(source, Path) else Path()
+    try:
+        return folder.absolute()
+    except OSError:  # the current directory was removed: there is no relative path that leads on
+        return folder
 
 
 def _read(source: Path | BinaryIO, name: str) -> bytes:

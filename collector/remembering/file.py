@@ -113,14 +113,14 @@ def _content(path: Path) -> bytes | None:
 def _write(directory: Path, found: Remembered) -> None:
     """Put a new file in the old one's place, from one instant to the next."""
     descriptor, name = tempfile.mkstemp(dir=directory, prefix=f"{FILE}.", suffix=".part")
-    os.fchmod(descriptor, 0o600)  # a umask may have taken even that
+    files.keep_private(descriptor, 0o600)  # a umask may have taken even that
     unfinished = Path(name)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  # as above
             file.write(text.written(found))
             file.flush()
-            os.fsync(descriptor)
-        unfinished.replace(directory / FILE)
+            files.sync(descriptor)
+        files.rename(unfinished, directory / FILE)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import structlog
-from anyio import to_thread
 
+from collector import threads
 from collector.engine import events as e
 from collector.engine.state import Phase
 from collector.run.claimed import Claimed, Line, What, Whose, credential_digest
@@ -117,7 +117,7 @@ class Claims:
             if self._file is None:
                 return None
             try:
-                return await to_thread.run_sync(step, self._file)
+                return await threads.run_sync(partial(step, self._file))
             except OSError as error:
                 self._file.close()
                 self._file = None

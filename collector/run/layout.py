@@ -11,7 +11,9 @@ OUT/RUN_ID/PROJECT/SERVER/FILE
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import json
 import os
 import secrets
 import unicodedata
@@ -38,6 +40,10 @@ SHARED = ".collector"
 DIRECTORY_BYTES = 255
 """The most that a directory's name has."""
 
+_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What befalls a disk, and says nothing of what its file system can do."""
+_FIRST_LINE = 1 << 20
+"""Bytes that a journal's first line has at most: it holds the command's arguments."""
 _SUFFIX_DIGITS = (0, 8, 16, 32, 48)
 """Hex digits of the suffix that tells colliding names apart: more, should fewer collide again."""
 
@@ -112,8 +118,11 @@ def _check_latest(out: Path) -> None:
         )
 
 
-def point_latest(directory: Path) -> None:
+def point_latest(directory: Path) -> OSError | None:
     """Let `latest` beside a run's directory name that run, from one instant to the next.
+
+    Returns:
+        Why there is no `latest` now, where the file system has no links; None where there is one.
 
     Raises:
         CollectorError: `latest` is no link (it is left alone), or cannot be replaced.
@@ -121,14 +130,42 @@ def point_latest(directory: Path) -> None:
     out = directory.parent
     _check_latest(out)
     link = directory / f"{LATEST}{PART}"  # in the run's own directory: no other run's way
+    refused: OSError | None = None
     try:
         with contextlib.suppress(FileNotFoundError):
             files.remove(link)
-        files.make_link(directory.name, link)
-        files.rename(link, out / LATEST)
+        try:
+            files.make_link(directory.name, link)
+        except OSError as error:
+            if error.errno in _TROUBLE:
+                raise
+            refused = error  # other things can be made there: the directory just was
+            with contextlib.suppress(FileNotFoundError):
+                files.remove(out / LATEST)  # it would name an older run
+        else:
+            files.rename(link, out / LATEST)
         files.sync_directory(out)
     except OSError as error:
         raise CollectorError(f"cannot replace {out / LATEST}: {error.strerror}") from error
+    return refused
+
+
+def latest_run(out: Path) -> Path | None:
+    """Find the run under `out` that began last, for where no link says so; None for none."""
+    try:
+        runs = runs_under(out)
+    except CollectorError:
+        return None
+    return max(runs, key=lambda run: (_began_at(run), run.name), default=None)
+
+
+def _began_at(run: Path) -> str:
+    """Return the time that a run's journal begins with; the run's own name may be anything."""
+    try:
+        with open(files.open_to_read(run / JOURNAL), "rb") as journal:  # noqa: PTH123  # a descriptor has no path
+            return str(json.loads(journal.readline(_FIRST_LINE))["at"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
 
 
 def project_directories(projects: Sequence[tuple[str, str, str]]) -> list[str]:
@@ -211,12 +248,23 @@ def find_run(argument: str | Path, *, out: Path | None = None) -> Path:
         argument: a path; or, where `out` is given, the word `latest` or a run's id.
         out: the output directory whose run is meant.
 
+    Where `latest` is no link, since the file system has none, it means the run that began last.
+
     Returns:
         The directory itself, links resolved: `latest` may point elsewhere in a moment.
 
     Raises:
         CollectorError: there is none, or it is no run; the text says what is missing.
     """
+    try:
+        return _found(argument, out)
+    except OSError as error:
+        raise CollectorError(
+            f"cannot look at {error.filename or argument}: {error.strerror}; name a run's directory"
+        ) from error
+
+
+def _found(argument: str | Path, out: Path | None) -> Path:
     path = Path(argument)
     if (
         out is not None
@@ -224,6 +272,8 @@ def find_run(argument: str | Path, *, out: Path | None = None) -> Path:
         and path.name == str(path)
     ):
         path = out / path  # the word latest, or a run's id
+    if path.name == LATEST and not os.path.lexists(path):
+        path = latest_run(path.parent) or path
     if path.is_symlink() and not path.exists():
         raise CollectorError(f"{path} points to {path.readlink()}, which is not there any more")
     if not path.is_dir():
@@ -231,7 +281,7 @@ def find_run(argument: str | Path, *, out: Path | None = None) -> Path:
         raise CollectorError(f"{path} {what}; `collector runs DIR` lists the runs under DIR")
     directory = path.resolve()
     if not is_run(directory):
-        hint = f"it holds runs: try {path / LATEST}" if (path / LATEST).is_symlink() else ""
+        hint = f"it holds runs: try {path / LATEST}" if latest_run(path) is not None else ""
         raise CollectorError(
             f"{path} is no run: it has neither {JOURNAL} nor {MANIFEST}; "
             + (hint or "`collector runs DIR` lists the runs under DIR")

@@ -14,12 +14,12 @@ import os
 import stat
 import zlib
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio import to_thread
 
-from collector import files
+from collector import files, threads
 from collector.archive.names import PART
 from collector.errors import CollectorError
 from collector.run.layout import MEMBERS
@@ -88,7 +88,7 @@ class Members:
                 listings, self._gathered, self._size = self._gathered, [], 0
                 self._full = anyio.Event()
                 try:
-                    await to_thread.run_sync(_append, self._path, listings)
+                    await threads.run_sync(partial(_append, self._path, listings))
                 except OSError as error:
                     self._gathered[:0] = listings
                     self._size = sum(map(len, self._gathered))
