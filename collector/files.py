@@ -17,18 +17,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import stat
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     Data = bytes | bytearray | memoryview
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 BLOCK_BYTES = 1 << 20
+WRITER_WITHIN_S = 5.0
+PIPE_WITHIN_S = 60.0
+"""How long a pipe that a person has named is waited for: until somebody has it open to write, and
+until its end. What a shell's `<(...)` makes has a writer from its beginning."""
 _ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """No link is followed, and no pipe waited for."""
 _UNSUPPORTED = frozenset(
@@ -38,20 +44,70 @@ _UNSUPPORTED = frozenset(
 _NO_CHMOD = _UNSUPPORTED | {errno.EPERM, errno.EACCES}
 _NO_DIRECTORY_SYNC = _UNSUPPORTED | {errno.EPERM, errno.EACCES, errno.EBADF, errno.EISDIR}
 _NO_REPLACING = _UNSUPPORTED | {errno.EPERM, errno.EACCES, errno.EEXIST}
+_KINDS = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 
 
 def open_to_write(path: Path | str, flags: int, *, dir_fd: int | None = None) -> int:
     """Open a file that is to be changed, and make it where `flags` say so; return its descriptor.
 
+    A file that is there keeps its mode: it is not changed by being opened.
+
     Args:
         path: of the file; a name, where `dir_fd` is given.
         flags: as of `os.open`; no link is followed in any case.
         dir_fd: the directory that the name is in.
+
+    Raises:
+        OSError: also as for `open_to_read`; EMLINK where the file has a second name, under which it
+            would change as well; EPERM where it belongs to another user than its directory.
     """
-    descriptor = os.open(path, flags | _ALWAYS, 0o600, dir_fd=dir_fd)
-    if flags & os.O_CREAT:
-        keep_private(descriptor, 0o600)
+    descriptor = _made(path, flags, dir_fd) if flags & os.O_CREAT else None
+    if descriptor is not None:
+        return descriptor
+    descriptor = _open_regular(path, flags & ~os.O_CREAT, dir_fd)
+    try:
+        _check_alone(path, descriptor, dir_fd)
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor
+
+
+def open_to_append(path: Path | str, *, dir_fd: int | None = None) -> int:
+    """Open a file that is read and appended to, and make it where it is missing.
+
+    One that has a second name becomes a copy first: what a backup or somebody else knows by that
+    name stays as it is.
+
+    Raises:
+        OSError: as for `open_to_write`.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+    try:
+        return open_to_write(path, flags, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno != errno.EMLINK:
+            raise
+    unfinished = f"{path}.part"
+    with contextlib.suppress(FileNotFoundError):
+        remove(unfinished, dir_fd=dir_fd)
+    with (
+        open(open_to_read(path, dir_fd=dir_fd), "rb") as old,
+        open(open_to_write(unfinished, flags | os.O_EXCL, dir_fd=dir_fd), "wb") as new,
+    ):
+        while block := old.read(BLOCK_BYTES):
+            write_all(new.fileno(), block)
+        sync(new.fileno())
+    rename(unfinished, path, dir_fd=dir_fd)
+    return open_to_write(path, flags, dir_fd=dir_fd)
+
+
+def open_to_lock(path: Path | str, *, dir_fd: int | None = None) -> int:
+    """Open a file that is locked and never written to, and make it where it is missing."""
+    # For writing all the same: without that, NFS gives no lock that keeps others out.
+    flags = os.O_RDWR | os.O_CREAT
+    descriptor = _made(path, flags, dir_fd)
+    return _open_regular(path, os.O_RDWR, dir_fd) if descriptor is None else descriptor
 
 
 def open_to_read(path: Path | str, *, dir_fd: int | None = None) -> int:
@@ -60,18 +116,7 @@ def open_to_read(path: Path | str, *, dir_fd: int | None = None) -> int:
     Raises:
         OSError: also where it is a link (ELOOP) or no regular file (EINVAL).
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | _ALWAYS, dir_fd=dir_fd)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise OSError(errno.ELOOP, "a link, which is not followed", str(path)) from None
-        if error.errno == errno.ENXIO:  # a socket, or a device that nothing is behind
-            raise _not_regular(path) from None
-        raise
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise _not_regular(path)
+    return _open_regular(path, os.O_RDONLY, dir_fd)
 
 
 def read_within(path: Path | str, most: int, *, dir_fd: int | None = None) -> bytes:
@@ -103,7 +148,7 @@ def open_beneath(directory: Path, path: str) -> int:
         OSError: as for `open_to_read`; EINVAL where the path is not one that stays in the tree.
     """
     *parents, name = path.split("/")
-    if any(part in ("", ".", "..") or "\0" in part for part in (*parents, name)):
+    if not stays_beneath(path):
         raise OSError(errno.EINVAL, "not a path inside the directory", path)
     here = os.open(directory, DIRECTORY)
     try:
@@ -134,8 +179,109 @@ def _look(found: os.stat_result) -> tuple[int, ...]:
     return found.st_dev, found.st_mode, found.st_size, found.st_mtime_ns
 
 
-def _not_regular(path: Path | str) -> OSError:
-    return OSError(errno.EINVAL, "not a regular file", str(path))
+def stays_beneath(path: str) -> bool:
+    """Whether a path with slashes, as a file names it, leads to a place inside a directory."""
+    if any(part in ("", ".", "..") or "\0" in part for part in path.split("/")):
+        return False
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # half a character, which no file's name holds
+        return False
+    return True
+
+
+def read_input(path: Path | str, most: int) -> bytes:
+    """Return what a file holds that a person has named: links and pipes are as good as files.
+
+    A pipe that nobody writes to is given up after `WRITER_WITHIN_S`, and one that does not come to
+    its end after `PIPE_WITHIN_S`.
+
+    Args:
+        path: of the file, the pipe or the device.
+        most: bytes to read: one more is returned where there is more.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        return b"".join(_pieces(descriptor, most + 1, str(path)))
+    finally:
+        os.close(descriptor)
+
+
+def _pieces(descriptor: int, most: int, path: str) -> Iterator[bytes]:
+    """Read up to so many bytes, and wait a while for what has not come yet."""
+    is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    began_s, begun = time.monotonic(), False
+    while most:
+        try:
+            piece = os.read(descriptor, min(most, BLOCK_BYTES))
+        except BlockingIOError:  # somebody has it open to write
+            begun, left_s = True, began_s + PIPE_WITHIN_S - time.monotonic()
+            if left_s <= 0 or not _is_readable(descriptor, left_s):
+                why = f"it has not come to its end within {PIPE_WITHIN_S:g} s"
+                raise TimeoutError(errno.ETIMEDOUT, why, path) from None
+            continue
+        if piece:
+            begun, most = True, most - len(piece)
+            yield piece
+        elif begun or not is_pipe:
+            return
+        elif time.monotonic() - began_s > WRITER_WITHIN_S:
+            why = f"a pipe that nobody has written to within {WRITER_WITHIN_S:g} s"
+            raise TimeoutError(errno.ETIMEDOUT, why, path)
+        else:
+            time.sleep(0.01)
+
+
+def _is_readable(descriptor: int, within_s: float) -> bool:
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(within_s * 1000))
+
+
+def _made(path: Path | str, flags: int, dir_fd: int | None) -> int | None:
+    """Make a file for its owner alone; None where there is one, unless that is an error."""
+    try:
+        descriptor = os.open(path, flags | os.O_EXCL | _ALWAYS, 0o600, dir_fd=dir_fd)
+    except FileExistsError:
+        if flags & os.O_EXCL:
+            raise
+        return None
+    keep_private(descriptor, 0o600)
+    return descriptor
+
+
+def _open_regular(path: Path | str, flags: int, dir_fd: int | None) -> int:
+    # Looked at before, too: to open a device may do something.
+    _check_regular(path, os.stat(path, dir_fd=dir_fd, follow_symlinks=False))
+    descriptor = os.open(path, flags | _ALWAYS, dir_fd=dir_fd)
+    try:
+        _check_regular(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_regular(path: Path | str, found: os.stat_result) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, "a link, which is not followed", str(path))
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "a device")
+        raise OSError(errno.EINVAL, f"{kind}, not a regular file", str(path))
+
+
+def _check_alone(path: Path | str, descriptor: int, dir_fd: int | None) -> None:
+    """See that to write to a file changes nothing elsewhere, and nobody else's."""
+    found = os.fstat(descriptor)
+    if found.st_nlink > 1:
+        raise OSError(errno.EMLINK, "it has a second name (a hard link)", str(path))
+    if found.st_uid != os.geteuid():
+        # On some network shares all belongs to one user, whoever has made it.
+        above = Path(path).parent.stat() if dir_fd is None else os.fstat(dir_fd)
+        if found.st_uid != above.st_uid:
+            raise OSError(errno.EPERM, "it belongs to another user", str(path))
 
 
 def write(descriptor: int, data: Data) -> int:

@@ -104,7 +104,13 @@ class Views:
         if self._state.ended is not None and not (self._directory / layout.MEMBERS).exists():
             return []  # an older version's, and over
         archives = (row.archive for row in self._state.servers)
-        return self.members.agree({one.path: one.members for one in archives if one is not None})
+        try:
+            return self.members.agree(
+                {one.path: one.members for one in archives if one is not None}
+            )
+        except CollectorError as error:
+            self.tell(error)
+            return []
 
     async def list_anew(self, unlisted: list[str], listed: anyio.Event | None = None) -> None:
         """Read archives once more whose members a kill has kept from being listed.

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 AHEAD_BYTES = 64 << 20
 """Room that a download of unknown length asks for at a time."""
@@ -56,7 +53,7 @@ class Space:
 def mount_point(path: Path) -> str:
     """Return where the disk is mounted that a directory, which may still be missing, lies on."""
     try:
-        here = path.resolve()
+        here = Path(os.path.realpath(path))  # also of a link that leads to itself
     except OSError:  # the current directory was removed
         return str(path)
     while not here.is_mount() and here.parent != here:

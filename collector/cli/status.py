@@ -40,6 +40,8 @@ def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
             f"({found.damage.what}); this is the run up to there",
             "error",
         )
+    if found.unreadable is not None:
+        click.echo(found.unreadable, err=True)
     summary = found.summary()
     verbose = ctx.meta["collector.verbose"] > 0
     if as_json:

@@ -99,7 +99,7 @@ def _next(run_dir: Path, found: Verification) -> Iterator[str]:
 
 def _mismatch(mismatch: Mismatch) -> Iterator[str]:
     """Tell a mismatch in a few lines: hashes are long, and stand below one another."""
-    yield f"  {_value(mismatch.path)}: {mismatch.what}"
+    yield f"  {_value(mismatch.path)}: {_value(mismatch.what)}"
     yield f"    expected  {_value(mismatch.expected)}"
     yield f"    found     {_value(mismatch.found)}"
 

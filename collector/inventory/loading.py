@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import hashlib
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
+from collector import files
 from collector.inventory import checks, credentials, csv_rows, json_text, toml_lines, yaml_events
+from collector.inventory.bounds import check_runs
 from collector.inventory.credentials import Surroundings
-from collector.inventory.mistakes import QUOTED_MAX, InventoryError, Mistake
+from collector.inventory.mistakes import MISTAKES_MAX, QUOTED_MAX, InventoryError, Mistake
 from collector.inventory.models import (
     DOWNLOADS,
     SHARE,
@@ -88,8 +91,7 @@ def _folder(source: Path | BinaryIO) -> Path:
 def _read(source: Path | BinaryIO, name: str) -> bytes:
     try:
         if isinstance(source, Path):
-            with source.open("rb") as stream:
-                raw = stream.read(BYTES_MAX + 1)
+            raw = files.read_input(source, BYTES_MAX)
         else:
             raw = source.read(BYTES_MAX + 1)
     except (OSError, ValueError) as error:
@@ -113,6 +115,7 @@ def _decoded(raw: bytes, name: str) -> str:
 def _parse(text: str, name: str, vendor: Vendor) -> Parsed:
     if not text.strip():
         _fail(name, "the inventory is empty", START)
+    check_runs(text, name)
     suffix = Path(name).suffix.lower()
     if suffix == ".toml":
         return toml_lines.parse(text, name)
@@ -131,7 +134,7 @@ def _checked(parsed: Parsed, name: str, vendor: Vendor, around: Surroundings) ->
     """The document, if nothing is wrong with it."""
     document, findings = Shape().check(parsed.data)
     if isinstance(parsed.data, dict):
-        findings.extend(checks.check(parsed.data, vendor, around))
+        findings.extend(islice(checks.check(parsed.data, vendor, around), MISTAKES_MAX))
     if findings or parsed.mistakes or document is None:
         raise InventoryError([*parsed.mistakes, *_mistakes(findings, parsed, name)])
     return document

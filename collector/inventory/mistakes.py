@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PRINTED_MAX = 50
+MISTAKES_MAX = 1_000
+"""Mistakes that are looked for: whoever makes more makes the same one many times."""
 QUOTED_MAX = 60
 
 
@@ -48,7 +50,8 @@ class InventoryError(CollectorError):
     after fifty it says how many more there are.
 
     Attributes:
-        problems: Every mistake, in the order of the file.
+        problems: Every mistake, in the order of the file; of thousands, the first `MISTAKES_MAX`
+            or a few more.
     """
 
     def __init__(self, problems: Iterable[Mistake]) -> None:
@@ -57,7 +60,9 @@ class InventoryError(CollectorError):
         )
         lines = [problem.text for problem in self.problems[:PRINTED_MAX]]
         if len(self.problems) > PRINTED_MAX:
-            lines.append(f"and {len(self.problems) - PRINTED_MAX} more")
+            more = len(self.problems) - PRINTED_MAX
+            stopped = len(self.problems) >= MISTAKES_MAX
+            lines.append(f"and at least {more} more" if stopped else f"and {more} more")
         super().__init__("\n".join(lines))
 
     @property

@@ -312,5 +312,11 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
         if descriptor >= 0:
             os.close(descriptor)
         if isinstance(error, OSError):
-            raise CollectorError(f"cannot open {path}: {error.strerror}") from error
+            hint = "; copy the run's directory, and resume the copy" if _is_shared(error) else ""
+            raise CollectorError(f"cannot open {path}: {error.strerror}{hint}") from error
         raise
+
+
+def _is_shared(error: OSError) -> bool:
+    """Whether somebody else would see the file change, too."""
+    return error.errno in (errno.EMLINK, errno.EPERM)

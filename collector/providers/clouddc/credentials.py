@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from collector import threads
+from collector import files, threads
 from collector.errors import CollectorError
 from collector.providers.clouddc.vendor import INSTEAD, VENDOR
 
@@ -158,10 +158,9 @@ class TokenSource:
 
 def _read(path: Path, *, warns: bool = False) -> str:
     try:
-        with path.open("rb") as stream:
-            if warns:
-                _warn_if_exposed(path, os.fstat(stream.fileno()))
-            content = stream.read(LARGEST_FILE + 1)
+        content = files.read_input(path, LARGEST_FILE)
+        if warns:
+            _warn_if_exposed(path, path.stat())
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UnusableTokenError(f"file {path}", f"cannot be read ({reason})") from None
