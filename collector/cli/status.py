@@ -41,7 +41,7 @@ def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
             "error",
         )
     if found.unreadable is not None:
-        click.echo(found.unreadable, err=True)
+        say(found.unreadable, "error")
     summary = found.summary()
     verbose = ctx.meta["collector.verbose"] > 0
     if as_json:
