@@ -317,10 +317,10 @@ def test_a_list_of_members_that_lacks_an_archive_or_has_a_strange_one_is_told(ru
     "spoilt",
     [
         b"no gzip",
-        gzip.compress(b'{"archive":[]}\n'),
-        gzip.compress(b'{"archive":5}\n'),
-        gzip.compress(b"[" * 60_000 + b"\n"),
-        gzip.compress(b'{"archive":"web/bms-0/SN-dump.tar.gz"}'),
+        gzip.compress(b'{"archive":[]}\n', mtime=0),
+        gzip.compress(b'{"archive":5}\n', mtime=0),
+        gzip.compress(b"[" * 60_000 + b"\n", mtime=0),
+        gzip.compress(b'{"archive":"web/bms-0/SN-dump.tar.gz"}', mtime=0),
     ],
 )
 def test_a_list_of_members_that_is_none_is_told(run: Run, spoilt: bytes) -> None:

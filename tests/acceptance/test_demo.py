@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from collector.verification import verify
+from tests.acceptance.command import COLLECTOR, environment
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
+
+
+pytestmark = pytest.mark.timeout(300)  # the demo itself takes most of a minute
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,23 @@ class Shown:
     directory: Path
 
 
-@pytest.fixture(scope="session")
-def demo(demo_process: subprocess.Popen[str], demo_home: Path) -> Shown:
-    out, err = demo_process.communicate()
+@pytest.fixture(scope="module")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(demo_home: Path) -> Shown:
+    done = subprocess.run(
+        [COLLECTOR, "demo", "--json", "--progress", "plain"],
+        cwd=demo_home,
+        env=environment(XDG_STATE_HOME=str(demo_home / "state")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     directory = (demo_home / "collected" / "latest").resolve()
-    return Shown(demo_process.returncode, json.loads(out), err, directory)
+    return Shown(done.returncode, json.loads(done.stdout), done.stderr, directory)
 
 
 def test_58_of_60_servers_come_home(demo: Shown) -> None:

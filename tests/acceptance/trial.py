@@ -162,16 +162,23 @@ class Trials:
     """Runs that go on side by side while tests look at those that are over.
 
     Args:
-        plans: what makes each run, in a directory of its own. The most patient begin first.
-        home: where these directories are made.
+        home: where each gets a directory of its own.
     """
 
-    def __init__(self, plans: Mapping[str, Plan], home: Path) -> None:
+    def __init__(self, home: Path) -> None:
+        self._home = home
         self._pool = ThreadPoolExecutor(AT_ONCE)
         self._runs: dict[str, Future[Trial]] = {}
+
+    def begin(self, plans: Mapping[str, Plan]) -> None:
+        """Begin runs, the most patient ones first.
+
+        Args:
+            plans: what makes each run, in a directory of its own.
+        """
         for name in sorted(plans, key=lambda name: -plans[name].keywords.get("patience_s", 0.0)):
-            (home / name).mkdir()
-            self._runs[name] = self._pool.submit(plans[name], home / name)
+            (self._home / name).mkdir()
+            self._runs[name] = self._pool.submit(plans[name], self._home / name)
 
     def __getitem__(self, name: str) -> Trial:
         """Return a run when it is over."""

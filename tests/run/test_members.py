@@ -216,11 +216,11 @@ def test_a_pipe_is_not_waited_at_and_a_resume_replaces_it(tmp_path: Path) -> Non
     "spoilt",
     [
         b"no gzip",
-        gzip.compress(b"no json\n"),
-        gzip.compress(b"{}\n"),
-        gzip.compress(b'{"archive":[]}\n'),
-        gzip.compress(b'{"archive":"no end"}'),
-        gzip.compress(b"[" * 60_000 + b"\n"),
+        gzip.compress(b"no json\n", mtime=0),
+        gzip.compress(b"{}\n", mtime=0),
+        gzip.compress(b'{"archive":[]}\n', mtime=0),
+        gzip.compress(b'{"archive":"no end"}', mtime=0),
+        gzip.compress(b"[" * 60_000 + b"\n", mtime=0),
     ],
 )
 def test_what_is_no_list_of_members_is_told(tmp_path: Path, spoilt: bytes) -> None:
