@@ -123,7 +123,7 @@ def test_a_resume_goes_on_without_what_is_no_file_or_refuses_it(
     if name == "ARCHIVE.part":
         place.with_suffix("").unlink()
     put(place, kind)
-    done = ended(service, "collect", "--resume", "collected/base")
+    done = ended(service, "collect", "--resume", "collected/base", "--trust-journal")
     assert done.returncode == code, done.stderr
     if code == 2:
         assert len(lines_of(done)) == 1
@@ -134,7 +134,7 @@ def test_a_resume_goes_on_without_what_is_no_file_or_refuses_it(
 def test_a_damaged_end_of_many_gigabytes_is_not_copied(service: Service, out: Path) -> None:
     journal = out / "base" / "journal.jsonl"
     os.truncate(journal, 20 << 30)
-    done = ended(service, "collect", "--resume", "collected/base")
+    done = ended(service, "collect", "--resume", "collected/base", "--trust-journal")
     assert done.returncode == 2
     assert "it is not copied" in lines_of(done)[0]
     assert not list(journal.parent.glob("journal.damaged-*"))
@@ -192,7 +192,7 @@ def test_a_journal_with_a_second_name_is_not_gone_on_with(service: Service, out:
     beyond(journal)
     second_name(journal)
     before = (journal.read_bytes(), journal.stat().st_mode)
-    done = ended(service, "collect", "--resume", "collected/base")
+    done = ended(service, "collect", "--resume", "collected/base", "--trust-journal")
     assert done.returncode == 2
     assert "second name" in lines_of(done)[0]
     assert "copy" in lines_of(done)[0]
@@ -216,7 +216,7 @@ def test_what_has_a_second_name_elsewhere_stays_as_it_is_there(
     second = beyond(place) / "second"
     second_name(place)
     before = (second.read_bytes(), second.stat().st_mode)
-    done = ended(service, "collect", "--resume", "collected/base")
+    done = ended(service, "collect", "--resume", "collected/base", "--trust-journal")
     assert done.returncode == 0, done.stderr
     assert (second.read_bytes(), second.stat().st_mode) == before
     assert service.run("verify", "collected/base").returncode == 0

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service, and a run called `base`, in a place that everybody may pass through."""
-    home = tmp_path_factory.mktemp("handed")
-    for above in (home, home.parent, home.parent.parent):
-        above.chmod(0o755)
-    with serving(fleet_of(servers(2)), home) as found:
+def service() -> Iterator[Service]:
+    """A service, and a run called `base`, in a place that everybody may pass through.
+
+    That of pytest is closed to others, and is closed again by each session that begins.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="handed-over-") as name,
+        serving(fleet_of(servers(2)), Path(name)) as found,
+    ):
+        found.home.chmod(0o755)
         assert found.run("collect", "fleet.json", "--run-id", "base").returncode == 0
         yield found
 
