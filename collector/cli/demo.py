@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from collector.cli.options import common, json_option
+from collector.cli.options import OUT, common, json_option
 
 EXAMPLES = """\b
 Examples:
@@ -19,16 +19,16 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("collected"),
+    default=OUT,
     show_default=True,
-    help="Where the run is kept.",
+    help="Directory that holds the run.",
 )
 @click.option(
     "--progress",
     type=click.Choice(["auto", "live", "plain", "none"]),
     default="auto",
     show_default=True,
-    help="How progress is shown on stderr.",
+    help="How to show progress on stderr.",
 )
 @json_option
 @common

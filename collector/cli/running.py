@@ -20,7 +20,10 @@ from collector import descriptors
 from collector.cli.resumed import taken_up
 from collector.cli.streams import say
 from collector.cli.summary import summed_up
+from collector.cli.wording import duration
 from collector.collection import Terms, collect, resume
+from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
+from collector.engine.gates import GRACE_S
 from collector.errors import CollectorError
 from collector.feed import EventsSkipped
 from collector.inventory import load as load_inventory
@@ -138,14 +141,16 @@ def resuming(
     return begin
 
 
-def finish(begin: Callable[[], Collection], *, progress: str, as_json: bool) -> NoReturn:
+def finish(
+    begin: Callable[[], Collection], *, progress: str, as_json: bool, grace_s: float = GRACE_S
+) -> NoReturn:
     """Run it to its end, say how it went, and exit with what the interface promises."""
     # Rows and events are frozen and hold no cycles: to look for some costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     descriptors.raise_limit()
     collection, stopped_by = anyio.run(
-        partial(_follow, begin, progress), backend_options={"use_uvloop": True}
+        partial(_follow, begin, progress, grace_s), backend_options={"use_uvloop": True}
     )
     _print(collection, as_json=as_json)
     if stopped_by is not None and collection.state.pending:
@@ -154,7 +159,7 @@ def finish(begin: Callable[[], Collection], *, progress: str, as_json: bool) -> 
 
 
 async def _follow(
-    begin: Callable[[], Collection], progress: str
+    begin: Callable[[], Collection], progress: str, grace_s: float
 ) -> tuple[Collection, signal.Signals | None]:
     """Show a run until it is over; return it and the signal that stopped it, if one did."""
     heeded = set(_STOPS)
@@ -169,12 +174,17 @@ async def _follow(
         async def heed_signals() -> None:
             nonlocal stopped_by
             async for received in signals:
-                if stopped_by is None:
-                    stopped_by = _STOPS[received]
-                    say("stopping: a moment for what is on its way; once more stops at once")
-                    collection.stop()
-                else:
-                    collection.stop_at_once()
+                if stopped_by is not None:
+                    break
+                stopped_by = _STOPS[received]
+                within = duration(max(POSTS_ANSWERED_WITHIN_S, grace_s))
+                say(
+                    f"Stopping: finishing requests in flight (up to {within}). "
+                    "Ctrl-C again to stop now."
+                )
+                collection.stop()
+            say("Stopping now; --resume continues the run.")
+            collection.stop_at_once()
 
         try:
             async with anyio.create_task_group() as tasks:

@@ -90,7 +90,7 @@ def durations(found: Mapping[str, Any]) -> str:
     high_s = nine_in_ten_s(found["median_s"], found["spread"])
     return (
         f"{found['project']}: half of the exports take up to {about(found['median_s'])}, nine "
-        f"in ten up to {about(high_s)}; {found['exports']} were seen"
+        f"in ten up to {about(high_s)}; {found['exports']} seen"
     )
 
 

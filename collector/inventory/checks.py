@@ -119,7 +119,7 @@ def _check_servers(project: dict[str, Any], path: Path) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, server_id in enumerate(ids):
         if server_id is not None and server_id in seen:
-            what = f"server {quoted(server_id)} stands twice in this project"
+            what = f"server {quoted(server_id)} is listed twice in this project"
             yield Finding((*path, "servers", index, "id"), what, "list each server once")
         elif server_id is not None:
             seen.add(server_id)
@@ -135,7 +135,7 @@ def _check_projects(
         except ValueError:
             continue
         if key in seen and key[0]:
-            what = f"project {quoted(key[0])} stands twice at this endpoint"
+            what = f"project {quoted(key[0])} is listed twice at this endpoint"
             yield Finding((*path, "id"), what, "list its servers in one place")
         seen.add(key)
 

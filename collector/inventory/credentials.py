@@ -140,9 +140,7 @@ def _check_variable(path: tuple[str, ...], name: str, around: Surroundings) -> I
     elif not value.strip():
         yield Finding(path, f"{told} is empty", "set it to the secret and start again")
     elif not _sendable(value):
-        yield Finding(
-            path, f"{told} holds no single line of plain text", "set it to the secret alone"
-        )
+        yield Finding(path, f"{told} must be one line of plain text", "set it to the secret alone")
 
 
 def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
@@ -162,9 +160,7 @@ def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
     if not content.strip():
         yield Finding(path, f"the file that {key} names is empty", instead)
     elif len(content) > SECRET_MAX or not _sendable(content.decode("latin-1")):
-        yield Finding(
-            path, f"the file that {key} names holds no single line of plain text", instead
-        )
+        yield Finding(path, f"the file that {key} names must be one line of plain text", instead)
 
 
 def _sendable(secret: str) -> bool:

@@ -23,7 +23,7 @@ from typing_extensions import TypedDict
 
 from collector.inventory.findings import Finding, Path
 from collector.inventory.mistakes import quoted, suggestion
-from collector.sizes import parse_size
+from collector.sizes import LARGEST, parse_size
 
 if TYPE_CHECKING:
     from collector.inventory.vendor import CredentialKind, Vendor
@@ -44,9 +44,9 @@ ID = r"^(?:[^/\x00-\x1f\x7f-\x9f]*[^/.\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*
 def _bytes(value: object) -> int:
     if isinstance(value, str):
         return parse_size(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST:
         return value
-    raise ValueError("is no size")
+    raise ValueError("not a size")
 
 
 def _text(words: str) -> Any:  # noqa: ANN401 - the metadata of a type
@@ -218,7 +218,7 @@ def _complaint(kind: str, value: object) -> str:
     words = {
         "string_pattern_mismatch": "cannot stand in a URL",
         "string_unicode": "holds half a character",
-        "value_error": "is no size",
+        "value_error": "is not a valid size",
     }
     return words.get(kind, "is out of range")
 

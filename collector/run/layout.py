@@ -170,7 +170,7 @@ def _distinct(entries: Sequence[tuple[str, str]]) -> list[str]:
             id_, name = entries[index]
             longer = [more for more in _SUFFIX_DIGITS if more > digits[index]]
             if not longer:
-                raise ValueError(f"the id stands twice: {id_}")
+                raise ValueError(f"the id is listed twice: {id_}")
             digits[index] = longer[0]
             digest = hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()
             names[index] = f"{safe_name(name, fallback=id_)}-{digest[: longer[0]]}"
@@ -218,6 +218,8 @@ def find_run(argument: str | Path, *, out: Path | None = None) -> Path:
         path = out / path  # the word latest, or a run's id
     if path.is_symlink() and not path.exists():
         raise CollectorError(f"{path} points to {path.readlink()}, which is not there any more")
+    if out is not None and path == out / LATEST and not path.exists():
+        raise CollectorError(f"there is no run under {out}; name a run's directory")
     if not path.is_dir():
         what = "is a file, not a run's directory" if path.exists() else "does not exist"
         raise CollectorError(f"{path} {what}; `collector runs DIR` lists the runs under DIR")

@@ -63,7 +63,7 @@ def test_without_json_people_are_told_how_to_go_on() -> None:
     [
         (["--listen", "18080"], "is no ADDR:PORT"),
         (["--listen", "127.0.0.1:99999"], "is no ADDR:PORT"),
-        (["--limit", "20"], "is no limit"),
+        (["--limit", "20"], "invalid limit '20'"),
         (["--servers", "2", "--projects", "3"], "a server for each"),
         (["--listen", "127.0.0.1:0", "--inventory", "/nowhere/fleet.json"], "--inventory"),
     ],
