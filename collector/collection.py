@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from collector.inventory import Selection
     from collector.providers.base import Fleet
 
-    Connect = Callable[[RunState], AbstractAsyncContextManager[Fleet]]
+    Connection = AbstractAsyncContextManager[Fleet]
+    Connect = Callable[[RunState], Connection]
 
 FIRST_AT_ONCE = 5_000
 """First events that are written down together: memory for all of a big fleet's is worth saving."""
@@ -64,9 +65,6 @@ LAST_WORDS_WITHIN_S = 60.0
 
 
 _log = structlog.get_logger("collector")
-
-_WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
-"""With one of these, a run that was finished has something to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,9 @@ def collect(
     Args:
         selection: which servers, in which order.
         out: the output directory; the run gets a directory of its own in it.
-        connect: opens the fleet's API for the credentials that a run's state names.
+        connect: returns the fleet's API for the credentials that a run's state names, or raises a
+            `CollectorError`: it is called before anything is written, and what it returns is
+            entered once the run begins.
         run_id: the run's name; by default the time and four random digits.
         terms: what else is asked of the run.
 
@@ -123,9 +123,10 @@ def collect(
         The run, to be entered with `async with`.
 
     Raises:
-        CollectorError: the run cannot be begun: its name is taken, or its directory cannot be
-            written in.
+        CollectorError: the run cannot be begun: a secret is missing, its name is taken, or its
+            directory cannot be written in. Nothing was changed.
     """
+    fleet = connect(opening.foreseen(RunState(), opening.events(selection, "", terms.argv, "")))
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
@@ -138,7 +139,7 @@ def collect(
     first = opening.events(selection, directory.name, terms.argv, at)
     if terms.share is not None:
         first = opening.with_share(first, state, terms.share, at)
-    return Collection(directory, journal, state, first, connect, terms)
+    return Collection(directory, journal, state, first, fleet, terms)
 
 
 def resume(
@@ -166,31 +167,35 @@ def resume(
 
     Raises:
         RunHeld: another process is at it.
-        CollectorError: it never got so far as to name its servers, or its journal cannot be read,
-            written or repaired.
+        CollectorError: it never got so far as to name its servers, a secret is missing, or its
+            journal cannot be read, written or repaired.
     """
     at = clock.WallClock().stamp(clock.now_s())
-    journal, state = Journal.resume(directory / layout.JOURNAL, at=at, anew=selection is not None)
-    if not state.selected and selection is None:
-        journal.close()
-        raise CollectorError(unnamed(directory))
-    if state.started is None and selection is not None:
-        anew = opening.events(selection, directory.name, terms.argv, at)
-        told = [] if journal.repaired is None else [journal.repaired]
-        begun = chain(islice(anew, 1), told, anew)
-        return Collection(directory, journal, state, begun, connect, terms)
-    first: list[e.Event] = list(opening.lost_archives(state, directory, at))
-    if selection is not None:
-        first += opening.additions(state, selection, at)
-    if retry_failed:
-        first += opening.retried(state, at)
-    if state.pending or any(isinstance(one, _WORK) for one in first):
-        if terms.share is not None:
-            first = list(opening.with_share(first, state, terms.share, at))
-        first.insert(0, e.RunResumed(at=at, **opening.process(terms.argv)))
-    else:
-        first.clear()
-    return Collection(directory, journal, state, first, connect, terms)
+    first: Iterable[e.Event] = ()
+    fleet: Connection | None = None
+
+    def prepare(state: RunState) -> None:
+        nonlocal first, fleet
+        if state.started is None and selection is not None:
+            first = opening.events(selection, directory.name, terms.argv, at)
+            named = opening.events(selection, directory.name, terms.argv, at)
+            fleet = connect(opening.foreseen(state, named))
+            return
+        if not state.selected and selection is None:
+            raise CollectorError(unnamed(directory))
+        first = work = opening.continued(
+            state, directory, selection, at, terms.argv,
+            share=terms.share, retry_failed=retry_failed,
+        )  # fmt: skip
+        if work:
+            fleet = connect(opening.foreseen(state, work))
+
+    path = directory / layout.JOURNAL
+    journal, state = Journal.resume(path, at=at, anew=selection is not None, prepare=prepare)
+    if state.started is None:
+        repaired = [] if journal.repaired is None else [journal.repaired]
+        first = chain(islice(first, 1), repaired, first)
+    return Collection(directory, journal, state, first, fleet, terms)
 
 
 class Collection:
@@ -210,7 +215,7 @@ class Collection:
         journal: Journal,
         state: RunState,
         first: Iterable[e.Event],
-        connect: Connect,
+        fleet: Connection | None,
         terms: Terms,
     ) -> None:
         self.directory = directory
@@ -220,7 +225,7 @@ class Collection:
         self.taken_up = tuple(first) if isinstance(first, list) else ()
         self._journal = journal
         self._first = first
-        self._connect = connect
+        self._fleet = fleet
         self._terms = terms
         self._feed = Feed()
         self._memory = Memory(terms.memory)
@@ -302,11 +307,11 @@ class Collection:
         if self.state.resumed or not begun:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
                 unlisted = await to_thread.run_sync(self._views.agree_on_members)
-        if not begun:
+        if not begun or self._fleet is None:
             await self._views.list_anew(unlisted)
             return
         remembered = await to_thread.run_sync(self._memory.recall)
-        async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
+        async with self._fleet as fleet, anyio.create_task_group() as tasks:
             known = remembered.known(self.state)
             self._claims = self._open_claims()
             await self._take_over(await self._claims.begin())

@@ -9,10 +9,12 @@ import socket
 import stat
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import takewhile
 from typing import TYPE_CHECKING, TypedDict
 
 from collector import redaction
 from collector.engine import events as e
+from collector.engine.state import apply
 from collector.run import layout
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from collector.engine.state import RunState, ServerRow
     from collector.inventory import Inventory, Project, Selection
+
+_WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
+"""With one of these, a run that was finished has something to do."""
 
 
 class Process(TypedDict):
@@ -86,6 +91,38 @@ def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> I
             first=chosen.first,
         )
     yield e.SelectionEnded(at=at, servers=len(selection.servers))
+
+
+def continued(
+    state: RunState,
+    directory: Path,
+    selection: Selection | None,
+    at: str,
+    argv: Sequence[str],
+    *,
+    share: float | None,
+    retry_failed: bool,
+) -> list[e.Event]:
+    """Return what a resume of a run begins with; nothing, where nothing is left to do."""
+    first: list[e.Event] = list(lost_archives(state, directory, at))
+    if selection is not None:
+        first += additions(state, selection, at)
+    if retry_failed:
+        first += retried(state, at)
+    if not state.pending and not any(isinstance(one, _WORK) for one in first):
+        return []
+    if share is not None:
+        first = list(with_share(first, state, share, at))
+    return [e.RunResumed(at=at, **process(argv)), *first]
+
+
+def foreseen(state: RunState, first: Iterable[e.Event]) -> RunState:
+    """Return a run's state with the credentials that its first events name."""
+    known = replace(state, credentials=dict(state.credentials))
+    for event in takewhile(lambda event: not isinstance(event, e.ProjectSelected), first):
+        if isinstance(event, e.RunStarted | e.CredentialNamed):
+            apply(known, event)
+    return known
 
 
 def additions(state: RunState, selection: Selection, at: str) -> Iterator[e.Event]:

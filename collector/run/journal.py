@@ -20,7 +20,7 @@ from collector.run.reading import DamagedJournal, Reading, fold
 from collector.run.repair import repair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from collector.engine.events import Event, JournalRepaired
@@ -105,7 +105,14 @@ class Journal:
             return cls(path, descriptor, Reading(path))
 
     @classmethod
-    def resume(cls, path: Path, *, at: str = "", anew: bool = False) -> tuple[Self, RunState]:
+    def resume(
+        cls,
+        path: Path,
+        *,
+        at: str = "",
+        anew: bool = False,
+        prepare: Callable[[RunState], None] = lambda _: None,
+    ) -> tuple[Self, RunState]:
         """Go on with a run's journal: with its longest valid prefix.
 
         A last line that an interrupted write left is cut off. Any other damage is kept beside it,
@@ -115,6 +122,8 @@ class Journal:
             path: of the journal.
             at: the time now, as it is written down where the journal is repaired.
             anew: whoever resumes knows the run's servers: it may be one that lost them.
+            prepare: called with the run's state before anything is changed; what it raises leaves
+                the run as it is.
 
         Returns:
             The journal, and the state of the run that it tells of.
@@ -128,14 +137,15 @@ class Journal:
             reading = Reading(path)
             state = fold(reading)
             damage = reading.damage
+            if damage is not None and not (damage.torn or state.selected or anew):
+                raise DamagedJournal(path, damage)
+            prepare(state)
             if damage is None or damage.torn:
                 with _changing(path):
                     if damage is not None:
                         files.truncate(descriptor, reading.size)
                     files.sync(descriptor)
                 return cls(path, descriptor, reading), state
-            if not state.selected and not anew:
-                raise DamagedJournal(path, damage)
             with _changing(path):
                 repaired = repair(path, reading, at)
             reading = Reading(path)

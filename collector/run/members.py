@@ -139,7 +139,7 @@ class Members:
     def _error(self, cause: OSError) -> CollectorError:
         return CollectorError(
             f"cannot update {self._path}: {cause.strerror}; the archives are not affected; make "
-            "room or repair the directory, and --resume the run if it has ended to complete the file"
+            "room or repair the directory, and --resume the run if it has ended"
         )
 
 
