@@ -159,16 +159,17 @@ def command(
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of missing permissions; 2
     the command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
     """
-    from collector.cli import running  # noqa: PLC0415  # the work's imports cost start-up time
+    from collector.cli import choosing, running  # noqa: PLC0415  # the work's imports cost start-up time
     from collector.collection import Terms  # noqa: PLC0415  # as above
     from collector.engine.gates import EXPORT_S  # noqa: PLC0415  # as above
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     if retry_failed and resumed is None:
         raise click.UsageError("--retry-failed needs the run to retry: --resume RUN_DIR")
-    selection = inventory and running.load(
-        inventory, select, exclude, first, allow_empty=allow_empty
-    )
+    selection = inventory and choosing.chosen(
+        choosing.loaded(inventory, sends=not dry_run),
+        select, exclude, first, allow_empty=allow_empty,
+    )  # fmt: skip
     if dry_run and selection:
         from collector.cli.plan import show  # noqa: PLC0415  # as above
 

@@ -44,7 +44,7 @@ def command(out: Path, progress: str, as_json: bool) -> None:
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415  # as above
 
     from collector import demo  # noqa: PLC0415  # as above
-    from collector.cli import running  # noqa: PLC0415  # as above
+    from collector.cli import choosing, running  # noqa: PLC0415  # as above
     from collector.collection import Terms  # noqa: PLC0415  # as above
     from collector.emulator import Emulator, inventory  # noqa: PLC0415  # as above
 
@@ -64,6 +64,7 @@ def command(out: Path, progress: str, as_json: bool) -> None:
         options = running.Options(
             Terms(argv=("collector", "demo")), environ={"CLOUDDC_TOKEN": emulator.token}
         )
-        selection = running.load(io.BytesIO(text), environ=options.environ)
+        fleet = choosing.loaded(io.BytesIO(text), sends=True, environ=options.environ)
+        selection = choosing.chosen(fleet)
         begin = running.beginning(selection, out, None, options)
         running.finish(begin, progress=progress, as_json=as_json)

@@ -51,9 +51,10 @@ def command(
     Limits and durations come from the inventory and from earlier runs; what is not known is
     assumed, and marked as such. Sends nothing.
     """
-    from collector.cli import running  # noqa: PLC0415  # the work's imports cost start-up time
+    from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 
-    selection = running.load(inventory, select, exclude, first, allow_empty=allow_empty)
+    fleet = choosing.loaded(inventory, sends=False)
+    selection = choosing.chosen(fleet, select, exclude, first, allow_empty=allow_empty)
     show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
 
 

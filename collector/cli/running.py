@@ -9,8 +9,7 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 import click
@@ -26,7 +25,6 @@ from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.engine.gates import GRACE_S
 from collector.errors import CollectorError
 from collector.feed import EventsSkipped
-from collector.inventory import load as load_inventory
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers import clouddc
@@ -34,7 +32,8 @@ from collector.redaction import Secrets
 from collector.run.layout import find_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from collector.collection import Collection, Connect
     from collector.inventory import Selection
@@ -55,35 +54,6 @@ class Options:
     ca_file: Path | None = None
     stall_s: float | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-
-
-def load(
-    source: str | BinaryIO,
-    select: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    first: Sequence[str] = (),
-    *,
-    environ: Mapping[str, str] = os.environ,
-    allow_empty: bool = False,
-) -> Selection:
-    """Load an inventory, `-` from stdin, and select from it.
-
-    Raises:
-        CollectorError: something is wrong with it, or nothing matches and that was not allowed.
-    """
-    file = _opened(source) if isinstance(source, str) else source
-    inventory = load_inventory(file, vendor=clouddc.VENDOR, environ=environ)
-    selection = inventory.select(select, exclude, first)
-    if not selection.servers and not allow_empty:
-        raise CollectorError(
-            f"no server of {inventory.source_name} is selected; "
-            "collector inventory show lists what there is; --allow-empty makes it no error"
-        )
-    return selection
-
-
-def _opened(name: str) -> Path | BinaryIO:
-    return sys.stdin.buffer if name == "-" else Path(name)
 
 
 def user_memory() -> Path | None:

@@ -64,10 +64,17 @@ def check(name: str, entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]
             yield Finding(path, f"not exactly one of {words} is given", f"write {words}")
 
 
-def check_used(
+def check_kind(path: tuple[str, ...], entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
+    """Whether this version can use an entry, its fields being right."""
+    kind = vendor.kinds.get(str(entry.get("kind")))
+    if kind is not None and kind.readable and not kind.implemented:
+        yield _refusal(path, str(entry["kind"]), kind)
+
+
+def check_secrets(
     path: tuple[str, ...], entry: dict[str, Any], vendor: Vendor, around: Surroundings
 ) -> Iterator[Finding]:
-    """What keeps an entry from being used here and now, its fields being right.
+    """What is wrong, here and now, with the secrets that an entry leads to.
 
     Args:
         path: Where the entry stands; empty where the file names none.
@@ -76,10 +83,7 @@ def check_used(
         around: Where its secrets are.
     """
     kind = vendor.kinds.get(str(entry.get("kind")))
-    if kind is None or not kind.readable:
-        return
-    if not kind.implemented:
-        yield _refusal(path, str(entry["kind"]), kind)
+    if kind is None or not kind.readable or not kind.implemented:
         return
     for key, value in entry.items():
         if not isinstance(value, str):
