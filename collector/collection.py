@@ -35,10 +35,11 @@ from collector.feed import EventsSkipped, Feed
 from collector.orchestrator import Orchestrator
 from collector.providers.base import Target
 from collector.remembering import Memory
-from collector.run import layout, manifest
+from collector.run import layout
 from collector.run.claims import Claims
 from collector.run.journal import Journal
 from collector.run.repair import unnamed
+from collector.run.summary import summary
 from collector.run.verdict import Verdict, verdict
 from collector.views import Views
 
@@ -240,7 +241,7 @@ class Collection:
     @property
     def summary(self) -> dict[str, Any]:
         """The run as `--json` prints it: `run`, `totals`, `not_collected` and where it lies."""
-        return manifest.summary(
+        return summary(
             self.state,
             self.directory,
             lines=self._journal.lines,

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 ROOT = Path(collector.__file__).parent
 PAGE = ROOT.parent / "docs" / "architecture.md"
 
-VOCABULARY = {f"engine.{name}" for name in ("answers", "events", "state", "actions", "known")}
+VOCABULARY = {
+    f"engine.{name}" for name in ("answers", "events", "state", "rows", "actions", "known")
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "engine": set(),
     "errors": set(),

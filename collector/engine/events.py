@@ -185,6 +185,7 @@ class AttemptFailed(Event):
     doubtful: bool
     anew: bool
     polls: int
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,11 +307,12 @@ class HintDisbelieved(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitAsked(Observation):
-    """The service asked to be left alone for a while, by whoever shares a limit."""
+    """The service asked to wait: whoever shares a limit, or with one `server` alone."""
 
     scope: str
     name: str
     until: str
+    server: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,10 +366,11 @@ class DownloadsWentOn(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointWentDown(Observation):
-    """An endpoint answers nobody; its servers wait."""
+    """An endpoint answers nobody; its servers wait. `hint` is what a person can do about it."""
 
     endpoint: str
     message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

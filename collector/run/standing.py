@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from collector.errors import CollectorError
-from collector.run import manifest
 from collector.run.layout import JOURNAL, MANIFEST, runs_under
 from collector.run.lock import is_held
 from collector.run.reading import Reading, fold
+from collector.run.summary import summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ class Standing:
         Raises:
             CollectorError: the manifest is there and cannot be read.
         """
-        return manifest.summary(
+        return summary(
             self.state,
             self.directory,
             lines=self.lines,
