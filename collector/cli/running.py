@@ -19,7 +19,7 @@ from collector import descriptors
 from collector.cli.resumed import taken_up
 from collector.cli.streams import say
 from collector.cli.summary import summed_up
-from collector.cli.wording import duration
+from collector.cli.wording import duration, short
 from collector.collection import Terms, collect, resume
 from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.engine.gates import GRACE_S
@@ -140,6 +140,8 @@ async def _follow(
         stopped_by: signal.Signals | None = None
         narrator = Narrator(collection.state)
         display = choose(progress, collection.state)
+        if display is not None and (collection.taken_up or collection.state.started is None):
+            say(f"Collecting into {short(str(collection.directory))}.")
 
         async def heed_signals() -> None:
             nonlocal stopped_by

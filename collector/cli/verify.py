@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from typing import TYPE_CHECKING
 
 import click
 
 from collector.cli.options import OUT, common, json_option, run_argument
-from collector.cli.wording import short
+from collector.cli.wording import pasted, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,11 +94,11 @@ def _next(run: str, found: Verification) -> Iterator[str]:
     if any(mismatch.path == JOURNAL for mismatch in found.mismatches):
         yield "A resume keeps the damaged journal beside a new one, goes on from the lines before"
         yield "the damage, and does again what they do not tell:"
-        yield f"  collector collect --resume {shlex.quote(run)}"
+        yield f"  collector collect --resume {pasted(run)}"
         return
     yield "A resume fetches again what is missing or has another size, and writes manifest"
     yield "and SHA256SUMS anew; move away first what has changed and kept its size:"
-    yield f"  collector collect --resume {shlex.quote(run)}"
+    yield f"  collector collect --resume {pasted(run)}"
 
 
 def _mismatch(mismatch: Mismatch) -> Iterator[str]:

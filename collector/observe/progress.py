@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LIVE_EVERY_S = 0.25
 PLAIN_EVERY_S = 5.0
+_TROUBLES = 3
 _LIVE_PROJECTS = 12
 """Projects that the live display has a line for; those with most to do come first."""
 
@@ -56,6 +58,21 @@ def choose(kind: str, state: RunState) -> Display | None:
 def counts(state: RunState, project: int | None = None) -> Counter[str]:
     """Count a run's servers, or a project's, by phase."""
     return Counter(row.phase for row in state.servers if project is None or row.project == project)
+
+
+def trouble(state: RunState) -> str:
+    """Say what holds a run up, in words that follow its counts; nothing where nothing does."""
+    now = datetime.now(UTC).isoformat()
+    held = [f"{one.endpoint} is down since {_clock(one.at)}" for one in state.down.values()]
+    held += ["downloads wait for the disk"] if state.paused else []
+    waits = [asked.until for asked in state.waits.values() if asked.until > now]
+    held += [f"asked to wait until {_clock(max(waits))}"] if waits else []
+    return "".join(f"; {one}" for one in held[:_TROUBLES])
+
+
+def _clock(at: str) -> str:
+    """Return the hours and minutes of a time that the journal tells."""
+    return f"{at[11:16]} (UTC)"
 
 
 class PlainDisplay:
@@ -101,7 +118,7 @@ class PlainDisplay:
             f"{state.failed} failed",
             size(state.bytes),
         ]
-        return ", ".join(parts)
+        return ", ".join(parts) + trouble(state)
 
 
 class LiveDisplay:
@@ -160,16 +177,9 @@ class LiveDisplay:
         total = sum(by_project.values(), Counter[str]())
         table.add_row(*_cells(name, total), style="bold")
         elapsed_s = time.monotonic() - self._began_s
-        table.caption = f"{elapsed_s:.0f} s, {size(state.bytes)}" + self._trouble()
+        table.caption = f"{elapsed_s:.0f} s, {size(state.bytes)}" + trouble(state)
         table.caption_justify = "left"
         return table
-
-    def _trouble(self) -> str:
-        if self._state.down:
-            return f"; cannot reach {', '.join(sorted(self._state.down))}"
-        if self._state.paused:
-            return "; downloads wait for the disk"
-        return ""
 
 
 def _open(phases: Counter[str]) -> int:
