@@ -106,7 +106,7 @@ def _troubles(summary: Mapping[str, Any], now: datetime) -> Iterator[str]:
         if one["hint"]:
             yield from wrapped(f"-> {one['hint']}", INDENT, INDENT + "   ")
     for text in wording.waits(summary["asked_to_wait"], now)[:TROUBLES_SHOWN]:
-        yield from wrapped(text, "  waits      ", INDENT)
+        yield from wrapped(text, "  service    ", INDENT)
 
 
 def _missing(summary: Mapping[str, Any]) -> Iterator[str]:
