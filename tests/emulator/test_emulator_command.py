@@ -53,7 +53,7 @@ def test_without_json_people_are_told_how_to_go_on() -> None:
         said = "".join(iter(process.stderr.readline, "\n"))
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate()
-    assert "2 in 2 projects" in said
+    assert "2 servers in 2 projects" in said
     assert "CLOUDDC_TOKEN=emulator-token collector collect fleet.json" in said
     assert json.loads(out)["calls"]["total"] == 0
 

@@ -1,0 +1,41 @@
+"""What the emulator says to do works when it is pasted into a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.command import COLLECTOR, environment
+
+
+@pytest.mark.parametrize("options", [(), ("--inventory", "my fleet.json")], ids=["curl", "file"])
+def test_the_lines_to_paste_collect_the_fleet(tmp_path: Path, options: tuple[str, ...]) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    scenario = {"fleet": {"servers": 2, "projects": 1}, "export_duration_s": 0}
+    scenario["tokens"] = [{"value": "a token' of $HOME"}]
+    (here / "drill.json").write_text(json.dumps(scenario))
+    arguments = ("--scenario", "drill.json", "--listen", "127.0.0.1:0", *options)
+    with subprocess.Popen(
+        [COLLECTOR, "emulator", *arguments],
+        cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as emulator:  # fmt: skip
+        assert emulator.stderr is not None
+        said = "".join(iter(emulator.stderr.readline, "\n"))
+        script = said.partition("paste this into another terminal:\n")[2]
+        path = f"{Path(COLLECTOR).parent}:{os.environ['PATH']}"
+        pasted = subprocess.run(
+            ["/bin/sh", "-c", script],
+            cwd=there, env=environment(PATH=path, XDG_STATE_HOME=str(there / "state")),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        emulator.send_signal(signal.SIGINT)
+        emulator.communicate()
+    assert pasted.returncode == 0, (script, pasted.stderr)
+    assert "collected  2 of 2 servers" in pasted.stdout
