@@ -108,10 +108,7 @@ def a_finished_run(place: Place) -> Iterator[tuple[str, str]]:
     with beside(scenario, place):
         ended = place.run("collect", "fleet.json", "--log-format", "json", "--progress", "none")
     yield "demo", ended.stdout
-    failed = re.search(
-        r"^  \S+ [^>]*?Insufficient.*?(?=^  \S)", ended.stdout, re.MULTILINE | re.DOTALL
-    )
-    yield "failed", textwrap.dedent(failed[0] if failed else "")
+    yield "failed", textwrap.dedent(_in(ended.stdout, r"(^  \S+ \([^>]*?Insufficient.*?)^  \S"))
     logs = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
     log = next(line for line in logs if line.get("code") == "iMetal.0004")
     yield "log line", "\n ".join(textwrap.wrap(json.dumps(log), 100, break_on_hyphens=False))
