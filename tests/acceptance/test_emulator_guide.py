@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.command import COLLECTOR, environment
+from collector.emulator import scenario_from_mapping
+from tests.acceptance.command import COLLECTOR, environment, serving
 
 
 @pytest.mark.parametrize("options", [(), ("--inventory", "my fleet.json")], ids=["curl", "file"])
@@ -39,3 +42,17 @@ def test_the_lines_to_paste_collect_the_fleet(tmp_path: Path, options: tuple[str
         emulator.communicate()
     assert pasted.returncode == 0, (script, pasted.stderr)
     assert "collected  2 of 2 servers" in pasted.stdout
+
+
+def test_the_drill_of_the_page_collects_every_server(tmp_path: Path) -> None:
+    """Its faults alone: how long exports take is another matter."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "emulator.md").read_text()
+    drills = map(tomllib.loads, re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
+    (drill,) = (one for one in drills if one.get("dialect") == "mixed")
+    assert any(fault["name"] == "reset_after" for fault in drill["faults"])
+    quick = {"fleet": {"servers": 12, "projects": 2}, "export_duration_s": 0, "throttles": []}
+    quick["archive_bytes"] = 2000
+    with serving(scenario_from_mapping(drill | quick), tmp_path) as service:
+        ended = service.run("collect", "fleet.json")
+        assert ended.returncode == 0, ended.stdout
+        assert service.emulator.statistics()["faults"]["reset_after"] > 0
