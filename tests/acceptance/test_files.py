@@ -74,7 +74,7 @@ def test_disk_that_is_full_for_the_journal_ends_the_run_with_a_message(tmp_path:
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     assert "journal.jsonl" in ended.stderr
-    assert len(ended.stderr.splitlines()) <= 2
+    assert len(ended.stderr.splitlines()) <= 3  # where it collects into, how far it came, and why
 
 
 def test_disk_that_is_full_for_an_archive_fails_its_server(tmp_path: Path) -> None:
