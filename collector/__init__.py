@@ -25,12 +25,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collector.collection import Collection, Terms, collect, resume
+    from collector.collection import Collection, Terms, collect
     from collector.errors import CollectorError
     from collector.feed import EventsSkipped
     from collector.inventory import Inventory, InventoryError, Selection, load
     from collector.planning import Plan, plan
     from collector.providers import clouddc
+    from collector.resuming import resume
     from collector.run.verdict import Verdict
     from collector.verification import Verification, verify
 
@@ -49,7 +50,7 @@ _PLACES = {
     "collect": "collector.collection",
     "load": "collector.inventory",
     "plan": "collector.planning",
-    "resume": "collector.collection",
+    "resume": "collector.resuming",
     "verify": "collector.verification",
 }
 

@@ -15,14 +15,14 @@ import math
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import structlog
 from anyio import to_thread
 
-from collector import clock, descriptors, opening, planning
+from collector import clock, descriptors, opening, planning, trust
 from collector.archive.incoming import Care
 from collector.engine import events as e
 from collector.engine.answers import Reusable
@@ -30,7 +30,6 @@ from collector.engine.facts import reused
 from collector.engine.gates import CALLS_IN_FLIGHT, EXPORT_S, GRACE_S, QUIET, STORING, Ceilings
 from collector.engine.scheduler import Scheduler
 from collector.engine.state import RunState, apply
-from collector.errors import CollectorError
 from collector.feed import EventsSkipped, Feed
 from collector.orchestrator import Orchestrator
 from collector.providers.base import Target
@@ -38,7 +37,6 @@ from collector.remembering import Memory
 from collector.run import layout
 from collector.run.claims import Claims
 from collector.run.journal import Journal
-from collector.run.repair import unnamed
 from collector.run.summary import summary
 from collector.run.verdict import Verdict, verdict
 from collector.views import Views
@@ -82,7 +80,8 @@ class Terms:
         download_s: seconds that a server's download may take, without what it waits for; infinite
             where it may take any.
         grace_s: seconds that a stop waits for downloads that are under way.
-        memory: a directory where what runs learn of limits is kept for later ones; None: nowhere.
+        memory: a directory where what runs learn of limits is kept for later ones, and the key that
+            marks their journals as this user's; None: nowhere.
         care: how archives are treated.
         bytes_per_second: how fast archives may come, together; None: as said when the run began.
         argv: how the run came about, for its journal, which keeps no secrets of it.
@@ -127,7 +126,7 @@ def collect(
         CollectorError: the run cannot be begun: a secret is missing, its name is taken, or its
             directory cannot be written in. Nothing was changed.
     """
-    fleet = connect(opening.foreseen(RunState(), opening.events(selection, "", terms.argv, "")))
+    fleet = connect(opening.foreseen(RunState(), opening.named(selection, terms.argv, "")))
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
@@ -140,62 +139,7 @@ def collect(
     first = opening.events(selection, directory.name, terms.argv, at)
     if terms.share is not None:
         first = opening.with_share(first, state, terms.share, at)
-    return Collection(directory, journal, state, first, fleet, terms)
-
-
-def resume(
-    directory: Path,
-    connect: Connect,
-    *,
-    selection: Selection | None = None,
-    retry_failed: bool = False,
-    terms: Terms = Terms(),  # frozen
-) -> Collection:
-    """Go on with a run that a process has left: with all servers that are neither here nor failed.
-
-    A run in which nothing is left to do stays as it is.
-
-    Args:
-        directory: the run's.
-        connect: as for `collect`.
-        selection: where given, its servers are added to the run's, and its inventory's limits and
-            credentials hold from now on.
-        retry_failed: servers that failed are tried again as well.
-        terms: what else is asked, from now on.
-
-    Returns:
-        The run, to be entered with `async with`.
-
-    Raises:
-        RunHeld: another process is at it.
-        CollectorError: it never got so far as to name its servers, a secret is missing, or its
-            journal cannot be read, written or repaired.
-    """
-    at = clock.WallClock().stamp(clock.now_s())
-    first: Iterable[e.Event] = ()
-    fleet: Connection | None = None
-
-    def prepare(state: RunState) -> None:
-        nonlocal first, fleet
-        if state.started is None and selection is not None:
-            first = opening.events(selection, directory.name, terms.argv, at)
-            named = opening.events(selection, directory.name, terms.argv, at)
-            fleet = connect(opening.foreseen(state, named))
-            return
-        if not state.selected and selection is None:
-            raise CollectorError(unnamed(directory))
-        first = work = opening.continued(
-            state, directory, selection, at, terms.argv,
-            share=terms.share, retry_failed=retry_failed,
-        )  # fmt: skip
-        if work:
-            fleet = connect(opening.foreseen(state, work))
-
-    path = directory / layout.JOURNAL
-    journal, state = Journal.resume(path, at=at, anew=selection is not None, prepare=prepare)
-    if state.started is None:
-        repaired = [] if journal.repaired is None else [journal.repaired]
-        first = chain(islice(first, 1), repaired, first)
+    first = trust.vouched(first, state, trust.key_of(terms.memory, make=True), at)
     return Collection(directory, journal, state, first, fleet, terms)
 
 

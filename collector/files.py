@@ -156,6 +156,15 @@ def remove(path: Path | str, *, dir_fd: int | None = None) -> None:
     os.unlink(path, dir_fd=dir_fd)
 
 
+def make_hard_link(old: Path, new: Path) -> None:
+    """Give a file a second name.
+
+    Raises:
+        FileExistsError: something has that name.
+    """
+    os.link(old, new, follow_symlinks=False)
+
+
 def make_link(target: str, path: Path) -> None:
     """Make a symbolic link."""
     path.symlink_to(target, target_is_directory=True)

@@ -6,16 +6,15 @@ import getpass
 import hashlib
 import os
 import socket
-import stat
 from dataclasses import replace
 from importlib.metadata import version
-from itertools import takewhile
 from typing import TYPE_CHECKING, TypedDict
 
 from collector import redaction
 from collector.engine import events as e
 from collector.engine.state import apply
 from collector.run import layout
+from collector.run.tree import regular_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
     from collector.engine.state import RunState, ServerRow
     from collector.inventory import Inventory, Project, Selection
 
-_WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
-"""With one of these, a run that was finished has something to do."""
+
+ARGUMENTS_MAX = 32 << 10
+"""Characters of arguments that are recorded: a line of the journal has an end."""
 
 
 class Process(TypedDict):
@@ -45,7 +45,7 @@ def process(argv: Sequence[str]) -> Process:
     except (KeyError, OSError):  # a container's number without a name
         user = str(os.getuid())
     return Process(
-        argv=tuple(redaction.arguments(argv)),
+        argv=tuple(_within(redaction.arguments(argv))),
         collector_version=version("collector"),
         host=socket.gethostname(),
         user=user,
@@ -53,23 +53,22 @@ def process(argv: Sequence[str]) -> Process:
     )
 
 
+def _within(arguments: Iterable[str]) -> Iterator[str]:
+    """Yield arguments as long as they fit in a line of the journal, with others beside them."""
+    room = ARGUMENTS_MAX
+    for argument in arguments:
+        room -= len(argument) + 1
+        if room < 0:
+            yield "..."
+            return
+        yield argument
+
+
 def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> Iterator[e.Event]:
     """Yield what a new run's journal begins with."""
     inventory = selection.inventory
-    yield e.RunStarted(
-        at=at,
-        schema_version=e.SCHEMA_VERSION,
-        run_id=run_id,
-        inventory_path=inventory.source_name,
-        inventory_sha256=inventory.sha256,
-        select=tuple(map(redaction.hide, selection.select)),
-        downloads=inventory.downloads,
-        bytes_per_second=inventory.bytes_per_second,
-        **process(argv),
-    )
-    projects = list(dict.fromkeys(id(chosen.project) for chosen in selection.servers))
-    by_identity = {id(project): project for project in inventory.projects}
-    chosen_projects = [by_identity[identity] for identity in projects]
+    yield _started(selection, run_id, argv, at)
+    chosen_projects = _projects(selection)
     yield from _credentials(inventory, chosen_projects, at)
     directories = _project_directories(inventory)
     numbers: dict[int, int] = {}
@@ -93,34 +92,20 @@ def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> I
     yield e.SelectionEnded(at=at, servers=len(selection.servers))
 
 
-def continued(
-    state: RunState,
-    directory: Path,
-    selection: Selection | None,
-    at: str,
-    argv: Sequence[str],
-    *,
-    share: float | None,
-    retry_failed: bool,
-) -> list[e.Event]:
-    """Return what a resume of a run begins with; nothing, where nothing is left to do."""
-    first: list[e.Event] = list(lost_archives(state, directory, at))
-    if selection is not None:
-        first += additions(state, selection, at)
-    if retry_failed:
-        first += retried(state, at)
-    if not state.pending and not any(isinstance(one, _WORK) for one in first):
-        return []
-    if share is not None:
-        first = list(with_share(first, state, share, at))
-    return [e.RunResumed(at=at, **process(argv)), *first]
+def named(selection: Selection, argv: Sequence[str], at: str) -> Iterator[e.Event]:
+    """Yield what a run of a selection names but its servers; where things will lie is left open."""
+    yield _started(selection, "", argv, at)
+    projects = _projects(selection)
+    yield from _credentials(selection.inventory, projects, at)
+    for number, project in enumerate(projects):
+        yield _project(project, number, "", at)
 
 
 def foreseen(state: RunState, first: Iterable[e.Event]) -> RunState:
-    """Return a run's state with the credentials that its first events name."""
-    known = replace(state, credentials=dict(state.credentials))
-    for event in takewhile(lambda event: not isinstance(event, e.ProjectSelected), first):
-        if isinstance(event, e.RunStarted | e.CredentialNamed):
+    """Return a run's state with the projects and credentials that its first events name."""
+    known = replace(state, credentials=dict(state.credentials), projects=list(state.projects))
+    for event in first:
+        if isinstance(event, e.RunStarted | e.CredentialNamed | e.ProjectSelected):
             apply(known, event)
     return known
 
@@ -129,12 +114,13 @@ def additions(state: RunState, selection: Selection, at: str) -> Iterator[e.Even
     """Yield what makes a run that is resumed one of this selection as well.
 
     Servers that it does not have yet are added; limits and credentials are those of the selection's
-    inventory from now on. Where things lie stays as it was.
+    inventory from now on, for all projects that it names. Where things lie stays as it was.
     """
     known = {(row.endpoint, row.id): row for row in state.projects}
     has = {(row.project, row.id) for row in state.servers}
-    taken = {row.directory.casefold() for row in state.projects}
-    taken |= {row.directory.casefold() for row in state.servers}
+    taken = {layout.folded(row.directory) for row in state.projects}
+    taken |= {layout.folded(row.directory) for row in state.servers}
+    yield from _known_projects(state, selection, at)
     projects: list[e.ProjectSelected] = []
     added = 0
     servers = len(state.servers)
@@ -165,6 +151,21 @@ def additions(state: RunState, selection: Selection, at: str) -> Iterator[e.Even
     yield e.SelectionEnded(at=at, servers=servers)
 
 
+def _known_projects(state: RunState, selection: Selection, at: str) -> Iterator[e.Event]:
+    """Yield the run's projects that the inventory names as well, and no server is selected of."""
+    inventory = selection.inventory
+    chosen = {id(one.project) for one in selection.servers}
+    rest = {(one.endpoint, one.id): one for one in inventory.projects if id(one) not in chosen}
+    known = [
+        (row, rest[row.endpoint, row.id])
+        for row in state.projects
+        if (row.endpoint, row.id) in rest
+    ]
+    yield from _credentials(inventory, [project for _, project in known], at)
+    for row, project in known:
+        yield _project(project, row.project, row.directory, at)
+
+
 def with_share(
     first: Iterable[e.Event], state: RunState, share: float, at: str
 ) -> Iterator[e.Event]:
@@ -191,14 +192,14 @@ def lost_archives(state: RunState, directory: Path, at: str) -> Iterator[e.Archi
     for row in state.servers:
         if row.archive is None:
             continue
-        try:
-            found = (directory / row.archive.path).lstat()
-        except OSError as error:
-            what = f"{row.archive.path} is not there: {error.strerror}"
-        else:
-            if stat.S_ISREG(found.st_mode) and found.st_size == row.archive.bytes:
-                continue
-            what = f"{row.archive.path} has {found.st_size} of its {row.archive.bytes} bytes"
+        found = regular_size(directory, row.archive.path)
+        if found == row.archive.bytes:
+            continue
+        what = (
+            f"{row.archive.path} is missing, or is no regular file"
+            if found is None
+            else f"{row.archive.path} has {found} of its {row.archive.bytes} bytes"
+        )
         yield e.ArchiveLost(at=at, server=row.server, message=what)
 
 
@@ -225,10 +226,32 @@ def left_out(state: RunState, selection: Selection) -> list[ServerRow]:
 
 def _free(directory: str, identity: str, taken: set[str]) -> str:
     """Return a directory that nothing of the run lies in yet."""
-    if directory.casefold() in taken:
-        directory = f"{directory}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-    taken.add(directory.casefold())
+    if layout.folded(directory) in taken:
+        parent, slash, name = directory.rpartition("/")
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        directory = f"{parent}{slash}{layout.with_suffix(name, digest)}"
+    taken.add(layout.folded(directory))
     return directory
+
+
+def _started(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> e.RunStarted:
+    inventory = selection.inventory
+    return e.RunStarted(
+        at=at,
+        schema_version=e.SCHEMA_VERSION,
+        run_id=run_id,
+        inventory_path=inventory.source_name,
+        inventory_sha256=inventory.sha256,
+        select=tuple(_within(map(redaction.hide, selection.select))),
+        downloads=inventory.downloads,
+        bytes_per_second=inventory.bytes_per_second,
+        **process(argv),
+    )
+
+
+def _projects(selection: Selection) -> list[Project]:
+    """Return the projects with servers in a selection, in the order of these."""
+    return list({id(chosen.project): chosen.project for chosen in selection.servers}.values())
 
 
 def _credentials(

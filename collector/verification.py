@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from collector import files
 from collector.archive.errors import ArchiveError
 from collector.archive.names import PART, REJECTED
 from collector.archive.reader import examine
@@ -222,14 +223,13 @@ def _wrong(directory: Path, claim: Claim) -> Iterator[Mismatch]:
         return
     if claim.bytes is not None and size != claim.bytes:
         yield Mismatch(claim.path, "bytes", claim.bytes, size)
-    path = directory / claim.path
     try:
         try:
-            examined = examine(path)
+            examined = examine(directory, claim.path)
             sha256, members = examined.sha256, examined.contents.members
         except ArchiveError as error:
             yield Mismatch(claim.path, "archive", "a whole .tar.gz", str(error))
-            sha256, members = _sha256(path), None
+            sha256, members = _sha256(directory, claim.path), None
     except OSError as error:
         yield Mismatch(claim.path, "unreadable", "a file to read", error.strerror)
         return
@@ -239,6 +239,6 @@ def _wrong(directory: Path, claim: Claim) -> Iterator[Mismatch]:
         yield Mismatch(claim.path, "members", claim.members, members)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+def _sha256(directory: Path, path: str) -> str:
+    with open(files.open_beneath(directory, path), "rb") as file:  # noqa: PTH123  # of a descriptor
         return hashlib.file_digest(file, "sha256").hexdigest()

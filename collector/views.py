@@ -114,7 +114,7 @@ class Views:
         """
         for path in unlisted:
             listing = await to_thread.run_sync(
-                read_anew, self._directory / path, path, abandon_on_cancel=True
+                read_anew, self._directory, path, abandon_on_cancel=True
             )
             if listing is not None:
                 self.members.add(listing)

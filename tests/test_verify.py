@@ -110,7 +110,7 @@ class Run:
                     manifest.write(state, self.directory, lines=journal.lines, head=journal.head)
             members = Members(self.directory)
             for path in [row.archive.path for row in state.servers if row.archive]:
-                if (listing := read_anew(self.directory / path, path)) is not None:
+                if (listing := read_anew(self.directory, path)) is not None:
                     members.add(listing)
             await members.flush()
 

@@ -82,16 +82,16 @@ class Listing:
         self._waiting = 0
 
 
-def read_anew(path: Path, name: str) -> bytes | None:
+def read_anew(directory: Path, path: str) -> bytes | None:
     """Return the lines of an archive on disk; None where it cannot be read, which `verify` names.
 
     Args:
-        path: where it lies.
-        name: what its lines call it: its path in the run.
+        directory: the run's.
+        path: where it lies in that, which is what its lines call it.
     """
-    listing = Listing(name)
+    listing = Listing(path)
     try:
-        examine(path, listing.add)
+        examine(directory, path, listing.add)
     except (ArchiveError, OSError):
         return None
     return listing.finish()

@@ -44,6 +44,21 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 _EXTENSION = re.compile(r"(?:\.tar)?\.[A-Za-z0-9]{1,10}\Z", re.IGNORECASE)
 
+# Most names: nothing in one of these is replaced, whatever stands around it.
+_PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
+
+
+def is_safe_name(name: str, limit_bytes: int) -> bool:
+    """Whether `safe_name` may have made a name, or gives it back as it is.
+
+    Args:
+        name: whatever it is.
+        limit_bytes: the most that it may have in UTF-8.
+    """
+    if _PLAIN.fullmatch(name) is None:
+        return safe_name(name, fallback="unnamed", limit_bytes=limit_bytes) == name
+    return len(name) <= limit_bytes and name.lower() not in RUN_NAMES and _avoiding(name) == name
+
 
 def safe_name(
     raw: str | None,
@@ -90,7 +105,11 @@ def _cleaned(raw: str) -> str:
         "_" if char in _FORBIDDEN or unicodedata.category(char) in _UNSEEN else char
         for char in _normal(raw)
     )
-    name = name.lstrip(". ").rstrip(". ")
+    return _avoiding(name.lstrip(". ").rstrip(". "))
+
+
+def _avoiding(name: str) -> str:
+    """Change what would be taken for something else: an unfinished file, a device, a journal."""
     for ending in _UNFINISHED:
         if name.lower().endswith(ending):
             name = f"{name[: -len(ending)]}_{name[1 - len(ending) :]}"

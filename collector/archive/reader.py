@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from collector import files
 from collector.archive.errors import ArchiveError
 from collector.archive.gunzip import Gunzip
 from collector.archive.limits import RATIO_AFTER_BYTES, Limits
@@ -104,11 +105,14 @@ class Examined:
     contents: Contents
 
 
-def examine(path: Path, listing: Callable[[Member], None] | None = None) -> Examined:
-    """Read an archive on disk to its end, in constant memory.
+def examine(
+    directory: Path, path: str, listing: Callable[[Member], None] | None = None
+) -> Examined:
+    """Read an archive on disk to its end, in constant memory, and by no link.
 
     Args:
-        path: where it lies.
+        directory: the run's.
+        path: where it lies in that.
         listing: is given each member.
 
     Raises:
@@ -119,7 +123,7 @@ def examine(path: Path, listing: Callable[[Member], None] | None = None) -> Exam
     sha256 = hashlib.sha256()
     count = 0
     buffer = memoryview(bytearray(READ_BYTES))
-    with path.open("rb", buffering=0) as file:
+    with open(files.open_beneath(directory, path), "rb", buffering=0) as file:  # noqa: PTH123  # of a descriptor
         while read := file.readinto(buffer):
             sha256.update(buffer[:read])
             reader.feed(buffer[:read])

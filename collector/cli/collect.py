@@ -64,6 +64,12 @@ Examples:
     help="With --resume: retry the servers that failed, in the same run.",
 )
 @click.option(
+    "--trust-journal",
+    is_flag=True,
+    help="With --resume: take endpoints and credentials from the run's journal even if you did not "
+    "write it on this machine.",
+)
+@click.option(
     "--reuse-exports",
     type=DURATION,
     default="5m",
@@ -136,6 +142,7 @@ def command(
     deadline: float | None,
     resumed: str | None,
     retry_failed: bool,
+    trust_journal: bool,
     reuse_exports: float,
     run_id: str | None,
     progress: str,
@@ -166,6 +173,8 @@ def command(
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     if retry_failed and resumed is None:
         raise click.UsageError("--retry-failed needs the run to retry: --resume RUN_DIR")
+    if trust_journal and resumed is None:
+        raise click.UsageError("--trust-journal needs the run to trust: --resume RUN_DIR")
     selection = inventory and choosing.chosen(
         choosing.loaded(inventory, sends=not dry_run),
         select, exclude, first, allow_empty=allow_empty,
@@ -191,8 +200,9 @@ def command(
     options = running.Options(terms, ca_file, stall_timeout)
     if resumed is not None:
         begin = running.resuming(
-            resumed, out, selection or None, options, retry_failed=retry_failed
-        )
+            resumed, out, selection or None, options,
+            retry_failed=retry_failed, trust_journal=trust_journal,
+        )  # fmt: skip
     else:
         assert selection  # noqa: S101  # _check has seen to it
         begin = running.beginning(selection, out, run_id, options)

@@ -20,7 +20,7 @@ from collector.cli.resumed import taken_up
 from collector.cli.streams import say
 from collector.cli.summary import summed_up
 from collector.cli.wording import duration, short
-from collector.collection import Terms, collect, resume
+from collector.collection import Terms, collect
 from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.engine.gates import GRACE_S
 from collector.errors import CollectorError
@@ -29,6 +29,7 @@ from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers import clouddc
 from collector.redaction import Secrets
+from collector.resuming import resume
 from collector.run.layout import find_run
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def resuming(
     options: Options,
     *,
     retry_failed: bool = False,
+    trust_journal: bool = False,
 ) -> Callable[[], Collection]:
     """Return what takes up a run, inside an event loop."""
     connect = _connector(options)
@@ -102,6 +104,7 @@ def resuming(
             connect,
             selection=selection,
             retry_failed=retry_failed,
+            trust_journal=trust_journal,
             terms=options.terms,
         )
         for line in taken_up(collection, selection):
@@ -188,7 +191,7 @@ def _first(errors: BaseExceptionGroup[CollectorError]) -> CollectorError:
 
 def _print(collection: Collection, *, as_json: bool) -> None:
     summary = collection.summary
-    text = json.dumps(summary, ensure_ascii=False) if as_json else summed_up(summary)
+    text = json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(summed_up(summary))
     try:
         click.echo(text)
     except OSError:

@@ -41,4 +41,5 @@ def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
         )
     summary = found.summary()
     verbose = ctx.meta["collector.verbose"] > 0
-    click.echo(json.dumps(summary) if as_json else summed_up(summary, verbose=verbose))
+    lines = [json.dumps(summary)] if as_json else summed_up(summary, verbose=verbose)
+    click.echo("\n".join(lines))

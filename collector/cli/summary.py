@@ -23,8 +23,8 @@ INDENT = " " * 13
 
 def summed_up(
     summary: Mapping[str, Any], *, verbose: bool = False, now: datetime | None = None
-) -> str:
-    """Return what a person wants to know of a run: what is here, what is not and why, what next.
+) -> list[str]:
+    """Return the lines that sum up a run: what is here, what is not and why, what next.
 
     Args:
         summary: what `--json` prints.
@@ -59,7 +59,7 @@ def summed_up(
     if verbose:
         lines += ["", "Learned:", *_learned(summary)]
     lines += ["", *_next(summary)]
-    return "\n".join(lines)
+    return lines
 
 
 def _state(summary: Mapping[str, Any], now: datetime) -> str:

@@ -4,8 +4,9 @@ A *fact* is on disk before anything depends on it. An *observation* is a sum ove
 written without waiting for the disk, and a crash may lose it.
 
 Fields hold only what JSON holds: strings, numbers, booleans, None, tuples of strings and mappings
-of strings. `at` is a UTC time as the manifest writes it. A server is the number of its
-`ServerSelected`, a project that of its `ProjectSelected`, counted from 0.
+of strings; `fields.py` names them by what they mean. `at` is a UTC time as the manifest writes it.
+A server is the number of its `ServerSelected`, a project that of its `ProjectSelected`, counted
+from 0.
 """
 
 from __future__ import annotations
@@ -16,6 +17,33 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from collector.engine.fields import (
+        Amount,
+        AnyTime,
+        Count,
+        Digest,
+        DirectoryName,
+        Endpoint,
+        ETag,
+        ExportId,
+        FileName,
+        Id,
+        Index,
+        Offset,
+        Options,
+        Positive,
+        Rate,
+        RunPath,
+        ScopeWord,
+        Seconds,
+        Share,
+        Source,
+        Spread,
+        Tags,
+        Time,
+        Version,
+    )  # fmt: skip
+
 SCHEMA_VERSION = 1
 
 
@@ -24,25 +52,25 @@ class Event:
     """Something that happened, at a time."""
 
     is_fact: ClassVar[bool] = True
-    at: str
+    at: Time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
     """A run began: always the first event."""
 
-    schema_version: int
-    run_id: str
+    schema_version: Version
+    run_id: FileName
     collector_version: str
     host: str
     user: str
-    pid: int
+    pid: Count
     argv: tuple[str, ...]
     inventory_path: str
-    inventory_sha256: str
+    inventory_sha256: Digest
     select: tuple[str, ...]
-    downloads: int
-    bytes_per_second: int | None
+    downloads: Positive
+    bytes_per_second: Positive | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,34 +80,34 @@ class CredentialNamed(Event):
     name: str
     kind: str
     account: str
-    options: Mapping[str, str]
+    options: Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSelected(Event):
     """A project with servers in the selection. `directory` is its name in the run's directory."""
 
-    project: int
-    id: str
+    project: Index
+    id: Id
     name: str
-    endpoint: str
+    endpoint: Endpoint
     credential: str
-    directory: str
-    requests_per_second: float | None
-    exports_in_flight: int | None
-    share: float
+    directory: DirectoryName
+    requests_per_second: Rate | None
+    exports_in_flight: Positive | None
+    share: Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSelected(Event):
     """A server of the selection. `directory` is relative to the run's; `first` goes before all."""
 
-    server: int
-    project: int
-    id: str
+    server: Index
+    project: Index
+    id: Id
     name: str
-    tags: Mapping[str, str]
-    directory: str
+    tags: Tags
+    directory: RunPath
     first: bool
 
 
@@ -87,7 +115,17 @@ class ServerSelected(Event):
 class SelectionEnded(Event):
     """Every server of the selection has been named: a journal without this never sent a call."""
 
-    servers: int
+    servers: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointsVouched(Event):
+    """A user of this machine has named the endpoints and credentials of the run, as they stand now.
+
+    `mark` is made of them with a key of that user: `collector.trust`.
+    """
+
+    mark: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +135,7 @@ class RunResumed(Event):
     collector_version: str
     host: str
     user: str
-    pid: int
+    pid: Count
     argv: tuple[str, ...]
 
 
@@ -105,14 +143,14 @@ class RunResumed(Event):
 class ExportRequested(Event):
     """The intention to start an export: written before the POST leaves."""
 
-    server: int
+    server: Index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportNotStarted(Event):
     """The POST was refused or never left: no export came of it, and no attempt is counted."""
 
-    server: int
+    server: Index
     kind: str
 
 
@@ -120,49 +158,49 @@ class ExportNotStarted(Event):
 class ExportStarted(Event):
     """The service gave the export an id."""
 
-    server: int
-    export_id: str
+    server: Index
+    export_id: ExportId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReused(Event):
     """An export that another run started, `age_s` seconds ago, serves this one as well."""
 
-    server: int
-    export_id: str
-    requested_at: str
+    server: Index
+    export_id: ExportId
+    requested_at: Time
     run: str
-    age_s: float
+    age_s: Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportCompleted(Event):
     """The archive can be downloaded. `polls` counts status calls since the server's last fact."""
 
-    server: int
-    polls: int
+    server: Index
+    polls: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveStored(Event):
     """A whole archive is on disk under its final name, `path`, relative to the run's directory."""
 
-    server: int
-    path: str
-    file_name: str
-    bytes: int
-    sha256: str
-    members: int
-    covers_from: str | None
-    covers_to: str | None
-    resumed: int = 0
+    server: Index
+    path: RunPath
+    file_name: FileName
+    bytes: Count
+    sha256: Digest
+    members: Count
+    covers_from: AnyTime | None
+    covers_to: AnyTime | None
+    resumed: Count = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveLost(Event):
     """An archive recorded as stored is not there, or not of its size: its server is due again."""
 
-    server: int
+    server: Index
     message: str
 
 
@@ -174,17 +212,17 @@ class AttemptFailed(Event):
     it may have started an export whose id was lost. With `anew`, a new export follows.
     """
 
-    server: int
+    server: Index
     stage: str
     kind: str
     code: str | None
-    http_status: int | None
+    http_status: Count | None
     message: str
     request_id: str | None
-    attempt: int
+    attempt: Count
     doubtful: bool
     anew: bool
-    polls: int
+    polls: Count
     hint: str | None = None
 
 
@@ -192,23 +230,23 @@ class AttemptFailed(Event):
 class ServerFailed(Event):
     """A server's logs cannot be had in this run."""
 
-    server: int
+    server: Index
     stage: str
     kind: str
     code: str | None
-    http_status: int | None
+    http_status: Count | None
     message: str
     request_id: str | None
-    attempts: int
+    attempts: Count
     hint: str
-    polls: int
+    polls: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRetried(Event):
     """A person wants a server that failed to be tried again."""
 
-    server: int
+    server: Index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +256,8 @@ class JournalRepaired(Event):
     The damaged one is kept beside it as `kept_as`; `old_sha256` is that file's.
     """
 
-    old_sha256: str
-    lines_kept: int
+    old_sha256: Digest
+    lines_kept: Count
     kept_as: str
     message: str
 
@@ -242,19 +280,19 @@ class Observation(Event):
 class RunEstimated(Observation):
     """What the plan says of what is left, at a process's start: seconds, calls and bytes."""
 
-    servers: int
-    seconds: float
-    requests: int
-    bytes: int
+    servers: Count
+    seconds: Seconds
+    requests: Count
+    bytes: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsCounted(Observation):
     """Calls of a project answered since the last count, and the 429s among them."""
 
-    project: int
-    calls: int
-    throttled: int
+    project: Index
+    calls: Count
+    throttled: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,21 +303,21 @@ class LimitLearned(Observation):
     and not contradicted yet, or "refuted": an estimate that holds no longer for this scope.
     """
 
-    scope: str
+    scope: ScopeWord
     name: str
-    limit: float
-    window_s: float
-    source: str
+    limit: Amount
+    window_s: Seconds
+    source: Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportsLimitLearned(Observation):
     """How many exports a scope was found to let run at once. `source` as in `LimitLearned`."""
 
-    scope: str
+    scope: ScopeWord
     name: str
-    limit: int
-    source: str
+    limit: Count
+    source: Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,17 +328,17 @@ class DurationsLearned(Observation):
     deviation of the durations' natural logarithms.
     """
 
-    project: int
-    exports: int
-    median_s: float
-    spread: float
+    project: Index
+    exports: Count
+    median_s: Seconds
+    spread: Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HintDisbelieved(Observation):
     """The service said something about its limits that cannot be meant so."""
 
-    scope: str
+    scope: ScopeWord
     name: str
     message: str
 
@@ -309,31 +347,31 @@ class HintDisbelieved(Observation):
 class WaitAsked(Observation):
     """The service asked to wait: whoever shares a limit, or with one `server` alone."""
 
-    scope: str
+    scope: ScopeWord
     name: str
-    until: str
-    server: int | None = None
+    until: AnyTime
+    server: Index | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockOffsetSeen(Observation):
     """This machine's clock less the service's, in seconds."""
 
-    offset_s: float
+    offset_s: Offset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockJumped(Observation):
     """The process was not running for this long: a laptop's sleep, or a stopped process."""
 
-    jump_s: float
+    jump_s: Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordUnknown(Observation):
     """The service called an export's status something nobody knows; taken as still running."""
 
-    server: int
+    server: Index
     word: str
 
 
@@ -345,11 +383,11 @@ class DownloadBegun(Observation):
     the service gave them; `resumed` counts how often the file was gone on with.
     """
 
-    server: int
-    file_name: str
-    length: int | None
-    validator: str | None
-    resumed: int
+    server: Index
+    file_name: FileName
+    length: Count | None
+    validator: ETag | None
+    resumed: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,7 +406,7 @@ class DownloadsWentOn(Observation):
 class EndpointWentDown(Observation):
     """An endpoint answers nobody; its servers wait. `hint` is what a person can do about it."""
 
-    endpoint: str
+    endpoint: Endpoint
     message: str
     hint: str | None = None
 
@@ -377,13 +415,14 @@ class EndpointWentDown(Observation):
 class EndpointCameBack(Observation):
     """An endpoint answers again."""
 
-    endpoint: str
+    endpoint: Endpoint
 
 
 EVENTS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
-        RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded, RunResumed,
+        RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded,
+        EndpointsVouched, RunResumed,
         ExportRequested, ExportNotStarted, ExportStarted, ExportReused, ExportCompleted,
         ArchiveStored, ArchiveLost, AttemptFailed, ServerFailed, ServerRetried, JournalRepaired,
         RunEnded,

@@ -33,6 +33,7 @@ class RunState:
     resumed: int = 0
     repairs: int = 0
     selected: bool = False
+    mark: str | None = None
     counters_exact: bool = True
     clock_offset_s: float | None = None
     credentials: dict[str, e.CredentialNamed] = field(default_factory=dict)
@@ -108,16 +109,9 @@ def _credential_named(state: RunState, event: e.CredentialNamed) -> None:
 def _project_selected(state: RunState, event: e.ProjectSelected) -> None:
     """Make a project known; one that is known, to go on with other limits or credentials."""
     row = ProjectRow(
-        event.project,
-        event.id,
-        event.name,
-        event.endpoint,
-        event.credential,
-        event.directory,
-        event.requests_per_second,
-        event.exports_in_flight,
-        event.share,
-    )
+        event.project, event.id, event.name, event.endpoint, event.credential, event.directory,
+        event.requests_per_second, event.exports_in_flight, event.share,
+    )  # fmt: skip
     if event.project < len(state.projects):
         known = state.projects[event.project]
         row = replace(row, requests=known.requests, throttled=known.throttled)
@@ -133,6 +127,10 @@ def _server_selected(state: RunState, event: e.ServerSelected) -> None:
 
 def _selection_ended(state: RunState, event: e.SelectionEnded) -> None:
     state.selected = event.servers == len(state.servers)
+
+
+def _endpoints_vouched(state: RunState, event: e.EndpointsVouched) -> None:
+    state.mark = event.mark
 
 
 def _export_requested(state: RunState, event: e.ExportRequested) -> None:
@@ -363,6 +361,7 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.ProjectSelected: _project_selected,
     e.ServerSelected: _server_selected,
     e.SelectionEnded: _selection_ended,
+    e.EndpointsVouched: _endpoints_vouched,
     e.ExportRequested: _export_requested,
     e.ExportNotStarted: _export_not_started,
     e.ExportStarted: _export_started,

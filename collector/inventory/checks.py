@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from collector.inventory import addresses, credentials
+from collector import addresses
+from collector.inventory import credentials
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import quoted, suggestion
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from collector.inventory import addresses
+from collector import addresses
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import suggestion
 from collector.inventory.models import Credential

@@ -23,7 +23,7 @@ from typing_extensions import TypedDict
 
 from collector.inventory.findings import Finding, Path
 from collector.inventory.mistakes import quoted, suggestion
-from collector.sizes import LARGEST, parse_size
+from collector.sizes import parse_size
 
 if TYPE_CHECKING:
     from collector.inventory.vendor import CredentialKind, Vendor
@@ -41,10 +41,16 @@ SECRET_WORDS = frozenset(
 ID = r"^(?:[^/\x00-\x1f\x7f-\x9f]*[^/.\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*|\.{3,})$"
 
 
+# A journal takes no other numbers, and a service that allows these needs no ceiling.
+MOST_AT_ONCE = 10**9
+MOST_BYTES = (1 << 63) - 1
+FEWEST_A_SECOND, MOST_A_SECOND = 1e-6, 1e9
+
+
 def _bytes(value: object) -> int:
     if isinstance(value, str):
-        return parse_size(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST:
+        value = parse_size(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_BYTES:
         return value
     raise ValueError("not a size")
 
@@ -64,9 +70,17 @@ Id = Annotated[
     ),
 ]
 Rate = Annotated[
-    float, Field(gt=0, allow_inf_nan=False, description="calls a second, a number above 0")
+    float,
+    Field(
+        ge=FEWEST_A_SECOND,
+        le=MOST_A_SECOND,
+        allow_inf_nan=False,
+        description="calls a second, above 0: from 0.000001 to 1000000000",
+    ),
 ]
-Count = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+Count = Annotated[
+    int, Field(ge=1, le=MOST_AT_ONCE, description="a whole number, 1 or more, at most 1000000000")
+]
 Share = Annotated[
     float, Field(gt=0, le=1, description="a part of any learned limit, above 0 and at most 1")
 ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.RunStarted: (logging.INFO, "the run began"),
     e.RunResumed: (logging.INFO, "the run was taken up again"),
+    e.EndpointsVouched: (logging.DEBUG, "the run's endpoints and credentials are marked as yours"),
     e.ExportStarted: (logging.INFO, "the export was started"),
     e.ExportReused: (logging.INFO, "an export that another run started serves this one too"),
     e.ExportCompleted: (logging.INFO, "the export is complete"),
@@ -42,7 +43,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.JournalRepaired: (logging.INFO, "the journal was damaged, and the run goes on from before"),
     e.RunEnded: (logging.INFO, "the run ended"),
 }
-_LEFT_OUT = frozenset({"at", "server", "project", "hint", "polls", "doubtful", "sha256"})
+_LEFT_OUT = frozenset({"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark"})
 
 
 class Narrator:

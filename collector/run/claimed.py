@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from collector.engine.answers import Outstanding, Reusable
+from collector.run.values import is_export_id, is_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -84,6 +85,13 @@ def decoded(line: bytes) -> Line | None:
         return None
     whose = Whose(*(texts[name] for name in Whose._fields))
     if what in _NAMING and not more["export_id"]:
+        return None
+    # What is taken over is recorded, and has to be read again.
+    if not is_time(texts["at"]) or not (
+        more["requested_at"] == "" or is_time(more["requested_at"])
+    ):
+        return None
+    if more["export_id"] and not is_export_id(more["export_id"]):
         return None
     return Line(texts["at"], texts["run"], what, whose, **more)
 

@@ -111,7 +111,7 @@ class Journal:
         *,
         at: str = "",
         anew: bool = False,
-        prepare: Callable[[RunState], None] = lambda _: None,
+        before: Callable[[RunState], None] | None = None,
     ) -> tuple[Self, RunState]:
         """Go on with a run's journal: with its longest valid prefix.
 
@@ -122,8 +122,8 @@ class Journal:
             path: of the journal.
             at: the time now, as it is written down where the journal is repaired.
             anew: whoever resumes knows the run's servers: it may be one that lost them.
-            prepare: called with the run's state before anything is changed; what it raises leaves
-                the run as it is.
+            before: is given the state before anything is changed; what it raises leaves all as it
+                is.
 
         Returns:
             The journal, and the state of the run that it tells of.
@@ -137,10 +137,12 @@ class Journal:
             reading = Reading(path)
             state = fold(reading)
             damage = reading.damage
-            if damage is not None and not (damage.torn or state.selected or anew):
+            damaged = damage is not None and not damage.torn
+            if damage is not None and damaged and not state.selected and not anew:
                 raise DamagedJournal(path, damage)
-            prepare(state)
-            if damage is None or damage.torn:
+            if before is not None:
+                before(state)
+            if not damaged:
                 with _changing(path):
                     if damage is not None:
                         files.truncate(descriptor, reading.size)
@@ -281,7 +283,7 @@ def _held(path: Path) -> Iterator[int]:
     while True:
         with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
             lock.hold(descriptor, path)
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
                 yield descriptor
                 return
         os.close(descriptor)  # a repair has put another in its place meanwhile

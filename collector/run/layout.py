@@ -35,6 +35,9 @@ LATEST = "latest"
 SHARED = ".collector"
 """What the runs of one output directory share lies there."""
 
+DIRECTORY_BYTES = 255
+"""The most that a directory's name has."""
+
 _SUFFIX_DIGITS = (0, 8, 16, 32, 48)
 """Hex digits of the suffix that tells colliding names apart: more, should fewer collide again."""
 
@@ -179,16 +182,21 @@ def _distinct(entries: Sequence[tuple[str, str]]) -> list[str]:
 
 def _collisions(names: Sequence[str]) -> list[int]:
     """Find the places of the names that some file system takes for another one of them."""
-    folded = [_folded(name) for name in names]
-    if len(set(folded)) == len(folded):
+    alike = [folded(name) for name in names]
+    if len(set(alike)) == len(alike):
         return []
     places = defaultdict(list)
-    for index, name in enumerate(folded):
+    for index, name in enumerate(alike):
         places[name].append(index)
     return [index for indices in places.values() if len(indices) > 1 for index in indices]
 
 
-def _folded(name: str) -> str:
+def with_suffix(name: str, digest: str) -> str:
+    """Tell a name from one that is taken; where it is too long for that, it is cut."""
+    return safe_name(f"{name}-{digest}", fallback=digest, limit_bytes=DIRECTORY_BYTES)
+
+
+def folded(name: str) -> str:
     """Make names alike that differ only in letter case or in how an accent is composed."""
     if name.isascii():
         return name.lower()

@@ -13,9 +13,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from collector.engine.events import EVENTS
+from collector.errors import CollectorError
+from collector.run.values import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from collector.engine.events import Event
 
@@ -26,18 +28,11 @@ _BEFORE_HASH = b',"hash":"'
 _AFTER_HASH = b'"}\n'
 _TAIL = len(_BEFORE_HASH) + 64 + len(_AFTER_HASH)
 
-_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "bool": (bool,),
-    "float": (int, float),
-    "str | None": (str, type(None)),
-    "int | None": (int, type(None)),
-    "float | None": (int, float, type(None)),
-    "tuple[str, ...]": (list,),
-    "Mapping[str, str]": (dict,),
-}
-"""What JSON makes of each kind of field, as `collector.engine.events` writes their types."""
+LONGEST_LINE = 1 << 20
+"""In bytes, with the newline. JSON of no more than this takes some ten MiB, whatever it is."""
+
+_SHOWN = 60
+"""Characters of an odd value that are told."""
 
 
 class LineError(ValueError):
@@ -56,17 +51,29 @@ class UnknownEventError(LineError):
     """The line is one, and holds what this version does not know."""
 
 
+class LongLineError(CollectorError):
+    """What is to be recorded is too long to be read again."""
+
+    def __init__(self, event: Event) -> None:
+        what = getattr(event, "name", "") or getattr(event, "id", "")
+        super().__init__(
+            f"{type(event).__name__} {what[:_SHOWN]!r} would take a line of more than "
+            f"{LONGEST_LINE >> 20} MiB in the journal; shorten its names and tags in the inventory"
+        )
+
+
 class _Codec:
     """How one class of event is written and read."""
 
-    __slots__ = ("fields", "kind", "name", "optional", "types", "values")
+    __slots__ = ("fields", "kind", "name", "optional", "ranges", "values")
 
     def __init__(self, name: str, kind: type[Event]) -> None:
         fields = dataclasses.fields(kind)
         self.name = name
         self.kind = kind
         self.fields = tuple(field.name for field in fields)
-        self.types = tuple((field.name, _JSON_TYPES[str(field.type)]) for field in fields)
+        kinds = [(field.name, kind_of(str(field.type))) for field in fields]
+        self.ranges = tuple((field, one.types, one.holds) for field, one in kinds)
         # What an earlier version did not write yet has a default.
         self.optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
         self.values: Callable[[Event], Any] = attrgetter(*self.fields)
@@ -78,27 +85,30 @@ class _Codec:
         return record
 
     def event(self, record: dict[str, Any]) -> Event:
-        for name, types in self.types:
+        for name, types, holds in self.ranges:
             value = record.get(name, self)
-            if value is self and name in self.optional:
-                continue
-            if not isinstance(value, types):
+            if type(value) not in types:
+                if value is self and name in self.optional:
+                    continue
                 what = "misses" if value is self else "has a wrong"
                 raise LineError(f"{self.name} {what} {name!r}")
-            if isinstance(value, list):
-                record[name] = value = tuple(value)
-            if isinstance(value, (tuple, dict)) and not _all_text(value):
-                raise LineError(f"{self.name} has a wrong {name!r}")
+            if holds is not None and value is not None and not holds(value):
+                raise LineError(f"{self.name} has a {name!r} that cannot be: {_shown(value)}")
+            if type(value) is list:
+                record[name] = tuple(value)
         try:
             return self.kind(**record)
         except TypeError as error:
             unknown = ", ".join(sorted(set(record) - set(self.fields)))
-            raise UnknownEventError(f"{self.name} has no {unknown}") from error
+            raise UnknownEventError(f"{self.name} has no {_cut(unknown)}") from error
 
 
-def _all_text(value: tuple[object, ...] | dict[str, object]) -> bool:
-    contents = value.values() if isinstance(value, dict) else value
-    return all(isinstance(content, str) for content in contents)
+def _shown(value: object) -> str:
+    return _cut(ascii(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 _CODECS = {name: _Codec(name, kind) for name, kind in EVENTS.items()}
@@ -122,8 +132,11 @@ def encode(event: Event, previous: str) -> tuple[bytes, str]:
         KeyError: the event's class is none of `EVENTS`.
         TypeError: a field holds what JSON cannot.
         ValueError: a field holds a number that JSON cannot.
+        LongLineError: it is too long to be read again.
     """
     body = _encode(_CODECS_BY_KIND[type(event)].record(event))[:-1].encode("ascii")
+    if len(body) + _TAIL > LONGEST_LINE:
+        raise LongLineError(event)
     digest = sha256(previous.encode("ascii") + body).hexdigest()
     return b"".join((body, _BEFORE_HASH, digest.encode("ascii"), _AFTER_HASH)), digest
 
@@ -137,6 +150,8 @@ def check(line: bytes, previous: str) -> tuple[bytes, str]:
     Raises:
         LineError: it is no line, was changed, or does not follow.
     """
+    if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
+        raise LineError(f"it has more than {LONGEST_LINE} bytes", formed=False)
     body, tail = line[:-_TAIL], line[-_TAIL:]
     if not tail.startswith(_BEFORE_HASH) or not tail.endswith(_AFTER_HASH):
         raise LineError("the line does not end in its hash", formed=False)
@@ -147,6 +162,15 @@ def check(line: bytes, previous: str) -> tuple[bytes, str]:
     return body + b"}", expected
 
 
+def event_of(line: bytes) -> Event:
+    """Read the event in a line, whatever line it follows.
+
+    Raises:
+        LineError: there is none.
+    """
+    return decode(line[:-_TAIL] + b"}")
+
+
 def decode(body: bytes) -> Event:
     """Read the event in a line's JSON.
 
@@ -154,13 +178,38 @@ def decode(body: bytes) -> Event:
         UnknownEventError: this version does not know it.
         LineError: there is none.
     """
-    try:
-        record = json.loads(body)
-    except ValueError as error:  # also where it is no UTF-8
-        raise LineError(f"the line is no JSON: {error}") from error
+    record = parsed(body)
     name = record.pop("event", None) if isinstance(record, dict) else None
     codec = _CODECS.get(name) if isinstance(name, str) else None
     if codec is None:
         kind = UnknownEventError if isinstance(name, str) else LineError
-        raise kind(f"there is no event {name!r}")
+        raise kind(f"there is no event {_shown(name)}")
     return codec.event(record)
+
+
+def parsed(body: bytes) -> Any:  # noqa: ANN401  # whatever the line holds
+    """Read a line's JSON, whatever event it is.
+
+    Raises:
+        LineError: it is none, or none that we write.
+    """
+    try:
+        return _decode(body.decode())
+    except RecursionError as error:
+        raise LineError("the line is no JSON of ours: too much stands in one another") from error
+    except ValueError as error:  # also where it is no UTF-8, or a number has too many digits
+        raise LineError(f"the line is no JSON: {_cut(str(error))}") from error
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
+def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("a member stands twice")
+    return found
+
+
+_decode = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once_each).decode

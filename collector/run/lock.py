@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import time
 from typing import TYPE_CHECKING, ClassVar
 
+from collector import files
+from collector.engine.events import RunResumed, RunStarted
 from collector.errors import CollectorError
+from collector.run.lines import LONGEST_LINE, LineError, event_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +78,7 @@ def is_held(path: Path) -> bool:
     Raises:
         OSError: the journal cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = files.open_to_read(path)
     try:
         return not _try(descriptor, fcntl.LOCK_SH)
     except OSError as error:
@@ -100,12 +102,13 @@ def _try(descriptor: int, kind: int) -> bool:
 def _holder(path: Path) -> tuple[int | None, str | None]:
     """Read who took the run up last. Its holder may be writing: what is no line yet is passed."""
     latest: tuple[int | None, str | None] = None, None
-    with path.open("rb") as lines:
-        for line in lines:
+    with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # a descriptor has no path
+        while line := file.readline(LONGEST_LINE):
             if line.startswith(_HOLDER_LINES):
                 try:
-                    event = json.loads(line)
-                    latest = int(event["pid"]), str(event["host"])
-                except (ValueError, KeyError):
+                    event = event_of(line)
+                except LineError:
                     continue
+                if isinstance(event, RunStarted | RunResumed):
+                    latest = event.pid, event.host
     return latest

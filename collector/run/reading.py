@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from collector import files
 from collector.engine.events import SCHEMA_VERSION, RunStarted
 from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
-from collector.run.lines import NO_HASH, LineError, UnknownEventError, check, decode
+from collector.run.lines import (
+    LONGEST_LINE,
+    NO_HASH,
+    LineError,
+    UnknownEventError,
+    check,
+    decode,
+    parsed,
+)
+from collector.run.sequence import OutOfSequenceError, Sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from collector.engine.events import Event
 
-_LONGEST_LINE = 64 << 20
-"""In bytes: no line of ours comes near, and what is longer is not read into memory."""
+_NEWEST_VERSION = 10**6
+"""A number beyond this is no version of anything."""
+_WRITER_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +96,8 @@ class Reading:
 
     def _read(self) -> Generator[Event, None, None]:
         try:
-            with self.path.open("rb") as file:
-                while line := file.readline(_LONGEST_LINE):
+            with open(files.open_to_read(self.path), "rb") as file:  # noqa: PTH123  # of a descriptor
+                while line := file.readline(LONGEST_LINE):
                     try:
                         event, head = self._event(line)
                     except UnknownEventError as error:
@@ -127,32 +137,37 @@ class Reading:
         return event, head
 
     def _check_version(self, body: bytes) -> None:
-        try:
-            first = json.loads(body)
-            version = int(first["schema_version"])
-        except (ValueError, TypeError, KeyError):
-            return  # what it is instead, decoding says
-        if version > SCHEMA_VERSION:
-            writer = first.get("collector_version", "(without a version)")
+        first = parsed(body)
+        version = first.get("schema_version") if isinstance(first, dict) else None
+        if type(version) is int and SCHEMA_VERSION < version <= _NEWEST_VERSION:
+            writer = str(first.get("collector_version", "(without a version)"))[:_WRITER_SHOWN]
             raise CollectorError(
                 f"{self.path} was written by collector {writer} in schema version {version}; this "
                 f"one reads version {SCHEMA_VERSION}: use that collector, or a newer one"
             )
 
 
-def fold(reading: Reading) -> RunState:
+def fold(reading: Reading, each: Callable[[Event], None] | None = None) -> RunState:
     """Add up what is left of a reading to the state of its run.
 
-    A line that speaks of a server or a project that no line before it named is damage.
+    A line that cannot follow those before it is damage.
+
+    Args:
+        reading: of the journal.
+        each: is given every event, once it is part of the state.
 
     Raises:
         CollectorError: as for `Reading`.
     """
     state = RunState()
+    sequence = Sequence(state)
     for event in reading:
         try:
-            apply(state, event)
-        except (IndexError, KeyError):
-            reading.refuse(f"{type(event).__name__} speaks of what no line before it named")
+            sequence.check(event)
+        except OutOfSequenceError as error:
+            reading.refuse(f"{type(event).__name__} cannot follow: {error}")
             break
+        apply(state, event)
+        if each is not None:
+            each(event)
     return state

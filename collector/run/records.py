@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from collector.engine.events import ArchiveStored, RunEnded
-from collector.engine.state import RunState, apply
+from collector.engine.state import RunState
 from collector.run.layout import JOURNAL, MANIFEST, SHA256SUMS
 from collector.run.lock import is_held
-from collector.run.reading import Reading
+from collector.run.reading import Reading, fold
 from collector.run.tree import regular_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from collector.engine.events import Event
 
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
@@ -178,21 +180,18 @@ def _read_journal(
     then, _ = lines_then(records.document)
     records.head_then = reading.head if then == 0 else None
     has_ended = False
-    try:
-        for event in reading:
-            apply(records.state, event)
-            if isinstance(event, ArchiveStored):
-                records.stored.add(Claim(event.path, event.sha256, event.bytes, event.members))
-                records.paths.add(event.path)
-            if reading.lines == then:
-                records.head_then = reading.head
-            has_ended = isinstance(event, RunEnded)
-    except (IndexError, KeyError):
-        what = f"line {reading.lines}"
-        mismatches.append(Mismatch(JOURNAL, what, "what a line before it named", "another number"))
-        return
-    finally:
-        records.lines, records.head = reading.lines, reading.head
+
+    def note(event: Event) -> None:
+        nonlocal has_ended
+        if isinstance(event, ArchiveStored):
+            records.stored.add(Claim(event.path, event.sha256, event.bytes, event.members))
+            records.paths.add(event.path)
+        if reading.lines == then:
+            records.head_then = reading.head
+        has_ended = isinstance(event, RunEnded)
+
+    records.state = fold(reading, note)
+    records.lines, records.head = reading.lines, reading.head
     damage = reading.damage
     if damage is not None and not (damage.torn and (records.held or not has_ended)):
         what = f"line {damage.line}"

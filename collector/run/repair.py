@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from collector import files
 from collector.archive.names import PART
 from collector.engine.events import JournalRepaired
+from collector.errors import CollectorError
 from collector.run import lock
 from collector.run.layout import MANIFEST, SHA256SUMS
 from collector.run.lines import encode
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 DAMAGED = "journal.damaged-{}.jsonl"
 _ANEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
 _BLOCK = 1 << 20
+LARGEST_BYTES = 4 << 30
+"""A journal of a million servers has less."""
 
 
 class Repaired(NamedTuple):
@@ -47,7 +50,13 @@ def repair(path: Path, reading: Reading, at: str) -> Repaired:
 
     Raises:
         OSError: the disk does not let us; the journal is as before.
+        CollectorError: it is too large for a copy.
     """
+    if path.lstat().st_size > LARGEST_BYTES:
+        raise CollectorError(
+            f"{path} is damaged and has more than {LARGEST_BYTES >> 30} GiB, which no journal has: "
+            "it is not copied; collect the inventory anew"
+        )
     old_sha256 = _sha256(path)
     damage = reading.damage
     event = JournalRepaired(
@@ -95,7 +104,7 @@ def _keep(path: Path, sha256: str) -> str:
     for number in count(1):
         kept = path.with_name(DAMAGED.format(number))
         if os.path.lexists(kept):
-            if kept.is_file() and not kept.is_symlink() and _sha256(kept) == sha256:
+            if _is_copy(kept, path, sha256):
                 return kept.name  # an earlier repair came so far
             continue
         unfinished = kept.with_name(f"{kept.name}{PART}")
@@ -112,14 +121,21 @@ def _keep(path: Path, sha256: str) -> str:
     raise AssertionError("numbers do not end")
 
 
+def _is_copy(kept: Path, path: Path, sha256: str) -> bool:
+    try:
+        return kept.lstat().st_size == path.lstat().st_size and _sha256(kept) == sha256
+    except OSError:
+        return False  # something else that has this name
+
+
 def _copy(path: Path, descriptor: int, size: int) -> None:
     """Copy the first bytes of a file."""
-    with path.open("rb") as file:
+    with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # a descriptor has no path
         while size and (block := file.read(min(size, _BLOCK))):
             files.write_all(descriptor, block)
             size -= len(block)
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # as above
         return hashlib.file_digest(file, "sha256").hexdigest()

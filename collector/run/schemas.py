@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from collector.engine.events import EVENTS, SCHEMA_VERSION
 from collector.run.manifest import MANIFEST_VERSION
+from collector.run.values import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-Schema = dict[str, Any]
+    from collector.run.values import Schema
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -26,19 +25,6 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _TAGS: Schema = {"type": "object", "additionalProperties": _TEXT}
 _NULL: Schema = {"type": "null"}
 
-_FIELD_TYPES: Mapping[str, Schema] = {
-    "str": _TEXT,
-    "int": {"type": "integer"},
-    "bool": {"type": "boolean"},
-    "float": {"type": "number"},
-    "str | None": _TEXT_OR_NULL,
-    "int | None": {"type": ["integer", "null"]},
-    "float | None": {"type": ["number", "null"]},
-    "tuple[str, ...]": _TEXTS,
-    "Mapping[str, str]": _TAGS,
-}
-"""The JSON of each kind of field, as `collector.engine.events` writes their types."""
-
 
 def journal_schema() -> Schema:
     """Describe a line of the journal: what the classes of events say, and the hash."""
@@ -51,7 +37,7 @@ def journal_schema() -> Schema:
 
 def _line(name: str) -> Schema:
     kind = EVENTS[name]
-    fields = {field.name: _FIELD_TYPES[str(field.type)] for field in dataclasses.fields(kind)}
+    fields = {field.name: kind_of(str(field.type)).schema for field in dataclasses.fields(kind)}
     return _object(
         {"event": {"const": name}, **fields, "hash": _SHA256},
         description=(inspect.getdoc(kind) or "").replace("\n", " "),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from collector.archive.names import RUN_NAMES, safe_name
+from collector.archive.names import RUN_NAMES, is_safe_name, safe_name
 
 # Every kind of character, with those that names break on far more often than by chance.
 hostile = st.lists(
@@ -46,6 +46,18 @@ def test_any_name_becomes_safe(raw: str | None, fallback: str, limit_bytes: int)
 def test_a_safe_name_stays_as_it_is(raw: str) -> None:
     name = safe_name(raw, fallback="x")
     assert safe_name(name, fallback="y") == name
+
+
+plain = st.lists(st.sampled_from(["a", "Con", ".", "-", "part", "tar", "latest", "_9"])).map(
+    "".join
+)
+
+
+@settings(deadline=None)
+@given(name=hostile | plain, limit_bytes=st.sampled_from([32, 200, 255]))
+def test_a_name_is_safe_that_stays_as_it_is(name: str, limit_bytes: int) -> None:
+    stays = safe_name(name, fallback="unnamed", limit_bytes=limit_bytes) == name
+    assert is_safe_name(name, limit_bytes) == stays
 
 
 @settings(deadline=None)

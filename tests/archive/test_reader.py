@@ -272,7 +272,7 @@ def test_memory_does_not_grow_with_what_is_inside() -> None:
 def test_an_archive_on_disk_is_examined(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(gzip.compress(small_tar()))
-    examined = examine(path)
+    examined = examine(path.parent, path.name)
     assert examined.bytes == path.stat().st_size
     assert examined.contents == as_listed(small_tar())
     assert examined.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -280,7 +280,7 @@ def test_an_archive_on_disk_is_examined(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_cannot_be_examined(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        examine(tmp_path / "a.tar.gz")
+        examine(tmp_path, "a.tar.gz")
 
 
 @pytest.fixture(scope="module")

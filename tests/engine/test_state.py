@@ -83,6 +83,7 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
         "CredentialNamed": e.CredentialNamed(
             at=AT, name="ops", kind="token", account="ops", options={}
         ),
+        "EndpointsVouched": e.EndpointsVouched(at=AT, mark="ab"),
         "ExportRequested": e.ExportRequested(at=AT, server=0),
         "ExportNotStarted": e.ExportNotStarted(at=AT, server=0, kind="throttled"),
         "ExportStarted": e.ExportStarted(at=AT, server=0, export_id="x"),

@@ -111,7 +111,7 @@ def test_run_stopped_before_it_is_entered_sends_nothing(tmp_path: Path) -> None:
             await follow(run)
             assert api.statistics()["calls"]["total"] == 0
             assert run.state.pending == 3
-            again = collector.resume(run.directory, connect_to(api))
+            again = collector.resume(run.directory, connect_to(api), trust_journal=True)
             await follow(again)
             assert again.state.collected == 3
 
@@ -183,7 +183,9 @@ def test_run_that_could_not_be_begun_is_held_by_nobody(
                 with pytest.raises(CollectorError, match="latest"):
                     begin(api, tmp_path, run_id="run")
             selection = selection_of(api)
-            run = collector.resume(tmp_path / "run", connect_to(api), selection=selection)
+            run = collector.resume(
+                tmp_path / "run", connect_to(api), trust_journal=True, selection=selection
+            )
             await follow(run)
             assert run.state.collected == 1
 

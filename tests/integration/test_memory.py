@@ -96,7 +96,11 @@ def test_a_share_holds_for_every_project_and_over_a_resume(tmp_path: Path, *, na
             for share, expected in ((0.25, 0.25), (None, 0.95 if named else 0.25)):
                 terms = collector.Terms(share=share)
                 again = collector.resume(
-                    run.directory, connect_to(api), selection=selection, terms=terms
+                    run.directory,
+                    connect_to(api),
+                    selection=selection,
+                    trust_journal=True,
+                    terms=terms,
                 )
                 again.stop()
                 await follow(again)
@@ -112,7 +116,10 @@ def test_an_export_that_takes_longer_than_it_may_fails_its_server(tmp_path: Path
             await follow(run)
             assert run.state.pending == 1
             again = collector.resume(
-                run.directory, connect_to(api), terms=collector.Terms(export_s=0.1)
+                run.directory,
+                connect_to(api),
+                trust_journal=True,
+                terms=collector.Terms(export_s=0.1),
             )
             await follow(again)
             (row,) = again.summary["not_collected"]

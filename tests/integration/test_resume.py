@@ -40,7 +40,7 @@ SERVERS = 18
 
 
 def resume(emulator: Emulator, run: Collection, **options: Any) -> Collection:  # noqa: ANN401  # resume's own
-    return collector.resume(run.directory, connect_to(emulator), **options)
+    return collector.resume(run.directory, connect_to(emulator), trust_journal=True, **options)
 
 
 async def interrupted(run: Collection, events: int, interrupt: Callable[[], None]) -> None:
@@ -116,7 +116,9 @@ def test_finished_run_stays_as_it_is(tmp_path: Path) -> None:
         async with Emulator(scenario) as api:
             first = await told(api, begin(api, tmp_path))
             journal = (first.directory / "journal.jsonl").read_bytes()
-            again = await told(api, collector.resume(first.directory, connect_to(api)))
+            again = await told(
+                api, collector.resume(first.directory, connect_to(api), trust_journal=True)
+            )
             assert again.events == []
             assert again.verdict == first.verdict == 3
             assert again.statistics == first.statistics
@@ -139,7 +141,9 @@ def test_archive_that_is_lost_is_fetched_again_from_its_export(tmp_path: Path, h
             else:
                 archive.write_bytes(content[:-1])
             assert not verify(first.directory).ok
-            again = await told(api, collector.resume(first.directory, connect_to(api)))
+            again = await told(
+                api, collector.resume(first.directory, connect_to(api), trust_journal=True)
+            )
             assert archive.read_bytes() == content
             assert again.statistics["exports"]["started"] == 3
             assert again.statistics["downloads"]["by_server"] == {
@@ -176,7 +180,9 @@ def test_servers_that_failed_stay_failed(tmp_path: Path) -> None:
     async def main() -> None:
         async with Emulator(scenario) as api:
             first = await told(api, begin(api, tmp_path))
-            again = await told(api, collector.resume(first.directory, connect_to(api)))
+            again = await told(
+                api, collector.resume(first.directory, connect_to(api), trust_journal=True)
+            )
             assert again.rows["id-1"]["state"] == "failed"
             assert again.verdict == first.verdict == 3
 

@@ -149,7 +149,9 @@ def test_export_that_was_taken_over_and_fetched_serves_no_third_run(tmp_path: Pa
             assert sources(await told(api, begin(api, tmp_path))) == ["started"]
             assert exports_of(api) == {"id-0": 2}
             # And the one that started it goes on with it.
-            again = await told(api, collector.resume(first.directory, connect_to(api)))
+            again = await told(
+                api, collector.resume(first.directory, connect_to(api), trust_journal=True)
+            )
             assert sources(again) == ["started"]
             assert exports_of(api) == {"id-0": 2}
 
@@ -208,7 +210,9 @@ def test_answer_that_the_journal_has_lost_is_found_in_the_claims(tmp_path: Path)
             journal = path.read_bytes()
             end = journal.rfind(b"\n", 0, sizes[0] - 1) + 1
             path.write_bytes(journal[:end])  # before the first answer
-            again = await told(api, collector.resume(run.directory, connect_to(api)))
+            again = await told(
+                api, collector.resume(run.directory, connect_to(api), trust_journal=True)
+            )
             assert again.verdict == 0
             assert exports_of(api) == dict.fromkeys(again.truth, ONCE)
             assert sources(again) == ["started"] * 4

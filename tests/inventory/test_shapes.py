@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
+from collector.addresses import normal
 from collector.inventory import load, schema, to_mapping
-from collector.inventory.addresses import normal
 from collector.providers.clouddc.vendor import VENDOR
 from collector.sizes import parse_size
 

@@ -235,7 +235,7 @@ def test_json_has_its_members_whatever_is_planned(tmp_path: Path) -> None:
 
 
 def test_limits_of_no_sense_make_a_plan_all_the_same(tmp_path: Path) -> None:
-    loaded = inventory(project("p1", 3), requests_per_second=5e-324)
+    loaded = inventory(project("p1", 3), requests_per_second=1e-6)
     learned = e.DurationsLearned(at=AT, project=0, exports=1, median_s=86_400.0, spread=10.0)
     memory = remember(tmp_path / "state", loaded, learned)
     plan = planned(loaded, tmp_path, memory=memory, deadline_s=60.0)

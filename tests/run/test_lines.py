@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +10,72 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from collector.archive.names import safe_name
+from collector.engine.answers import ScopeKind
 from collector.engine.events import EVENTS, Event, RunEnded, SelectionEnded
 from collector.run.lines import NO_HASH, LineError, check, decode, encode
 from collector.run.reading import Reading
+from collector.run.values import (
+    FEWEST_A_SECOND,
+    LONGEST_S,
+    MOST,
+    MOST_A_SECOND,
+    SOURCES,
+    WIDEST_SPREAD,
+)
+
+AT = "2026-11-23T08:41:03Z"
 
 text = st.text(st.characters(exclude_categories=[]), max_size=20)
-number = st.integers(-(10**12), 10**12)
-real = st.floats(allow_nan=False, allow_infinity=False)
+whole_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+safe = st.text(max_size=20).map(lambda raw: safe_name(raw, fallback="x"))
+time = st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31)).map(  # noqa: DTZ001  # Z is added
+    lambda at: f"{at.isoformat(timespec='milliseconds')}Z"
+)
+any_time = st.datetimes().map(lambda at: f"{at.isoformat(timespec='seconds')}Z")
+count = st.integers(0, MOST)
+seconds = st.floats(0, LONGEST_S)
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "str": text,
-    "int": number,
     "bool": st.booleans(),
-    "float": real,
-    "str | None": st.none() | text,
-    "int | None": st.none() | number,
-    "float | None": st.none() | real,
     "tuple[str, ...]": st.lists(text, max_size=3).map(tuple),
-    "Mapping[str, str]": st.dictionaries(text, text, max_size=3),
+    "Tags": st.dictionaries(whole_text, whole_text, max_size=3),
+    "Options": st.dictionaries(text, st.just("OPS_TOKEN"), max_size=3),
+    "Time": time,
+    "AnyTime": any_time,
+    "Id": st.from_regex(r"[a-z0-9-]{1,36}", fullmatch=True),
+    "ExportId": st.from_regex(r"[a-z0-9/-]{1,36}", fullmatch=True),
+    "Endpoint": st.sampled_from(
+        ["https://a.example", "http://127.0.0.1:8080/x", "http://[::1]:8080"]
+    ),
+    "ETag": st.from_regex(r'"[a-z0-9]{0,9}"', fullmatch=True),
+    "FileName": safe,
+    "DirectoryName": safe,
+    "RunPath": st.lists(safe, min_size=1, max_size=3).map("/".join),
+    "Digest": st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    "ScopeWord": st.sampled_from([*ScopeKind]).map(str),
+    "Source": st.sampled_from(SOURCES),
+    "Version": st.just(1),
+    "Index": st.integers(0, 10**6),
+    "Count": count,
+    "Positive": st.integers(1, MOST),
+    "Rate": st.floats(FEWEST_A_SECOND, MOST_A_SECOND),
+    "Share": st.floats(0, 1, exclude_min=True),
+    "Seconds": seconds,
+    "Offset": st.floats(-LONGEST_S, LONGEST_S),
+    "Spread": st.floats(0, WIDEST_SPREAD),
+    "Amount": seconds,
 }
 
 
+def values_of(annotation: str) -> st.SearchStrategy[Any]:
+    found = VALUES[annotation.removesuffix(" | None")]
+    return st.none() | found if annotation.endswith(" | None") else found
+
+
 def some(kind: type[Event]) -> st.SearchStrategy[Event]:
-    fields = {field.name: VALUES[str(field.type)] for field in dataclasses.fields(kind)}
-    if kind.__name__ == "RunStarted":
-        fields["schema_version"] = st.just(1)
+    fields = {field.name: values_of(str(field.type)) for field in dataclasses.fields(kind)}
     return st.builds(kind, **fields)
 
 
@@ -111,8 +153,10 @@ def test_a_missing_line_is_found_where_it_was(events: list[Event], data: st.Data
 
 
 def test_a_hash_is_of_the_hash_before_and_the_bytes_before_it() -> None:
-    line, head = encode(SelectionEnded(at="now", servers=2), "a" * 64)
-    assert line.startswith(b'{"event":"SelectionEnded","at":"now","servers":2,"hash":"')
+    line, head = encode(SelectionEnded(at=AT, servers=2), "a" * 64)
+    assert line.startswith(
+        b'{"event":"SelectionEnded","at":"2026-11-23T08:41:03Z","servers":2,"hash":"'
+    )
     assert check(line, "a" * 64)[1] == head
     with pytest.raises(LineError, match="hash"):
         check(line, "b" * 64)
@@ -121,15 +165,21 @@ def test_a_hash_is_of_the_hash_before_and_the_bytes_before_it() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        (b'{"event":"Unheard","at":"now"}', "no event 'Unheard'"),
-        (b'{"at":"now"}', "no event None"),
+        (b'{"event":"Unheard","at":"2026-11-23T08:41:03Z"}', "no event 'Unheard'"),
+        (b'{"at":"2026-11-23T08:41:03Z"}', "no event None"),
         (b'{"event":["RunEnded"]}', "no event"),
         (b"[]", "no event"),
         (b"{", "no JSON"),
         (b"\xff", "no JSON"),
-        (b'{"event":"RunEnded","at":"now"}', "RunEnded misses 'reason'"),
-        (b'{"event":"RunEnded","at":"now","reason":3}', "RunEnded has a wrong 'reason'"),
-        (b'{"event":"RunEnded","at":"now","reason":"","x":1}', "RunEnded has no x"),
+        (b'{"event":"RunEnded","at":"2026-11-23T08:41:03Z"}', "RunEnded misses 'reason'"),
+        (
+            b'{"event":"RunEnded","at":"2026-11-23T08:41:03Z","reason":3}',
+            "RunEnded has a wrong 'reason'",
+        ),
+        (
+            b'{"event":"RunEnded","at":"2026-11-23T08:41:03Z","reason":"","x":1}',
+            "RunEnded has no x",
+        ),
     ],
 )
 def test_a_line_that_is_no_event_says_what_is_wrong(body: bytes, what: str) -> None:
@@ -138,7 +188,7 @@ def test_a_line_that_is_no_event_says_what_is_wrong(body: bytes, what: str) -> N
 
 
 def test_a_journal_begins_with_the_start_of_its_run() -> None:
-    ended = RunEnded(at="now", reason="finished")
+    ended = RunEnded(at=AT, reason="finished")
     back, reading = read(b"".join(written([ended])))
     assert not back
     assert reading.damage is not None

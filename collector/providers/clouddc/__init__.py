@@ -34,21 +34,19 @@ def connector(
         secrets: where those that are read are made known, for whoever writes elsewhere.
 
     Returns:
-        A function of a run's state. It raises `CollectorError` for a secret that cannot be had.
+        A function of a run's state, which may come from a journal. It raises `CollectorError` for
+        credentials of no known kind, and for a secret that cannot be had.
     """
 
     def connect(state: RunState) -> CloudDC:
         from collector.engine.gates import CALLS_IN_FLIGHT, QUIET  # noqa: PLC0415  # with the rest
         from collector.providers.clouddc import wire  # noqa: PLC0415  # as above
         from collector.providers.clouddc.client import CloudDC  # noqa: PLC0415  # aiohttp takes long
-        from collector.providers.clouddc.credentials import TokenSource  # noqa: PLC0415  # as above
+        from collector.providers.clouddc.credentials import token_sources  # noqa: PLC0415
 
         downloads = state.started.downloads if state.started is not None else 0
         return CloudDC(
-            {
-                name: TokenSource.of(credential.options, environ)
-                for name, credential in state.credentials.items()
-            },
+            token_sources(state, environ),
             {name: credential.account for name, credential in state.credentials.items()},
             connections=CALLS_IN_FLIGHT + QUIET + downloads,
             ca_file=ca_file,
