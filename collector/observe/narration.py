@@ -90,8 +90,10 @@ def _facts(event: e.Event) -> dict[str, Any]:
     if isinstance(event, e.RunStarted | e.RunResumed):
         return {"host": event.host, "pid": event.pid}
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    # Nobody reads a summary while an endpoint is down: what to do is said at once.
+    left_out = _LEFT_OUT - {"hint"} if isinstance(event, e.EndpointWentDown) else _LEFT_OUT
     return {
         name: value
         for name, value in fields.items()
-        if name not in _LEFT_OUT and value is not None and value is not False
+        if name not in left_out and value is not None and value is not False
     }

@@ -16,13 +16,19 @@ from collector.emulator import scenario_from_mapping
 from tests.acceptance.command import COLLECTOR, environment, serving
 
 
-@pytest.mark.parametrize("options", [(), ("--inventory", "my fleet.json")], ids=["curl", "file"])
-def test_the_lines_to_paste_collect_the_fleet(tmp_path: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("token", "options"),
+    [("emulator-token", ()), ("a token' of $HOME", ("--inventory", "my fleet.json"))],
+    ids=["curl", "file"],
+)
+def test_the_lines_to_paste_collect_the_fleet(
+    tmp_path: Path, token: str, options: tuple[str, ...]
+) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
     scenario = {"fleet": {"servers": 2, "projects": 1}, "export_duration_s": 0}
-    scenario["tokens"] = [{"value": "a token' of $HOME"}]
+    scenario["tokens"] = [{"value": token}]
     (here / "drill.json").write_text(json.dumps(scenario))
     arguments = ("--scenario", "drill.json", "--listen", "127.0.0.1:0", *options)
     with subprocess.Popen(

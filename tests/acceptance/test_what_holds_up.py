@@ -91,6 +91,8 @@ def test_an_endpoint_that_is_down_is_told_since_when_and_why_and_a_resume_keeps_
     assert f"down {url} since {clock}" in status
     assert f": {why} -> {hint}" in status
     assert f"; {url} is down since {clock}" in err
+    (line,) = (line for line in err.splitlines() if "the endpoint is down" in line)
+    assert hint in line
     said = in_words(out)
     assert "ended at its deadline; 2 of 2 servers missing." in said
     assert f"web-1, web-2: pending, queued while the endpoint was down: {why}" in said
