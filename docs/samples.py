@@ -161,6 +161,9 @@ def a_run_that_was_killed(place: Place) -> Iterator[tuple[str, str]]:
             process.communicate()
         del emulator
     yield "runs", place.run("runs").stdout
+    stranger = Place(place.home)
+    stranger.environment["XDG_STATE_HOME"] = str(place.home / "another user's")
+    yield "untrusted", stranger.run("collect", "--resume", "latest").stderr
 
 
 def what_was_learned(place: Place) -> Iterator[tuple[str, str]]:
