@@ -17,14 +17,16 @@
     anyio.run(main)
 
 The names below are loaded when they are first used, so that `collector --help` answers at once.
+Nothing at all is imported here: until it is, a Ctrl-C ends in Python's own words.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as in `typing`, which takes a while
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from collector.collection import Collection, Terms, collect
     from collector.errors import CollectorError
     from collector.feed import EventsSkipped
@@ -77,6 +79,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands for
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415  # as above
+
     place = importlib.import_module(_PLACES[name])
     value = globals()[name] = place if name == "clouddc" else getattr(place, name)
     return value

@@ -1,5 +1,47 @@
-"""`python -m collector` is the console script `collector`."""
+"""Where the process begins: the console script `collector`, and `python -m collector`.
 
-from collector.cli import main
+What is loaded before signals are heeded is as little as can be.
+"""
 
-main(prog_name="collector")
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from collector import signals
+
+
+def main() -> None:
+    """Run the command line."""
+    signals.end_at_once()
+    _use_utf8()
+    from collector.cli import main as commands  # noqa: PLC0415  # signals are heeded before
+
+    atexit.register(signals.ignore)  # no thread is waited for any more by then
+    try:
+        commands(prog_name="collector")
+    except SystemExit as done:
+        signals.end_at_once(done.code if isinstance(done.code, int) else None)
+        raise
+
+
+def _use_utf8() -> None:
+    """Begin anew in Python's UTF-8 mode, where the locale has another encoding for file names.
+
+    A run's files are named in UTF-8 whatever the locale: its records say so, and are read under
+    another one. What is written to a terminal stays in the locale's encoding.
+    """
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower() in ("utf-8", "utf8") or sys.flags.utf8_mode or not sys.executable:
+        return
+    environment = {"PYTHONIOENCODING": f"{encoding}:backslashreplace", **os.environ}
+    arguments = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+    try:
+        os.execve(sys.executable, arguments, environment)  # noqa: S606  # this very command again
+    except OSError:
+        return  # then it stays as it is
+
+
+if __name__ == "__main__":
+    main()

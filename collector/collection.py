@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import structlog
-from anyio import to_thread
 
-from collector import clock, descriptors, opening, planning, trust
+from collector import clock, descriptors, opening, planning, threads, trust
 from collector.archive.incoming import Care
 from collector.engine import events as e
 from collector.engine.answers import Reusable
@@ -37,6 +36,7 @@ from collector.remembering import Memory
 from collector.run import layout
 from collector.run.claims import Claims
 from collector.run.journal import Journal
+from collector.run.lacking import lacking
 from collector.run.summary import summary
 from collector.run.verdict import Verdict, verdict
 from collector.views import Views
@@ -61,7 +61,6 @@ REUSE_S = 300.0
 """How old an export of another run may be: older logs may miss an incident."""
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
-
 
 _log = structlog.get_logger("collector")
 
@@ -130,7 +129,8 @@ def collect(
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
-        layout.point_latest(directory)
+        for lack in lacking(directory, layout.point_latest(directory)):
+            _log.warning(lack)
     except BaseException:
         journal.close()
         raise
@@ -251,11 +251,11 @@ class Collection:
         unlisted: list[str] = []
         if self.state.resumed or not begun:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
-                unlisted = await to_thread.run_sync(self._views.agree_on_members)
+                unlisted = await threads.run_sync(self._views.agree_on_members)
         if not begun or self._fleet is None:
             await self._views.list_anew(unlisted)
             return
-        remembered = await to_thread.run_sync(self._memory.recall)
+        remembered = await threads.run_sync(self._memory.recall)
         async with self._fleet as fleet, anyio.create_task_group() as tasks:
             known = remembered.known(self.state)
             self._claims = self._open_claims()
@@ -276,7 +276,7 @@ class Collection:
             )
             if self._stop_reason is not None:
                 self._orchestrator.stop(self._stop_reason)
-            await self._record([await to_thread.run_sync(self._estimate, fleet, known)])
+            await self._record([await threads.run_sync(lambda: self._estimate(fleet, known))])
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.tell)
             listed = anyio.Event()
@@ -397,7 +397,7 @@ class Collection:
             await self._record(self._last_events(clock.now_s()))
         await self._views.write()
         if self._scheduler is not None:
-            await to_thread.run_sync(self._memory.keep, self.state)
+            await threads.run_sync(lambda: self._memory.keep(self.state))
 
     def _last_events(self, now_s: float) -> list[e.Event]:
         if self._scheduler is None:

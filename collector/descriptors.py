@@ -22,6 +22,8 @@ _RESERVE = 8
 _MOST = 10_240
 """More than any run uses, and the most that macOS takes, whatever it says."""
 _OPEN_AS_A_RULE = 16
+_LEAST = 18
+"""Files that an event loop, a run's own files and one download need, with a few to spare."""
 _REFUSALS = {
     errno.EMFILE: (
         "this process has as many files and connections open as it may (EMFILE)",
@@ -72,6 +74,17 @@ def limit() -> float:
 def left() -> float:
     """Return how many more files this process may open."""
     return limit() - _open()
+
+
+def too_few() -> str | None:
+    """Return why nothing can be collected or served with the files that may be open, or None."""
+    room = left()
+    if room >= _LEAST:
+        return None
+    return (
+        f"no more than {limit():.0f} files and connections may be open at once, and "
+        f"{max(0, room):.0f} of them are free; {_LEAST} are needed: raise that limit with ulimit -n"
+    )
 
 
 def fitting(wanted: AtOnce, room: float, endpoints: int) -> AtOnce:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from collector.printable import one_line
+
 
 class CollectorError(Exception):
     """Something a person must change before the command can do its work.
@@ -18,5 +20,5 @@ class CollectorError(Exception):
 
     @property
     def told(self) -> str:
-        """The error as the command line tells it; with its place first, where it has one."""
-        return f"collector: {self}"
+        """The error in one line, as the command line tells it; its place first, if it has one."""
+        return f"collector: {one_line(str(self))}"

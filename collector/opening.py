@@ -44,10 +44,14 @@ def process(argv: Sequence[str]) -> Process:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's number without a name
         user = str(os.getuid())
+    try:
+        host = socket.gethostname()
+    except OSError:
+        host = "unknown"
     return Process(
         argv=tuple(_within(redaction.arguments(argv))),
         collector_version=version("collector"),
-        host=socket.gethostname(),
+        host=host,
         user=user,
         pid=os.getpid(),
     )

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,11 @@ from collector.run.layout import (
     find_run,
 )
 from collector.run.members import count
-from collector.run.records import Claim, Mismatch, claims_of, read_records
+from collector.run.records import Claim, Mismatch, claims_of, read_records, shown
 from collector.run.tree import regular_size, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from concurrent.futures import Future
     from pathlib import Path
 
     from collector.engine.state import RunState
@@ -39,6 +38,10 @@ __all__ = ["Mismatch", "Verification", "verify"]
 
 THREADS = min(4, max(2, os.cpu_count() or 2))
 """Archives read at once: inflating and hashing leave Python's lock alone."""
+
+LINES_SPARE = 100_000
+SPARE_BYTES = 1 << 20
+"""So much more than the records say is still read of a list of members, and of an archive."""
 
 _RUN_FILES = frozenset({JOURNAL, MANIFEST, MEMBERS, SHA256SUMS})
 _DAMAGED = re.compile(r"journal\.damaged-\d+\.jsonl")
@@ -99,7 +102,13 @@ def verify(run_dir: Path) -> Verification:
             size += regular_size(directory, claim.path) or 0
     amiss = {mismatch.path for mismatch in mismatches}
     mismatches += _misplaced_members(directory, claims, records, amiss, notes)
-    return Verification(archives, size, tuple(mismatches), tuple(notes))
+    return Verification(archives, size, tuple(map(_shown, mismatches)), tuple(notes))
+
+
+def _shown(one: Mismatch) -> Mismatch:
+    return Mismatch(
+        str(shown(one.path)), str(shown(one.what)), shown(one.expected), shown(one.found)
+    )
 
 
 def _claims(records: Records) -> dict[str, Claim]:
@@ -133,7 +142,7 @@ def _misplaced_members(
     if MEMBERS in amiss:
         return  # a link or a special file
     try:
-        listed, torn = count(directory / MEMBERS)
+        listed, torn = count(directory / MEMBERS, _lines_expected(claims, records))
     except FileNotFoundError:
         if claims:  # as in every run of a version that listed none
             notes.append(f"{MEMBERS} is not there: what is inside the archives is not listed")
@@ -156,6 +165,12 @@ def _misplaced_members(
             yield Mismatch(MEMBERS, f"members of {archive}", expected, listed[archive])
     if lags:
         notes.append(f"{MEMBERS} lags behind the journal; a resume brings it up to date")
+
+
+def _lines_expected(claims: dict[str, Claim], records: Records) -> int:
+    """Return how many lines a list of members may have: more of them are not looked at."""
+    told = [*claims.values(), *records.stored]
+    return LINES_SPARE + sum(max(0, one.members or 0) for one in told)
 
 
 def _may_lag(records: Records, archive: str, listed: int) -> bool:
@@ -201,7 +216,7 @@ def _examined(
     ahead: deque[tuple[Claim, Future[tuple[Mismatch, ...]]]] = deque()
     try:
         for claim in claims:
-            ahead.append((claim, pool.submit(_examine, directory, claim)))
+            ahead.append((claim, _begun(pool, directory, claim)))
             if len(ahead) > 2 * THREADS:
                 first, answer = ahead.popleft()
                 yield first, answer.result()
@@ -209,6 +224,16 @@ def _examined(
             yield first, answer.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begun(pool: ThreadPoolExecutor, directory: Path, claim: Claim) -> Future[tuple[Mismatch, ...]]:
+    """Have an archive read in a thread; where none can be started, here and now."""
+    try:
+        return pool.submit(_examine, directory, claim)
+    except RuntimeError:
+        found: Future[tuple[Mismatch, ...]] = Future()
+        found.set_result(_examine(directory, claim))
+        return found
 
 
 def _examine(directory: Path, claim: Claim) -> tuple[Mismatch, ...]:
@@ -223,12 +248,16 @@ def _wrong(directory: Path, claim: Claim) -> Iterator[Mismatch]:
         return
     if claim.bytes is not None and size != claim.bytes:
         yield Mismatch(claim.path, "bytes", claim.bytes, size)
+        if size > 2 * claim.bytes + SPARE_BYTES:
+            return  # perhaps a hole of terabytes: it is another file, whatever it holds
     try:
         try:
             examined = examine(directory, claim.path)
             sha256, members = examined.sha256, examined.contents.members
         except ArchiveError as error:
             yield Mismatch(claim.path, "archive", "a whole .tar.gz", str(error))
+            if claim.bytes is None:
+                return  # of any size
             sha256, members = _sha256(directory, claim.path), None
     except OSError as error:
         yield Mismatch(claim.path, "unreadable", "a file to read", error.strerror)

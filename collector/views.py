@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 import structlog
-from anyio import to_thread
 
+from collector import threads
 from collector.archive.listing import read_anew
 from collector.errors import CollectorError
 from collector.run import layout, manifest
@@ -85,7 +85,7 @@ class Views:
         except CollectorError as error:
             failure = error
         try:
-            self.manifest_sha256 = await to_thread.run_sync(
+            self.manifest_sha256 = await threads.run_sync(
                 partial(manifest.write, state, self._directory, lines=lines, head=head)
             )
         except OSError as error:
@@ -105,7 +105,13 @@ class Views:
         if self._state.ended is not None and not (self._directory / layout.MEMBERS).exists():
             return []  # an older version's, and over
         archives = (row.archive for row in self._state.servers)
-        return self.members.agree({one.path: one.members for one in archives if one is not None})
+        try:
+            return self.members.agree(
+                {one.path: one.members for one in archives if one is not None}
+            )
+        except CollectorError as error:
+            self.tell(error)
+            return []
 
     async def list_anew(self, unlisted: list[str], listed: anyio.Event | None = None) -> None:
         """Read archives once more whose members a kill has kept from being listed.
@@ -113,8 +119,8 @@ class Views:
         What cannot be read is left out: `verify` names it.
         """
         for path in unlisted:
-            listing = await to_thread.run_sync(
-                read_anew, self._directory, path, abandon_on_cancel=True
+            listing = await threads.run_sync(
+                partial(read_anew, self._directory, path), abandon_on_cancel=True
             )
             if listing is not None:
                 self.members.add(listing)

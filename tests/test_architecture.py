@@ -23,27 +23,40 @@ VOCABULARY = {
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "engine": set(),
-    "errors": set(),
+    "errors": {"printable"},
     "clock": set(),
     "sizes": set(),
     "addresses": set(),
     "files": set(),
     "descriptors": set(),
     "redaction": set(),
+    "printable": set(),
+    "signals": set(),
+    "threads": set(),
+    "loop": set(),
     "emulator": set(),
-    "inventory": {"errors", "sizes", "addresses"},
-    "providers": {*VOCABULARY, "errors", "inventory.vendor", "descriptors", "redaction"},
-    "archive": {*VOCABULARY, "sizes", "files", "descriptors"},
-    "run": {*VOCABULARY, "errors", "archive.names", "files", "addresses"},
-    "observe": {*VOCABULARY, "sizes", "redaction"},
+    "inventory": {"addresses", "errors", "files", "printable", "sizes"},
+    "providers": {
+        *VOCABULARY,
+        "errors",
+        "inventory.vendor",
+        "descriptors",
+        "files",
+        "redaction",
+        "threads",
+    },
+    "archive": {*VOCABULARY, "sizes", "files", "descriptors", "threads"},
+    "run": {*VOCABULARY, "errors", "archive.names", "files", "addresses", "threads"},
+    "observe": {*VOCABULARY, "printable", "redaction", "sizes"},
     "feed": VOCABULARY,
     "opening": {*VOCABULARY, "inventory", "run", "redaction"},
     "orchestrator": {"engine", "providers.base", "archive", "run", "clock"},
-    "views": {*VOCABULARY, "errors", "archive", "run"},
+    "views": {*VOCABULARY, "errors", "archive", "run", "threads"},
     "collection": {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
         *("clock", "descriptors", "feed", "opening", "orchestrator", "planning", "remembering"),
         "views",
+        "threads",
         "trust",
     },
     "trust": {*VOCABULARY, "errors", "files"},
@@ -110,7 +123,18 @@ def test_a_room_imports_only_what_the_table_allows(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["engine", "errors", "clock", "sizes", "addresses", "files", "descriptors", "redaction"]
+    "room",
+    [
+        "engine",
+        "errors",
+        "clock",
+        "sizes",
+        "addresses",
+        "files",
+        "descriptors",
+        "redaction",
+        "printable",
+    ],
 )
 def test_the_innermost_rooms_need_nothing_but_the_standard_library(room: str) -> None:
     for name, path in MODULES.items():
@@ -147,6 +171,20 @@ def test_the_documentation_names_every_module_of_the_engine() -> None:
         assert path.name == "__init__.py" or f"| `{path.name}` |" in rooms, path.name
 
 
+PRINTS = frozenset({"print", "click.echo", "click.secho", "sys.stdout", "sys.stderr"})
+MAY_PRINT = frozenset({"cli.streams", "observe.logs", "observe.progress"})
+
+
+def test_text_leaves_by_one_place() -> None:
+    printing = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in PRINTS
+    }
+    assert printing == MAY_PRINT
+
+
 CHANGES = frozenset(
     {
         *("write", "writev", "pwrite", "fsync", "fdatasync", "ftruncate", "truncate", "rename"),
@@ -169,6 +207,13 @@ def test_a_room_changes_the_disk_through_one_layer_alone(room: str) -> None:
         and not _is_harmless(node)
     ]
     assert changing == []
+
+
+def test_blocking_work_goes_to_a_thread_in_one_way_alone() -> None:
+    for name, path in MODULES.items():
+        text = path.read_text(encoding="utf-8")
+        assert name in {"threads", "emulator.working"} or "to_thread" not in text, name
+        assert "run_in_executor" not in text, name
 
 
 def _is_harmless(call: ast.Call) -> bool:

@@ -28,7 +28,7 @@ _PROOF = "sha256"
 _OF_THIS_FILE = frozenset(
     {
         errno.EFBIG, errno.ENAMETOOLONG, errno.EILSEQ, errno.EISDIR, errno.ENOTDIR, errno.ELOOP,
-        errno.ENOTEMPTY, errno.EEXIST,
+        errno.ENOTEMPTY, errno.EEXIST, errno.EINVAL,
     }
 )  # fmt: skip
 """What the system says of one file, where another one could be written."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 AHEAD_BYTES = 64 << 20
 """Room that a download of unknown length asks for at a time."""
@@ -26,9 +24,11 @@ class Space:
         """Return what is free on the disk for archives. May be called in any thread.
 
         Raises:
-            OSError: the disk cannot be asked.
+            OSError: the disk cannot be asked, or does not know its own size.
         """
         found = os.statvfs(self._directory)
+        if not found.f_blocks:
+            raise OSError(errno.ENOSYS, "the file system does not know its size", self._directory)
         kept = min(KEPT_FREE, found.f_blocks * found.f_frsize // _KEPT_PART)
         return max(0, found.f_bavail * found.f_frsize - kept)
 
@@ -52,7 +52,10 @@ class Space:
 
 def mount_point(path: Path) -> str:
     """Return where the disk is mounted that a directory, which may still be missing, lies on."""
-    here = path.resolve()
+    try:
+        here = Path(os.path.realpath(path))  # also of a link that leads to itself
+    except OSError:  # the current directory was removed
+        return str(path)
     while not here.is_mount() and here.parent != here:
         here = here.parent
     return str(here)

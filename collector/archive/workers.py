@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
-from anyio import to_thread
 
+from collector import threads
 from collector.files import sync_directory
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Workers:
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do a large piece of work in a thread of its own; a cancellation waits for its end."""
-        return await to_thread.run_sync(work, limiter=self._limiter)
+        return await threads.run_sync(work, limiter=self._limiter)
 
     async def run_small(self, steps: Steps[T]) -> T:
         """Do a small job in a thread, step by step with others of these few milliseconds.
@@ -99,7 +100,7 @@ class Workers:
             await anyio.sleep(GATHER_S)
             if self._gathering is jobs:
                 self._gathering = None
-            await to_thread.run_sync(_do_all, jobs, limiter=self._limiter)
+            await threads.run_sync(partial(_do_all, jobs), limiter=self._limiter)
         for other in jobs:
             other.done.set()
 

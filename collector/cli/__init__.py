@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from collector.cli.streams import open_streams, say
+from collector.cli.streams import (
+    open_streams,
+    refuse,
+    report_bug,
+    report_lost,
+    say,
+    wants_json,
+)
 from collector.errors import CollectorError
 from collector.redaction import Secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COMMANDS = {
     "collect": "bring home the logs of a fleet: the main job",
@@ -55,15 +66,48 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # click's own signature
-        """Run a command; an error that a person can mend is told in its own words."""
+    def main(self, args: Sequence[str] | None = None, **options: Any) -> NoReturn:  # type: ignore[override]  # noqa: ANN401  # click's other ones are left to it
+        """Run a command and exit; only a bug ends in a traceback."""
         secrets = Secrets()
-        open_streams(secrets)
+        open_streams(secrets, as_json=wants_json(sys.argv[1:] if args is None else args))
+        code = self._answered(args, options | {"obj": secrets, "standalone_mode": False})
+        if report_lost() and code == 0:
+            code = CollectorError.exit_code
+        sys.exit(code)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own signature
+        """Run a command, where the machine has what it takes."""
         try:
-            return super().main(*args, obj=secrets, **kwargs)
+            return super().invoke(ctx)
+        except MemoryError:
+            raise CollectorError(
+                "no more memory may be used (ulimit -v, or the limit of a container); allow more, "
+                "then --resume the run if one was begun"
+            ) from None
+        except ImportError as error:  # for want of memory, or of a file of the installation
+            raise CollectorError(
+                f"cannot load a part of this program ({error}); install it anew"
+            ) from error
+
+    def _answered(self, args: Sequence[str] | None, options: dict[str, Any]) -> int:
+        """Run a command; return its exit code."""
+        try:
+            return super().main(args, **options) or 0
         except CollectorError as error:
-            say(error.told)
-            sys.exit(error.exit_code)
+            for line in error.told.split("\n"):
+                say(line, "error")
+            return error.exit_code
+        except click.ClickException as error:
+            refuse(error)
+            return error.exit_code
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1
+        except click.Abort:  # a Ctrl-C that came as an exception
+            return 128 + signal.SIGINT
+        except Exception:
+            if not report_bug():
+                raise
+            return 1
 
 
 @click.group(

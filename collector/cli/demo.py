@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from collector.cli.options import OUT, common, json_option
+from collector.cli.readiness import make_ready
+from collector.cli.streams import say
+from collector.errors import CollectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collector.emulator import Emulator, Scenario
 
 EXAMPLES = """\b
 Examples:
@@ -38,28 +48,25 @@ def command(out: Path, progress: str, as_json: bool) -> None:
     The emulator throttles, fails now and then, and has two servers that nobody could collect: the
     exit code is 3, as it would be for a collect that ends so.
     """
+    make_ready()
     import io  # noqa: PLC0415  # with the rest of what the work needs
     import json  # noqa: PLC0415  # as above
-
-    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415  # as above
 
     from collector import demo  # noqa: PLC0415  # as above
     from collector.cli import choosing, running  # noqa: PLC0415  # as above
     from collector.collection import Terms  # noqa: PLC0415  # as above
-    from collector.emulator import Emulator, inventory  # noqa: PLC0415  # as above
+    from collector.emulator import inventory  # noqa: PLC0415  # as above
 
     scenario = demo.scenario()
-    with (
-        start_blocking_portal(backend_options={"use_uvloop": True}) as portal,
-        portal.wrap_async_context_manager(Emulator(scenario)) as emulator,
-    ):
-        click.echo(
-            f"An emulator at {emulator.url} stands in for the service:\n"
-            f"{demo.SERVERS} servers in {demo.PROJECTS} projects, "
-            f"{demo.CALLS_A_SECOND} calls a second allowed,\n"
-            f"trouble with {len(demo.FAULTS)} servers, two of them beyond help.\n",
-            err=True,
-        )
+    with _serving(scenario) as emulator:
+        for line in (
+            f"An emulator at {emulator.url} stands in for the service:",
+            f"{demo.SERVERS} servers in {demo.PROJECTS} projects,",
+            f"{demo.CALLS_A_SECOND} calls a second allowed,",
+            f"trouble with {len(demo.FAULTS)} servers, two of them beyond help.",
+            "",
+        ):
+            say(line)
         text = json.dumps(inventory(scenario, emulator.url)).encode()
         options = running.Options(
             Terms(argv=("collector", "demo")), environ={"CLOUDDC_TOKEN": emulator.token}
@@ -68,3 +75,24 @@ def command(out: Path, progress: str, as_json: bool) -> None:
         selection = choosing.chosen(fleet)
         begin = running.beginning(selection, out, None, options)
         running.finish(begin, progress=progress, as_json=as_json)
+
+
+@contextmanager
+def _serving(scenario: Scenario) -> Iterator[Emulator]:
+    """Serve a scenario in a thread of its own."""
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415  # with the rest
+
+    from collector.emulator import Emulator  # noqa: PLC0415  # as above
+    from collector.loop import Loop  # noqa: PLC0415  # as above
+
+    with ExitStack() as stack:
+        try:
+            portal = stack.enter_context(
+                start_blocking_portal(backend_options={"loop_factory": Loop})
+            )
+        except RuntimeError as error:
+            raise CollectorError(
+                f"cannot start the demo's emulator ({error}); allow more threads: ulimit -u, or "
+                "pids.max of a container"
+            ) from error
+        yield stack.enter_context(portal.wrap_async_context_manager(Emulator(scenario)))

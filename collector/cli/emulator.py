@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 import signal
-import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from collector import signals
 from collector.cli.options import common
+from collector.cli.readiness import make_ready
+from collector.cli.streams import say, show_json
 from collector.cli.wording import count, pasted
 
 if TYPE_CHECKING:
@@ -84,9 +87,11 @@ def command(
 
     Runs until SIGINT or SIGTERM, then prints its statistics as JSON.
     """
+    make_ready()
     import anyio  # noqa: PLC0415 - `--help` stays quick
 
     from collector.emulator import Emulator, ScenarioError  # noqa: PLC0415 - as above
+    from collector.loop import Loop  # noqa: PLC0415 - as above
 
     host, port = _address(listen)
     try:
@@ -95,12 +100,15 @@ def command(
         raise click.UsageError(str(error)) from error
     emulator = Emulator(scenario, host=host, port=port)
     try:
-        anyio.run(_serve, emulator, inventory_file, as_json, backend_options={"use_uvloop": True})
-    except OSError as error:
+        anyio.run(
+            _serve, emulator, inventory_file, as_json,
+            backend_options={"loop_factory": Loop},
+        )  # fmt: skip
+    except (OSError, UnicodeError) as error:  # a host that cannot be looked up, among others
         raise click.UsageError(
             f"{error}. Choose another --listen (now {listen}) or --inventory."
         ) from error
-    click.echo(json.dumps(emulator.statistics(), indent=None if as_json else 1))
+    show_json(json.dumps(emulator.statistics(), indent=None if as_json else 1))
 
 
 def _address(listen: str) -> tuple[str, int]:
@@ -147,22 +155,23 @@ def _scenario(
 
 
 async def _serve(emulator: Emulator, inventory_file: Path | None, as_json: bool) -> None:
-    import anyio  # noqa: PLC0415 - as in `command`
+    from collector import threads  # noqa: PLC0415 - as in `command`
 
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with signals.received(signal.SIGINT, signal.SIGTERM) as stops:
         async with emulator:
             if inventory_file is not None:
                 inventory = json.dumps(emulator.inventory(), indent=1)
-                await anyio.Path(inventory_file).write_text(inventory + "\n", encoding="utf-8")
+                await threads.run_sync(
+                    partial(inventory_file.write_text, inventory + "\n", encoding="utf-8")
+                )
             if as_json:
                 file = None if inventory_file is None else str(inventory_file)
                 ready = {"url": emulator.url, "token": emulator.token, "inventory": file}
-                click.echo(json.dumps(ready))
+                show_json(json.dumps(ready))
             else:
-                # Past what hides secrets: the emulator's token is none, and is to be pasted.
-                click.echo(_guide(emulator, inventory_file), file=sys.__stderr__)
-            sys.stdout.flush()
-            async for _ in signals:
+                for line in _guide(emulator, inventory_file).split("\n"):
+                    say(line, has_secrets=False)
+            async for _ in stops:
                 break
 
 

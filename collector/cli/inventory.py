@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.cli.options import common, json_option, selecting
+from collector.cli.streams import show as show_lines
+from collector.cli.streams import show_json
+from collector.printable import one_line
 
 if TYPE_CHECKING:
     from collector.inventory import Selection
@@ -48,7 +51,7 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
         if not as_json:
             raise
         mistakes = [asdict(one) for one in error.problems]
-        click.echo(
+        show_json(
             _json({"ok": False, "servers": 0, "projects": 0, "mistakes": mistakes, "warnings": []})
         )
         ctx.exit(error.exit_code)
@@ -57,10 +60,10 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
     if as_json:
         warnings = [asdict(one) for one in inventory.secrets_missing]
         found = {"ok": True, "servers": servers, "projects": projects, "mistakes": []}
-        click.echo(_json(found | {"warnings": warnings}))
+        show_json(_json(found | {"warnings": warnings}))
     else:
         amount = f"{_count(servers, 'server')} in {_count(projects, 'project')}"
-        click.echo(f"{file}: ok: {amount}")
+        show_lines([f"{file}: ok: {amount}"])
 
 
 @command.command()
@@ -84,10 +87,9 @@ def show(
     fleet = loaded(file, sends=False)
     selection = chosen(fleet, select, exclude, first, allow_empty=allow_empty)
     if as_json:
-        click.echo(_json(to_mapping(selection)))
+        show_json(_json(to_mapping(selection)))
     else:
-        for line in _table(selection):
-            click.echo(line)
+        show_lines(_table(selection))
 
 
 def _json(value: object) -> str:
@@ -96,13 +98,11 @@ def _json(value: object) -> str:
 
 def _table(selection: Selection) -> list[str]:
     """The servers in columns as wide as they must be."""
-    from collector.inventory.mistakes import printable  # noqa: PLC0415  # imports pydantic
-
     rows = [("PROJECT", "SERVER", "ID", "TAGS")]
     for one in selection.servers:
         tags = " ".join(f"{key}={value}" for key, value in one.server.tags.items())
         rows.append((one.project.name, one.server.name, one.server.id, tags))
-    shown = [[printable(cell) for cell in row] for row in rows]
+    shown = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.cli.options import OUT, SOME_TIME, common, json_option, selecting, share_option
+from collector.cli.streams import show as result
+from collector.cli.streams import show_json
 
 if TYPE_CHECKING:
     from collector.inventory import Selection
@@ -80,4 +82,7 @@ def show(
         share=share,
         memory=running.user_memory(),
     )
-    click.echo(json.dumps(planned.as_json()) if as_json else told(planned, str(out)))
+    if as_json:
+        show_json(json.dumps(planned.as_json()))
+    else:
+        result(told(planned, str(out)))

@@ -15,9 +15,10 @@ import anyio
 import click
 import structlog
 
-from collector import descriptors
+from collector import signals
+from collector.cli.readiness import make_ready
 from collector.cli.resumed import taken_up
-from collector.cli.streams import say
+from collector.cli.streams import report_lost, say, show, show_json
 from collector.cli.summary import summed_up
 from collector.cli.wording import duration, short
 from collector.collection import Terms, collect
@@ -25,6 +26,7 @@ from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.engine.gates import GRACE_S
 from collector.errors import CollectorError
 from collector.feed import EventsSkipped
+from collector.loop import Loop
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers import clouddc
@@ -38,13 +40,6 @@ if TYPE_CHECKING:
 
     from collector.collection import Collection, Connect
     from collector.inventory import Selection
-
-_STOPS = {
-    signal.SIGINT: signal.SIGINT,
-    signal.SIGTERM: signal.SIGTERM,
-    signal.SIGHUP: signal.SIGTERM,  # a terminal that was closed
-}
-"""Signals that stop a run, each with the one that its exit code tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +57,15 @@ def user_memory() -> Path | None:
     import platformdirs  # noqa: PLC0415  # only the main job remembers
 
     try:
-        return platformdirs.user_state_path("collector")
+        place, why = platformdirs.user_state_path("collector"), "is no absolute path"
     except RuntimeError as error:  # no home directory
-        structlog.get_logger("collector").info(f"nothing is remembered for the next run: {error}")
-        return None
+        place, why = None, str(error)
+    if place is not None and place.is_absolute():
+        return place
+    structlog.get_logger("collector").info(
+        f"nothing is remembered for the next run: {place or 'the state directory'}: {why}"
+    )
+    return None
 
 
 def _connector(options: Options) -> Connect:
@@ -121,9 +121,9 @@ def finish(
     # Rows and events are frozen and hold no cycles: to look for some costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    descriptors.raise_limit()
+    make_ready()
     collection, stopped_by = anyio.run(
-        partial(_follow, begin, progress, grace_s), backend_options={"use_uvloop": True}
+        partial(_follow, begin, progress, grace_s), backend_options={"loop_factory": Loop}
     )
     _print(collection, as_json=as_json)
     if stopped_by is not None and collection.state.pending:
@@ -135,10 +135,10 @@ async def _follow(
     begin: Callable[[], Collection], progress: str, grace_s: float
 ) -> tuple[Collection, signal.Signals | None]:
     """Show a run until it is over; return it and the signal that stopped it, if one did."""
-    heeded = set(_STOPS)
+    heeded = set(signals.STOPS)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         heeded.remove(signal.SIGHUP)  # by nohup: to outlast the terminal
-    with anyio.open_signal_receiver(*heeded) as signals:
+    with signals.received(*heeded) as stops:
         collection = begin()
         stopped_by: signal.Signals | None = None
         narrator = Narrator(collection.state)
@@ -148,10 +148,10 @@ async def _follow(
 
         async def heed_signals() -> None:
             nonlocal stopped_by
-            async for received in signals:
+            async for received in stops:
                 if stopped_by is not None:
                     break
-                stopped_by = _STOPS[received]
+                stopped_by = signals.STOPS[received]
                 within = duration(max(POSTS_ANSWERED_WITHIN_S, grace_s))
                 say(
                     f"Stopping: finishing requests in flight (up to {within}). "
@@ -173,6 +173,8 @@ async def _follow(
                 tasks.cancel_scope.cancel()
         except* CollectorError as errors:
             raise _first(errors) from None
+        except* MemoryError:
+            raise MemoryError from None
     return collection, stopped_by
 
 
@@ -191,9 +193,8 @@ def _first(errors: BaseExceptionGroup[CollectorError]) -> CollectorError:
 
 def _print(collection: Collection, *, as_json: bool) -> None:
     summary = collection.summary
-    text = json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(summed_up(summary))
-    try:
-        click.echo(text)
-    except OSError:
-        # Whoever read has gone; the run is as good as before, and its exit code says how good.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if as_json:
+        show_json(json.dumps(summary, ensure_ascii=False))
+    else:
+        show(summed_up(summary))
+    report_lost()  # the run is as good as before, and its exit code says how good

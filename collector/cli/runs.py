@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from collector.cli.options import OUT, common, json_option
+from collector.cli.streams import show, show_json
+from collector.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,19 +34,20 @@ def command(out: Path, *, as_json: bool) -> None:
 
     runs = overview(out)
     if as_json:
-        click.echo(json.dumps(runs))
+        show_json(json.dumps(runs))
     elif runs:
-        click.echo("\n".join(_table(runs)))
+        show(_table(runs))
     else:
-        click.echo(f"There are no runs under {out}.")
+        show([f"There are no runs under {out}."])
 
 
 def _table(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    width = max(3, *(len(run["id"]) for run in runs))
+    ids = [one_line(run["id"]) for run in runs]
+    width = max(3, *map(len, ids))
     yield f"{'RUN':{width}}  STATE        STARTED (UTC)     COLLECTED      SIZE"
-    for run in runs:
+    for id_, run in zip(ids, runs, strict=True):
         started = (run["started_at"] or "-")[:16].replace("T", " ")
-        yield f"{run['id']:{width}}  {run['state']:11}  {started:16}  {_totals(run['totals'])}"
+        yield f"{id_:{width}}  {run['state']:11}  {started:16}  {_totals(run['totals'])}"
 
 
 def _totals(totals: Mapping[str, Any] | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from collector.cli.options import common
+from collector.cli.streams import show_json
 
 
 @click.command(
@@ -22,7 +23,7 @@ Examples:
 @common
 def command(what: str) -> None:
     """Print a JSON Schema (draft 2020-12): of the inventory, the manifest or a journal's line."""
-    click.echo(json.dumps(_SCHEMAS[what](), indent=2))
+    show_json(json.dumps(_SCHEMAS[what](), indent=2))
 
 
 # Each imports what it needs when it is asked for: pydantic, for one, costs start-up time.

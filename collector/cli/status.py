@@ -7,6 +7,7 @@ import json
 import click
 
 from collector.cli.options import OUT, common, json_option, run_argument
+from collector.cli.streams import say, show, show_json
 
 
 @click.command(
@@ -34,12 +35,16 @@ def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
 
     found = standing(find_run(run, out=OUT))
     if found.damage is not None:
-        click.echo(
+        say(
             f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "
             f"({found.damage.what}); this is the run up to there",
-            err=True,
+            "error",
         )
+    if found.unreadable is not None:
+        click.echo(found.unreadable, err=True)
     summary = found.summary()
     verbose = ctx.meta["collector.verbose"] > 0
-    lines = [json.dumps(summary)] if as_json else summed_up(summary, verbose=verbose)
-    click.echo("\n".join(lines))
+    if as_json:
+        show_json(json.dumps(summary))
+    else:
+        show(summed_up(summary, verbose=verbose))

@@ -1,72 +1,116 @@
-"""Standard streams that outlast their readers: a pipe that breaks ends no collection."""
+"""The standard streams of a command: what is said on stderr, and the result on stdout."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+import traceback
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from collector.observe.streams import Stream
+from collector.printable import one_line
+from collector.redaction import hide
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from collections.abc import Iterable, Sequence
 
     from collector.redaction import Secrets
 
+PATIENCE_S: Final = 1.0
+"""How long a run waits for whoever reads stderr: a terminal that was halted, a full pipe."""
+_CHOICES: Final = re.compile(r"\n\t(?=\w+)")
+"""How click parts the choices that a missing argument has."""
+_HELP: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What click raises, from version 8.2 on, where help is all the answer."""
 
-class Lasting:
-    """A text stream whose reader may go away: what is written after that goes nowhere.
 
-    A pipe says so by EPIPE, a terminal that was closed by EIO. Secrets do not pass: messages, logs
-    and the traces of bugs all come through here.
+def open_streams(secrets: Secrets, *, as_json: bool) -> None:
+    """Let the standard streams take any text and outlast their readers.
+
+    Those that the caller has closed lead nowhere. Else the next file to be opened, a journal
+    perhaps, would stand in for one of them.
+
+    Args:
+        secrets: to be taken out of what goes to stderr: messages, logs, the traces of bugs.
+        as_json: whether lines on stderr are JSON, as far as it is known before options are read.
     """
-
-    def __init__(self, stream: TextIO, secrets: Secrets) -> None:
-        self._stream = stream
-        self._secrets = secrets
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the stream has
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Write to it, or nowhere."""
-        try:
-            self._stream.write(self._secrets.hide(text))
-        except (OSError, ValueError):
-            self._let_go()
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush it, if anybody is there."""
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Give the stream to nobody, so that what it still holds fails no more at the exit."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, self._stream.fileno())
-        except (OSError, ValueError):
-            return  # it has no file, or is closed
-        finally:
-            os.close(nowhere)
-
-
-def say(line: str) -> None:
-    """Write a line to stderr, through what lasts: click writes around it."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201  # the command line's own
-
-
-def open_streams(secrets: Secrets) -> None:
-    """Give the standard streams that the caller has closed to nobody, and let the others last.
-
-    Else the next file to be opened, a journal perhaps, would stand in for one of them.
-    """
-    for name, flags, mode in (
-        ("stdin", os.O_RDONLY, "r"),
-        ("stdout", os.O_WRONLY, "w"),
-        ("stderr", os.O_WRONLY, "w"),
-    ):
+    for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY)):
         if getattr(sys, name) is None:  # how Python tells of it; the lowest free number is its own
-            setattr(sys, name, open(os.open(os.devnull, flags), mode))  # noqa: SIM115, PTH123  # open for good; a descriptor has no path
-    sys.stderr = Lasting(sys.stderr, secrets)  # a text stream in all it does
+            nowhere = os.open(os.devnull, flags)
+            if name == "stdin":
+                sys.stdin = open(nowhere)  # noqa: SIM115, PTH123  # open for good; a descriptor has no path
+    stderr = Stream(sys.stderr, secrets, patience_s=PATIENCE_S)
+    stderr.as_json = as_json
+    sys.stdout, sys.stderr = Stream(sys.stdout), stderr  # text streams in all they do
+
+
+def say(line: str, level: str = "info", *, has_secrets: bool = True) -> None:
+    """Write one line to stderr. With `--quiet` only errors are said.
+
+    Args:
+        line: what is said, for people.
+        level: `error`, `warning` or `info`, as in the logs.
+        has_secrets: whether what looks like a secret is taken out.
+    """
+    stderr = sys.stderr
+    if not isinstance(stderr, Stream):
+        print(one_line(line), file=stderr, flush=True)  # nobody has opened the streams
+    elif level == "error" or not stderr.quiet:
+        stderr.tell(line, level, has_secrets=has_secrets)
+
+
+def refuse(error: click.ClickException) -> None:
+    """Say what is wrong with a command line, and how it is used."""
+    stderr = sys.stderr
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None or isinstance(error, _HELP) or not isinstance(stderr, Stream):
+        error.show()
+        return
+    message = one_line(_CHOICES.sub(" ", error.format_message()))
+    if stderr.as_json:
+        stderr.tell(message, "error", {"usage": context.get_usage()})
+        return
+    stderr.write(f"{context.get_usage()}\n")
+    stderr.write(f"Try '{context.command_path} {context.help_option_names[0]}' for help.\n\n")
+    stderr.tell(f"Error: {message}", "error")
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Return whether `--log-format json` stands among arguments that nobody has read yet."""
+    return any(
+        argument == "--log-format=json" or (argument, value) == ("--log-format", "json")
+        for argument, value in zip(arguments, (*arguments[1:], ""), strict=True)
+    )
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print a result: what stands on a line of it stays there, whatever names hold."""
+    print("".join(f"{one_line(line)}\n" for line in lines), end="", flush=True)  # noqa: T201  # the result
+
+
+def show_json(document: str) -> None:
+    """Print a result that is JSON; every value in it reads back as it was."""
+    print(f"{document}\n", end="", flush=True)  # noqa: T201  # the result
+
+
+def report_lost() -> bool:
+    """Say why the result could not be written, if so, and once; return whether."""
+    stdout = sys.stdout
+    if not isinstance(stdout, Stream) or stdout.lost is None:
+        return False
+    say(f"collector: cannot write the result to stdout: {stdout.lost.strerror}", "error")
+    stdout.lost = None
+    return True
+
+
+def report_bug() -> bool:
+    """Write the exception that is being handled as one object, where lines are JSON."""
+    stderr = sys.stderr
+    if not isinstance(stderr, Stream) or not stderr.as_json:
+        return False
+    trace = hide(traceback.format_exc())
+    stderr.tell("this is a bug: please report it", "error", {"exception": trace})
+    return True

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from collector.cli import wording
 from collector.cli.wording import about, duration, wrapped
+from collector.printable import one_line
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ PROJECTS_SHOWN = 12
 NAME_WIDTH = 32
 
 
-def told(planned: Plan, out: str) -> str:
+def told(planned: Plan, out: str) -> list[str]:
     """Return the plan in lines of at most 80 columns."""
     lines = list(_verdict(planned, out))
     if planned.servers:
@@ -27,7 +28,7 @@ def told(planned: Plan, out: str) -> str:
         lines += ["", "Bottlenecks, if each were the only one:", *_limits(planned)]
         lines += ["", *_disk(planned, out)]
         lines += ["", "Not included: failures, repeated statuses and slow downloads."]
-    return "\n".join(lines)
+    return lines
 
 
 def _verdict(planned: Plan, out: str) -> Iterator[str]:
@@ -37,7 +38,7 @@ def _verdict(planned: Plan, out: str) -> Iterator[str]:
     if not planned.servers:
         yield "Nothing to do: no server is selected."
         return
-    if not planned.disk.suffices:
+    if planned.disk.free is not None and not planned.disk.suffices:
         yield f"No: {size(planned.disk.needed)} are needed, {size(planned.disk.free)} are free."
         yield from wrapped(f"Make room under {out}, or choose another place with --out.", "", "")
     if planned.deadline_s is None:
@@ -77,7 +78,7 @@ def _projects(planned: Plan) -> Iterator[str]:
 
 
 def _name(project: ProjectPlan) -> str:
-    name = project.name
+    name = one_line(project.name)
     return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}..."
 
 
@@ -124,9 +125,8 @@ def _export(project: ProjectPlan, which: str) -> tuple[float, str]:
 
 def _disk(planned: Plan, out: str) -> Iterator[str]:
     disk = planned.disk
-    yield from wrapped(
-        f"Disk: {size(disk.needed)} needed under {out}, {size(disk.free)} free.", "", "  "
-    )
+    free = "nobody knows how much is" if disk.free is None else size(disk.free)
+    yield from wrapped(f"Disk: {size(disk.needed)} needed under {out}, {free} free.", "", "  ")
     if disk.known:
         yield f"  {_servers(disk.known)} as large as in an earlier run there"
     if disk.assumed:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.cli.options import OUT, common, json_option, run_argument
+from collector.cli.streams import show, show_json
 from collector.cli.wording import pasted, short
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
             "mismatches": [dataclasses.asdict(mismatch) for mismatch in found.mismatches],
             "notes": found.notes,
         }
-        click.echo(json.dumps(told))
+        show_json(json.dumps(told))
     else:
-        click.echo("\n".join(_told(short(str(directory)), found)))
+        show(_told(short(str(directory)), found))
     ctx.exit(0 if found.ok else MISMATCHED)
 
 
@@ -103,7 +104,7 @@ def _next(run: str, found: Verification) -> Iterator[str]:
 
 def _mismatch(mismatch: Mismatch) -> Iterator[str]:
     """Tell a mismatch in a few lines: hashes are long, and stand below one another."""
-    yield f"  {_value(mismatch.path)}: {mismatch.what}"
+    yield f"  {_value(mismatch.path)}: {_value(mismatch.what)}"
     yield f"    expected  {_value(mismatch.expected)}"
     yield f"    found     {_value(mismatch.found)}"
 
@@ -111,5 +112,4 @@ def _mismatch(mismatch: Mismatch) -> Iterator[str]:
 def _value(value: object) -> str:
     if value is None:
         return "nothing"
-    text = value if isinstance(value, str) else json.dumps(value)
-    return ascii(text)[1:-1] if not text.isprintable() else text
+    return value if isinstance(value, str) else json.dumps(value)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 import shlex
-import string
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from collector.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 WIDTH = 80
 SOON_S = 60.0
 """What happened within this time has happened now."""
-_PLAIN = frozenset(string.ascii_letters + string.digits + "/._-+,:@%= ")
-"""What stands in a quoted path as it is."""
 
 _NINE_IN_TEN = 1.2816
 """How many standard deviations above the mean nine tenths of a normal distribution end."""
@@ -46,7 +45,7 @@ def wrapped(text: str, first: str, rest: str, *, anywhere: bool = False) -> list
     Between words; with `anywhere` also within one that is longer than a line.
     """
     return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=rest,
+        one_line(text), WIDTH, initial_indent=first, subsequent_indent=rest,
         break_long_words=anywhere, break_on_hyphens=False,
     )  # fmt: skip
 
@@ -163,17 +162,24 @@ def source(word: str) -> str:
 def short(directory: str) -> str:
     """Return a path as it is said from here, where that is shorter."""
     path = Path(directory)
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it was removed
+        return directory
     return str(path.relative_to(here)) if path.is_relative_to(here) else directory
 
 
 def pasted(path: str) -> str:
-    """Return a path as it can be pasted into a shell, whatever it is made of."""
+    """Return a path as a shell reads it; what is not printable in the form of bash and zsh."""
     path = f"./{path}" if path.startswith("-") else path
-    if path.isprintable():
+    if one_line(path) == path:
         return shlex.quote(path)
-    # What would not be printed as it is stands as its bytes, as bash, zsh and POSIX read them.
-    written = "".join(
-        chr(byte) if chr(byte) in _PLAIN else f"\\x{byte:02x}" for byte in os.fsencode(path)
-    )
-    return f"$'{written}'"
+    return f"$'{''.join(map(_in_quotes, path))}'"
+
+
+def _in_quotes(char: str) -> str:
+    if char in "'\\":
+        return f"\\{char}"
+    if one_line(char) == char:
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))

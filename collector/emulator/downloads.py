@@ -8,6 +8,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from collector.emulator.checksums import checksum_headers
 from collector.emulator.hostile import HOSTILE, hostile
 from collector.emulator.logs import LOGS_END
 from collector.emulator.refusals import html_page
+from collector.emulator.working import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -196,7 +198,7 @@ class Downloads:
         """What the server has, or what a fault makes of it."""
         if fault is None and not self._scenario.checksums and self._size(server) <= _SMALL_BYTES:
             return self._build(server, None)
-        return await asyncio.to_thread(self._build, server, fault)
+        return await in_thread(partial(self._build, server, fault))
 
     def _build(self, server: ServerSpec, fault: Fault | None) -> _Content:
         version, archive = self._version(server), self.archive(server)

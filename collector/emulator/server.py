@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +13,7 @@ from collector.emulator.gateway import Gateway
 from collector.emulator.inventory import inventory
 from collector.emulator.service import Service
 from collector.emulator.statistics import Statistics
+from collector.emulator.working import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -119,9 +120,11 @@ class Emulator:
         runner = web.ServerRunner(server, shutdown_timeout=_LAST_ANSWERS_S)
         await runner.setup()
         self._runners.append(runner)
-        site = web.TCPSite(runner, self._host, port, backlog=_BACKLOG)
-        await site.start()
-        return int(runner.addresses[0][1])
+        for family, address in _addresses(self._host):
+            listening = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+            await web.SockSite(runner, listening, backlog=_BACKLOG).start()
+            port = int(runner.addresses[0][1])
+        return port
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if not request.raw_path.startswith("/emulator/"):
@@ -132,12 +135,18 @@ class Emulator:
             case "/emulator/inventory":
                 return web.json_response(self.inventory())
             case "/emulator/truth":
-                return web.json_response(await asyncio.to_thread(self._truths))
+                return web.json_response(await in_thread(self._truths))
             case _:
                 return web.Response(status=404)
 
     def _truths(self) -> dict[str, Any]:
         return {server.id: self._truth(server) for server in self._servers.values()}
+
+
+def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    """Return what to listen on, each once: looked up here, where nothing goes on yet."""
+    infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, str(address[0])) for family, *_, address in infos))
 
 
 def _url(host: str, port: int) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from collector import addresses
+from collector import addresses, files
+from collector.inventory.bounds import TEXT_MAX
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import suggestion
 from collector.inventory.models import Credential
@@ -110,7 +112,8 @@ def build(name: str, entry: dict[str, Any], vendor: Vendor, folder: FilePath) ->
 def located(path: str, folder: FilePath) -> FilePath:
     """A path from an inventory: `~` is the home directory, relative ones begin at `folder`."""
     if path.startswith("~/"):
-        return FilePath.home() / path[2:]
+        with contextlib.suppress(RuntimeError):  # nobody knows where that is: it does not exist
+            return FilePath.home() / path[2:]
     return folder / path
 
 
@@ -124,6 +127,8 @@ def _check_field(path: tuple[str, ...], value: object, kind: CredentialKind) -> 
     fields = ["kind", "account", *kind.fields]
     if key not in fields:
         yield unknown_key(path, fields)
+    elif isinstance(value, str) and len(value) > TEXT_MAX:
+        yield Finding(path, f"{key} is too long", f"write at most {TEXT_MAX:,} characters")
     elif not isinstance(value, str) or not value.strip():
         yield Finding(path, f"{key} is no text or empty", "write it as text, in quotes")
     elif key in kind.variables and not VARIABLE.fullmatch(value):
@@ -151,12 +156,13 @@ def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
     instead = "name a file with the secret in it, from the inventory's directory on"
     key = path[-1]
     try:
+        if file.is_fifo():
+            return  # it can be read once, and whoever signs in does
         if not file.is_file():
-            reason = "is a directory or a pipe" if file.exists() else "does not exist"
+            reason = "is a directory or a device" if file.exists() else "does not exist"
             yield Finding(path, f"the file that {key} names {reason}", instead)
             return
-        with file.open("rb") as stream:
-            content = stream.read(SECRET_MAX + 1)
+        content = files.read_input(file, SECRET_MAX)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
         yield Finding(path, f"the file that {key} names cannot be read ({reason})", instead)

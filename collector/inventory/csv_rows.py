@@ -11,12 +11,13 @@ has no place for more; without it, and where its cell is empty, that is the vend
 from __future__ import annotations
 
 import csv
-import io
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from collector.inventory.bounds import COLUMNS_MAX, PROJECTS_MAX, check_lines, refuse
 from collector.inventory.findings import Parsed, Place
-from collector.inventory.mistakes import InventoryError, Mistake, quoted, suggestion
+from collector.inventory.mistakes import MISTAKES_MAX, InventoryError, Mistake, quoted, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 REQUIRED = ("project_id", "server_id")
 OPTIONAL = ("project_name", "region", "endpoint", "credentials", "name")
 TAG = "tag:"
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 HEADER = "start with the header project_id,server_id, the fields separated by commas"
 # The column that a key of the common shape comes from.
 PROJECT_COLUMNS = {
@@ -48,13 +50,17 @@ def parse(text: str, name: str, vendor: Vendor) -> Parsed:
     Raises:
         InventoryError: The header is wrong, or no row can be read.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    check_lines(text, name)
+    lines = (line[0] for line in _LINE.finditer(text))
+    rows = csv.reader(lines, strict=True, skipinitialspace=True)
     table = _Table(name, vendor)
     try:
         for row in rows:
             if any(row):
                 table.add([cell.strip() for cell in row])
             table.line = rows.line_num + 1
+            if len(table.mistakes) > MISTAKES_MAX:
+                break
     except csv.Error as error:
         line = max(rows.line_num, 1)
         what, instead = f"this is not valid CSV: {error}", "check the quotes in this row"
@@ -107,6 +113,8 @@ class _Table:
 
     def _read_header(self, header: list[str]) -> None:
         known = (*REQUIRED, *OPTIONAL)
+        if len(header) > COLUMNS_MAX:
+            refuse(self.name, self.line, COLUMNS_MAX + 1, f"more than {COLUMNS_MAX:,} columns")
         for number, column in enumerate(header, start=1):
             if column in self.columns:
                 self._mistake(
@@ -148,6 +156,8 @@ class _Table:
         if project is None:
             self.entries[data["credentials"]] = self.vendor.entry(data["credentials"])
             project = self.projects[key] = _Project({**data, "servers": []})
+            if len(self.projects) > PROJECTS_MAX:
+                refuse(self.name, self.line, 1, f"more than {PROJECTS_MAX:,} projects")
         for field_name in ("name", "credentials"):
             if data.get(field_name) != project.data.get(field_name):
                 column = PROJECT_COLUMNS[field_name]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from collector.inventory import yaml_events
+from collector.inventory.bounds import KEYS_MAX, VALUES_MAX, refuse
 from collector.inventory.findings import Parsed
-from collector.inventory.mistakes import InventoryError, Mistake, quoted
+from collector.inventory.mistakes import MISTAKES_MAX, InventoryError, Mistake, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +30,18 @@ def parse(text: str, name: str) -> Parsed:
         InventoryError: The text is not JSON.
     """
     repeated: list[str] = []
+    if sum(map(text.count, "[{,")) > VALUES_MAX:
+        refuse(name, 1, 1, f"the inventory holds more than {VALUES_MAX:,} values")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(pairs) > KEYS_MAX:
+            at = max(0, text.find(json.dumps(pairs[0][0], ensure_ascii=False)))
+            line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+            refuse(name, line, column, f"a mapping of more than {KEYS_MAX:,} keys")
         found = dict(pairs)
-        if len(found) != len(pairs):
-            keys = [key for key, _ in pairs]
-            repeated.extend(key for key in found if keys.count(key) > 1)
+        if len(found) != len(pairs) and len(repeated) <= MISTAKES_MAX:
+            counts = Counter(key for key, _ in pairs)
+            repeated.extend(key for key in found if counts[key] > 1)
         return found
 
     try:
@@ -46,7 +54,7 @@ def parse(text: str, name: str) -> Parsed:
         what, instead = "this is nested too deeply", "an inventory has six levels"
         raise InventoryError([Mistake(name, 1, 1, what, instead)]) from None
     mistakes = _repeated(text, name, repeated) if repeated else ()
-    return Parsed(data, lambda findings: _locate(text, findings), mistakes)
+    return Parsed(data, lambda findings: _locate(text, findings, repeats=bool(repeated)), mistakes)
 
 
 def _integer(digits: str) -> int | float:
@@ -54,8 +62,8 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < DIGITS_MAX else float(digits)
 
 
-def _locate(text: str, findings: Sequence[Finding]) -> list[Place]:
-    return yaml_events.locate(_as_yaml(text), findings)
+def _locate(text: str, findings: Sequence[Finding], *, repeats: bool) -> list[Place]:
+    return yaml_events.locate(_as_yaml(text), findings, repeats=repeats)
 
 
 def _repeated(text: str, name: str, keys: list[str]) -> tuple[Mistake, ...]:

@@ -6,12 +6,15 @@ import gc
 import hashlib
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
+from collector import files
 from collector.inventory import checks, credentials, csv_rows, json_text, toml_lines, yaml_events
+from collector.inventory.bounds import check_runs
 from collector.inventory.credentials import Surroundings
-from collector.inventory.mistakes import QUOTED_MAX, InventoryError, Mistake
+from collector.inventory.mistakes import MISTAKES_MAX, QUOTED_MAX, InventoryError, Mistake
 from collector.inventory.models import (
     DOWNLOADS,
     SHARE,
@@ -60,7 +63,7 @@ def load(
     """
     if name is None:
         name = str(source) if isinstance(source, Path) else "<stdin>"
-    folder = source.parent.absolute() if isinstance(source, Path) else Path.cwd()
+    folder = _folder(source)
     raw = _read(source, name)
     with _no_collection():
         parsed = _parse(_decoded(raw, name), name, vendor)
@@ -82,11 +85,19 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+def _folder(source: Path | BinaryIO) -> Path:
+    """Return where relative paths of an inventory begin."""
+    folder = source.parent if isinstance(source, Path) else Path()
+    try:
+        return folder.absolute()
+    except OSError:  # the current directory was removed: there is no relative path that leads on
+        return folder
+
+
 def _read(source: Path | BinaryIO, name: str) -> bytes:
     try:
         if isinstance(source, Path):
-            with source.open("rb") as stream:
-                raw = stream.read(BYTES_MAX + 1)
+            raw = files.read_input(source, BYTES_MAX)
         else:
             raw = source.read(BYTES_MAX + 1)
     except (OSError, ValueError) as error:
@@ -110,6 +121,7 @@ def _decoded(raw: bytes, name: str) -> str:
 def _parse(text: str, name: str, vendor: Vendor) -> Parsed:
     if not text.strip():
         _fail(name, "the inventory is empty", START)
+    check_runs(text, name)
     suffix = Path(name).suffix.lower()
     if suffix == ".toml":
         return toml_lines.parse(text, name)
@@ -130,7 +142,7 @@ def _checked(
     """The document, if nothing is wrong with it, and there are no other mistakes."""
     document, findings = Shape().check(parsed.data)
     if isinstance(parsed.data, dict):
-        findings.extend(checks.check(parsed.data, vendor))
+        findings.extend(islice(checks.check(parsed.data, vendor), MISTAKES_MAX))
     if findings or parsed.mistakes or others or document is None:
         raise InventoryError([*parsed.mistakes, *_mistakes(findings, parsed, name), *others])
     return document

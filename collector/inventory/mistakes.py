@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.errors import CollectorError
+from collector.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PRINTED_MAX = 50
+MISTAKES_MAX = 1_000
+"""Mistakes that are looked for: whoever makes more makes the same one many times."""
 QUOTED_MAX = 60
 
 
@@ -37,7 +40,7 @@ class Mistake:
     @property
     def text(self) -> str:
         """The mistake as one line, in the form that editors jump to."""
-        return printable(f"{self.file}:{self.line}:{self.column}: {self.what}; {self.instead}")
+        return one_line(f"{self.file}:{self.line}:{self.column}: {self.what}; {self.instead}")
 
 
 class InventoryError(CollectorError):
@@ -47,7 +50,8 @@ class InventoryError(CollectorError):
     after fifty it says how many more there are.
 
     Attributes:
-        problems: Every mistake, in the order of the file.
+        problems: Every mistake, in the order of the file; of thousands, the first `MISTAKES_MAX`
+            or a few more.
     """
 
     def __init__(self, problems: Iterable[Mistake]) -> None:
@@ -56,7 +60,9 @@ class InventoryError(CollectorError):
         )
         lines = [problem.text for problem in self.problems[:PRINTED_MAX]]
         if len(self.problems) > PRINTED_MAX:
-            lines.append(f"and {len(self.problems) - PRINTED_MAX} more")
+            more = len(self.problems) - PRINTED_MAX
+            stopped = len(self.problems) >= MISTAKES_MAX
+            lines.append(f"and at least {more} more" if stopped else f"and {more} more")
         super().__init__("\n".join(lines))
 
     @property
@@ -68,12 +74,7 @@ class InventoryError(CollectorError):
 def quoted(text: str) -> str:
     """Text from a file as it may stand in a message: short, on one line, printable."""
     short = text if len(text) <= QUOTED_MAX else text[: QUOTED_MAX - 1] + "…"
-    return f"'{printable(short)}'"
-
-
-def printable(text: str) -> str:
-    """Text on one line, without what would move a terminal's cursor."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return f"'{one_line(short)}'"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

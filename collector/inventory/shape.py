@@ -6,7 +6,7 @@ Schema is made from them, and the hints of mistakes are their descriptions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NotRequired, cast
 
 from pydantic import (
     BeforeValidator,
@@ -21,15 +21,20 @@ from pydantic import (
 # pydantic reads the one of typing only from Python 3.12 on
 from typing_extensions import TypedDict
 
+from collector.inventory.bounds import ID_MAX, ITEMS_MAX, TEXT_MAX
 from collector.inventory.findings import Finding, Path
-from collector.inventory.mistakes import quoted, suggestion
+from collector.inventory.mistakes import MISTAKES_MAX, quoted, suggestion
 from collector.sizes import parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from collector.inventory.vendor import CredentialKind, Vendor
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 LATER = ("discover", "notify")
+PART = 1_000
+"""Projects and servers that are looked at together."""
 SECRET_WORDS = frozenset(
     {
         *("ak", "apikey", "credential", "key", "pass", "passphrase"),
@@ -56,7 +61,7 @@ def _bytes(value: object) -> int:
 
 
 def _text(words: str) -> Any:  # noqa: ANN401 - the metadata of a type
-    return Field(min_length=1, description=words)
+    return Field(min_length=1, max_length=TEXT_MAX, description=words)
 
 
 Version = Annotated[int, Field(ge=1, le=1, description="write version: 1", examples=[1])]
@@ -65,6 +70,7 @@ Id = Annotated[
     str,
     Field(
         min_length=1,
+        max_length=ID_MAX,
         pattern=ID,
         description="the vendor's id, as text without slashes or control characters",
     ),
@@ -97,7 +103,10 @@ Size = Annotated[
     ),
     Field(description="bytes a second, such as 50MB or 1048576"),
 ]
-Tags = Annotated[dict[str, str], Field(description="tags as key: value, both text")]
+Word = Annotated[str, Field(max_length=TEXT_MAX)]
+Tags = Annotated[
+    dict[Word, Word], Field(max_length=ITEMS_MAX, description="tags as key: value, both text")
+]
 
 
 @with_config(STRICT)
@@ -169,6 +178,53 @@ class InventoryShape(TypedDict):
     ]
 
 
+class _Place(NamedTuple):
+    """Where a part of a file stands in it.
+
+    Attributes:
+        project: The number of its first project.
+        server: That of the first server of this project.
+    """
+
+    project: int
+    server: int
+
+    def of(self, path: Path) -> Path:
+        """Where in the file a path of the part leads."""
+        match path:
+            case ["projects", int(project), "servers", int(server), *rest] if not project:
+                return ("projects", self.project, "servers", self.server + server, *rest)
+            case ["projects", int(project), *rest]:
+                return ("projects", self.project + project, *rest)
+        return path
+
+
+def _parts(data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], _Place]]:
+    """Take a big file apart: of one in which all is wrong, not all is looked for.
+
+    A part is a file of its own with some of the projects, or with some servers of one project.
+    """
+    projects = data.get("projects")
+    if not isinstance(projects, list):
+        return
+    begun = weight = 0
+    for number, project in enumerate(projects):
+        servers = project.get("servers") if isinstance(project, dict) else None
+        here = 1 + (len(servers) if isinstance(servers, list) else 0)
+        if weight and weight + here > PART:
+            yield {**data, "projects": projects[begun:number]}, _Place(begun, 0)
+            begun, weight = number, 0
+        if here <= PART or not isinstance(servers, list):
+            weight += here
+            continue
+        for first in range(0, len(servers), PART):
+            some = {**project, "servers": servers[first : first + PART]}
+            yield {**data, "projects": [some]}, _Place(number, first)
+        begun = number + 1
+    if weight:
+        yield {**data, "projects": projects[begun:]}, _Place(begun, 0)
+
+
 class Shape:
     """The check of one file against `InventoryShape`."""
 
@@ -180,12 +236,30 @@ class Shape:
         if not isinstance(data, dict):
             instead = "start with version: 1, then credentials and projects"
             return None, [Finding((), f"the inventory is {_kind(data)}, no mapping", instead)]
+        findings: dict[Finding, None] = {}
+        parts = list(_parts(data))
+        for part, place in parts if len(parts) > 1 else ():
+            findings |= dict.fromkeys(self._wrong(part, place, data))
+            if len(findings) > MISTAKES_MAX:
+                break
+        if findings:
+            return None, list(findings)
         try:
             return self._adapter.validate_python(data), []
+        except ValidationError:
+            return None, list(self._wrong(data, None, data))
+
+    def _wrong(
+        self, part: dict[str, Any], place: _Place | None, data: dict[str, Any]
+    ) -> Iterator[Finding]:
+        """What is wrong with a file's content, or with a part of it."""
+        try:
+            self._adapter.validate_python(part)
         except ValidationError as error:
             schema = self.schema()
-            details = error.errors(include_url=False, include_input=False)
-            return None, [_finding(one["type"], one["loc"], data, schema) for one in details]
+            for one in error.errors(include_url=False, include_input=False):
+                location = one["loc"] if place is None else place.of(one["loc"])
+                yield _finding(one["type"], location, data, schema)
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema, draft 2020-12, of the shape."""
@@ -210,6 +284,9 @@ def unknown_key(path: Path, known: list[str]) -> Finding:
 def _finding(kind: str, location: Path, data: object, schema: dict[str, Any]) -> Finding:
     """One of pydantic's errors in our words, without any value of the file."""
     if location and location[-1] == "[key]":
+        if kind == "string_too_long":
+            instead = f"write at most {TEXT_MAX:,} characters"
+            return Finding(location[:-1], "the key is too long", instead, at_key=True)
         return Finding(location[:-1], "the key is no valid text", "write it as text", at_key=True)
     key = quoted(str(location[-1])) if location else "the inventory"
     if kind == "extra_forbidden":
@@ -218,7 +295,11 @@ def _finding(kind: str, location: Path, data: object, schema: dict[str, Any]) ->
     instead = _described(location, schema).get("description", "see the inventory's schema")
     if kind == "missing":
         return Finding(location[:-1], f"{key} is missing", instead)
-    value = _value(location, data)
+    try:
+        value = _value(location, data)
+    except KeyError:  # pydantic names a key by what is left of it
+        instead = "write whole characters"
+        return Finding(location[:-1], "a key holds half a character", instead)
     if kind == "string_type" and isinstance(value, (bool, int, float)):
         instead += ": put it in quotes"
     return Finding(location, f"{key} {_complaint(kind, value)}", instead)
@@ -233,6 +314,8 @@ def _complaint(kind: str, value: object) -> str:
         "string_pattern_mismatch": "cannot stand in a URL",
         "string_unicode": "holds half a character",
         "value_error": "is not a valid size",
+        "string_too_long": "is too long",
+        "too_long": "holds too many entries",
     }
     return words.get(kind, "is out of range")
 

@@ -6,6 +6,15 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+from collector.inventory.bounds import (
+    ESCAPES_MAX,
+    ITEMS_MAX,
+    KEYS_MAX,
+    PARTS_MAX,
+    PROJECTS_MAX,
+    check_lines,
+    refuse,
+)
 from collector.inventory.findings import Parsed, Place
 from collector.inventory.mistakes import InventoryError, Mistake
 
@@ -16,6 +25,11 @@ if TYPE_CHECKING:
 
 _POSITION = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|.*)\)")
 _HEADER = re.compile(r"\s*\[")
+_HEADER_WORD = re.compile(r"""\s*\[\[?\s*(?P<word>[\w"'-]{1,64})\s*(?P<after>]?]?)""", re.ASCII)
+_BEGINS = re.compile(r"""\s*[\w"'-]""", re.ASCII)
+_QUOTED = re.compile(r""""(?:[^"\\]|\\.)*+(?:"|$)|'[^']*+(?:'|$)""")
+_BETWEEN = re.compile(r"[^\w. \t-]+", re.ASCII)
+_TABLES = ("projects", "credentials", "defaults")
 _WORD = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _KEY = re.compile(rf"\s*(?P<key>{_WORD}(?:\s*\.\s*{_WORD})*)\s*=")
 
@@ -26,7 +40,9 @@ def parse(text: str, name: str) -> Parsed:
     Raises:
         InventoryError: The text is not TOML.
     """
+    check_lines(text, name)
     lines = text.splitlines()
+    _check_size(lines, name)
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -42,6 +58,33 @@ def parse(text: str, name: str) -> Parsed:
         what, instead = "this is nested too deeply, or holds too long a number", "write less"
         raise InventoryError([Mistake(name, 1, 1, what, instead)]) from None
     return Parsed(data, lambda findings: _locate(lines, findings))
+
+
+def _check_size(lines: Sequence[str], name: str) -> None:
+    """Refuse what `tomllib` would take minutes and gigabytes for: it knows no limits of its own."""
+    keys = tables = escapes = projects = 0
+    for number, line in enumerate(lines, start=1):
+        escapes += line.count("\\")
+        if escapes > ESCAPES_MAX:
+            refuse(name, number, 1, f"more than {ESCAPES_MAX:,} escapes")
+        if line.count(".") > PARTS_MAX and _parts(line) > PARTS_MAX:
+            refuse(name, number, 1, f"a key of more than {PARTS_MAX} parts")
+        if header := _HEADER_WORD.match(line):
+            keys = 0
+            tables += header["word"].strip("\"'") not in _TABLES
+            projects += header["after"] == "]]"
+        elif _BEGINS.match(line):
+            keys += 1
+        if projects > PROJECTS_MAX:
+            refuse(name, number, 1, f"more than {PROJECTS_MAX:,} projects")
+        if keys > KEYS_MAX or tables > ITEMS_MAX:
+            what = f"{KEYS_MAX:,} keys in one table" if keys > KEYS_MAX else f"{ITEMS_MAX:,} tables"
+            refuse(name, number, 1, f"more than {what}")
+
+
+def _parts(line: str) -> int:
+    """The dots of the longest chain of words: a key's, unless it is in a text of several lines."""
+    return max(part.count(".") for part in _BETWEEN.split(_QUOTED.sub("_", line)))
 
 
 def _locate(lines: Sequence[str], findings: Sequence[Finding]) -> list[Place]:

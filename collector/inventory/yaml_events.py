@@ -12,14 +12,21 @@ look, and so are dates.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import yaml
 from yaml.constructor import SafeConstructor
 from yaml.reader import Reader
 
+from collector.inventory.bounds import (
+    ITEMS_MAX,
+    KEYS_MAX,
+    LONG_LISTS,
+    VALUES_MAX,
+    refuse,
+)
 from collector.inventory.findings import Finding, Parsed, Path, Place
-from collector.inventory.mistakes import InventoryError, Mistake, quoted
+from collector.inventory.mistakes import MISTAKES_MAX, InventoryError, Mistake, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +34,8 @@ if TYPE_CHECKING:
 # The one in C is many times as fast, and absent where PyYAML was built without it.
 LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEPTH_MAX = 100
+DIGITS_MAX = 300
+"""Characters of a number: a longer one is text, and takes long to read."""
 HINT = "check the indentation (spaces, no tabs), the quotes and the brackets here"
 
 
@@ -44,7 +53,7 @@ def parse(text: str, name: str) -> Parsed:
         raise InventoryError(builder.refused + builder.repeated)
     return Parsed(
         None if builder.root is _NOTHING else builder.root,
-        lambda findings: locate(text, findings),
+        lambda findings: locate(text, findings, repeats=bool(builder.repeated)),
         tuple(builder.repeated),
     )
 
@@ -58,10 +67,13 @@ def repeated_keys(text: str, name: str) -> tuple[Mistake, ...]:
     return parse(text, name).mistakes
 
 
-def locate(text: str, findings: Sequence[Finding]) -> list[Place]:
+def locate(text: str, findings: Sequence[Finding], *, repeats: bool = False) -> list[Place]:
     """Where each finding stands: its key or value, else what surrounds it most closely.
 
-    A path with a key that stands twice leads to the later one, as the data does.
+    Args:
+        text: The document.
+        findings: What to look for.
+        repeats: A key stands twice somewhere: its path leads to the later one, as the data does.
     """
     wanted = {one.path[:length] for one in findings for length in range(len(one.path) + 1)}
     found: dict[Path, tuple[Place, Place]] = {}
@@ -69,6 +81,8 @@ def locate(text: str, findings: Sequence[Finding]) -> list[Place]:
         for path, key, value in _places(text):
             if path in wanted:
                 found[path] = (key, value)
+                if len(found) == len(wanted) and not repeats:
+                    break
     except yaml.YAMLError:
         # JSON that YAML cannot read: what stands before is found all the same.
         pass
@@ -126,27 +140,33 @@ class _Builder:
     repeated: list[Mistake] = field(default_factory=list)
     _open: list[Any] = field(default_factory=list)
     _keys: list[Any] = field(default_factory=list)
+    _most: list[int] = field(default_factory=list)  # how many each of those that are open may hold
+    _values: int = 0
 
     def add(self, event: yaml.Event) -> None:
+        self._values += 1
+        if self._values > VALUES_MAX:
+            self._stop(event, f"the inventory holds more than {VALUES_MAX:,} values")
         if isinstance(event, yaml.ScalarEvent):
             if event.anchor is not None or event.tag is not None:
                 self._refuse_properties(event)
             if self._expects_key():
                 self._add_key(event)
             else:
-                self._add_value(_scalar(event))
+                self._add_value(_scalar(event), event)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             self._refuse_properties(event)
             self._start(event)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             self._open.pop()
             self._keys.pop()
+            self._most.pop()
         elif isinstance(event, yaml.AliasEvent):
             self._refuse(event, "an alias is not allowed", "write the value out")
             if self._expects_key():
                 self._keys[-1] = event.anchor
             else:
-                self._add_value(None)
+                self._add_value(None, event)
         elif isinstance(event, yaml.DocumentStartEvent) and self.root is not _NOTHING:
             self._refuse(event, "a second document begins", "write one inventory in one file")
             raise InventoryError(self.refused + self.repeated)
@@ -159,26 +179,35 @@ class _Builder:
             self._refuse(event, f"this is nested {DEPTH_MAX} levels deep", "an inventory has six")
             raise InventoryError(self.refused + self.repeated)
         opened: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
-        self._add_value(opened)
+        is_long = bool(self._keys) and self._keys[-1] in LONG_LISTS
+        self._add_value(opened, event)
         self._open.append(opened)
         self._keys.append(_NOTHING)
+        self._most.append(
+            KEYS_MAX if isinstance(opened, dict) else VALUES_MAX if is_long else ITEMS_MAX
+        )
 
     def _expects_key(self) -> bool:
         return bool(self._open) and type(self._open[-1]) is dict and self._keys[-1] is _NOTHING
 
     def _add_key(self, event: yaml.ScalarEvent) -> None:
+        if len(self._open[-1]) >= self._most[-1]:
+            self._stop(event, f"a mapping of more than {self._most[-1]:,} keys")
         if event.value in self._open[-1]:
             place = _place(event.start_mark)
             what, instead = f"the key {quoted(event.value)} stands here twice", "keep one of them"
             self.repeated.append(Mistake(self.name, place.line, place.column, what, instead))
+            self._give_up_on_many()
         self._keys[-1] = event.value
 
-    def _add_value(self, value: object) -> None:
+    def _add_value(self, value: object, event: yaml.Event) -> None:
         if not self._open:
             self.root = value
         elif type(self._open[-1]) is dict:
             self._open[-1][self._keys[-1]] = value
             self._keys[-1] = _NOTHING
+        elif len(self._open[-1]) >= self._most[-1]:
+            self._stop(event, f"a list of more than {self._most[-1]:,} values")
         else:
             self._open[-1].append(value)
 
@@ -191,6 +220,15 @@ class _Builder:
     def _refuse(self, event: yaml.Event, what: str, instead: str) -> None:
         place = _place(event.start_mark)
         self.refused.append(Mistake(self.name, place.line, place.column, what, instead))
+        self._give_up_on_many()
+
+    def _give_up_on_many(self) -> None:
+        if len(self.refused) + len(self.repeated) > MISTAKES_MAX:
+            raise InventoryError(self.refused + self.repeated)
+
+    def _stop(self, event: yaml.Event, what: str) -> NoReturn:
+        place = _place(event.start_mark)
+        refuse(self.name, place.line, place.column, what)
 
 
 def _places(text: str) -> Iterator[tuple[Path, Place, Place]]:
@@ -226,7 +264,7 @@ def _places(text: str) -> Iterator[tuple[Path, Place, Place]]:
 def _scalar(event: yaml.ScalarEvent) -> object:
     """The value of a scalar: what stands in quotes is text, and so is what only looks odd."""
     text: str = event.value
-    if event.implicit[0]:
+    if event.implicit[0] and len(text) <= DIGITS_MAX:
         for tag, pattern in _RESOLVERS.get(text[:1], ()):
             if pattern.match(text):
                 try:

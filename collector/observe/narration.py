@@ -16,34 +16,45 @@ if TYPE_CHECKING:
     from collector.engine.state import RunState
 
 _LINES: Mapping[type[e.Event], tuple[int, str]] = {
-    e.RunStarted: (logging.INFO, "the run began"),
-    e.RunResumed: (logging.INFO, "the run was taken up again"),
+    e.RunStarted: (logging.INFO, "run started"),
+    e.CredentialNamed: (logging.DEBUG, "credential '{name}' is used"),
+    e.ProjectSelected: (logging.DEBUG, "project selected"),
+    e.ServerSelected: (logging.DEBUG, "server selected"),
+    e.SelectionEnded: (logging.DEBUG, "every server of the selection is in the journal"),
+    e.RunResumed: (logging.INFO, "run resumed"),
     e.EndpointsVouched: (logging.DEBUG, "the run's endpoints and credentials are marked as yours"),
-    e.ExportStarted: (logging.INFO, "the export was started"),
-    e.ExportReused: (logging.INFO, "an export that another run started serves this one too"),
-    e.ExportCompleted: (logging.INFO, "the export is complete"),
-    e.ArchiveStored: (logging.INFO, "the archive is here, whole"),
-    e.ArchiveLost: (logging.INFO, "an archive of this run is gone and is fetched again"),
-    e.AttemptFailed: (logging.INFO, "an attempt failed; another follows"),
-    e.ServerFailed: (logging.WARNING, "this server failed"),
-    e.ServerRetried: (logging.INFO, "this server is tried again"),
-    e.RunEstimated: (logging.INFO, "this is what is expected"),
-    e.LimitLearned: (logging.INFO, "a limit of the service was learned"),
-    e.ExportsLimitLearned: (logging.INFO, "a limit on exports running at once was learned"),
-    e.DurationsLearned: (logging.DEBUG, "how long exports take was learned"),
-    e.HintDisbelieved: (logging.WARNING, "the service said something that is not believed"),
-    e.WaitAsked: (logging.WARNING, "the service asks to be left alone for a while"),
-    e.ClockJumped: (logging.WARNING, "this machine slept, or the process was stopped"),
-    e.WordUnknown: (logging.WARNING, "the service has a new word for a status; taken as running"),
-    e.DownloadBegun: (logging.DEBUG, "the archive is on its way"),
-    e.DownloadsPaused: (logging.WARNING, "no archive can be written any more; downloads wait"),
-    e.DownloadsWentOn: (logging.WARNING, "archives can be written again"),
+    e.ExportRequested: (logging.DEBUG, "requesting an export"),
+    e.ExportNotStarted: (logging.DEBUG, "the request started no export; it will be repeated"),
+    e.ExportStarted: (logging.INFO, "export started"),
+    e.ExportReused: (logging.INFO, "using an export that another run started"),
+    e.ExportCompleted: (logging.INFO, "export completed"),
+    e.ArchiveStored: (logging.INFO, "archive stored and verified"),
+    e.ArchiveLost: (logging.INFO, "an archive of this run is missing or cut; fetching it again"),
+    e.AttemptFailed: (logging.INFO, "attempt failed; trying again"),
+    e.ServerFailed: (logging.WARNING, "server failed"),
+    e.ServerRetried: (logging.INFO, "retrying a server that failed"),
+    e.JournalRepaired: (logging.INFO, "the journal was damaged; continuing from before the damage"),
+    e.RunEnded: (logging.INFO, "run ended"),
+    e.RunEstimated: (logging.INFO, "estimate of the work that is left"),
+    e.CallsCounted: (logging.DEBUG, "calls counted"),
+    e.LimitLearned: (logging.INFO, "learned a limit on calls"),
+    e.ExportsLimitLearned: (logging.INFO, "learned a limit on exports running at once"),
+    e.DurationsLearned: (logging.DEBUG, "learned how long exports take"),
+    e.HintDisbelieved: (logging.WARNING, "ignoring a limit that the service cannot mean"),
+    e.WaitAsked: (logging.WARNING, "the service asked to wait until {until}"),
+    e.ClockOffsetSeen: (logging.DEBUG, "compared this machine's clock with the service's"),
+    e.ClockJumped: (logging.WARNING, "this machine slept, or the process was suspended"),
+    e.WordUnknown: (logging.WARNING, "unknown export status '{word}', treated as running"),
+    e.DownloadBegun: (logging.DEBUG, "download started"),
+    e.DownloadsPaused: (logging.WARNING, "cannot write archives to disk; downloads are paused"),
+    e.DownloadsWentOn: (logging.WARNING, "archives can be written again; downloads continue"),
     e.EndpointWentDown: (logging.WARNING, "the endpoint is down; its servers wait"),
     e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
-    e.JournalRepaired: (logging.INFO, "the journal was damaged, and the run goes on from before"),
-    e.RunEnded: (logging.INFO, "the run ended"),
 }
+"""What is said of each kind of event, with its own fields in braces, and how important it is."""
 _LEFT_OUT = frozenset({"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark"})
+_OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
+"""What log lines say of themselves: a field of an event that is called so gets another name."""
 
 
 class Narrator:
@@ -56,11 +67,12 @@ class Narrator:
 
     def tell(self, event: e.Event) -> None:
         """Write a line for an event that has been applied; for most, only when asked for more."""
-        level, words = _LINES.get(type(event), (logging.DEBUG, type(event).__name__))
+        level, words = _LINES[type(event)]
         if isinstance(event, e.ServerFailed) and self._is_told(event):
             level = logging.INFO  # the summary names every server; a refused token fails them all
         if self._log.is_enabled_for(level):
-            self._log.log(level, words, **self._where(event), **_facts(event), **self._run())
+            told = words.format_map(_fields(event))
+            self._log.log(level, told, **{**_facts(event), **self._where(event), **self._run()})
 
     def _run(self) -> dict[str, Any]:
         started = self._state.started
@@ -89,11 +101,14 @@ def _facts(event: e.Event) -> dict[str, Any]:
     """Return the event's fields that a person wants to read: no numbers of ours, nothing empty."""
     if isinstance(event, e.RunStarted | e.RunResumed):
         return {"host": event.host, "pid": event.pid}
-    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     # Nobody reads a summary while an endpoint is down: what to do is said at once.
     left_out = _LEFT_OUT - {"hint"} if isinstance(event, e.EndpointWentDown) else _LEFT_OUT
     return {
-        name: value
-        for name, value in fields.items()
+        f"of_{name}" if name in _OF_EVERY_LINE else name: value
+        for name, value in _fields(event).items()
         if name not in left_out and value is not None and value is not False
     }
+
+
+def _fields(event: e.Event) -> dict[str, Any]:
+    return {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import time
 from collections import Counter
@@ -11,19 +13,25 @@ from typing import TYPE_CHECKING, Protocol, Self
 import anyio
 
 from collector.engine.state import Phase
+from collector.observe.streams import Stream
+from collector.printable import one_line
 from collector.sizes import size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.live import Live
+    from rich.text import Text
 
     from collector.engine.state import RunState
 
 LIVE_EVERY_S = 0.25
 PLAIN_EVERY_S = 5.0
 _TROUBLES = 3
+_SIZE = re.compile("[1-9][0-9]{0,2}")
+"""Columns and lines that the environment may say a terminal has."""
 _LIVE_PROJECTS = 12
 """Projects that the live display has a line for; those with most to do come first."""
 
@@ -47,12 +55,20 @@ class Display(Protocol):
 
 
 def choose(kind: str, state: RunState) -> Display | None:
-    """Return the display of a kind: `auto`, `live`, `plain`, or `none`, for which it is None."""
-    if kind == "none":
+    """Return the display of a kind, or None for no display.
+
+    Args:
+        kind: `auto`, `live`, `plain` or `none`. Where nothing can be drawn in place, since lines
+            go to no terminal, to a plain one, or as JSON, `live` is `plain`. With `--quiet`,
+            `auto` is `none`.
+        state: of the run.
+    """
+    stderr = sys.stderr if isinstance(sys.stderr, Stream) else Stream(sys.stderr)
+    if kind == "none" or (kind == "auto" and stderr.quiet):
         return None
-    if kind == "live" or (kind == "auto" and sys.stderr.isatty()):
-        return LiveDisplay(state)
-    return PlainDisplay(state)
+    if kind != "plain" and stderr.can_draw and not stderr.as_json:
+        return LiveDisplay(state, stderr)
+    return PlainDisplay(state, stderr)
 
 
 def counts(state: RunState, project: int | None = None) -> Counter[str]:
@@ -78,9 +94,10 @@ def _clock(at: str) -> str:
 class PlainDisplay:
     """A line every few seconds, and only where something has changed."""
 
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, state: RunState, stderr: Stream) -> None:
         self._state = state
-        self._last = ""
+        self._stderr = stderr
+        self._last: tuple[dict[str, int], str] = ({}, "")
         self._began_s = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -96,48 +113,89 @@ class PlainDisplay:
             self._write()
 
     def _write(self) -> None:
-        line = self._line()
-        if line == self._last:
+        now, held_up = self._counted(), trouble(self._state)
+        if (now, held_up) == self._last:
             return
-        self._last = line
+        self._last = now, held_up
         elapsed_s = time.monotonic() - self._began_s
-        try:
-            print(f"{elapsed_s:6.0f} s  {line}", file=sys.stderr, flush=True)  # noqa: T201
-        except (BrokenPipeError, ValueError):
-            return  # nobody reads it any more, and the run goes on
+        if self._stderr.as_json:
+            held = {"held_up": held_up.removeprefix("; ")} if held_up else {}
+            facts = {"elapsed_s": round(elapsed_s, 1), **now, **held}
+            self._stderr.tell("progress", "info", facts)
+        else:
+            self._stderr.tell(f"{elapsed_s:6.0f} s  {_line(now)}{held_up}", "info")
 
-    def _line(self) -> str:
+    def _counted(self) -> dict[str, int]:
         state = self._state
         by_phase = counts(state)
-        exporting = by_phase[Phase.REQUESTED] + by_phase[Phase.EXPORTING]
-        parts = [
-            f"{state.collected}/{len(state.servers)} collected",
-            f"{by_phase[Phase.QUEUED]} waiting",
-            f"{exporting} exporting",
-            f"{by_phase[Phase.READY]} to download",
-            f"{state.failed} failed",
-            size(state.bytes),
-        ]
-        return ", ".join(parts) + trouble(state)
+        return {
+            "servers": len(state.servers),
+            "collected": state.collected,
+            "waiting": by_phase[Phase.QUEUED],
+            "exporting": by_phase[Phase.REQUESTED] + by_phase[Phase.EXPORTING],
+            "to_download": by_phase[Phase.READY],
+            "failed": state.failed,
+            "bytes": state.bytes,
+        }
+
+
+def _line(now: Mapping[str, int]) -> str:
+    return (
+        f"{now['collected']}/{now['servers']} collected, {now['waiting']} waiting, "
+        f"{now['exporting']} exporting, {now['to_download']} to download, "
+        f"{now['failed']} failed, {size(now['bytes'])}"
+    )
+
+
+class _Screen:
+    """The terminal as rich writes to it: past the display that it draws there."""
+
+    def __init__(self, stderr: Stream) -> None:
+        self._stderr = stderr
+        self.encoding = stderr.file_encoding
+
+    def write(self, text: str) -> int:
+        """Draw."""
+        self._stderr.draw(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: nothing is held back."""
+
+    def isatty(self) -> bool:
+        """Say that it can draw: else there would be no display."""
+        return True
 
 
 class LiveDisplay:
     """A table that a terminal shows in place: a line a project, and one for all."""
 
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, state: RunState, stderr: Stream) -> None:
         self._state = state
+        self._stderr = stderr
         self._began_s = time.monotonic()
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        from rich.console import Console  # noqa: PLC0415  # rich costs time that pipes need not pay
-        from rich.live import Live  # noqa: PLC0415  # as above
+        from rich.live import Live  # noqa: PLC0415  # rich costs time that pipes need not pay
 
         self._live = Live(
-            self._table(), console=Console(stderr=True), auto_refresh=False, transient=False
+            self._table(),
+            console=_console(self._stderr),
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._live.__enter__()
+        self._stderr.above = self._write_above
         return self
+
+    def _write_above(self, line: str) -> None:
+        """Write a line of somebody else's, and the display again below it."""
+        from rich.text import Text  # noqa: PLC0415  # as above
+
+        if self._live is not None:
+            self._live.console.print(Text.from_ansi(line))
 
     def __exit__(
         self,
@@ -145,6 +203,8 @@ class LiveDisplay:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._stderr.flush()
+        self._stderr.above = None
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
             self._live.__exit__(kind, error, traceback)
@@ -177,7 +237,7 @@ class LiveDisplay:
         total = sum(by_project.values(), Counter[str]())
         table.add_row(*_cells(name, total), style="bold")
         elapsed_s = time.monotonic() - self._began_s
-        table.caption = f"{elapsed_s:.0f} s, {size(state.bytes)}" + trouble(state)
+        table.caption = _text(f"{elapsed_s:.0f} s, {size(state.bytes)}{trouble(state)}")
         table.caption_justify = "left"
         return table
 
@@ -186,10 +246,39 @@ def _open(phases: Counter[str]) -> int:
     return phases.total() - phases[Phase.COLLECTED] - phases[Phase.FAILED]
 
 
-def _cells(name: str, phases: Counter[str]) -> list[str]:
+def _console(stderr: Stream) -> Console:
+    """Return what draws, and believes of the environment only what can be."""
+    from rich.console import Console  # noqa: PLC0415  # as above
+
+    environ = {name: os.environ.get(name, "") for name in ("TERM", "COLORTERM")}
+    for name in ("COLUMNS", "LINES"):
+        given = os.environ.get(name, "")
+        if _SIZE.fullmatch(given):
+            environ[name] = given
+    return Console(
+        file=_Screen(stderr),  # type: ignore[arg-type]  # writes and flushes: enough
+        color_system="auto" if stderr.has_colours else None,
+        force_terminal=True,
+        force_interactive=True,
+        force_jupyter=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        _environ=environ,
+    )
+
+
+def _text(text: str) -> Text:
+    """Return text as rich shows it unread: what a name holds is no markup, and moves no cursor."""
+    from rich.text import Text  # noqa: PLC0415  # as above
+
+    return Text(one_line(text))
+
+
+def _cells(name: str, phases: Counter[str]) -> list[Text]:
     exporting = phases[Phase.REQUESTED] + phases[Phase.EXPORTING]
     numbers = (
         phases.total(), phases[Phase.QUEUED], exporting, phases[Phase.READY],
         phases[Phase.FAILED], phases[Phase.COLLECTED],
     )  # fmt: skip
-    return [name, *map(str, numbers)]
+    return [_text(name), *(_text(str(number)) for number in numbers)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,22 +25,22 @@ class Disk:
 
     Attributes:
         needed: bytes.
-        free: bytes where the run would be.
+        free: bytes where the run would be; None where nobody knows.
         known: how many servers' archives are taken to be as large as in an earlier run.
         assumed: how many are taken to have `assumed_archive_bytes`: the mean of the others, or
             `ASSUMED_ARCHIVE_BYTES` where there are none.
     """
 
     needed: int
-    free: int
+    free: int | None
     known: int
     assumed: int
     assumed_archive_bytes: int
 
     @property
     def suffices(self) -> bool:
-        """Whether the archives fit."""
-        return self.needed <= self.free
+        """Whether the archives fit, as far as anybody knows."""
+        return self.free is None or self.needed <= self.free
 
 
 def disk(state: RunState, out: Path, *, but: Path | None = None) -> Disk:
@@ -70,9 +71,13 @@ def _pending(state: RunState) -> set[Server]:
     }
 
 
-def _free(out: Path) -> int:
-    """Return the bytes free where `out` is, or would be."""
-    place = out.absolute()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free
+def _free(out: Path) -> int | None:
+    """Return the bytes free where `out` is, or would be; None where the disk does not say."""
+    place = out
+    try:
+        while not os.path.exists(place) and place != place.parent:  # noqa: PTH110  # asks a path of any length
+            place = place.parent
+        found = shutil.disk_usage(place)
+    except OSError:
+        return None
+    return found.free if found.total else None

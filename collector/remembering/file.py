@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import stat
 import tempfile
 import time
 from pathlib import Path
@@ -63,7 +62,7 @@ def load(directory: Path, now: datetime) -> Remembered:
         return fresh(text.read(content), now)
     except text.NewerVersionError as error:
         raise DamagedMemory(path, str(error), is_newer=True) from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # of a number that no float can hold, or a year
         raise DamagedMemory(path, "is not what a collector writes") from error
 
 
@@ -98,29 +97,28 @@ def save(directory: Path, state: RunState, now: datetime) -> None:
 
 
 def _content(path: Path) -> bytes | None:
-    """Read the file, where there is one that may be ours."""
+    """Read the file, where there is one."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
+        return files.read_within(path, LARGEST_FILE)
+    except FileNotFoundError:
         return None
-    with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor has no path
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_FILE:
-            raise DamagedMemory(path, "is no file of ours")
-        return file.read(LARGEST_FILE)
+    except NotADirectoryError:
+        if os.path.lexists(path.parent):
+            raise
+        return None
 
 
 def _write(directory: Path, found: Remembered) -> None:
     """Put a new file in the old one's place, from one instant to the next."""
     descriptor, name = tempfile.mkstemp(dir=directory, prefix=f"{FILE}.", suffix=".part")
-    os.fchmod(descriptor, 0o600)  # a umask may have taken even that
+    files.keep_private(descriptor, 0o600)  # a umask may have taken even that
     unfinished = Path(name)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  # as above
             file.write(text.written(found))
             file.flush()
-            os.fsync(descriptor)
-        unfinished.replace(directory / FILE)
+            files.sync(descriptor)
+        files.rename(unfinished, directory / FILE)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
@@ -129,7 +127,7 @@ def _write(directory: Path, found: Remembered) -> None:
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Keep other runs from writing, where the file system can do that."""
-    descriptor = files.open_to_write(directory / LOCK, os.O_RDWR | os.O_CREAT)
+    descriptor = files.open_to_lock(directory / LOCK)
     try:
         until_s = time.monotonic() + LOCKED_WITHIN_S
         while not _try_lock(descriptor) and time.monotonic() < until_s:

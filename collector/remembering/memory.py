@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from collector.engine.state import RunState
 
+_ODD = (errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.EEXIST, errno.EMLINK)
 _log = structlog.get_logger("collector")
 
 
@@ -38,9 +40,11 @@ class Memory:
         except DamagedMemory as error:
             _log.warning(str(error))
         except OSError as error:
-            path, self._directory = self._directory / FILE, None
+            directory, self._directory = self._directory, None
+            path = directory / FILE
             # A place that is closed to this user was never theirs; a file that is there was.
-            log = _log.warning if os.path.lexists(path) else _log.info
+            there = os.path.lexists(path) or isinstance(error, NotADirectoryError)
+            log = _log.warning if there else _log.info
             log(f"cannot read {path}: {error.strerror}; {WITHOUT}")
         return Remembered()
 
@@ -51,7 +55,10 @@ class Memory:
         try:
             save(self._directory, state, datetime.now(UTC))
         except OSError as error:
-            _log.info(
-                f"cannot write {self._directory / FILE}: {error.strerror}; "
+            path = error.filename or self._directory / FILE
+            # A place that cannot be written in is no surprise; one with something odd in it is.
+            log = _log.warning if error.errno in _ODD else _log.info
+            log(
+                f"cannot write {path}: {error.strerror}; "
                 "the next run learns the service's limits anew"
             )

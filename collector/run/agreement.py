@@ -119,7 +119,9 @@ def _differences(
 
 
 def _are_rows(value: object) -> TypeGuard[list[dict[str, Any]]]:
-    return isinstance(value, list) and all(isinstance(row, dict) and "id" in row for row in value)
+    return isinstance(value, list) and all(
+        isinstance(row, dict) and isinstance(row.get("id"), str) for row in value
+    )
 
 
 def _row_differences(
@@ -143,7 +145,7 @@ def _row_differences(
 def _key(row: Mapping[str, Any]) -> str:
     """Tell rows apart: a project's id stands once per endpoint."""
     endpoint = row.get("endpoint")
-    return f"{row['id']} at {endpoint}" if endpoint else str(row["id"])
+    return f"{row['id']} at {endpoint}" if isinstance(endpoint, str) else str(row["id"])
 
 
 def _presence(there: bool) -> str:

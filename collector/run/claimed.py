@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,11 +73,23 @@ class Line:
         return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
 
 
+LONGEST_LINE = 64 << 10
+"""In bytes: no line of ours comes near."""
+_NAMES = ("at", "run", *Whose._fields)
+_RUN = re.compile(r"[^./\0][^/\0]{0,254}")
+
+
 def decoded(line: bytes) -> Line | None:
-    """Read a line; None for what is none, as a crash may leave it."""
+    """Read a line; None for what is none, as a crash or somebody else may leave it.
+
+    What a line says is used as it is after this: a run's name as that of a directory, an export's
+    id in a URL, times to reckon with.
+    """
+    if len(line) > LONGEST_LINE:
+        return None
     try:
         record = json.loads(line)
-        texts = {name: record[name] for name in ("at", "run", *Whose._fields)}
+        texts = {name: record[name] for name in _NAMES}
         more = {name: record.get(name, "") for name in ("export_id", "requested_at")}
         what = What(record["what"])
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -84,16 +97,19 @@ def decoded(line: bytes) -> Line | None:
     if not all(isinstance(text, str) for text in (*texts.values(), *more.values())):
         return None
     whose = Whose(*(texts[name] for name in Whose._fields))
-    if what in _NAMING and not more["export_id"]:
-        return None
+    found = Line(texts["at"], texts["run"], what, whose, **more)
+    return found if _is_believable(found) else None
+
+
+def _is_believable(line: Line) -> bool:
     # What is taken over is recorded, and has to be read again.
-    if not is_time(texts["at"]) or not (
-        more["requested_at"] == "" or is_time(more["requested_at"])
-    ):
-        return None
-    if more["export_id"] and not is_export_id(more["export_id"]):
-        return None
-    return Line(texts["at"], texts["run"], what, whose, **more)
+    return (
+        bool(_RUN.fullmatch(line.run))
+        and line.run.isprintable()
+        and is_time(line.at)
+        and (not line.requested_at or is_time(line.requested_at))
+        and (is_export_id(line.export_id) if line.export_id else line.what not in _NAMING)
+    )
 
 
 _NAMING = (What.STARTED, What.GONE, What.FETCHED)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import structlog
-from anyio import to_thread
 
+from collector import threads
 from collector.engine import events as e
 from collector.engine.state import Phase
 from collector.run.claimed import Claimed, Line, What, Whose, credential_digest
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LOOKED_BACK_S = 3600.0
 """Lines older than this, and than what is fresh, are not looked at."""
+LOOKED_AHEAD_S = 30 * 86_400.0
+"""Nor are those of so far ahead: a clock was wrong, and no run takes so long."""
 KEPT_S = 86_400.0
 _GONE = frozenset({"forgotten", "export_failed"})
 
@@ -65,8 +67,8 @@ class Claims:
         claimed = Claimed(
             self._run, self._servers(), fresh_s=fresh_s, age_s=age_s, alive=self._is_alive
         )
-        since = stamp(max(LOOKED_BACK_S, fresh_s))
-        self._file: ExportsFile | None = ExportsFile(directory.parent, claimed, since)
+        since, until = stamp(max(LOOKED_BACK_S, fresh_s)), stamp(-LOOKED_AHEAD_S)
+        self._file: ExportsFile | None = ExportsFile(directory.parent, claimed, since, until)
         self._turn = anyio.Lock()
 
     async def begin(self) -> dict[int, Claim]:
@@ -117,7 +119,7 @@ class Claims:
             if self._file is None:
                 return None
             try:
-                return await to_thread.run_sync(step, self._file)
+                return await threads.run_sync(partial(step, self._file))
             except OSError as error:
                 self._file.close()
                 self._file = None

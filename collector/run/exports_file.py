@@ -11,17 +11,18 @@ import errno
 import fcntl
 import os
 import time
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from collector import files
 from collector.archive.names import PART
-from collector.run.claimed import decoded
+from collector.run.claimed import LONGEST_LINE, decoded
 from collector.run.layout import JOURNAL, SHARED
 from collector.run.lock import is_held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from collector.engine.answers import Claim
     from collector.run.claimed import Claimed, Line, Whose
@@ -32,10 +33,11 @@ LOCK = "exports.lock"
 COMPACTED_BYTES = 8 << 20
 """A file that is larger loses the lines that are older than a day, when a run begins."""
 LOCKED_WITHIN_S = 5.0
+_LINES_AT_ONCE = 1000
+LARGEST_FILE = 1 << 30
 _BLOCK = 1 << 20
 _BEGINNING = b'{"at":"'
 _DIRECTORY = files.DIRECTORY | os.O_NOFOLLOW
-_FILE = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
 class ExportsFile:
@@ -45,12 +47,14 @@ class ExportsFile:
         out: the directory that holds the runs.
         claimed: what the lines come to.
         since: lines that are older are passed over.
+        until: and so are those that are newer.
     """
 
-    def __init__(self, out: Path, claimed: Claimed, since: str) -> None:
+    def __init__(self, out: Path, claimed: Claimed, since: str, until: str) -> None:
         self._out = out
         self._claimed = claimed
         self._since = since
+        self._until = until
         self._directory = self._lock = self._lines = -1
         self._read = 0
         self._inode = 0
@@ -62,7 +66,8 @@ class ExportsFile:
         with contextlib.suppress(FileExistsError):
             files.make_directory(path)
         self._directory = os.open(path, _DIRECTORY)
-        self._lock = self._opened(LOCK)
+        _check_owner(path, self._directory)
+        self._lock = self._named(LOCK, files.open_to_lock)
         with self._locked():
             self._catch_up()
             if self._read > COMPACTED_BYTES:
@@ -118,8 +123,12 @@ class ExportsFile:
             return False  # removed since
 
     def _opened(self, name: str) -> int:
+        return self._named(name, files.open_to_append)
+
+    def _named(self, name: str, opening: Callable[..., int]) -> int:
+        """Open a file; an error names all of its path."""
         try:
-            return files.open_to_write(name, _FILE, dir_fd=self._directory)
+            return opening(name, dir_fd=self._directory)
         except OSError as error:
             error.filename = str(self._out / SHARED / name)
             raise
@@ -155,14 +164,17 @@ class ExportsFile:
             self._lines = self._opened(EXPORTS)
             self._inode = os.fstat(self._lines).st_ino
             self._read = 0
+        if os.fstat(self._lines).st_size - self._read > LARGEST_FILE:
+            why = f"larger than {LARGEST_FILE} bytes; move it away"
+            raise OSError(errno.EFBIG, why, str(self._out / SHARED / EXPORTS))
         rest = b""
         while block := os.pread(self._lines, _BLOCK, self._read):
             self._read += len(block)
-            *whole, rest = (rest + block).split(b"\n")
+            *whole, rest = (rest[:LONGEST_LINE] + block).split(b"\n")
             self._claimed.add(filter(None, map(self._decoded, whole)))
 
     def _decoded(self, line: bytes) -> Line | None:
-        return decoded(line) if _time(line) >= self._since else None
+        return decoded(line) if self._since <= _time(line) <= self._until else None
 
     def _write(self, data: bytes) -> None:
         """Append lines, after those that are there; what a crash has cut is ended first."""
@@ -180,9 +192,9 @@ class ExportsFile:
         try:
             with os.fdopen(self._lines, "rb", closefd=False) as lines:
                 lines.seek(0)
-                files.write_all(
-                    descriptor, b"".join(line for line in lines if _time(line) >= since)
-                )
+                kept = (line for line in _lines(lines) if since <= _time(line) <= self._until)
+                while some := b"".join(islice(kept, _LINES_AT_ONCE)):
+                    files.write_all(descriptor, some)
         finally:
             os.close(descriptor)
         files.rename(unfinished, EXPORTS, dir_fd=self._directory)
@@ -190,6 +202,20 @@ class ExportsFile:
         self._lines = self._opened(EXPORTS)
         found = os.fstat(self._lines)
         self._inode, self._read = found.st_ino, found.st_size
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Read the lines of a file but those that are too long to be any."""
+    while line := file.readline(LONGEST_LINE):
+        if line.endswith(b"\n"):
+            yield line
+
+
+def _check_owner(path: Path, descriptor: int) -> None:
+    """See that nobody else's directory is believed: in one that all may write to, say."""
+    owner = os.fstat(descriptor).st_uid
+    if owner not in (os.geteuid(), path.parent.stat().st_uid):
+        raise OSError(errno.EPERM, "it belongs to another user", str(path))
 
 
 def _time(line: bytes) -> str:

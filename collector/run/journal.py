@@ -6,13 +6,13 @@ import contextlib
 import errno
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
-from collector import files
+from collector import files, threads
 from collector.errors import CollectorError
 from collector.run import lock
 from collector.run.lines import encode
@@ -166,7 +166,7 @@ class Journal:
     def is_gone(self) -> bool:
         """Whether the file that is written to has its name no more: it was taken away."""
         try:
-            return not os.path.samestat(os.fstat(self._descriptor), self.path.lstat())
+            return not files.is_at(self._descriptor, self.path)
         except FileNotFoundError:
             return True
         except OSError:
@@ -251,7 +251,7 @@ class Journal:
         lines, head = self._gathered_lines, self._gathered_head
         try:
             if self._failure is None:
-                await anyio.to_thread.run_sync(self._append, batch, limiter=self._thread)
+                await threads.run_sync(partial(self._append, batch), limiter=self._thread)
                 if batch.synced:
                     self.lines, self.head = lines, head
         except OSError as error:
@@ -283,7 +283,7 @@ def _held(path: Path) -> Iterator[int]:
     while True:
         with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
             lock.hold(descriptor, path)
-            if os.path.samestat(os.fstat(descriptor), path.lstat()):
+            if files.is_at(descriptor, path):
                 yield descriptor
                 return
         os.close(descriptor)  # a repair has put another in its place meanwhile
@@ -312,5 +312,11 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
         if descriptor >= 0:
             os.close(descriptor)
         if isinstance(error, OSError):
-            raise CollectorError(f"cannot open {path}: {error.strerror}") from error
+            hint = "; copy the run's directory, and resume the copy" if _is_shared(error) else ""
+            raise CollectorError(f"cannot open {path}: {error.strerror}{hint}") from error
         raise
+
+
+def _is_shared(error: OSError) -> bool:
+    """Whether somebody else would see the file change, too."""
+    return error.errno in (errno.EMLINK, errno.EPERM)

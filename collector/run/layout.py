@@ -11,13 +11,19 @@ OUT/RUN_ID/PROJECT/SERVER/FILE
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import json
 import os
+import re
 import secrets
+import stat
 import unicodedata
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import structlog
 
 from collector import files
 from collector.archive.names import PART, safe_name
@@ -32,12 +38,21 @@ MANIFEST = "manifest.json"
 SHA256SUMS = "SHA256SUMS"
 MEMBERS = "members.jsonl.gz"
 LATEST = "latest"
+LARGEST_MANIFEST = LARGEST_SUMS = 256 << 20
+"""Bytes of a manifest and of a SHA256SUMS that are read: those of 100,000 servers are smaller."""
 SHARED = ".collector"
 """What the runs of one output directory share lies there."""
 
 DIRECTORY_BYTES = 255
 """The most that a directory's name has."""
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+_WHICH = "`collector runs DIR` lists the runs under DIR"
+_log = structlog.get_logger("collector")
 
+_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What befalls a disk, and says nothing of what its file system can do."""
+_FIRST_LINE = 1 << 20
+"""Bytes that a journal's first line has at most: it holds the command's arguments."""
 _SUFFIX_DIGITS = (0, 8, 16, 32, 48)
 """Hex digits of the suffix that tells colliding names apart: more, should fewer collide again."""
 
@@ -51,14 +66,12 @@ def create_run(out: Path, *, run_id: str | None, now: datetime) -> Path:
         now: the UTC time of the run's start.
 
     Raises:
-        CollectorError: the id is no safe name or is taken, `out` cannot be written in, or
-            `out/latest` is no link.
+        CollectorError: the id is no safe name or is taken, or `out` cannot be written in.
     """
     if run_id is not None:
         _check_run_id(run_id)
     try:
         _make_out(out)
-        _check_latest(out)
         directory = _make_directory(out, run_id, now)
         files.sync_directory(out)
     except FileExistsError as error:
@@ -103,32 +116,59 @@ def _make_directory(out: Path, run_id: str | None, now: datetime) -> Path:
         return directory
 
 
-def _check_latest(out: Path) -> None:
-    latest = out / LATEST
-    if os.path.lexists(latest) and not latest.is_symlink():
-        raise CollectorError(
-            f"{latest} is a file or directory of its own, not the link to the latest run; "
-            "move it away, or choose another output directory with --out"
-        )
-
-
-def point_latest(directory: Path) -> None:
+def point_latest(directory: Path) -> OSError | None:
     """Let `latest` beside a run's directory name that run, from one instant to the next.
 
+    What has that name and is no link is left alone, and said.
+
+    Returns:
+        Why there is no `latest` now, where the file system has no links; None elsewhere.
+
     Raises:
-        CollectorError: `latest` is no link (it is left alone), or cannot be replaced.
+        CollectorError: `latest` cannot be replaced.
     """
     out = directory.parent
-    _check_latest(out)
+    latest = out / LATEST
+    if os.path.lexists(latest) and not latest.is_symlink():
+        _log.warning(f"{latest} is not a link to the latest run and stays as it is; move it away")
+        return None
     link = directory / f"{LATEST}{PART}"  # in the run's own directory: no other run's way
+    refused: OSError | None = None
     try:
         with contextlib.suppress(FileNotFoundError):
             files.remove(link)
-        files.make_link(directory.name, link)
-        files.rename(link, out / LATEST)
+        try:
+            files.make_link(directory.name, link)
+        except OSError as error:
+            if error.errno in _TROUBLE:
+                raise
+            refused = error  # other things can be made there: the directory just was
+            with contextlib.suppress(FileNotFoundError):
+                files.remove(out / LATEST)  # it would name an older run
+        else:
+            files.rename(link, out / LATEST)
         files.sync_directory(out)
     except OSError as error:
         raise CollectorError(f"cannot replace {out / LATEST}: {error.strerror}") from error
+    return refused
+
+
+def latest_run(out: Path) -> Path | None:
+    """Find the run under `out` that began last, for where no link says so; None for none."""
+    try:
+        runs = runs_under(out)
+    except CollectorError:
+        return None
+    return max(runs, key=lambda run: (_began_at(run), run.name), default=None)
+
+
+def _began_at(run: Path) -> str:
+    """Return the time that a run's journal begins with; the run's own name may be anything."""
+    try:
+        with open(files.open_to_read(run / JOURNAL), "rb") as journal:  # noqa: PTH123  # a descriptor has no path
+            return str(json.loads(journal.readline(_FIRST_LINE))["at"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
 
 
 def project_directories(projects: Sequence[tuple[str, str, str]]) -> list[str]:
@@ -211,32 +251,51 @@ def find_run(argument: str | Path, *, out: Path | None = None) -> Path:
         argument: a path; or, where `out` is given, the word `latest` or a run's id.
         out: the output directory whose run is meant.
 
+    Where `latest` is no link, since the file system has none, it means the run that began last.
+
     Returns:
         The directory itself, links resolved: `latest` may point elsewhere in a moment.
 
     Raises:
         CollectorError: there is none, or it is no run; the text says what is missing.
     """
+    try:
+        return _found(argument, out)
+    except OSError as error:
+        raise CollectorError(
+            f"cannot look at {error.filename or argument}: {error.strerror}; name a run's directory"
+        ) from error
+
+
+def _found(argument: str | Path, out: Path | None) -> Path:
     path = Path(argument)
     if (
         out is not None
-        and (str(argument) == LATEST or not path.exists())
+        and (str(argument) == LATEST or not os.path.exists(path))  # noqa: PTH110  # asks a path of any length
         and path.name == str(path)
     ):
         path = out / path  # the word latest, or a run's id
-    if path.is_symlink() and not path.exists():
-        raise CollectorError(f"{path} points to {path.readlink()}, which is not there any more")
-    if out is not None and path == out / LATEST and not path.exists():
+    if path.name == LATEST and not os.path.lexists(path):
+        path = latest_run(path.parent) or path
+    if out is not None and path == out / LATEST and not os.path.lexists(path):
         raise CollectorError(f"there is no run under {out}; name a run's directory")
-    if not path.is_dir():
-        what = "is a file, not a run's directory" if path.exists() else "does not exist"
-        raise CollectorError(f"{path} {what}; `collector runs DIR` lists the runs under DIR")
+    try:
+        is_directory = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        if error.errno == errno.ENOENT and path.is_symlink():
+            what = f"points to {path.readlink()}, which is not there any more"
+            raise CollectorError(f"{path} {what}") from None
+        what = "does not exist" if error.errno == errno.ENOENT else f"({error.strerror})"
+        raise CollectorError(f"{path} {what}; {_WHICH}") from error
+    if not is_directory:
+        raise CollectorError(f"{path} is a file, not a run's directory; {_WHICH}")
     directory = path.resolve()
+    if not os.access(directory, os.X_OK):
+        raise CollectorError(f"cannot read {path}: {os.strerror(errno.EACCES)}")
     if not is_run(directory):
-        hint = f"it holds runs: try {path / LATEST}" if (path / LATEST).is_symlink() else ""
+        hint = f"it holds runs: try {path / LATEST}" if latest_run(path) is not None else ""
         raise CollectorError(
-            f"{path} is no run: it has neither {JOURNAL} nor {MANIFEST}; "
-            + (hint or "`collector runs DIR` lists the runs under DIR")
+            f"{path} is no run: it has neither {JOURNAL} nor {MANIFEST}; " + (hint or _WHICH)
         )
     return directory
 
@@ -258,4 +317,9 @@ def runs_under(out: Path) -> list[Path]:
         )
     except OSError as error:
         raise CollectorError(f"cannot list the runs under {out}: {error.strerror}") from error
-    return [out / name for name in entries if is_run(out / name)]
+    return [out / name for name in entries if is_run(out / name) or _is_closed(out / name)]
+
+
+def _is_closed(directory: Path) -> bool:
+    """Tell whether a directory has a run's name, and is closed to this user."""
+    return bool(_RUN_ID.fullmatch(directory.name)) and not os.access(directory, os.X_OK)

@@ -76,7 +76,7 @@ def is_held(path: Path) -> bool:
     Where the file system has no locks nobody does: runs are refused there, and a copy can be read.
 
     Raises:
-        OSError: the journal cannot be opened.
+        OSError: the journal cannot be opened, or is no regular file.
     """
     descriptor = files.open_to_read(path)
     try:

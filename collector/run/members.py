@@ -8,18 +8,19 @@ always be made anew from the archives.
 from __future__ import annotations
 
 import contextlib
-import gzip
+import errno
 import json
+import math
 import os
-import stat
 import zlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO
 
 import anyio
-from anyio import to_thread
 
-from collector import files
+from collector import files, threads
 from collector.archive.names import PART
 from collector.errors import CollectorError
 from collector.run.layout import MEMBERS
@@ -34,9 +35,14 @@ GATHERED_BYTES = 1 << 20
 AGAIN_S = 5.0
 """How soon it is tried again to append where that failed."""
 
-_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link, and no waiting at a pipe
 _LINE_LIMIT = 64 << 10
 """A line holds a name and a path of at most some KiB each; more is no line of ours."""
+
+
+_SPARE = 100_000
+"""Lines that a resume reads of archives which the journal has lost since."""
+_BLOCK = 4 << 10
+_PIECE = 64 << 10
 
 
 class TornMembersError(ValueError):
@@ -88,7 +94,7 @@ class Members:
                 listings, self._gathered, self._size = self._gathered, [], 0
                 self._full = anyio.Event()
                 try:
-                    await to_thread.run_sync(_append, self._path, listings)
+                    await threads.run_sync(partial(_append, self._path, listings))
                 except OSError as error:
                     self._gathered[:0] = listings
                     self._size = sum(map(len, self._gathered))
@@ -112,23 +118,24 @@ class Members:
             CollectorError: the file cannot be read or written.
         """
         try:
-            listed, torn = count(self._path)
+            most = sum(archives.values()) + _SPARE
+            listed, torn = count(self._path, most)
             right = {path for path, members in archives.items() if listed[path] == members}
-            if torn or not right.issuperset(listed):
-                self._keep_only(right)
+            if torn or not right.issuperset(listed) or self._path.lstat().st_nlink > 1:
+                self._keep_only(right, most)
         except FileNotFoundError:
             return list(archives)
         except OSError as error:
             raise self._error(error) from error
         return [path for path in archives if path not in right]
 
-    def _keep_only(self, right: set[str]) -> None:
+    def _keep_only(self, right: set[str], most: int) -> None:
         part = self._path.with_name(f"{MEMBERS}{PART}")
         with contextlib.suppress(FileNotFoundError):
             files.remove(part)
         descriptor = files.open_to_write(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
-            for block in _packed(self._path, right):
+            for block in _packed(self._path, right, most):
                 files.write_all(descriptor, block)
             files.sync(descriptor)
         finally:
@@ -143,8 +150,12 @@ class Members:
         )
 
 
-def count(path: Path) -> tuple[Counter[str], str | None]:
+def count(path: Path, most: float = math.inf) -> tuple[Counter[str], str | None]:
     """Count the lines about each archive, as far as the file is whole.
+
+    Args:
+        path: of the file.
+        most: lines that it may have: what follows is not read, however much it is.
 
     Returns:
         How many lines each archive's path has; and what is wrong after them, if anything is.
@@ -154,7 +165,9 @@ def count(path: Path) -> tuple[Counter[str], str | None]:
     """
     listed = Counter[str]()
     try:
-        for archive, _ in lines(path):
+        for number, (archive, _) in enumerate(lines(path)):
+            if number >= most:
+                return listed, f"it goes on after line {number}, and has a line a member"
             listed[archive] += 1
     except TornMembersError as error:
         return listed, str(error)
@@ -168,28 +181,51 @@ def lines(path: Path) -> Iterator[tuple[str, bytes]]:
         TornMembersError: the file is not whole, or is none; what came before is right.
         OSError: it cannot be read.
     """
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise TornMembersError("no regular file")
-    with open(os.open(path, os.O_RDONLY | _SAFE), "rb") as packed, gzip.open(packed) as file:  # noqa: PTH123  # of a descriptor
-        while line := _line(file):
-            yield _about(line), line
+    try:
+        descriptor = files.open_to_read(path)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ELOOP):
+            raise TornMembersError(error.strerror) from error
+        raise
+    rest = b""
+    with open(descriptor, "rb") as packed:  # noqa: PTH123  # of a descriptor
+        for piece in _unpacked(packed):
+            *whole, rest = (rest + piece).splitlines(keepends=True) or [b""]
+            if rest.endswith(b"\n"):
+                whole, rest = [*whole, rest], b""
+            if len(rest) > _LINE_LIMIT:
+                raise TornMembersError("a line has no end")
+            for line in whole:
+                yield _about(line), line
+    if rest:
+        raise TornMembersError("a line has no end")
 
 
-def _packed(path: Path, right: set[str]) -> Iterator[bytes]:
+def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
+    """Inflate gzip members that follow one another, a piece at a time, whatever the ratio."""
+    unpacker = None
+    while block := packed.read(_BLOCK):
+        while block:
+            unpacker = unpacker or zlib.decompressobj(wbits=31)
+            try:
+                yield unpacker.decompress(block, _PIECE)
+            except zlib.error as error:
+                raise TornMembersError(str(error)) from error
+            block = unpacker.unconsumed_tail
+            if unpacker.eof:
+                block, unpacker = unpacker.unused_data, None
+    if unpacker is not None:
+        raise TornMembersError("the gzip is cut off")
+
+
+def _packed(path: Path, right: set[str], most: int) -> Iterator[bytes]:
     """Yield a gzip member of those lines that are about certain archives, piece by piece."""
     packer = zlib.compressobj(1, wbits=31)
     with contextlib.suppress(TornMembersError):
-        for archive, line in lines(path):
+        for archive, line in islice(lines(path), most):
             if archive in right:
                 yield packer.compress(line)
     yield packer.flush()
-
-
-def _line(file: gzip.GzipFile) -> bytes:
-    try:
-        return file.readline(_LINE_LIMIT)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise TornMembersError(str(error)) from error
 
 
 def _about(line: bytes) -> str:
@@ -205,7 +241,7 @@ def _about(line: bytes) -> str:
 
 def _append(path: Path, listings: Sequence[bytes]) -> None:
     """Append all of the lines and sync them, or leave the file as it was."""
-    descriptor = files.open_to_write(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    descriptor = files.open_to_append(path)
     try:
         before = os.fstat(descriptor).st_size
         try:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from collector import files
 from collector.engine.events import ArchiveStored, RunEnded
 from collector.engine.state import RunState
-from collector.run.layout import JOURNAL, MANIFEST, SHA256SUMS
+from collector.run.layout import (
+    JOURNAL,
+    LARGEST_MANIFEST,
+    LARGEST_SUMS,
+    MANIFEST,
+    SHA256SUMS,
+)
 from collector.run.lock import is_held
 from collector.run.reading import Reading, fold
 from collector.run.tree import regular_size
@@ -20,7 +28,12 @@ if TYPE_CHECKING:
 
     from collector.engine.events import Event
 
-_SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+WRONG_LINES = 100
+"""Lines of SHA256SUMS that are none and are named."""
+_SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)", re.DOTALL)
+_SHOWN = 1000
+"""Characters of what was found that are worth showing."""
+_DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,26 @@ class Records:
     held: bool = False
 
 
+def shown(value: object) -> object:
+    """Return what was found as it can be shown: a long text cut, and what is no text of ours told.
+
+    A manifest may hold anything, also what no writer of JSON writes.
+    """
+    if isinstance(value, str):
+        return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}... ({len(value)} characters)"
+    if _is_deep(value, _DEPTH):
+        return f"a value nested more than {_DEPTH} levels deep"
+    text = json.dumps(value)
+    return value if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+
+
+def _is_deep(value: object, most: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not most or any(_is_deep(one, most - 1) for one in inner)
+
+
 def read_records(directory: Path, mismatches: list[Mismatch], notes: list[str]) -> Records:
     """Read the records in an order in which a run that goes on meanwhile never contradicts itself.
 
@@ -108,14 +141,15 @@ def read_records(directory: Path, mismatches: list[Mismatch], notes: list[str]) 
     return records
 
 
-def lines_then(document: dict[str, Any] | None) -> tuple[object, object]:
-    """Return the lines and the head of the journal that a manifest speaks of, whatever they are."""
+def lines_then(document: dict[str, Any] | None) -> tuple[int | None, str | None]:
+    """Return the lines and the head of the journal that a manifest speaks of, if it does."""
     journal: object = document
     for name in ("run", "journal"):
         journal = journal.get(name) if isinstance(journal, dict) else None
     if not isinstance(journal, dict):
         return None, None
-    return journal.get("lines"), journal.get("head")
+    lines, head = journal.get("lines"), journal.get("head")
+    return lines if type(lines) is int else None, head if isinstance(head, str) else None
 
 
 def claims_of(document: dict[str, Any] | None) -> Iterator[Claim]:
@@ -130,8 +164,8 @@ def claims_of(document: dict[str, Any] | None) -> Iterator[Claim]:
             path, sha256 = archive.get("path"), archive.get("sha256")
             size, members = archive.get("bytes"), archive.get("members")
             yield Claim(
-                str(path),
-                str(sha256),
+                path if isinstance(path, str) else "?",
+                sha256 if isinstance(sha256, str) else "?",
                 size if isinstance(size, int) else None,
                 members if isinstance(members, int) else None,
             )
@@ -141,20 +175,24 @@ def _read_sums(directory: Path, mismatches: list[Mismatch]) -> dict[str, str] | 
     if regular_size(directory, SHA256SUMS) is None:
         return None
     try:
-        content = (directory / SHA256SUMS).read_bytes().decode("utf-8", "surrogateescape")
+        content = files.read_within(directory / SHA256SUMS, LARGEST_SUMS)
     except OSError as error:
         mismatches.append(Mismatch(SHA256SUMS, "unreadable", "a file to read", error.strerror))
         return {}
     sums: dict[str, str] = {}
-    *lines, rest = content.split("\n")
-    for line in lines + ([rest] if rest else []):
+    wrong = 0
+    for row in io.BytesIO(content):
+        line = row.removesuffix(b"\n").decode("utf-8", "surrogateescape")
         match = _SUM.fullmatch(line)
-        if match is None:
-            mismatches.append(Mismatch(SHA256SUMS, "line", "a hash, two spaces, a path", line))
-        elif match[2] in sums:
-            mismatches.append(Mismatch(SHA256SUMS, "line", "each path once", line))
-        else:
+        if match is not None and match[2] not in sums:
             sums[match[2]] = match[1]
+            continue
+        wrong += 1
+        if wrong > WRONG_LINES:
+            mismatches.append(Mismatch(SHA256SUMS, "lines", "a hash, two spaces, a path", "others"))
+            break
+        expected = "a hash, two spaces, a path" if match is None else "each path once"
+        mismatches.append(Mismatch(SHA256SUMS, "line", expected, line))
     return sums
 
 
@@ -162,8 +200,11 @@ def _read_manifest(directory: Path, mismatches: list[Mismatch]) -> dict[str, Any
     if regular_size(directory, MANIFEST) is None:
         return None
     try:
-        document = json.loads((directory / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        document = json.loads(files.read_within(directory / MANIFEST, LARGEST_MANIFEST))
+    except OSError as error:
+        mismatches.append(Mismatch(MANIFEST, "unreadable", "a file to read", error.strerror))
+        return {}
+    except (ValueError, RecursionError) as error:
         mismatches.append(Mismatch(MANIFEST, "unreadable", "JSON", str(error)))
         return {}
     if not isinstance(document, dict):

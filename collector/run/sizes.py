@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
+from collector import files
 from collector.errors import CollectorError
-from collector.run.layout import MANIFEST, runs_under
+from collector.run.layout import LARGEST_MANIFEST, MANIFEST, runs_under
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -16,7 +21,10 @@ Server = tuple[str, str, str]
 """Its endpoint, its project's id, and its own."""
 RUNS_READ = 3
 """The latest of them: what is older says little, and reading takes time."""
+_LARGEST_ARCHIVE = 1 << 50
+_LONGEST_LINE = 1 << 20
 _SERVERS_FOLLOW = '"servers": ['
+_log = structlog.get_logger("collector")
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -31,7 +39,12 @@ def earlier_sizes(manifests: Iterable[Path], wanted: Container[Server]) -> dict[
     for manifest in manifests:
         try:
             found = {server: size for server, size in _sizes_in(manifest) if server in wanted}
-        except OSError:
+        except OSError as error:
+            _log.warning(
+                "an earlier run's manifest cannot be read; nothing is known of its archives' sizes",
+                path=str(manifest),
+                why=error.strerror,
+            )
             continue
         sizes = found | sizes
     return sizes
@@ -65,9 +78,11 @@ def _sizes_in(manifest: Path) -> Iterator[tuple[Server, int]]:
     So one of 100,000 servers needs no memory. One that somebody has laid out anew tells nothing.
     """
     endpoint = project = None
-    with manifest.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            text = line.strip()
+    with open(files.open_to_read(manifest), "rb") as lines:  # noqa: PTH123  # of a descriptor
+        if os.fstat(lines.fileno()).st_size > LARGEST_MANIFEST:
+            raise OSError(errno.EFBIG, f"larger than {LARGEST_MANIFEST} bytes", str(manifest))
+        while line := lines.readline(_LONGEST_LINE):
+            text = line.decode("utf-8", "replace").strip()
             if text.endswith(_SERVERS_FOLLOW):
                 row = _row(f"{text}]}}")
                 endpoint, project = row.get("endpoint"), row.get("id")
@@ -75,7 +90,7 @@ def _sizes_in(manifest: Path) -> Iterator[tuple[Server, int]]:
                 row = _row(text)
                 archive = row.get("archive")
                 size = archive.get("bytes") if isinstance(archive, dict) else None
-                if isinstance(size, int) and size >= 0:
+                if type(size) is int and 0 <= size <= _LARGEST_ARCHIVE:
                     yield (endpoint, project, str(row.get("id"))), size
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from collector import files
 from collector.errors import CollectorError
-from collector.run.layout import JOURNAL, MANIFEST, runs_under
+from collector.run.layout import JOURNAL, LARGEST_MANIFEST, MANIFEST, runs_under
 from collector.run.lock import is_held
 from collector.run.reading import Reading, fold
 from collector.run.summary import summary
@@ -18,6 +21,15 @@ if TYPE_CHECKING:
 
     from collector.engine.state import RunState
     from collector.run.reading import Damage
+
+
+_OPENING = 4 << 20
+"""Bytes that a manifest begins with, before its projects."""
+_OVER = ("complete", "partial", "failed", "interrupted", "deadline")
+_SHOWN = ("servers", "collected", "bytes")
+_COUNTERS = ("exact", "at_least")
+_LONGEST_NAME = 255
+_LARGEST_COUNT = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,8 @@ class Standing:
         lines, head: of the journal.
         alive: a process holds the run.
         damage: where the journal stops being one; None where it is whole.
+        manifest_sha256: of the manifest; None where there is none that can be read.
+        unreadable: why the manifest that is there cannot be read; None where it can.
     """
 
     directory: Path
@@ -38,19 +52,17 @@ class Standing:
     head: str
     alive: bool
     damage: Damage | None
+    manifest_sha256: str | None
+    unreadable: str | None
 
     def summary(self) -> dict[str, Any]:
-        """Make what `--json` prints of it.
-
-        Raises:
-            CollectorError: the manifest is there and cannot be read.
-        """
+        """Make what `--json` prints of it."""
         return summary(
             self.state,
             self.directory,
             lines=self.lines,
             head=self.head,
-            manifest_sha256=_sha256(self.directory / MANIFEST),
+            manifest_sha256=self.manifest_sha256,
             alive=self.alive,
         )
 
@@ -75,10 +87,22 @@ def standing(directory: Path) -> Standing:
     state = fold(reading)
     if state.started is None:
         what = "is about to begin; look again" if alive else "was stopped before it began"
-        raise CollectorError(f"{directory} {what}: its journal has no first line")
+        why = "has no first line"
+        if reading.damage is not None and not reading.damage.torn:
+            what, why = "cannot be read", f"is damaged in line 1: {reading.damage.what}"
+        raise CollectorError(f"{directory} {what}: its journal {why}")
     # Whoever holds the run may be writing a line right now.
     damage = None if alive and reading.damage and reading.damage.torn else reading.damage
-    return Standing(directory, state, reading.lines, reading.head, alive, damage)
+    sha256 = unreadable = None
+    try:
+        sha256 = _sha256(directory / MANIFEST)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        unreadable = f"cannot read {directory / MANIFEST}: {error.strerror}"
+    return Standing(
+        directory, state, reading.lines, reading.head, alive, damage, sha256, unreadable
+    )
 
 
 def overview(out: Path) -> list[dict[str, Any]]:
@@ -98,13 +122,45 @@ def _from_manifest(directory: Path) -> dict[str, Any] | None:
     try:
         if _is_alive(directory):
             return None
-        document = json.loads((directory / MANIFEST).read_bytes())
-        run, totals = document["run"], document["totals"]
-        if run["state"] == "running":
-            return None
-        return _line(run["id"], run["state"], run["started_at"], totals)
+        run, totals = _opening(directory / MANIFEST)
+        line = _line(run["id"], run["state"], run["started_at"], totals)
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None  # the journal knows
+    return line if _is_believable(line) else None
+
+
+def _opening(path: Path) -> tuple[Any, Any]:
+    """Read what a manifest says of its run: what comes before the projects, where it is ours."""
+    with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # of a descriptor
+        beginning = file.read(_OPENING + 1)
+    before, found, _ = beginning.partition(b'\n "projects": [')
+    if not found and len(beginning) > _OPENING:
+        raise OSError(errno.EFBIG, "it does not begin as a manifest does", str(path))
+    document = json.loads(before + b'"projects": []}' if found else beginning)
+    return document["run"], document["totals"]
+
+
+def _is_believable(line: dict[str, Any]) -> bool:
+    """Whether a manifest's words on a run that is over can be shown as they are."""
+    id_, totals = line["id"], line["totals"]
+    started = line["started_at"]
+    return (
+        isinstance(id_, str)
+        and 0 < len(id_) <= _LONGEST_NAME
+        and id_.isprintable()
+        and line["state"] in _OVER
+        and isinstance(started, str)
+        and len(started) <= _LONGEST_NAME
+        and started.isprintable()
+        and isinstance(totals, dict)
+        and len(totals) <= _LONGEST_NAME
+        and all(map(_is_count, map(totals.get, _SHOWN)))
+        and all(value in _COUNTERS or _is_count(value) for value in totals.values())
+    )
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST_COUNT
 
 
 def _from_journal(directory: Path) -> dict[str, Any]:
@@ -130,11 +186,8 @@ def _line(
     return {"id": id_, "state": state, "started_at": started_at, "totals": totals}
 
 
-def _sha256(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise CollectorError(f"cannot read {path}: {error.strerror}") from error
+def _sha256(path: Path) -> str:
+    with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # of a descriptor
+        if os.fstat(file.fileno()).st_size > LARGEST_MANIFEST:
+            raise OSError(errno.EFBIG, f"larger than {LARGEST_MANIFEST} bytes", str(path))
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,6 +7,8 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from collector.files import stays_beneath
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -25,22 +27,40 @@ class Entry:
     kind: str
 
 
-def walk(directory: Path, below: str = "") -> Iterator[Entry]:
-    """List everything in the tree but directories, each directory's by name."""
+def walk(directory: Path) -> Iterator[Entry]:
+    """List everything in the tree but directories, each directory's by name.
+
+    A directory that lies so deep that its path is too long for the system is an unreadable one.
+    """
+    waiting = [""]
+    while waiting:
+        below = waiting.pop()
+        deeper = []
+        try:
+            with os.scandir(directory / below) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            yield Entry(below or ".", "unreadable")
+            continue
+        for entry in entries:
+            path = f"{below}/{entry.name}" if below else entry.name
+            kind = _kind(entry)
+            if kind == "directory":
+                deeper.append(path)
+            else:
+                yield Entry(path, kind)
+        waiting += reversed(deeper)
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
     try:
-        with os.scandir(directory / below) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        yield Entry(below or ".", "unreadable")
-        return
-    for entry in entries:
-        path = f"{below}/{entry.name}" if below else entry.name
         if entry.is_symlink():
-            yield Entry(path, "link")
-        elif entry.is_dir(follow_symlinks=False):
-            yield from walk(directory, path)
-        else:
-            yield Entry(path, "file" if entry.is_file(follow_symlinks=False) else "special")
+            return "link"
+        if entry.is_dir(follow_symlinks=False):
+            return "directory"
+        return "file" if entry.is_file(follow_symlinks=False) else "special"
+    except OSError:  # some file systems do not tell it with the name
+        return "unreadable"
 
 
 def regular_size(directory: Path, path: str) -> int | None:
@@ -53,9 +73,9 @@ def regular_size(directory: Path, path: str) -> int | None:
     Returns:
         Its bytes; None where there is no such file, or only through a link or outside the tree.
     """
-    *parents, name = path.split("/")
-    if not all(part not in ("", ".", "..") and "\0" not in part for part in (*parents, name)):
+    if not stays_beneath(path):
         return None
+    *parents, name = path.split("/")
     try:
         for part in parents:
             directory /= part

@@ -41,7 +41,7 @@ def test_stdout_is_json_alone_while_progress_and_logs_go_to_stderr(service: Serv
     assert told["totals"] == manifest["totals"]
     assert [row["id"] for row in told["not_collected"]] == ["id-bad"]
     assert "2/3 collected" in ended.stderr
-    assert "the archive is here" in ended.stderr
+    assert "archive stored and verified" in ended.stderr
 
 
 def test_without_json_a_person_is_told_what_is_missing_and_why(service: Service) -> None:

@@ -93,4 +93,4 @@ def test_names_cannot_move_the_cursor() -> None:
         ' "servers": [{"id": "s1", "name": "a\\u001b[2Jb\\nc"}]}]}'
     )
     answer = run("show", "-", stdin=text)
-    assert answer.stdout.splitlines()[1].split() == ["p1", "a\\x1b[2Jb\\nc", "s1"]
+    assert answer.stdout.splitlines()[1].split() == ["p1", "a\\u001b[2Jb\\u000ac", "s1"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from anyio import to_thread
 
+from collector import files, threads
 from collector.errors import CollectorError
 from collector.providers.clouddc.vendor import INSTEAD, VENDOR
 
@@ -145,7 +146,7 @@ class TokenSource:
         """
         if self._file is not None and self.token == refused:
             try:
-                fresh = _sendable(await to_thread.run_sync(_read, self._file), self._source)
+                fresh = _sendable(await threads.run_sync(partial(_read, self._file)), self._source)
             except UnusableTokenError:
                 return False  # half-written, or gone: what we have stays refused
             if self._secrets is not None:
@@ -157,10 +158,9 @@ class TokenSource:
 
 def _read(path: Path, *, warns: bool = False) -> str:
     try:
-        with path.open("rb") as stream:
-            if warns:
-                _warn_if_exposed(path, os.fstat(stream.fileno()))
-            content = stream.read(LARGEST_FILE + 1)
+        content = files.read_input(path, LARGEST_FILE)
+        if warns:
+            _warn_if_exposed(path, path.stat())
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UnusableTokenError(f"file {path}", f"cannot be read ({reason})") from None

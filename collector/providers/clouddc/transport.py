@@ -13,6 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from anyio import move_on_after
 
+from collector import files
 from collector.errors import CollectorError
 from collector.providers.clouddc.requests import leads_somewhere, plain_headers
 from collector.providers.clouddc.wire import CONNECT_S, CONNECTED_S, UnusableAddressError
@@ -38,6 +39,10 @@ HEADERS_MAX: Final = 1000
 
 ARCHIVE_BUFFER: Final = 512 << 10
 """Bytes of an archive that wait for their reader; twice as many, and the sender is held up."""
+
+
+LARGEST_CA_FILE: Final = 16 << 20
+"""Bytes: the authorities of a whole system are some hundred KiB."""
 
 
 class UnusableCAFileError(CollectorError):
@@ -193,7 +198,13 @@ def trusting(ca_file: Path) -> ssl.SSLContext:
     """
     context = ssl.create_default_context()
     try:
-        context.load_verify_locations(ca_file)
+        content = files.read_input(ca_file, LARGEST_CA_FILE)
+        if len(content) > LARGEST_CA_FILE:
+            raise UnusableCAFileError(ca_file, f"it is larger than {LARGEST_CA_FILE} bytes")
+        if ca_file.is_file():
+            context.load_verify_locations(ca_file)
+        else:  # a pipe, whose content is read now, and which OpenSSL would wait for without end
+            context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
     except ssl.SSLError as error:
         raise UnusableCAFileError(ca_file, error.reason or "no certificate in it") from None
     except OSError as error:

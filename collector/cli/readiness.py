@@ -1,0 +1,24 @@
+"""What a command that calls or serves needs of the machine: seen to before it begins."""
+
+from __future__ import annotations
+
+from collector import descriptors
+from collector.errors import CollectorError
+
+
+def make_ready() -> None:
+    """Have as many open files as the system allows, and load what speaks HTTP.
+
+    Raises:
+        CollectorError: these are too few, or TLS cannot be prepared.
+    """
+    descriptors.raise_limit()
+    if (few := descriptors.too_few()) is not None:
+        raise CollectorError(few)
+    try:
+        import aiohttp  # noqa: F401, PLC0415  # takes long, and prepares TLS as it is loaded
+    except OSError as error:
+        raise CollectorError(
+            f"cannot prepare TLS: {error.filename}: {error.strerror}; mend or unset the variable "
+            "of the environment that names it, such as SSLKEYLOGFILE"
+        ) from error

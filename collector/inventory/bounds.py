@@ -1,0 +1,66 @@
+"""How much an inventory may hold: more is refused before it takes time or memory.
+
+A fleet of 100,000 servers is far below all of these.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from collector.inventory.mistakes import InventoryError, Mistake
+
+LINES_MAX = 1_000_000
+"""Of TOML and CSV."""
+PROJECTS_MAX = 20_000
+RUN_MAX = 50_000
+"""Characters in a row of which none ends a line or stands between two values."""
+VALUES_MAX = 3_000_000
+"""Texts, numbers, lists and mappings, the keys among them."""
+KEYS_MAX = 10_000
+"""Keys of one mapping."""
+ITEMS_MAX = 1_000
+"""Items of a list that holds neither projects nor servers."""
+PARTS_MAX = 50
+"""Parts of one key with dots in TOML."""
+ESCAPES_MAX = 1_000_000
+"""Backslashes in TOML."""
+COLUMNS_MAX = 1_000
+"""Columns of CSV."""
+ID_MAX = 1_024
+"""Characters of an id."""
+TEXT_MAX = 4_096
+"""Characters of a name, a tag's key or value, and any other text."""
+
+LONG_LISTS = ("projects", "servers")
+"""The keys of lists that may be long."""
+
+
+_ENDS = '\n ",[{'
+
+
+def check_lines(text: str, name: str) -> None:
+    """Refuse a text of more lines than any inventory has.
+
+    Raises:
+        InventoryError: it has.
+    """
+    if text.count("\n") > LINES_MAX:
+        refuse(name, LINES_MAX, 1, f"the inventory has more than {LINES_MAX:,} lines")
+
+
+def check_runs(text: str, name: str) -> None:
+    """Refuse a text that holds one value of tens of thousands of characters, before it is parsed.
+
+    Raises:
+        InventoryError: it does; the place is near the value's beginning.
+    """
+    for at in range(0, len(text) - RUN_MAX + 1, RUN_MAX):
+        if all(text.find(end, at, at + RUN_MAX) < 0 for end in _ENDS):
+            begun = max(text.rfind(end, 0, at) for end in _ENDS) + 1
+            line, column = text.count("\n", 0, begun) + 1, begun - text.rfind("\n", 0, begun)
+            refuse(name, line, column, f"a value of more than {RUN_MAX:,} characters")
+
+
+def refuse(name: str, line: int, column: int, what: str) -> NoReturn:
+    """Raise an error about a file that holds too much."""
+    raise InventoryError([Mistake(name, line, column, what, "split it, or write less")])

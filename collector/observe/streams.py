@@ -1,0 +1,250 @@
+"""stdout and stderr as the program writes to them: they take any text, and never raise."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import json
+import os
+import select
+import stat
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from collector.printable import escaped, one_line, visible
+from collector.redaction import hide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TextIO
+
+    from collector.redaction import Secrets
+
+_ESCAPE: Final = "collector.escape"
+"""The name under which Python's encoders know how to write what an encoding lacks."""
+_PAUSE_S: Final = 0.01
+_PLAIN_TERMINALS: Final = ("", "dumb", "unknown")
+
+
+class Stream:
+    r"""A standard stream that outlasts its reader, its disk and its terminal.
+
+    What is written is made visible first: control characters, and what the stream's encoding
+    lacks, come out as `\uXXXX`. Where the reader has gone away, text goes nowhere, silently.
+
+    Attributes:
+        encoding, errors: it takes any text, whatever the encoding of the file behind it.
+        is_terminal: somebody looks at it, or did when the program began.
+        lost: why some of the text could not be written; None where all was, or the reader left.
+        as_json: every line is written as a JSON object.
+        quiet: nothing is told but errors.
+        above: while a display is drawn in place: what writes lines above it.
+    """
+
+    encoding = "utf-8"
+    errors = "strict"
+
+    def __init__(
+        self,
+        stream: TextIO | None,
+        secrets: Secrets | None = None,
+        *,
+        patience_s: float | None = None,
+    ) -> None:
+        """Take over a stream.
+
+        Args:
+            stream: None where the caller has closed it.
+            secrets: to be taken out of what is written.
+            patience_s: how long a reader that does not read is waited for, before text is dropped
+                until it reads again; None: for as long as that takes.
+        """
+        codecs.register_error(_ESCAPE, _escape)
+        self.lost: OSError | None = None
+        self.as_json = False
+        self.quiet = False
+        self.above: Callable[[str], None] | None = None
+        self._stream = stream
+        self._secrets = secrets
+        self._patience_s = patience_s
+        self._gone = stream is None
+        self._missing: str | None = None
+        self._rest = ""
+        self.is_terminal = False
+        self.file_encoding = "utf-8"
+        if stream is not None:
+            self.is_terminal = stream.isatty()
+            self.file_encoding = stream.encoding or "utf-8"
+        self._own = self._opened_anew() if self.is_terminal and patience_s is not None else None
+        self._encode = codecs.getincrementalencoder(self.file_encoding)(_ESCAPE).encode
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self.is_terminal
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether it is a terminal that lines can be drawn anew on."""
+        return self.is_terminal and os.environ.get("TERM", "") not in _PLAIN_TERMINALS
+
+    @property
+    def has_colours(self) -> bool:
+        """Whether colours are shown, and wanted."""
+        return self.can_draw and not os.environ.get("NO_COLOR")
+
+    def fileno(self) -> int:
+        """Return the file's number, for whoever asks about the terminal."""
+        if self._stream is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        """Write text of whatever origin."""
+        if not isinstance(text, str):
+            raise TypeError(f"text is written, not {type(text).__name__}")
+        told = text if self._secrets is None else self._secrets.hide(text)
+        if not self.as_json and self.above is None:
+            self.draw(visible(told))
+            return len(text)
+        *lines, self._rest = f"{self._rest}{told}".split("\n")
+        for line in lines:
+            if not self.as_json:
+                self._put(one_line(line))
+            elif line:
+                self._put(record(line, "warning", {}))
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what was held back of a line."""
+        if self._rest:
+            self.write("\n")
+
+    def put(self, line: str) -> None:
+        """Write a line that is visible already: escape sequences in it are our own."""
+        self._put(line if self._secrets is None else self._secrets.out_of(line))
+
+    def tell(
+        self,
+        line: str,
+        level: str,
+        facts: Mapping[str, object] | None = None,
+        *,
+        has_secrets: bool = True,
+    ) -> None:
+        """Write one line for people.
+
+        Args:
+            line: what is said.
+            level: `error`, `warning` or `info`: a member of the line, where lines are JSON.
+            facts: more members.
+            has_secrets: what looks like a secret in the line is taken out.
+        """
+        told = hide(line) if has_secrets else line
+        if not self.as_json:
+            self.put(one_line(told))
+        elif told:
+            self.put(record(told, level, facts or {}))
+
+    def draw(self, text: str) -> None:
+        """Write to the file itself: for a display, past which `write` and `put` lead."""
+        if self._gone or self._stream is None:
+            return
+        try:
+            if self._missing is None:
+                self._write(text, self._patience_s)
+            else:
+                self._write(f"{self._missing}{text}", 0)
+        except (OSError, ValueError) as error:
+            self._note(error)
+
+    def _put(self, line: str) -> None:
+        (self.above or self.draw)(f"{line}\n")
+
+    def _write(self, text: str, patience_s: float | None) -> None:
+        """Write text, or keep in mind that some is missing: it is said once there is room again."""
+        assert self._stream is not None  # noqa: S101  # else it is gone
+        data = self._encode(text)
+        number = _number(self._stream) if self._own is None else self._own
+        if number is None:  # no file, as under a test
+            self._stream.write(text)
+            self._stream.flush()
+            return
+        written = _write(number, data, patience_s)
+        if written == len(data):
+            self._missing = None
+        elif written or self._missing is None:
+            told = "some lines are missing here: nobody read them in time"
+            told = record(told, "warning", {}) if self.as_json else told
+            self._missing = f"\n{told}\n" if written else f"{told}\n"
+
+    def _note(self, error: OSError | ValueError) -> None:
+        """Tell a reader that went away, which is no trouble, from a disk that is full."""
+        code = error.errno if isinstance(error, OSError) else None
+        if code in (errno.EPIPE, None) or (code == errno.EIO and self._is_device()):
+            self._gone = True
+        else:
+            self.lost = error if isinstance(error, OSError) else None
+
+    def _opened_anew(self) -> int | None:
+        """Open the terminal once more, so that a write to it need not wait while it is halted.
+
+        That is said of an open file, and the caller's own belongs to others as well.
+        """
+        flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            return os.open(os.ttyname(self.fileno()), flags)
+        except OSError:
+            return None
+
+    def _is_device(self) -> bool:
+        """Whether it is no file on a disk: a terminal that was closed says that it is none."""
+        return stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
+
+
+def record(event: str, level: str, facts: Mapping[str, object]) -> str:
+    """Return a line of a JSON log."""
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    told = {"event": event, "level": level, "timestamp": now, **facts}
+    return visible(json.dumps(told, ensure_ascii=False, default=str))
+
+
+def _number(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def _write(number: int, data: bytes, patience_s: float | None) -> int:
+    """Write it all, past Python's buffers: what they hold would fail again at the exit.
+
+    Args:
+        number: the file's.
+        data: what.
+        patience_s: how long the reader may take to make room; None: as long as it likes.
+
+    Returns:
+        How many bytes were written: all, if there was room in time.
+    """
+    began_s = time.monotonic()
+    written = 0
+    while written < len(data):
+        left_s = None if patience_s is None else max(0.0, began_s + patience_s - time.monotonic())
+        if not select.select((), (number,), (), left_s)[1]:
+            break
+        try:
+            # Where there is room at all, a pipe has it for so much: such a write does not wait.
+            written += os.write(number, data[written : written + select.PIPE_BUF])
+        except BlockingIOError:
+            if not left_s and patience_s is not None:
+                break
+            time.sleep(_PAUSE_S)  # room for less than a terminal wants
+    return written
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Write what an encoding lacks, for Python's encoders."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return escaped(error.object[error.start : error.end]), error.end

@@ -1,0 +1,89 @@
+"""Every event as a log line, whatever its fields are called and hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, get_type_hints
+
+import pytest
+
+from collector.engine import events as e
+from collector.engine import fields as names
+from collector.engine.state import RunState, apply
+from collector.observe import logs
+from collector.observe.narration import _LINES, Narrator
+from collector.observe.streams import Stream
+
+AT = "2026-11-23T08:41:03Z"
+HOSTILE = "a\n{0}%s{at}\x1b[31m"
+
+
+def filled(kind: type[e.Event], text: str = HOSTILE) -> e.Event:
+    """An event with something in every field."""
+    values: dict[Any, Any] = {
+        str: text, int: 0, float: 0.5, bool: True, str | None: text, int | None: 7,
+        float | None: 0.5, tuple[str, ...]: (text, text), Mapping[str, str]: {text: text},
+    }  # fmt: skip
+    hints = get_type_hints(kind, {**vars(e), **vars(names), "ClassVar": ClassVar})
+    fields = {field.name: values[hints[field.name]] for field in dataclasses.fields(kind)}
+    return kind(**fields | {"at": AT})
+
+
+def narrated(event: e.Event, form: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is logged of an event, where all is logged that there is."""
+    written = io.StringIO()
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stderr", Stream(written))
+        logs.set_up(verbosity=2, as_json=form == "json")
+        Narrator(state()).tell(event)
+        logs.set_up(verbosity=0, as_json=False)
+    return written.getvalue()
+
+
+def state() -> RunState:
+    """A run with a project and a server."""
+    begun = RunState()
+    for event in (
+        filled(e.RunStarted, "r"), filled(e.ProjectSelected, "p"), filled(e.ServerSelected, "s"),
+    ):  # fmt: skip
+        apply(begun, event)
+    return begun
+
+
+@pytest.mark.parametrize("name", e.EVENTS)
+def test_every_event_is_told_in_one_line_of_plain_words(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (line,) = narrated(filled(e.EVENTS[name]), "console", monkeypatch).splitlines()
+    assert line.isprintable()
+    assert name not in line
+    assert _LINES[e.EVENTS[name]][1].partition("{")[0] in line
+
+
+@pytest.mark.parametrize("name", e.EVENTS)
+def test_every_event_is_told_in_one_object_whose_own_members_stay_its_own(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (line,) = narrated(filled(e.EVENTS[name]), "json", monkeypatch).splitlines()
+    assert line.isprintable()
+    told = json.loads(line)
+    assert {"event", "level", "timestamp"} <= told.keys()
+    assert told["run"] == "r"
+    assert told.get("server", "s") == "s"
+    assert told.get("project", "p") == "p"
+
+
+def test_every_kind_of_event_has_words_of_its_own() -> None:
+    assert set(_LINES) == set(e.EVENTS.values())
+    words = [words for _, words in _LINES.values()]
+    assert len(set(words)) == len(words)
+
+
+def test_the_run_that_an_export_was_taken_from_is_told_beside_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = json.loads(narrated(filled(e.ExportReused, "other"), "json", monkeypatch))
+    assert (told["run"], told["of_run"]) == ("r", "other")
