@@ -42,6 +42,7 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/render.py
+	$(BIN)/python docs/samples.py
 	$(BIN)/python -m benchmarks.pacing.plot
 
 bench: $(READY)

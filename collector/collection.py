@@ -33,10 +33,11 @@ from collector.feed import EventsSkipped, Feed
 from collector.orchestrator import Orchestrator
 from collector.providers.base import Target
 from collector.remembering import Memory
-from collector.run import layout, manifest
+from collector.run import layout
 from collector.run.claims import Claims
 from collector.run.journal import Journal
 from collector.run.lacking import lacking
+from collector.run.summary import summary
 from collector.run.verdict import Verdict, verdict
 from collector.views import Views
 
@@ -51,7 +52,8 @@ if TYPE_CHECKING:
     from collector.inventory import Selection
     from collector.providers.base import Fleet
 
-    Connect = Callable[[RunState], AbstractAsyncContextManager[Fleet]]
+    Connection = AbstractAsyncContextManager[Fleet]
+    Connect = Callable[[RunState], Connection]
 
 FIRST_AT_ONCE = 5_000
 """First events that are written down together: memory for all of a big fleet's is worth saving."""
@@ -110,7 +112,9 @@ def collect(
     Args:
         selection: which servers, in which order.
         out: the output directory; the run gets a directory of its own in it.
-        connect: opens the fleet's API for the credentials that a run's state names.
+        connect: returns the fleet's API for the credentials that a run's state names, or raises a
+            `CollectorError`: it is called before anything is written, and what it returns is
+            entered once the run begins.
         run_id: the run's name; by default the time and four random digits.
         terms: what else is asked of the run.
 
@@ -118,9 +122,10 @@ def collect(
         The run, to be entered with `async with`.
 
     Raises:
-        CollectorError: the run cannot be begun: its name is taken, or its directory cannot be
-            written in.
+        CollectorError: the run cannot be begun: a secret is missing, its name is taken, or its
+            directory cannot be written in. Nothing was changed.
     """
+    fleet = connect(opening.foreseen(RunState(), opening.named(selection, terms.argv, "")))
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
@@ -135,7 +140,7 @@ def collect(
     if terms.share is not None:
         first = opening.with_share(first, state, terms.share, at)
     first = trust.vouched(first, state, trust.key_of(terms.memory, make=True), at)
-    return Collection(directory, journal, state, first, connect, terms)
+    return Collection(directory, journal, state, first, fleet, terms)
 
 
 class Collection:
@@ -155,7 +160,7 @@ class Collection:
         journal: Journal,
         state: RunState,
         first: Iterable[e.Event],
-        connect: Connect,
+        fleet: Connection | None,
         terms: Terms,
     ) -> None:
         self.directory = directory
@@ -165,7 +170,7 @@ class Collection:
         self.taken_up = tuple(first) if isinstance(first, list) else ()
         self._journal = journal
         self._first = first
-        self._connect = connect
+        self._fleet = fleet
         self._terms = terms
         self._feed = Feed()
         self._memory = Memory(terms.memory)
@@ -180,7 +185,7 @@ class Collection:
     @property
     def summary(self) -> dict[str, Any]:
         """The run as `--json` prints it: `run`, `totals`, `not_collected` and where it lies."""
-        return manifest.summary(
+        return summary(
             self.state,
             self.directory,
             lines=self._journal.lines,
@@ -247,11 +252,11 @@ class Collection:
         if self.state.resumed or not begun:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
                 unlisted = await threads.run_sync(self._views.agree_on_members)
-        if not begun:
+        if not begun or self._fleet is None:
             await self._views.list_anew(unlisted)
             return
         remembered = await threads.run_sync(self._memory.recall)
-        async with self._connect(self.state) as fleet, anyio.create_task_group() as tasks:
+        async with self._fleet as fleet, anyio.create_task_group() as tasks:
             known = remembered.known(self.state)
             self._claims = self._open_claims()
             await self._take_over(await self._claims.begin())

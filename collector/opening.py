@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from collector import redaction
 from collector.engine import events as e
+from collector.engine.state import apply
 from collector.run import layout
 from collector.run.tree import regular_size
 
@@ -70,20 +71,8 @@ def _within(arguments: Iterable[str]) -> Iterator[str]:
 def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> Iterator[e.Event]:
     """Yield what a new run's journal begins with."""
     inventory = selection.inventory
-    yield e.RunStarted(
-        at=at,
-        schema_version=e.SCHEMA_VERSION,
-        run_id=run_id,
-        inventory_path=inventory.source_name,
-        inventory_sha256=inventory.sha256,
-        select=tuple(_within(map(redaction.hide, selection.select))),
-        downloads=inventory.downloads,
-        bytes_per_second=inventory.bytes_per_second,
-        **process(argv),
-    )
-    projects = list(dict.fromkeys(id(chosen.project) for chosen in selection.servers))
-    by_identity = {id(project): project for project in inventory.projects}
-    chosen_projects = [by_identity[identity] for identity in projects]
+    yield _started(selection, run_id, argv, at)
+    chosen_projects = _projects(selection)
     yield from _credentials(inventory, chosen_projects, at)
     directories = _project_directories(inventory)
     numbers: dict[int, int] = {}
@@ -105,6 +94,24 @@ def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> I
             first=chosen.first,
         )
     yield e.SelectionEnded(at=at, servers=len(selection.servers))
+
+
+def named(selection: Selection, argv: Sequence[str], at: str) -> Iterator[e.Event]:
+    """Yield what a run of a selection names but its servers; where things will lie is left open."""
+    yield _started(selection, "", argv, at)
+    projects = _projects(selection)
+    yield from _credentials(selection.inventory, projects, at)
+    for number, project in enumerate(projects):
+        yield _project(project, number, "", at)
+
+
+def foreseen(state: RunState, first: Iterable[e.Event]) -> RunState:
+    """Return a run's state with the projects and credentials that its first events name."""
+    known = replace(state, credentials=dict(state.credentials), projects=list(state.projects))
+    for event in first:
+        if isinstance(event, e.RunStarted | e.CredentialNamed | e.ProjectSelected):
+            apply(known, event)
+    return known
 
 
 def additions(state: RunState, selection: Selection, at: str) -> Iterator[e.Event]:
@@ -229,6 +236,26 @@ def _free(directory: str, identity: str, taken: set[str]) -> str:
         directory = f"{parent}{slash}{layout.with_suffix(name, digest)}"
     taken.add(layout.folded(directory))
     return directory
+
+
+def _started(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> e.RunStarted:
+    inventory = selection.inventory
+    return e.RunStarted(
+        at=at,
+        schema_version=e.SCHEMA_VERSION,
+        run_id=run_id,
+        inventory_path=inventory.source_name,
+        inventory_sha256=inventory.sha256,
+        select=tuple(_within(map(redaction.hide, selection.select))),
+        downloads=inventory.downloads,
+        bytes_per_second=inventory.bytes_per_second,
+        **process(argv),
+    )
+
+
+def _projects(selection: Selection) -> list[Project]:
+    """Return the projects with servers in a selection, in the order of these."""
+    return list({id(chosen.project): chosen.project for chosen in selection.servers}.values())
 
 
 def _credentials(

@@ -15,9 +15,10 @@ from collector.run.journal import Journal
 from collector.run.repair import unnamed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from collector.collection import Connect
+    from collector.collection import Connect, Connection
     from collector.engine.state import RunState
     from collector.inventory import Selection
 
@@ -58,21 +59,28 @@ def resume(
         RunHeld: another process is at it.
         UntrustedJournal: nobody vouches for the endpoints and credentials of the journal; nothing
             was changed.
-        CollectorError: it never got so far as to name its servers, or its journal cannot be read,
-            written or repaired.
+        CollectorError: it never got so far as to name its servers, a secret is missing, or its
+            journal cannot be read, written or repaired.
     """
     at = clock.WallClock().stamp(clock.now_s())
     first: list[e.Event] = []
+    fleet: Connection | None = None
     going_on = partial(
         _first, directory, selection, terms, at,
         retry_failed=retry_failed, trust_journal=trust_journal,
     )  # fmt: skip
 
     def look(state: RunState) -> None:
+        nonlocal fleet
         if not state.selected and selection is None:
             raise CollectorError(unnamed(directory))
         if state.started is not None:
             first.extend(going_on(state))
+            named: Iterable[e.Event] = first
+        else:
+            named = () if selection is None else opening.named(selection, terms.argv, at)
+        if first or state.started is None:
+            fleet = connect(opening.foreseen(state, named))
 
     journal, state = Journal.resume(
         directory / layout.JOURNAL, at=at, anew=selection is not None, before=look
@@ -82,8 +90,11 @@ def resume(
         told = [] if journal.repaired is None else [journal.repaired]
         begun = chain(islice(anew, 1), told, anew)
         vouched = trust.vouched(begun, state, trust.key_of(terms.memory, make=True), at)
-        return Collection(directory, journal, state, vouched, connect, terms)
-    return Collection(directory, journal, state, first, connect, terms)
+        return Collection(directory, journal, state, vouched, fleet, terms)
+    if first:
+        key = trust.key_of(terms.memory, make=True)
+        first = list(trust.vouched(first, state, key, at))
+    return Collection(directory, journal, state, first, fleet, terms)
 
 
 def _first(
@@ -113,4 +124,4 @@ def _first(
     if terms.share is not None:
         first = list(opening.with_share(first, state, terms.share, at))
     first.insert(0, e.RunResumed(at=at, **opening.process(terms.argv)))
-    return list(trust.vouched(first, state, trust.key_of(terms.memory, make=True), at))
+    return first

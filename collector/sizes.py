@@ -9,6 +9,7 @@ UNITS = {
     **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", start=1)},
     **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", start=1)},
 }
+LARGEST = (1 << 63) - 1
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?i?b)?", re.ASCII | re.IGNORECASE)
 
 
@@ -16,15 +17,17 @@ def parse_size(text: str) -> int:
     """The bytes that a size such as `50MB` means (a plain number: bytes).
 
     Raises:
-        ValueError: It is no size, or less than one byte.
+        ValueError: It is no size, less than one byte, or more than any disk holds.
     """
     found = _SIZE.fullmatch(text.strip())
     unit = (found[2] or "b").lower() if found else ""
     if found is None or unit not in UNITS:
-        raise ValueError("is no size")
+        raise ValueError("not a number with a unit")
     size = int(float(found[1]) * UNITS[unit]) if "." in found[1] else int(found[1]) * UNITS[unit]
     if size < 1:
-        raise ValueError("is less than one byte")
+        raise ValueError("less than one byte")
+    if size > LARGEST:
+        raise ValueError("more than any disk holds")
     return size
 
 

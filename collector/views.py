@@ -65,10 +65,10 @@ class Views:
             await anyio.sleep(max(APART_S, APART_TIMES * took_s))
 
     def tell(self, error: CollectorError) -> None:
-        """Say once of each failure that a file lags behind: the run goes on, and tries again."""
+        """Warn once of each failure to write a file; the run goes on, and tries again."""
         if str(error) not in self._told:
             self._told.add(str(error))
-            _log.warning("the run goes on; what others read of it lags behind", why=str(error))
+            _log.warning(f"{error}; the run goes on")
 
     async def write(self) -> None:
         """Write what has gathered, SHA256SUMS and the manifest: as much of it as can be written.
@@ -90,8 +90,9 @@ class Views:
             )
         except OSError as error:
             raise CollectorError(
-                f"cannot write {self._directory / layout.MANIFEST}: {error.strerror}; the journal "
-                "beside it holds the run; make room or mend the directory, then --resume the run"
+                f"cannot update {self._directory / layout.MANIFEST}: {error.strerror}; the journal "
+                "beside it holds the run; make room or repair the directory, and --resume the run "
+                "if it has ended"
             ) from error
         if failure is not None:
             raise failure

@@ -18,7 +18,8 @@ ROOT = Path(collector.__file__).parent
 PAGE = ROOT.parent / "docs" / "architecture.md"
 
 VOCABULARY = {
-    f"engine.{name}" for name in ("answers", "events", "fields", "state", "actions", "known")
+    f"engine.{name}"
+    for name in ("answers", "events", "fields", "state", "rows", "actions", "known")
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "engine": set(),

@@ -13,9 +13,11 @@ from collector.cli import main, running
 from collector.cli.options import PHASE_TIMEOUT, SHARE, SIZE
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1.01", "nan", "inf", "90%", "", "half"])
+@pytest.mark.parametrize(
+    "value", ["0", "-1", "1.01", "nan", "inf", "90%", "", ".", "half", "٣", "1e-1"]
+)
 def test_a_share_that_is_none_is_refused_with_what_is_one(value: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"write 0\.9 for nine tenths"):
+    with pytest.raises(click.BadParameter, match=r"invalid share .*0\.9 for nine tenths"):
         SHARE.convert(value, None, None)
 
 
@@ -31,9 +33,9 @@ def test_a_size_is_read(value: str, size: int) -> None:
     assert SIZE.convert(value, None, None) == size
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "fast", "5 apples", ""])
+@pytest.mark.parametrize("value", ["0", "-1", "fast", "5 apples", "", "٣MB", "9999999999TiB"])
 def test_a_size_that_is_none_is_refused_with_what_is_one(value: str) -> None:
-    with pytest.raises(click.BadParameter, match="write 500KB, 50MB or 2GiB"):
+    with pytest.raises(click.BadParameter, match=r"invalid size .*; use 500KB, 50MB or 2GiB"):
         SIZE.convert(value, None, None)
 
 
@@ -44,11 +46,11 @@ def test_a_phase_and_its_time_are_read() -> None:
 @pytest.mark.parametrize(
     ("value", "right"),
     [
-        ("sleep=3m", "there is: export"),
-        ("90m", "write export=90m"),
-        ("export", "is no duration"),
-        ("export=soon", "is no duration; write 90, 90s, 15m or 2h30m"),
-        ("export=0", "write export=90m"),
+        ("sleep=3m", "unknown phase 'sleep'; use export=90m or download=10m"),
+        ("90m", "unknown phase '90m'; use export=90m"),
+        ("export", "invalid duration ''"),
+        ("export=soon", "invalid duration 'soon'; use 90, 90s, 15m or 2h30m"),
+        ("export=0", "must be greater than 0, e.g. export=90m"),
     ],
 )
 def test_a_phase_that_cannot_be_limited_so_is_a_usage_error_that_says_what_is_right(

@@ -41,8 +41,8 @@ Examples:
   collector inventory check fleet.yaml            is the inventory right?
   collector collect fleet.yaml                    bring home every log of the fleet
   collector collect fleet.yaml --select project=payments --deadline 30m
-  collector collect --resume latest               go on after Ctrl-C or a crash
-  collector verify collected/latest               prove that all of it is whole
+  collector collect --resume latest               resume after Ctrl-C or a crash
+  collector verify                                prove that all of it is whole
 """
 
 

@@ -11,14 +11,17 @@ import click
 
 from collector.cli.options import (
     DURATION,
+    OUT,
     PHASE_TIMEOUT,
     SIZE,
+    SOME_TIME,
     common,
     json_option,
     selecting,
     share_option,
     storing,
 )
+from collector.cli.values import Duration
 
 if TYPE_CHECKING:
     from collector.archive.incoming import Care
@@ -39,61 +42,62 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("collected"),
+    default=OUT,
     show_default=True,
-    help="Where runs are kept, each in a directory of its own.",
+    help="Directory that holds the runs; each gets a directory of its own in it.",
 )
 @selecting
 @click.option(
-    "--deadline", type=DURATION, help="End after this long with what is here: 90s, 15m, 2h30m."
+    "--deadline",
+    type=SOME_TIME,
+    help="Stop after this long and keep what was collected: 90s, 15m, 2h30m.",
 )
 @click.option(
     "--resume",
     "resumed",
     metavar="RUN_DIR|latest",
-    help="Go on with a run that was stopped; INVENTORY may be left out.",
+    help="Resume a run that was stopped; INVENTORY may be left out.",
 )
 @click.option(
     "--retry-failed",
     is_flag=True,
-    help="With --resume: try the servers that failed again, in the same run.",
+    help="With --resume: retry the servers that failed, in the same run.",
 )
 @click.option(
     "--trust-journal",
     is_flag=True,
-    help="With --resume: use the endpoints and credentials that the run's journal names, though "
-    "you did not write it on this machine.",
+    help="With --resume: take endpoints and credentials from the run's journal even if you did not "
+    "write it on this machine.",
 )
 @click.option(
     "--reuse-exports",
     type=DURATION,
     default="5m",
     show_default=True,
-    help="Take over exports that other runs under --out have started so long ago at most, instead "
-    "of starting others; 0: never.",
+    help="Reuse exports that other runs under --out started within this time (0: never).",
 )
-@click.option("--run-id", help="Name the run's directory; by default the time names it.")
+@click.option("--run-id", help="Name of the run and its directory.  [default: the time]")
 @click.option(
     "--progress",
     type=click.Choice(["auto", "live", "plain", "none"]),
     default="auto",
     show_default=True,
-    help="How progress is shown on stderr.",
+    help="How to show progress on stderr.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Say what would be done and send nothing: the same as plan."
+    "--dry-run", is_flag=True, help="Say what would be done, as plan does, and send nothing."
 )
 @click.option(
     "--ca-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Trust the certificate authorities in this PEM file.",
+    help="Also trust the certificate authorities in this PEM file.",
 )
 @click.option(
     "--max-attempts",
     type=click.IntRange(min=1),
     default=4,
     show_default=True,
-    help="Tries of one step of one server.",
+    help="How often to try each step of each server.",
 )
 @click.option(
     "--phase-timeout",
@@ -102,27 +106,27 @@ Examples:
     multiple=True,
     metavar="PHASE=DURATION",
     help="How long a phase of one server may take: export=90m, from its start until it is "
-    "complete; download=10m, without what it waits for; repeated for both.  [default: export=60m]",
+    "complete; download=10m, not counting what it waits for (repeatable).  [default: export=60m]",
 )
 @click.option(
     "--grace",
     type=DURATION,
     default="5s",
     show_default=True,
-    help="At the first Ctrl-C, downloads that end so soon are waited for.",
+    help="How long the first Ctrl-C waits for running downloads.",
 )
 @click.option(
     "--stall-timeout",
-    type=DURATION,
+    type=Duration(above_0="30s"),
     default="30s",
     show_default=True,
-    help="A download that brings nothing for so long is cut, and gone on with.",
+    help="Reconnect a download that receives nothing for this long.",
 )
 @click.option(
     "--max-bandwidth",
     type=SIZE,
     metavar="SIZE",
-    help="Bytes a second of all downloads: 50MB.  [default: as the inventory says]",
+    help="Bytes a second for all downloads together: 50MB.  [default: as the inventory says]",
 )
 @storing
 @share_option
@@ -153,29 +157,28 @@ def command(
     share: float | None,
     as_json: bool,
 ) -> None:
-    """Collect the logs of every server of INVENTORY, verify each archive, and account for all.
+    """Collect the logs of every server of INVENTORY, verify each archive, and report on each.
 
     INVENTORY is a YAML, TOML, JSON or CSV file; - reads YAML or JSON from stdin. Archives, a
-    manifest, a journal and SHA256SUMS go to a new directory under --out. The first Ctrl-C ends the
-    run in order, and --resume goes on with it.
+    manifest, a journal and SHA256SUMS go to a new directory under --out. The first Ctrl-C stops
+    the run cleanly; --resume continues it.
 
-    Exit codes: 0 every server collected; 3 some; 4 none; 5 none, for want of permission; 2 the
-    command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
+    Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of missing permissions; 2
+    the command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
     """
-    from collector.cli import running  # noqa: PLC0415  # the work's imports cost start-up time
+    from collector.cli import choosing, running  # noqa: PLC0415  # the work's imports cost start-up time
     from collector.collection import Terms  # noqa: PLC0415  # as above
     from collector.engine.gates import EXPORT_S  # noqa: PLC0415  # as above
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     if retry_failed and resumed is None:
-        raise click.UsageError("--retry-failed is for a run that has failures: --resume RUN_DIR")
+        raise click.UsageError("--retry-failed needs the run to retry: --resume RUN_DIR")
     if trust_journal and resumed is None:
-        raise click.UsageError("--trust-journal is about a run's journal: use it with --resume")
-    if not stall_timeout:
-        raise click.UsageError("--stall-timeout: in no time no byte comes; write 30s")
-    selection = inventory and running.load(
-        inventory, select, exclude, first, allow_empty=allow_empty
-    )
+        raise click.UsageError("--trust-journal needs the run to trust: --resume RUN_DIR")
+    selection = inventory and choosing.chosen(
+        choosing.loaded(inventory, sends=not dry_run),
+        select, exclude, first, allow_empty=allow_empty,
+    )  # fmt: skip
     if dry_run and selection:
         from collector.cli.plan import show  # noqa: PLC0415  # as above
 
@@ -203,7 +206,7 @@ def command(
     else:
         assert selection  # noqa: S101  # _check has seen to it
         begin = running.beginning(selection, out, run_id, options)
-    running.finish(begin, progress=progress, as_json=as_json)
+    running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
 
 
 def _check(
@@ -211,10 +214,10 @@ def _check(
 ) -> None:
     """Refuse what does not go together."""
     if inventory is None and resumed is None:
-        raise click.UsageError("name an INVENTORY, or a run to go on with: --resume RUN_DIR")
+        raise click.UsageError("name an INVENTORY, or a run to continue: --resume RUN_DIR")
     if inventory is None and chosen:
-        raise click.UsageError("--select, --exclude and --first choose from an INVENTORY: name it")
+        raise click.UsageError("--select, --exclude and --first need an INVENTORY")
     if resumed is not None and run_id is not None:
-        raise click.UsageError("a run that is resumed has its id; leave --run-id out")
+        raise click.UsageError("a resumed run keeps its id; leave out --run-id")
     if resumed is not None and dry_run:
-        raise click.UsageError("--dry-run plans a new run; leave --resume out")
+        raise click.UsageError("--dry-run plans a new run; leave out --resume")

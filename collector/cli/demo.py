@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector.cli.options import common, json_option
+from collector.cli.options import OUT, common, json_option
 from collector.cli.readiness import make_ready
 from collector.cli.streams import say
 from collector.errors import CollectorError
@@ -29,16 +29,16 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("collected"),
+    default=OUT,
     show_default=True,
-    help="Where the run is kept.",
+    help="Directory that holds the run.",
 )
 @click.option(
     "--progress",
     type=click.Choice(["auto", "live", "plain", "none"]),
     default="auto",
     show_default=True,
-    help="How progress is shown on stderr.",
+    help="How to show progress on stderr.",
 )
 @json_option
 @common
@@ -53,7 +53,7 @@ def command(out: Path, progress: str, as_json: bool) -> None:
     import json  # noqa: PLC0415  # as above
 
     from collector import demo  # noqa: PLC0415  # as above
-    from collector.cli import running  # noqa: PLC0415  # as above
+    from collector.cli import choosing, running  # noqa: PLC0415  # as above
     from collector.collection import Terms  # noqa: PLC0415  # as above
     from collector.emulator import inventory  # noqa: PLC0415  # as above
 
@@ -71,7 +71,8 @@ def command(out: Path, progress: str, as_json: bool) -> None:
         options = running.Options(
             Terms(argv=("collector", "demo")), environ={"CLOUDDC_TOKEN": emulator.token}
         )
-        selection = running.load(io.BytesIO(text), environ=options.environ)
+        fleet = choosing.loaded(io.BytesIO(text), sends=True, environ=options.environ)
+        selection = choosing.chosen(fleet)
         begin = running.beginning(selection, out, None, options)
         running.finish(begin, progress=progress, as_json=as_json)
 

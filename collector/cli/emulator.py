@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from dataclasses import replace
 from functools import partial
@@ -15,18 +16,18 @@ from collector import signals
 from collector.cli.options import common
 from collector.cli.readiness import make_ready
 from collector.cli.streams import say, show_json
+from collector.cli.wording import count, pasted
 
 if TYPE_CHECKING:
     from collector.emulator import Emulator, Scenario
 
 _GUIDE = """\
 The emulator listens on {url}; Ctrl-C ends it.
-  servers     {servers} in {projects} projects
+  fleet       {servers} in {projects}
   token       {token}
   statistics  {url}/emulator/statistics
-To collect its fleet, in another terminal:
-  {inventory}
-  CLOUDDC_TOKEN={token} collector collect {file}
+To collect its fleet, paste this into another terminal:
+  {commands}
 """
 
 
@@ -176,13 +177,14 @@ async def _serve(emulator: Emulator, inventory_file: Path | None, as_json: bool)
 
 def _guide(emulator: Emulator, inventory_file: Path | None) -> str:
     projects = emulator.scenario.projects
+    file = "fleet.json" if inventory_file is None else str(inventory_file.absolute())
+    commands = [f"CLOUDDC_TOKEN={shlex.quote(emulator.token)} collector collect {pasted(file)}"]
+    if inventory_file is None:
+        commands.insert(0, f"curl -s {emulator.url}/emulator/inventory > fleet.json")
     return _GUIDE.format(
         url=emulator.url,
         token=emulator.token,
-        servers=sum(len(project.servers) for project in projects),
-        projects=len(projects),
-        inventory=f"# its inventory is in {inventory_file}"
-        if inventory_file
-        else f"curl -s {emulator.url}/emulator/inventory > fleet.json",
-        file=inventory_file or "fleet.json",
+        servers=count(sum(len(project.servers) for project in projects), "server"),
+        projects=count(len(projects), "project"),
+        commands=" &&\n  ".join(commands),
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -13,11 +11,10 @@ import click
 from collector.cli.options import common, json_option, selecting
 from collector.cli.streams import show as show_lines
 from collector.cli.streams import show_json
-from collector.errors import CollectorError
 from collector.printable import one_line
 
 if TYPE_CHECKING:
-    from collector.inventory import Inventory, Selection
+    from collector.inventory import Selection
 
 FILE = click.argument("file", metavar="FILE")
 
@@ -41,31 +38,29 @@ def command() -> None:
 @common
 @click.pass_context
 def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
-    """Say what is wrong with an inventory: all that a collect would refuse it for."""
-    from collector.inventory import InventoryError  # noqa: PLC0415  # pydantic costs time
+    """Say what is wrong with an inventory: all that a collect would refuse it for.
+
+    A secret that is missing here and now is a warning.
+    """
+    from collector.cli.choosing import loaded  # noqa: PLC0415  # pydantic costs time
+    from collector.inventory import InventoryError  # noqa: PLC0415  # as above
 
     try:
-        inventory = _load(file)
+        inventory = loaded(file, sends=False)
     except InventoryError as error:
         if not as_json:
             raise
-        mistakes = [
-            {
-                "file": one.file,
-                "line": one.line,
-                "column": one.column,
-                "what": one.what,
-                "instead": one.instead,
-            }
-            for one in error.problems
-        ]
-        show_json(_json({"ok": False, "servers": 0, "projects": 0, "mistakes": mistakes}))
+        mistakes = [asdict(one) for one in error.problems]
+        show_json(
+            _json({"ok": False, "servers": 0, "projects": 0, "mistakes": mistakes, "warnings": []})
+        )
         ctx.exit(error.exit_code)
     servers = sum(len(project.servers) for project in inventory.projects)
     projects = len(inventory.projects)
     if as_json:
+        warnings = [asdict(one) for one in inventory.secrets_missing]
         found = {"ok": True, "servers": servers, "projects": projects, "mistakes": []}
-        show_json(_json(found))
+        show_json(_json(found | {"warnings": warnings}))
     else:
         amount = f"{_count(servers, 'server')} in {_count(projects, 'project')}"
         show_lines([f"{file}: ok: {amount}"])
@@ -86,26 +81,15 @@ def show(
     as_json: bool,
 ) -> None:
     """List the servers that a selection matches, in the order in which they are collected."""
-    from collector.inventory import to_mapping  # noqa: PLC0415  # pydantic costs time
+    from collector.cli.choosing import chosen, loaded  # noqa: PLC0415  # pydantic costs time
+    from collector.inventory import to_mapping  # noqa: PLC0415  # as above
 
-    selection = _load(file).select(select, exclude, first)
-    if not selection.servers and not allow_empty:
-        raise CollectorError(
-            f"{file}: the selection matches no server; "
-            f"see `collector inventory show {file}` for all of them, or add --allow-empty"
-        )
+    fleet = loaded(file, sends=False)
+    selection = chosen(fleet, select, exclude, first, allow_empty=allow_empty)
     if as_json:
         show_json(_json(to_mapping(selection)))
     else:
         show_lines(_table(selection))
-
-
-def _load(file: str) -> Inventory:
-    from collector.inventory import load  # noqa: PLC0415  # pydantic costs time
-    from collector.providers.clouddc.vendor import VENDOR  # noqa: PLC0415  # as above
-
-    source = sys.stdin.buffer if file == "-" else Path(file)
-    return load(source, vendor=VENDOR, environ=os.environ)
 
 
 def _json(value: object) -> str:

@@ -1,104 +1,22 @@
-"""Options that several commands share, and the kinds of value they take."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import re
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from collector.cli.values import Duration, PhaseTimeout, Ratio, Share, Size
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+(?:\.\d+)?)s?)?")
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-
-
-class Duration(click.ParamType[float]):
-    """`90`, `90s`, `15m`, `2h30m`: seconds as a float."""
-
-    name = "duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the seconds that `value` means."""
-        if isinstance(value, float):
-            return value
-        match = _DURATION.fullmatch(str(value).strip())
-        if match is None or not any(match.groupdict().values()):
-            self.fail(f"{value!r} is no duration; write 90, 90s, 15m or 2h30m", param, ctx)
-        return sum(_SECONDS[unit] * float(n) for unit, n in match.groupdict().items() if n)
-
-
-class Share(click.ParamType[float]):
-    """A part of a whole, above 0 and at most 1."""
-
-    name = "fraction"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the part that `value` names."""
-        try:
-            share = float(str(value))
-        except ValueError:
-            share = 0.0
-        if not 0 < share <= 1:
-            self.fail(
-                f"{value!r} is no part of a limit; write 0.9 for nine tenths, 1 for all of it",
-                param,
-                ctx,
-            )
-        return share
-
-
-class PhaseTimeout(click.ParamType[tuple[str, float]]):
-    """`PHASE=DURATION`: a phase of one server, and the seconds that it may take."""
-
-    name = "phase=duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float]:
-        """Return the phase and the seconds."""
-        phase, _, duration = str(value).partition("=")
-        if phase not in PHASES:
-            self.fail(
-                f"{phase!r} is no phase that has a limit; there is: {', '.join(PHASES)}; "
-                f"write {PHASES[0]}=90m",
-                param,
-                ctx,
-            )
-        seconds = DURATION.convert(duration, param, ctx)
-        if not seconds:
-            self.fail(f"in no time nothing is done; write {phase}=90m", param, ctx)
-        return phase, seconds
-
-
-class Size(click.ParamType[int]):
-    """`500KB`, `50MB`, `2GiB`: bytes as an int."""
-
-    name = "size"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the bytes that `value` means."""
-        if isinstance(value, int):
-            return value
-        from collector.sizes import parse_size  # noqa: PLC0415  # only where one is given
-
-        try:
-            return parse_size(str(value))
-        except ValueError as error:
-            self.fail(f"{value!r} {error}; write 500KB, 50MB or 2GiB", param, ctx)
-
-
-PHASES = ("export", "download")
-"""Phases of one server that may be limited in time."""
+OUT = Path("collected")
+"""Where runs are kept, unless said otherwise."""
 DURATION = Duration()
+SOME_TIME = Duration(above_0="30m")
 SHARE = Share()
 SIZE = Size()
 PHASE_TIMEOUT = PhaseTimeout()
@@ -111,22 +29,25 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
             "--log-format",
             type=click.Choice(["console", "json"]),
             default="console",
-            help="How log lines on stderr are written.",
+            help="How to write log lines to stderr.",
             expose_value=False,
             callback=_set_up_logs,
         ),
         click.option(
-            "-q", "--quiet", is_flag=True, help="Say only what went wrong.",
+            "-q", "--quiet", is_flag=True, help="Log errors only.",
             expose_value=False, is_eager=True, callback=_keep,
         ),
         click.option(
-            "-v", "--verbose", count=True, help="Say more; twice: all there is to say.",
+            "-v", "--verbose", count=True, help="Log more (-vv: everything).",
             expose_value=False, is_eager=True, callback=_keep,
         ),
     ):  # fmt: skip
         command = option(command)
     return command
 
+
+run_argument = click.argument("run", metavar="[RUN_DIR|latest]", default="latest")
+"""A run: `latest`, or left out, is the latest under `OUT`."""
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON on stdout."
@@ -141,16 +62,19 @@ share_option = click.option(
 select_options = (
     click.option(
         "--select", multiple=True, metavar="EXPR",
-        help="Only servers that match, as in project=payments,tag:role=db*; repeated: or.",
+        help="Only servers that match, e.g. project=payments,tag:role=db* (repeatable; any match "
+        "counts).",
     ),
     click.option(
-        "--exclude", multiple=True, metavar="EXPR", help="No server that matches; repeated: or."
+        "--exclude", multiple=True, metavar="EXPR",
+        help="Leave out servers that match (repeatable; any match counts).",
     ),
     click.option(
-        "--first", multiple=True, metavar="EXPR", help="Servers that match before the rest."
+        "--first", multiple=True, metavar="EXPR",
+        help="Collect servers that match before the rest (repeatable; any match counts).",
     ),
     click.option(
-        "--allow-empty", is_flag=True, help="A selection that matches no server is no error."
+        "--allow-empty", is_flag=True, help="Do not fail if no server matches."
     ),
 )  # fmt: skip
 
@@ -160,24 +84,24 @@ def _archive_options() -> tuple[Callable[[Any], Any], ...]:
         click.option(
             "--durability", type=click.Choice(["full", "relaxed"]), default="full",
             show_default=True,
-            help="full: an archive counts once it is safe from a power cut; relaxed: once it is "
-            "written, which is faster.",
+            help="When an archive counts as collected: once it is safe from a power cut (full), or "
+            "once it is written, which is faster (relaxed).",
         ),
         click.option(
             "--max-unpacked", type=SIZE, default="1TiB", show_default=True, metavar="SIZE",
-            help="An archive that unpacks to more is failed.",
+            help="Reject archives that unpack to more than this.",
         ),
         click.option(
-            "--max-ratio", type=click.FloatRange(min=1), default=1000.0, show_default=True,
-            metavar="N", help="So is one that unpacks to so many times its size.",
+            "--max-ratio", type=Ratio(min=1), default=1000.0, show_default=True,
+            metavar="N", help="Reject archives that unpack to more than N times their size.",
         ),
         click.option(
             "--max-members", type=click.IntRange(min=1), default=1_000_000, show_default=True,
-            metavar="N", help="So is one with more members.",
+            metavar="N", help="Reject archives with more than N members.",
         ),
         click.option(
             "--keep-rejected", is_flag=True,
-            help="Keep what is no whole archive as FILE.rejected.",
+            help="Keep archives that fail verification, as FILE.rejected.",
         ),
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector.cli.options import DURATION, common, json_option, selecting, share_option
+from collector.cli.options import OUT, SOME_TIME, common, json_option, selecting, share_option
 from collector.cli.streams import show as result
 from collector.cli.streams import show_json
 
@@ -28,12 +28,12 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("collected"),
+    default=OUT,
     show_default=True,
-    help="Where the run would be kept.",
+    help="Directory that would hold the run.",
 )
 @selecting
-@click.option("--deadline", type=DURATION, help="What the run may take: 90s, 15m, 2h30m.")
+@click.option("--deadline", type=SOME_TIME, help="How long the run may take: 90s, 15m, 2h30m.")
 @share_option
 @json_option
 @common
@@ -48,14 +48,15 @@ def command(
     share: float | None,
     as_json: bool,
 ) -> None:
-    """Say how long a collect of INVENTORY would take, by which limits, and whether the disk does.
+    """Say how long a collect of INVENTORY would take, and whether the disk has room.
 
-    Limits and durations are those that the inventory sets and that earlier runs have learned; what
-    nobody knows is assumed, and said to be. Sends nothing.
+    Limits and durations come from the inventory and from earlier runs; what is not known is
+    assumed, and marked as such. Sends nothing.
     """
-    from collector.cli import running  # noqa: PLC0415  # the work's imports cost start-up time
+    from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 
-    selection = running.load(inventory, select, exclude, first, allow_empty=allow_empty)
+    fleet = choosing.loaded(inventory, sends=False)
+    selection = choosing.chosen(fleet, select, exclude, first, allow_empty=allow_empty)
     show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
 
 

@@ -26,24 +26,26 @@ def taken_up(collection: Collection, selection: Selection | None) -> Iterator[st
     """
     state = collection.state
     if collection.torn is not None:
-        yield "cut off an unfinished last line of the journal"
+        yield "removed an unfinished last line from the journal"
     if (repaired := collection.repaired) is not None:
         yield (
             f"the journal was damaged at {repaired.message}; it is kept as {repaired.kept_as}; the "
-            f"run goes on from the {repaired.lines_kept} lines before, and does the rest again"
+            f"run continues from the {repaired.lines_kept} lines before that, and repeats the rest"
         )
     lost = [event for event in collection.taken_up if isinstance(event, e.ArchiveLost)]
     for event in lost[:LOST_SHOWN]:
-        yield f"{state.servers[event.server].name} is collected again: {event.message}"
+        yield f"collecting {state.servers[event.server].name} again: {event.message}"
     if len(lost) > LOST_SHOWN:
-        yield f"so are {len(lost) - LOST_SHOWN} more, whose archives are gone or cut"
+        yield f"and {_servers(len(lost) - LOST_SHOWN, 'more')} whose archives are gone or cut"
     if selection is not None:
         if added := _count(collection, e.ServerSelected):
-            yield f"{_servers(added)} of the selection added"
+            yield f"adding {_servers(added)} of the selection"
         if missing := left_out(state, selection):
-            yield f"not in the selection, and collected all the same: {len(missing)} of its servers"
+            which = f"{_servers(len(missing))} of this run"
+            are = "is" if len(missing) == 1 else "are"
+            yield f"{which} {are} outside the selection; still collecting all of the run"
     if retried := _count(collection, e.ServerRetried):
-        yield f"{_servers(retried)} that failed tried again"
+        yield f"retrying {retried} failed {'server' if retried == 1 else 'servers'}"
     if not collection.taken_up:
         yield _nothing_to_do(state.failed)
 
@@ -52,11 +54,12 @@ def _count(collection: Collection, kind: type[e.Event]) -> int:
     return sum(isinstance(event, kind) for event in collection.taken_up)
 
 
-def _servers(count: int) -> str:
-    return "1 server" if count == 1 else f"{count} servers"
+def _servers(count: int, which: str = "") -> str:
+    noun = "server" if count == 1 else "servers"
+    return f"{count} {which} {noun}" if which else f"{count} {noun}"
 
 
 def _nothing_to_do(failed: int) -> str:
     if not failed:
-        return "nothing is left to do: every server is collected"
-    return f"nothing is left to do: {_servers(failed)} failed; --retry-failed tries again"
+        return "nothing left to do: every server is collected"
+    return f"nothing left to do: {_servers(failed)} failed; --retry-failed retries them"

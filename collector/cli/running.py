@@ -9,8 +9,7 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 import click
@@ -21,10 +20,12 @@ from collector.cli.readiness import make_ready
 from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
 from collector.cli.summary import summed_up
+from collector.cli.wording import duration, short
 from collector.collection import Terms, collect
+from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
+from collector.engine.gates import GRACE_S
 from collector.errors import CollectorError
 from collector.feed import EventsSkipped
-from collector.inventory import load as load_inventory
 from collector.loop import Loop
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
@@ -34,7 +35,8 @@ from collector.resuming import resume
 from collector.run.layout import find_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from collector.collection import Collection, Connect
     from collector.inventory import Selection
@@ -48,35 +50,6 @@ class Options:
     ca_file: Path | None = None
     stall_s: float | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-
-
-def load(
-    source: str | BinaryIO,
-    select: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    first: Sequence[str] = (),
-    *,
-    environ: Mapping[str, str] = os.environ,
-    allow_empty: bool = False,
-) -> Selection:
-    """Load an inventory, `-` from stdin, and select from it.
-
-    Raises:
-        CollectorError: something is wrong with it, or nothing matches and that was not allowed.
-    """
-    file = _opened(source) if isinstance(source, str) else source
-    inventory = load_inventory(file, vendor=clouddc.VENDOR, environ=environ)
-    selection = inventory.select(select, exclude, first)
-    if not selection.servers and not allow_empty:
-        raise CollectorError(
-            f"no server of {inventory.source_name} is selected; "
-            "collector inventory show lists what there is; --allow-empty makes it no error"
-        )
-    return selection
-
-
-def _opened(name: str) -> Path | BinaryIO:
-    return sys.stdin.buffer if name == "-" else Path(name)
 
 
 def user_memory() -> Path | None:
@@ -141,14 +114,16 @@ def resuming(
     return begin
 
 
-def finish(begin: Callable[[], Collection], *, progress: str, as_json: bool) -> NoReturn:
+def finish(
+    begin: Callable[[], Collection], *, progress: str, as_json: bool, grace_s: float = GRACE_S
+) -> NoReturn:
     """Run it to its end, say how it went, and exit with what the interface promises."""
     # Rows and events are frozen and hold no cycles: to look for some costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     make_ready()
     collection, stopped_by = anyio.run(
-        partial(_follow, begin, progress), backend_options={"loop_factory": Loop}
+        partial(_follow, begin, progress, grace_s), backend_options={"loop_factory": Loop}
     )
     _print(collection, as_json=as_json)
     if stopped_by is not None and collection.state.pending:
@@ -157,7 +132,7 @@ def finish(begin: Callable[[], Collection], *, progress: str, as_json: bool) -> 
 
 
 async def _follow(
-    begin: Callable[[], Collection], progress: str
+    begin: Callable[[], Collection], progress: str, grace_s: float
 ) -> tuple[Collection, signal.Signals | None]:
     """Show a run until it is over; return it and the signal that stopped it, if one did."""
     heeded = set(signals.STOPS)
@@ -168,16 +143,23 @@ async def _follow(
         stopped_by: signal.Signals | None = None
         narrator = Narrator(collection.state)
         display = choose(progress, collection.state)
+        if display is not None and (collection.taken_up or collection.state.started is None):
+            say(f"Collecting into {short(str(collection.directory))}.")
 
         async def heed_signals() -> None:
             nonlocal stopped_by
             async for received in stops:
-                if stopped_by is None:
-                    stopped_by = signals.STOPS[received]
-                    say("stopping: a moment for what is on its way; once more stops at once")
-                    collection.stop()
-                else:
-                    collection.stop_at_once()
+                if stopped_by is not None:
+                    break
+                stopped_by = signals.STOPS[received]
+                within = duration(max(POSTS_ANSWERED_WITHIN_S, grace_s))
+                say(
+                    f"Stopping: finishing requests in flight (up to {within}). "
+                    "Ctrl-C again to stop now."
+                )
+                collection.stop()
+            say("Stopping now; --resume continues the run.")
+            collection.stop_at_once()
 
         try:
             async with anyio.create_task_group() as tasks:

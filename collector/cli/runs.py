@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from collector.cli.options import common, json_option
+from collector.cli.options import OUT, common, json_option
 from collector.cli.streams import show, show_json
 from collector.printable import one_line
 
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     name="runs",
     epilog="""\b
 Examples:
-  collector runs collected
-  collector runs collected --json | jq -r '.[] | select(.state != "complete") | .id'
+  collector runs
+  collector runs /var/lib/collector
+  collector runs --json | jq -r '.[] | select(.state != "complete") | .id'
 """,
 )
-@click.argument("out", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("out", metavar="[DIR]", default=OUT, type=click.Path(path_type=Path))
 @json_option
 @common
 def command(out: Path, *, as_json: bool) -> None:
-    """List the runs under an output directory, a line each, the oldest first."""
+    """List the runs under DIR, by default ./collected: a line each, the oldest first."""
     from collector.run.standing import overview  # noqa: PLC0415  # the work's imports cost time
 
     runs = overview(out)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
-from collector.cli.options import common, json_option
+from collector.cli.options import OUT, common, json_option, run_argument
 from collector.cli.streams import say, show, show_json
 
 
@@ -15,25 +14,26 @@ from collector.cli.streams import say, show, show_json
     name="status",
     epilog="""\b
 Examples:
-  collector status collected/latest
-  collector status collected/latest -v
-  collector status collected/latest --json | jq .totals
+  collector status
+  collector status collected/20261123T084103Z-7f3a -v
+  collector status latest --json | jq .totals
 """,
 )
-@click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@run_argument
 @json_option
 @common
 @click.pass_context
-def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
+def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
     """Show what a run has done so far, whether it is running, has ended or was killed.
 
-    With -v also what it has learned: the service's limits, and how long exports take.
+    Without RUN_DIR, it is the latest run under ./collected. With -v also what it has learned: the
+    service's limits, and how long exports take.
     """
     from collector.cli.summary import summed_up  # noqa: PLC0415  # the work's imports cost time
     from collector.run.layout import find_run  # noqa: PLC0415
     from collector.run.standing import standing  # noqa: PLC0415
 
-    found = standing(find_run(run_dir))
+    found = standing(find_run(run, out=OUT))
     if found.damage is not None:
         say(
             f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from collector.cli import wording
-from collector.cli.wording import duration, pasted, short, wrapped
+from collector.cli.wording import count, duration, pasted, short, wrapped
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -15,78 +16,127 @@ GROUPS_SHOWN = 15
 """Reasons for missing servers that are told; the manifest tells all."""
 NAMES_SHOWN = 6
 """Servers that are named for one reason."""
-
-_STATES = {
-    "running": "is running",
-    "complete": "is complete",
-    "partial": "is finished, and not complete",
-    "failed": "is finished, and collected nothing",
-    "interrupted": "was interrupted",
-    "deadline": "ended at its deadline",
-}
+TROUBLES_SHOWN = 5
+"""Endpoints that are down, and waits that are asked for."""
+INDENT = " " * 13
 
 
-def summed_up(summary: Mapping[str, Any], *, verbose: bool = False) -> list[str]:
+def summed_up(
+    summary: Mapping[str, Any], *, verbose: bool = False, now: datetime | None = None
+) -> list[str]:
     """Return the lines that sum up a run: what is here, what is not and why, what next.
 
     Args:
         summary: what `--json` prints.
         verbose: tell also what was learned of the service.
+        now: the time; by default this machine's.
     """
+    now = now or datetime.now(UTC)
     run, totals = summary["run"], summary["totals"]
-    lines = [f"Run {run['id']} {_STATES[run['state']]}."]
+    lines = wrapped(f"Run {run['id']} {_state(summary, now)}.", "", "  ")
     lines.append(
-        f"  collected  {totals['collected']} of {totals['servers']} servers, "
+        f"  collected  {totals['collected']} of {count(totals['servers'], 'server')}, "
         f"{size(totals['bytes'])}" + (", every archive verified" if totals["collected"] else "")
     )
     if totals["failed"]:
         lines.append(f"  failed     {totals['failed']}")
     if totals["pending"]:
         lines.append(f"  pending    {totals['pending']}")
+    lines += _retried(summary["retried"])
     lines.append(
         f"  calls      {'at least ' if totals['counters'] == 'at_least' else ''}"
         f"{totals['requests']}, {totals['throttled']} of them throttled"
     )
     if (reused := summary["reused_exports"])["count"]:
-        lines += wrapped(
-            f"{reused['count']} started by other runs, up to {duration(reused['oldest_s'])} before "
-            "this one took them over",
-            "  exports    ",
-            " " * 13,
-        )
+        text = f"{reused['count']} reused from other runs, up to {duration(reused['oldest_s'])} old"
+        lines += wrapped(text, "  exports    ", INDENT)
+    lines += _troubles(summary, now)
     lines.append(f"  directory  {short(summary['directory'])}")
     if summary["manifest_sha256"]:
         lines += ["  manifest   sha256, for the ticket:", f"    {summary['manifest_sha256']}"]
     if summary["not_collected"]:
-        running = run["state"] == "running"
-        lines += ["", "Not collected:", *_missing(summary["not_collected"], running=running)]
+        lines += ["", "Not collected:", *_missing(summary)]
     if verbose:
         lines += ["", "Learned:", *_learned(summary)]
     lines += ["", *_next(summary)]
     return lines
 
 
-def _missing(servers: Sequence[Mapping[str, Any]], *, running: bool) -> Iterator[str]:
+def _state(summary: Mapping[str, Any], now: datetime) -> str:
+    run, totals = summary["run"], summary["totals"]
+    servers, ended = totals["servers"], run["finished_at"]
+    missing = f"{servers - totals['collected']} of {count(servers, 'server')} missing"
+    match run["state"]:
+        case "partial":
+            return f"finished; {missing}"
+        case "failed":
+            return f"finished; none of {count(servers, 'server')} collected"
+        case "deadline":
+            return f"ended at its deadline; {missing}"
+        case "interrupted" if ended is None:
+            last = wording.moment(summary["last_event_at"], now)
+            ago = wording.ago(summary["last_event_at"], now)
+            return f"was interrupted: its process was killed after {last}{ago}; {missing}"
+        case "interrupted":
+            ago = wording.ago(ended, now)
+            return f"was interrupted{f' at {wording.moment(ended, now)}{ago}' if ago else ''}"
+        case word:
+            return f"is {word}"
+
+
+def _retried(retried: Mapping[str, int]) -> Iterator[str]:
+    servers, collected, failed = retried["servers"], retried["collected"], retried["failed"]
+    if servers:
+        parts = [f"{collected} collected", f"{failed} failed again"]
+        if left := servers - collected - failed:
+            parts.append(f"{left} pending")
+        yield f"  retried    {count(servers, 'failed server')}: {', '.join(parts)}"
+
+
+def _troubles(summary: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Yield what servers wait for that are pending: endpoints that are down, and waits."""
+    if not summary["totals"]["pending"]:
+        return
+    running = summary["run"]["state"] == "running"
+    for one in summary["endpoints_down"][:TROUBLES_SHOWN]:
+        since = wording.moment(one["since"], now)
+        so_long = wording.since(one["since"], now) if running else ""
+        text = f"{one['endpoint']} since {since}{so_long}: {one['message']}"
+        yield from wrapped(text, "  down       ", INDENT)
+        if one["hint"]:
+            yield from wrapped(f"-> {one['hint']}", INDENT, INDENT + "   ")
+    for text in wording.waits(summary["asked_to_wait"], now)[:TROUBLES_SHOWN]:
+        yield from wrapped(text, "  service    ", INDENT)
+
+
+def _missing(summary: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is missing, the failed first, those with one reason together."""
+    running = summary["run"]["state"] == "running"
+    in_projects = len(summary["projects"]) > 1
+    told = {one["hint"] for one in summary["endpoints_down"][:TROUBLES_SHOWN]}
     groups: dict[tuple[str, str | None], list[Mapping[str, Any]]] = {}
-    for row in sorted(servers, key=lambda row: row["error"] is None):
-        hint = row["error"]["hint"] if row["error"] else None
+    for row in sorted(summary["not_collected"], key=lambda row: row["error"] is None):
+        error = row["error"] or row["waiting"]["last_error"]
+        hint = error and error["hint"]
         groups.setdefault((_why(row, running=running), hint), []).append(row)
     shown = list(groups.items())[:GROUPS_SHOWN]
     for (why, hint), rows in shown:
-        yield from wrapped(f"{_named(rows)}: {why}", "  ", "    ")
-        if hint:
+        yield from wrapped(f"{_named(rows, in_projects=in_projects)}: {why}", "  ", "    ")
+        if hint and hint not in told:
             yield from wrapped(f"-> {hint}", "    ", "       ")
     if len(groups) > GROUPS_SHOWN:
         hidden = sum(len(rows) for rows in list(groups.values())[GROUPS_SHOWN:])
         yield f"  and {hidden} more for other reasons; the manifest names them all"
 
 
-def _named(rows: Sequence[Mapping[str, Any]]) -> str:
+def _named(rows: Sequence[Mapping[str, Any]], *, in_projects: bool) -> str:
+    def name(row: Mapping[str, Any]) -> str:
+        return f"{row['project']['name']}/{row['name']}" if in_projects else str(row["name"])
+
     if len(rows) == 1:
-        name, server_id = rows[0]["name"], rows[0]["id"]
-        return name if name == server_id else f"{name} ({server_id})"
-    names = ", ".join(row["name"] for row in rows[:NAMES_SHOWN])
+        server_id = rows[0]["id"]
+        return name(rows[0]) + (f" ({server_id})" if rows[0]["name"] != server_id else "")
+    names = ", ".join(map(name, rows[:NAMES_SHOWN]))
     more = f" and {len(rows) - NAMES_SHOWN} more" if len(rows) > NAMES_SHOWN else ""
     return f"{len(rows)} servers, {names}{more}"
 
@@ -97,15 +147,15 @@ def _why(row: Mapping[str, Any], *, running: bool) -> str:
         tries = f", {error['attempts']} tries" if error["attempts"] > 1 else ""
         return f"failed at {error['stage']}{tries}: {error['message']}"
     reason = {
-        "deadline": "when the deadline came",
-        "stopped": "when the run was stopped",
-        "endpoint_down": "while the endpoint was down",
-        "disk": "while the disk could not be written",
-        None: "now" if running else "when it was killed",
+        "deadline": " when the deadline came",
+        "stopped": " when the run was stopped",
+        "endpoint_down": " while the endpoint was down",
+        "disk": " while the disk could not be written",
+        None: "" if running else " when it was killed",
     }[waiting["reason"]]
-    earlier = waiting.get("last_error")  # manifests of earlier versions have none
+    earlier = waiting["last_error"]
     why = f": {earlier['message']}" if earlier else ""
-    return f"pending, {waiting['phase']} {reason}{why}"
+    return f"pending, {waiting['phase']}{reason}{why}"
 
 
 def _learned(summary: Mapping[str, Any]) -> Iterator[str]:

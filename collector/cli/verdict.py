@@ -25,9 +25,9 @@ def told(planned: Plan, out: str) -> list[str]:
     lines = list(_verdict(planned, out))
     if planned.servers:
         lines += ["", "By project:", *_projects(planned)]
-        lines += ["", "What it waits for, each alone:", *_limits(planned)]
+        lines += ["", "Bottlenecks, if each were the only one:", *_limits(planned)]
         lines += ["", *_disk(planned, out)]
-        lines += ["", "Failures, repeated statuses and slow downloads come on top."]
+        lines += ["", "Not included: failures, repeated statuses and slow downloads."]
     return lines
 
 

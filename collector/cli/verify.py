@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from collector.cli.options import common, json_option
+from collector.cli.options import OUT, common, json_option, run_argument
 from collector.cli.streams import show, show_json
-from collector.cli.wording import pasted
+from collector.cli.wording import pasted, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,21 +28,27 @@ SHOWN = 30
     name="verify",
     epilog="""\b
 Examples:
-  collector verify collected/latest
+  collector verify
+  collector verify latest --json | jq .ok
   collector verify collected/20261123T084103Z-7f3a --json | jq .mismatches
 \b
 Exit code: 0 all is well, 6 something is not, 2 there is no such run.
 """,
 )
-@click.argument("run_dir", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@run_argument
 @json_option
 @common
 @click.pass_context
-def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
-    """Prove that a run is whole: reads each archive to its end, compares records and tree."""
-    from collector.verification import verify  # noqa: PLC0415  # the work's imports cost start-up time
+def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
+    """Prove that a run is whole: reads each archive to its end, compares records and tree.
 
-    found = verify(run_dir)
+    Without RUN_DIR, it is the latest run under ./collected.
+    """
+    from collector.run.layout import find_run  # noqa: PLC0415  # the work's imports cost time
+    from collector.verification import verify  # noqa: PLC0415  # as above
+
+    directory = find_run(run, out=OUT)
+    found = verify(directory)
     if as_json:
         told = {
             "ok": found.ok,
@@ -54,19 +59,19 @@ def command(ctx: click.Context, run_dir: Path, *, as_json: bool) -> None:
         }
         show_json(json.dumps(told))
     else:
-        show(_told(run_dir, found))
+        show(_told(short(str(directory)), found))
     ctx.exit(0 if found.ok else MISMATCHED)
 
 
-def _told(run_dir: Path, found: Verification) -> Iterator[str]:
+def _told(run: str, found: Verification) -> Iterator[str]:
     from collector.sizes import size  # noqa: PLC0415  # as above
 
     archives = "1 archive" if found.archives == 1 else f"{found.archives} archives"
     if found.ok:
-        yield f"{run_dir}: {archives}, {size(found.bytes)}, whole and unchanged."
+        yield f"{run}: {archives}, {size(found.bytes)}, whole and unchanged."
     else:
         count = len(found.mismatches)
-        yield f"{run_dir}: {'1 mismatch' if count == 1 else f'{count} mismatches'}."
+        yield f"{run}: {'1 mismatch' if count == 1 else f'{count} mismatches'}."
         yield ""
         for mismatch in found.mismatches[:SHOWN]:
             yield from _mismatch(mismatch)
@@ -81,20 +86,20 @@ def _told(run_dir: Path, found: Verification) -> Iterator[str]:
             yield f"And {len(found.notes) - SHOWN} notes more; --json lists them all."
     if not found.ok:
         yield ""
-        yield from _next(run_dir, found)
+        yield from _next(run, found)
 
 
-def _next(run_dir: Path, found: Verification) -> Iterator[str]:
+def _next(run: str, found: Verification) -> Iterator[str]:
     from collector.run.layout import JOURNAL  # noqa: PLC0415  # as above
 
     if any(mismatch.path == JOURNAL for mismatch in found.mismatches):
         yield "A resume keeps the damaged journal beside a new one, goes on from the lines before"
         yield "the damage, and does again what they do not tell:"
-        yield f"  collector collect --resume {pasted(str(run_dir))}"
+        yield f"  collector collect --resume {pasted(run)}"
         return
     yield "A resume fetches again what is missing or has another size, and writes manifest"
     yield "and SHA256SUMS anew; move away first what has changed and kept its size:"
-    yield f"  collector collect --resume {pasted(str(run_dir))}"
+    yield f"  collector collect --resume {pasted(run)}"
 
 
 def _mismatch(mismatch: Mismatch) -> Iterator[str]:

@@ -6,15 +6,18 @@ import math
 import os
 import shlex
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collector.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 WIDTH = 80
+SOON_S = 60.0
+"""What happened within this time has happened now."""
 
 _NINE_IN_TEN = 1.2816
 """How many standard deviations above the mean nine tenths of a normal distribution end."""
@@ -67,6 +70,59 @@ def about(seconds: float) -> str:
     return duration(0)
 
 
+def count(number: int, noun: str) -> str:
+    """Return how many there are: `1 server`, `3 servers`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def moment(at: str, now: datetime) -> str:
+    """Return a time as it is said today: with its date, if that is another one."""
+    time = _time(at)
+    if time is None:
+        return at
+    return f"{time:%H:%M} (UTC)" if time.date() == now.date() else f"{time:%Y-%m-%d %H:%M} (UTC)"
+
+
+def since(at: str, now: datetime) -> str:
+    """Return how long ago a time is, as an addition to it."""
+    passed_s = _passed_s(at, now)
+    return f", for {duration(passed_s)}" if passed_s else ""
+
+
+def ago(at: str, now: datetime) -> str:
+    """Return how long ago a time is that is over a minute ago, as an addition to it."""
+    passed_s = _passed_s(at, now)
+    if passed_s < SOON_S:
+        return ""
+    days = int(passed_s // 86_400)
+    minutes = int(passed_s // 60)
+    return f", {count(days, 'day') if days else duration(60 * minutes)} ago"
+
+
+def waits(asked: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
+    """Return the waits that the service asked for and that are not over, the longest first."""
+    left = [one for one in asked if (until := _time(one["until"])) is not None and until > now]
+    return [
+        f"asked to wait until {moment(one['until'], now)}, for "
+        + (f"the server {one['server']}" if one["server"] else scope(one["scope"], one["name"]))
+        for one in sorted(left, key=lambda one: str(one["until"]), reverse=True)
+    ]
+
+
+def _passed_s(at: str, now: datetime) -> int:
+    time = _time(at)
+    return 0 if time is None else max(0, int((now - time).total_seconds()))
+
+
+def _time(at: str) -> datetime | None:
+    """Read a time of a journal; None where it is none, or has no zone."""
+    try:
+        time = datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    return None if time.tzinfo is None else time.astimezone(UTC)
+
+
 def scope(kind: str, name: str) -> str:
     """Return who shares a limit."""
     return _SCOPES.get(kind, f"{kind} {{}}").format(name)
@@ -94,7 +150,7 @@ def durations(found: Mapping[str, Any]) -> str:
     high_s = nine_in_ten_s(found["median_s"], found["spread"])
     return (
         f"{found['project']}: half of the exports take up to {about(found['median_s'])}, nine "
-        f"in ten up to {about(high_s)}; {found['exports']} were seen"
+        f"in ten up to {about(high_s)}; {found['exports']} seen"
     )
 
 
@@ -113,11 +169,12 @@ def short(directory: str) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else directory
 
 
-def pasted(argument: str) -> str:
-    """Return an argument as a shell reads it; what is not printable in the form of bash and zsh."""
-    if one_line(argument) == argument:
-        return shlex.quote(argument)
-    return f"$'{''.join(map(_in_quotes, argument))}'"
+def pasted(path: str) -> str:
+    """Return a path as a shell reads it; what is not printable in the form of bash and zsh."""
+    path = f"./{path}" if path.startswith("-") else path
+    if one_line(path) == path:
+        return shlex.quote(path)
+    return f"$'{''.join(map(_in_quotes, path))}'"
 
 
 def _in_quotes(char: str) -> str:

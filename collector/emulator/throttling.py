@@ -21,7 +21,10 @@ RefusalForm = Literal[
 RetryAfter = Literal["none", "seconds", "date"]
 
 _SCOPES = ("api", "user", "app", "ip", "api-allenv", "project")
-_SPELT = re.compile(r"(?:(?P<scope>[a-z-]+):)?(?P<limit>\d+)/(?P<number>\d*\.?\d*)(?P<unit>[smh]?)")
+_SPELT = re.compile(
+    r"(?:(?P<scope>[a-z-]+):)?(?P<limit>\d{1,9})/(?P<number>\d{0,9}\.?\d{0,9})(?P<unit>[smh]?)",
+    re.ASCII,
+)
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -69,14 +72,14 @@ class Throttle:
         match = _SPELT.fullmatch(text)
         if match is None or not match["number"].strip("."):
             raise ScenarioError(
-                f"{text!r} is no limit: write N/DURATION or SCOPE:N/DURATION, as in user:20/1s"
+                f"invalid limit {text[:60]!a}; use N/DURATION or SCOPE:N/DURATION, e.g. user:20/1s"
             )
         scope = match["scope"] or "user"
         for known in _SCOPES:
             if scope == known:
                 per_s = float(match["number"]) * _UNITS_S[match["unit"]]
                 return cls(scope=known, limit=int(match["limit"]), per_s=per_s)  # type: ignore[arg-type]  # mypy does not narrow through the loop
-        raise ScenarioError(f"{text!r}: no scope {scope!r}; there are {', '.join(_SCOPES)}")
+        raise ScenarioError(f"unknown scope {scope!r} in {text!r}; use one of {', '.join(_SCOPES)}")
 
     @property
     def period(self) -> str:

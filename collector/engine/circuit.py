@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import Call
+from collector.engine.answers import Call, ProblemKind
 
 if TYPE_CHECKING:
     from collector.engine.actions import Request
+    from collector.engine.answers import Problem
 
 FIRST_PROBE_S = 1.0
 LONGEST_PROBE_S = 30.0
@@ -94,6 +95,7 @@ class Question:
 
     Attributes:
         why: what was noticed, for a person to read.
+        hint: what a person can do about it.
         not_sent: calls do not even get there.
         silent: nothing comes back.
         asked_s: when the probes left; None before.
@@ -102,6 +104,7 @@ class Question:
     """
 
     why: str
+    hint: str | None = None
     not_sent: bool = False
     silent: bool = False
     asked_s: float | None = None
@@ -136,8 +139,8 @@ class EndpointCircuit:
 
     __slots__ = (
         "_answered_s", "_not_sent", "_out", "_quiet_until_s", "_suspects", "_wait_s", "answered",
-        "back_s", "down_s", "first_patience_s", "given_up", "mute_servers", "name", "patience_s",
-        "probe_s", "question", "unanswered_servers", "why",
+        "back_s", "down_s", "first_patience_s", "given_up", "hint", "mute_servers", "name",
+        "patience_s", "probe_s", "question", "unanswered_servers", "why",
     )  # fmt: skip
 
     def __init__(
@@ -158,6 +161,7 @@ class EndpointCircuit:
         self.mute_servers: set[int] = set()
         self.probe_s = math.inf
         self.why = ""
+        self.hint: str | None = None
         self._suspects: set[int] = set()
         self._out: dict[int, float] = {}
         """Servers with a call that left after the last answer, and when it left, in order."""
@@ -214,8 +218,9 @@ class EndpointCircuit:
         self.mute_servers.clear()
         return True
 
-    def failed(self, action: Request, why: str, *, not_sent: bool) -> None:
+    def failed(self, action: Request, problem: Problem) -> None:
         """Record a call that was not answered, or could not be sent."""
+        not_sent = problem.kind is ProblemKind.NOT_SENT
         server, sent_s = action.server, action.sent_s
         is_first = server not in self.unanswered_servers
         self.unanswered_servers.add(server)
@@ -226,22 +231,23 @@ class EndpointCircuit:
         if self.down_s is not None:
             self._not_sent = not_sent
         elif is_first and not_sent:
-            self.question = self.question or Question(why, not_sent=True)
+            self.question = self.question or Question(problem.message, problem.hint, not_sent=True)
         elif is_first:
             self._suspects.add(server)
-            self.why = why
+            self.why, self.hint = problem.message, problem.hint
 
-    def probe_failed(self, probe: Request, why: str, now_s: float, *, not_sent: bool) -> bool:
+    def probe_failed(self, probe: Request, problem: Problem, now_s: float) -> bool:
         """Record a probe that was not answered; return whether the endpoint is down, as news.
 
         Where somebody was answered a moment ago, more time is left for another answer.
         """
+        not_sent = problem.kind is ProblemKind.NOT_SENT
         question = self.question
         if self.down_s is not None:
             self._not_sent = not_sent
         elif question is not None and probe in question.probes:
             question.probes.remove(probe)
-            question.why = why
+            question.why, question.hint = problem.message, problem.hint
             question.not_sent = question.not_sent or not_sent
             lately = now_s - self._answered_s < SILENCE_S
             if question.probes or (lately and not question.not_sent):
@@ -270,7 +276,7 @@ class EndpointCircuit:
             waited_s = now_s - next(iter(self._out.values()))
             self.question = Question(f"no answer for {waited_s:.3g} seconds", silent=True)
         elif self._is_suspicious(left) and now_s >= self._quiet_until_s:
-            self.question = Question(self.why)
+            self.question = Question(self.why, self.hint)
         return self.question is not None
 
     def looks_at(self, *, latency_s: float, left: int) -> float:
@@ -289,7 +295,7 @@ class EndpointCircuit:
     def goes_down(self, now_s: float) -> None:
         """Take the endpoint to be down from now on."""
         assert self.question is not None  # noqa: S101  # nothing else leads here
-        self.why = self.question.why
+        self.why, self.hint = self.question.why, self.question.hint
         self._not_sent = self.question.not_sent
         self.question = None
         self.down_s = now_s

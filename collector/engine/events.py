@@ -223,6 +223,7 @@ class AttemptFailed(Event):
     doubtful: bool
     anew: bool
     polls: Count
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,11 +345,12 @@ class HintDisbelieved(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitAsked(Observation):
-    """The service asked to be left alone for a while, by whoever shares a limit."""
+    """The service asked to wait: whoever shares a limit, or with one `server` alone."""
 
     scope: ScopeWord
     name: str
     until: AnyTime
+    server: Index | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,10 +404,11 @@ class DownloadsWentOn(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointWentDown(Observation):
-    """An endpoint answers nobody; its servers wait."""
+    """An endpoint answers nobody; its servers wait. `hint` is what a person can do about it."""
 
     endpoint: Endpoint
     message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

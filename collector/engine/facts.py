@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
-from collector.engine.hints import hint_of
+from collector.engine.hints import hint_of, hint_while_pending
 from collector.engine.retry import Rule, rule_of
 from collector.engine.task import stage
 
@@ -51,6 +51,7 @@ def attempt_failed(
         doubtful=rule_of(call, problem) is Rule.ONCE_MORE,
         anew=anew,
         polls=polls,
+        hint=problem.hint or hint_while_pending(call, problem.kind),
     )
 
 

@@ -67,13 +67,12 @@ class Hearing:
 
     def _unanswered(self, lane: Lane, action: Request, problem: Problem, now_s: float) -> None:
         circuit = lane.circuit
-        not_sent = problem.kind is ProblemKind.NOT_SENT
         if is_probe(action):
             circuit.mute_servers.add(action.server)
         else:
-            circuit.failed(action, problem.message, not_sent=not_sent)
-        if circuit.probe_failed(action, problem.message, now_s, not_sent=not_sent):
-            self._news.endpoint_down(circuit.name, circuit.why, now_s)
+            circuit.failed(action, problem)
+        if circuit.probe_failed(action, problem, now_s):
+            self._news.endpoint_down(circuit, now_s)
 
     def withdrawn(self, lane: Lane, action: Request) -> None:
         """Take note that a call did not leave after all, and nothing was heard."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 AGAIN = "--resume the run with --retry-failed"
 
 HINTS: Mapping[ProblemKind, str] = {
-    ProblemKind.NOT_SENT: f"check the network, the endpoint and the proxy, then {AGAIN}",
+    ProblemKind.NOT_SENT: f"check the network, the endpoint's address and the proxy, then {AGAIN}",
     ProblemKind.THROTTLED: f"{AGAIN} when fewer programs use this account",
     ProblemKind.NOT_READY: f"see the server's state in the console; when it is ready, {AGAIN}",
     ProblemKind.UNKNOWN_SERVER: "check the server's and the project's id in the inventory",
@@ -36,7 +36,14 @@ HINTS: Mapping[ProblemKind, str] = {
     f"ulimit -f and the file system's limits; then {AGAIN}",
     ProblemKind.DISK: f"make room or mend the disk, then {AGAIN}",
 }
+UNREACHABLE = "check the network, the endpoint's address and the proxy"
+"""Where an endpoint answers nobody, and the provider knows nothing better."""
 STUCK = f"the export never completed; look at the server's health, then {AGAIN}"
+
+
+def hint_while_pending(call: Call, kind: ProblemKind) -> str:
+    """Return the same about one that has not failed: a resume tries it again anyway."""
+    return hint_of(call, kind).replace(AGAIN, "--resume the run")
 
 
 def hint_of(call: Call, kind: ProblemKind) -> str:

@@ -6,12 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from collector.engine import events as e
-from collector.engine.said import Asked, Learned
+from collector.engine.hints import UNREACHABLE
+from collector.engine.said import WORTH_TELLING_S, Asked, Learned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from collector.engine.answers import Scope
+    from collector.engine.circuit import EndpointCircuit
     from collector.engine.durations import Durations
     from collector.engine.said import Disbelieved
     from collector.engine.wall import Wall
@@ -34,6 +36,7 @@ class News:
         self._offset_written_s: float | None = None
         self._durations: dict[int, Durations] = {}
         self._words: set[str] = set()
+        self._asked_until_s: dict[tuple[Scope, bool], float] = {}
         self._disbelieved: set[tuple[Scope, str]] = set()
         self._events: list[e.Event] = []
         self.urgent = False
@@ -95,10 +98,12 @@ class News:
             at = self._wall.stamp(now_s)
             self._events.append(e.WordUnknown(at=at, server=server, word=word))
 
-    def endpoint_down(self, endpoint: str, message: str, now_s: float) -> None:
+    def endpoint_down(self, circuit: EndpointCircuit, now_s: float) -> None:
         """Report that an endpoint cannot be reached."""
-        at = self._wall.stamp(now_s)
-        self._events.append(e.EndpointWentDown(at=at, endpoint=endpoint, message=message))
+        at, hint = self._wall.stamp(now_s), circuit.hint or UNREACHABLE
+        self._events.append(
+            e.EndpointWentDown(at=at, endpoint=circuit.name, message=circuit.why, hint=hint)
+        )
         self.urgent = True
 
     def endpoint_back(self, endpoint: str, now_s: float) -> None:
@@ -127,9 +132,7 @@ class News:
         for item in news:
             scope, name = item.scope
             if isinstance(item, Asked):
-                until = self._wall.stamp(item.until_s)
-                self._events.append(e.WaitAsked(at=at, scope=scope, name=name, until=until))
-                self.urgent = True
+                self._asked(item, at)
             elif isinstance(item, Learned) and not item.window_s:
                 self._events.append(
                     e.ExportsLimitLearned(
@@ -149,3 +152,16 @@ class News:
                 self._events.append(
                     e.HintDisbelieved(at=at, scope=scope, name=name, message=item.message)
                 )
+
+    def _asked(self, asked: Asked, at: str) -> None:
+        """Report a wait, unless one that ends at about that time was; of servers, one of many."""
+        of_server = asked.server is not None
+        told_s = self._asked_until_s.get((asked.scope, of_server), 0.0)
+        if asked.until_s < told_s + (WORTH_TELLING_S if of_server else 1.0):
+            return
+        self._asked_until_s[asked.scope, of_server] = asked.until_s
+        (scope, name), until = asked.scope, self._wall.stamp(asked.until_s)
+        self._events.append(
+            e.WaitAsked(at=at, scope=scope, name=name, until=until, server=asked.server)
+        )
+        self.urgent = True

@@ -314,9 +314,8 @@ class Outcomes:
         memory = self._remember(row.server)
         memory.asked_until_s = now_s + retry.believed_s(problem)
         memory.failed = not down and problem.kind not in OF_OTHERS
-        if retry.is_beyond_belief(problem):
-            endpoint = self._state.projects[row.project].endpoint
-            self._news.paced([retry.disbelieved(endpoint, problem)], now_s)
+        endpoint = self._state.projects[row.project].endpoint
+        self._news.paced(retry.said_of_wait(endpoint, row.server, problem, now_s), now_s)
         if call is Call.ASK_STATUS:
             memory.polls += problem.http_status is not None
             # A wait for quota does not count, nor for an endpoint that answers nobody.

@@ -169,7 +169,7 @@ class Probes:
 
     def _goes_down(self, circuit: EndpointCircuit, now_s: float) -> None:
         circuit.goes_down(now_s)
-        self._news.endpoint_down(circuit.name, circuit.why, now_s)
+        self._news.endpoint_down(circuit, now_s)
 
     def _probes(
         self, circuit: EndpointCircuit, now_s: float, most: int, limit_s: float

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from collector.engine.answers import Call, Problem, ProblemKind, Scope, ScopeKind
-from collector.engine.said import Disbelieved
+from collector.engine.said import WORTH_TELLING_S, Asked, Disbelieved
 from collector.engine.scope_pace import INSTEAD_OF_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S
 
 if TYPE_CHECKING:
@@ -207,11 +207,15 @@ def is_beyond_belief(problem: Problem) -> bool:
     )
 
 
-def disbelieved(endpoint: str, problem: Problem) -> Disbelieved:
-    """Return what is said of a wait that cannot be meant."""
-    asked_s, instead_s = problem.retry_after_s, believed_s(problem)
-    message = f"Retry-After of {asked_s:g} s is taken as {instead_s:g} s"
-    return Disbelieved(Scope(ScopeKind.ENDPOINT, endpoint), "wait", message)
+def said_of_wait(
+    endpoint: str, server: int, problem: Problem, now_s: float
+) -> list[Asked | Disbelieved]:
+    """Return what is said of a wait that is asked of one server: it is long, or not believed."""
+    scope, wait_s = Scope(ScopeKind.ENDPOINT, endpoint), believed_s(problem)
+    if is_beyond_belief(problem):
+        message = f"Retry-After of {problem.retry_after_s:g} s is taken as {wait_s:g} s"
+        return [Disbelieved(scope, "wait", message)]
+    return [Asked(scope, now_s + wait_s, server)] if wait_s >= WORTH_TELLING_S else []
 
 
 def _decide(  # noqa: C901, PLR0911, PLR0912  # a case and a return a rule

@@ -32,12 +32,17 @@ class Disbelieved:
     message: str
 
 
+WORTH_TELLING_S = 30.0
+"""A wait that is told: a person may wonder why nothing happens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The service asked to be left alone until then, on the engine's clock."""
+    """The service asked to wait until then, on the engine's clock; or with one server alone."""
 
     scope: Scope
     until_s: float
+    server: int | None = None
 
 
 News = Learned | Disbelieved | Asked

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from collector.engine.answers import Scope  # noqa: TC001  # named in the dataclasses below
 from collector.engine.estimated_limit import EstimatedLimit
-from collector.engine.said import Asked, Disbelieved, Learned, News
+from collector.engine.said import WORTH_TELLING_S, Asked, Disbelieved, Learned, News
 from collector.engine.start import Start
 from collector.engine.told_limit import ToldLimit
 from collector.engine.windows import Ceiling, Window
@@ -26,8 +26,6 @@ INSTEAD_OF_RETRY_AFTER_S = 60.0
 FASTEST = 10_000.0
 """Calls a second; whoever states more states no limit."""
 LONGEST_WINDOW_S = 86_400.0
-WORTH_TELLING_S = 30.0
-"""A wait that is told: a person may wonder why nothing happens."""
 SHORTEST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 ROOM_BEFORE_A_TEST = 0.25

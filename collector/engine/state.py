@@ -2,133 +2,26 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from collector.engine import events as e
+from collector.engine.rows import Estimate, Export, Phase, ProjectRow, ServerRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-
-class Phase(enum.StrEnum):
-    """Where a server is on its way; `task.py` draws how one follows from another."""
-
-    QUEUED = "queued"
-    REQUESTED = "requested"
-    EXPORTING = "exporting"
-    READY = "ready"
-    COLLECTED = "collected"
-    FAILED = "failed"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more is wanted for the server."""
-        return self is Phase.COLLECTED or self is Phase.FAILED
-
-
-class Export(NamedTuple):
-    """A server's latest export. `completed_at` is None while it runs.
-
-    One that another run started is `reused`.
-    """
-
-    id: str
-    requested_at: str
-    completed_at: str | None = None
-    reused: e.ExportReused | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What was expected of the latest process, and what the run had come to when it began."""
-
-    expected: e.RunEstimated
-    requests_before: int
-    bytes_before: int
-
-
-class ServerRow(NamedTuple):
-    """One server of the selection: the facts that it rests on, and what counts between them.
-
-    A tuple, since a row is replaced with every event and there may be 100,000.
-
-    Attributes:
-        selected: who it is.
-        server, project, first: as in `selected`; they are looked at all the time.
-        since: when its phase began.
-        requested_at: when its latest POST was intended; None before the first.
-        posts: exports tried: those that failed, and the one that did not.
-        polls: status calls made, up to the last fact.
-        tries: failed tries of the present step.
-        doubtful: POSTs of this step that may have started an export nobody knows of.
-        renewals: new exports started because an earlier one came to nothing.
-        attempt: the latest try that failed, of a server that has not ended.
-        begun: the download whose bytes lie in a `.part` file, to be gone on with.
-        archive: the collected archive.
-        failure: why its logs are not here, and what to do about it.
-    """
-
-    selected: e.ServerSelected
-    server: int
-    project: int
-    first: bool
-    since: str
-    phase: Phase = Phase.QUEUED
-    requested_at: str | None = None
-    posts: int = 0
-    polls: int = 0
-    tries: int = 0
-    doubtful: int = 0
-    renewals: int = 0
-    attempt: e.AttemptFailed | None = None
-    export: Export | None = None
-    begun: e.DownloadBegun | None = None
-    archive: e.ArchiveStored | None = None
-    failure: e.ServerFailed | None = None
-
-    @property
-    def id(self) -> str:
-        """The vendor's id."""
-        return self.selected.id
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return self.selected.name
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        """Its tags, as the inventory has them."""
-        return self.selected.tags
-
-    @property
-    def directory(self) -> str:
-        """Where its archive lies, relative to the run's directory."""
-        return self.selected.directory
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectRow:
-    """One project with servers in the selection; `requests` and `throttled` as counted so far."""
-
-    project: int
-    id: str
-    name: str
-    endpoint: str
-    credential: str
-    directory: str
-    requests_per_second: float | None
-    exports_in_flight: int | None
-    share: float
-    requests: int = 0
-    throttled: int = 0
+__all__ = ["Estimate", "Export", "Phase", "ProjectRow", "RunState", "ServerRow", "apply"]
 
 
 @dataclass(slots=True)
 class RunState:
     """Everything that is known of a run: one a process, folded once.
+
+    `down` names the endpoints that answer nobody; `was_down` those that had not been heard from
+    again when an earlier process ended, nor since. `waits` are the latest that each scope asked
+    for. `retried` are the servers that the latest process was told to retry. `at` is the time of
+    the latest event.
 
     `changed` names the servers whose rows are new since whoever plans with them last looked; it is
     the one part that is no fold, and its reader empties it.
@@ -151,6 +44,10 @@ class RunState:
     durations: dict[int, e.DurationsLearned] = field(default_factory=dict)
     estimate: Estimate | None = None
     down: dict[str, e.EndpointWentDown] = field(default_factory=dict)
+    was_down: dict[str, e.EndpointWentDown] = field(default_factory=dict)
+    waits: dict[tuple[str, str], e.WaitAsked] = field(default_factory=dict)
+    retried: set[int] = field(default_factory=set)
+    at: str = field(default="", compare=False)
     paused: e.DownloadsPaused | None = None
     collected: int = 0
     failed: int = 0
@@ -170,11 +67,18 @@ def apply(state: RunState, event: e.Event) -> None:
         KeyError: for a class of event that is not in `EVENTS`.
     """
     _APPLY[type(event)](state, event)
+    state.at = event.at
 
 
 def _replace_server(state: RunState, row: ServerRow) -> None:
     state.servers[row.server] = row
     state.changed.append(row.server)
+
+
+def _answered(state: RunState, row: ServerRow) -> None:
+    """An endpoint answers: that it once did not is no reason any more."""
+    if state.was_down:
+        state.was_down.pop(state.projects[row.project].endpoint, None)
 
 
 def _run_started(state: RunState, event: e.RunStarted) -> None:
@@ -188,7 +92,10 @@ def _run_resumed(state: RunState, event: e.RunResumed) -> None:
     state.process, state.ended = event, None
     state.resumed += 1
     state.estimate = None
+    state.was_down |= state.down
     state.down.clear()
+    state.waits.clear()
+    state.retried.clear()
     state.paused = None
     for row in state.servers:
         if row.phase is Phase.REQUESTED:
@@ -239,6 +146,7 @@ def _export_not_started(state: RunState, event: e.ExportNotStarted) -> None:
 
 def _export_started(state: RunState, event: e.ExportStarted) -> None:
     row = state.servers[event.server]
+    _answered(state, row)
     _replace_server(
         state,
         row._replace(
@@ -268,6 +176,7 @@ def _export_reused(state: RunState, event: e.ExportReused) -> None:
 
 def _export_completed(state: RunState, event: e.ExportCompleted) -> None:
     row = state.servers[event.server]
+    _answered(state, row)
     export = row.export
     _replace_server(
         state,
@@ -283,6 +192,7 @@ def _export_completed(state: RunState, event: e.ExportCompleted) -> None:
 
 def _archive_stored(state: RunState, event: e.ArchiveStored) -> None:
     row = state.servers[event.server]
+    _answered(state, row)
     state.collected += 1
     state.bytes += event.bytes
     _replace_server(
@@ -349,6 +259,7 @@ def _server_retried(state: RunState, event: e.ServerRetried) -> None:
     if row.failure is None:
         return
     state.failed -= 1
+    state.retried.add(event.server)
     phase = Phase.QUEUED
     if row.export is not None and row.failure.kind not in _ENDS_AN_EXPORT:
         if row.export.completed_at is not None:
@@ -357,7 +268,15 @@ def _server_retried(state: RunState, event: e.ServerRetried) -> None:
             phase = Phase.EXPORTING
     _replace_server(
         state,
-        row._replace(phase=phase, since=event.at, tries=0, doubtful=0, renewals=0, failure=None),
+        row._replace(
+            phase=phase,
+            since=event.at,
+            tries=0,
+            doubtful=0,
+            renewals=0,
+            attempt=row.failure,
+            failure=None,
+        ),
     )
 
 
@@ -421,6 +340,13 @@ def _endpoint_went_down(state: RunState, event: e.EndpointWentDown) -> None:
 
 def _endpoint_came_back(state: RunState, event: e.EndpointCameBack) -> None:
     state.down.pop(event.endpoint, None)
+    state.was_down.pop(event.endpoint, None)
+
+
+def _wait_asked(state: RunState, event: e.WaitAsked) -> None:
+    if event.server is not None:
+        _ = state.servers[event.server]  # one that no line has named is damage
+    state.waits[event.scope, event.name] = event
 
 
 def _only_told(_state: RunState, _event: e.Event) -> None:
@@ -454,7 +380,7 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.ExportsLimitLearned: _exports_limit_learned,
     e.DurationsLearned: _durations_learned,
     e.HintDisbelieved: _only_told,
-    e.WaitAsked: _only_told,
+    e.WaitAsked: _wait_asked,
     e.ClockOffsetSeen: _clock_offset_seen,
     e.ClockJumped: _only_told,
     e.WordUnknown: _only_told,

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collector.inventory.vendor import Vendor
 
 
-def check(data: dict[str, Any], vendor: Vendor, around: Surroundings) -> Iterator[Finding]:
-    """Everything but the shape that is wrong with a file's content."""
+def check(data: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
+    """Everything but the shape and the secrets that is wrong with a file's content."""
     entries = _mapping(data.get("credentials"))
     defaults = _mapping(data.get("defaults"))
     projects: list[tuple[Path, dict[str, Any]]] = [
@@ -34,23 +34,38 @@ def check(data: dict[str, Any], vendor: Vendor, around: Surroundings) -> Iterato
         if isinstance(entry, dict):
             yield from credentials.check(name, entry, vendor)
     yield from _check_name(defaults, ("defaults",), entries)
-    used: set[str] = set()
     for path, project in projects:
         yield from _check_name(project, path, entries)
         yield from _check_endpoint(project, path, vendor)
         yield from _check_servers(project, path)
-        choice = chosen(project, defaults, entries, vendor)
-        if choice is None:
+        if chosen(project, defaults, entries, vendor) is None:
             instead = f"write credentials: {' or '.join(sorted(entries))}"
             yield Finding(path, "the project names no credentials, and there are several", instead)
-        else:
-            used.add(choice)
     yield from _check_projects(projects, vendor)
+    for place, entry in _used(data, vendor):
+        yield from credentials.check_kind(place, entry, vendor)
+
+
+def check_secrets(data: dict[str, Any], vendor: Vendor, around: Surroundings) -> Iterator[Finding]:
+    """What is wrong, here and now, with the secrets that a file's projects need."""
+    for place, entry in _used(data, vendor):
+        yield from credentials.check_secrets(place, entry, vendor, around)
+
+
+def _used(data: dict[str, Any], vendor: Vendor) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """The credentials that projects use, and where they stand; nowhere, for the vendor's own."""
+    entries = _mapping(data.get("credentials"))
+    defaults = _mapping(data.get("defaults"))
+    used = {
+        chosen(one, defaults, entries, vendor)
+        for one in _list(data.get("projects"))
+        if isinstance(one, dict)
+    }
     if used and not entries:
-        yield from credentials.check_used((), vendor.entry(vendor.variable), vendor, around)
+        yield (), vendor.entry(vendor.variable)
     for name, entry in entries.items():
         if name in used and isinstance(entry, dict):
-            yield from credentials.check_used(("credentials", name), entry, vendor, around)
+            yield ("credentials", name), entry
 
 
 def chosen(
@@ -120,7 +135,7 @@ def _check_servers(project: dict[str, Any], path: Path) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, server_id in enumerate(ids):
         if server_id is not None and server_id in seen:
-            what = f"server {quoted(server_id)} stands twice in this project"
+            what = f"server {quoted(server_id)} is listed twice in this project"
             yield Finding((*path, "servers", index, "id"), what, "list each server once")
         elif server_id is not None:
             seen.add(server_id)
@@ -136,7 +151,7 @@ def _check_projects(
         except ValueError:
             continue
         if key in seen and key[0]:
-            what = f"project {quoted(key[0])} stands twice at this endpoint"
+            what = f"project {quoted(key[0])} is listed twice at this endpoint"
             yield Finding((*path, "id"), what, "list its servers in one place")
         seen.add(key)
 

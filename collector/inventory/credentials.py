@@ -66,10 +66,17 @@ def check(name: str, entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]
             yield Finding(path, f"not exactly one of {words} is given", f"write {words}")
 
 
-def check_used(
+def check_kind(path: tuple[str, ...], entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
+    """Whether this version can use an entry, its fields being right."""
+    kind = vendor.kinds.get(str(entry.get("kind")))
+    if kind is not None and kind.readable and not kind.implemented:
+        yield _refusal(path, str(entry["kind"]), kind)
+
+
+def check_secrets(
     path: tuple[str, ...], entry: dict[str, Any], vendor: Vendor, around: Surroundings
 ) -> Iterator[Finding]:
-    """What keeps an entry from being used here and now, its fields being right.
+    """What is wrong, here and now, with the secrets that an entry leads to.
 
     Args:
         path: Where the entry stands; empty where the file names none.
@@ -78,10 +85,7 @@ def check_used(
         around: Where its secrets are.
     """
     kind = vendor.kinds.get(str(entry.get("kind")))
-    if kind is None or not kind.readable:
-        return
-    if not kind.implemented:
-        yield _refusal(path, str(entry["kind"]), kind)
+    if kind is None or not kind.readable or not kind.implemented:
         return
     for key, value in entry.items():
         if not isinstance(value, str):
@@ -145,9 +149,7 @@ def _check_variable(path: tuple[str, ...], name: str, around: Surroundings) -> I
     elif not value.strip():
         yield Finding(path, f"{told} is empty", "set it to the secret and start again")
     elif not _sendable(value):
-        yield Finding(
-            path, f"{told} holds no single line of plain text", "set it to the secret alone"
-        )
+        yield Finding(path, f"{told} must be one line of plain text", "set it to the secret alone")
 
 
 def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
@@ -168,9 +170,7 @@ def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
     if not content.strip():
         yield Finding(path, f"the file that {key} names is empty", instead)
     elif len(content) > SECRET_MAX or not _sendable(content.decode("latin-1")):
-        yield Finding(
-            path, f"the file that {key} names holds no single line of plain text", instead
-        )
+        yield Finding(path, f"the file that {key} names must be one line of plain text", instead)
 
 
 def _sendable(secret: str) -> bool:

@@ -117,7 +117,9 @@ class _Table:
             refuse(self.name, self.line, COLUMNS_MAX + 1, f"more than {COLUMNS_MAX:,} columns")
         for number, column in enumerate(header, start=1):
             if column in self.columns:
-                self._mistake(number, f"column {quoted(column)} stands twice", "keep one of them")
+                self._mistake(
+                    number, f"column {quoted(column)} is listed twice", "keep one of them"
+                )
             elif column not in known and not (column.startswith(TAG) and column != TAG):
                 instead = f"{suggestion(column, known)} (tags are {TAG}KEY)"
                 self._mistake(number, f"unknown column {quoted(column)}", instead)

@@ -74,7 +74,7 @@ def _repeated(text: str, name: str, keys: list[str]) -> tuple[Mistake, ...]:
         found = ()
     # YAML cannot read quite every JSON text; then the keys are told without their places.
     return found or tuple(
-        Mistake(name, 1, 1, f"the key {quoted(key)} stands twice in one object", instead)
+        Mistake(name, 1, 1, f"the key {quoted(key)} is listed twice in one object", instead)
         for key in keys
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
@@ -42,6 +43,7 @@ def load(
     vendor: Vendor,
     environ: Mapping[str, str],
     name: str | None = None,
+    sends: bool = True,
 ) -> Inventory:
     """Read an inventory and check everything that can be checked without the network.
 
@@ -53,6 +55,8 @@ def load(
         vendor: What the fleet's provider knows: regions and kinds of credentials.
         environ: Where credentials look up their variables, as a rule `os.environ`.
         name: The name to use in messages; by default the path, or `<stdin>` for a stream.
+        sends: Whether calls will be made, so that secrets must be there. Where not, what is wrong
+            with them is no mistake: `Inventory.secrets_missing` holds it.
 
     Raises:
         InventoryError: The inventory cannot be used; every mistake is named, with its place.
@@ -63,8 +67,10 @@ def load(
     raw = _read(source, name)
     with _no_collection():
         parsed = _parse(_decoded(raw, name), name, vendor)
-        document = _checked(parsed, name, vendor, Surroundings(environ, folder))
-        return _built(document, name, hashlib.sha256(raw).hexdigest(), vendor, folder)
+        missing = _missing_secrets(parsed, name, vendor, Surroundings(environ, folder))
+        document = _checked(parsed, name, vendor, missing if sends else ())
+        inventory = _built(document, name, hashlib.sha256(raw).hexdigest(), vendor, folder)
+    return inventory if sends else replace(inventory, secrets_missing=missing)
 
 
 @contextmanager
@@ -130,14 +136,25 @@ def _parse(text: str, name: str, vendor: Vendor) -> Parsed:
     return parsed
 
 
-def _checked(parsed: Parsed, name: str, vendor: Vendor, around: Surroundings) -> InventoryShape:
-    """The document, if nothing is wrong with it."""
+def _checked(
+    parsed: Parsed, name: str, vendor: Vendor, others: tuple[Mistake, ...]
+) -> InventoryShape:
+    """The document, if nothing is wrong with it, and there are no other mistakes."""
     document, findings = Shape().check(parsed.data)
     if isinstance(parsed.data, dict):
-        findings.extend(islice(checks.check(parsed.data, vendor, around), MISTAKES_MAX))
-    if findings or parsed.mistakes or document is None:
-        raise InventoryError([*parsed.mistakes, *_mistakes(findings, parsed, name)])
+        findings.extend(islice(checks.check(parsed.data, vendor), MISTAKES_MAX))
+    if findings or parsed.mistakes or others or document is None:
+        raise InventoryError([*parsed.mistakes, *_mistakes(findings, parsed, name), *others])
     return document
+
+
+def _missing_secrets(
+    parsed: Parsed, name: str, vendor: Vendor, around: Surroundings
+) -> tuple[Mistake, ...]:
+    if not isinstance(parsed.data, dict):
+        return ()
+    findings = list(checks.check_secrets(parsed.data, vendor, around))
+    return tuple(_mistakes(findings, parsed, name)) if findings else ()
 
 
 def _mistakes(findings: list[Finding], parsed: Parsed, name: str) -> Iterator[Mistake]:

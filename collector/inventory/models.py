@@ -10,6 +10,8 @@ from collector.inventory import selection
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from collector.inventory.mistakes import Mistake
+
 DOWNLOADS = 8
 SHARE = 0.95
 
@@ -90,6 +92,7 @@ class Inventory:
         credentials: By the entry's name, those that no project uses included.
         downloads: Downloads at once in a run.
         bytes_per_second: For all downloads of a run together, None for no ceiling.
+        secrets_missing: What is wrong with secrets, where it was loaded for no calls.
     """
 
     version: int
@@ -99,6 +102,7 @@ class Inventory:
     credentials: Mapping[str, Credential] = field(hash=False)
     downloads: int = DOWNLOADS
     bytes_per_second: int | None = None
+    secrets_missing: tuple[Mistake, ...] = ()
 
     def select(
         self,
@@ -130,7 +134,14 @@ class Inventory:
         ]
         if urgent:
             chosen.sort(key=lambda one: not one.first)
-        return Selection(self, tuple(select), tuple(chosen))
+        everywhere = [(one, server) for one in self.projects for server in one.servers]
+        left = [(one.project, one.server) for one in chosen]
+        unmatched = (
+            *selection.unmatched("select", select, wanted, everywhere),
+            *selection.unmatched("exclude", exclude, unwanted, everywhere),
+            *selection.unmatched("first", first, urgent, left or everywhere),
+        )
+        return Selection(self, tuple(select), tuple(chosen), unmatched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +162,11 @@ class Selection:
         select: The expressions of `select`, as given.
         servers: In the order to collect: those that match `first`, then the rest, each in the
             order of the inventory.
+        unmatched: What is said of each expression that matches nothing; one of `first`, nothing
+            of what is selected.
     """
 
     inventory: Inventory = field(repr=False)
     select: tuple[str, ...]
     servers: tuple[Selected, ...]
+    unmatched: tuple[str, ...] = ()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import heapq
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
+from operator import eq
 from typing import TYPE_CHECKING
 
 from collector.inventory.mistakes import InventoryError, Mistake, nearest, quoted
@@ -15,9 +18,12 @@ if TYPE_CHECKING:
 Match = Callable[[str], "re.Match[str] | None"]
 Term = tuple[str, Match]
 Filter = tuple[Term, ...]
+Place = tuple["Project", "Server"]
 
 KEYS = ("project", "id", "name")
 TAG = "tag:"
+NEAR_MAX = 100
+"""How many words are compared in full with one that may be misspelt."""
 DISCOVERED = ("health", "rack", "alarm")
 SHAPE = "write key=value with the key project, id, name or tag:KEY"
 
@@ -48,6 +54,58 @@ def matches(filters: tuple[Filter, ...], project: Project, server: Server) -> bo
     )
 
 
+def unmatched(
+    option: str, expressions: Sequence[str], filters: tuple[Filter, ...], servers: Sequence[Place]
+) -> Iterator[str]:
+    """Say of each expression that matches none of these servers what may have been meant.
+
+    Args:
+        option: The option's name.
+        expressions: As they were given.
+        filters: What was read from them.
+        servers: Where they look, with their projects.
+    """
+    for text, terms in zip(expressions, filters, strict=True):
+        if not any(matches((terms,), project, server) for project, server in servers):
+            yield f"--{option} {_shown(text)} matches no server{_meant(text, terms, servers)}"
+
+
+def _meant(text: str, terms: Filter, servers: Sequence[Place]) -> str:
+    """The first term that matches no server by itself, as it may have been meant."""
+    for term, (key, match) in zip(text.split(","), terms, strict=True):
+        values = {value for project, server in servers for value in _values(key, project, server)}
+        if any(map(match, values)):
+            continue
+        value = term.partition("=")[2].strip()
+        if values:
+            near = _near(value, values)
+            return f"; did you mean {_shown(f'{key}={near}')}?" if near else ""
+        tags = {f"{TAG}{tag}" for _, server in servers for tag in server.tags}
+        near = _near(key, tags) if key.startswith(TAG) else None
+        return f"; did you mean {_shown(f'{near}={value}')}?" if near else ""
+    return ": none has all of these at once" if len(terms) > 1 else ""
+
+
+def _near(word: str, known: Iterable[str]) -> str | None:
+    """The nearest of many words: those alike at both ends are compared in full."""
+    here = word.lower()
+
+    def alike(other: str) -> int:
+        there = other.lower()
+        return _same(here, there) + _same(here[::-1], there[::-1])
+
+    return nearest(word, heapq.nlargest(NEAR_MAX, sorted(known), key=alike))
+
+
+def _same(here: str, there: str) -> int:
+    """How many characters two words have in common at their beginning."""
+    return sum(takewhile(bool, map(eq, here, there)))
+
+
+def _shown(text: str) -> str:
+    return quoted(text)[1:-1]
+
+
 def _terms(option: str, expression: str, mistakes: list[Mistake]) -> Iterator[Term]:
     column = 1
     for term in expression.split(","):
@@ -74,11 +132,16 @@ def _problem(term: str, key: str, value: str) -> tuple[str, str] | None:
 
 
 def _holds(key: str, match: Match, project: Project, server: Server) -> bool:
+    return any(map(match, _values(key, project, server)))
+
+
+def _values(key: str, project: Project, server: Server) -> tuple[str, ...]:
+    """What a server has under a key."""
     if key == "project":
-        return bool(match(project.name) or match(project.id))
+        return (project.name, project.id)
     if key == "id":
-        return bool(match(server.id))
+        return (server.id,)
     if key == "name":
-        return bool(match(server.name))
+        return (server.name,)
     value = server.tags.get(key.removeprefix(TAG))
-    return value is not None and bool(match(value))
+    return () if value is None else (value,)

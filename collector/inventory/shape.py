@@ -57,7 +57,7 @@ def _bytes(value: object) -> int:
         value = parse_size(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_BYTES:
         return value
-    raise ValueError("is no size")
+    raise ValueError("not a size")
 
 
 def _text(words: str) -> Any:  # noqa: ANN401 - the metadata of a type
@@ -313,7 +313,7 @@ def _complaint(kind: str, value: object) -> str:
     words = {
         "string_pattern_mismatch": "cannot stand in a URL",
         "string_unicode": "holds half a character",
-        "value_error": "is no size",
+        "value_error": "is not a valid size",
         "string_too_long": "is too long",
         "too_long": "holds too many entries",
     }

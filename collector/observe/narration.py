@@ -101,10 +101,12 @@ def _facts(event: e.Event) -> dict[str, Any]:
     """Return the event's fields that a person wants to read: no numbers of ours, nothing empty."""
     if isinstance(event, e.RunStarted | e.RunResumed):
         return {"host": event.host, "pid": event.pid}
+    # Nobody reads a summary while an endpoint is down: what to do is said at once.
+    left_out = _LEFT_OUT - {"hint"} if isinstance(event, e.EndpointWentDown) else _LEFT_OUT
     return {
         f"of_{name}" if name in _OF_EVERY_LINE else name: value
         for name, value in _fields(event).items()
-        if name not in _LEFT_OUT and value is not None and value is not False
+        if name not in left_out and value is not None and value is not False
     }
 
 

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 LIVE_EVERY_S = 0.25
 PLAIN_EVERY_S = 5.0
+_TROUBLES = 3
 _SIZE = re.compile("[1-9][0-9]{0,2}")
 """Columns and lines that the environment may say a terminal has."""
 _LIVE_PROJECTS = 12
@@ -74,13 +76,28 @@ def counts(state: RunState, project: int | None = None) -> Counter[str]:
     return Counter(row.phase for row in state.servers if project is None or row.project == project)
 
 
+def trouble(state: RunState) -> str:
+    """Say what holds a run up, in words that follow its counts; nothing where nothing does."""
+    now = datetime.now(UTC).isoformat()
+    held = [f"{one.endpoint} is down since {_clock(one.at)}" for one in state.down.values()]
+    held += ["downloads wait for the disk"] if state.paused else []
+    waits = [asked.until for asked in state.waits.values() if asked.until > now]
+    held += [f"asked to wait until {_clock(max(waits))}"] if waits else []
+    return "".join(f"; {one}" for one in held[:_TROUBLES])
+
+
+def _clock(at: str) -> str:
+    """Return the hours and minutes of a time that the journal tells."""
+    return f"{at[11:16]} (UTC)"
+
+
 class PlainDisplay:
     """A line every few seconds, and only where something has changed."""
 
     def __init__(self, state: RunState, stderr: Stream) -> None:
         self._state = state
         self._stderr = stderr
-        self._last: dict[str, int] = {}
+        self._last: tuple[dict[str, int], str] = ({}, "")
         self._began_s = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -96,15 +113,17 @@ class PlainDisplay:
             self._write()
 
     def _write(self) -> None:
-        now = self._counted()
-        if now == self._last:
+        now, held_up = self._counted(), trouble(self._state)
+        if (now, held_up) == self._last:
             return
-        self._last = now
+        self._last = now, held_up
         elapsed_s = time.monotonic() - self._began_s
         if self._stderr.as_json:
-            self._stderr.tell("progress", "info", {"elapsed_s": round(elapsed_s, 1), **now})
+            held = {"held_up": held_up.removeprefix("; ")} if held_up else {}
+            facts = {"elapsed_s": round(elapsed_s, 1), **now, **held}
+            self._stderr.tell("progress", "info", facts)
         else:
-            self._stderr.tell(f"{elapsed_s:6.0f} s  {_line(now)}", "info")
+            self._stderr.tell(f"{elapsed_s:6.0f} s  {_line(now)}{held_up}", "info")
 
     def _counted(self) -> dict[str, int]:
         state = self._state
@@ -218,16 +237,9 @@ class LiveDisplay:
         total = sum(by_project.values(), Counter[str]())
         table.add_row(*_cells(name, total), style="bold")
         elapsed_s = time.monotonic() - self._began_s
-        table.caption = _text(f"{elapsed_s:.0f} s, {size(state.bytes)}{self._trouble()}")
+        table.caption = _text(f"{elapsed_s:.0f} s, {size(state.bytes)}{trouble(state)}")
         table.caption_justify = "left"
         return table
-
-    def _trouble(self) -> str:
-        if self._state.down:
-            return f"; cannot reach {', '.join(sorted(self._state.down))}"
-        if self._state.paused:
-            return "; downloads wait for the disk"
-        return ""
 
 
 def _open(phases: Counter[str]) -> int:

@@ -213,7 +213,7 @@ def _distinct(entries: Sequence[tuple[str, str]]) -> list[str]:
             id_, name = entries[index]
             longer = [more for more in _SUFFIX_DIGITS if more > digits[index]]
             if not longer:
-                raise ValueError(f"the id stands twice: {id_}")
+                raise ValueError(f"the id is listed twice: {id_}")
             digits[index] = longer[0]
             digest = hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()
             names[index] = f"{safe_name(name, fallback=id_)}-{digest[: longer[0]]}"
@@ -277,6 +277,8 @@ def _found(argument: str | Path, out: Path | None) -> Path:
         path = out / path  # the word latest, or a run's id
     if path.name == LATEST and not os.path.lexists(path):
         path = latest_run(path.parent) or path
+    if out is not None and path == out / LATEST and not os.path.lexists(path):
+        raise CollectorError(f"there is no run under {out}; name a run's directory")
     try:
         is_directory = stat.S_ISDIR(path.stat().st_mode)
     except OSError as error:

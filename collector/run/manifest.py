@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from collector import files
 from collector.archive.names import PART
+from collector.engine.events import AttemptFailed, ServerFailed
 from collector.engine.state import Phase
 from collector.run.layout import MANIFEST, SHA256SUMS
-from collector.run.learned import learned
 from collector.run.verdict import run_state
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def document(state: RunState, *, lines: int, head: str, alive: bool = True) -> d
             killed, and is called interrupted.
     """
     return {
-        **_opening(state, lines=lines, head=head, alive=alive),
+        **opening(state, lines=lines, head=head, alive=alive),
         "projects": [
-            {**_project(project, rows), "servers": [server_row(state, row) for row in rows]}
-            for project, rows in _by_project(state)
+            {**project_row(project, rows), "servers": [server_row(state, row) for row in rows]}
+            for project, rows in by_project(state)
         ],
     }
 
@@ -125,16 +125,7 @@ def server_row(state: RunState, row: ServerRow) -> dict[str, Any]:
             "finished_at": archive.at,
             "resumed": archive.resumed,
         },
-        "error": failure
-        and {
-            "stage": failure.stage,
-            "code": failure.code,
-            "http_status": failure.http_status,
-            "message": failure.message,
-            "request_id": failure.request_id,
-            "attempts": failure.attempts,
-            "hint": failure.hint,
-        },
+        "error": failure and _error(failure),
         "waiting": None
         if row.phase.ended
         else {
@@ -146,46 +137,7 @@ def server_row(state: RunState, row: ServerRow) -> dict[str, Any]:
     }
 
 
-def summary(
-    state: RunState,
-    directory: Path,
-    *,
-    lines: int,
-    head: str,
-    manifest_sha256: str | None,
-    alive: bool = True,
-) -> dict[str, Any]:
-    """Make what `--json` prints of a run.
-
-    Args:
-        state: of a run that has begun.
-        directory: the run's.
-        lines: how many lines of the journal are on disk.
-        head: the hash of the last of them.
-        manifest_sha256: of the manifest beside it; None where there is none yet.
-        alive: as in `document`.
-    """
-    opening = _opening(state, lines=lines, head=head, alive=alive)
-    return {
-        "run": opening["run"],
-        "totals": opening["totals"],
-        "directory": str(directory),
-        "manifest_sha256": manifest_sha256,
-        "not_collected": [
-            server_row(state, row) for row in state.servers if row.phase is not Phase.COLLECTED
-        ],
-        "reused_exports": _reused(state),
-        **learned(state),
-    }
-
-
-def _reused(state: RunState) -> dict[str, Any]:
-    """Tell how many exports were taken over from other runs, and how old the oldest was then."""
-    ages = [row.export.reused.age_s for row in state.servers if row.export and row.export.reused]
-    return {"count": len(ages), "oldest_s": max(ages, default=None)}
-
-
-def _opening(state: RunState, *, lines: int, head: str, alive: bool) -> dict[str, Any]:
+def opening(state: RunState, *, lines: int, head: str, alive: bool) -> dict[str, Any]:
     """Make everything that comes before the projects."""
     started, process = state.started, state.process
     if started is None or process is None:
@@ -248,7 +200,7 @@ def _seconds(since: str, until: str) -> float | None:
     return seconds if seconds >= 0 else None
 
 
-def _project(project: ProjectRow, rows: Sequence[ServerRow]) -> dict[str, Any]:
+def project_row(project: ProjectRow, rows: Sequence[ServerRow]) -> dict[str, Any]:
     """Make a project without its servers."""
     collected = sum(row.phase is Phase.COLLECTED for row in rows)
     failed = sum(row.phase is Phase.FAILED for row in rows)
@@ -267,7 +219,8 @@ def _project(project: ProjectRow, rows: Sequence[ServerRow]) -> dict[str, Any]:
     }
 
 
-def _by_project(state: RunState) -> Iterator[tuple[ProjectRow, list[ServerRow]]]:
+def by_project(state: RunState) -> Iterator[tuple[ProjectRow, list[ServerRow]]]:
+    """Yield each project with its servers."""
     rows: list[list[ServerRow]] = [[] for _ in state.projects]
     for row in state.servers:
         rows[row.project].append(row)
@@ -282,28 +235,26 @@ def _reason(state: RunState, row: ServerRow) -> str | None:
     """Tell why a server waits; None where only its turn is awaited."""
     if state.ended is None:
         return None
-    if state.ended.reason == "deadline":
-        return "deadline"
-    if state.ended.reason == "endpoint_down" and state.projects[row.project].endpoint in state.down:
+    reason = state.ended.reason
+    if reason in ("deadline", "endpoint_down") and _endpoint(state, row) in state.down:
         return "endpoint_down"
-    if state.ended.reason == "disk" and row.phase is Phase.READY:
+    if reason == "deadline":
+        return "deadline"
+    if reason == "disk" and row.phase is Phase.READY:
         return "disk"
     return "stopped"
 
 
 def _last_error(state: RunState, row: ServerRow) -> dict[str, Any] | None:
-    """Tell why an earlier try came to nothing, or why the endpoint is down; as `error` is told."""
-    attempt, down = row.attempt, state.down.get(state.projects[row.project].endpoint)
-    if attempt is not None:
-        return {
-            "stage": attempt.stage,
-            "code": attempt.code,
-            "http_status": attempt.http_status,
-            "message": attempt.message,
-            "request_id": attempt.request_id,
-            "attempts": attempt.attempt,
-            "hint": _GOES_ON,
-        }
+    """Tell why an earlier try came to nothing, or why the endpoint is down; as `error` is told.
+
+    The latest of them is told. What an earlier process found out about an endpoint counts until
+    that has answered since.
+    """
+    endpoint = _endpoint(state, row)
+    down = state.down.get(endpoint) or state.was_down.get(endpoint)
+    if row.attempt is not None and (down is None or row.attempt.at > down.at):
+        return _error(row.attempt)
     if down is None:
         return None
     return {
@@ -313,7 +264,24 @@ def _last_error(state: RunState, row: ServerRow) -> dict[str, Any] | None:
         "message": down.message,
         "request_id": None,
         "attempts": row.tries,
-        "hint": _GOES_ON,
+        "hint": down.hint or _GOES_ON,
+    }
+
+
+def _endpoint(state: RunState, row: ServerRow) -> str:
+    return state.projects[row.project].endpoint
+
+
+def _error(event: AttemptFailed | ServerFailed) -> dict[str, Any]:
+    """Tell of a try that failed, the last one or not."""
+    return {
+        "stage": event.stage,
+        "code": event.code,
+        "http_status": event.http_status,
+        "message": event.message,
+        "request_id": event.request_id,
+        "attempts": event.attempts if isinstance(event, ServerFailed) else event.attempt,
+        "hint": event.hint or _GOES_ON,
     }
 
 
@@ -326,14 +294,14 @@ def _checksums(state: RunState) -> Iterator[str]:
 
 def _pieces(state: RunState, lines: int, head: str) -> Iterator[str]:
     """Make the manifest's text, a server a line."""
-    opening = _opening(state, lines=lines, head=head, alive=True)
+    begun = opening(state, lines=lines, head=head, alive=True)
     yield "{"
-    for name, value in opening.items():
+    for name, value in begun.items():
         yield f"{_text(name)}: {_text(value)},\n "
     yield '"projects": ['
     comma = ""
-    for project, rows in _by_project(state):
-        yield f'{comma}\n  {_text(_project(project, rows))[:-1]}, "servers": ['
+    for project, rows in by_project(state):
+        yield f'{comma}\n  {_text(project_row(project, rows))[:-1]}, "servers": ['
         comma = ""
         for row in rows:
             yield f"{comma}\n    {_text(server_row(state, row))}"

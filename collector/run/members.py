@@ -145,8 +145,8 @@ class Members:
 
     def _error(self, cause: OSError) -> CollectorError:
         return CollectorError(
-            f"cannot write {self._path}: {cause.strerror}; the archives are not touched by it; "
-            "make room or mend the directory, then --resume the run, which completes the file"
+            f"cannot update {self._path}: {cause.strerror}; the archives are not affected; make "
+            "room or repair the directory, and --resume the run if it has ended"
         )
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from collector import files
 from collector.errors import CollectorError
-from collector.run import manifest
 from collector.run.layout import JOURNAL, LARGEST_MANIFEST, MANIFEST, runs_under
 from collector.run.lock import is_held
 from collector.run.reading import Reading, fold
+from collector.run.summary import summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ class Standing:
 
     def summary(self) -> dict[str, Any]:
         """Make what `--json` prints of it."""
-        return manifest.summary(
+        return summary(
             self.state,
             self.directory,
             lines=self.lines,

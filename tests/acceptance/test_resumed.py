@@ -19,7 +19,7 @@ def test_resume_says_what_it_finds_and_what_it_does(tmp_path: Path) -> None:
 
         idle = service.run("collect", "--resume", "latest")
         assert idle.returncode == 3
-        assert "run: nothing is left to do: 1 server failed; --retry-failed tries again" in (
+        assert "run: nothing left to do: 1 server failed; --retry-failed retries them" in (
             idle.stderr.splitlines()
         )
 
@@ -30,10 +30,10 @@ def test_resume_says_what_it_finds_and_what_it_does(tmp_path: Path) -> None:
         told = again.stderr.splitlines()
         path = archive.relative_to(service.out / "run")
         what = f"{path} is missing, or is no regular file"
-        assert f"run: bms-1 is collected again: {what}" in told
-        assert "run: 1 server that failed tried again" in told
+        assert f"run: collecting bms-1 again: {what}" in told
+        assert "run: retrying 1 failed server" in told
 
         done = service.run("collect", "--resume", "latest", "--retry-failed")
         assert done.returncode == 0
-        assert "run: nothing is left to do: every server is collected" in done.stderr.splitlines()
+        assert "run: nothing left to do: every server is collected" in done.stderr.splitlines()
         assert service.emulator.statistics()["exports"]["by_server"] == {"id-1": 1, "id-2": 1}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.acceptance.command import Service
 
-LINE = "stopping: a moment for what is on its way; once more stops at once"
+LINE = "Stopping: finishing requests in flight (up to {}). Ctrl-C again to stop now."
 
 
 def parts(service: Service) -> list[Path]:
@@ -53,7 +53,7 @@ def test_download_that_ends_within_the_grace_is_kept_and_any_other_stays_unfinis
             process.send_signal(signal.SIGTERM)
             _, err = process.communicate()
         assert process.returncode == 143
-        assert err.splitlines().count(LINE) == 1
+        assert err.splitlines().count(LINE.format("30 s" if grace == "30s" else "5 s")) == 1
         assert service.manifest()["totals"]["collected"] == collected
         assert len(parts(service)) == 1 - collected
         assert rows(service)["id-late"]["waiting"]["reason"] == "stopped"

@@ -53,7 +53,7 @@ def test_without_json_people_are_told_how_to_go_on() -> None:
         said = "".join(iter(process.stderr.readline, "\n"))
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate()
-    assert "2 in 2 projects" in said
+    assert "2 servers in 2 projects" in said
     assert "CLOUDDC_TOKEN=emulator-token collector collect fleet.json" in said
     assert json.loads(out)["calls"]["total"] == 0
 
@@ -63,7 +63,7 @@ def test_without_json_people_are_told_how_to_go_on() -> None:
     [
         (["--listen", "18080"], "is no ADDR:PORT"),
         (["--listen", "127.0.0.1:99999"], "is no ADDR:PORT"),
-        (["--limit", "20"], "is no limit"),
+        (["--limit", "20"], "invalid limit '20'"),
         (["--servers", "2", "--projects", "3"], "a server for each"),
         (["--listen", "127.0.0.1:0", "--inventory", "/nowhere/fleet.json"], "--inventory"),
     ],

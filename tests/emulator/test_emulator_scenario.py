@@ -105,7 +105,7 @@ def test_json_file_says_the_same(tmp_path: Path) -> None:
         ({"faults": [{"times": 1}]}, "scenario.faults[0]: 'name' must be given"),
         ({"faults": [4]}, "scenario.faults[0]: wanted a mapping, found 4"),
         ({"faults": ["meteor"]}, "scenario.faults[0].name: 'meteor' is none of"),
-        ({"throttles": ["20"]}, "scenario.throttles[0]: '20' is no limit"),
+        ({"throttles": ["20"]}, "scenario.throttles[0]: invalid limit '20'"),
         ({"latency_s": {"kind": "normal"}}, "scenario.latency_s.kind: 'normal' is none of"),
         ({"latency_s": {"kind": "uniform", "low": 2, "high": 1}}, "wanted 0 <= low <= high"),
         ({"projects": [{"id": "p", "servers": [{"id": "s", "nmae": "x"}]}]},

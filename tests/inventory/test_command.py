@@ -50,6 +50,7 @@ def test_check_tells_mistakes_as_json() -> None:
                 "instead": "a list of projects, each with id, region and servers",
             }
         ],
+        "warnings": [],
     }
 
 
@@ -69,7 +70,13 @@ def test_show_lists_the_selection_in_the_order_of_collecting() -> None:
 def test_show_as_json_is_an_inventory_again() -> None:
     shown = run("show", "--json", str(SAMPLES / "fleet.yaml"), "--select", "project=search")
     again = run("check", "-", "--json", stdin=shown.stdout)
-    assert json.loads(again.stdout) == {"ok": True, "servers": 2, "projects": 1, "mistakes": []}
+    assert json.loads(again.stdout) == {
+        "ok": True,
+        "servers": 2,
+        "projects": 1,
+        "mistakes": [],
+        "warnings": [],
+    }
 
 
 def test_a_selection_that_matches_nothing_is_refused_unless_allowed() -> None:

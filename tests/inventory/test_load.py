@@ -208,8 +208,8 @@ class TestCredentials:
         [
             (None, "is a directory"),
             (b" \n", "is empty"),
-            (b"a\nb", "no single line"),
-            (b"a" * 70_000, "no single line"),
+            (b"a\nb", "must be one line"),
+            (b"a" * 70_000, "must be one line"),
         ],
     )
     def test_a_token_file_that_cannot_be_used_is_refused(

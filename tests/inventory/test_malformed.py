@@ -114,7 +114,7 @@ YAML = [
             servers: [{{id: s1}}, {{id: s2}}, {{id: s1, name: other}}]
           - {{id: p2, {SERVERS}}}
         """,
-        ("5:40", "server 's1' stands twice", "once"),
+        ("5:40", "server 's1' is listed twice", "once"),
     ),
     case(
         "a project twice at one endpoint",
@@ -124,7 +124,7 @@ YAML = [
           - {{id: p1, {SERVERS}}}
           - {{id: p1, endpoint: "HTTPS://clouddc.cn-east-3.myhuaweicloud.com:443/", servers: []}}
         """,
-        ("4:10", "project 'p1' stands twice", "in one place"),
+        ("4:10", "project 'p1' is listed twice", "in one place"),
     ),
     case(
         "two projects without ids",
@@ -282,7 +282,7 @@ CREDENTIALS = [
         """,
         ("3:31", "OPS_TOKEN is not set", "set it"),
         ("4:31", "BLANK is empty", "set it"),
-        ("5:31", "TWO_LINES holds no single line"),
+        ("5:31", "TWO_LINES must be one line"),
         ("6:31", "this variable is not set"),
     ),
     case(
@@ -471,7 +471,7 @@ CSV = [
         "an unknown column, one twice and a tag without a key",
         "project_id,server_id,regoin,server_id,tag:\n",
         ("1:3", "unknown column 'regoin'", "did you mean 'region'?", "tag:KEY"),
-        ("1:4", "'server_id' stands twice"),
+        ("1:4", "'server_id' is listed twice"),
         ("1:5", "unknown column 'tag:'"),
         suffix=".csv",
     ),
@@ -489,7 +489,7 @@ CSV = [
         "p1,cn-east-3,,x,\np1,cn-east-3,s1,x,1\np1,cn-east-3,a/b,x,1\np2,cn-esat-3,s1,x,\n"
         "p3,,s1,x,\n",
         ("4:3", "server_id is empty"),
-        ("5:3", "server 's1' stands twice"),
+        ("5:3", "server 's1' is listed twice"),
         ("6:3", "cannot stand in a URL"),
         ("7:2", "unknown region 'cn-esat-3'", "'cn-east-3'"),
         ("8:1", "neither region nor endpoint"),

@@ -91,9 +91,11 @@ def test_sizes_are_read(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "MB", "-1MB", "1 apple", "0", "0.1B", "1e9", "1iB", "٣MB"])
+@pytest.mark.parametrize(
+    "text", ["", "MB", "-1MB", "1 apple", "0", "0.1B", "1e9", "1iB", "٣MB", "9999999TiB"]
+)
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is"):
+    with pytest.raises(ValueError, match=r"not a number|than"):
         parse_size(text)
 
 

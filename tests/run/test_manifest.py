@@ -16,6 +16,7 @@ from collector.engine.state import apply
 from collector.run import manifest
 from collector.run.lines import NO_HASH
 from collector.run.schemas import manifest_schema
+from collector.run.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +133,47 @@ def test_a_pending_server_says_why_an_earlier_try_failed(
     }
 
 
+def resumed(at: str) -> e.RunResumed:
+    return e.RunResumed(
+        at=at, collector_version="0", host="h", user="u", pid=1, argv=("collector",)
+    )
+
+
+def test_a_resume_keeps_why_an_endpoint_was_down_until_it_answers(
+    selection: list[e.Event], folded: Fold, collected: Collected
+) -> None:
+    down = e.EndpointWentDown(
+        at=AT, endpoint="https://clouddc.cn-south-1.example.com", message="refused", hint="look"
+    )
+    events = [*selection, down, ended("deadline"), resumed(LATER), ended("deadline")]
+    waiting = rows(document(folded(events)))[3]["waiting"]
+    assert waiting["reason"] == "deadline"
+    assert (waiting["last_error"]["message"], waiting["last_error"]["hint"]) == ("refused", "look")
+    answered = [*events[:-1], *collected(2), ended("deadline")]
+    assert rows(document(folded(answered)))[3]["waiting"]["last_error"] is None
+
+
+def test_a_server_that_is_retried_and_not_reached_says_why_it_had_failed(
+    selection: list[e.Event], folded: Fold
+) -> None:
+    failed = e.ServerFailed(
+        at=AT, server=0, stage="export", kind=ProblemKind.FORBIDDEN, code="c", http_status=403,
+        message="not allowed", request_id="r", attempts=1, hint="ask", polls=0,
+    )  # fmt: skip
+    again = [resumed(LATER), e.ServerRetried(at=LATER, server=0), ended("deadline")]
+    row = rows(document(folded([*selection, failed, *again])))[0]
+    assert (row["state"], row["error"], row["waiting"]["reason"]) == ("pending", None, "deadline")
+    assert row["waiting"]["last_error"] == {
+        "stage": "export",
+        "code": "c",
+        "http_status": 403,
+        "message": "not allowed",
+        "request_id": "r",
+        "attempts": 1,
+        "hint": "ask",
+    }
+
+
 def test_a_server_whose_endpoint_is_down_says_why(selection: list[e.Event], folded: Fold) -> None:
     down = e.EndpointWentDown(
         at=AT, endpoint="https://clouddc.cn-south-1.example.com", message="refused"
@@ -145,7 +187,7 @@ def test_a_server_whose_endpoint_is_down_says_why(selection: list[e.Event], fold
     ("reason", "state", "waits"),
     [
         ("stopped", "interrupted", "stopped"),
-        ("deadline", "deadline", "deadline"),
+        ("deadline", "deadline", "endpoint_down"),
         ("endpoint_down", "interrupted", "endpoint_down"),
     ],
 )
@@ -158,6 +200,8 @@ def test_a_run_that_left_servers_says_why_they_wait(
     made = document(folded([*selection, down, ended(reason)]))
     assert made["run"]["state"] == state
     assert rows(made)[3]["waiting"]["reason"] == waits
+    others = "deadline" if reason == "deadline" else "stopped"
+    assert rows(made)[0]["waiting"]["reason"] == others
     assert made["run"]["finished_at"] == LATER
 
 
@@ -288,11 +332,15 @@ def test_a_summary_holds_the_rows_that_are_not_collected(
     selection: list[e.Event], folded: Fold, collected: Collected, failed: Failed, tmp_path: Path
 ) -> None:
     state = folded([*selection, *collected(0), *collected(1), failed(2), ended("stopped")])
-    told = manifest.summary(state, tmp_path, lines=3, head="a" * 64, manifest_sha256="b" * 64)
+    told = summary(state, tmp_path, lines=3, head="a" * 64, manifest_sha256="b" * 64)
     assert set(told) == {
         *("run", "totals", "directory", "manifest_sha256", "not_collected"),
-        *("limits", "exports_limits", "durations", "reused_exports"),
+        *("limits", "exports_limits", "durations", "reused_exports", "endpoints_down"),
+        *("asked_to_wait", "last_event_at", "projects", "retried"),
     }
+    assert [row["project"] for row in told["not_collected"]] == [
+        {"id": row["id"], "name": row["name"]} for row in told["projects"][1:] * 2
+    ]
     assert [row["state"] for row in told["not_collected"]] == ["failed", "pending"]
     assert told["directory"] == str(tmp_path)
 

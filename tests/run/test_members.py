@@ -109,7 +109,7 @@ def test_those_who_flush_at_once_append_each_archive_once(tmp_path: Path) -> Non
 def test_what_cannot_be_written_is_written_later(tmp_path: Path) -> None:
     members = Members(tmp_path)
     (tmp_path / MEMBERS).mkdir()
-    with pytest.raises(CollectorError, match="cannot write"):
+    with pytest.raises(CollectorError, match="cannot update"):
         append(members, [listing("web/a/x.tar.gz", 3)])
     (tmp_path / MEMBERS).rmdir()
     append(members, [listing("web/b/x.tar.gz", 40)])
@@ -124,7 +124,7 @@ def test_a_write_that_fails_halfway_leaves_the_file_as_it_was(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
     try:
-        with pytest.raises(CollectorError, match="cannot write"):
+        with pytest.raises(CollectorError, match="cannot update"):
             append(members, [listing("web/d/x.tar.gz", 5)])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -206,7 +206,7 @@ def test_a_planted_link_is_not_followed_and_a_resume_replaces_it(tmp_path: Path)
 
 def test_a_pipe_is_not_waited_at_and_a_resume_replaces_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / MEMBERS)
-    with pytest.raises(CollectorError, match="cannot write"):
+    with pytest.raises(CollectorError, match="cannot update"):
         append(Members(tmp_path), [listing("web/a/x.tar.gz", 3)])
     assert resumed(tmp_path, ARCHIVES) == list(ARCHIVES)
     assert listed(tmp_path) == ARCHIVES

@@ -17,13 +17,15 @@ from collector.providers.clouddc.downloads import Download
 from collector.providers.clouddc.errors import problem_of
 from collector.providers.clouddc.hearing import Hearing
 from collector.providers.clouddc.parsing import Reply, error_body, export_said
+from collector.providers.clouddc.proxies import Proxies
 from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, AuthorizedHeaders
 from collector.providers.clouddc.scopes import scopes as scopes_of
-from collector.providers.clouddc.transport import Transport
+from collector.providers.clouddc.transport import Transport, trusting
 from collector.providers.clouddc.words import WORD_MAX, told
 from collector.redaction import Secrets
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
     from types import TracebackType
@@ -55,7 +57,7 @@ class CloudDC(Fleet):
         secrets: where those that are used are made known, to be hidden elsewhere too.
 
     Raises:
-        CollectorError: on entering, where `ca_file` or a proxy of the environment is unusable.
+        CollectorError: `ca_file` or a proxy of the environment is unusable.
     """
 
     def __init__(
@@ -75,7 +77,8 @@ class CloudDC(Fleet):
         self._credentials = credentials
         self._accounts = accounts
         self._connections = connections
-        self._ca_file = ca_file
+        self._tls: ssl.SSLContext | bool = True if ca_file is None else trusting(ca_file)
+        self._proxies = Proxies(self._secrets)
         self._headers = AuthorizedHeaders()
         self._endpoints: dict[str, _Endpoint] = {}
         self._scopes: dict[tuple[Call, str, str, str], tuple[Scope, ...]] = {}
@@ -83,7 +86,7 @@ class CloudDC(Fleet):
 
     async def __aenter__(self) -> Self:
         self._entered = Transport(
-            connections=self._connections, ca_file=self._ca_file, secrets=self._secrets
+            connections=self._connections, tls=self._tls, proxies=self._proxies
         )
         return self
 

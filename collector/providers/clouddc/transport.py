@@ -15,7 +15,6 @@ from anyio import move_on_after
 
 from collector import files
 from collector.errors import CollectorError
-from collector.providers.clouddc.proxies import Proxies
 from collector.providers.clouddc.requests import leads_somewhere, plain_headers
 from collector.providers.clouddc.wire import CONNECT_S, CONNECTED_S, UnusableAddressError
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
     from yarl import URL
 
-    from collector.redaction import Secrets
+    from collector.providers.clouddc.proxies import Proxies
 
 CLOSED_WITHIN_S: Final = 2.0
 CONNECTED_PART: Final = 0.8
@@ -68,17 +67,12 @@ class Transport:
 
     Args:
         connections: how many there may be at once.
-        ca_file: certificate authorities in PEM, trusted beside the system's own.
-        secrets: where a proxy's password is made known.
-
-    Raises:
-        UnusableCAFileError: `ca_file` cannot be read, or holds none.
-        UnusableProxyError: the environment names a proxy that cannot be used.
+        tls: which certificates are trusted; True for the system's.
+        proxies: which lead where.
     """
 
-    def __init__(self, *, connections: int, ca_file: Path | None, secrets: Secrets) -> None:
-        self._proxies = Proxies(secrets)
-        tls = True if ca_file is None else _trusting(ca_file)
+    def __init__(self, *, connections: int, tls: ssl.SSLContext | bool, proxies: Proxies) -> None:
+        self._proxies = proxies
         self._session = _session(aiohttp.TCPConnector(limit=connections, ssl=tls))
         self._afresh = _session(aiohttp.TCPConnector(limit=connections, ssl=tls, force_close=True))
 
@@ -196,7 +190,12 @@ def _timeout(idle_s: float | None, connected_s: float = CONNECTED_S) -> aiohttp.
     )
 
 
-def _trusting(ca_file: Path) -> ssl.SSLContext:
+def trusting(ca_file: Path) -> ssl.SSLContext:
+    """Trust the certificate authorities of a PEM file beside the system's own.
+
+    Raises:
+        UnusableCAFileError: it cannot be read, or holds none.
+    """
     context = ssl.create_default_context()
     try:
         content = files.read_input(ca_file, LARGEST_CA_FILE)

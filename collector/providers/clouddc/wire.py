@@ -32,7 +32,13 @@ STALL_S: Final = 30.0
 """How long nothing may arrive in the middle of an archive, unless a person says otherwise."""
 
 TRUST_HINT: Final = (
-    "name the file of the certificate authority with --ca-file, or mend the endpoint's certificate"
+    "name the certificate authority's file with --ca-file, or renew the endpoint's certificate"
+)
+TLS_HINT: Final = "check whether the endpoint is https:// or http://, and what a proxy does to TLS"
+NAME_HINT: Final = "check the endpoint's name in the inventory, and this machine's DNS"
+PROXY_HINT: Final = "check the proxy that https_proxy or http_proxy names, and no_proxy"
+ADDRESS_HINT: Final = (
+    "check the endpoint's address and port in the inventory, and firewalls on the way to it"
 )
 
 _REASON_MAX: Final = 160
@@ -132,11 +138,24 @@ def _why_cut(  # noqa: PLR0911  # as above
 
 
 def _hint(error: Exception) -> str | None:
+    """Return what can be done about a call that never left."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return TRUST_HINT
-    if isinstance(error, aiohttp.ClientConnectorError):
-        refused = descriptors.refusal(error.os_error.errno)
-        return None if refused is None else refused[1]
+    if isinstance(error, aiohttp.ClientConnectorError) and (
+        refused := descriptors.refusal(error.os_error.errno)
+    ):
+        return refused[1]
+    # The first that an error is one of: some are kinds of others.
+    for kind, hint in (
+        (aiohttp.ClientConnectorSSLError, TLS_HINT),
+        (aiohttp.ClientConnectorDNSError, NAME_HINT),
+        (aiohttp.ClientHttpProxyError, PROXY_HINT),
+        (aiohttp.ClientProxyConnectionError, PROXY_HINT),
+        (aiohttp.ClientConnectorError, ADDRESS_HINT),
+        (aiohttp.ConnectionTimeoutError, ADDRESS_HINT),
+    ):
+        if isinstance(error, kind):
+            return hint
     return None
 
 

@@ -1,0 +1,76 @@
+"""The servers that a command is about: an inventory is loaded, and some of it selected."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import structlog
+
+from collector.errors import CollectorError
+from collector.inventory import load
+from collector.providers.clouddc.vendor import VENDOR
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from collector.inventory import Inventory, Selection
+
+_log = structlog.get_logger("collector")
+
+
+def loaded(
+    source: str | BinaryIO, *, sends: bool, environ: Mapping[str, str] = os.environ
+) -> Inventory:
+    """Load an inventory, `-` from stdin.
+
+    Args:
+        source: its name, or a stream.
+        sends: whether calls will be made; a command that makes none warns where a secret is
+            missing, and goes on.
+        environ: where secrets are looked up.
+
+    Raises:
+        InventoryError: something is wrong with it.
+    """
+    file = _opened(source) if isinstance(source, str) else source
+    inventory = load(file, vendor=VENDOR, environ=environ, sends=sends)
+    for one in inventory.secrets_missing:
+        _log.warning(f"{one.file}:{one.line}:{one.column}: {one.what}; a collect will need it")
+    return inventory
+
+
+def chosen(
+    inventory: Inventory,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    first: Sequence[str] = (),
+    *,
+    allow_empty: bool = False,
+) -> Selection:
+    """Select servers of an inventory; warn of each expression that matches nothing.
+
+    Raises:
+        CollectorError: an expression cannot be read, or nothing is selected and that is not
+            allowed.
+    """
+    selection = inventory.select(select, exclude, first)
+    if not selection.servers and not allow_empty:
+        raise CollectorError(_empty(selection, excluding=bool(exclude)))
+    for text in selection.unmatched:
+        _log.warning(text)
+    return selection
+
+
+def _opened(name: str) -> Path | BinaryIO:
+    return sys.stdin.buffer if name == "-" else Path(name)
+
+
+def _empty(selection: Selection, *, excluding: bool) -> str:
+    name = selection.inventory.source_name
+    what = f"no server of {name} is selected"
+    if excluding and not selection.unmatched:
+        what += ": --exclude leaves none"
+    return "\n".join([f"{what}; --allow-empty accepts that", *selection.unmatched])

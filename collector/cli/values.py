@@ -1,0 +1,128 @@
+"""The kinds of value that options take, and what is said where one is wrong."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import click
+
+_DURATION = re.compile(
+    r"(?:(?P<h>\d{1,9})h)?(?:(?P<m>\d{1,9})m)?(?:(?P<s>\d{1,9}(?:\.\d{1,9})?)s?)?", re.ASCII
+)
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+LONGEST_S = 8760 * 3600.0
+"""A year: what is longer is a slip of the finger, or means "never"."""
+_PART = re.compile(r"\d{0,9}(?:\.\d{0,9})?", re.ASCII)
+PHASES = ("export", "download")
+"""Phases of one server that may be limited in time."""
+
+
+class Duration(click.ParamType[float]):
+    """`90`, `90s`, `15m`, `2h30m`: seconds as a float.
+
+    Args:
+        above_0: what to write instead of 0, where 0 makes no sense; None where it does.
+    """
+
+    name = "duration"
+
+    def __init__(self, above_0: str | None = None) -> None:
+        self._above_0 = above_0
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds that `value` means."""
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None or not any(match.groupdict().values()):
+            self.fail(f"invalid duration {shown(value)}; use 90, 90s, 15m or 2h30m", param, ctx)
+        seconds = sum(_SECONDS[unit] * float(n) for unit, n in match.groupdict().items() if n)
+        if seconds > LONGEST_S:
+            self.fail(f"{shown(value)} is longer than a year (8760h)", param, ctx)
+        if not seconds and self._above_0 is not None:
+            self.fail(f"must be greater than 0, e.g. {self._above_0}", param, ctx)
+        return seconds
+
+
+class Share(click.ParamType[float]):
+    """A part of a whole, above 0 and at most 1."""
+
+    name = "fraction"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the part that `value` names."""
+        text = str(value).strip()
+        share = float(text) if _PART.fullmatch(text) and text not in ("", ".") else 0.0
+        if not 0 < share <= 1:
+            self.fail(
+                f"invalid share {shown(value)}; use a number above 0 and up to 1: 0.9 for nine "
+                "tenths of a limit, 1 for all of it",
+                param,
+                ctx,
+            )
+        return share
+
+
+class PhaseTimeout(click.ParamType[tuple[str, float]]):
+    """`PHASE=DURATION`: a phase of one server, and the seconds that it may take."""
+
+    name = "phase=duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Return the phase and the seconds."""
+        phase, _, duration = str(value).partition("=")
+        if phase not in PHASES:
+            self.fail(
+                f"unknown phase {shown(phase)}; use {PHASES[0]}=90m or {PHASES[1]}=10m", param, ctx
+            )
+        return phase, Duration(above_0=f"{phase}=90m").convert(duration, param, ctx)
+
+
+class Size(click.ParamType[int]):
+    """`500KB`, `50MB`, `2GiB`: bytes as an int."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the bytes that `value` means."""
+        if isinstance(value, int):
+            return value
+        from collector.sizes import parse_size  # noqa: PLC0415  # only where one is given
+
+        try:
+            return parse_size(str(value))
+        except ValueError:
+            self.fail(f"invalid size {shown(value)}; use 500KB, 50MB or 2GiB", param, ctx)
+
+
+class Ratio(click.FloatRange):
+    """A number that is one: `nan` is in no range and out of none."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401  # click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401  # as above
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail("must be a finite number, e.g. 1000", param, ctx)
+        return number
+
+
+def shown(value: object) -> str:
+    """Return a value as a message quotes it: short, on one line, printable."""
+    from collector.inventory.mistakes import quoted  # noqa: PLC0415  # only where one is wrong
+
+    return quoted(str(value))

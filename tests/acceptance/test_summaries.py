@@ -1,0 +1,144 @@
+"""What a person reads of a run: whom it names, that it adds up, and that it can be pasted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from collector.emulator import Fault, ProjectSpec, Scenario
+from tests.acceptance.command import COLLECTOR, Service, fleet_of, server, servers, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def in_words(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Two projects whose servers have the same names, each with one that fails."""
+    projects = tuple(
+        ProjectSpec(
+            f"id-{name}", name, (server(f"{name}-1"), server(f"{name}-2", Fault("unknown_id")))
+        )
+        for name in ("web", "db")
+    )
+    scenario = Scenario(projects=projects, export_duration_s=0.0, archive_bytes=1000)
+    with serving(scenario, tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+def test_missing_servers_come_with_their_projects(service: Service) -> None:
+    ended = service.run("collect", "fleet.json", "--run-id", "one")
+    assert ended.returncode == 3
+    assert ended.stdout.splitlines()[0] == "Run one finished; 2 of 4 servers missing."
+    for name in ("web", "db"):
+        assert f" {name}/bms-{name}-2 (id-{name}-2): failed at export: " in in_words(ended.stdout)
+    for shown in (
+        service.run("status", "one", "--json"),
+        service.run("collect", "--resume", "one", "--json"),
+    ):
+        summary = json.loads(shown.stdout)
+        assert [row["project"] for row in summary["not_collected"]] == [
+            {"id": "id-web", "name": "web"},
+            {"id": "id-db", "name": "db"},
+        ]
+        totals = summary["totals"]
+        assert totals["servers"] == totals["collected"] + totals["failed"] + totals["pending"]
+        for member in ("servers", "collected", "failed", "pending", "bytes"):
+            assert totals[member] == sum(one["totals"][member] for one in summary["projects"])
+
+
+def test_what_became_of_retried_servers_is_told(service: Service) -> None:
+    assert service.run("collect", "fleet.json", "--run-id", "two").returncode == 3
+    again = service.run("collect", "--resume", "two", "--retry-failed")
+    assert again.returncode == 3
+    assert "  retried    2 failed servers: 0 collected, 2 failed again" in again.stdout
+    assert "two: retrying 2 failed servers" in again.stderr.splitlines()
+    assert "retried" not in service.run("collect", "--resume", "two").stdout.replace(
+        "retried    2", ""
+    )
+
+
+def test_one_of_anything_is_one(tmp_path: Path) -> None:
+    with serving(fleet_of(servers(1)), tmp_path) as service:
+        ended = service.run("collect", "fleet.json", "--run-id", "one", "--progress", "plain")
+        assert ended.returncode == 0
+        assert "  collected  1 of 1 server, " in ended.stdout
+        assert ended.stderr.splitlines()[0] == "Collecting into collected/one."
+        shown = service.run("plan", "fleet.json").stdout + service.run("verify").stdout
+        assert "1 servers" not in shown + ended.stdout
+        assert "collected/one: 1 archive, " in shown
+
+
+def test_a_run_that_was_killed_says_since_when(tmp_path: Path) -> None:
+    fleet = fleet_of([server("slow", export_duration_s=3600.0)])
+    with serving(fleet, tmp_path) as service:
+        with service.start("collect", "fleet.json", "--run-id", "one") as process:
+            service.wait_for_export("id-slow")
+            process.kill()
+            process.communicate()
+        at = json.loads(service.run("status", "--json").stdout)["last_event_at"]
+        told = in_words(service.run("status").stdout)
+        assert (
+            f"Run one was interrupted: its process was killed after {at[11:16]} (UTC); "
+            "1 of 1 server missing." in told
+        )
+        assert "pending, exporting when it was killed" in told
+
+
+def test_a_run_that_is_stopped_twice_says_both(tmp_path: Path) -> None:
+    slow = server("slow", Fault("slow", bytes_per_s=200))
+    with (
+        serving(fleet_of([slow], archive_bytes=50_000), tmp_path) as service,
+        service.start("collect", "fleet.json", "--grace", "1m") as process,
+    ):
+        service.wait_for_export("id-slow")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        while not (said := process.stderr.readline()).startswith("Stopping"):
+            assert said
+        assert said == (
+            "Stopping: finishing requests in flight (up to 1 min). Ctrl-C again to stop now.\n"
+        )
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+        assert process.returncode == 130, out
+        assert "Stopping now; --resume continues the run." in err.splitlines()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with space", "it's", "-dash", "new\nline", "\x1b[31mred", 'quo"te $(touch pwned) `x`', "ü *"],
+)
+def test_the_next_commands_can_be_pasted_whatever_the_path(
+    service: Service, tmp_path: Path, name: str
+) -> None:
+    made = service.run("collect", "fleet.json", "--out", str(tmp_path / "out"), "--run-id", "run")
+    assert made.returncode == 3
+    (tmp_path / name).mkdir()
+    (tmp_path / "out" / "run").rename(tmp_path / name / "run")
+    environment = service.environment(PATH=f"{Path(COLLECTOR).parent}:{os.environ['PATH']}")
+    shown = subprocess.run(
+        [COLLECTOR, "status", "--", f"{name}/run"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    commands = shown.stdout.rpartition("Next:\n")[2].splitlines()
+    assert [command.split()[:2] for command in commands] == [
+        ["collector", "collect"], ["collector", "verify"], ["(cd", commands[2].split()[1]],
+    ]  # fmt: skip
+    for command, code in zip(commands, (3, 0, 0), strict=True):
+        pasted = subprocess.run(
+            ["/bin/bash", "-c", command],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert pasted.returncode == code, (command, pasted.stderr)
+    assert not (tmp_path / "pwned").exists()
