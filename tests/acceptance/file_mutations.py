@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.acceptance.inventory_mutations import inventory_mutated
-from tests.acceptance.odd_values import Raw, mutate, odd_value, shown, spoilt, written
+from tests.acceptance.journals import NO_HASH, chained
+from tests.acceptance.odd_values import (
+    Raw,
+    credential,
+    mutate,
+    odd_value,
+    place,
+    shown,
+    spoilt,
+    written,
+)
 from tests.acceptance.stage import Huge, Thing
 
 if TYPE_CHECKING:
@@ -25,7 +35,6 @@ DONE: Final = f"{OUT}/done"
 CLAIMS: Final = f"{OUT}/.collector/exports.jsonl"
 STATE: Final = "home/state/collector"
 LEARNED: Final = f"{STATE}/learned.json"
-NO_HASH: Final = "0" * 64
 
 _AT: Final = "2026-11-29T12:36:01.718Z"
 _TROUBLE: Final = {
@@ -75,6 +84,7 @@ class Case:
         run: the run that it is of, or `half`.
         did: what was done, in words.
         strays: something in it may point elsewhere where it is trusted.
+        is_aimed: it is made to lead whoever believes it astray.
     """
 
     tree: Tree
@@ -82,6 +92,7 @@ class Case:
     run: str
     did: list[str]
     strays: bool = False
+    is_aimed: bool = False
 
     def bytes_of(self, name: str) -> bytes:
         content = self.tree[name]
@@ -96,79 +107,125 @@ def mutated(kind: str, tree: Tree, rng: random.Random, around: Around) -> Case:
     return case
 
 
-def chained(lines: list[str]) -> bytes:
-    """Write JSON objects as a journal's lines, each hashed after the one before."""
-    found, before = [], NO_HASH
-    for line in lines:
-        body = line[:-1].encode("utf-8", "surrogatepass")
-        before = hashlib.sha256(before.encode() + body).hexdigest()
-        found.append(body + b',"hash":"' + before.encode() + b'"}\n')
-    return b"".join(found)
-
-
 def _journal(case: Case, rng: random.Random, around: Around) -> None:
     name = f"{OUT}/{case.run}/journal.jsonl"
-    events = [json.loads(line) for line in case.bytes_of(name).splitlines()]
-    for event in events:
+    lines: list[Any] = [json.loads(line) for line in case.bytes_of(name).splitlines()]
+    for event in lines:
         del event["hash"]
-    lines: list[Any] = events
+    case.is_aimed = rng.random() < 0.2
     for _ in range(rng.choice((1, 1, 1, 1, 2, 3, 5))):
-        case.did.append(_line_mutated(lines, rng, around))
-    content: Content = chained([
-        line.text if isinstance(line, Raw) else written(line) if isinstance(line, dict) else "{}"
+        mutation = _aimed if case.is_aimed else _line_mutated
+        case.did.append(mutation(lines, rng, around))
+    content = chained(
+        (line.text if isinstance(line, Raw) else written(line)).encode("utf-8", "surrogatepass")
         for line in lines
-    ])
+    )
     case.strays = True
     if rng.random() < 0.15:
         content, what = spoilt(rng, content)
         case.did.append(f"and afterwards {what}")
-    if rng.random() < 0.004:
-        content, what = _huge_line(content, rng)
-        case.did.append(what)
     case.tree[name] = content
+    if rng.random() < 0.004:
+        case.tree[name], what = _huge_line(content, rng)
+        case.did.append(what)
 
 
 def _line_mutated(lines: list[Any], rng: random.Random, around: Around) -> str:
-    at = rng.randrange(len(lines))
+    return rng.choice(_LINE_MUTATIONS)(lines, rng.randrange(len(lines)), rng, around)
+
+
+def _gone(lines: list[Any], at: int, rng: random.Random, around: Around) -> str:
+    del lines[at]
+    lines[:] = lines or [{}]
+    return f"line {at + 1} left out"
+
+
+def _swapped(lines: list[Any], at: int, rng: random.Random, around: Around) -> str:
+    other = rng.randrange(len(lines))
+    lines[at], lines[other] = lines[other], lines[at]
+    return f"lines {at + 1} and {other + 1} in each other's place"
+
+
+def _again(lines: list[Any], at: int, rng: random.Random, around: Around) -> str:
+    times = rng.choice((1, 1, 3, 200))
+    lines[at:at] = [copy.deepcopy(lines[at]) for _ in range(times)]
+    return f"line {at + 1} {times} times more"
+
+
+def _another(lines: list[Any], at: int, rng: random.Random, around: Around) -> str:
+    more = copy.deepcopy(rng.choice(_MORE))
+    more = {"event": more.pop("event"), "at": _AT, **more}
+    at = rng.choice((at, len(lines) - 1))
+    lines.insert(at, more)
+    told = f"{more['event']} as line {at + 1}"
+    if rng.random() < 0.3:
+        return told
+    lines[at], what = mutate(rng, more, around)
+    return f"{told}, {what}"
+
+
+def _numbered(lines: list[Any], at: int, rng: random.Random, around: Around) -> str:
+    """Let a line speak of another server or project."""
     line = lines[at]
-    match rng.randrange(16):
-        case 0:
-            del lines[at]
-            lines[:] = lines or [{}]
-            return f"line {at + 1} left out"
-        case 1:
-            other = rng.randrange(len(lines))
-            lines[at], lines[other] = lines[other], lines[at]
-            return f"lines {at + 1} and {other + 1} in each other's place"
-        case 2:
-            times = rng.choice((1, 1, 3, 200))
-            lines[at:at] = [dict(line) if isinstance(line, dict) else line for _ in range(times)]
-            return f"line {at + 1} {times} times more"
-        case 3 | 4 | 5:
-            more = {**rng.choice(_MORE)}
-            more = {"event": more.pop("event"), "at": _AT, **more}
-            at = rng.choice((at, len(lines) - 1))
-            lines.insert(at, more)
-            name = more["event"]
-            if rng.random() < 0.3:
-                return f"{name} as line {at + 1}"
-            lines[at], what = mutate(rng, more, around)
-            return f"{name} as line {at + 1}, {what}"
-        case 6 if isinstance(line, dict):
-            numbers = [key for key in ("server", "project") if key in line]
-            for key in numbers:
-                line[key] = rng.choice((-1, -3, 0, 1, 2, 3, 7, 2**31, 2**63, 10**30, True))
-            return f"line {at + 1} with {numbers} {[shown(line[key]) for key in numbers]}"
-        case 7:
-            text = rng.choice(("[]", "{}", "null", '"x"', "{", "", "}{", "[" * 100_000, "nul"))
-            lines[at] = Raw(f"{text} ")
-            return f"line {at + 1} is {text[:9]!r}"
-        case _:
-            if not isinstance(line, dict):
-                return f"line {at + 1} as it is"
-            name = line.get("event")
-            lines[at], what = mutate(rng, line, around)
-            return f"line {at + 1} ({shown(name)}) {what}"
+    numbers = [key for key in ("server", "project") if isinstance(line, dict) and key in line]
+    if not numbers:
+        return _within(lines, at, rng, around)
+    for key in numbers:
+        line[key] = rng.choice((-1, -3, 0, 1, 2, 3, 7, 2**31, 2**63, 10**30, True))
+    return f"line {at + 1} with {numbers} {[shown(line[key]) for key in numbers]}"
+
+
+def _no_event(lines: list[Any], at: int, rng: random.Random, around: Around) -> str:
+    text = rng.choice(("[]", "{}", "null", '"x"', "{", "", "}{", "[" * 100_000, "nul"))
+    lines[at] = Raw(text)
+    return f"line {at + 1} is {text[:9]!r}"
+
+
+def _within(lines: list[Any], at: int, rng: random.Random, around: Around) -> str:
+    line = lines[at]
+    if not isinstance(line, dict):
+        return f"line {at + 1} as it is"
+    name = shown(line.get("event"))
+    lines[at], what = mutate(rng, line, around)
+    return f"line {at + 1} ({name}) {what}"
+
+
+_LINE_MUTATIONS: Final = (
+    _gone, _swapped, _again, *(_another,) * 3, _numbered, _no_event, *(_within,) * 8,
+)  # fmt: skip
+
+
+def _aimed(lines: list[Any], rng: random.Random, around: Around) -> str:
+    """Let a line that says where something lies, or who is called with what, say something else."""
+    choices = [
+        (at, key)
+        for at, line in enumerate(lines)
+        for key in line
+        if key in _LEADING.get(line["event"], ())
+    ]
+    at, key = rng.choice(choices)
+    event = lines[at]["event"]
+    if key == "options":
+        value: Any = credential(rng, around)
+    elif key == "endpoint":
+        value = rng.choice((around.thief, f"{around.thief}/", "http://127.0.0.1:1", "file:///x"))
+    elif key in ("path", "directory", "file_name", "kept_as", "run_id"):
+        value = place(rng, around)
+    else:
+        value = odd_value(rng, around).value
+    lines[at][key] = value
+    return f"line {at + 1} ({event}) with {key} {shown(value)}"
+
+
+_LEADING: Final = {
+    "RunStarted": ("run_id",),
+    "CredentialNamed": ("options", "kind", "name"),
+    "ProjectSelected": ("endpoint", "directory", "credential"),
+    "ServerSelected": ("directory", "project"),
+    "DownloadBegun": ("file_name",),
+    "ArchiveStored": ("path", "file_name"),
+    "ExportStarted": ("export_id",),
+}
 
 
 def _huge_line(content: bytes, rng: random.Random) -> tuple[Content, str]:
@@ -299,7 +356,7 @@ def _thing(case: Case, rng: random.Random, around: Around) -> None:
         case 4:
             case.tree["etc/same"] = content
             case.tree[name] = Thing("link", f"{around.root}/etc/same")
-        case 5:
+        case 5 if isinstance(content, bytes):
             case.tree["etc/same"] = content
             case.tree[name] = Thing("hard", "etc/same")
         case 6:
@@ -312,7 +369,7 @@ def _thing(case: Case, rng: random.Random, around: Around) -> None:
             outside = target if target.startswith("/") else f"{around.root}/{target}"
             case.tree[name] = Thing("link", outside)
     case.run = "done" if name.startswith(DONE) else "half"
-    case.did.append(f"{name} is {case.tree[name]}"[:200])
+    case.did.append(f"{name} is {case.tree[name]!r}"[:200])
 
 
 def _inventory(case: Case, rng: random.Random, around: Around) -> None:

@@ -129,8 +129,8 @@ def _call(
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [COLLECTOR, *arguments]
-    sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: PTH123, SIM115  # as a start makes them
-    sys.stderr = open(2, "w", errors="backslashreplace", buffering=1)  # noqa: PTH123, SIM115
+    sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115  # as a start makes them
+    sys.stderr = open(2, "w", errors="backslashreplace", buffering=1)  # noqa: SIM115
     printed_to = sys.stderr
     faulthandler.dump_traceback_later(limit_s, exit=True, file=2)
     for name, value in patches.items():

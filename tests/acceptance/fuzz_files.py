@@ -2,11 +2,11 @@
 
     python -m tests.acceptance.fuzz_files --mutations 20000
 
-Journals, claims, manifests, sums, members, what is remembered, and inventories are mutated from
-valid ones (`file_mutations.py`), one case after the other, each in a directory of its own, and given
-to the commands that read them: in a copy of this process (`forked.py`), and every so often to
-the installed command. What must hold stands in `_judge`. A case that is wrong is told with its
-number and with what was mutated: `--seed NUMBER --mutations 1` plays it again.
+Journals, claims, manifests, checksums, lists of members, what earlier runs have learned, and
+inventories are mutated from valid ones (`file_mutations.py`) and given to the commands that read
+them: most in a copy of this process (`forked.py`), some to the installed command. What must hold is
+in `Fuzz._judge`. A case that is wrong is printed with its number and with what was mutated:
+`--seed NUMBER --mutations 1` plays it again.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from tests.acceptance.fuzz_answers import _HURRY
 from tests.acceptance.fuzz_service import Service, Thief
 from tests.acceptance.inventory_mutations import points_elsewhere
 from tests.acceptance.odd_values import Around, written
-from tests.acceptance.stage import Huge, Stage, Thing
+from tests.acceptance.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from tests.acceptance.file_mutations import Case
     from tests.acceptance.forked import Ended
@@ -128,7 +128,11 @@ class Fuzz:
             for order in self._orders(case, rng):
                 ended = self._run(order, installed=installed)
                 self._judge(case, order, ended)
-                if order.calls and ended.code != 2 and order.arguments[:2] == ("collect", "--resume"):
+                if (
+                    order.calls
+                    and ended.code != 2
+                    and order.arguments[:2] == ("collect", "--resume")
+                ):
                     after = Order(("verify", f"collected/{case.run}"), frozenset((0, 2, 6)))
                     self._stage.note()
                     ended = self._run(after, installed=False)
@@ -190,6 +194,8 @@ class Fuzz:
         live = rng.random() < (_LIVE if "journal" in case.kind or case.kind == "sums" else 0.3)
         if case.kind == "claims":
             live = True
+        if case.is_aimed:
+            live = rng.random() < 0.5
         if live:
             yield self._resume(case, rng, said) if rng.random() < 0.6 else self._new(case, said)
             return
@@ -274,7 +280,8 @@ class Fuzz:
             "home/fleet.json": written(self._service.inventory(), 1).encode(),
             "home/notes.part": b"mine", "home/precious": b"mine", "precious.part": b"mine",
             "precious": b"mine", "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
-            "secret": SECRETS[1] + b"\n", f"{OUT}/precious.part": b"mine", "home/precious.part": b"",
+            "secret": SECRETS[1] + b"\n", f"{OUT}/precious.part": b"mine",
+            "home/precious.part": b"mine",
             f"{OUT}/sibling/precious": b"mine", f"{OUT}/sibling/precious.part": b"mine",
         })  # fmt: skip
         done = ("collect", "fleet.json", "--run-id", "done", "--deadline", "9s")
@@ -361,10 +368,13 @@ def _signature(error: AssertionError) -> str:
     """What tells one kind of wrong from another."""
     notes = "\n".join(getattr(error, "__notes__", ()))
     frames = re.findall(r'File "[^"]*/(collector/[^"]*)", line (\d+)[ ,]+in (\w+)', notes)
-    where = frames[0] if "Timeout (" in notes and frames else frames[-1] if frames else ("", "", "")
-    raised = re.findall(r"^\s*(?:\| *)*([A-Za-z_.]+(?:Error|Exception|Interrupt)\b[^\n]{0,60})", notes, re.M)
-    what = re.sub(r"\d+", "N", str(error))[:90]
-    return f"{what} | {':'.join(where)} | {re.sub(r'[0-9]+', 'N', raised[-1]) if raised else ''}"
+    at = 0 if str(error) == "it does not end" else -1  # faulthandler names the innermost first
+    raised = re.findall(
+        r"^[\s|]*([A-Za-z_.]+(?:Error|Exception)\b[^\n]{0,60})", notes, re.MULTILINE
+    )
+    where = ":".join(frames[at]) if frames else "-"
+    what = f"{str(error)[:90]} | {where} | {raised[-1] if raised else '-'}"
+    return re.sub(r"(?<!:)\d+", "N", what)
 
 
 def main() -> int:
@@ -390,7 +400,9 @@ def main() -> int:
                 if not arguments.keep_going:
                     break
     for signature, cases in sorted(wrong.items(), key=lambda one: -len(one[1])):
+        seeds = re.findall(r"--seed (\d+)", "\n".join(cases))
         sys.stdout.write(f"\n=== {len(cases)} times: {signature}\n{min(cases, key=len)}\n")
+        sys.stdout.write(f"seeds: {' '.join(seeds[:12])}\n")
     count = sum(map(len, wrong.values()))
     sys.stdout.write(
         f"\n{arguments.mutations} mutations in {time.monotonic() - began_s:.0f} s, {count} wrong; "

@@ -194,7 +194,7 @@ class Thief:
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=500)
-        self._listening.setblocking(False)
+        self._listening.settimeout(0)
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -215,7 +215,7 @@ class Thief:
             while True:
                 connection, _ = self._listening.accept()
                 with connection:
-                    connection.setblocking(False)
+                    connection.settimeout(0)
                     try:
                         found.append(connection.recv(1 << 16))
                     except OSError:

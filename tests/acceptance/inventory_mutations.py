@@ -204,7 +204,9 @@ def _as_csv(tree: Any, rng: random.Random) -> str:  # noqa: ANN401  # as above
     rows = list(_rows(tree)) or [{"project_id": "p", "server_id": "s"}]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     if rng.random() < 0.2:
-        columns.insert(rng.randrange(len(columns)), rng.choice((*columns, "x", "", "tag:", "tag:a")))
+        columns.insert(
+            rng.randrange(len(columns)), rng.choice((*columns, "x", "", "tag:", "tag:a"))
+        )
     made = io.StringIO()
     writer = csv.writer(made, quoting=rng.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL)))
     writer.writerow(columns)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Json = Any
 
@@ -37,7 +37,7 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class OddValue:
     """A value, and what to call it."""
 
     value: Json
@@ -60,8 +60,8 @@ _TEXTS: Final = (
     "name of p1/bms-quick", "name of p1/bms-quick/quick.tar.gz", "name of p2/bms-tall/tall.tar.gz",
 )  # fmt: skip
 _NUMBERS: Final = (
-    0, -1, 1, 2, 3, 7, 100, 2**31, 2**32, 2**53, 2**63 - 1, 2**63, 2**64, -(2**63), 10**19, 10**4000,
-    0.0, -0.0, 0.5, 1.5, 1e-300, 5e-324, 1e15, 1e308, -1e308, float("nan"), float("inf"),
+    0, -1, 1, 2, 3, 7, 100, 2**31, 2**32, 2**53, 2**63 - 1, 2**63, 2**64, -(2**63), 10**19,
+    10**4000, 0.0, -0.0, 0.5, 1.5, 1e-300, 5e-324, 1e15, 1e308, -1e308, float("nan"), float("inf"),
     float("-inf"), 253402300800, 1e12, True, False, None,
 )  # fmt: skip
 _ADDRESSES: Final = (
@@ -85,62 +85,87 @@ _KEYS: Final = (
     "servers", "directory", "a" * 5000, "ключ", "self", "path", "archive", "run",
 )  # fmt: skip
 _DEEP: Final = (60, 900, 3_000, 200_000)
+_SMALL: Final[tuple[Json, ...]] = (
+    [], {}, [[]], [None], {"a": 1}, {"": ""}, [1, "a"], ["", "\x00"],
+)  # fmt: skip
 
 
-def odd_value(rng: random.Random, around: Around) -> _Shown:
+def odd_value(rng: random.Random, around: Around) -> OddValue:
     """Choose one, with its name."""
-    match rng.randrange(20):
-        case 0 | 1 | 2 | 3 | 4:
-            value = rng.choice(_NUMBERS)
-            return _Shown(value, shown(value))
-        case 5 | 6 | 7 | 8 | 9 | 10:
-            value = rng.choice(_TEXTS)
-            return _Shown(value, shown(value))
-        case 11 | 12:
-            return _told(rng.choice(_PLACES), around)
-        case 13 | 14:
-            return _told(rng.choice(_ADDRESSES), around)
-        case 15:
-            return _nested(rng)
-        case 16:
-            sign = rng.choice(("x", "\x1b", "é", "../", "/", '"', "\\", "a\n"))
-            times = rng.choice((300, 5_000, 100_000))
-            return _Shown(sign * times, f"{sign!r} * {times}")
-        case 17:
-            return _crowd(rng)
-        case 18:
-            return _Shown(_credential(rng, around), "other credentials")
-        case _:
-            value = rng.choice(([], {}, [[]], [None], {"a": 1}, {"": ""}, [1, "a"], ["", "\x00"]))
-            return _Shown(copy.deepcopy(value), shown(value))
+    return rng.choice(_MAKERS)(rng, around)
 
 
-def _told(template: str, around: Around) -> _Shown:
+def _number(rng: random.Random, around: Around) -> OddValue:
+    value = rng.choice(_NUMBERS)
+    return OddValue(value, shown(value))
+
+
+def _text(rng: random.Random, around: Around) -> OddValue:
+    text = rng.choice(_TEXTS)
+    return OddValue(text, shown(text))
+
+
+def _long(rng: random.Random, around: Around) -> OddValue:
+    sign = rng.choice(("x", "\x1b", "é", "../", "/", '"', "\\", "a\n"))
+    times = rng.choice((300, 5_000, 100_000))
+    return OddValue(sign * times, f"{sign!r} * {times}")
+
+
+def _place(rng: random.Random, around: Around) -> OddValue:
+    return _told(rng.choice(_PLACES), around)
+
+
+def _address(rng: random.Random, around: Around) -> OddValue:
+    return _told(rng.choice(_ADDRESSES), around)
+
+
+def _other_credential(rng: random.Random, around: Around) -> OddValue:
+    return OddValue(credential(rng, around), "other credentials")
+
+
+def _small(rng: random.Random, around: Around) -> OddValue:
+    value = rng.choice(_SMALL)
+    return OddValue(copy.deepcopy(value), shown(value))
+
+
+def _told(template: str, around: Around) -> OddValue:
     text = template.replace("{root}", around.root).replace("{thief}", around.thief)
-    return _Shown(text.replace("{service}", around.service), shown(template))
+    return OddValue(text.replace("{service}", around.service), shown(template))
 
 
-def _nested(rng: random.Random) -> _Shown:
+def _nested(rng: random.Random, around: Around) -> OddValue:
     depth = rng.choice(_DEEP)
     if rng.random() < 0.5:
-        return _Shown(Raw("[" * depth + "]" * depth), f"lists {depth} deep")
-    return _Shown(Raw('{"a":' * depth + "0" + "}" * depth), f"mappings {depth} deep")
+        return OddValue(Raw("[" * depth + "]" * depth), f"lists {depth} deep")
+    return OddValue(Raw('{"a":' * depth + "0" + "}" * depth), f"mappings {depth} deep")
 
 
-def _crowd(rng: random.Random) -> _Shown:
+def _crowd(rng: random.Random, around: Around) -> OddValue:
     times = rng.choice((100, 5_000, 100_000))
     if rng.random() < 0.5:
-        return _Shown(["x"] * times, f"a list of {times}")
-    return _Shown({f"k{at}": "v" for at in range(times)}, f"a mapping of {times}")
+        return OddValue(["x"] * times, f"a list of {times}")
+    return OddValue({f"k{at}": "v" for at in range(times)}, f"a mapping of {times}")
 
 
-def _credential(rng: random.Random, around: Around) -> dict[str, str]:
+def place(rng: random.Random, around: Around) -> str:
+    """Choose a path that leads out of a run."""
+    return rng.choice(_PLACES).replace("{root}", around.root)
+
+
+def credential(rng: random.Random, around: Around) -> dict[str, str]:
+    """Choose where a secret is found that the inventory does not name."""
     return rng.choice((
         {"token_env": "OTHER"}, {"token_file": f"{around.root}/secret"},
         {"token_env": "OTHER", "token_file": f"{around.root}/secret"},
         {"password_env": "OTHER", "iam_endpoint": around.thief, "domain": "acme", "user": "ops"},
         {"token_file": "../../secret"}, {"token_file": "/dev/zero"}, {"command": "touch owned"},
     ))  # fmt: skip
+
+
+_MAKERS: Final[tuple[Callable[[random.Random, Around], OddValue], ...]] = (
+    *(_number,) * 5, *(_text,) * 6, _place, _place, _address, _address, _nested, _long, _crowd,
+    _other_credential, _small,
+)  # fmt: skip
 
 
 def shown(value: object) -> str:
@@ -165,44 +190,69 @@ def mutate(rng: random.Random, tree: Json, around: Around) -> tuple[Json, str]:
 
 
 def _change(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
+    """Change a value as its type lets us."""
     old = holder[key]
-    match rng.randrange(14):
-        case 0 | 1:
-            del holder[key]
-            return "left out"
-        case 2 if isinstance(holder, dict):
-            other = rng.choice(_KEYS)
-            holder[other] = holder.pop(key)
-            return f"called {shown(other)}"
-        case 3 if isinstance(holder, dict):
-            chosen = odd_value(rng, around)
-            other = rng.choice(_KEYS)
-            holder[other] = chosen.value
-            return f"with {shown(other)}: {chosen.name}"
-        case 4 if isinstance(holder, dict) and isinstance(key, str):
-            chosen = odd_value(rng, around)
-            holder[key] = Raw(f"{written(old)},{json.dumps(key)}:{written(chosen.value)}")
-            return f"twice, then {chosen.name}"
-        case 5 if isinstance(holder, list):
-            times = rng.choice((1, 2, 300))
-            holder[key:key] = [copy.deepcopy(old) for _ in range(times)]
-            return f"{times} more of it"
-        case 6 if isinstance(old, str):
-            sign = rng.choice(("\x00", "\x1b[1m", "/", "/..", "\ud800", " ", "\n", "é", "x" * 250))
-            at = rng.choice((0, len(old)))
-            holder[key] = old[:at] + sign + old[at:]
-            return f"with {shown(sign)} at {at}"
-        case 7 | 8 if isinstance(old, int | float) and not isinstance(old, bool):
-            new = rng.choice((old + 1, old - 1, -old, old * 1000, old / 3, str(old), bool(old)))
-            holder[key] = new
-            return f"{old} is {shown(new)}"
-        case 9 if isinstance(old, list):
-            rng.shuffle(old)
-            return "in another order"
-        case _:
-            chosen = odd_value(rng, around)
-            holder[key] = chosen.value
-            return f"is {chosen.name}"
+    changes = [_left_out, _replaced, _replaced, _replaced, _replaced]
+    if isinstance(holder, dict):
+        changes += [_renamed, _joined, _doubled]
+    else:
+        changes.append(_repeated)
+    if isinstance(old, str):
+        changes += [_lengthened, _lengthened]
+    if isinstance(old, int | float) and not isinstance(old, bool):
+        changes += [_counted, _counted]
+    return rng.choice(changes)(rng, holder, key, around)
+
+
+def _left_out(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
+    del holder[key]
+    return "left out"
+
+
+def _replaced(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
+    chosen = odd_value(rng, around)
+    holder[key] = chosen.value
+    return f"is {chosen.name}"
+
+
+def _renamed(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
+    other = rng.choice(_KEYS)
+    holder[other] = holder.pop(key)
+    return f"called {shown(other)}"
+
+
+def _joined(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
+    chosen, other = odd_value(rng, around), rng.choice(_KEYS)
+    holder[other] = chosen.value
+    return f"with {shown(other)}: {chosen.name} beside it"
+
+
+def _doubled(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
+    chosen = odd_value(rng, around)
+    holder[key] = Raw(f"{written(holder[key])},{json.dumps(key)}:{written(chosen.value)}")
+    return f"twice, then {chosen.name}"
+
+
+def _repeated(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
+    times = rng.choice((1, 2, 300))
+    holder[key:key] = [copy.deepcopy(holder[key]) for _ in range(times)]
+    if rng.random() < 0.5:
+        rng.shuffle(holder)
+    return f"{times} more of it"
+
+
+def _lengthened(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
+    old = holder[key]
+    sign = rng.choice(("\x00", "\x1b[1m", "/", "/..", "\ud800", " ", "\n", "é", "x" * 250))
+    at = rng.choice((0, len(old)))
+    holder[key] = old[:at] + sign + old[at:]
+    return f"with {shown(sign)} at {at}"
+
+
+def _counted(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
+    old = holder[key]
+    holder[key] = rng.choice((old + 1, old - 1, -old, old * 1000, old / 3, str(old), bool(old)))
+    return f"{shown(old)} is {shown(holder[key])}"
 
 
 def _places(tree: Json, path: str = "") -> Iterator[tuple[Json, Json, str]]:

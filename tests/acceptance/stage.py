@@ -126,8 +126,7 @@ class Stage:
                 os.close(here)
                 os.close(there)
             case "link":
-                target = thing.target
-                os.symlink(target, place)
+                os.symlink(thing.target, place)  # noqa: PTH211  # as above
             case "hard":
                 os.link(f"{self.root}/{thing.target}", place)
 
