@@ -292,6 +292,12 @@ def _manifest(case: Case, rng: random.Random, around: Around) -> None:
 
 
 def _learned(case: Case, rng: random.Random, around: Around) -> None:
+    others = [name for name in case.tree if name.startswith(STATE) and name != LEARNED]
+    if others and rng.random() < 0.1:
+        name = rng.choice(others)
+        case.tree[name], what = spoilt(rng, case.bytes_of(name))
+        case.did.append(f"{name}: {what}")
+        return
     _document(case, LEARNED, rng, around)
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.acceptance import forked
-from tests.acceptance.file_mutations import CLAIMS, DONE, HALF, LEARNED, OUT, STATE, mutated
+from tests.acceptance.file_mutations import CLAIMS, DONE, HALF, LEARNED, OUT, STATE, Case, mutated
 from tests.acceptance.fuzz_answers import _HURRY
 from tests.acceptance.fuzz_service import Service, Thief
 from tests.acceptance.inventory_mutations import points_elsewhere
@@ -36,7 +36,6 @@ from tests.acceptance.stage import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.acceptance.file_mutations import Case
     from tests.acceptance.forked import Ended
     from tests.acceptance.stage import Tree
 
@@ -111,6 +110,7 @@ class Fuzz:
         self.codes: Counter[str] = Counter()
         self._trust = _has_option("--trust-journal")
         self._tree: Tree = self._made()
+        self._try_whole()
 
     def play(self, number: int, *, installed: bool = False, kind: str | None = None) -> None:
         """Play one case.
@@ -266,6 +266,16 @@ class Fuzz:
             calls=True,
             trusts=trusts and case.strays,
         )
+
+    def _try_whole(self) -> None:
+        """Without a mutation all is well: nothing else would be worth looking at."""
+        case = Case(self._dated(), "whole", "half", [])
+        self._stage.set(case.tree)
+        resumed = self._resume(case, random.Random(0), ("-q",))  # noqa: S311  # as above
+        for arguments in (resumed.arguments[:3], ("verify", "collected/half")):
+            order = Order(arguments, frozenset((0,)), resumed.spared, calls="collect" in arguments)
+            self._judge(case, order, self._run(order, installed=False))
+        self.codes.clear()
 
     def _dated(self) -> Tree:
         """All files, with claims of now, as far as they would be of use."""
