@@ -85,6 +85,7 @@ class Case:
         did: what was done, in words.
         strays: something in it may point elsewhere where it is trusted.
         is_aimed: it is made to lead whoever believes it astray.
+        other: another kind of file that is mutated as well.
     """
 
     tree: Tree
@@ -93,6 +94,7 @@ class Case:
     did: list[str]
     strays: bool = False
     is_aimed: bool = False
+    other: str = ""
 
     def bytes_of(self, name: str) -> bytes:
         content = self.tree[name]
@@ -104,6 +106,12 @@ def mutated(kind: str, tree: Tree, rng: random.Random, around: Around) -> Case:
     """Mutate a file of a kind, most often once."""
     case = Case(dict(tree), kind, rng.choice(("half", "half", "done")), [])
     _KINDS[kind](case, rng, around)
+    if kind in _TOGETHER and rng.random() < 0.1:
+        case.other = rng.choice(
+            [one for one in _TOGETHER if one.split()[-1] != kind.rsplit(maxsplit=1)[-1]]
+        )
+        case.did.append(f"and of {case.other}:")
+        _KINDS[case.other](case, rng, around)
     return case
 
 
@@ -112,6 +120,9 @@ def _journal(case: Case, rng: random.Random, around: Around) -> None:
     lines: list[Any] = [json.loads(line) for line in case.bytes_of(name).splitlines()]
     for event in lines:
         del event["hash"]
+    if rng.random() < 0.3:
+        del lines[rng.randrange(8, len(lines)) :]
+        case.did.append(f"killed after line {len(lines)}")
     case.is_aimed = rng.random() < 0.2
     for _ in range(rng.choice((1, 1, 1, 1, 2, 3, 5))):
         mutation = _aimed if case.is_aimed else _line_mutated
@@ -237,6 +248,7 @@ def _huge_line(content: bytes, rng: random.Random) -> tuple[Content, str]:
 
 def _torn(case: Case, rng: random.Random, around: Around) -> None:
     name = f"{OUT}/{case.run}/journal.jsonl"
+    case.strays = True
     case.tree[name], what = spoilt(rng, case.bytes_of(name))
     case.did.append(what)
 
@@ -397,3 +409,7 @@ _KINDS: Final[dict[str, Callable[[Case, random.Random, Around], None]]] = {
     "thing": _thing,
     "inventory": _inventory,
 }
+_TOGETHER: Final = (
+    "journal", "torn journal", "claims", "manifest", "sums", "members", "learned",
+)  # fmt: skip
+"""Kinds of which two may be mutated in one case."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import re
@@ -133,7 +134,8 @@ class Fuzz:
                     and ended.code != 2
                     and order.arguments[:2] == ("collect", "--resume")
                 ):
-                    after = Order(("verify", f"collected/{case.run}"), frozenset((0, 2, 6)))
+                    run = "half" if case.kind == "inventory" else case.run
+                    after = Order(("verify", f"collected/{run}"), frozenset((0, 2, 6)))
                     self._stage.note()
                     ended = self._run(after, installed=False)
                     self._judge(case, after, ended)
@@ -187,7 +189,6 @@ class Fuzz:
     def _orders(self, case: Case, rng: random.Random) -> Iterator[Order]:
         """What to do with a case."""
         said = rng.choice(((), (), (), ("-v",), ("-vv",), ("--log-format", "json"), ("-q",)))
-        looks = frozenset((0, 2))
         if case.kind == "inventory":
             yield self._of_inventory(case, rng, said)
             return
@@ -199,22 +200,11 @@ class Fuzz:
         if live:
             yield self._resume(case, rng, said) if rng.random() < 0.6 else self._new(case, said)
             return
-        run = f"collected/{case.run}"
-        as_json = rng.choice(((), ("--json",)))
         if case.kind == "learned":
-            yield Order(("plan", "fleet.json", *as_json, *said), looks)
-        elif case.kind in ("sums", "members"):
-            yield Order(("verify", run, *as_json, *said), frozenset((0, 2, 6)))
-        elif case.kind == "manifest" and rng.random() < 0.5:
-            yield Order(("runs", "collected", *as_json, *said), looks)
-        else:
-            match rng.randrange(5):
-                case 0 | 1:
-                    yield Order(("status", run, *as_json, *said), looks)
-                case 2 | 3:
-                    yield Order(("verify", run, *as_json, *said), frozenset((0, 2, 6)))
-                case _:
-                    yield Order(("runs", "collected", *as_json, *said), looks)
+            as_json = rng.choice(((), ("--json",)))
+            yield Order(("plan", "fleet.json", *as_json, *said), frozenset((0, 2)))
+            return
+        yield self._of_run(case, rng, said)
 
     def _of_inventory(self, case: Case, rng: random.Random, said: tuple[str, ...]) -> Order:
         name = case.run
@@ -229,6 +219,14 @@ class Fuzz:
                 return Order(("inventory", "show", name, *as_json, *said), looks)
             case 4:
                 return Order(("collect", name, "--dry-run", *as_json, *said), looks)
+            case 5 if quiet and rng.random() < 0.5:
+                return Order(
+                    ("collect", name, "--resume", "half", "--deadline", "1s", *said),
+                    frozenset((0, 2, 3, 4, 5)),
+                    (HALF, f"{OUT}/latest", f"{OUT}/.collector", STATE),
+                    calls=True,
+                    trusts=True,
+                )
             case 5 if quiet:
                 return Order(
                     ("collect", name, "--run-id", "new", "--deadline", "1s", *said),
@@ -239,6 +237,37 @@ class Fuzz:
                 )
             case _:
                 return Order(("plan", name, *as_json, *said), looks)
+
+    def _of_run(self, case: Case, rng: random.Random, said: tuple[str, ...]) -> Order:
+        """Look at a run; a change of its records that can be told is a mismatch."""
+        run = f"collected/{case.run}"
+        as_json = rng.choice(((), ("--json",)))
+        looks = frozenset((0, 2))
+        verify = rng.random() < 0.45 or case.kind in ("sums", "members")
+        if verify:
+            codes = frozenset((2, 6)) if self._is_told(case) else frozenset((0, 2, 6))
+            return Order(("verify", run, *as_json, *said), codes)
+        if rng.random() < (0.8 if case.kind == "manifest" else 0.3):
+            return Order(("runs", "collected", *as_json, *said), looks)
+        return Order(("status", run, *as_json, *said), looks)
+
+    def _is_told(self, case: Case) -> bool:
+        """Whether no run has such records: the manifest names the journal's last hash."""
+        name = {
+            "journal": "journal.jsonl", "torn journal": "journal.jsonl",
+            "manifest": "manifest.json",
+        }.get(case.kind)  # fmt: skip
+        if name is None or case.other:
+            return False
+        now, before = (tree[f"{OUT}/{case.run}/{name}"] for tree in (case.tree, self._tree))
+        if not isinstance(now, bytes) or not isinstance(before, bytes):
+            return False
+        if case.kind == "manifest":
+            try:
+                return bool(json.loads(now) != json.loads(before))
+            except (ValueError, RecursionError):
+                return True
+        return not now.startswith(before)
 
     def _new(self, case: Case, said: tuple[str, ...]) -> Order:
         """A new collect beside what is mutated: it is whole, whatever lies there."""
