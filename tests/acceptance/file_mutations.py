@@ -412,4 +412,4 @@ _KINDS: Final[dict[str, Callable[[Case, random.Random, Around], None]]] = {
 _TOGETHER: Final = (
     "journal", "torn journal", "claims", "manifest", "sums", "members", "learned",
 )  # fmt: skip
-"""Kinds of which two may be mutated in one case."""
+"""Kinds of which two may be mutated in one case, unless both are the journal."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import re
@@ -21,17 +20,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.acceptance import forked
-from tests.acceptance.file_mutations import CLAIMS, DONE, HALF, LEARNED, OUT, STATE, Case, mutated
+from tests.acceptance.file_mutations import CLAIMS, DONE, HALF, LEARNED, OUT, Case, mutated
 from tests.acceptance.fuzz_answers import _HURRY
 from tests.acceptance.fuzz_service import Service, Thief
-from tests.acceptance.inventory_mutations import points_elsewhere
 from tests.acceptance.odd_values import Around, written
+from tests.acceptance.orders import Order, Orders
 from tests.acceptance.stage import Stage
 
 if TYPE_CHECKING:
@@ -51,34 +49,8 @@ _SHARES: Final = {
     "claims": 4, "members": 4, "sums": 2,
 }  # fmt: skip
 """Of a hundred cases, so many are of a kind."""
-_LIVE: Final = 0.1
-"""So many cases of a journal are resumed; it takes longer than to look at them."""
-_AFTER: Final = ("verify", "collected/half", "--json")
 _LINES_MAX: Final = 12
 _PRINTED_MAX: Final = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A command, and what may come of it.
-
-    Attributes:
-        codes: exit codes that are right.
-        spared: paths that it may change, and what lies below them.
-        calls: it may call the service.
-        trusts: it was told to trust what is mutated.
-        verbose: it says more.
-    """
-
-    arguments: tuple[str, ...]
-    codes: frozenset[int]
-    spared: tuple[str, ...] = ()
-    calls: bool = False
-    trusts: bool = False
-
-    @property
-    def verbose(self) -> bool:
-        return bool({"-v", "-vv"} & set(self.arguments))
 
 
 class Fuzz:
@@ -109,8 +81,8 @@ class Fuzz:
         self.peak_mib = 0.0
         self.slowest_s = 0.0
         self.codes: Counter[str] = Counter()
-        self._trust = _has_option("--trust-journal")
         self._tree: Tree = self._made()
+        self._orders = Orders(service.url, self._tree, trust=_has_option("--trust-journal"))
         self._try_whole()
 
     def play(self, number: int, *, installed: bool = False, kind: str | None = None) -> None:
@@ -126,19 +98,15 @@ class Fuzz:
         self._stage.set(case.tree)
         ended = None
         try:
-            for order in self._orders(case, rng):
-                ended = self._run(order, installed=installed)
+            order = self._orders.choose(case, rng)
+            ended = self._run(order, installed=installed)
+            self._judge(case, order, ended)
+            if order.resumes and ended.code != 2:
+                run = "half" if case.kind == "inventory" else case.run
+                order = Order(("verify", f"collected/{run}"), frozenset((0, 2, 6)))
+                self._stage.note()
+                ended = self._run(order, installed=False)
                 self._judge(case, order, ended)
-                if (
-                    order.calls
-                    and ended.code != 2
-                    and order.arguments[:2] == ("collect", "--resume")
-                ):
-                    run = "half" if case.kind == "inventory" else case.run
-                    after = Order(("verify", f"collected/{run}"), frozenset((0, 2, 6)))
-                    self._stage.note()
-                    ended = self._run(after, installed=False)
-                    self._judge(case, after, ended)
         except AssertionError as error:
             error.add_note(f"found by --seed {number} --mutations 1")
             error.add_note(f"  {case.kind} of {case.run}: " + "; ".join(case.did)[:1500])
@@ -171,7 +139,7 @@ class Fuzz:
         assert ended.peak_mib < PEAK_MIB, f"{ended.peak_mib:.0f} MiB"
         changed = self._stage.changed(*order.spared)
         assert not changed, f"outside: {changed[:4]}"
-        if not order.trusts:
+        if not (order.trusts and case.strays):
             assert not taken, f"the thief was called: {taken[0][:300]!r}"
         if not order.calls:
             assert not asked, f"the service was called: {asked[:300]!r}"
@@ -186,121 +154,11 @@ class Fuzz:
             assert lines <= _LINES_MAX, f"{lines} lines on stderr"
             assert size <= _PRINTED_MAX, f"{size} bytes on stderr"
 
-    def _orders(self, case: Case, rng: random.Random) -> Iterator[Order]:
-        """What to do with a case."""
-        said = rng.choice(((), (), (), ("-v",), ("-vv",), ("--log-format", "json"), ("-q",)))
-        if case.kind == "inventory":
-            yield self._of_inventory(case, rng, said)
-            return
-        live = rng.random() < (_LIVE if "journal" in case.kind or case.kind == "sums" else 0.3)
-        if case.kind == "claims":
-            live = True
-        if case.is_aimed:
-            live = rng.random() < 0.5
-        if live:
-            yield self._resume(case, rng, said) if rng.random() < 0.6 else self._new(case, said)
-            return
-        if case.kind == "learned":
-            as_json = rng.choice(((), ("--json",)))
-            yield Order(("plan", "fleet.json", *as_json, *said), frozenset((0, 2)))
-            return
-        yield self._of_run(case, rng, said)
-
-    def _of_inventory(self, case: Case, rng: random.Random, said: tuple[str, ...]) -> Order:
-        name = case.run
-        content = case.tree[f"home/{name}"]
-        looks = frozenset((0, 2))
-        as_json = rng.choice(((), ("--json",)))
-        quiet = isinstance(content, bytes) and not points_elsewhere(content, self._service.url)
-        match rng.randrange(7):
-            case 0 | 1:
-                return Order(("inventory", "check", name, *as_json, *said), looks)
-            case 2 | 3:
-                return Order(("inventory", "show", name, *as_json, *said), looks)
-            case 4:
-                return Order(("collect", name, "--dry-run", *as_json, *said), looks)
-            case 5 if quiet and rng.random() < 0.5:
-                return Order(
-                    ("collect", name, "--resume", "half", "--deadline", "1s", *said),
-                    frozenset((0, 2, 3, 4, 5)),
-                    (HALF, f"{OUT}/latest", f"{OUT}/.collector", STATE),
-                    calls=True,
-                    trusts=True,
-                )
-            case 5 if quiet:
-                return Order(
-                    ("collect", name, "--run-id", "new", "--deadline", "1s", *said),
-                    frozenset((0, 2, 3, 4, 5)),
-                    (f"{OUT}/new", f"{OUT}/latest", f"{OUT}/.collector", STATE),
-                    calls=True,
-                    trusts=True,
-                )
-            case _:
-                return Order(("plan", name, *as_json, *said), looks)
-
-    def _of_run(self, case: Case, rng: random.Random, said: tuple[str, ...]) -> Order:
-        """Look at a run; a change of its records that can be told is a mismatch."""
-        run = f"collected/{case.run}"
-        as_json = rng.choice(((), ("--json",)))
-        looks = frozenset((0, 2))
-        verify = rng.random() < 0.45 or case.kind in ("sums", "members")
-        if verify:
-            codes = frozenset((2, 6)) if self._is_told(case) else frozenset((0, 2, 6))
-            return Order(("verify", run, *as_json, *said), codes)
-        if rng.random() < (0.8 if case.kind == "manifest" else 0.3):
-            return Order(("runs", "collected", *as_json, *said), looks)
-        return Order(("status", run, *as_json, *said), looks)
-
-    def _is_told(self, case: Case) -> bool:
-        """Whether no run has such records: the manifest names the journal's last hash."""
-        name = {
-            "journal": "journal.jsonl", "torn journal": "journal.jsonl",
-            "manifest": "manifest.json",
-        }.get(case.kind)  # fmt: skip
-        if name is None or case.other:
-            return False
-        now, before = (tree[f"{OUT}/{case.run}/{name}"] for tree in (case.tree, self._tree))
-        if not isinstance(now, bytes) or not isinstance(before, bytes):
-            return False
-        if case.kind == "manifest":
-            try:
-                return bool(json.loads(now) != json.loads(before))
-            except (ValueError, RecursionError):
-                return True
-        return not now.startswith(before)
-
-    def _new(self, case: Case, said: tuple[str, ...]) -> Order:
-        """A new collect beside what is mutated: it is whole, whatever lies there."""
-        codes = {"learned": (0, 3, 4), "thing": (0, 2)}.get(case.kind, (0,))
-        return Order(
-            ("collect", "fleet.json", "--run-id", "new", "--deadline", "8s", *said),
-            frozenset(codes),
-            (f"{OUT}/new", f"{OUT}/latest", f"{OUT}/.collector", STATE),
-            calls=True,
-        )
-
-    def _resume(self, case: Case, rng: random.Random, said: tuple[str, ...]) -> Order:
-        more: list[str] = []
-        trusts = self._trust and rng.random() < 0.4
-        if trusts:
-            more.append("--trust-journal")
-        elif rng.random() < 0.6:
-            more.append("fleet.json")
-        if rng.random() < 0.3:
-            more.append("--retry-failed")
-        return Order(
-            ("collect", "--resume", case.run, *more, "--deadline", "1s", "--grace", "0", *said),
-            frozenset((0, 2, 3, 4, 5)),
-            (f"{OUT}/{case.run}", f"{OUT}/latest", f"{OUT}/.collector", STATE),
-            calls=True,
-            trusts=trusts and case.strays,
-        )
-
     def _try_whole(self) -> None:
         """Without a mutation all is well: nothing else would be worth looking at."""
         case = Case(self._dated(), "whole", "half", [])
         self._stage.set(case.tree)
-        resumed = self._resume(case, random.Random(0), ("-q",))  # noqa: S311  # as above
+        resumed = self._orders.resume(case, random.Random(0), ("-q",))  # noqa: S311  # as above
         for arguments in (resumed.arguments[:3], ("verify", "collected/half")):
             order = Order(arguments, frozenset((0,)), resumed.spared, calls="collect" in arguments)
             self._judge(case, order, self._run(order, installed=False))

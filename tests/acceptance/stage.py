@@ -59,6 +59,7 @@ class Stage:
     def set(self, tree: Mapping[str, Content]) -> None:
         """Put these files down, and nothing else."""
         shutil.rmtree(self.root, ignore_errors=True)
+        os.umask(0o077)  # as the command makes them: a key that others can read is none
         made = set()
         later = []
         for name, content in tree.items():
