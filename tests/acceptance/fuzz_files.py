@@ -141,6 +141,7 @@ class Fuzz:
         assert not changed, f"outside: {changed[:4]}"
         if not (order.trusts and case.strays):
             assert not taken, f"the thief was called: {taken[0][:300]!r}"
+        self.codes["thief called, as allowed"] += bool(taken)
         if not order.calls:
             assert not asked, f"the service was called: {asked[:300]!r}"
         for secret in SECRETS:
