@@ -125,7 +125,8 @@ class Orders:
             return False
         if case.kind == "manifest":
             try:
-                return bool(json.loads(now) != json.loads(before))
+                # Earlier versions wrote less: what is missing is as good as null.
+                return bool(_told(json.loads(now)) != _told(json.loads(before)))
             except (ValueError, RecursionError):
                 return True
         return not now.startswith(before)
@@ -157,3 +158,10 @@ class Orders:
             calls=True,
             trusts=trusts,
         )
+
+
+def _told(tree: object) -> object:
+    """Leave out what is null."""
+    if isinstance(tree, dict):
+        return {key: _told(value) for key, value in tree.items() if value is not None}
+    return [_told(one) for one in tree] if isinstance(tree, list) else tree
