@@ -286,8 +286,10 @@ def main() -> int:
     arguments = parser.parse_args()
     began_s = time.monotonic()
     wrong: dict[str, list[str]] = {}
+    played = 0
     with fuzzing() as fuzz:
         for number in range(arguments.seed, arguments.seed + arguments.mutations):
+            played += 1
             every = arguments.installed_every
             installed = bool(every) and number % every == 0
             try:
@@ -303,7 +305,7 @@ def main() -> int:
         sys.stdout.write(f"seeds: {' '.join(seeds[:12])}\n")
     count = sum(map(len, wrong.values()))
     sys.stdout.write(
-        f"\n{arguments.mutations} mutations in {time.monotonic() - began_s:.0f} s, {count} wrong; "
+        f"\n{played} mutations in {time.monotonic() - began_s:.0f} s, {count} wrong; "
         f"at most {fuzz.peak_mib:.0f} MiB and {fuzz.slowest_s:.1f} s; {dict(fuzz.codes)}\n"
     )
     return 1 if wrong else 0
