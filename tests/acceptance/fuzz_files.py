@@ -78,8 +78,9 @@ class Fuzz:
             "LC_ALL": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        self.peak_mib = 0.0
-        self.slowest_s = 0.0
+        self.largest: tuple[float, int] = 0.0, 0
+        self.slowest: tuple[float, int] = 0.0, 0
+        self._number = 0
         self.codes: Counter[str] = Counter()
         self._tree: Tree = self._made()
         self._orders = Orders(service.url, self._tree, trust=_has_option("--trust-journal"))
@@ -91,6 +92,7 @@ class Fuzz:
         Raises:
             AssertionError: something is wrong; its notes say what was mutated.
         """
+        self._number = number
         rng = random.Random(number)  # noqa: S311  # to be played again
         kinds, shares = zip(*_SHARES.items(), strict=True)
         chosen = rng.choices(kinds, shares)[0]
@@ -124,8 +126,8 @@ class Fuzz:
             patches=_HURRY if order.calls else None,
             installed=installed,
         )
-        self.peak_mib = max(self.peak_mib, ended.peak_mib)
-        self.slowest_s = max(self.slowest_s, ended.took_s)
+        self.largest = max(self.largest, (ended.peak_mib, self._number))
+        self.slowest = max(self.slowest, (ended.took_s, self._number))
         self.codes[f"{order.arguments[0]} {ended.code}"] += 1
         return ended
 
@@ -306,7 +308,8 @@ def main() -> int:
     count = sum(map(len, wrong.values()))
     sys.stdout.write(
         f"\n{played} mutations in {time.monotonic() - began_s:.0f} s, {count} wrong; "
-        f"at most {fuzz.peak_mib:.0f} MiB and {fuzz.slowest_s:.1f} s; {dict(fuzz.codes)}\n"
+        f"at most {fuzz.largest[0]:.0f} MiB (seed {fuzz.largest[1]}) and {fuzz.slowest[0]:.1f} s "
+        f"(seed {fuzz.slowest[1]}); {dict(fuzz.codes)}\n"
     )
     return 1 if wrong else 0
 
