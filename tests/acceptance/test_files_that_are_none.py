@@ -160,7 +160,7 @@ def test_a_collect_brings_the_logs_and_says_in_a_line_what_it_cannot_use(
     service: Service, out: Path, name: str, kind: str
 ) -> None:
     put(out / name, kind)
-    done = ended(service, "collect", "fleet.json")
+    done = ended(service, "collect", "fleet.json", "--progress", "none")
     assert done.returncode == 0, done.stderr
     told = lines_of(done)
     assert len(told) == 1, told
