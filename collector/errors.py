@@ -12,13 +12,22 @@ class CollectorError(Exception):
 
     The text says what happened, where, and what to do about it; subclasses carry the facts.
 
+    Args:
+        lines: the text; mostly one.
+
     Attributes:
         exit_code: what a command that meets with it answers to its caller.
+        lines: as they were given.
     """
 
     exit_code: ClassVar[int] = 2
 
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
     @property
     def told(self) -> str:
-        """The error in one line, as the command line tells it; its place first, if it has one."""
-        return f"collector: {one_line(str(self))}"
+        """The error as the command line tells it, line by line; its place first, if it has one."""
+        text = "\n".join(map(one_line, self.lines))
+        return f"collector: {text}"

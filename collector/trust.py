@@ -72,7 +72,7 @@ class UntrustedJournal(CollectorError):  # noqa: N818  # a state of affairs, not
             lines.append(f"  and {len(self.wants) - WANTS_SHOWN} more")
         inventory = "an INVENTORY that names them" if beside else "the INVENTORY"
         lines.append(f"Name {inventory} beside --resume, or allow it with --trust-journal.")
-        super().__init__("\n".join(lines))
+        super().__init__(*lines)
 
 
 class Named:

@@ -58,7 +58,7 @@ def chosen(
     """
     selection = inventory.select(select, exclude, first)
     if not selection.servers and not allow_empty:
-        raise CollectorError(_empty(selection, excluding=bool(exclude)))
+        raise CollectorError(*_empty(selection, excluding=bool(exclude)))
     for text in selection.unmatched:
         _log.warning(text)
     return selection
@@ -68,9 +68,9 @@ def _opened(name: str) -> Path | BinaryIO:
     return sys.stdin.buffer if name == "-" else Path(name)
 
 
-def _empty(selection: Selection, *, excluding: bool) -> str:
+def _empty(selection: Selection, *, excluding: bool) -> list[str]:
     name = selection.inventory.source_name
     what = f"no server of {name} is selected"
     if excluding and not selection.unmatched:
         what += ": --exclude leaves none"
-    return "\n".join([f"{what}; --allow-empty accepts that", *selection.unmatched])
+    return [f"{what}; --allow-empty accepts that", *selection.unmatched]
