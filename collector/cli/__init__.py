@@ -86,7 +86,8 @@ class _Commands(click.Group):
             ) from None
         except ImportError as error:  # for want of memory, or of a file of the installation
             raise CollectorError(
-                f"cannot load a part of this program ({error}); install it anew"
+                f"cannot load a part of this program ({error}); allow more memory (ulimit -v), or "
+                "install it anew"
             ) from error
 
     def _answered(self, args: Sequence[str] | None, options: dict[str, Any]) -> int:

@@ -9,7 +9,7 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
 import click
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from collector.collection import Collection, Connect
     from collector.inventory import Selection
+
+E = TypeVar("E", bound=Exception)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +175,8 @@ async def _follow(
                 tasks.cancel_scope.cancel()
         except* CollectorError as errors:
             raise _first(errors) from None
-        except* MemoryError:
-            raise MemoryError from None
+        except* (MemoryError, ImportError) as lacking:
+            raise _first(lacking) from None
     return collection, stopped_by
 
 
@@ -185,7 +187,7 @@ async def _narrate(collection: Collection, narrator: Narrator) -> None:
                 narrator.tell(event)
 
 
-def _first(errors: BaseExceptionGroup[CollectorError]) -> CollectorError:
+def _first(errors: BaseExceptionGroup[E]) -> E:
     """Of errors that all say the same, one is enough."""
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
