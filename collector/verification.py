@@ -90,7 +90,7 @@ def verify(run_dir: Path) -> Verification:
     mismatches: list[Mismatch] = []
     notes: list[str] = []
     entries = list(walk(directory))
-    records = read_records(directory, mismatches, notes)
+    records = read_records(directory, len(entries), mismatches, notes)
     mismatches += disagreements(records, notes)
     claims = _claims(records)
     mismatches += _strangers(entries, claims, records.state, notes)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 WRONG_LINES = 100
 """Lines of SHA256SUMS that are none and are named."""
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)", re.DOTALL)
+_LEAST_READ, _TOLD_OF_EACH, _TIMES_THE_JOURNAL = 4 << 20, 4 << 10, 16
+"""Bytes of a record that are read: of any run, for each file that it holds, and for each byte of
+its journal. A server's row is half as long as what the journal says of it, or as long."""
 _SHOWN = 1000
 """Characters of what was found that are worth showing."""
 _DEPTH = 20
@@ -113,13 +116,16 @@ def _is_deep(value: object, most: int) -> bool:
     return not most or any(_is_deep(one, most - 1) for one in inner)
 
 
-def read_records(directory: Path, mismatches: list[Mismatch], notes: list[str]) -> Records:
+def read_records(
+    directory: Path, entries: int, mismatches: list[Mismatch], notes: list[str]
+) -> Records:
     """Read the records in an order in which a run that goes on meanwhile never contradicts itself.
 
     What is read first may lag behind what is read later, as it may on disk.
 
     Args:
         directory: the run's.
+        entries: how many files and directories it holds.
         mismatches: what cannot be read, or is damaged, is added here.
         notes: what is worth knowing, here.
 
@@ -127,8 +133,9 @@ def read_records(directory: Path, mismatches: list[Mismatch], notes: list[str]) 
         CollectorError: a newer version wrote the run.
     """
     records = Records()
-    records.sums = _read_sums(directory, mismatches)
-    records.document = _read_manifest(directory, mismatches)
+    most = _largest(directory, entries)
+    records.sums = _read_sums(directory, min(most, LARGEST_SUMS), mismatches)
+    records.document = _read_manifest(directory, min(most, LARGEST_MANIFEST), mismatches)
     if regular_size(directory, JOURNAL) is None:
         mismatches.append(Mismatch(JOURNAL, "missing", "a file", None))
         return records
@@ -139,6 +146,12 @@ def read_records(directory: Path, mismatches: list[Mismatch], notes: list[str]) 
         return records
     _read_journal(directory, records, mismatches, notes)
     return records
+
+
+def _largest(directory: Path, entries: int) -> int:
+    """Return how many bytes a record of such a run may have: no more than there is to tell."""
+    journal = regular_size(directory, JOURNAL) or 0
+    return _LEAST_READ + _TOLD_OF_EACH * entries + _TIMES_THE_JOURNAL * journal
 
 
 def lines_then(document: dict[str, Any] | None) -> tuple[int | None, str | None]:
@@ -171,11 +184,11 @@ def claims_of(document: dict[str, Any] | None) -> Iterator[Claim]:
             )
 
 
-def _read_sums(directory: Path, mismatches: list[Mismatch]) -> dict[str, str] | None:
+def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[str, str] | None:
     if regular_size(directory, SHA256SUMS) is None:
         return None
     try:
-        content = files.read_within(directory / SHA256SUMS, LARGEST_SUMS)
+        content = files.read_within(directory / SHA256SUMS, most)
     except OSError as error:
         mismatches.append(Mismatch(SHA256SUMS, "unreadable", "a file to read", error.strerror))
         return {}
@@ -196,11 +209,11 @@ def _read_sums(directory: Path, mismatches: list[Mismatch]) -> dict[str, str] | 
     return sums
 
 
-def _read_manifest(directory: Path, mismatches: list[Mismatch]) -> dict[str, Any] | None:
+def _read_manifest(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[str, Any] | None:
     if regular_size(directory, MANIFEST) is None:
         return None
     try:
-        document = json.loads(files.read_within(directory / MANIFEST, LARGEST_MANIFEST))
+        document = json.loads(files.read_within(directory / MANIFEST, most))
     except OSError as error:
         mismatches.append(Mismatch(MANIFEST, "unreadable", "a file to read", error.strerror))
         return {}

@@ -323,7 +323,7 @@ def _sums(case: Case, rng: random.Random, around: Around) -> None:
         text = chosen if isinstance(chosen, str) else written(chosen)[:100_000]
         lines[at] = rng.choice((f"{digest}  {text}", f"{text}  {path}", f"{text}", lines[at] * 2))
         case.did.append(f"line {at + 1}: {shown(lines[at])}")
-        lines[at:at] = [lines[at]] * rng.choice((0, 0, 1, 300))
+        lines[at:at] = [lines[at]] * rng.choice((0, 0, 1, 300 if len(lines[at]) < 1000 else 2))
     case.tree[name] = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
     if rng.random() < 0.2:
         case.tree[name], what = spoilt(rng, case.bytes_of(name))

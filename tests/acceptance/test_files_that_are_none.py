@@ -334,6 +334,16 @@ def test_a_list_of_members_padded_with_a_hole_is_no_list(service: Service, out: 
     assert ended(service, "verify", "collected/base").returncode == 6
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "SHA256SUMS"])
+def test_a_record_larger_than_its_run_could_make_it_is_not_read(
+    service: Service, out: Path, name: str
+) -> None:
+    os.truncate(out / "base" / name, 200_000_000)
+    done = ended(service, "verify", "collected/base")
+    assert done.returncode == 6
+    assert "larger than" in done.stdout
+
+
 def test_a_tree_of_thousands_of_levels_is_walked_as_far_as_it_can_be(
     service: Service, out: Path
 ) -> None:
