@@ -111,4 +111,5 @@ def ended(
 
 def lines_of(done: subprocess.CompletedProcess[str]) -> list[str]:
     """What it said on stderr, progress aside."""
-    return [line for line in done.stderr.splitlines() if " collected, " not in line]
+    lines = done.stderr.splitlines()
+    return [one for one in lines if " collected, " not in one and "Collecting into" not in one]
