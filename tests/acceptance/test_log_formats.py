@@ -186,4 +186,6 @@ def test_a_narrow_terminal_gets_its_display(service: Service, columns: str) -> N
     arguments = ("collect", "fleet.json", "--exclude", "id=id-slow")
     code, written = on_terminal(service, *arguments, variables={"COLUMNS": columns})
     assert code == 3
-    assert max(map(len, screen(written))) <= int(columns)
+    first, *lines = screen(written)
+    assert first.startswith("Collecting into")  # no part of the display: the terminal breaks it
+    assert max(map(len, lines)) <= int(columns)

@@ -33,7 +33,7 @@ NAMES = (
     "\U000e0041\ue000\u3164\u115f",
     "{0} %s \\u001b",
     "e\u0301\u0301 漢字漢字 \U0001f600",
-    "long" * 2500,
+    "long" * 1000,
 )
 ONE_TRICK = "\x1b[2J"
 """Stands in every other place that a text can come from."""
@@ -137,7 +137,7 @@ def test_json_holds_names_as_they_are(service: Service) -> None:
     assert names == list(NAMES)
     missing = told("collect", "--resume", "run")["not_collected"]
     assert {row["name"] for row in missing} == set(NAMES[-2:])
-    assert {row["id"] for row in told("runs", "collected")} >= {*NAMES[:5], "run"}
+    assert {row["id"] for row in told("runs", "collected")} >= {"made-0", "run"}
     paths = {mismatch["path"] for mismatch in told("verify", "collected/run")["mismatches"]}
     assert {"\x1b[31mred", f"a\n{FORGED}", "\udcff\udc9b31m", "\u202etxt"} <= paths
     again = service.run(
