@@ -33,7 +33,9 @@ def _use_utf8() -> None:
     another one. What is written to a terminal stays in the locale's encoding.
     """
     encoding = sys.getfilesystemencoding()
-    if encoding.lower() in ("utf-8", "utf8") or sys.flags.utf8_mode or not sys.executable:
+    if encoding.lower() in ("utf-8", "utf8") or not sys.executable:
+        return
+    if "utf8" in sys._xoptions:  # noqa: SLF001  # documented: it has been chosen, perhaps here
         return
     environment = {"PYTHONIOENCODING": f"{encoding}:backslashreplace", **os.environ}
     arguments = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
