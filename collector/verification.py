@@ -61,12 +61,16 @@ class Verification:
         bytes: how many bytes these have.
         mismatches: all that is not as it should be.
         notes: what is worth knowing, and no mismatch: that a killed run's manifest lags, say.
+        servers: how many the run is about, as its journal says.
+        missing: how many of them it says are not collected.
     """
 
     archives: int
     bytes: int
     mismatches: tuple[Mismatch, ...]
     notes: tuple[str, ...]
+    servers: int
+    missing: int
 
     @property
     def ok(self) -> bool:
@@ -102,7 +106,10 @@ def verify(run_dir: Path) -> Verification:
             size += regular_size(directory, claim.path) or 0
     amiss = {mismatch.path for mismatch in mismatches}
     mismatches += _misplaced_members(directory, claims, records, amiss, notes)
-    return Verification(archives, size, tuple(map(_shown, mismatches)), tuple(notes))
+    servers = len(records.state.servers)
+    missing = servers - records.state.collected
+    shown_mismatches = tuple(map(_shown, mismatches))
+    return Verification(archives, size, shown_mismatches, tuple(notes), servers, missing)
 
 
 def _shown(one: Mismatch) -> Mismatch:

@@ -43,19 +43,21 @@ def summed_up(
     if totals["pending"]:
         lines.append(f"  pending    {totals['pending']}")
     lines += _retried(summary["retried"])
-    lines.append(
-        f"  calls      {'at least ' if totals['counters'] == 'at_least' else ''}"
-        f"{totals['requests']}, {totals['throttled']} of them throttled"
-    )
+    if totals["requests"] or totals["counters"] == "exact":  # else they are not counted yet
+        lines.append(
+            f"  calls      {'at least ' if totals['counters'] == 'at_least' else ''}"
+            f"{totals['requests']}, {totals['throttled']} of them throttled"
+        )
     if (reused := summary["reused_exports"])["count"]:
         text = f"{reused['count']} reused from other runs, up to {duration(reused['oldest_s'])} old"
         lines += wrapped(text, "  exports    ", INDENT)
     lines += _troubles(summary, now)
     lines.append(f"  directory  {short(summary['directory'])}")
-    if summary["manifest_sha256"]:
+    running = run["state"] == "running"
+    if summary["manifest_sha256"] and not running:  # it changes every second
         lines += ["  manifest   sha256, for the ticket:", f"    {summary['manifest_sha256']}"]
     if summary["not_collected"]:
-        lines += ["", "Not collected:", *_missing(summary)]
+        lines += ["", f"Not collected{' yet' if running else ''}:", *_missing(summary)]
     if verbose:
         lines += ["", "Learned:", *_learned(summary)]
     lines += ["", *_next(summary)]
@@ -81,7 +83,7 @@ def _state(summary: Mapping[str, Any], now: datetime) -> str:
             ago = wording.ago(ended, now)
             return f"was interrupted{f' at {wording.moment(ended, now)}{ago}' if ago else ''}"
         case word:
-            return f"is {word}"
+            return f"is {word}" if servers else "finished; no server was selected"
 
 
 def _retried(retried: Mapping[str, int]) -> Iterator[str]:
@@ -126,7 +128,9 @@ def _missing(summary: Mapping[str, Any]) -> Iterator[str]:
             yield from wrapped(f"-> {hint}", "    ", "       ")
     if len(groups) > GROUPS_SHOWN:
         hidden = sum(len(rows) for rows in list(groups.values())[GROUPS_SHOWN:])
-        yield f"  and {hidden} more for other reasons; the manifest names them all"
+        yield f"  and {hidden} more for other reasons"
+    if len(groups) > GROUPS_SHOWN or any(len(rows) > NAMES_SHOWN for _, rows in shown):
+        yield f"  collector status {pasted(short(summary['directory']))} --json names them all"
 
 
 def _named(rows: Sequence[Mapping[str, Any]], *, in_projects: bool) -> str:
@@ -175,9 +179,10 @@ def _next(summary: Mapping[str, Any]) -> Iterator[str]:
     if summary["run"]["state"] == "running":
         yield f"  collector status {directory}"
         return
-    if summary["totals"]["pending"]:
+    is_demo = summary["run"]["argv"][1:2] == ["demo"]  # whose emulator is gone
+    if summary["totals"]["pending"] and not is_demo:
         yield f"  collector collect --resume {directory}"
-    if summary["totals"]["failed"]:
+    if summary["totals"]["failed"] and not is_demo:
         yield f"  collector collect --resume {directory} --retry-failed"
     yield f"  collector verify {directory}"
     if summary["totals"]["collected"]:

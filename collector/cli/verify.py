@@ -10,7 +10,7 @@ import click
 
 from collector.cli.options import OUT, common, json_option, run_argument
 from collector.cli.streams import show, show_json
-from collector.cli.wording import pasted, short
+from collector.cli.wording import count, pasted, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ Examples:
   collector verify
   collector verify latest --json | jq .ok
   collector verify collected/20261123T084103Z-7f3a --json | jq .mismatches
+
 \b
 Exit code: 0 all is well, 6 something is not, 2 there is no such run.
 """,
@@ -69,14 +70,17 @@ def _told(run: str, found: Verification) -> Iterator[str]:
     archives = "1 archive" if found.archives == 1 else f"{found.archives} archives"
     if found.ok:
         yield f"{run}: {archives}, {size(found.bytes)}, whole and unchanged."
+        if found.missing:
+            of = f"{found.missing} of {count(found.servers, 'server')}"
+            yield f"{of} missing from this run: collector status {pasted(run)}"
     else:
-        count = len(found.mismatches)
-        yield f"{run}: {'1 mismatch' if count == 1 else f'{count} mismatches'}."
+        amiss = len(found.mismatches)
+        yield f"{run}: {'1 mismatch' if amiss == 1 else f'{amiss} mismatches'}."
         yield ""
         for mismatch in found.mismatches[:SHOWN]:
             yield from _mismatch(mismatch)
-        if count > SHOWN:
-            yield f"  and {count - SHOWN} more; --json lists them all"
+        if amiss > SHOWN:
+            yield f"  and {amiss - SHOWN} more; --json lists them all"
         yield ""
         yield f"{archives}, {size(found.bytes)}, whole and unchanged besides."
     if found.notes:

@@ -17,6 +17,7 @@ from collector.run.reading import Reading, fold
 from collector.run.summary import summary
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from collector.engine.state import RunState
@@ -106,7 +107,7 @@ def standing(directory: Path) -> Standing:
 
 
 def overview(out: Path) -> list[dict[str, Any]]:
-    """List the runs under an output directory: id, state, started_at and totals of each, by name.
+    """List the runs under an output directory, the oldest first: id, state, started_at, totals.
 
     A run that ended is read from its manifest, any other from its journal. Of a run of which
     neither can be read, the totals are null.
@@ -114,7 +115,14 @@ def overview(out: Path) -> list[dict[str, Any]]:
     Raises:
         CollectorError: `out` cannot be listed.
     """
-    return [_from_manifest(directory) or _from_journal(directory) for directory in runs_under(out)]
+    runs = [_from_manifest(directory) or _from_journal(directory) for directory in runs_under(out)]
+    return sorted(runs, key=_began)
+
+
+def _began(run: Mapping[str, Any]) -> str:
+    """Return when a run began as ids tell it; a person may have chosen another id."""
+    at: str = run["started_at"] or run["id"]
+    return at if run["started_at"] is None else at.replace("-", "").replace(":", "")
 
 
 def _from_manifest(directory: Path) -> dict[str, Any] | None:
