@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 
 
 def normal(url: str) -> str:
@@ -25,10 +28,33 @@ def normal(url: str) -> str:
         raise ValueError("is no http or https URL")
     if "@" in parts.netloc:
         raise ValueError("carries credentials")
-    if not parts.hostname:
-        raise ValueError("names no host")
     if "?" in url or "#" in url:
         raise ValueError("carries a query or a fragment")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = _host(parts.hostname or "", in_brackets="[" in parts.netloc)
+    if port == 0:
+        raise ValueError("names port 0")
     shown = "" if port is None or port == DEFAULT_PORTS[parts.scheme] else f":{port}"
     return f"{parts.scheme}://{host}{shown}{parts.path.rstrip('/')}"
+
+
+def _host(name: str, *, in_brackets: bool) -> str:
+    """Return a host as it stands in a URL, if something can be sent to such a name at all."""
+    if not name:
+        raise ValueError("names no host")
+    if in_brackets:
+        from ipaddress import IPv6Address  # noqa: PLC0415  # few have one
+
+        try:
+            IPv6Address(name)
+        except ValueError:
+            raise ValueError("has no IPv6 address in its brackets") from None
+        return f"[{name}]"
+    if unicodedata.normalize("NFKC", name) != name:
+        raise ValueError("names its host in characters that stand for others")
+    try:
+        name.encode("idna")  # as every query for it is written
+    except UnicodeError:
+        raise ValueError("names a host that cannot be") from None
+    if name.isascii() and not _HOST.fullmatch(name):
+        raise ValueError("names a host that cannot be")
+    return name

@@ -40,7 +40,7 @@ def read(content: bytes) -> Remembered:
         found = json.loads(content)
         version = found["version"]
         if isinstance(version, int) and version > VERSION:
-            raise NewerVersionError(f"is of version {version}, a newer one")
+            raise NewerVersionError("is of a newer version")
         return Remembered(
             dict(map(_limit, found["limits"])),
             dict(map(_exports_limit, found["exports_limits"])),
