@@ -96,7 +96,7 @@ class Terms:
     memory: Path | None = None
     care: Care = field(default_factory=Care)
     bytes_per_second: int | None = None
-    argv: tuple[str, ...] = ()
+    argv: Iterable[str] = ()
 
 
 def collect(

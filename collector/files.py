@@ -153,11 +153,25 @@ def open_beneath(directory: Path, path: str) -> int:
     here = os.open(directory, DIRECTORY)
     try:
         for part in parents:
-            above, here = here, os.open(part, DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+            above, here = here, open_directory(part, dir_fd=here)
             os.close(above)
         return open_to_read(name, dir_fd=here)
     finally:
         os.close(here)
+
+
+def open_directory(path: Path | str, *, dir_fd: int | None = None) -> int:
+    """Open a directory; return its descriptor.
+
+    Raises:
+        OSError: also where it is a link (ELOOP).
+    """
+    try:
+        return os.open(path, DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd)
+    except NotADirectoryError:  # Linux says so of a link, too
+        if stat.S_ISLNK(os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+            raise OSError(errno.ELOOP, "a link, which is not followed", str(path)) from None
+        raise
 
 
 def is_at(descriptor: int, path: Path) -> bool:

@@ -38,7 +38,7 @@ class Process(TypedDict):
     pid: int
 
 
-def process(argv: Sequence[str]) -> Process:
+def process(argv: Iterable[str]) -> Process:
     """Describe this process, and what it was begun with; of secrets among that nothing is left."""
     try:
         user = getpass.getuser()
@@ -68,7 +68,7 @@ def _within(arguments: Iterable[str]) -> Iterator[str]:
         yield argument
 
 
-def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> Iterator[e.Event]:
+def events(selection: Selection, run_id: str, argv: Iterable[str], at: str) -> Iterator[e.Event]:
     """Yield what a new run's journal begins with."""
     inventory = selection.inventory
     yield _started(selection, run_id, argv, at)
@@ -96,7 +96,7 @@ def events(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> I
     yield e.SelectionEnded(at=at, servers=len(selection.servers))
 
 
-def named(selection: Selection, argv: Sequence[str], at: str) -> Iterator[e.Event]:
+def named(selection: Selection, argv: Iterable[str], at: str) -> Iterator[e.Event]:
     """Yield what a run of a selection names but its servers; where things will lie is left open."""
     yield _started(selection, "", argv, at)
     projects = _projects(selection)
@@ -238,7 +238,7 @@ def _free(directory: str, identity: str, taken: set[str]) -> str:
     return directory
 
 
-def _started(selection: Selection, run_id: str, argv: Sequence[str], at: str) -> e.RunStarted:
+def _started(selection: Selection, run_id: str, argv: Iterable[str], at: str) -> e.RunStarted:
     inventory = selection.inventory
     return e.RunStarted(
         at=at,

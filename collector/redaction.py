@@ -70,6 +70,22 @@ def arguments(argv: Iterable[str]) -> Iterator[str]:
         is_value = not is_value and option is not None and option[2] is None
 
 
+class Arguments:
+    """What a command was begun with: secrets that are known by the time it is read are left out.
+
+    Args:
+        argv: the arguments.
+        secrets: of the process.
+    """
+
+    def __init__(self, argv: Iterable[str], secrets: Secrets) -> None:
+        self._argv = tuple(argv)
+        self._secrets = secrets
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._secrets.out_of, self._argv)
+
+
 class Secrets:
     """The secrets that this process has read, to be taken out of any text, in any usual writing."""
 

@@ -61,9 +61,9 @@ class UntrustedJournal(CollectorError):  # noqa: N818  # a state of affairs, not
     def __init__(self, directory: Path, wants: Iterable[Want], *, beside: bool) -> None:
         self.directory = directory
         self.wants = tuple(dict.fromkeys(wants))
-        also = " and names projects that the inventory does not" if beside else ""
-        what = f"its journal was not written by you on this machine{also}"
-        lines = [f"{directory}: {what}. This resume would send"]
+        also = ", and the inventory does not name all its projects" if beside else ""
+        what = f"cannot tell that you started this run on this machine{also}"
+        lines = [f"{directory}: {what}. Resuming it would send"]
         lines += [
             f"  {_shown(secret)} (credential {_shown(name)}) to {_shown(endpoint)}"
             for endpoint, name, secret in self.wants[:WANTS_SHOWN]

@@ -89,10 +89,11 @@ class Views:
                 partial(manifest.write, state, self._directory, lines=lines, head=head)
             )
         except OSError as error:
+            path = error.filename or self._directory / layout.MANIFEST
             raise CollectorError(
-                f"cannot update {self._directory / layout.MANIFEST}: {error.strerror}; the journal "
-                "beside it holds the run; make room or repair the directory, and --resume the run "
-                "if it has ended"
+                f"cannot update {layout.MANIFEST} and {layout.SHA256SUMS} ({path}: "
+                f"{error.strerror}); what was collected is in the journal beside them; make room, "
+                "or move away what is in the way, and --resume the run if it has ended"
             ) from error
         if failure is not None:
             raise failure

@@ -53,7 +53,7 @@ def test_link_is_followed_nowhere_in_a_tree(tmp_path: Path) -> None:
     (tmp_path / "outside" / "file").touch()
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "link").symlink_to("../outside")
-    with pytest.raises(OSError, match=os.strerror(errno.ENOTDIR)):
+    with pytest.raises(OSError, match="a link, which is not followed"):
         files.open_beneath(tmp_path / "tree", "link/file")
 
 

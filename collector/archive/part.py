@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 READ_BYTES = 1 << 20
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
-_DIRECTORY = files.DIRECTORY | os.O_NOFOLLOW
 _MOST_BUFFERS = 512
 """The system takes 1,024 in one call, and less on some."""
 
@@ -150,9 +149,9 @@ class PartFile:
             self._fd = self._create()
 
     def _open_directory(self) -> int:
-        parent = os.open(self._directory.parent, _DIRECTORY)
+        parent = files.open_directory(self._directory.parent)
         try:
-            return os.open(self._directory.name, _DIRECTORY, dir_fd=parent)
+            return files.open_directory(self._directory.name, dir_fd=parent)
         finally:
             os.close(parent)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import click
 import structlog
 
 from collector.errors import CollectorError
 from collector.inventory import load
 from collector.providers.clouddc.vendor import VENDOR
+from collector.redaction import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +40,11 @@ def loaded(
     """
     file = _opened(source) if isinstance(source, str) else source
     inventory = load(file, vendor=VENDOR, environ=environ, sends=sends)
+    if (secrets := _secrets()) is not None:
+        for credential in inventory.credentials.values():
+            for field, variable in credential.options.items():
+                if field.endswith("_env"):
+                    secrets.add(environ.get(variable, ""))
     for one in inventory.secrets_missing:
         _log.warning(f"{one.file}:{one.line}:{one.column}: {one.what}; a collect will need it")
     return inventory
@@ -57,11 +65,19 @@ def chosen(
             allowed.
     """
     selection = inventory.select(select, exclude, first)
+    if (secrets := _secrets()) is not None:  # a person may have put one where it does not belong
+        selection = replace(selection, select=tuple(map(secrets.out_of, selection.select)))
     if not selection.servers and not allow_empty:
         raise CollectorError(*_empty(selection, excluding=bool(exclude)))
     for text in selection.unmatched:
         _log.warning(text)
     return selection
+
+
+def _secrets() -> Secrets | None:
+    """Return the secrets that this command knows of, which go nowhere."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.find_object(Secrets)
 
 
 def _opened(name: str) -> Path | BinaryIO:

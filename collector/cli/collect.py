@@ -169,6 +169,7 @@ def command(
     from collector.cli import choosing, running  # noqa: PLC0415  # the work's imports cost start-up time
     from collector.collection import Terms  # noqa: PLC0415  # as above
     from collector.engine.gates import EXPORT_S  # noqa: PLC0415  # as above
+    from collector.redaction import Arguments, Secrets  # noqa: PLC0415  # as above
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     if retry_failed and resumed is None:
@@ -184,6 +185,7 @@ def command(
 
         show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
         return
+    secrets = click.get_current_context().find_object(Secrets) or Secrets()
     terms = Terms(
         deadline_s=math.inf if deadline is None else deadline,
         max_attempts=max_attempts,
@@ -195,7 +197,7 @@ def command(
         memory=running.user_memory(),
         care=care,
         bytes_per_second=max_bandwidth,
-        argv=tuple(sys.argv),
+        argv=Arguments(sys.argv, secrets),
     )
     options = running.Options(terms, ca_file, stall_timeout)
     if resumed is not None:

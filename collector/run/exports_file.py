@@ -37,7 +37,6 @@ _LINES_AT_ONCE = 1000
 LARGEST_FILE = 1 << 30
 _BLOCK = 1 << 20
 _BEGINNING = b'{"at":"'
-_DIRECTORY = files.DIRECTORY | os.O_NOFOLLOW
 
 
 class ExportsFile:
@@ -65,7 +64,7 @@ class ExportsFile:
         path = self._out / SHARED
         with contextlib.suppress(FileExistsError):
             files.make_directory(path)
-        self._directory = os.open(path, _DIRECTORY)
+        self._directory = files.open_directory(path)
         _check_owner(path, self._directory)
         self._lock = self._named(LOCK, files.open_to_lock)
         with self._locked():

@@ -91,8 +91,10 @@ def write(state: RunState, directory: Path, *, lines: int, head: str) -> str:
     Raises:
         OSError: one of them cannot be written; the one before stays.
     """
-    _replace(directory / SHA256SUMS, _checksums(state))
-    return _replace(directory / MANIFEST, _pieces(state, lines, head))
+    # Of a run that is over, files that say the same already stay as they are, and whose they are.
+    same_stays = state.ended is not None
+    _replace(directory / SHA256SUMS, _checksums(state), same_stays=same_stays)
+    return _replace(directory / MANIFEST, _pieces(state, lines, head), same_stays=same_stays)
 
 
 def server_row(state: RunState, row: ServerRow) -> dict[str, Any]:
@@ -314,7 +316,7 @@ def _pieces(state: RunState, lines: int, head: str) -> Iterator[str]:
 _text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
-def _replace(path: Path, pieces: Iterator[str]) -> str:
+def _replace(path: Path, pieces: Iterator[str], *, same_stays: bool) -> str:
     """Write a file, 0600, that has its name only once it is whole and on disk; return its hash."""
     digest = hashlib.sha256()
     unfinished = path.with_name(path.name + PART)
@@ -327,9 +329,20 @@ def _replace(path: Path, pieces: Iterator[str]) -> str:
             data = block.encode("utf-8", "backslashreplace")
             digest.update(data)
             files.write_all(descriptor, data)
+        if same_stays and _is_same(path, digest.hexdigest()):
+            files.remove(unfinished)
+            return digest.hexdigest()
         files.sync(descriptor)
     finally:
         os.close(descriptor)
     files.rename(unfinished, path)
     files.sync_directory(path.parent)
     return digest.hexdigest()
+
+
+def _is_same(path: Path, sha256: str) -> bool:
+    try:
+        with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # a descriptor has no path
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False

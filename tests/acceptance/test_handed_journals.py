@@ -318,7 +318,7 @@ def test_an_inventory_that_does_not_name_all_of_it_does_not_vouch_for_the_rest(
     assert_in_order(found, hand)
     assert found.code == 2, found.err
     assert hand.trap.url in found.err
-    assert "that the inventory does not" in found.err
+    assert "the inventory does not name all its projects" in found.err
 
 
 def test_a_person_can_trust_a_journal(hand: Hand) -> None:
