@@ -124,10 +124,12 @@ def finish(
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     make_ready()
-    collection, stopped_by = anyio.run(
+    collection, stopped_by, failure = anyio.run(
         partial(_follow, begin, progress, grace_s), backend_options={"loop_factory": Loop}
     )
     _print(collection, as_json=as_json)
+    if failure is not None:
+        raise failure
     if stopped_by is not None and collection.state.pending:
         sys.exit(128 + stopped_by)
     sys.exit(int(collection.verdict))
@@ -135,14 +137,20 @@ def finish(
 
 async def _follow(
     begin: Callable[[], Collection], progress: str, grace_s: float
-) -> tuple[Collection, signal.Signals | None]:
-    """Show a run until it is over; return it and the signal that stopped it, if one did."""
+) -> tuple[Collection, signal.Signals | None, CollectorError | None]:
+    """Show a run until it is over.
+
+    Returns:
+        The run; the signal that stopped it, if one did; and what went wrong after its end was
+        recorded: a manifest that cannot be written, say.
+    """
     heeded = set(signals.STOPS)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         heeded.remove(signal.SIGHUP)  # by nohup: to outlast the terminal
     with signals.received(*heeded) as stops:
         collection = begin()
         stopped_by: signal.Signals | None = None
+        failure: CollectorError | None = None
         narrator = Narrator(collection.state)
         display = choose(progress, collection.state)
         if display is not None and (collection.taken_up or collection.state.started is None):
@@ -174,10 +182,12 @@ async def _follow(
                     await _narrate(collection, narrator)
                 tasks.cancel_scope.cancel()
         except* CollectorError as errors:
-            raise _first(errors) from None
+            failure = _first(errors)
+            if collection.state.ended is None:
+                raise failure from None
         except* (MemoryError, ImportError) as lacking:
             raise _first(lacking) from None
-    return collection, stopped_by
+    return collection, stopped_by, failure
 
 
 async def _narrate(collection: Collection, narrator: Narrator) -> None:

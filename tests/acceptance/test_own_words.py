@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,3 +45,15 @@ def test_a_resume_that_finds_nothing_to_do_replaces_no_file(service: Command) ->
     (run / "SHA256SUMS").write_text("")
     assert service.run("collect", "--resume", "latest").returncode == 0
     assert (run / "SHA256SUMS").read_text()
+
+
+def test_a_manifest_that_cannot_be_written_hides_no_result(service: Command) -> None:
+    first = service.run("collect", "fleet.json", "--select", "name=bms-0", "--run-id", "run")
+    assert first.returncode == 0, first.stderr
+    (service.out / "run" / "manifest.json.part" / "x").mkdir(parents=True)
+    done = service.run("collect", "fleet.json", "--resume", "run", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["totals"]["collected"] == 2
+    (line,) = (one for one in done.stderr.splitlines() if one.startswith("collector: "))
+    assert "cannot update manifest.json" in line
+    assert "manifest.json.part" in line
