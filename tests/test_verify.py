@@ -557,7 +557,7 @@ def test_another_head_in_a_killed_runs_manifest_is_told(killed: Run) -> None:
 
 
 def test_what_is_no_run_is_an_error_and_no_mismatch(tmp_path: Path) -> None:
-    with pytest.raises(CollectorError, match="is no run"):
+    with pytest.raises(CollectorError, match="is not a run directory"):
         verify(tmp_path)
 
 

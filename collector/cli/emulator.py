@@ -44,13 +44,17 @@ Examples:
     "--scenario",
     "scenario_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What to be, from a TOML or JSON file. The options below go over it.",
+    help="Scenario (TOML or JSON); the options below override it.",
 )
 @click.option(
-    "--listen", default="127.0.0.1:18080", show_default=True, metavar="ADDR:PORT", help="Where."
+    "--listen",
+    default="127.0.0.1:18080",
+    show_default=True,
+    metavar="ADDR:PORT",
+    help="Address to listen on.",
 )
-@click.option("--servers", type=click.IntRange(min=1), help="How many servers.  [default: 60]")
-@click.option("--projects", type=click.IntRange(min=1), help="In how many projects.  [default: 3]")
+@click.option("--servers", type=click.IntRange(min=1), help="Number of servers.  [default: 60]")
+@click.option("--projects", type=click.IntRange(min=1), help="Number of projects.  [default: 3]")
 @click.option("--seed", type=int, help="Decides all that happens by chance.  [default: 1]")
 @click.option(
     "--limit",
@@ -115,7 +119,7 @@ def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port
         raise click.BadParameter(
-            f"{listen!r} is no ADDR:PORT, as in 127.0.0.1:18080", param_hint="--listen"
+            f"invalid ADDR:PORT {listen!r}; use 127.0.0.1:18080", param_hint="--listen"
         )
     return host.strip("[]"), int(port)
 

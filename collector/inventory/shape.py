@@ -275,7 +275,7 @@ def unknown_key(path: Path, known: list[str]) -> Finding:
         what = f"{quoted(key)} looks like a secret, which never stands in an inventory"
         instead = "put it into an environment variable or a file, and name that"
     elif path[-2:] == ("limits", key) and key in RunLimitsShape.__annotations__:
-        what, instead = f"{key} is no limit of one project", "write it under defaults: limits"
+        what, instead = f"{key} is not a limit of one project", "write it under defaults: limits"
     else:
         what, instead = f"unknown key {quoted(key)}", suggestion(key, known)
     return Finding(path, what, instead, at_key=True)
@@ -287,7 +287,7 @@ def _finding(kind: str, location: Path, data: object, schema: dict[str, Any]) ->
         if kind == "string_too_long":
             instead = f"write at most {TEXT_MAX:,} characters"
             return Finding(location[:-1], "the key is too long", instead, at_key=True)
-        return Finding(location[:-1], "the key is no valid text", "write it as text", at_key=True)
+        return Finding(location[:-1], "the key is not text", "write it as text", at_key=True)
     key = quoted(str(location[-1])) if location else "the inventory"
     if kind == "extra_forbidden":
         known = list(_described(location[:-1], schema)["properties"])

@@ -44,7 +44,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.WaitAsked: (logging.WARNING, "the service asked to wait until {until}"),
     e.ClockOffsetSeen: (logging.DEBUG, "compared this machine's clock with the service's"),
     e.ClockJumped: (logging.WARNING, "this machine slept, or the process was suspended"),
-    e.WordUnknown: (logging.WARNING, "unknown export status '{word}', treated as running"),
+    e.WordUnknown: (logging.INFO, "unknown export status '{word}', treated as running"),
     e.DownloadBegun: (logging.DEBUG, "download started"),
     e.DownloadsPaused: (logging.WARNING, "cannot write archives to disk; downloads are paused"),
     e.DownloadsWentOn: (logging.WARNING, "archives can be written again; downloads continue"),

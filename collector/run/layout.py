@@ -76,7 +76,7 @@ def create_run(out: Path, *, run_id: str | None, now: datetime) -> Path:
         files.sync_directory(out)
     except FileExistsError as error:
         if run_id is None:
-            raise CollectorError(f"{out} is no directory; choose another with --out") from error
+            raise CollectorError(f"{out} is not a directory; choose another with --out") from error
         raise CollectorError(
             f"{out / run_id} exists; leave --run-id out, or go on with that run: --resume {run_id}"
         ) from error
@@ -98,7 +98,7 @@ def _make_out(out: Path) -> None:
 def _check_run_id(run_id: str) -> None:
     safe = safe_name(run_id, fallback="run")
     if run_id != safe:
-        raise CollectorError(f"--run-id {run_id!r} is no safe name for a directory; try {safe!r}")
+        raise CollectorError(f"invalid --run-id {run_id!r}: not a safe directory name; try {safe!r}")
 
 
 def _make_directory(out: Path, run_id: str | None, now: datetime) -> Path:

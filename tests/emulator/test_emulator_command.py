@@ -61,8 +61,8 @@ def test_without_json_people_are_told_how_to_go_on() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--listen", "18080"], "is no ADDR:PORT"),
-        (["--listen", "127.0.0.1:99999"], "is no ADDR:PORT"),
+        (["--listen", "18080"], "invalid ADDR:PORT"),
+        (["--listen", "127.0.0.1:99999"], "invalid ADDR:PORT"),
         (["--limit", "20"], "invalid limit '20'"),
         (["--servers", "2", "--projects", "3"], "a server for each"),
         (["--listen", "127.0.0.1:0", "--inventory", "/nowhere/fleet.json"], "--inventory"),

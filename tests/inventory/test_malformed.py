@@ -172,11 +172,11 @@ YAML = [
           - {{id: p5, endpoint: "https://host:port", servers: []}}
           - {{id: p6, endpoint: "https://ho st", servers: []}}
         """,
-        ("3:24", "no http or https URL"),
+        ("3:24", "not an http or https URL"),
         ("4:24", "carries credentials"),
         ("5:24", "carries a query"),
         ("6:24", "names no host"),
-        ("7:24", "is no URL"),
+        ("7:24", "is not a URL"),
         ("8:24", "white space"),
     ),
     case(
@@ -213,7 +213,7 @@ YAML = [
     case("a tag that runs code", "!!python/object/apply:os.system [ls]", ("1:1", "tag")),
     case("a key twice", f"version: 1\n{GOOD}\nversion: 1\n", ("3:1", "'version'", "twice")),
     case("two documents", f"version: 1\n{GOOD}\n---\nversion: 1\n", ("3:1", "second document")),
-    case("a list for a key", "version: 1\n? [a]\n: b\n", ("2:3", "key is no text")),
+    case("a list for a key", "version: 1\n? [a]\n: b\n", ("2:3", "key is not text")),
     case("a tab for indentation", "version: 1\nprojects:\n\t- id: p1\n", ("3:1", "YAML", "tabs")),
     case("a bracket left open", "version: 1\nprojects: [\n", ("3:1", "not valid YAML", "bracket")),
     case("a control character", "version: 1\nname: \x07\n", ("2:7", "U+0007", "remove it")),
@@ -261,7 +261,7 @@ CREDENTIALS = [
         ("3:31", "no name of an environment variable"),
         ("4:32", "does not exist", "inventory's directory"),
         ("5:13", "unknown kind", "token"),
-        ("6:31", "token_env is no text"),
+        ("6:31", "token_env must be text"),
         ("10:27", "no credentials entry", "a, b, c, d"),
     ),
     case(
@@ -318,11 +318,11 @@ CREDENTIALS = [
         ("4:6", "not exactly one of token_env or token_file"),
         ("5:6", "not exactly one of token_env or token_file"),
         ("6:6", "user is missing"),
-        ("6:51", "iam_endpoint is no http or https URL"),
+        ("6:51", "iam_endpoint is not an http or https URL"),
         ("7:13", "unknown kind", "did you mean 'token'?"),
         ("8:6", "not exactly one of token_env or token_file"),
         ("8:20", "unknown key 'token_evn'", "did you mean 'token_env'?"),
-        ("8:43", "account is no text"),
+        ("8:43", "account must be text"),
         ("9:34", "no credentials entry"),
     ),
     case(

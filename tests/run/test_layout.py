@@ -66,7 +66,7 @@ def test_a_run_id_that_is_no_safe_name_is_refused(tmp_path: Path, run_id: str) -
 
 def test_an_output_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(CollectorError, match="is no directory; choose another with --out"):
+    with pytest.raises(CollectorError, match="is not a directory; choose another with --out"):
         create_run(tmp_path / "out", run_id=None, now=NOW)
     with pytest.raises(CollectorError, match="--out"):
         create_run(tmp_path / "out" / "deeper", run_id="x", now=NOW)
