@@ -47,8 +47,8 @@ def test_a_phase_and_its_time_are_read() -> None:
     ("value", "right"),
     [
         ("sleep=3m", "unknown phase 'sleep'; use export=90m or download=10m"),
-        ("90m", "unknown phase '90m'; use export=90m"),
-        ("export", "invalid duration ''"),
+        ("90m", "invalid value '90m'; use PHASE=DURATION, e.g. export=90m"),
+        ("export=", "invalid duration ''"),
         ("export=soon", "invalid duration 'soon'; use 90, 90s, 15m or 2h30m"),
         ("export=0", "must be greater than 0, e.g. export=90m"),
     ],

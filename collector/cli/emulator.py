@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shlex
 import signal
 from dataclasses import replace
@@ -109,10 +111,18 @@ def command(
             backend_options={"loop_factory": Loop},
         )  # fmt: skip
     except (OSError, UnicodeError) as error:  # a host that cannot be looked up, among others
-        raise click.UsageError(
-            f"{error}. Choose another --listen (now {listen}) or --inventory."
-        ) from error
+        raise click.UsageError(_trouble(error, listen)) from error
     show_json(json.dumps(emulator.statistics(), indent=None if as_json else 1))
+
+
+def _trouble(error: OSError | UnicodeError, listen: str) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return f"{listen} is already in use; choose another port with --listen"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot write {error.filename}: {error.strerror}; choose another --inventory"
+    why = os.strerror(number) if number is not None and number > 0 else str(error)
+    return f"cannot listen on {listen}: {why}; choose another address with --listen"
 
 
 def _address(listen: str) -> tuple[str, int]:

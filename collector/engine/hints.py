@@ -28,8 +28,7 @@ HINTS: Mapping[ProblemKind, str] = {
     ProblemKind.TOO_LARGE: "to collect it anyway, raise --max-unpacked, --max-ratio or "
     f"--max-members and {AGAIN}",
     ProblemKind.CHANGED: f"the service changes its archive while it is fetched; {AGAIN}",
-    ProblemKind.TOO_SLOW: "to collect it anyway, raise --phase-timeout download= and "
-    f"{AGAIN}",
+    ProblemKind.TOO_SLOW: f"to collect it anyway, raise --phase-timeout download= and {AGAIN}",
     ProblemKind.LINK_REFUSED: "see that this machine's clock is right and that it may reach the "
     f"storage, then {AGAIN}",
     ProblemKind.FILE_REFUSED: "make room for a file like this one: see what lies in its place, "

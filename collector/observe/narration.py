@@ -52,7 +52,9 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
 }
 """What is said of each kind of event, with its own fields in braces, and how important it is."""
-_LEFT_OUT = frozenset({"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark"})
+_LEFT_OUT = frozenset(
+    {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word"}
+)
 _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
 """What log lines say of themselves: a field of an event that is called so gets another name."""
 
