@@ -72,3 +72,17 @@ def test_a_user_without_a_home_remembers_nothing_and_is_told_if_asked(
     with capture_logs() as logs:
         assert running.user_memory() is None
     assert [line["log_level"] for line in logs] == ["info"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("colect", "No such command 'colect'. Did you mean 'collect'?"),
+        ("resume", "No such command 'resume'. Did you mean 'collect --resume'?"),
+        ("xyzzy", "No such command 'xyzzy'."),
+    ],
+)
+def test_an_unknown_command_is_a_usage_error_that_says_the_near_one(given: str, said: str) -> None:
+    answer = CliRunner().invoke(main, [given])
+    assert answer.exit_code == 2
+    assert answer.stderr.rstrip().endswith(said)

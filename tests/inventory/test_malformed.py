@@ -105,6 +105,11 @@ YAML = [
         ("2:30", "not a limit of one project", "under defaults: limits"),
     ),
     case(
+        "limits of nothing",
+        f"version: 1\nlimits: {{}}\nprojects: [{{id: p1, {SERVERS}}}]",
+        ("2:1", "limits cannot be at the top level", "under defaults or a project"),
+    ),
+    case(
         "a server twice",
         f"""\
         version: 1
