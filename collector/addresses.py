@@ -23,9 +23,9 @@ def normal(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ValueError("is no URL") from None
+        raise ValueError("is not a URL") from None
     if parts.scheme not in DEFAULT_PORTS:
-        raise ValueError("is no http or https URL")
+        raise ValueError("is not an http or https URL")
     if "@" in parts.netloc:
         raise ValueError("carries credentials")
     if "?" in url or "#" in url:

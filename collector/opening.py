@@ -200,7 +200,7 @@ def lost_archives(state: RunState, directory: Path, at: str) -> Iterator[e.Archi
         if found == row.archive.bytes:
             continue
         what = (
-            f"{row.archive.path} is missing, or is no regular file"
+            f"{row.archive.path} is missing or not a regular file"
             if found is None
             else f"{row.archive.path} has {found} of its {row.archive.bytes} bytes"
         )

@@ -171,7 +171,7 @@ def _misplaced_members(
         else:
             yield Mismatch(MEMBERS, f"members of {archive}", expected, listed[archive])
     if lags:
-        notes.append(f"{MEMBERS} lags behind the journal; a resume brings it up to date")
+        notes.append(f"{MEMBERS} is behind the journal; a resume brings it up to date")
 
 
 def _lines_expected(claims: dict[str, Claim], records: Records) -> int:

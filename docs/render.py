@@ -216,7 +216,7 @@ def _limit_numbers() -> str:
             f"{told_limit.PROBE_AFTER_CALLS} calls"
         ),
         "the same, where it had been higher before": f"{told_limit.PROBE_AFTER_LOWERING} calls",
-        "after giving way, more is tried after": f"{_seconds(steering.TRY_AFTER_S)} and a window",
+        "after backing off, more is tried after": f"{_seconds(steering.TRY_AFTER_S)} and a window",
         "and where that is refused, in the end no more often than every": (
             f"{_seconds(steering.LONGEST_BETWEEN_TRIES_S)}, or a window and "
             f"{_seconds(steering.TRY_AFTER_S)}"

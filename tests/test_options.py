@@ -47,8 +47,8 @@ def test_a_phase_and_its_time_are_read() -> None:
     ("value", "right"),
     [
         ("sleep=3m", "unknown phase 'sleep'; use export=90m or download=10m"),
-        ("90m", "unknown phase '90m'; use export=90m"),
-        ("export", "invalid duration ''"),
+        ("90m", "invalid value '90m'; use PHASE=DURATION, e.g. export=90m"),
+        ("export=", "invalid duration ''"),
         ("export=soon", "invalid duration 'soon'; use 90, 90s, 15m or 2h30m"),
         ("export=0", "must be greater than 0, e.g. export=90m"),
     ],
@@ -72,3 +72,17 @@ def test_a_user_without_a_home_remembers_nothing_and_is_told_if_asked(
     with capture_logs() as logs:
         assert running.user_memory() is None
     assert [line["log_level"] for line in logs] == ["info"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("colect", "No such command 'colect'. Did you mean 'collect'?"),
+        ("resume", "No such command 'resume'. Did you mean 'collect --resume'?"),
+        ("xyzzy", "No such command 'xyzzy'."),
+    ],
+)
+def test_an_unknown_command_is_a_usage_error_that_says_the_near_one(given: str, said: str) -> None:
+    answer = CliRunner().invoke(main, [given])
+    assert answer.exit_code == 2
+    assert answer.stderr.rstrip().endswith(said)

@@ -231,7 +231,7 @@ class TarReader:
         if told == found - 256 * negative:
             return
         if not self._offset:
-            raise ArchiveError("the gzip holds no tar: its first block is no tar header")
+            raise ArchiveError("the gzip holds no tar: its first block is not a tar header")
         raise ArchiveError(f"wrong checksum in the tar header{self._where()}")
 
     def _begin_member(self, block: bytes, kind: int, size: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import signal
 import sys
@@ -17,6 +18,7 @@ from collector.cli.streams import (
     say,
     wants_json,
 )
+from collector.cli.values import shown
 from collector.errors import CollectorError
 from collector.redaction import Secrets
 
@@ -60,6 +62,19 @@ class _Commands(click.Group):
         command = importlib.import_module(f"collector.cli.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101  # what each file there defines
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of one that does not exist, say which may have been meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = {"resume": ["collect --resume"]}.get(
+                name.lower(), difflib.get_close_matches(name.lower(), COMMANDS, n=1)
+            )
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {shown(name)}.{meant}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx  # each command's line stands above: none is imported to say it

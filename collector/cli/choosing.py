@@ -85,8 +85,7 @@ def _opened(name: str) -> Path | BinaryIO:
 
 
 def _empty(selection: Selection, *, excluding: bool) -> list[str]:
-    name = selection.inventory.source_name
-    what = f"no server of {name} is selected"
-    if excluding and not selection.unmatched:
-        what += ": --exclude leaves none"
-    return [f"{what}; --allow-empty accepts that", *selection.unmatched]
+    why = list(selection.unmatched)
+    if excluding and not why:
+        why.append(f"--exclude leaves no server of {selection.inventory.source_name}")
+    return [*why, "no server is selected; use --allow-empty to run anyway"]

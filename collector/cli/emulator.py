@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shlex
 import signal
 from dataclasses import replace
@@ -44,13 +46,17 @@ Examples:
     "--scenario",
     "scenario_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What to be, from a TOML or JSON file. The options below go over it.",
+    help="Scenario (TOML or JSON); the options below override it.",
 )
 @click.option(
-    "--listen", default="127.0.0.1:18080", show_default=True, metavar="ADDR:PORT", help="Where."
+    "--listen",
+    default="127.0.0.1:18080",
+    show_default=True,
+    metavar="ADDR:PORT",
+    help="Address to listen on.",
 )
-@click.option("--servers", type=click.IntRange(min=1), help="How many servers.  [default: 60]")
-@click.option("--projects", type=click.IntRange(min=1), help="In how many projects.  [default: 3]")
+@click.option("--servers", type=click.IntRange(min=1), help="Number of servers.  [default: 60]")
+@click.option("--projects", type=click.IntRange(min=1), help="Number of projects.  [default: 3]")
 @click.option("--seed", type=int, help="Decides all that happens by chance.  [default: 1]")
 @click.option(
     "--limit",
@@ -105,17 +111,25 @@ def command(
             backend_options={"loop_factory": Loop},
         )  # fmt: skip
     except (OSError, UnicodeError) as error:  # a host that cannot be looked up, among others
-        raise click.UsageError(
-            f"{error}. Choose another --listen (now {listen}) or --inventory."
-        ) from error
+        raise click.UsageError(_trouble(error, listen)) from error
     show_json(json.dumps(emulator.statistics(), indent=None if as_json else 1))
+
+
+def _trouble(error: OSError | UnicodeError, listen: str) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return f"{listen} is already in use; choose another port with --listen"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot write {error.filename}: {error.strerror}; choose another --inventory"
+    why = os.strerror(number) if number is not None and number > 0 else str(error)
+    return f"cannot listen on {listen}: {why}; choose another address with --listen"
 
 
 def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port
         raise click.BadParameter(
-            f"{listen!r} is no ADDR:PORT, as in 127.0.0.1:18080", param_hint="--listen"
+            f"invalid ADDR:PORT {listen!r}; use 127.0.0.1:18080", param_hint="--listen"
         )
     return host.strip("[]"), int(port)
 

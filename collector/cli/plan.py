@@ -48,7 +48,7 @@ def command(
     share: float | None,
     as_json: bool,
 ) -> None:
-    """Say how long a collect of INVENTORY would take, and whether the disk has room.
+    """Estimate how long collecting INVENTORY takes, and whether the disk has room.
 
     Limits and durations come from the inventory and from earlier runs; what is not known is
     assumed, and marked as such. Sends nothing.

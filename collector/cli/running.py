@@ -59,7 +59,7 @@ def user_memory() -> Path | None:
     import platformdirs  # noqa: PLC0415  # only the main job remembers
 
     try:
-        place, why = platformdirs.user_state_path("collector"), "is no absolute path"
+        place, why = platformdirs.user_state_path("collector"), "is not an absolute path"
     except RuntimeError as error:  # no home directory
         place, why = None, str(error)
     if place is not None and place.is_absolute():

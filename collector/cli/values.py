@@ -78,7 +78,13 @@ class PhaseTimeout(click.ParamType[tuple[str, float]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
         """Return the phase and the seconds."""
-        phase, _, duration = str(value).partition("=")
+        phase, equals, duration = str(value).partition("=")
+        if not equals:
+            self.fail(
+                f"invalid value {shown(value)}; use PHASE=DURATION, e.g. {PHASES[0]}=90m",
+                param,
+                ctx,
+            )
         if phase not in PHASES:
             self.fail(
                 f"unknown phase {shown(phase)}; use {PHASES[0]}=90m or {PHASES[1]}=10m", param, ctx

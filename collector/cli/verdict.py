@@ -48,7 +48,7 @@ def _verdict(planned: Plan, out: str) -> Iterator[str]:
     else:
         home = f"about {planned.servers_by_deadline}" if planned.servers_by_deadline else "none"
         yield f"No: {home} of {servers} by the deadline of {duration(planned.deadline_s)}."
-        yield f"All of them take about {takes}. --first says which are to come first."
+        yield f"All of them take about {takes}. Use --first to choose which come first."
     sources = {limit.source for limit in planned.limits}
     sources |= {project.durations_source for project in planned.projects}
     if "assumed" in sources:

@@ -193,4 +193,4 @@ def _refuse_no_exports(limit: int | None) -> None:
 def _refuse_twins(where: str, ids: list[str]) -> None:
     if len(set(ids)) < len(ids):
         twin = Counter(ids).most_common(1)[0][0]
-        require(False, f"{where}: {twin!r} stands there twice")  # noqa: FBT003 - it did not hold
+        require(False, f"{where}: {twin!r} is listed twice")  # noqa: FBT003 - it did not hold

@@ -380,7 +380,7 @@ class DownloadBegun(Observation):
     """What comes of an archive is written to its `.part` file, for a later try to go on from.
 
     `file_name` is the name it shall have; `length` its bytes, `validator` its strong ETag, where
-    the service gave them; `resumed` counts how often the file was gone on with.
+    the service gave them; `resumed` counts how often the download was continued.
     """
 
     server: Index

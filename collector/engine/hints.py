@@ -25,11 +25,10 @@ HINTS: Mapping[ProblemKind, str] = {
     ProblemKind.UNREADABLE: f"see whether a proxy answers for the service, then {AGAIN}",
     ProblemKind.CUT: f"check the network to the endpoint, then {AGAIN}",
     ProblemKind.INVALID_ARCHIVE: f"{AGAIN}; if it lasts, tell the vendor",
-    ProblemKind.TOO_LARGE: "if it is to be had all the same, raise --max-unpacked, --max-ratio or "
+    ProblemKind.TOO_LARGE: "to collect it anyway, raise --max-unpacked, --max-ratio or "
     f"--max-members and {AGAIN}",
     ProblemKind.CHANGED: f"the service changes its archive while it is fetched; {AGAIN}",
-    ProblemKind.TOO_SLOW: "if it is to be had all the same, raise --phase-timeout download= and "
-    f"{AGAIN}",
+    ProblemKind.TOO_SLOW: f"to collect it anyway, raise --phase-timeout download= and {AGAIN}",
     ProblemKind.LINK_REFUSED: "see that this machine's clock is right and that it may reach the "
     f"storage, then {AGAIN}",
     ProblemKind.FILE_REFUSED: "make room for a file like this one: see what lies in its place, "

@@ -130,10 +130,10 @@ def _check_field(path: tuple[str, ...], value: object, kind: CredentialKind) -> 
     elif isinstance(value, str) and len(value) > TEXT_MAX:
         yield Finding(path, f"{key} is too long", f"write at most {TEXT_MAX:,} characters")
     elif not isinstance(value, str) or not value.strip():
-        yield Finding(path, f"{key} is no text or empty", "write it as text, in quotes")
+        yield Finding(path, f"{key} must be text, and not empty", "write it in quotes")
     elif key in kind.variables and not VARIABLE.fullmatch(value):
         instead = "write the name of the variable that holds the secret"
-        yield Finding(path, f"{key} is no name of an environment variable", instead)
+        yield Finding(path, f"{key} is not the name of an environment variable", instead)
     elif key in kind.urls:
         try:
             addresses.normal(value)

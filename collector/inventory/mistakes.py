@@ -43,6 +43,17 @@ class Mistake:
         return one_line(f"{self.file}:{self.line}:{self.column}: {self.what}; {self.instead}")
 
 
+@dataclass(frozen=True, slots=True)
+class BadExpression(Mistake):
+    """A mistake in an expression of the command line: `file` is the option and the expression."""
+
+    @property
+    def text(self) -> str:
+        """The mistake as one line."""
+        instead = f"; {self.instead}" if self.instead else ""
+        return one_line(f"invalid {self.file}: {self.what}{instead}")
+
+
 class InventoryError(CollectorError):
     """An inventory or a selection that cannot be used as it stands.
 

@@ -136,10 +136,12 @@ class Inventory:
             chosen.sort(key=lambda one: not one.first)
         everywhere = [(one, server) for one in self.projects for server in one.servers]
         left = [(one.project, one.server) for one in chosen]
+        here = f"server in {self.source_name}"
+        among = (left, "selected server") if left else (everywhere, here)
         unmatched = (
-            *selection.unmatched("select", select, wanted, everywhere),
-            *selection.unmatched("exclude", exclude, unwanted, everywhere),
-            *selection.unmatched("first", first, urgent, left or everywhere),
+            *selection.unmatched("select", select, wanted, everywhere, here),
+            *selection.unmatched("exclude", exclude, unwanted, everywhere, here),
+            *selection.unmatched("first", first, urgent, *among),
         )
         return Selection(self, tuple(select), tuple(chosen), unmatched)
 

@@ -10,7 +10,7 @@ from itertools import takewhile
 from operator import eq
 from typing import TYPE_CHECKING
 
-from collector.inventory.mistakes import InventoryError, Mistake, nearest, quoted
+from collector.inventory.mistakes import BadExpression, InventoryError, Mistake, nearest, quoted
 
 if TYPE_CHECKING:
     from collector.inventory.models import Project, Server
@@ -25,7 +25,7 @@ TAG = "tag:"
 NEAR_MAX = 100
 """How many words are compared in full with one that may be misspelt."""
 DISCOVERED = ("health", "rack", "alarm")
-SHAPE = "write key=value with the key project, id, name or tag:KEY"
+SHAPE = "use key=value (keys: project, id, name, tag:KEY)"
 
 
 def read(**options: Sequence[str]) -> list[tuple[Filter, ...]]:
@@ -55,7 +55,11 @@ def matches(filters: tuple[Filter, ...], project: Project, server: Server) -> bo
 
 
 def unmatched(
-    option: str, expressions: Sequence[str], filters: tuple[Filter, ...], servers: Sequence[Place]
+    option: str,
+    expressions: Sequence[str],
+    filters: tuple[Filter, ...],
+    servers: Sequence[Place],
+    what: str,
 ) -> Iterator[str]:
     """Say of each expression that matches none of these servers what may have been meant.
 
@@ -64,10 +68,11 @@ def unmatched(
         expressions: As they were given.
         filters: What was read from them.
         servers: Where they look, with their projects.
+        what: What these servers are called.
     """
     for text, terms in zip(expressions, filters, strict=True):
         if not any(matches((terms,), project, server) for project, server in servers):
-            yield f"--{option} {_shown(text)} matches no server{_meant(text, terms, servers)}"
+            yield f"--{option} {_shown(text)} matches no {what}{_meant(text, terms, servers)}"
 
 
 def _meant(text: str, terms: Filter, servers: Sequence[Place]) -> str:
@@ -110,24 +115,28 @@ def _terms(option: str, expression: str, mistakes: list[Mistake]) -> Iterator[Te
     column = 1
     for term in expression.split(","):
         key, equals, value = (part.strip() for part in term.partition("="))
-        if problem := _problem(term, key, value if equals else ""):
+        if problem := _problem(key, value if equals else ""):
             what, instead = problem
             where = f"--{option} {quoted(expression)}"
-            mistakes.append(Mistake(where, 1, column, what, instead))
+            if not instead and term != expression:
+                what = f"{quoted(term)}: {what}"
+            mistakes.append(BadExpression(where, 1, column, what, instead))
         else:
             yield key, re.compile(fnmatch.translate(value)).match
         column += len(term) + 1
 
 
-def _problem(term: str, key: str, value: str) -> tuple[str, str] | None:
+def _problem(key: str, value: str) -> tuple[str, str] | None:
     if not value:
-        return f"{quoted(term)} is no key=value", SHAPE
+        return SHAPE, ""
     if key in KEYS or (key.startswith(TAG) and key != TAG):
         return None
     if key in DISCOVERED:
         return f"{key} needs discovered servers, and none is discovered here", SHAPE
     near = nearest(key, KEYS)
-    instead = f"did you mean {quoted(near)}?" if near else f"{SHAPE}, such as {TAG}{key or 'KEY'}"
+    instead = (
+        f"did you mean {quoted(near)}?" if near else f"{SHAPE}, such as {TAG}{key or 'KEY'}=VALUE"
+    )
     return f"unknown key {quoted(key)}", instead
 
 

@@ -64,8 +64,8 @@ def _text(words: str) -> Any:  # noqa: ANN401 - the metadata of a type
     return Field(min_length=1, max_length=TEXT_MAX, description=words)
 
 
-Version = Annotated[int, Field(ge=1, le=1, description="write version: 1", examples=[1])]
-Name = Annotated[str, _text("a name, as text")]
+Version = Annotated[int, Field(ge=1, le=1, description="version: 1", examples=[1])]
+Name = Annotated[str, _text("a name")]
 Id = Annotated[
     str,
     Field(
@@ -235,7 +235,7 @@ class Shape:
         """The file's content where it has the shape, else what is wrong with it."""
         if not isinstance(data, dict):
             instead = "start with version: 1, then credentials and projects"
-            return None, [Finding((), f"the inventory is {_kind(data)}, no mapping", instead)]
+            return None, [Finding((), f"the inventory {_not('a mapping', data)}", instead)]
         findings: dict[Finding, None] = {}
         parts = list(_parts(data))
         for part, place in parts if len(parts) > 1 else ():
@@ -274,8 +274,10 @@ def unknown_key(path: Path, known: list[str]) -> Finding:
     elif key.lower().replace("-", "_").split("_")[-1] in SECRET_WORDS:
         what = f"{quoted(key)} looks like a secret, which never stands in an inventory"
         instead = "put it into an environment variable or a file, and name that"
+    elif path == ("limits",):
+        what, instead = "limits cannot be at the top level", "write it under defaults or a project"
     elif path[-2:] == ("limits", key) and key in RunLimitsShape.__annotations__:
-        what, instead = f"{key} is no limit of one project", "write it under defaults: limits"
+        what, instead = f"{key} is not a limit of one project", "write it under defaults: limits"
     else:
         what, instead = f"unknown key {quoted(key)}", suggestion(key, known)
     return Finding(path, what, instead, at_key=True)
@@ -287,14 +289,15 @@ def _finding(kind: str, location: Path, data: object, schema: dict[str, Any]) ->
         if kind == "string_too_long":
             instead = f"write at most {TEXT_MAX:,} characters"
             return Finding(location[:-1], "the key is too long", instead, at_key=True)
-        return Finding(location[:-1], "the key is no valid text", "write it as text", at_key=True)
+        return Finding(location[:-1], "the key is not text", "write it as text", at_key=True)
     key = quoted(str(location[-1])) if location else "the inventory"
     if kind == "extra_forbidden":
         known = list(_described(location[:-1], schema)["properties"])
         return unknown_key(location, known)
-    instead = _described(location, schema).get("description", "see the inventory's schema")
+    instead = _described(location, schema).get("description", "what the inventory's schema says")
     if kind == "missing":
-        return Finding(location[:-1], f"{key} is missing", instead)
+        return Finding(location[:-1], f"{key} is missing", f"add {instead}")
+    instead = f"write {instead}"
     try:
         value = _value(location, data)
     except KeyError:  # pydantic names a key by what is left of it
@@ -305,9 +308,19 @@ def _finding(kind: str, location: Path, data: object, schema: dict[str, Any]) ->
     return Finding(location, f"{key} {_complaint(kind, value)}", instead)
 
 
+_WANTED = {
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "int_type": "a whole number",
+    "float_type": "a number",
+}
+"""What should stand where pydantic found a value of another type."""
+
+
 def _complaint(kind: str, value: object) -> str:
     if kind.endswith("_type"):
-        return f"is {_kind(value)}"
+        return _not(_WANTED[kind], value) if kind in _WANTED else f"is {_kind(value)}"
     if value in ("", []):
         return "is empty"
     words = {
@@ -318,6 +331,15 @@ def _complaint(kind: str, value: object) -> str:
         "too_long": "holds too many entries",
     }
     return words.get(kind, "is out of range")
+
+
+def _not(wanted: str, value: object) -> str:
+    """Say that a value is of another type than the one that is wanted."""
+    if value is None:
+        return "is empty"
+    kind = _kind(value)
+    is_near = isinstance(value, float) and wanted == _WANTED["int_type"]
+    return f"must be {wanted}" if is_near else f"must be {wanted}, not {kind}"
 
 
 def _described(path: Path, schema: dict[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,7 @@ class _Builder:
 
     def _start(self, event: yaml.Event) -> None:
         if self._expects_key():
-            self._refuse(event, "a key is no text", "write keys as plain words")
+            self._refuse(event, "a key is not text", "write keys as plain words")
             raise InventoryError(self.refused + self.repeated)
         if len(self._open) == DEPTH_MAX:
             self._refuse(event, f"this is nested {DEPTH_MAX} levels deep", "an inventory has six")

@@ -44,7 +44,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.WaitAsked: (logging.WARNING, "the service asked to wait until {until}"),
     e.ClockOffsetSeen: (logging.DEBUG, "compared this machine's clock with the service's"),
     e.ClockJumped: (logging.WARNING, "this machine slept, or the process was suspended"),
-    e.WordUnknown: (logging.WARNING, "unknown export status '{word}', treated as running"),
+    e.WordUnknown: (logging.INFO, "unknown export status '{word}', treated as running"),
     e.DownloadBegun: (logging.DEBUG, "download started"),
     e.DownloadsPaused: (logging.WARNING, "cannot write archives to disk; downloads are paused"),
     e.DownloadsWentOn: (logging.WARNING, "archives can be written again; downloads continue"),
@@ -52,7 +52,9 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
 }
 """What is said of each kind of event, with its own fields in braces, and how important it is."""
-_LEFT_OUT = frozenset({"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark"})
+_LEFT_OUT = frozenset(
+    {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word"}
+)
 _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
 """What log lines say of themselves: a field of an event that is called so gets another name."""
 

@@ -94,13 +94,13 @@ def _lag(records: Records) -> Iterator[str]:
     lines, _ = lines_then(records.document)
     if lines != records.lines:
         yield (
-            f"the run {what}: {MANIFEST} is as of line {lines or 0} of the journal's "
-            f"{records.lines}, and lags"
+            f"the run {what}: {MANIFEST} is behind the journal (line {lines or 0} of "
+            f"{records.lines})"
         )
     if len(records.sums or ()) < records.state.collected:
         yield (
-            f"the run {what}: {SHA256SUMS} names {len(records.sums or ())} of the "
-            f"{records.state.collected} archives that are here, and lags"
+            f"the run {what}: {SHA256SUMS} is behind the journal "
+            f"({len(records.sums or ())} of {records.state.collected} archives)"
         )
 
 

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import stat
 import unicodedata
 from collections import defaultdict
@@ -76,9 +77,10 @@ def create_run(out: Path, *, run_id: str | None, now: datetime) -> Path:
         files.sync_directory(out)
     except FileExistsError as error:
         if run_id is None:
-            raise CollectorError(f"{out} is no directory; choose another with --out") from error
+            raise CollectorError(f"{out} is not a directory; choose another with --out") from error
         raise CollectorError(
-            f"{out / run_id} exists; leave --run-id out, or go on with that run: --resume {run_id}"
+            f"{out / run_id} already exists; resume it (collector collect --resume "
+            f"{shlex.quote(str(out / run_id))}), or choose another --run-id"
         ) from error
     except OSError as error:
         raise CollectorError(
@@ -98,7 +100,9 @@ def _make_out(out: Path) -> None:
 def _check_run_id(run_id: str) -> None:
     safe = safe_name(run_id, fallback="run")
     if run_id != safe:
-        raise CollectorError(f"--run-id {run_id!r} is no safe name for a directory; try {safe!r}")
+        raise CollectorError(
+            f"invalid --run-id {run_id!r}: not a safe directory name; try {safe!r}"
+        )
 
 
 def _make_directory(out: Path, run_id: str | None, now: datetime) -> Path:
@@ -293,10 +297,10 @@ def _found(argument: str | Path, out: Path | None) -> Path:
     if not os.access(directory, os.X_OK):
         raise CollectorError(f"cannot read {path}: {os.strerror(errno.EACCES)}")
     if not is_run(directory):
-        hint = f"it holds runs: try {path / LATEST}" if latest_run(path) is not None else ""
-        raise CollectorError(
-            f"{path} is no run: it has neither {JOURNAL} nor {MANIFEST}; " + (hint or _WHICH)
-        )
+        what = f"{path} is not a run directory"
+        if latest_run(path) is not None:
+            raise CollectorError(f"{what}; it holds runs: try {path / LATEST}")
+        raise CollectorError(f"{what}: it has neither {JOURNAL} nor {MANIFEST}; {_WHICH}")
     return directory
 
 

@@ -196,19 +196,19 @@ def parsed(body: bytes) -> Any:  # noqa: ANN401  # whatever the line holds
     try:
         return _decode(body.decode())
     except RecursionError as error:
-        raise LineError("the line is no JSON of ours: too much stands in one another") from error
+        raise LineError("the line is nested too deeply") from error
     except ValueError as error:  # also where it is no UTF-8, or a number has too many digits
-        raise LineError(f"the line is no JSON: {_cut(str(error))}") from error
+        raise LineError(f"the line is not JSON: {_cut(str(error))}") from error
 
 
 def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) < len(members):
-        raise ValueError("a member stands twice")
+        raise ValueError("a member is listed twice")
     return found
 
 

@@ -233,9 +233,9 @@ def _about(line: bytes) -> str:
     try:
         archive = json.loads(line)["archive"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise TornMembersError(f"a line is no member of an archive: {error}") from error
+        raise TornMembersError(f"a line is not a member of an archive: {error}") from error
     if not isinstance(archive, str) or not line.endswith(b"\n"):
-        raise TornMembersError("a line is no member of an archive")
+        raise TornMembersError("a line is not a member of an archive")
     return archive
 
 

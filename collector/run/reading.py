@@ -61,7 +61,7 @@ class DamagedJournal(CollectorError):  # noqa: N818 - a state of affairs, not a 
         self.damage = damage
         super().__init__(
             f"{path}: line {damage.line} is damaged: {damage.what}; it had not named all servers "
-            "of the run by then; name the INVENTORY beside --resume, and the run goes on with that"
+            "of the run by then; give the INVENTORY with --resume"
         )
 
 

@@ -90,8 +90,8 @@ def unnamed(directory: Path) -> str:
     later = [MANIFEST, SHA256SUMS, DAMAGED.format(1)]
     if any((directory / name).exists() for name in later):
         return (
-            f"{directory}: its journal has lost lines, and does not name all servers of the run; "
-            "name the INVENTORY beside --resume, and the run goes on with that"
+            f"{directory}: its journal has lost lines and does not name all servers of the run; "
+            "give the INVENTORY with --resume"
         )
     return (
         f"{directory} was stopped before its journal named all its servers, and nothing was sent; "

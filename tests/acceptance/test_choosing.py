@@ -36,19 +36,21 @@ def warnings(err: str) -> list[str]:
     ("arguments", "said"),
     [
         (["--first", "name=bms-0O1"],
-         ["--first name=bms-0O1 matches no server; did you mean name=bms-001?"]),
+         ["--first name=bms-0O1 matches no selected server; did you mean name=bms-001?"]),
         (["--exclude", "name=BMS-002"],
-         ["--exclude name=BMS-002 matches no server; did you mean name=bms-002?"]),
+         ["--exclude name=BMS-002 matches no server in fleet.json; did you mean name=bms-002?"]),
         (["--select", "name=bms-001", "--select", "project=paymnts"],
-         ["--select project=paymnts matches no server; did you mean project=payments?"]),
+         [("--select project=paymnts matches no server in fleet.json; "
+           "did you mean project=payments?")]),
         (["--select", "tag:rol=db", "--select", "tag:role=dbb", "--select", "id=id-4"],
-         ["--select tag:rol=db matches no server; did you mean tag:role=db?",
-          "--select tag:role=dbb matches no server; did you mean tag:role=db?"]),
+         ["--select tag:rol=db matches no server in fleet.json; did you mean tag:role=db?",
+          "--select tag:role=dbb matches no server in fleet.json; did you mean tag:role=db?"]),
         (["--exclude", "tag:role=db,name=bms-004"],
-         ["--exclude tag:role=db,name=bms-004 matches no server: none has all of these at once"]),
+         [("--exclude tag:role=db,name=bms-004 matches no server in fleet.json: "
+           "none has all of these at once")]),
         (["--select", "name=bms-001", "--first", "name=bms-002"],
-         ["--first name=bms-002 matches no server; did you mean name=bms-001?"]),
-        (["--exclude", "name=zzz"], ["--exclude name=zzz matches no server"]),
+         ["--first name=bms-002 matches no selected server; did you mean name=bms-001?"]),
+        (["--exclude", "name=zzz"], ["--exclude name=zzz matches no server in fleet.json"]),
         (["--exclude", "name=bms-001", "--first", "tag:role=web"], []),
     ],
     ids=" ".join,
@@ -67,11 +69,14 @@ def test_a_selection_that_is_empty_is_refused_and_says_why(command: Command, nam
     assert empty.returncode == 2
     assert empty.stdout == ""
     assert empty.stderr.splitlines() == [
-        "collector: no server of fleet.json is selected; --allow-empty accepts that",
-        "--select name=bms-0O1 matches no server; did you mean name=bms-001?",
+        (
+            "collector: --select name=bms-0O1 matches no server in fleet.json; "
+            "did you mean name=bms-001?"
+        ),
+        "no server is selected; use --allow-empty to run anyway",
     ]
     left = command.run(*name.split(), "fleet.json", "--exclude", "name=*")
-    assert "is selected: --exclude leaves none; --allow-empty accepts that" in left.stderr
+    assert "--exclude leaves no server of fleet.json" in left.stderr
     assert not command.out.exists()
 
 

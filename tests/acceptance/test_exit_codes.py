@@ -127,6 +127,6 @@ def test_run_id_that_exists_is_2(tmp_path: Path) -> None:
         before = (service.out / "one" / "journal.jsonl").read_bytes()
         again = service.run("collect", "fleet.json", "--run-id", "one")
         assert again.returncode == 2
-        assert "--resume one" in again.stderr
+        assert f"--resume {service.out.name}/one)" in again.stderr
         assert service.run("collect", "--resume", "one").returncode == 0
         assert (service.out / "one" / "journal.jsonl").read_bytes() == before

@@ -54,7 +54,7 @@ NEW = ("collect", "fleet.json", "--run-id", "new")
         (NEW, {"CLOUDDC_TOKEN": "a\nb"}, "environment variable CLOUDDC_TOKEN"),
         (NEW, {"http_proxy": "ftp://127.0.0.1"}, "http_proxy"),
         ((*NEW, "--ca-file", "none.pem"), {}, "cannot read certificates from none.pem"),
-        ((*NEW[:2], "--run-id", "done"), {}, "done exists"),
+        ((*NEW[:2], "--run-id", "done"), {}, "done already exists"),
         ((*NEW[:2], "--deadline", "0"), {}, "must be greater than 0"),
     ],
     ids=str,

@@ -29,7 +29,7 @@ def test_resume_says_what_it_finds_and_what_it_does(tmp_path: Path) -> None:
         assert again.returncode == 0, again.stderr
         told = again.stderr.splitlines()
         path = archive.relative_to(service.out / "run")
-        what = f"{path} is missing, or is no regular file"
+        what = f"{path} is missing or not a regular file"
         assert f"run: collecting bms-1 again: {what}" in told
         assert "run: retrying 1 failed server" in told
 

@@ -123,7 +123,7 @@ def test_a_damaged_gzip_is_refused(archive: bytes, message: str) -> None:
     [
         (b"", "the gzip is empty"),
         (bytes(10_240), "the tar is empty: it has no members"),
-        (b"a line of a log\n" * 99, "the gzip holds no tar: its first block is no tar header"),
+        (b"a line of a log\n" * 99, "the gzip holds no tar: its first block is not a tar header"),
         (b"short", "the tar ends without its end-of-archive mark at byte 0; members so far: 0"),
         (TWO, "the tar ends without its end-of-archive mark at byte 2560; members so far: 2"),
         (TWO + header("three")[:300], "the tar ends without its end-of-archive mark at byte 2560"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -61,17 +62,25 @@ def test_without_json_people_are_told_how_to_go_on() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--listen", "18080"], "is no ADDR:PORT"),
-        (["--listen", "127.0.0.1:99999"], "is no ADDR:PORT"),
+        (["--listen", "18080"], "invalid ADDR:PORT"),
+        (["--listen", "127.0.0.1:99999"], "invalid ADDR:PORT"),
         (["--limit", "20"], "invalid limit '20'"),
         (["--servers", "2", "--projects", "3"], "a server for each"),
-        (["--listen", "127.0.0.1:0", "--inventory", "/nowhere/fleet.json"], "--inventory"),
+        (["--listen", "127.0.0.1:0", "--inventory", "/nowhere/fleet.json"], "another --inventory"),
     ],
 )
 def test_mistake_is_a_usage_error(options: list[str], message: str) -> None:
     result = CliRunner().invoke(main, ["emulator", *options])
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_a_port_that_is_taken_is_a_usage_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = CliRunner().invoke(main, ["emulator", "--listen", listen])
+    assert result.exit_code == 2
+    assert f"{listen} is already in use; choose another port with --listen" in result.output
 
 
 def test_scenario_file_is_played_and_options_go_over_it(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_json_file_says_the_same(tmp_path: Path) -> None:
          "scenario.projects[0].servers[0]: unknown key 'nmae'; did you mean 'name'?"),
         ({"projects": [{"id": "p", "servers": [{"id": "s", "tags": {"a": 1}}]}]},
          "scenario.projects[0].servers[0].tags: wanted texts by name"),
-        ({"projects": [{"id": "p"}, {"id": "p"}]}, "projects: 'p' stands there twice"),
+        ({"projects": [{"id": "p"}, {"id": "p"}]}, "projects: 'p' is listed twice"),
         ({"exports_in_flight": 0}, "exports_in_flight: must be 1 or more"),
         ({"tokens": []}, "tokens: at least one is needed"),
         ({"fleet": {"servers": 2, "projects": 3}}, "at least one project, and a server for each"),

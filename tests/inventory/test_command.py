@@ -46,8 +46,8 @@ def test_check_tells_mistakes_as_json() -> None:
                 "file": "<stdin>",
                 "line": 2,
                 "column": 11,
-                "what": "'projects' is a number",
-                "instead": "a list of projects, each with id, region and servers",
+                "what": "'projects' must be a list, not a number",
+                "instead": "write a list of projects, each with id, region and servers",
             }
         ],
         "warnings": [],

@@ -35,7 +35,7 @@ def case(name: str, text: str | bytes, *expected: tuple[str, ...], suffix: str =
 YAML = [
     case("empty", "", ("1:1", "empty", "version: 1")),
     case("only a comment", "# later\n", ("1:1", "empty", "version: 1")),
-    case("no mapping", "- 1\n", ("1:1", "is a list", "version: 1")),
+    case("no mapping", "- 1\n", ("1:1", "must be a mapping, not a list", "version: 1")),
     case("no version", GOOD, ("1:1", "'version' is missing", "version: 1")),
     case("another version", f"version: 2\n{GOOD}", ("1:10", "'version'", "version: 1")),
     case("true for a version", f"version: true\n{GOOD}", ("1:10", "true or false", "version: 1")),
@@ -72,13 +72,13 @@ YAML = [
               - {id: s1, name: 12, tags: {role: yes, rack: 2024-01-01}}
               - s2
         """,
-        ("3:9", "'id' is a number", "in quotes"),
+        ("3:9", "'id' must be text, not a number", "in quotes"),
         ("4:10", "'name' is empty"),
-        ("5:13", "'region' is a list"),
-        ("6:13", "'limits' is text"),
-        ("8:24", "'name' is a number", "in quotes"),
-        ("8:41", "'role' is true or false", "in quotes"),
-        ("9:9", "is text"),
+        ("5:13", "'region' must be text, not a list"),
+        ("6:13", "'limits' must be a mapping, not text"),
+        ("8:24", "'name' must be text, not a number", "in quotes"),
+        ("8:41", "'role' must be text, not true or false", "in quotes"),
+        ("9:9", "must be a mapping, not text"),
     ),
     case(
         "limits out of range",
@@ -102,7 +102,12 @@ YAML = [
     case(
         "a run's limit in a project",
         f"version: 1\nprojects: [{{id: p1, limits: {{downloads: 2}}, {SERVERS}}}]",
-        ("2:30", "no limit of one project", "under defaults: limits"),
+        ("2:30", "not a limit of one project", "under defaults: limits"),
+    ),
+    case(
+        "limits of nothing",
+        f"version: 1\nlimits: {{}}\nprojects: [{{id: p1, {SERVERS}}}]",
+        ("2:1", "limits cannot be at the top level", "under defaults or a project"),
     ),
     case(
         "a server twice",
@@ -172,11 +177,11 @@ YAML = [
           - {{id: p5, endpoint: "https://host:port", servers: []}}
           - {{id: p6, endpoint: "https://ho st", servers: []}}
         """,
-        ("3:24", "no http or https URL"),
+        ("3:24", "not an http or https URL"),
         ("4:24", "carries credentials"),
         ("5:24", "carries a query"),
         ("6:24", "names no host"),
-        ("7:24", "is no URL"),
+        ("7:24", "is not a URL"),
         ("8:24", "white space"),
     ),
     case(
@@ -213,7 +218,7 @@ YAML = [
     case("a tag that runs code", "!!python/object/apply:os.system [ls]", ("1:1", "tag")),
     case("a key twice", f"version: 1\n{GOOD}\nversion: 1\n", ("3:1", "'version'", "twice")),
     case("two documents", f"version: 1\n{GOOD}\n---\nversion: 1\n", ("3:1", "second document")),
-    case("a list for a key", "version: 1\n? [a]\n: b\n", ("2:3", "key is no text")),
+    case("a list for a key", "version: 1\n? [a]\n: b\n", ("2:3", "key is not text")),
     case("a tab for indentation", "version: 1\nprojects:\n\t- id: p1\n", ("3:1", "YAML", "tabs")),
     case("a bracket left open", "version: 1\nprojects: [\n", ("3:1", "not valid YAML", "bracket")),
     case("a control character", "version: 1\nname: \x07\n", ("2:7", "U+0007", "remove it")),
@@ -241,7 +246,7 @@ CREDENTIALS = [
         ("4:46", "'token' looks like a secret", "environment variable or a file"),
         ("5:41", "'sk' looks like a secret"),
         ("5:65", "'secret-key' looks like a secret"),
-        ("6:6", "'c' is text", "kind: token"),
+        ("6:6", "'c' must be a mapping, not text", "kind: token"),
     ),
     case(
         "a secret in the place of a name",
@@ -258,10 +263,10 @@ CREDENTIALS = [
           - {{id: p3, credentials: {CANARY}, {SERVERS}}}
           - {{id: p4, credentials: d, {SERVERS}}}
         """,
-        ("3:31", "no name of an environment variable"),
+        ("3:31", "not the name of an environment variable"),
         ("4:32", "does not exist", "inventory's directory"),
         ("5:13", "unknown kind", "token"),
-        ("6:31", "token_env is no text"),
+        ("6:31", "token_env must be text"),
         ("10:27", "no credentials entry", "a, b, c, d"),
     ),
     case(
@@ -318,11 +323,11 @@ CREDENTIALS = [
         ("4:6", "not exactly one of token_env or token_file"),
         ("5:6", "not exactly one of token_env or token_file"),
         ("6:6", "user is missing"),
-        ("6:51", "iam_endpoint is no http or https URL"),
+        ("6:51", "iam_endpoint is not an http or https URL"),
         ("7:13", "unknown kind", "did you mean 'token'?"),
         ("8:6", "not exactly one of token_env or token_file"),
         ("8:20", "unknown key 'token_evn'", "did you mean 'token_env'?"),
-        ("8:43", "account is no text"),
+        ("8:43", "account must be text"),
         ("9:34", "no credentials entry"),
     ),
     case(
@@ -348,14 +353,14 @@ JSON = [
         "not JSON", '{"version": 1,\n  "projects": [}', ("2:16", "not valid JSON"), suffix=".json"
     ),
     case("YAML under a JSON's name", "version: 1\n", ("1:1", "not valid JSON"), suffix=".json"),
-    case("a JSON list", "[]", ("1:1", "is a list"), suffix=".json"),
+    case("a JSON list", "[]", ("1:1", "not a list"), suffix=".json"),
     case("null", "null", ("1:1", "is empty"), suffix=".json"),
     case(
         "tabs, and wrong values on each line",
         '{\n\t"version": 1,\n\t"porjects": [],\n\t"projects": [\n'
         '\t\t{"id": "p1", "region": "cn-east-3",\n\t\t "servers": [{"id": 5}, {"nme": "x"}]}]}',
         ("3:2", "unknown key 'porjects'", "did you mean 'projects'?"),
-        ("6:23", "'id' is a number", "in quotes"),
+        ("6:23", "'id' must be text, not a number", "in quotes"),
         ("6:27", "'id' is missing"),
         ("6:28", "unknown key 'nme'", "did you mean 'name'?"),
         suffix=".json",
@@ -364,7 +369,7 @@ JSON = [
         "odd but valid characters before the mistake",
         '{"version": 1, "projects": [{"id": "p1", "region": "cn-east-3", "servers": [\n'
         '{"id": "s1", "name": "\\ud83d\\ude00\\/\x7f\u2028", "tags": {"a": 1}}]}]}',
-        ("2:56", "'a' is a number"),
+        ("2:56", "'a' must be text, not a number"),
         suffix=".json",
     ),
     case(
@@ -388,7 +393,7 @@ JSON = [
         + "1" * 5000
         + '}},\n "projects": [{"id": "p1", "region": "cn-east-3", "servers": []}]}',
         ("1:49", "'share' is out of range"),
-        ("2:15", "'downloads' is"),
+        ("2:15", "'downloads' must be a whole number;"),
         suffix=".json",
     ),
     case("an object without end", '{"a":' * 100_000, ("1:1", "deeply"), suffix=".json"),
@@ -429,7 +434,7 @@ TOML = [
         ("9:1", "'exports_in_flight'"),
         ("12:1", "'id' is missing"),
         ("17:1", "'share' is out of range"),
-        ("18:1", "'id' is a date", "(at projects[1].servers[1].id)"),
+        ("18:1", "'id' must be text, not a date", "(at projects[1].servers[1].id)"),
         suffix=".toml",
     ),
     case(
@@ -508,7 +513,7 @@ CSV = [
         "project_id,region,credentials,server_id\n"
         f"p1,cn-east-3,OPS_TOKEN,s1\np2,cn-east-3,{CANARY},s2\n",
         ("2:3", "OPS_TOKEN is not set"),
-        ("3:3", "no name of an environment variable"),
+        ("3:3", "not the name of an environment variable"),
         suffix=".csv",
     ),
     case(

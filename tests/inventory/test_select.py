@@ -69,10 +69,10 @@ def test_a_selection_keeps_the_expressions_and_who_goes_first(inventory: Invento
 @pytest.mark.parametrize(
     ("expression", "column", "words"),
     [
-        ("", 1, "no key=value"),
-        ("payments", 1, "no key=value"),
-        ("project=", 1, "no key=value"),
-        ("project=a,,id=b", 11, "no key=value"),
+        ("", 1, "use key=value (keys: "),
+        ("payments", 1, "use key=value (keys: "),
+        ("project=", 1, "use key=value (keys: "),
+        ("project=a,,id=b", 11, "use key=value (keys: "),
         ("=x", 1, "unknown key ''"),
         ("id=a,projct=b", 6, "did you mean 'project'?"),
         ("role=db", 1, "tag:role"),

@@ -193,9 +193,9 @@ def test_no_body_raises(body: bytes) -> None:
         ),
         (
             b"\x1f\x8b\x08\x00",
-            ErrorBody(None, "4 bytes that are no text came in place of an answer"),
+            ErrorBody(None, "4 bytes that are not text came instead of an answer"),
         ),
-        (b"a\x1b[31mb", ErrorBody(None, "7 bytes that are no text came in place of an answer")),
+        (b"a\x1b[31mb", ErrorBody(None, "7 bytes that are not text came instead of an answer")),
         (b"<Error><Code>x</Code>", ErrorBody(None, "a page came in place of an answer")),
     ],
 )

@@ -168,7 +168,7 @@ def test_a_line_that_a_run_is_writing_is_no_damage(
 def test_what_is_no_run_is_a_usage_error(command: str, tmp_path: Path) -> None:
     answer = call(command, tmp_path)
     assert answer.exit_code == 2
-    assert "is no run" in answer.stderr
+    assert "is not a run directory" in answer.stderr
 
 
 def test_a_run_that_never_began_says_so(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_a_run_is_its_owners_alone_whatever_the_umask(tmp_path: Path, umask: int
 
 def test_a_run_id_that_exists_is_refused(tmp_path: Path) -> None:
     create_run(tmp_path, run_id="incident-7", now=NOW)
-    with pytest.raises(CollectorError, match="incident-7 exists"):
+    with pytest.raises(CollectorError, match="incident-7 already exists; resume it"):
         create_run(tmp_path, run_id="incident-7", now=NOW)
 
 
@@ -59,14 +59,14 @@ def test_a_run_id_that_exists_is_refused(tmp_path: Path) -> None:
     "run_id", ["", "../x", "a/b", ".collector", "latest", "LATEST", "x.part", "manifest.json"]
 )
 def test_a_run_id_that_is_no_safe_name_is_refused(tmp_path: Path, run_id: str) -> None:
-    with pytest.raises(CollectorError, match="no safe name"):
+    with pytest.raises(CollectorError, match="not a safe directory name"):
         create_run(tmp_path, run_id=run_id, now=NOW)
     assert not [*tmp_path.iterdir()]
 
 
 def test_an_output_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with pytest.raises(CollectorError, match="is no directory; choose another with --out"):
+    with pytest.raises(CollectorError, match="is not a directory; choose another with --out"):
         create_run(tmp_path / "out", run_id=None, now=NOW)
     with pytest.raises(CollectorError, match="--out"):
         create_run(tmp_path / "out" / "deeper", run_id="x", now=NOW)

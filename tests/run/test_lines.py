@@ -169,8 +169,8 @@ def test_a_hash_is_of_the_hash_before_and_the_bytes_before_it() -> None:
         (b'{"at":"2026-11-23T08:41:03Z"}', "no event None"),
         (b'{"event":["RunEnded"]}', "no event"),
         (b"[]", "no event"),
-        (b"{", "no JSON"),
-        (b"\xff", "no JSON"),
+        (b"{", "not JSON"),
+        (b"\xff", "not JSON"),
         (b'{"event":"RunEnded","at":"2026-11-23T08:41:03Z"}', "RunEnded misses 'reason'"),
         (
             b'{"event":"RunEnded","at":"2026-11-23T08:41:03Z","reason":3}',

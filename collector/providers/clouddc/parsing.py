@@ -193,7 +193,7 @@ def _text_of(body: bytes) -> str:
         name = f' titled "{title[1].strip()}"' if title and title[1].strip() else ""
         return f"a page{name} came in place of an answer"
     if _LOST in text or not all(char.isprintable() or char.isspace() for char in text):
-        return f"{len(body)} bytes that are no text came in place of an answer"
+        return f"{len(body)} bytes that are not text came instead of an answer"
     return text
 
 
