@@ -97,8 +97,8 @@ def _next(run: str, found: Verification) -> Iterator[str]:
     from collector.run.layout import JOURNAL  # noqa: PLC0415  # as above
 
     if any(mismatch.path == JOURNAL for mismatch in found.mismatches):
-        yield "A resume keeps the damaged journal beside a new one, goes on from the lines before"
-        yield "the damage, and does again what they do not tell:"
+        yield "A resume keeps the damaged journal beside a new one, continues from the lines before"
+        yield "the damage, and repeats what they do not tell:"
         yield f"  collector collect --resume {pasted(run)}"
         return
     yield "A resume fetches again what is missing or has another size, and writes manifest"
