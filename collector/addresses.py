@@ -7,7 +7,7 @@ import unicodedata
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
+_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
 
 
 def normal(url: str) -> str:
@@ -49,12 +49,14 @@ def _host(name: str, *, in_brackets: bool) -> str:
         except ValueError:
             raise ValueError("has no IPv6 address in its brackets") from None
         return f"[{name}]"
+    if name.isascii():
+        if _HOST.fullmatch(name):
+            return name
+        raise ValueError("names a host that cannot exist")
     if unicodedata.normalize("NFKC", name) != name:
         raise ValueError("names its host in characters that stand for others")
     try:
         name.encode("idna")  # as every query for it is written
     except UnicodeError:
-        raise ValueError("names a host that cannot be") from None
-    if name.isascii() and not _HOST.fullmatch(name):
-        raise ValueError("names a host that cannot be")
+        raise ValueError("names a host that cannot exist") from None
     return name

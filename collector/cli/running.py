@@ -183,7 +183,7 @@ async def _follow(
                 tasks.cancel_scope.cancel()
         except* CollectorError as errors:
             failure = _first(errors)
-            if collection.state.ended is None:
+            if collection.state.ended is None or not collection.directory.is_dir():
                 raise failure from None
         except* (MemoryError, ImportError) as lacking:
             raise _first(lacking) from None

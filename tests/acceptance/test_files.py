@@ -126,5 +126,5 @@ def test_manifest_that_cannot_be_written_for_a_while_ends_no_run(tmp_path: Path)
             _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
         assert err.count("cannot update") == 1
-        assert "manifest.json: " in err
+        assert "manifest.json.part: Is a directory" in err
         assert service.verify()["ok"]

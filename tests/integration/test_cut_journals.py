@@ -367,7 +367,7 @@ def test_journal_cut_within_its_selection_is_not_said_to_have_sent_nothing(tmp_p
             whole = await undisturbed(api, tmp_path)
             path = whole.directory / "journal.jsonl"
             path.write_bytes(b"".join(whole.journal.splitlines(keepends=True)[:3]))
-            with pytest.raises(collector.CollectorError, match="name the INVENTORY"):
+            with pytest.raises(collector.CollectorError, match="give the INVENTORY"):
                 collector.resume(whole.directory, connect_to(api), trust_journal=True)
             run = collector.resume(
                 whole.directory, connect_to(api), trust_journal=True, selection=selection_of(api)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 LIMIT = 14
 SERVERS = 16
 OTHERS = 16
