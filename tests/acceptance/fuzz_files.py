@@ -96,7 +96,11 @@ class Fuzz:
         rng = random.Random(number)  # noqa: S311  # to be played again
         kinds, shares = zip(*_SHARES.items(), strict=True)
         chosen = rng.choices(kinds, shares)[0]
-        case = mutated(kind or chosen, self._dated(), rng, self._around)
+        try:
+            case = mutated(kind or chosen, self._dated(), rng, self._around)
+        except Exception as error:
+            error.add_note(f"a fault of the fuzzer itself, by --seed {number} --mutations 1")
+            raise
         self._stage.set(case.tree)
         ended = None
         try:

@@ -84,6 +84,7 @@ _KEYS: Final = (
     "", "\x00", "\x1b[2J", "\ud800", "__class__", "__proto__", "limits", "share", "version", "tags",
     "servers", "directory", "a" * 5000, "ключ", "self", "path", "archive", "run",
 )  # fmt: skip
+_COUNTED_MAX: Final = 1e18
 _DEEP: Final = (60, 900, 3_000, 200_000)
 _SMALL: Final[tuple[Json, ...]] = (
     [], {}, [[]], [None], {"a": 1}, {"": ""}, [1, "a"], ["", "\x00"],
@@ -199,7 +200,7 @@ def _change(rng: random.Random, holder: Json, key: Json, around: Around) -> str:
         changes.append(_repeated)
     if isinstance(old, str):
         changes += [_lengthened, _lengthened]
-    if isinstance(old, int | float) and not isinstance(old, bool):
+    if isinstance(old, int | float) and not isinstance(old, bool) and abs(old) < _COUNTED_MAX:
         changes += [_counted, _counted]
     return rng.choice(changes)(rng, holder, key, around)
 
