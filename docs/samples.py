@@ -108,8 +108,8 @@ def a_finished_run(place: Place) -> Iterator[tuple[str, str]]:
     scenario = replace(scenario, projects=projects, throttles=(), export_duration_s=0.0)
     with beside(scenario, place):
         ended = place.run("collect", "fleet.json", "--log-format", "json", "--progress", "none")
-    lines = ended.stdout.splitlines(keepends=True)  # what a demo ends with: it is not resumed
-    yield "demo", "".join(line for line in lines if "collect --resume" not in line)
+    printed = ended.stdout.splitlines(keepends=True)  # a demo is not resumed
+    yield "demo", "".join(line for line in printed if "collect --resume" not in line)
     yield "failed", textwrap.dedent(_in(ended.stdout, r"(^  \S+ \([^>]*?Insufficient.*?)^  \S"))
     logs = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
     log = next(line for line in logs if line.get("code") == "iMetal.0004")
