@@ -104,7 +104,7 @@ def open_to_append(path: Path | str, *, dir_fd: int | None = None) -> int:
 
 def open_to_lock(path: Path | str, *, dir_fd: int | None = None) -> int:
     """Open a file that is locked and never written to, and make it where it is missing."""
-    # For writing all the same: without that, NFS gives no lock that keeps others out.
+    # Opened for writing: NFS grants an exclusive lock only then.
     flags = os.O_RDWR | os.O_CREAT
     descriptor = _made(path, flags, dir_fd)
     return _open_regular(path, os.O_RDWR, dir_fd) if descriptor is None else descriptor

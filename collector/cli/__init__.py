@@ -99,7 +99,7 @@ class _Commands(click.Group):
                 "no more memory may be used (ulimit -v, or the limit of a container); allow more, "
                 "then --resume the run if one was begun"
             ) from None
-        except ImportError as error:  # for want of memory, or of a file of the installation
+        except ImportError as error:  # out of memory, or a file of the installation is missing
             raise CollectorError(
                 f"cannot load a part of this program ({error}); allow more memory (ulimit -v), or "
                 "install it anew"

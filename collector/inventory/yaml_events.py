@@ -59,7 +59,7 @@ def parse(text: str, name: str) -> Parsed:
 
 
 def repeated_keys(text: str, name: str) -> tuple[Mistake, ...]:
-    """A mistake for each key that stands twice in one mapping.
+    """A mistake for each key that is listed twice in one mapping.
 
     Raises:
         InventoryError: As `parse`.
@@ -73,7 +73,7 @@ def locate(text: str, findings: Sequence[Finding], *, repeats: bool = False) -> 
     Args:
         text: The document.
         findings: What to look for.
-        repeats: A key stands twice somewhere: its path leads to the later one, as the data does.
+        repeats: A key is listed twice: its path leads to the later one, as the data does.
     """
     wanted = {one.path[:length] for one in findings for length in range(len(one.path) + 1)}
     found: dict[Path, tuple[Place, Place]] = {}

@@ -208,7 +208,7 @@ def _distinct(entries: Sequence[tuple[str, str]]) -> list[str]:
     the order of the inventory does not matter.
 
     Raises:
-        ValueError: an id stands twice.
+        ValueError: an id is listed twice.
     """
     names = [safe_name(name, fallback=id_) for id_, name in entries]
     digits = [0] * len(entries)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collector.engine.events import Event
 
 WRONG_LINES = 100
-"""Lines of SHA256SUMS that are none and are named."""
+"""Malformed lines of SHA256SUMS that are reported."""
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)", re.DOTALL)
 _LEAST_READ, _TOLD_OF_EACH, _TIMES_THE_JOURNAL = 4 << 20, 4 << 10, 16
 """Bytes of a record that are read: of any run, for each file that it holds, and for each byte of
