@@ -18,7 +18,7 @@ def normal(url: str) -> str:
             fragment. Its text never holds the URL, which may hold a secret.
     """
     if any(c.isspace() or not c.isprintable() for c in url):
-        raise ValueError("holds white space or control characters")
+        raise ValueError("contains white space or control characters")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -27,12 +27,12 @@ def normal(url: str) -> str:
     if parts.scheme not in DEFAULT_PORTS:
         raise ValueError("is not an http or https URL")
     if "@" in parts.netloc:
-        raise ValueError("carries credentials")
+        raise ValueError("contains credentials")
     if "?" in url or "#" in url:
-        raise ValueError("carries a query or a fragment")
+        raise ValueError("contains a query or a fragment")
     host = _host(parts.hostname or "", in_brackets="[" in parts.netloc)
     if port == 0:
-        raise ValueError("names port 0")
+        raise ValueError("has port 0")
     shown = "" if port is None or port == DEFAULT_PORTS[parts.scheme] else f":{port}"
     return f"{parts.scheme}://{host}{shown}{parts.path.rstrip('/')}"
 
@@ -40,23 +40,23 @@ def normal(url: str) -> str:
 def _host(name: str, *, in_brackets: bool) -> str:
     """Return a host as it stands in a URL, if something can be sent to such a name at all."""
     if not name:
-        raise ValueError("names no host")
+        raise ValueError("has no host")
     if in_brackets:
         from ipaddress import IPv6Address  # noqa: PLC0415  # few have one
 
         try:
             IPv6Address(name)
         except ValueError:
-            raise ValueError("has no IPv6 address in its brackets") from None
+            raise ValueError("has no IPv6 address in brackets") from None
         return f"[{name}]"
     if name.isascii():
         if _HOST.fullmatch(name):
             return name
-        raise ValueError("names a host that cannot exist")
+        raise ValueError("has an impossible host name")
     if unicodedata.normalize("NFKC", name) != name:
-        raise ValueError("names its host in characters that stand for others")
+        raise ValueError("spells its host with characters that stand for others")
     try:
         name.encode("idna")  # as every query for it is written
     except UnicodeError:
-        raise ValueError("names a host that cannot exist") from None
+        raise ValueError("has an impossible host name") from None
     return name

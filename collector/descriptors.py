@@ -26,12 +26,12 @@ _LEAST = 18
 """Files that an event loop, a run's own files and one download need, with a few to spare."""
 _REFUSALS = {
     errno.EMFILE: (
-        "this process has as many files and connections open as it may (EMFILE)",
+        "this process has reached its limit on open files and connections (EMFILE)",
         "allow more open files with ulimit -n, then --resume the run with --retry-failed",
     ),
     errno.ENFILE: (
-        "this machine has as many files and connections open as it may (ENFILE)",
-        "end what holds them, or raise the limit; then --resume the run with --retry-failed",
+        "this machine has reached its limit on open files and connections (ENFILE)",
+        "stop what holds them open or raise the limit, then --resume the run with --retry-failed",
     ),
 }
 
@@ -82,8 +82,8 @@ def too_few() -> str | None:
     if room >= _LEAST:
         return None
     return (
-        f"no more than {limit():.0f} files and connections may be open at once, and "
-        f"{max(0, room):.0f} of them are free; {_LEAST} are needed: raise that limit with ulimit -n"
+        f"at most {limit()} files and connections may be open at once, and {max(0, room)} of them "
+        f"are free; {_LEAST} are needed: raise the limit with ulimit -n"
     )
 
 
@@ -113,9 +113,9 @@ def told(wanted: AtOnce, given: AtOnce) -> str | None:
     if given.downloads >= wanted.downloads and given.calls >= wanted.calls:
         return None
     return (
-        f"no more than {limit():.0f} files and connections may be open at once (ulimit -n), so "
-        f"there are at most {given.downloads} of {wanted.downloads} downloads and {given.calls} of "
-        f"{wanted.calls} calls at a time; for speed, raise that limit with ulimit -n"
+        f"at most {limit()} files and connections may be open at once (ulimit -n); this allows "
+        f"{given.downloads} of {wanted.downloads} downloads and {given.calls} of {wanted.calls} "
+        "calls at a time; raise the limit for speed"
     )
 
 

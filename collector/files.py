@@ -233,7 +233,7 @@ def _pieces(descriptor: int, most: int, path: str) -> Iterator[bytes]:
         except BlockingIOError:  # somebody has it open to write
             begun, left_s = True, began_s + PIPE_WITHIN_S - time.monotonic()
             if left_s <= 0 or not _is_readable(descriptor, left_s):
-                why = f"it has not come to its end within {PIPE_WITHIN_S:g} s"
+                why = f"it did not end within {PIPE_WITHIN_S:g} s"
                 raise TimeoutError(errno.ETIMEDOUT, why, path) from None
             continue
         if piece:
@@ -242,7 +242,7 @@ def _pieces(descriptor: int, most: int, path: str) -> Iterator[bytes]:
         elif begun or not is_pipe:
             return
         elif time.monotonic() - began_s > WRITER_WITHIN_S:
-            why = f"a pipe that nobody has written to within {WRITER_WITHIN_S:g} s"
+            why = f"a pipe that nothing was written to within {WRITER_WITHIN_S:g} s"
             raise TimeoutError(errno.ETIMEDOUT, why, path)
         else:
             time.sleep(0.01)

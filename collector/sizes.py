@@ -27,7 +27,7 @@ def parse_size(text: str) -> int:
     if size < 1:
         raise ValueError("less than one byte")
     if size > LARGEST:
-        raise ValueError("more than any disk holds")
+        raise ValueError("larger than any disk")
     return size
 
 

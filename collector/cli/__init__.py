@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "collect": "bring home the logs of a fleet: the main job",
-    "plan": "say what a collect would do; sends nothing",
+    "collect": "collect the logs of a fleet: the main command",
+    "plan": "estimate time and disk space; sends nothing",
     "verify": "prove that a run's archives are whole and unchanged",
-    "status": "show what a run, running or ended, has done so far",
+    "status": "show what a run has done so far",
     "runs": "list the runs under an output directory",
     "inventory": "check an inventory, or show what a selection matches",
     "schema": "print the JSON Schema of what the tool reads and writes",
@@ -96,13 +96,13 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except MemoryError:
             raise CollectorError(
-                "no more memory may be used (ulimit -v, or the limit of a container); allow more, "
-                "then --resume the run if one was begun"
+                "out of memory (ulimit -v, or a container's limit); allow more, then --resume "
+                "the run if one was started"
             ) from None
         except ImportError as error:  # out of memory, or a file of the installation is missing
             raise CollectorError(
-                f"cannot load a part of this program ({error}); allow more memory (ulimit -v), or "
-                "install it anew"
+                f"cannot load a part of this program ({error}); allow more memory (ulimit -v) or "
+                "reinstall it"
             ) from error
 
     def _answered(self, args: Sequence[str] | None, options: dict[str, Any]) -> int:

@@ -55,8 +55,8 @@ json_option = click.option(
 
 share_option = click.option(
     "--share", type=SHARE, metavar="FRACTION",
-    help="Use at most this part of any learned limit: 0.5 leaves half of it to others.  "
-    "[default: as the inventory says, else 0.95]",
+    help="Use at most this share of each learned limit; 0.5 leaves half to others.  [default: "
+    "from the inventory, else 0.95]",
 )  # fmt: skip
 
 select_options = (
@@ -84,8 +84,8 @@ def _archive_options() -> tuple[Callable[[Any], Any], ...]:
         click.option(
             "--durability", type=click.Choice(["full", "relaxed"]), default="full",
             show_default=True,
-            help="When an archive counts as collected: once it is safe from a power cut (full), or "
-            "once it is written, which is faster (relaxed).",
+            help="When an archive counts as collected: once a power failure cannot lose it "
+            "(full), or once it is written, which is faster (relaxed).",
         ),
         click.option(
             "--max-unpacked", type=SIZE, default="1TiB", show_default=True, metavar="SIZE",
@@ -101,7 +101,7 @@ def _archive_options() -> tuple[Callable[[Any], Any], ...]:
         ),
         click.option(
             "--keep-rejected", is_flag=True,
-            help="Keep archives that fail verification, as FILE.rejected.",
+            help="Keep archives that fail verification as FILE.rejected.",
         ),
     )  # fmt: skip
 

@@ -19,6 +19,6 @@ def make_ready() -> None:
         import aiohttp  # noqa: F401, PLC0415  # takes long, and prepares TLS as it is loaded
     except OSError as error:
         raise CollectorError(
-            f"cannot prepare TLS: {error.filename}: {error.strerror}; mend or unset the variable "
-            "of the environment that names it, such as SSLKEYLOGFILE"
+            f"cannot set up TLS: {error.filename}: {error.strerror}; fix or unset the environment "
+            "variable that names this file, e.g. SSLKEYLOGFILE"
         ) from error

@@ -36,10 +36,13 @@ def taken_up(collection: Collection, selection: Selection | None) -> Iterator[st
     for event in lost[:LOST_SHOWN]:
         yield f"collecting {state.servers[event.server].name} again: {event.message}"
     if len(lost) > LOST_SHOWN:
-        yield f"and {_servers(len(lost) - LOST_SHOWN, 'more')} whose archives are gone or cut"
+        yield (
+            f"and {_servers(len(lost) - LOST_SHOWN, 'more')} whose archives are missing or "
+            "truncated"
+        )
     if selection is not None:
         if added := _count(collection, e.ServerSelected):
-            yield f"adding {_servers(added)} of the selection"
+            yield f"adding {_servers(added)} from the selection"
         if missing := left_out(state, selection):
             which = f"{_servers(len(missing))} of this run"
             are = "is" if len(missing) == 1 else "are"

@@ -65,7 +65,7 @@ def user_memory() -> Path | None:
     if place is not None and place.is_absolute():
         return place
     structlog.get_logger("collector").info(
-        f"nothing is remembered for the next run: {place or 'the state directory'}: {why}"
+        f"cannot remember limits for the next run: {place or 'the state directory'}: {why}"
     )
     return None
 

@@ -26,7 +26,7 @@ LOCK = "learned.lock"
 LARGEST_FILE = 4 << 20
 LOCKED_WITHIN_S = 2.0
 """How long another run's writing is waited for; after that, the last writer wins."""
-WITHOUT = "the run begins without what earlier ones have learned"
+WITHOUT = "the run starts without limits learned earlier"
 
 
 class DamagedMemory(CollectorError):  # noqa: N818  # a state of affairs, not a mishap of ours
@@ -51,7 +51,7 @@ def load(directory: Path, now: datetime) -> Remembered:
         now: the UTC time.
 
     Raises:
-        DamagedMemory: what is there is not what a collector writes.
+        DamagedMemory: the file was not written by a collector.
         OSError: it cannot be read.
     """
     path = directory / FILE
@@ -63,7 +63,7 @@ def load(directory: Path, now: datetime) -> Remembered:
     except text.NewerVersionError as error:
         raise DamagedMemory(path, str(error), is_newer=True) from error
     except (ValueError, OverflowError) as error:  # of a number that no float can hold, or a year
-        raise DamagedMemory(path, "is not what a collector writes") from error
+        raise DamagedMemory(path, "was not written by a collector") from error
 
 
 def save(directory: Path, state: RunState, now: datetime) -> None:

@@ -59,6 +59,6 @@ class Memory:
             # A place that cannot be written in is no surprise; one with something odd in it is.
             log = _log.warning if error.errno in _ODD else _log.info
             log(
-                f"cannot write {path}: {error.strerror}; "
-                "the next run learns the service's limits anew"
+                f"cannot write {path}: {error.strerror}; the next run will have to learn the "
+                "service's limits again"
             )

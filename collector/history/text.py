@@ -40,14 +40,14 @@ def read(content: bytes) -> Remembered:
         found = json.loads(content)
         version = found["version"]
         if isinstance(version, int) and version > VERSION:
-            raise NewerVersionError("is of a newer version")
+            raise NewerVersionError("was written by a newer version")
         return Remembered(
             dict(map(_limit, found["limits"])),
             dict(map(_exports_limit, found["exports_limits"])),
             dict(map(_durations, found["durations"])),
         )
     except (TypeError, KeyError, RecursionError) as error:
-        raise ValueError("is not what a collector writes") from error
+        raise ValueError("was not written by a collector") from error
 
 
 def written(found: Remembered) -> str:

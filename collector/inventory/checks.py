@@ -40,7 +40,9 @@ def check(data: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
         yield from _check_servers(project, path)
         if chosen(project, defaults, entries, vendor) is None:
             instead = f"write credentials: {' or '.join(sorted(entries))}"
-            yield Finding(path, "the project names no credentials, and there are several", instead)
+            yield Finding(
+                path, "the project names no credentials, and several are defined", instead
+            )
     yield from _check_projects(projects, vendor)
     for place, entry in _used(data, vendor):
         yield from credentials.check_kind(place, entry, vendor)
@@ -97,7 +99,7 @@ def endpoint(project: Mapping[str, Any], vendor: Vendor) -> str:
         return addresses.normal(project["endpoint"])
     region = project.get("region")
     if not isinstance(region, str):
-        raise ValueError("neither region nor endpoint is given")  # noqa: TRY004 - not a type's fault
+        raise ValueError("the project has neither region nor endpoint")  # noqa: TRY004 - not a type's fault
     if region not in vendor.regions:
         raise ValueError(f"unknown region {quoted(region)}")
     return addresses.normal(vendor.regions[region])
@@ -108,8 +110,8 @@ def _check_name(
 ) -> Iterator[Finding]:
     name = holder.get("credentials")
     if isinstance(name, str) and name not in entries:
-        instead = suggestion(name, entries) if entries else "write the entry under credentials"
-        yield Finding((*path, "credentials"), "there is no credentials entry of this name", instead)
+        instead = suggestion(name, entries) if entries else "add it under credentials"
+        yield Finding((*path, "credentials"), "no credentials entry has this name", instead)
 
 
 def _check_endpoint(project: dict[str, Any], path: Path, vendor: Vendor) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ def parse(text: str, name: str) -> Parsed:
     """
     repeated: list[str] = []
     if sum(map(text.count, "[{,")) > VALUES_MAX:
-        refuse(name, 1, 1, f"the inventory holds more than {VALUES_MAX:,} values")
+        refuse(name, 1, 1, f"the inventory has more than {VALUES_MAX:,} values")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(pairs) > KEYS_MAX:
@@ -51,7 +51,7 @@ def parse(text: str, name: str) -> Parsed:
         instead = "check the quotes, commas and brackets here"
         raise InventoryError([Mistake(name, error.lineno, error.colno, what, instead)]) from None
     except RecursionError:
-        what, instead = "this is nested too deeply", "an inventory has six levels"
+        what, instead = "this is nested too deeply", "an inventory has only six levels"
         raise InventoryError([Mistake(name, 1, 1, what, instead)]) from None
     mistakes = _repeated(text, name, repeated) if repeated else ()
     return Parsed(data, lambda findings: _locate(text, findings, repeats=bool(repeated)), mistakes)

@@ -102,7 +102,7 @@ def _read(source: Path | BinaryIO, name: str) -> bytes:
             raw = source.read(BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
-        _fail(name, f"the inventory cannot be read ({reason})", "name a file that can be read")
+        _fail(name, f"cannot read the inventory ({reason})", "name a readable file")
     if len(raw) > BYTES_MAX:
         _fail(name, "the inventory is larger than 64 MB", "split it into several")
     return raw

@@ -101,4 +101,4 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     near = nearest(word, words)
     if near is not None:
         return f"did you mean {quoted(near)}?"
-    return f"known are {', '.join(words)}" if words else "none is known here"
+    return f"use one of: {', '.join(words)}" if words else "no keys are allowed here"

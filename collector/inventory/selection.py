@@ -132,7 +132,7 @@ def _problem(key: str, value: str) -> tuple[str, str] | None:
     if key in KEYS or (key.startswith(TAG) and key != TAG):
         return None
     if key in DISCOVERED:
-        return f"{key} needs discovered servers, and none is discovered here", SHAPE
+        return f"{key} works only for discovered servers; there are none here", SHAPE
     near = nearest(key, KEYS)
     instead = (
         f"did you mean {quoted(near)}?" if near else f"{SHAPE}, such as {TAG}{key or 'KEY'}=VALUE"

@@ -81,14 +81,14 @@ Rate = Annotated[
         ge=FEWEST_A_SECOND,
         le=MOST_A_SECOND,
         allow_inf_nan=False,
-        description="calls a second, above 0: from 0.000001 to 1000000000",
+        description="a number of calls per second, from 0.000001 to 1000000000",
     ),
 ]
 Count = Annotated[
     int, Field(ge=1, le=MOST_AT_ONCE, description="a whole number, 1 or more, at most 1000000000")
 ]
 Share = Annotated[
-    float, Field(gt=0, le=1, description="a part of any learned limit, above 0 and at most 1")
+    float, Field(gt=0, le=1, description="a share of each learned limit, above 0 and at most 1")
 ]
 Size = Annotated[
     int,
@@ -101,7 +101,7 @@ Size = Annotated[
             ]
         }
     ),
-    Field(description="bytes a second, such as 50MB or 1048576"),
+    Field(description="bytes per second, such as 50MB or 1048576"),
 ]
 Word = Annotated[str, Field(max_length=TEXT_MAX)]
 Tags = Annotated[
@@ -141,12 +141,12 @@ class ProjectShape(TypedDict):
 
     id: Id
     name: NotRequired[Name]
-    region: NotRequired[Annotated[str, _text("a region that the vendor has")]]
+    region: NotRequired[Annotated[str, _text("one of the vendor's regions")]]
     endpoint: NotRequired[Annotated[str, _text("an endpoint such as https://HOST")]]
     credentials: NotRequired[Annotated[str, _text("the name of an entry under credentials")]]
     limits: NotRequired[Annotated[LimitsShape, Field(description="limits for this project")]]
     servers: Annotated[
-        list[ServerShape], Field(description="a list of servers, each with an id at least")
+        list[ServerShape], Field(description="a list of servers, each with at least an id")
     ]
 
 
@@ -272,12 +272,12 @@ def unknown_key(path: Path, known: list[str]) -> Finding:
     if key in LATER:
         what, instead = f"{key} is not available in this version", "leave it out"
     elif key.lower().replace("-", "_").split("_")[-1] in SECRET_WORDS:
-        what = f"{quoted(key)} looks like a secret, which never stands in an inventory"
-        instead = "put it into an environment variable or a file, and name that"
+        what = f"{quoted(key)} looks like a secret; secrets do not belong in an inventory"
+        instead = "put it in an environment variable or a file, and name that"
     elif path == ("limits",):
         what, instead = "limits cannot be at the top level", "write it under defaults or a project"
     elif path[-2:] == ("limits", key) and key in RunLimitsShape.__annotations__:
-        what, instead = f"{key} is not a limit of one project", "write it under defaults: limits"
+        what, instead = f"{key} is not a limit for one project", "write it under defaults: limits"
     else:
         what, instead = f"unknown key {quoted(key)}", suggestion(key, known)
     return Finding(path, what, instead, at_key=True)
@@ -294,7 +294,7 @@ def _finding(kind: str, location: Path, data: object, schema: dict[str, Any]) ->
     if kind == "extra_forbidden":
         known = list(_described(location[:-1], schema)["properties"])
         return unknown_key(location, known)
-    instead = _described(location, schema).get("description", "what the inventory's schema says")
+    instead = _described(location, schema).get("description", "what the schema says")
     if kind == "missing":
         return Finding(location[:-1], f"{key} is missing", f"add {instead}")
     instead = f"write {instead}"
@@ -302,7 +302,7 @@ def _finding(kind: str, location: Path, data: object, schema: dict[str, Any]) ->
         value = _value(location, data)
     except KeyError:  # pydantic names a key by what is left of it
         instead = "write whole characters"
-        return Finding(location[:-1], "a key holds half a character", instead)
+        return Finding(location[:-1], "a key contains half a character", instead)
     if kind == "string_type" and isinstance(value, (bool, int, float)):
         instead += ": put it in quotes"
     return Finding(location, f"{key} {_complaint(kind, value)}", instead)
@@ -324,11 +324,11 @@ def _complaint(kind: str, value: object) -> str:
     if value in ("", []):
         return "is empty"
     words = {
-        "string_pattern_mismatch": "cannot stand in a URL",
-        "string_unicode": "holds half a character",
+        "string_pattern_mismatch": "contains characters not allowed in a URL",
+        "string_unicode": "contains half a character",
         "value_error": "is not a valid size",
         "string_too_long": "is too long",
-        "too_long": "holds too many entries",
+        "too_long": "has too many entries",
     }
     return words.get(kind, "is out of range")
 

@@ -55,7 +55,7 @@ def parse(text: str, name: str) -> Parsed:
         instead = "check the quotes, brackets and keys here"
         raise InventoryError([Mistake(name, line, column, what, instead)]) from None
     except (RecursionError, ValueError):
-        what, instead = "this is nested too deeply, or holds too long a number", "write less"
+        what, instead = "this is nested too deeply, or a number is too long", "write less"
         raise InventoryError([Mistake(name, 1, 1, what, instead)]) from None
     return Parsed(data, lambda findings: _locate(lines, findings))
 

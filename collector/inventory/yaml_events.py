@@ -146,7 +146,7 @@ class _Builder:
     def add(self, event: yaml.Event) -> None:
         self._values += 1
         if self._values > VALUES_MAX:
-            self._stop(event, f"the inventory holds more than {VALUES_MAX:,} values")
+            self._stop(event, f"the inventory has more than {VALUES_MAX:,} values")
         if isinstance(event, yaml.ScalarEvent):
             if event.anchor is not None or event.tag is not None:
                 self._refuse_properties(event)
@@ -168,7 +168,7 @@ class _Builder:
             else:
                 self._add_value(None, event)
         elif isinstance(event, yaml.DocumentStartEvent) and self.root is not _NOTHING:
-            self._refuse(event, "a second document begins", "write one inventory in one file")
+            self._refuse(event, "this starts a second document", "write one inventory per file")
             raise InventoryError(self.refused + self.repeated)
 
     def _start(self, event: yaml.Event) -> None:
@@ -176,7 +176,11 @@ class _Builder:
             self._refuse(event, "a key is not text", "write keys as plain words")
             raise InventoryError(self.refused + self.repeated)
         if len(self._open) == DEPTH_MAX:
-            self._refuse(event, f"this is nested {DEPTH_MAX} levels deep", "an inventory has six")
+            self._refuse(
+                event,
+                f"this is nested {DEPTH_MAX} levels deep",
+                "an inventory has only six levels",
+            )
             raise InventoryError(self.refused + self.repeated)
         opened: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
         is_long = bool(self._keys) and self._keys[-1] in LONG_LISTS
@@ -195,7 +199,7 @@ class _Builder:
             self._stop(event, f"a mapping of more than {self._most[-1]:,} keys")
         if event.value in self._open[-1]:
             place = _place(event.start_mark)
-            what, instead = f"the key {quoted(event.value)} stands here twice", "keep one of them"
+            what, instead = f"the key {quoted(event.value)} is listed twice", "keep one of them"
             self.repeated.append(Mistake(self.name, place.line, place.column, what, instead))
             self._give_up_on_many()
         self._keys[-1] = event.value

@@ -79,7 +79,7 @@ def counts(state: RunState, project: int | None = None) -> Counter[str]:
 def trouble(state: RunState) -> str:
     """Say what holds a run up, in words that follow its counts; nothing where nothing does."""
     now = datetime.now(UTC).isoformat()
-    held = [f"{one.endpoint} is down since {_clock(one.at)}" for one in state.down.values()]
+    held = [f"{one.endpoint} has been down since {_clock(one.at)}" for one in state.down.values()]
     held += ["downloads wait for the disk"] if state.paused else []
     waits = [asked.until for asked in state.waits.values() if asked.until > now]
     held += [f"asked to wait until {_clock(max(waits))}"] if waits else []

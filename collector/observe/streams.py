@@ -174,7 +174,7 @@ class Stream:
         if written == len(data):
             self._missing = None
         elif written or self._missing is None:
-            told = "some lines are missing here: nobody read them in time"
+            told = "some lines are missing here: stderr was not read in time"
             told = record(told, "warning", {}) if self.as_json else told
             self._missing = f"\n{told}\n" if written else f"{told}\n"
 

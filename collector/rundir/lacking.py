@@ -25,16 +25,16 @@ def lacking(directory: Path, unlinked: OSError | None) -> Iterator[str]:
     out = directory.parent
     if unlinked is not None:
         yield (
-            f"{out} cannot hold symbolic links ({unlinked.strerror}): {out / LATEST} is not made; "
-            f"name the run itself, {directory.name}, or `latest` for the run that began last"
+            f"{out} does not support symbolic links ({unlinked.strerror}), so {out / LATEST} is "
+            f"missing; name the run, {directory.name}, or use `latest` for the most recent run"
         )
     if not files.keeps_private(directory):
         yield (
-            f"{out} does not keep permissions: what is collected can be read by whoever the file "
-            "system lets in; choose another --out if that must not be"
+            f"{out} does not keep permissions: other users may be able to read the archives; "
+            "choose another --out if they must not"
         )
     if not files.can_sync(directory):
         yield (
-            f"{out} cannot say when a new file is safe on the disk: after a power cut, run "
+            f"{out} cannot confirm that new files are safely on disk; after a power failure, run "
             "collector verify"
         )

@@ -84,7 +84,7 @@ def create_run(out: Path, *, run_id: str | None, now: datetime) -> Path:
         ) from error
     except OSError as error:
         raise CollectorError(
-            f"cannot make a run's directory in {out}: {error.strerror}; choose another with --out"
+            f"cannot create a run directory in {out}: {error.strerror}; choose another with --out"
         ) from error
     return directory
 
@@ -134,7 +134,7 @@ def point_latest(directory: Path) -> OSError | None:
     out = directory.parent
     latest = out / LATEST
     if os.path.lexists(latest) and not latest.is_symlink():
-        _log.warning(f"{latest} is not a link to the latest run and stays as it is; move it away")
+        _log.warning(f"{latest} is not a link to the latest run, so it is left alone; move it away")
         return None
     link = directory / f"{LATEST}{PART}"  # in the run's own directory: no other run's way
     refused: OSError | None = None
@@ -267,7 +267,7 @@ def find_run(argument: str | Path, *, out: Path | None = None) -> Path:
         return _found(argument, out)
     except OSError as error:
         raise CollectorError(
-            f"cannot look at {error.filename or argument}: {error.strerror}; name a run's directory"
+            f"cannot access {error.filename or argument}: {error.strerror}; name a run directory"
         ) from error
 
 
@@ -282,17 +282,17 @@ def _found(argument: str | Path, out: Path | None) -> Path:
     if path.name == LATEST and not os.path.lexists(path):
         path = latest_run(path.parent) or path
     if out is not None and path == out / LATEST and not os.path.lexists(path):
-        raise CollectorError(f"there is no run under {out}; name a run's directory")
+        raise CollectorError(f"there is no run under {out}; name a run directory")
     try:
         is_directory = stat.S_ISDIR(path.stat().st_mode)
     except OSError as error:
         if error.errno == errno.ENOENT and path.is_symlink():
-            what = f"points to {path.readlink()}, which is not there any more"
+            what = f"points to {path.readlink()}, which no longer exists"
             raise CollectorError(f"{path} {what}") from None
         what = "does not exist" if error.errno == errno.ENOENT else f"({error.strerror})"
         raise CollectorError(f"{path} {what}; {_WHICH}") from error
     if not is_directory:
-        raise CollectorError(f"{path} is a file, not a run's directory; {_WHICH}")
+        raise CollectorError(f"{path} is a file, not a run directory; {_WHICH}")
     directory = path.resolve()
     if not os.access(directory, os.X_OK):
         raise CollectorError(f"cannot read {path}: {os.strerror(errno.EACCES)}")

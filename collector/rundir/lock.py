@@ -40,7 +40,7 @@ class RunHeld(CollectorError):  # noqa: N818 - a state of affairs, not a mishap
         self.host = host
         who = "another process" if pid is None else f"process {pid} on {host}"
         super().__init__(
-            f"{path.parent} is held by {who}; wait until it ends, or stop it, and try again"
+            f"{path.parent} is in use by {who}; wait until it ends, or stop it, then try again"
         )
 
 
@@ -65,7 +65,7 @@ def hold(descriptor: int, path: Path) -> None:
     except OSError as error:
         raise CollectorError(
             f"cannot lock {path}: {error.strerror}; without locks two processes could work on one "
-            "run: choose a file system that has them, with --out"
+            "run: use --out to choose a file system that supports them"
         ) from error
     raise RunHeld(path, *_holder(path))
 

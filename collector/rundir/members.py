@@ -145,8 +145,8 @@ class Members:
 
     def _error(self, cause: OSError) -> CollectorError:
         return CollectorError(
-            f"cannot update {self._path}: {cause.strerror}; the archives are not affected; make "
-            "room or repair the directory, and --resume the run if it has ended"
+            f"cannot update {self._path}: {cause.strerror}; the archives are not affected; free "
+            "up space or fix the directory, and --resume the run if it has ended"
         )
 
 
@@ -194,11 +194,11 @@ def lines(path: Path) -> Iterator[tuple[str, bytes]]:
             if rest.endswith(b"\n"):
                 whole, rest = [*whole, rest], b""
             if len(rest) > _LINE_LIMIT:
-                raise TornMembersError("a line has no end")
+                raise TornMembersError("a line is unfinished")
             for line in whole:
                 yield _about(line), line
     if rest:
-        raise TornMembersError("a line has no end")
+        raise TornMembersError("a line is unfinished")
 
 
 def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
@@ -215,7 +215,7 @@ def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
             if unpacker.eof:
                 block, unpacker = unpacker.unused_data, None
     if unpacker is not None:
-        raise TornMembersError("the gzip is cut off")
+        raise TornMembersError("the gzip is truncated")
 
 
 def _packed(path: Path, right: set[str], most: int) -> Iterator[bytes]:

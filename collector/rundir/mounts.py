@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
-_ALONE = "its locks hold on this machine alone"
+_ALONE = "its locks hold only on this machine"
 _NEVER = {
     "9p": _ALONE,
     "afs": _ALONE,

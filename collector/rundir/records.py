@@ -136,7 +136,7 @@ def read_records(
     try:
         records.held = is_held(directory / JOURNAL)
     except OSError as error:
-        mismatches.append(Mismatch(JOURNAL, "unreadable", "a file to read", error.strerror))
+        mismatches.append(Mismatch(JOURNAL, "unreadable", "a readable file", error.strerror))
         return records
     _read_journal(directory, records, mismatches, notes)
     return records
@@ -184,7 +184,7 @@ def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[s
     try:
         content = files.read_within(directory / SHA256SUMS, most)
     except OSError as error:
-        mismatches.append(Mismatch(SHA256SUMS, "unreadable", "a file to read", error.strerror))
+        mismatches.append(Mismatch(SHA256SUMS, "unreadable", "a readable file", error.strerror))
         return {}
     sums: dict[str, str] = {}
     wrong = 0
@@ -209,7 +209,7 @@ def _read_manifest(directory: Path, most: int, mismatches: list[Mismatch]) -> di
     try:
         document = json.loads(files.read_within(directory / MANIFEST, most))
     except OSError as error:
-        mismatches.append(Mismatch(MANIFEST, "unreadable", "a file to read", error.strerror))
+        mismatches.append(Mismatch(MANIFEST, "unreadable", "a readable file", error.strerror))
         return {}
     except (ValueError, RecursionError) as error:
         mismatches.append(Mismatch(MANIFEST, "unreadable", "JSON", str(error)))
@@ -243,11 +243,11 @@ def _read_journal(
     damage = reading.damage
     if damage is not None and not (damage.torn and (records.held or not has_ended)):
         what = f"line {damage.line}"
-        mismatches.append(Mismatch(JOURNAL, what, "a line that follows", damage.what))
+        mismatches.append(Mismatch(JOURNAL, what, "a valid line", damage.what))
         return
     if damage is not None and not records.held:
         notes.append(
-            f"{JOURNAL}: line {damage.line} has no end, as a kill leaves it; a resume cuts it off"
+            f"{JOURNAL}: line {damage.line} is unfinished, as a kill leaves it; a resume removes it"
         )
     records.whole = True
     records.ended = records.state.ended is not None and not records.held

@@ -41,7 +41,7 @@ def earlier_sizes(manifests: Iterable[Path], wanted: Container[Server]) -> dict[
             found = {server: size for server, size in _sizes_in(manifest) if server in wanted}
         except OSError as error:
             _log.warning(
-                "an earlier run's manifest cannot be read; nothing is known of its archives' sizes",
+                "cannot read an earlier run's manifest; its archive sizes are unknown",
                 path=str(manifest),
                 why=error.strerror,
             )

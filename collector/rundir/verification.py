@@ -41,8 +41,8 @@ _RUN_FILES = frozenset({JOURNAL, MANIFEST, MEMBERS, SHA256SUMS})
 _DAMAGED = re.compile(r"journal\.damaged-\d+\.jsonl")
 _KINDS = {
     "link": ("link", "no links in a run"),
-    "special": ("special file", "files and directories alone"),
-    "unreadable": ("unreadable", "a directory that can be listed"),
+    "special": ("special file", "only files and directories"),
+    "unreadable": ("unreadable", "a readable directory"),
 }
 
 
@@ -146,13 +146,13 @@ def _misplaced_members(
         listed, torn = count(directory / MEMBERS, _lines_expected(claims, records))
     except FileNotFoundError:
         if claims:  # as in every run of a version that listed none
-            notes.append(f"{MEMBERS} is not there: what is inside the archives is not listed")
+            notes.append(f"{MEMBERS} is missing: the contents of the archives are not listed")
         return
     except OSError as error:
-        yield Mismatch(MEMBERS, "unreadable", "a file to read", error.strerror)
+        yield Mismatch(MEMBERS, "unreadable", "a readable file", error.strerror)
         return
     if torn and records.ended:  # that of a killed run may be cut
-        yield Mismatch(MEMBERS, "gzip", "a whole list of members", torn)
+        yield Mismatch(MEMBERS, "gzip", "a complete list of members", torn)
         return
     lags = torn is not None
     for archive in sorted((claims.keys() | listed.keys()) - amiss):
@@ -195,18 +195,18 @@ def _strangers(
         if _DAMAGED.fullmatch(path) and entry.kind == "file":
             notes.append(f"{path} is the journal as it was before a resume repaired it")
         elif path.endswith((PART, REJECTED)):
-            notes.append(f"{path} is unfinished: no part of what was collected")
+            notes.append(f"{path} is unfinished and does not count as collected")
         elif entry.kind in _KINDS:
             what, expected = _KINDS[entry.kind]
             yield Mismatch(path, what, expected, entry.kind)
         elif path in _RUN_FILES or path in claims:
             continue
         elif path.rpartition("/")[0] in pending:
-            notes.append(f"{path} was not recorded when the run was left; a resume settles it")
+            notes.append(f"{path} was not recorded before the run stopped; a resume cleans it up")
         elif state.repairs and entry.kind == "file":
-            notes.append(f"{path} may be what the journal told of before it was damaged")
+            notes.append(f"{path} may be from the damaged part of the journal")
         else:
-            yield Mismatch(path, "unknown file", None, "a file that no record names")
+            yield Mismatch(path, "unknown file", None, "a file that no record lists")
 
 
 def _examined(
@@ -256,12 +256,12 @@ def _wrong(directory: Path, claim: Claim) -> Iterator[Mismatch]:
             examined = examine(directory, claim.path)
             sha256, members = examined.sha256, examined.contents.members
         except ArchiveError as error:
-            yield Mismatch(claim.path, "archive", "a whole .tar.gz", str(error))
+            yield Mismatch(claim.path, "archive", "a complete .tar.gz", str(error))
             if claim.bytes is None:
                 return  # of any size
             sha256, members = _sha256(directory, claim.path), None
     except OSError as error:
-        yield Mismatch(claim.path, "unreadable", "a file to read", error.strerror)
+        yield Mismatch(claim.path, "unreadable", "a readable file", error.strerror)
         return
     if sha256 != claim.sha256:
         yield Mismatch(claim.path, "sha256", claim.sha256, sha256)

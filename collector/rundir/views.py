@@ -68,7 +68,7 @@ class Views:
         """Warn once of each failure to write a file; the run goes on, and tries again."""
         if str(error) not in self._told:
             self._told.add(str(error))
-            _log.warning(f"{error}; the run goes on")
+            _log.warning(f"{error}; the run continues")
 
     async def refresh(self) -> None:
         """Write what has gathered, SHA256SUMS and the manifest: as much of it as can be written.
@@ -92,8 +92,8 @@ class Views:
             path = error.filename or self._directory / layout.MANIFEST
             raise CollectorError(
                 f"cannot update {layout.MANIFEST} and {layout.SHA256SUMS} ({path}: "
-                f"{error.strerror}); what was collected is in the journal beside them; make room, "
-                "or move away what is in the way, and --resume the run if it has ended"
+                f"{error.strerror}); the journal beside them has everything; free up space or "
+                "move away what is in the way, and --resume the run if it has ended"
             ) from error
         if failure is not None:
             raise failure
@@ -136,6 +136,6 @@ class Views:
     def _look_for_the_directory(self) -> None:
         if self._journal.is_gone:
             raise CollectorError(
-                f"cannot write to {self._directory}: it was removed or moved while the run went "
-                "on; move it back and --resume the run, or collect anew"
+                f"cannot write to {self._directory}: it was removed or moved during the run; move "
+                "it back and --resume the run, or start a new run"
             )

@@ -76,8 +76,8 @@ class Claims:
         if self._file is not None and (why := distrusted(self._out)) is not None:
             self._file = None
             _log.warning(
-                "exports are not shared with other runs, and another machine may not see that this "
-                "run is held",
+                "exports are not shared with other runs, and another machine may not see that "
+                "this run is in use",
                 why=why,
             )
         found = await self._with(partial(ExportsFile.begin, kept_since=self._stamp(KEPT_S)))
@@ -126,7 +126,7 @@ class Claims:
                 self._file.close()
                 self._file = None
                 _log.warning(
-                    "exports are not shared with other runs from now on",
+                    "exports are no longer shared with other runs",
                     path=str(error.filename or self._out / SHARED / EXPORTS),
                     why=error.strerror or str(error),
                 )

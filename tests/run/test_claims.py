@@ -188,7 +188,7 @@ def test_lock_that_somebody_keeps_stops_the_sharing_and_not_the_run(
     anyio.run(main)
     runs.close()
     streams = capsys.readouterr()
-    assert (streams.out + streams.err).count("exports are not shared") == 1
+    assert (streams.out + streams.err).count("exports are no longer shared") == 1
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "", ".", "..", "a/b"])

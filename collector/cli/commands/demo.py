@@ -31,7 +31,7 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     default=OUT,
     show_default=True,
-    help="Directory that holds the run.",
+    help="Directory for the run.",
 )
 @click.option(
     "--progress",
@@ -59,10 +59,10 @@ def command(out: Path, progress: str, as_json: bool) -> None:
     scenario = demo_fleet.scenario()
     with _serving(scenario) as emulator:
         for line in (
-            f"An emulator at {emulator.url} stands in for the service:",
+            f"The emulator at {emulator.url} plays the service:",
             f"{demo_fleet.SERVERS} servers in {demo_fleet.PROJECTS} projects,",
-            f"{demo_fleet.CALLS_A_SECOND} calls a second allowed,",
-            f"trouble with {len(demo_fleet.FAULTS)} servers, two of them beyond help.",
+            f"a limit of {demo_fleet.CALLS_A_SECOND} calls per second,",
+            f"faults on {len(demo_fleet.FAULTS)} servers, two of which cannot be collected.",
             "",
         ):
             say(line)

@@ -30,10 +30,10 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     default=OUT,
     show_default=True,
-    help="Directory that would hold the run.",
+    help="Directory for runs.",
 )
 @selecting
-@click.option("--deadline", type=SOME_TIME, help="How long the run may take: 90s, 15m, 2h30m.")
+@click.option("--deadline", type=SOME_TIME, help="Time the run may take: 90s, 15m, 2h30m.")
 @share_option
 @json_option
 @common

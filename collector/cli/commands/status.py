@@ -37,7 +37,7 @@ def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
     if found.damage is not None:
         say(
             f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "
-            f"({found.damage.what}); this is the run up to there",
+            f"({found.damage.what}); showing the run up to there",
             "error",
         )
     if found.unreadable is not None:

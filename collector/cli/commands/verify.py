@@ -82,12 +82,12 @@ def _told(run: str, found: Verification) -> Iterator[str]:
         if amiss > SHOWN:
             yield f"  and {amiss - SHOWN} more; --json lists them all"
         yield ""
-        yield f"{archives}, {size(found.bytes)}, whole and unchanged besides."
+        yield f"The rest: {archives}, {size(found.bytes)}, whole and unchanged."
     if found.notes:
         yield ""
         yield from (f"Note: {note}." for note in found.notes[:SHOWN])
         if len(found.notes) > SHOWN:
-            yield f"And {len(found.notes) - SHOWN} notes more; --json lists them all."
+            yield f"And {len(found.notes) - SHOWN} more notes; --json lists them all."
     if not found.ok:
         yield ""
         yield from _next(run, found)
@@ -97,12 +97,12 @@ def _next(run: str, found: Verification) -> Iterator[str]:
     from collector.rundir.layout import JOURNAL  # noqa: PLC0415  # as above
 
     if any(mismatch.path == JOURNAL for mismatch in found.mismatches):
-        yield "A resume keeps the damaged journal beside a new one, continues from the lines before"
-        yield "the damage, and repeats what they do not tell:"
+        yield "A resume keeps the damaged journal under another name, continues from the lines"
+        yield "before the damage, and repeats everything after them:"
         yield f"  collector collect --resume {pasted(run)}"
         return
-    yield "A resume fetches again what is missing or has another size, and writes manifest"
-    yield "and SHA256SUMS anew; move away first what has changed and kept its size:"
+    yield "A resume downloads files that are missing or have the wrong size, and rewrites"
+    yield "manifest and SHA256SUMS. First move away files that changed but kept their size:"
     yield f"  collector collect --resume {pasted(run)}"
 
 

@@ -31,7 +31,7 @@ _SCOPES = {
     "endpoint": "all of {}",
 }
 _SOURCES = {
-    "told": "told by the service",
+    "told": "reported by the service",
     "estimated": "estimated from its refusals",
     "remembered": "remembered from an earlier run",
     "inventory": "set by the inventory",

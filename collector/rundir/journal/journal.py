@@ -40,8 +40,8 @@ class JournalError(CollectorError):
         self.path = path
         self.errno = cause.errno
         super().__init__(
-            f"cannot write {path}: {cause.strerror} (errno {cause.errno}); "
-            "nothing was recorded since; make it writable, then --resume the run"
+            f"cannot write {path}: {cause.strerror} (errno {cause.errno}); nothing after that was "
+            "recorded; make it writable, then --resume the run"
         )
 
 
@@ -296,8 +296,8 @@ def _changing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CollectorError(
-            f"cannot repair {path}: {error.strerror} (errno {error.errno}); nothing of it is lost; "
-            "mend the directory or make room, then --resume the run"
+            f"cannot repair {path}: {error.strerror} (errno {error.errno}); nothing is lost; fix "
+            "the directory or free up space, then --resume the run"
         ) from error
 
 

@@ -57,8 +57,8 @@ class LongLineError(CollectorError):
     def __init__(self, event: Event) -> None:
         what = getattr(event, "name", "") or getattr(event, "id", "")
         super().__init__(
-            f"{type(event).__name__} {what[:_SHOWN]!r} would take a line of more than "
-            f"{LONGEST_LINE >> 20} MiB in the journal; shorten its names and tags in the inventory"
+            f"{type(event).__name__} {what[:_SHOWN]!r} needs a journal line of more than "
+            f"{LONGEST_LINE >> 20} MiB; shorten its names and tags in the inventory"
         )
 
 
@@ -90,17 +90,17 @@ class _Codec:
             if type(value) not in types:
                 if value is self and name in self.optional:
                     continue
-                what = "misses" if value is self else "has a wrong"
+                what = "lacks" if value is self else "has an invalid"
                 raise LineError(f"{self.name} {what} {name!r}")
             if holds is not None and value is not None and not holds(value):
-                raise LineError(f"{self.name} has a {name!r} that cannot be: {_shown(value)}")
+                raise LineError(f"{self.name} has an invalid {name!r}: {_shown(value)}")
             if type(value) is list:
                 record[name] = tuple(value)
         try:
             return self.kind(**record)
         except TypeError as error:
             unknown = ", ".join(sorted(set(record) - set(self.fields)))
-            raise UnknownEventError(f"{self.name} has no {_cut(unknown)}") from error
+            raise UnknownEventError(f"{self.name} has unknown fields: {_cut(unknown)}") from error
 
 
 def _shown(value: object) -> str:
@@ -151,14 +151,14 @@ def check(line: bytes, previous: str) -> tuple[bytes, str]:
         LineError: it is no line, was changed, or does not follow.
     """
     if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
-        raise LineError(f"it has more than {LONGEST_LINE} bytes", formed=False)
+        raise LineError(f"the line has more than {LONGEST_LINE} bytes", formed=False)
     body, tail = line[:-_TAIL], line[-_TAIL:]
     if not tail.startswith(_BEFORE_HASH) or not tail.endswith(_AFTER_HASH):
-        raise LineError("the line does not end in its hash", formed=False)
+        raise LineError("the line does not end with its hash", formed=False)
     digest = tail[len(_BEFORE_HASH) : -len(_AFTER_HASH)]
     expected = sha256(previous.encode("ascii") + body).hexdigest()
     if digest != expected.encode("ascii"):
-        raise LineError("the hash is not that of this line after the one before")
+        raise LineError("the hash does not match this line and the one before")
     return body + b"}", expected
 
 
@@ -183,7 +183,7 @@ def decode(body: bytes) -> Event:
     codec = _CODECS.get(name) if isinstance(name, str) else None
     if codec is None:
         kind = UnknownEventError if isinstance(name, str) else LineError
-        raise kind(f"there is no event {_shown(name)}")
+        raise kind(f"unknown event {_shown(name)}")
     return codec.event(record)
 
 
@@ -208,7 +208,7 @@ def _no_number(word: str) -> None:
 def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) < len(members):
-        raise ValueError("a member is listed twice")
+        raise ValueError("a key is listed twice")
     return found
 
 

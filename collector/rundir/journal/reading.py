@@ -60,8 +60,8 @@ class DamagedJournal(CollectorError):  # noqa: N818 - a state of affairs, not a 
         self.path = path
         self.damage = damage
         super().__init__(
-            f"{path}: line {damage.line} is damaged: {damage.what}; it had not named all servers "
-            "of the run by then; give the INVENTORY with --resume"
+            f"{path}: line {damage.line} is damaged ({damage.what}) and not all servers of the "
+            "run are named before it; give the INVENTORY with --resume"
         )
 
 
@@ -104,7 +104,7 @@ class Reading:
                         raise self._newer(error) from error
                     except LineError as error:
                         torn = not error.formed and not file.read(1)
-                        what = "it has no end" if torn else str(error)
+                        what = "the line is unfinished" if torn else str(error)
                         self.damage = Damage(self.lines + 1, self.size, what, torn)
                         return
                     self._before = self.lines, self.head, self.size
@@ -123,8 +123,8 @@ class Reading:
 
     def _newer(self, cause: UnknownEventError) -> CollectorError:
         return CollectorError(
-            f"{self.path}: line {self.lines + 1} is whole, and this version does not know what it "
-            f"says: {cause}; a newer collector has worked on this run: use that one"
+            f"{self.path}: line {self.lines + 1} is valid but unknown to this version ({cause}): "
+            "a newer collector has worked on this run; use that version"
         )
 
     def _event(self, line: bytes) -> tuple[Event, str]:
@@ -133,17 +133,17 @@ class Reading:
             self._check_version(body)
         event = decode(body)
         if isinstance(event, RunStarted) == bool(self.lines):
-            raise LineError("RunStarted is the first event, and no other")
+            raise LineError("RunStarted must be the first event, and only the first")
         return event, head
 
     def _check_version(self, body: bytes) -> None:
         first = parsed(body)
         version = first.get("schema_version") if isinstance(first, dict) else None
         if type(version) is int and SCHEMA_VERSION < version <= _NEWEST_VERSION:
-            writer = str(first.get("collector_version", "(without a version)"))[:_WRITER_SHOWN]
+            writer = str(first.get("collector_version", "(unknown version)"))[:_WRITER_SHOWN]
             raise CollectorError(
                 f"{self.path} was written by collector {writer} in schema version {version}; this "
-                f"one reads version {SCHEMA_VERSION}: use that collector, or a newer one"
+                f"version reads schema version {SCHEMA_VERSION}: use that collector or a newer one"
             )
 
 

@@ -54,8 +54,8 @@ def repair(path: Path, reading: Reading, at: str) -> Repaired:
     """
     if path.lstat().st_size > LARGEST_BYTES:
         raise CollectorError(
-            f"{path} is damaged and has more than {LARGEST_BYTES >> 30} GiB, which no journal has: "
-            "it is not copied; collect the inventory anew"
+            f"{path} is damaged and larger than {LARGEST_BYTES >> 30} GiB, more than any journal "
+            "needs; it is not copied: start a new run"
         )
     old_sha256 = _sha256(path)
     damage = reading.damage
@@ -90,12 +90,12 @@ def unnamed(directory: Path) -> str:
     later = [MANIFEST, SHA256SUMS, DAMAGED.format(1)]
     if any((directory / name).exists() for name in later):
         return (
-            f"{directory}: its journal has lost lines and does not name all servers of the run; "
+            f"{directory}: the journal has lost lines and no longer names all servers of the run; "
             "give the INVENTORY with --resume"
         )
     return (
-        f"{directory} was stopped before its journal named all its servers, and nothing was sent; "
-        "collect the inventory anew"
+        f"{directory} was stopped before its journal named all servers; nothing was sent; start a "
+        "new run"
     )
 
 
