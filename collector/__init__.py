@@ -1,4 +1,4 @@
-"""Brings home the logs of every physical server of a CloudDC fleet, verified and accounted for.
+"""Collects the logs of every physical server of a CloudDC fleet, verified and accounted for.
 
     from pathlib import Path
     import os, anyio, collector
@@ -16,8 +16,8 @@
 
     anyio.run(main)
 
-The names below are loaded when they are first used, so that `collector --help` answers at once.
-Nothing at all is imported here: until it is, a Ctrl-C ends in Python's own words.
+The names below are loaded on first use, so that `collector --help` answers at once. Nothing is
+imported here, since a Ctrl-C during an import would end in a traceback.
 """
 
 from __future__ import annotations

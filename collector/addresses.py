@@ -1,4 +1,4 @@
-"""Endpoint URLs in the one form that may be compared and put before a path."""
+"""Endpoint URLs in one normal form, which can be compared and put before a path."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
 
 
 def normal(url: str) -> str:
-    """The URL with scheme and host in small letters, without default port and last slash.
+    """The URL with scheme and host in lower case, without default port and trailing slash.
 
     Raises:
-        ValueError: The URL is not http(s), names no host, or carries credentials, a query or a
-            fragment. Its text never holds the URL, which may hold a secret.
+        ValueError: The URL is not http(s), has no host, or has credentials, a query or a
+            fragment. The text never contains the URL, which may contain a secret.
     """
     if any(c.isspace() or not c.isprintable() for c in url):
         raise ValueError("contains white space or control characters")
@@ -38,7 +38,7 @@ def normal(url: str) -> str:
 
 
 def _host(name: str, *, in_brackets: bool) -> str:
-    """Return a host as it stands in a URL, if something can be sent to such a name at all."""
+    """Return a host as a URL has it, if anything can be sent to such a name."""
     if not name:
         raise ValueError("has no host")
     if in_brackets:
@@ -56,7 +56,7 @@ def _host(name: str, *, in_brackets: bool) -> str:
     if unicodedata.normalize("NFKC", name) != name:
         raise ValueError("spells its host with characters that stand for others")
     try:
-        name.encode("idna")  # as every query for it is written
+        name.encode("idna")  # as in a DNS query
     except UnicodeError:
         raise ValueError("has an impossible host name") from None
     return name

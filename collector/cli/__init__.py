@@ -1,4 +1,4 @@
-"""The command line: a file a command, loaded when it is called."""
+"""The command line: one file per command, imported when it is called."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Examples:
 
 
 class _Commands(click.Group):
-    """Commands by name; the file of one is imported when it is needed."""
+    """Commands by name; each is imported when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -66,7 +66,7 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; of one that does not exist, say which may have been meant."""
+        """Find the command; for an unknown one, suggest the nearest."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             near = {"resume": ["collect --resume"]}.get(
@@ -77,7 +77,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx  # each command's line stands above: none is imported to say it
+        del ctx  # from the table above, without importing any command
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -91,7 +91,7 @@ class _Commands(click.Group):
         sys.exit(code)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own signature
-        """Run a command, where the machine has what it takes."""
+        """Run a command; explain what the machine lacks."""
         try:
             return super().invoke(ctx)
         except MemoryError:
@@ -131,4 +131,4 @@ class _Commands(click.Group):
 )
 @click.version_option(package_name="collector", message="%(prog)s %(version)s")
 def main() -> None:
-    """Bring home the logs of a fleet of CloudDC physical servers, and prove that they are whole."""
+    """Collect the logs of a fleet of CloudDC physical servers, and prove that they are whole."""

@@ -1,4 +1,4 @@
-"""What a resume has found, line by line, before it goes on."""
+"""What a resume found, as lines of text."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collector.runtime.collection import Collection
 
 LOST_SHOWN = 5
-"""Archives that are gone and are named; all are counted."""
+"""Lost archives that are named; all are counted."""
 
 
 def taken_up(collection: Collection, selection: Selection | None) -> Iterator[str]:
-    """Yield what a person should know of a run that is taken up again.
+    """Yield what a person should know about a resumed run.
 
     Args:
         collection: the run, before it is entered.
-        selection: that was given with the resume, if one was.
+        selection: the one given with the resume, if any.
     """
     state = collection.state
     if collection.torn is not None:

@@ -26,15 +26,15 @@ VERSION = 1
 
 
 class NewerVersionError(ValueError):
-    """It is whole, and of a version that is not known yet."""
+    """The file was written by a newer version."""
 
 
 def read(content: bytes) -> Remembered:
-    """Read what `written` wrote.
+    """Parse what `written` returned.
 
     Raises:
         NewerVersionError: a newer collector wrote it.
-        ValueError: nobody did.
+        ValueError: no collector wrote it.
     """
     try:
         found = json.loads(content)
@@ -51,7 +51,7 @@ def read(content: bytes) -> Remembered:
 
 
 def written(found: Remembered) -> str:
-    """Write it down."""
+    """Return it as the file's text."""
     return json.dumps(_document(found), indent=1, allow_nan=False)
 
 

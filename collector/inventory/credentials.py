@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from collector import addresses, files
+from collector import addresses, inputs
 from collector.inventory.bounds import TEXT_MAX
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import suggestion
@@ -162,7 +162,7 @@ def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
             reason = "is a directory or a device" if file.exists() else "does not exist"
             yield Finding(path, f"the file named by {key} {reason}", instead)
             return
-        content = files.read_input(file, SECRET_MAX)
+        content = inputs.read_input(file, SECRET_MAX)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
         yield Finding(path, f"the file named by {key} cannot be read ({reason})", instead)

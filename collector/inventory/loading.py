@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
-from collector import files
+from collector import inputs
 from collector.inventory import checks, credentials, csv_rows, json_text, toml_lines, yaml_events
 from collector.inventory.bounds import check_runs
 from collector.inventory.credentials import Surroundings
@@ -97,7 +97,7 @@ def _folder(source: Path | BinaryIO) -> Path:
 def _read(source: Path | BinaryIO, name: str) -> bytes:
     try:
         if isinstance(source, Path):
-            raw = files.read_input(source, BYTES_MAX)
+            raw = inputs.read_input(source, BYTES_MAX)
         else:
             raw = source.read(BYTES_MAX + 1)
     except (OSError, ValueError) as error:

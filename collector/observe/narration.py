@@ -51,24 +51,24 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.EndpointWentDown: (logging.WARNING, "the endpoint is down; its servers wait"),
     e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
 }
-"""What is said of each kind of event, with its own fields in braces, and how important it is."""
+"""The level and text for each kind of event; its fields may stand in braces."""
 _LEFT_OUT = frozenset(
     {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word"}
 )
 _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
-"""What log lines say of themselves: a field of an event that is called so gets another name."""
+"""Keys that every log line uses: an event's field of that name gets another one."""
 
 
 class Narrator:
-    """Tells what happens in a run, line by line, with the run, project and server named."""
+    """Logs a run's events, each with its run, project and server."""
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._log = structlog.get_logger("collector").bind()  # as logs are set up by now
+        self._log = structlog.get_logger("collector").bind()  # bound after logging is set up
         self._told: set[str] = set()
 
     def tell(self, event: e.Event) -> None:
-        """Write a line for an event that has been applied; for most, only when asked for more."""
+        """Log an event that has been applied; most only with `-v`."""
         level, words = _LINES[type(event)]
         if isinstance(event, e.ServerFailed) and self._is_told(event):
             level = logging.INFO  # the summary names every server; a refused token fails them all
@@ -81,7 +81,7 @@ class Narrator:
         return {} if started is None else {"run": started.run_id}
 
     def _is_told(self, event: e.ServerFailed) -> bool:
-        """Whether a server has failed in these words before."""
+        """Whether a server has failed with the same message before."""
         if event.message in self._told:
             return True
         self._told.add(event.message)
@@ -100,10 +100,10 @@ class Narrator:
 
 
 def _facts(event: e.Event) -> dict[str, Any]:
-    """Return the event's fields that a person wants to read: no numbers of ours, nothing empty."""
+    """Return the event's fields that interest a person: no internal numbers, nothing empty."""
     if isinstance(event, e.RunStarted | e.RunResumed):
         return {"host": event.host, "pid": event.pid}
-    # Nobody reads a summary while an endpoint is down: what to do is said at once.
+    # There is no summary while an endpoint is down, so the hint is logged at once.
     left_out = _LEFT_OUT - {"hint"} if isinstance(event, e.EndpointWentDown) else _LEFT_OUT
     return {
         f"of_{name}" if name in _OF_EVERY_LINE else name: value

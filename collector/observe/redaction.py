@@ -1,4 +1,4 @@
-"""What must not be read in a log: values under names that hold secrets, and what looks like one."""
+"""Redaction of logs: values under secret-sounding names, and whatever looks like a secret."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def redact(
 
 
 def _shown(name: object, value: object) -> object:
-    """Return a value without secrets, however deep they are in it."""
+    """Return a value without secrets, at any depth."""
     if isinstance(name, bytes):
         name = name.decode("latin-1")
     if isinstance(name, str) and _NAMES.search(name):

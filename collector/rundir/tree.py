@@ -1,4 +1,4 @@
-"""What lies in a run's directory; links are seen, and never followed."""
+"""The tree of a run's directory; links are listed and never followed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something in the tree that is no directory, or a directory that cannot be listed.
+    """Something in the tree that is not a directory, or a directory that cannot be listed.
 
     Attributes:
         path: relative to the run's directory, with slashes.
@@ -28,9 +28,9 @@ class Entry:
 
 
 def walk(directory: Path) -> Iterator[Entry]:
-    """List everything in the tree but directories, each directory's by name.
+    """List everything in the tree but directories; within a directory, by name.
 
-    A directory that lies so deep that its path is too long for the system is an unreadable one.
+    A directory whose path is too long for the system counts as unreadable.
     """
     waiting = [""]
     while waiting:
@@ -59,7 +59,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
         if entry.is_dir(follow_symlinks=False):
             return "directory"
         return "file" if entry.is_file(follow_symlinks=False) else "special"
-    except OSError:  # some file systems do not tell it with the name
+    except OSError:  # some file systems do not give the type with the name
         return "unreadable"
 
 
@@ -71,7 +71,7 @@ def regular_size(directory: Path, path: str) -> int | None:
         path: relative to it, with slashes, as a journal or a manifest names it.
 
     Returns:
-        Its bytes; None where there is no such file, or only through a link or outside the tree.
+        Its bytes; None if there is no such file, or only through a link or outside the tree.
     """
     if not stays_beneath(path):
         return None

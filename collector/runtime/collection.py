@@ -26,8 +26,8 @@ from collector.model import events as e
 from collector.model.answers import Reusable
 from collector.model.state import RunState
 from collector.rundir import layout
+from collector.rundir.file_system import shortcomings
 from collector.rundir.journal.journal import Journal
-from collector.rundir.lacking import lacking
 from collector.rundir.summary import summary
 from collector.rundir.verdict import Verdict, verdict
 from collector.rundir.views import Views
@@ -93,7 +93,7 @@ def collect(
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
-        for lack in lacking(directory, layout.point_latest(directory)):
+        for lack in shortcomings(directory, layout.point_latest(directory)):
             _log.warning(lack)
     except BaseException:
         journal.close()

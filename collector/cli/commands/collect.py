@@ -1,4 +1,4 @@
-"""`collector collect`: the main job."""
+"""`collector collect`: the main command."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def command(
 def _check(
     inventory: str | None, resumed: str | None, run_id: str | None, *, chosen: bool, dry_run: bool
 ) -> None:
-    """Refuse what does not go together."""
+    """Refuse options that do not go together."""
     if inventory is None and resumed is None:
         raise click.UsageError("give an INVENTORY, or a run to continue: --resume RUN_DIR")
     if inventory is None and chosen:

@@ -1,4 +1,4 @@
-"""`collector demo`: the main job against an emulator started by the same command."""
+"""`collector demo`: the main command against an emulator in the same process."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ Examples:
 def command(out: Path, progress: str, as_json: bool) -> None:
     """Collect a fleet of 60 servers from an emulator on this machine: no account, no network.
 
-    The emulator throttles, fails now and then, and has two servers that nobody could collect: the
-    exit code is 3, as it would be for a collect that ends so.
+    The emulator throttles and fails now and then. Two of its servers cannot be collected, so the
+    exit code is 3, as it would be for collect.
     """
     make_ready()
     import io  # noqa: PLC0415  # with the rest of what the work needs
@@ -78,7 +78,7 @@ def command(out: Path, progress: str, as_json: bool) -> None:
 
 @contextmanager
 def _serving(scenario: Scenario) -> Iterator[Emulator]:
-    """Serve a scenario in a thread of its own."""
+    """Serve a scenario in a separate thread."""
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415  # with the rest
 
     from collector.emulator import Emulator  # noqa: PLC0415  # as above

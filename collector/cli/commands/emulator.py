@@ -113,7 +113,7 @@ def command(
             _serve, emulator, inventory_file, as_json,
             backend_options={"loop_factory": Loop},
         )  # fmt: skip
-    except (OSError, UnicodeError) as error:  # a host that cannot be looked up, among others
+    except (OSError, UnicodeError) as error:  # a host that cannot be resolved, among others
         raise click.UsageError(_trouble(error, listen)) from error
     show_json(json.dumps(emulator.statistics(), indent=None if as_json else 1))
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collector.rundir.verification import Mismatch, Verification
 
 MISMATCHED = 6
-"""The exit code where something is not as it should be."""
+"""The exit code if there is a mismatch."""
 
 SHOWN = 30
-"""Mismatches and notes that are shown to a person; `--json` holds all."""
+"""Mismatches and notes that are shown to a person; `--json` has all."""
 
 
 @click.command(
@@ -41,9 +41,9 @@ Exit code: 0 all is well, 6 something is not, 2 there is no such run.
 @common
 @click.pass_context
 def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
-    """Prove that a run is whole: reads each archive to its end, compares records and tree.
+    """Prove that a run is whole: read each archive to its end, compare records and files.
 
-    Without RUN_DIR, it is the latest run under ./collected.
+    RUN_DIR defaults to the latest run under ./collected.
     """
     from collector.rundir.layout import find_run  # noqa: PLC0415  # the work's imports cost time
     from collector.rundir.verification import verify  # noqa: PLC0415  # as above
@@ -107,7 +107,7 @@ def _next(run: str, found: Verification) -> Iterator[str]:
 
 
 def _mismatch(mismatch: Mismatch) -> Iterator[str]:
-    """Tell a mismatch in a few lines: hashes are long, and stand below one another."""
+    """Show a mismatch in a few lines, with hashes below one another, since they are long."""
     yield f"  {_value(mismatch.path)}: {_value(mismatch.what)}"
     yield f"    expected  {_value(mismatch.expected)}"
     yield f"    found     {_value(mismatch.found)}"

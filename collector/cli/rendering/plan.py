@@ -1,4 +1,4 @@
-"""A plan, for a person who has to decide at night: first the verdict, then what it hangs on."""
+"""A plan as text: first the verdict, then the reasons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LIMITS_SHOWN = 8
 PROJECTS_SHOWN = 12
-"""Limits and projects that are told, those that take longest first; `--json` holds all."""
+"""Limits and projects shown, the slowest first; `--json` has all."""
 NAME_WIDTH = 32
 
 
@@ -32,7 +32,7 @@ def told(planned: Plan, out: str) -> list[str]:
 
 
 def _verdict(planned: Plan, out: str) -> Iterator[str]:
-    """Yield the answer: yes or no where something was asked or lacks, else how long."""
+    """Yield the verdict: yes or no to the deadline and the disk, else how long it takes."""
     servers = _servers(planned.servers)
     takes = about(planned.seconds)
     if not planned.servers:
@@ -104,7 +104,7 @@ def _limit(limit: Limit) -> str:
 
 
 def _exports(planned: Plan) -> Iterator[tuple[float, str]]:
-    """Yield how long exports take; of those of whom nothing is known, all together."""
+    """Yield how long exports take; projects without known durations are combined."""
     waiting = sorted(planned.projects, key=lambda one: -one.last_export_s)
     known = [one for one in waiting if one.durations_source == "remembered"]
     unknown = [one for one in waiting if one.durations_source == "assumed"]

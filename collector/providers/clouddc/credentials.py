@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from collector import files, threads
+from collector import inputs, threads
 from collector.errors import CollectorError
 from collector.providers.clouddc.vendor import INSTEAD, VENDOR
 
@@ -158,7 +158,7 @@ class TokenSource:
 
 def _read(path: Path, *, warns: bool = False) -> str:
     try:
-        content = files.read_input(path, LARGEST_FILE)
+        content = inputs.read_input(path, LARGEST_FILE)
         if warns:
             _warn_if_exposed(path, path.stat())
     except OSError as error:

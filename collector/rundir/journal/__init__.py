@@ -1,1 +1,1 @@
-"""The journal: written ahead of everything, read with distrust."""
+"""The journal: a write-ahead log, read with distrust."""

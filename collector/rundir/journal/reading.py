@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from collector.model.events import Event
 
 _NEWEST_VERSION = 10**6
-"""A number beyond this is no version of anything."""
+"""Larger numbers are not taken for versions."""
 _WRITER_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Where a journal stops being one.
+    """Where a journal stops being valid.
 
     Attributes:
         line: the number of the first line that is not valid, from 1.
-        offset: how many bytes of the file lie before it.
+        offset: how many bytes of the file are before it.
         what: what is wrong with it.
-        torn: it is the last line and does not end as one, as an interrupted write leaves it.
+        torn: it is the last line and unfinished, as an interrupted write leaves it.
     """
 
     line: int
@@ -73,7 +73,7 @@ class Reading:
         lines: how many lines were read so far.
         head: the hash of the last of them, or `NO_HASH`.
         size: how many bytes they have.
-        damage: what follows them; None where nothing does, and until the end is reached.
+        damage: what follows them; None if nothing does, and until the end is reached.
 
     Raises:
         CollectorError: while iterating: a newer version wrote the journal, or it cannot be read.
@@ -116,7 +116,7 @@ class Reading:
             raise CollectorError(f"cannot read {self.path}: {error.strerror}") from error
 
     def refuse(self, what: str) -> None:
-        """Take the latest line for damage: what it says cannot be; nothing after it is read."""
+        """Treat the latest line as damage, because it is impossible; nothing after it is read."""
         self._events.close()
         self.lines, self.head, self.size = self._before
         self.damage = Damage(self.lines + 1, self.size, what, torn=False)
@@ -148,13 +148,13 @@ class Reading:
 
 
 def fold(reading: Reading, each: Callable[[Event], None] | None = None) -> RunState:
-    """Add up what is left of a reading to the state of its run.
+    """Fold the rest of a reading into the state of its run.
 
     A line that cannot follow those before it is damage.
 
     Args:
         reading: of the journal.
-        each: is given every event, once it is part of the state.
+        each: is called with every event, once it is part of the state.
 
     Raises:
         CollectorError: as for `Reading`.

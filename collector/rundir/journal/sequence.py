@@ -1,4 +1,4 @@
-"""Which events can follow those before them: a journal may come from anybody."""
+"""Which events can follow those before them, since a journal may come from anybody."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OutOfSequenceError(ValueError):
 
 
 class Sequence:
-    """Looks at each event of a journal before it becomes part of a run's state.
+    """Checks each event of a journal before it becomes part of a run's state.
 
     Args:
         state: of the events before.
@@ -40,11 +40,11 @@ class Sequence:
         self._servers: set[tuple[int, str]] = set()
 
     def check(self, event: e.Event) -> None:
-        """Look at the next event.
+        """Check the next event.
 
         Raises:
-            OutOfSequenceError: it speaks of what no event before it named, or of what has ended, or
-                gives something a second name or place.
+            OutOfSequenceError: it refers to something that no earlier event named, or that has
+                ended, or gives something a second name or place.
         """
         if isinstance(event, e.ServerSelected):
             self._check_server(event)
@@ -96,7 +96,7 @@ class Sequence:
 
 
 def _check_step(event: e.Event, row: ServerRow) -> None:
-    """See that a server can take a step: what has ended takes none but back."""
+    """Check that a server can take a step; one that has ended cannot."""
     if row.phase.ended:
         raise OutOfSequenceError(f"server {row.server} is already {row.phase}")
     if isinstance(event, e.ExportCompleted) and row.export is None:
