@@ -14,7 +14,7 @@ from collector.inventory.bounds import TEXT_MAX
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import suggestion
 from collector.inventory.models import Credential
-from collector.inventory.shape import unknown_key
+from collector.inventory.shape_checks import unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

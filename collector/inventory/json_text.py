@@ -1,4 +1,4 @@
-"""JSON into plain data, and places in it."""
+"""Parsing JSON, and finding places in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from collector.inventory.findings import Finding, Place
 
-# What JSON allows in text and YAML does not, or takes for the end of a line; halves of characters.
+# Characters that JSON allows in text and YAML does not, or takes for line ends; lone surrogates.
 _ODD = re.compile("[\t\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 DIGITS_MAX = 300
@@ -58,7 +58,7 @@ def parse(text: str, name: str) -> Parsed:
 
 
 def _integer(digits: str) -> int | float:
-    """Python refuses to read very long integers, which no field of an inventory takes anyway."""
+    """Replace very long integers, which Python refuses to parse and no field accepts."""
     return int(digits) if len(digits) < DIGITS_MAX else float(digits)
 
 
@@ -72,7 +72,7 @@ def _repeated(text: str, name: str, keys: list[str]) -> tuple[Mistake, ...]:
         found = yaml_events.repeated_keys(_as_yaml(text), name)
     except InventoryError:
         found = ()
-    # YAML cannot read quite every JSON text; then the keys are told without their places.
+    # YAML cannot read every JSON text; the keys are then reported without their places.
     return found or tuple(
         Mistake(name, 1, 1, f"the key {quoted(key)} is listed twice in one object", instead)
         for key in keys
@@ -80,5 +80,5 @@ def _repeated(text: str, name: str, keys: list[str]) -> tuple[Mistake, ...]:
 
 
 def _as_yaml(text: str) -> str:
-    """The text in which YAML finds the same keys at the same places."""
+    """Return a text in which YAML finds the same keys at the same places."""
     return _HALF.sub(r"\\u003f", _ODD.sub(" ", text))

@@ -24,7 +24,7 @@ from collector.inventory.models import (
     ProjectLimits,
     Server,
 )
-from collector.inventory.shape import Shape
+from collector.inventory.shape_checks import ShapeChecker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -140,7 +140,7 @@ def _checked(
     parsed: Parsed, name: str, vendor: Vendor, others: tuple[Mistake, ...]
 ) -> InventoryShape:
     """The document, if nothing is wrong with it, and there are no other mistakes."""
-    document, findings = Shape().check(parsed.data)
+    document, findings = ShapeChecker().check(parsed.data)
     if isinstance(parsed.data, dict):
         findings.extend(islice(checks.check(parsed.data, vendor), MISTAKES_MAX))
     if findings or parsed.mistakes or others or document is None:
