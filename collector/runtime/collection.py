@@ -1,6 +1,6 @@
 """The library's face: a run as an object.
 
-    async with collect(selection, Path("collected"), connect) as run:
+    async with collect(selection, Path("collected")) as run:
         async for event in run:
             ...
     print(run.summary)
@@ -30,7 +30,8 @@ from collector.model import events as e
 from collector.model.answers import Reusable
 from collector.model.ceilings import CALLS_IN_FLIGHT, EXPORT_S, GRACE_S, QUIET, STORING, Ceilings
 from collector.model.state import RunState, apply
-from collector.providers.base import Target
+from collector.providers.connecting import connect, scopes_of
+from collector.providers.protocol import Access
 from collector.rundir import layout
 from collector.rundir.journal.journal import Journal
 from collector.rundir.lacking import lacking
@@ -43,18 +44,14 @@ from collector.runtime.loop import Loop
 from collector.sharing.claims import Claims
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from collector.inventory import Selection
-    from collector.model.answers import Call, Scope, SharedExport
+    from collector.model.answers import SharedExport
     from collector.model.prior import Prior
-    from collector.providers.base import Fleet
-
-    Connection = AbstractAsyncContextManager[Fleet]
-    Connect = Callable[[RunState], Connection]
+    from collector.providers.connecting import Connection, Scopes
 
 FIRST_AT_ONCE = 5_000
 """First events that are written down together: memory for all of a big fleet's is worth saving."""
@@ -103,21 +100,19 @@ class Terms:
 def collect(
     selection: Selection,
     out: Path,
-    connect: Connect,
     *,
     run_id: str | None = None,
     terms: Terms = Terms(),  # frozen
+    access: Access | None = None,
 ) -> Collection:
     """Collect the logs of a selection into a new run under `out`.
 
     Args:
         selection: which servers, in which order.
         out: the output directory; the run gets a directory of its own in it.
-        connect: returns the fleet's API for the credentials that a run's state names, or raises a
-            `CollectorError`: it is called before anything is written, and what it returns is
-            entered once the run begins.
         run_id: the run's name; by default the time and four random digits.
         terms: what else is asked of the run.
+        access: how to reach the services; by default with the secrets in `os.environ`.
 
     Returns:
         The run, to be entered with `async with`.
@@ -126,7 +121,8 @@ def collect(
         CollectorError: the run cannot be begun: a secret is missing, its name is taken, or its
             directory cannot be written in. Nothing was changed.
     """
-    fleet = connect(beginning.foreseen(RunState(), beginning.named(selection, terms.argv, "")))
+    named = beginning.named(selection, terms.argv, "")
+    connection = connect(beginning.foreseen(RunState(), named), access or Access())
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
@@ -141,7 +137,7 @@ def collect(
     if terms.share is not None:
         first = beginning.with_share(first, state, terms.share, at)
     first = trust.vouched(first, state, trust.key_of(terms.memory, make=True), at)
-    return Collection(directory, journal, state, first, fleet, terms)
+    return Collection(directory, journal, state, first, connection, terms)
 
 
 class Collection:
@@ -161,7 +157,7 @@ class Collection:
         journal: Journal,
         state: RunState,
         first: Iterable[e.Event],
-        fleet: Connection | None,
+        connection: Connection | None,
         terms: Terms,
     ) -> None:
         self.directory = directory
@@ -171,7 +167,7 @@ class Collection:
         self.taken_up = tuple(first) if isinstance(first, list) else ()
         self._journal = journal
         self._first = first
-        self._fleet = fleet
+        self._connection = connection
         self._terms = terms
         self._feed = Feed()
         self._memory = Memory(terms.memory)
@@ -253,21 +249,24 @@ class Collection:
         if self.state.resumed or not begun:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
                 unlisted = await threads.run_sync(self._views.agree_on_members)
-        if not begun or self._fleet is None:
+        connection = self._connection
+        if not begun or connection is None:
             await self._views.list_anew(unlisted)
             return
         remembered = await threads.run_sync(self._memory.recall)
-        async with self._fleet as fleet, anyio.create_task_group() as tasks:
+        async with connection.fleet as fleet, anyio.create_task_group() as tasks:
             known = remembered.known(self.state)
             self._claims = self._open_claims()
             await self._take_over(await self._claims.begin())
-            self._scheduler = self._schedule(fleet, known)
+            scopes = scopes_of(self.state, connection.providers)
+            self._scheduler = self._schedule(scopes, known)
             self._orchestrator = Loop(
                 self.state,
                 self._scheduler,
                 self._journal,
                 self._claims,
                 fleet,
+                connection.providers,
                 self.directory,
                 care=self._terms.care,
                 bytes_per_second=self._terms.bytes_per_second
@@ -277,7 +276,7 @@ class Collection:
             )
             if self._stop_reason is not None:
                 self._orchestrator.stop(self._stop_reason)
-            await self._record([await threads.run_sync(lambda: self._estimate(fleet, known))])
+            await self._record([await threads.run_sync(lambda: self._estimate(scopes, known))])
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.tell)
             listed = anyio.Event()
@@ -308,12 +307,12 @@ class Collection:
         if events:
             await self._record(events)
 
-    def _estimate(self, fleet: Fleet, known: Prior) -> e.RunEstimated:
+    def _estimate(self, scopes: Scopes, known: Prior) -> e.RunEstimated:
         """Say what is to be expected, to be compared with what comes. For a worker thread."""
         plan = planning.of_state(
             self.state,
             self.directory.parent,
-            self._scopes(fleet),
+            scopes,
             known,
             but=self.directory,
         )
@@ -345,20 +344,13 @@ class Collection:
             apply(self.state, event)
             self._feed.put(event)
 
-    def _scopes(self, fleet: Fleet) -> Callable[[int, Call], tuple[Scope, ...]]:
-        def scopes(project: int, call: Call) -> tuple[Scope, ...]:
-            row = self.state.projects[project]
-            return fleet.scopes(call, Target(row.endpoint, row.id, "", row.credential))
-
-        return scopes
-
-    def _schedule(self, fleet: Fleet, known: Prior) -> Scheduler:
+    def _schedule(self, scopes: Scopes, known: Prior) -> Scheduler:
         state = self.state
         now_s = clock.now_s()
         at_once = self._at_once()
         return Scheduler(
             state,
-            scopes=self._scopes(fleet),
+            scopes=scopes,
             ceilings=Ceilings(
                 downloads=at_once.downloads,
                 calls=at_once.calls,

@@ -15,10 +15,11 @@ from collector.model import events as e
 from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
 from collector.model.answers import Problem, ProblemKind, Stored
 from collector.model.state import apply
-from collector.providers.base import Fetched, Target
+from collector.providers.connecting import address
+from collector.providers.protocol import Fetched, Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from collector.archive.incoming import ArchivePolicy, StagedArchive
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collector.model.actions import Action, Request
     from collector.model.answers import Answer
     from collector.model.state import RunState
-    from collector.providers.base import Fleet, OpenArchive
+    from collector.providers.protocol import Fleet, OpenArchive, Provider
     from collector.rundir.journal.journal import Journal
     from collector.sharing.claims import Claims
 
@@ -49,6 +50,7 @@ class Loop:
         journal: Journal,
         claims: Claims,
         fleet: Fleet,
+        providers: Mapping[str, Provider],
         directory: Path,
         *,
         care: ArchivePolicy,
@@ -67,11 +69,9 @@ class Loop:
         self._heard: list[tuple[Request, Answer, float]] = []
         self._begun: list[e.Event] = []
         self._observed_s = self._turned_s = clock.now_s()
-        self._targets = [
-            Target(project.endpoint, project.id, row.id, project.credential)
-            for row in state.servers
-            for project in (state.projects[row.project],)
-        ]
+        self._providers = providers
+        addresses = [address(state, row.project) for row in state.projects]
+        self._targets = [Target(addresses[row.project], row.id) for row in state.servers]
         self._bandwidth = AsyncLimiter(bytes_per_second, 1) if bytes_per_second else None
         self._shelf = ArchiveStore(
             directory, care, throttle=self._throttle if self._bandwidth is not None else None
@@ -226,7 +226,11 @@ class Loop:
                 fetched = Fetched(size, begun.length, begun.validator)
         try:
             async with self._fleet.open_archive(
-                target, action.export_id, asks_limits=action.asks_limits, fetched=fetched
+                target,
+                action.export_id,
+                asks_limits=action.asks_limits,
+                location=action.location,
+                fetched=fetched,
             ) as opened:
                 if isinstance(opened, Problem):
                     return opened if here is None else await self._shelf.settle(here, opened)
@@ -241,7 +245,8 @@ class Loop:
         self, action: FetchArchive, opened: OpenArchive, here: StagedArchive | None
     ) -> Stored | Problem:
         """Store what comes, after what is here or from the start."""
-        fallback = f"{self._targets[action.server].server_id}-dump.tar.gz"
+        target = self._targets[action.server]
+        fallback = self._providers[target.project.provider].file_name(target.server_id)
         file_name = safe_name(opened.file_name, fallback=fallback)
         incoming = here or self._place(action, file_name)
 
