@@ -194,6 +194,8 @@ def _is_harmless(call: ast.Call) -> bool:
     """Whether a call is of the layer, of data, or of our own objects."""
     assert isinstance(call.func, ast.Attribute)
     of = ast.unparse(call.func.value)
-    if of == "files" or of.startswith(("self._part", "text", "line", "dataclasses", "Counter")):
+    if of in {"files", "self", "self._destination"}:
+        return True
+    if of.startswith(("text", "line", "dataclasses", "Counter")):
         return True
     return call.func.attr == "replace" and len(call.args) == 2  # a text's

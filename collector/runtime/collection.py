@@ -22,7 +22,8 @@ import anyio
 import structlog
 
 from collector import clock, descriptors, planning, threads
-from collector.archive.incoming import ArchivePolicy
+from collector.archive.local import LocalDirectory
+from collector.archive.staged import ArchivePolicy
 from collector.engine.outcomes.facts import reused
 from collector.engine.scheduler import Scheduler
 from collector.history import Memory
@@ -32,6 +33,7 @@ from collector.model.ceilings import CALLS_IN_FLIGHT, EXPORT_S, GRACE_S, QUIET, 
 from collector.model.state import RunState, apply
 from collector.providers.base import Target
 from collector.rundir import layout
+from collector.rundir.archives import stored_archives, tar_gz
 from collector.rundir.journal.journal import Journal
 from collector.rundir.lacking import lacking
 from collector.rundir.summary import summary
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from collector.archive.destination import OpenDestination
+    from collector.archive.examination import StoredArchives
     from collector.inventory import Selection
     from collector.model.answers import Call, Scope, SharedExport
     from collector.model.prior import Prior
@@ -82,7 +86,8 @@ class Terms:
         grace_s: seconds that a stop waits for downloads that are under way.
         memory: a directory where what runs learn of limits is kept for later ones, and the key that
             marks their journals as this user's; None: nowhere.
-        care: how archives are treated.
+        policy: how archives are treated.
+        destination: opens where a run's archives are kept; a resume has to be given the same.
         bytes_per_second: how fast archives may come, together; None: as said when the run began.
         argv: how the run came about, for its journal, which keeps no secrets of it.
     """
@@ -95,7 +100,8 @@ class Terms:
     download_s: float = math.inf
     grace_s: float = GRACE_S
     memory: Path | None = None
-    care: ArchivePolicy = field(default_factory=ArchivePolicy)
+    policy: ArchivePolicy = field(default_factory=ArchivePolicy)
+    destination: OpenDestination = LocalDirectory
     bytes_per_second: int | None = None
     argv: Iterable[str] = ()
 
@@ -176,6 +182,7 @@ class Collection:
         self._feed = Feed()
         self._memory = Memory(terms.memory)
         self._views = Views(directory, state, journal)
+        self._destination = terms.destination(directory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
@@ -243,6 +250,7 @@ class Collection:
                     await self._end()
             finally:
                 self._feed.end()
+                self._destination.close()
                 self._journal.close()
                 if self._claims is not None:
                     self._claims.close()
@@ -254,7 +262,7 @@ class Collection:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
                 unlisted = await threads.run_sync(self._views.agree_on_members)
         if not begun or self._fleet is None:
-            await self._views.list_anew(unlisted)
+            await self._views.list_again(unlisted, self._archives())
             return
         remembered = await threads.run_sync(self._memory.recall)
         async with self._fleet as fleet, anyio.create_task_group() as tasks:
@@ -268,8 +276,8 @@ class Collection:
                 self._journal,
                 self._claims,
                 fleet,
-                self.directory,
-                care=self._terms.care,
+                self._destination,
+                policy=self._terms.policy,
                 bytes_per_second=self._terms.bytes_per_second
                 or (self.state.started.bytes_per_second if self.state.started else None),
                 on_event=self._feed.put,
@@ -281,11 +289,14 @@ class Collection:
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.tell)
             listed = anyio.Event()
-            tasks.start_soon(self._views.list_anew, unlisted, listed)
+            tasks.start_soon(self._views.list_again, unlisted, self._archives(), listed)
             await self._orchestrator.run()
             if not self.state.pending:
                 await listed.wait()  # a run that is not finished is completed by its resume
             tasks.cancel_scope.cancel()
+
+    def _archives(self) -> StoredArchives:
+        return stored_archives(self.state, self._destination, tar_gz)
 
     def _open_claims(self) -> Claims:
         wall = clock.WallClock()

@@ -10,7 +10,7 @@ from aiolimiter import AsyncLimiter
 
 from collector import clock
 from collector.archive.names import safe_name
-from collector.archive.store import ArchiveStore, Arriving
+from collector.archive.store import ArchiveStore, ArchiveStream
 from collector.model import events as e
 from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
 from collector.model.answers import Problem, ProblemKind, Stored
@@ -19,9 +19,9 @@ from collector.providers.base import Fetched, Target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-    from pathlib import Path
 
-    from collector.archive.incoming import ArchivePolicy, StagedArchive
+    from collector.archive.destination import Destination
+    from collector.archive.staged import ArchivePolicy, StagedArchive
     from collector.engine.scheduler import Scheduler
     from collector.model.actions import Action, Request
     from collector.model.answers import Answer
@@ -49,9 +49,9 @@ class Loop:
         journal: Journal,
         claims: Claims,
         fleet: Fleet,
-        directory: Path,
+        destination: Destination,
         *,
-        care: ArchivePolicy,
+        policy: ArchivePolicy,
         bytes_per_second: int | None,
         on_event: Callable[[e.Event], None],
         on_listing: Callable[[bytes], None],
@@ -73,8 +73,8 @@ class Loop:
             for project in (state.projects[row.project],)
         ]
         self._bandwidth = AsyncLimiter(bytes_per_second, 1) if bytes_per_second else None
-        self._shelf = ArchiveStore(
-            directory, care, throttle=self._throttle if self._bandwidth is not None else None
+        self._store = ArchiveStore(
+            destination, policy, throttle=self._throttle if self._bandwidth is not None else None
         )
         self._guards = {
             row.project: _guard(row.requests_per_second)
@@ -144,7 +144,7 @@ class Loop:
         for listing in listings:  # with no await before: a stop must not come between
             self._on_listing(listing)
         for part in left:
-            await self._shelf.give_up(part)
+            await self._store.discard(part)
 
     async def _unclaimed(self, actions: list[Action]) -> list[Action]:
         """Claim the exports that are about to be started; leave out those that others have."""
@@ -168,7 +168,7 @@ class Loop:
         if begun is None:
             return None
         directory = self._state.servers[event.server].directory
-        return self._shelf.place(directory, begun.file_name)
+        return self._store.stage(directory, begun.file_name)
 
     def _look_at_the_clock(self) -> None:
         """Take note of a time in which nobody was running: no turn takes so long otherwise."""
@@ -222,22 +222,22 @@ class Loop:
         here = fetched = None
         if begun is not None:
             here = self._place(action, begun.file_name)
-            if size := await self._shelf.take_up(here):
+            if size := await self._store.resume(here):
                 fetched = Fetched(size, begun.length, begun.validator)
         try:
             async with self._fleet.open_archive(
                 target, action.export_id, asks_limits=action.asks_limits, fetched=fetched
             ) as opened:
                 if isinstance(opened, Problem):
-                    return opened if here is None else await self._shelf.settle(here, opened)
+                    return opened if here is None else await self._store.clean_up(here, opened)
                 self._scheduler.opened(action, opened.heard, clock.now_s())
                 self._wake.set()
-                return await self._store(action, opened, here)
+                return await self._stored(action, opened, here)
         finally:
             if here is not None:
                 here.close()
 
-    async def _store(
+    async def _stored(
         self, action: FetchArchive, opened: OpenArchive, here: StagedArchive | None
     ) -> Stored | Problem:
         """Store what comes, after what is here or from the start."""
@@ -253,17 +253,17 @@ class Loop:
             self._begun.append(event)
             self._wake.set()
 
-        arriving = Arriving(
+        stream = ArchiveStream(
             self._noting_the_end(opened.chunks, action),
             opened.length,
             file_name,
             opened.offset,
             opened.checksums,
         )
-        return await self._shelf.store(arriving, incoming, on_begun=on_begun)
+        return await self._store.store(stream, incoming, on_begun=on_begun)
 
     def _place(self, action: FetchArchive, file_name: str) -> StagedArchive:
-        return self._shelf.place(self._state.servers[action.server].directory, file_name)
+        return self._store.stage(self._state.servers[action.server].directory, file_name)
 
     async def _noting_the_end(
         self, chunks: AsyncIterator[bytes | Problem], action: FetchArchive
