@@ -63,6 +63,7 @@ class StagedArchive:
         file_name: what it shall be called.
         size: bytes that are staged.
         resumed: an earlier try may have staged some.
+        members: the archive's, once it is whole, as lines of JSON, packed as one gzip member.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class StagedArchive:
         policy: ArchivePolicy,
     ) -> None:
         self.resumed = False
+        self.members = b""
         self._destination = destination
         self._directory = directory
         self._format = archive_format
@@ -172,6 +174,7 @@ class StagedArchive:
             self._write(pieces)
             self._all_written = True
             self._compare()
+            self.members = self._listing.finish()
             yield ()  # steps of one kind in a row, which let others at Python's lock, are quicker
             yield from self._file.commit(self.path, durable=self._policy.durable)
             if self._policy.keep_rejected:
@@ -188,7 +191,6 @@ class StagedArchive:
             members=contents.members,
             oldest_s=contents.oldest_s,
             newest_s=contents.newest_s,
-            listing=self._listing.finish(),
         )
 
     def discard(self) -> None:

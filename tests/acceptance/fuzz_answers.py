@@ -35,7 +35,7 @@ import structlog
 import collector
 from collector.archive.format import UnpackLimits
 from collector.archive.staged import ArchivePolicy
-from collector.runtime.collection import Terms
+from collector.runtime.terms import Terms
 from tests.acceptance.answers import archive_of, sane
 from tests.acceptance.mutations import mutated
 from tests.acceptance.trial import assert_in_order, assert_printable, collected
