@@ -33,9 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "event_loop": set(),
     "emulator": set(),
     "inventory": {"addresses", "errors", "files", "printable", "providers", "sizes"},
-    "providers": {"model", "errors", "descriptors", "files", "redaction", "threads"},
+    "providers": {"model", "archive", "errors", "descriptors", "files", "redaction", "threads"},
     "archive": {"model", "sizes", "files", "descriptors", "threads"},
-    "rundir": {"model", "errors", "archive", "files", "addresses", "threads"},
+    "rundir": {"model", "providers", "errors", "archive", "files", "addresses", "threads"},
     "sharing": {"model", "rundir", "archive.names", "files", "threads"},
     "history": {"model", "errors", "files"},
     "planning": {
@@ -213,6 +213,8 @@ def _is_harmless(call: ast.Call) -> bool:
     """Whether a call is of the layer, of data, or of our own objects."""
     assert isinstance(call.func, ast.Attribute)
     of = ast.unparse(call.func.value)
-    if of == "files" or of.startswith(("self._part", "text", "line", "dataclasses", "Counter")):
+    if of in {"files", "self", "self._destination"}:
+        return True
+    if of.startswith(("text", "line", "dataclasses", "Counter")):
         return True
     return call.func.attr == "replace" and len(call.args) == 2  # a text's

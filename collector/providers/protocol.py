@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from collector.archive.format import ArchiveFormat
     from collector.model.answers import Call, Checksum, ExportSaid, Problem, Scope
     from collector.model.events import CredentialNamed
     from collector.providers.rules import InventoryRules
@@ -197,6 +198,11 @@ class Provider(ABC):
     @abstractmethod
     def scopes(self, call: Call, project: ProjectAddress) -> tuple[Scope, ...]:
         """Return every scope that this call passes: who shares its limits."""
+
+    @property
+    @abstractmethod
+    def archive_format(self) -> ArchiveFormat:
+        """How this provider's archives are packed: what reads them, here and in `verify`."""
 
     @abstractmethod
     def file_name(self, server_id: str) -> str:

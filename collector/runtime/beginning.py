@@ -15,12 +15,11 @@ from collector.errors import CollectorError
 from collector.model import events as e
 from collector.model.state import apply
 from collector.rundir import layout
-from collector.rundir.tree import regular_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
+    from collector.archive.destination import Destination
     from collector.inventory import Inventory, Project, Selection
     from collector.model.state import ProjectRow, RunState, ServerRow
 
@@ -213,12 +212,16 @@ def with_share(
             )  # fmt: skip
 
 
-def lost_archives(state: RunState, directory: Path, at: str) -> Iterator[e.ArchiveLost]:
-    """Yield an event for each archive of a run that is not there any more, or not of its size."""
+def lost_archives(state: RunState, destination: Destination, at: str) -> Iterator[e.ArchiveLost]:
+    """Yield an event for each archive of a run that is not there any more, or not of its size.
+
+    Raises:
+        OSError: the destination cannot be asked.
+    """
     for row in state.servers:
         if row.archive is None:
             continue
-        found = regular_size(directory, row.archive.path)
+        found = destination.size(row.archive.path)
         if found == row.archive.bytes:
             continue
         what = (

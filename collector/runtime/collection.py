@@ -28,6 +28,7 @@ from collector.model.state import RunState
 from collector.providers.connecting import connect, scopes_of
 from collector.providers.protocol import Access
 from collector.rundir import layout
+from collector.rundir.archives import stored_archives
 from collector.rundir.journal.journal import Journal
 from collector.rundir.lacking import lacking
 from collector.rundir.summary import summary
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from collector.archive.examination import StoredArchives
     from collector.engine.scheduler import Scheduler
     from collector.inventory import Selection
     from collector.model.answers import SharedExport
@@ -142,6 +144,7 @@ class Collection:
         self._recorder.follow(self._feed.put)
         self._memory = Memory(terms.memory)
         self._views = Views(directory, state, journal)
+        self._destination = terms.destination(directory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
@@ -213,6 +216,7 @@ class Collection:
                     await self._end()
             finally:
                 self._feed.end()
+                self._destination.close()
                 self._journal.close()
                 if self._claims is not None:
                     self._claims.close()
@@ -225,7 +229,7 @@ class Collection:
                 unlisted = await threads.run_sync(self._views.agree_on_members)
         connection = self._connection
         if not begun or connection is None:
-            await self._views.list_anew(unlisted)
+            await self._views.list_again(unlisted, self._archives())
             return
         remembered = await threads.run_sync(self._memory.recall)
         async with connection.fleet as fleet, anyio.create_task_group() as tasks:
@@ -239,11 +243,14 @@ class Collection:
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.tell)
             listed = anyio.Event()
-            tasks.start_soon(self._views.list_anew, unlisted, listed)
+            tasks.start_soon(self._views.list_again, unlisted, self._archives(), listed)
             await self._loop.run()
             if not self.state.pending:
                 await listed.wait()  # a run that is not finished is completed by its resume
             tasks.cancel_scope.cancel()
+
+    def _archives(self) -> StoredArchives:
+        return stored_archives(self.state, self._destination)
 
     async def _assemble(
         self, fleet: Fleet, connection: Connection, scopes: Scopes, prior: Prior
@@ -260,8 +267,8 @@ class Collection:
             state,
             fleet,
             connection.providers,
-            self.directory,
-            policy=terms.care,
+            self._destination,
+            policy=terms.policy,
             bytes_per_second=assembly.bytes_per_second(state, terms),
             on_listing=self._views.members.hold,
         )

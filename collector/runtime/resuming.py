@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -117,7 +118,7 @@ def _first(
         UntrustedJournal: nobody vouches for what the run then names.
     """
     given = [] if selection is None else list(beginning.additions(state, selection, at))
-    first: list[e.Event] = [*beginning.lost_archives(state, directory, at), *given]
+    first: list[e.Event] = [*_lost(directory, terms, state, at), *given]
     if retry_failed:
         first += beginning.retried(state, at)
     if not state.pending and not any(isinstance(one, _WORK) for one in first):
@@ -129,3 +130,18 @@ def _first(
         first = list(beginning.with_share(first, state, terms.share, at))
     first.insert(0, e.RunResumed(at=at, **beginning.process(terms.argv)))
     return first
+
+
+def _lost(directory: Path, terms: Terms, state: RunState, at: str) -> list[e.ArchiveLost]:
+    """Return an event for each archive that is not at the run's destination any more.
+
+    Raises:
+        CollectorError: that cannot be asked.
+    """
+    try:
+        with contextlib.closing(terms.destination(directory)) as destination:
+            return list(beginning.lost_archives(state, destination, at))
+    except OSError as error:
+        raise CollectorError(
+            f"cannot look for the archives of {directory}: {error.strerror}; nothing was changed"
+        ) from error

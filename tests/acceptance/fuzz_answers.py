@@ -33,8 +33,8 @@ import pytest
 import structlog
 
 import collector
-from collector.archive.incoming import ArchivePolicy
-from collector.archive.limits import UnpackLimits
+from collector.archive.format import UnpackLimits
+from collector.archive.staged import ArchivePolicy
 from collector.runtime.terms import Terms
 from tests.acceptance.answers import archive_of, sane
 from tests.acceptance.mutations import mutated
@@ -141,8 +141,8 @@ async def played(served: Served, home: Path) -> Counter[str]:
             environ={"CLOUDDC_TOKEN": wire.token},
         ).select()
         access = collector.Access(environ={"CLOUDDC_TOKEN": wire.token}, stall_s=STALL_S)
-        care = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
-        terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, care=care)
+        policy = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
+        terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, policy=policy)
         run = collector.collect(selection, home / "collected", access=access, terms=terms)
         with anyio.move_on_after(ENDS_WITHIN_S) as limit:
             async with run:

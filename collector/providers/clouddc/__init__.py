@@ -11,6 +11,7 @@ from collector.providers.protocol import Provider
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from collector.archive.format import ArchiveFormat
     from collector.model.answers import Call, Scope
     from collector.model.events import CredentialNamed
     from collector.providers.clouddc.client import CloudDC
@@ -46,6 +47,13 @@ class _CloudDCProvider(Provider):
     def scopes(self, call: Call, project: ProjectAddress) -> tuple[Scope, ...]:
         """Return every scope that this call passes."""
         return scopes(call, project)
+
+    @property
+    def archive_format(self) -> ArchiveFormat:
+        """Logs come as a tar in a gzip."""
+        from collector.archive.targz import TAR_GZ  # noqa: PLC0415  # isal is slow to load
+
+        return TAR_GZ
 
     def file_name(self, server_id: str) -> str:
         """Return what an archive is called whose answer gives it no name."""
