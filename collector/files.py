@@ -121,29 +121,6 @@ def read_within(path: Path | str, most: int, *, dir_fd: int | None = None) -> by
     raise OSError(errno.EFBIG, f"larger than {most} bytes", str(path))
 
 
-def open_beneath(directory: Path, path: str) -> int:
-    """Open a regular file in a directory's tree for reading, with no link anywhere in its path.
-
-    Args:
-        directory: the tree's root, which itself may be reached by links.
-        path: relative to it, with slashes, as a journal or a manifest names it.
-
-    Raises:
-        OSError: as for `open_to_read`; EINVAL if the path leads out of the tree.
-    """
-    *parents, name = path.split("/")
-    if not stays_beneath(path):
-        raise OSError(errno.EINVAL, "not a path inside the directory", path)
-    here = os.open(directory, DIRECTORY)
-    try:
-        for part in parents:
-            above, here = here, open_directory(part, dir_fd=here)
-            os.close(above)
-        return open_to_read(name, dir_fd=here)
-    finally:
-        os.close(here)
-
-
 def open_directory(path: Path | str, *, dir_fd: int | None = None) -> int:
     """Open a directory; return its descriptor.
 
@@ -156,17 +133,6 @@ def open_directory(path: Path | str, *, dir_fd: int | None = None) -> int:
         if stat.S_ISLNK(os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode):
             raise OSError(errno.ELOOP, "a link, which is not followed", str(path)) from None
         raise
-
-
-def stays_beneath(path: str) -> bool:
-    """Whether a relative path with slashes stays inside its directory."""
-    if any(part in ("", ".", "..") or "\0" in part for part in path.split("/")):
-        return False
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError:  # half a character, which no file name contains
-        return False
-    return True
 
 
 def _made(path: Path | str, flags: int, dir_fd: int | None) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector import files, inputs
+from collector import beneath, files, inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def test_path_that_leads_out_of_a_tree_is_not_opened(path: str, tmp_path: Path) 
     (tmp_path / "tree" / "a").mkdir(parents=True)
     (tmp_path / "tree" / "b").touch()
     with pytest.raises(OSError, match="not a path inside") as caught:
-        files.open_beneath(tmp_path / "tree", path)
+        beneath.open_beneath(tmp_path / "tree", path)
     assert caught.value.errno == errno.EINVAL
 
 
@@ -54,7 +54,7 @@ def test_link_is_followed_nowhere_in_a_tree(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "link").symlink_to("../outside")
     with pytest.raises(OSError, match="a link, which is not followed"):
-        files.open_beneath(tmp_path / "tree", "link/file")
+        beneath.open_beneath(tmp_path / "tree", "link/file")
 
 
 def test_device_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,4 +134,4 @@ def test_input_may_be_a_link_and_is_read_to_one_byte_more_than_asked_for(tmp_pat
 
 def test_half_a_character_is_in_no_path(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not a path inside"):
-        files.open_beneath(tmp_path, "a/\ud800")
+        beneath.open_beneath(tmp_path, "a/\ud800")

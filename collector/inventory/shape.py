@@ -24,7 +24,9 @@ from collector.inventory.bounds import ID_MAX, ITEMS_MAX, TEXT_MAX
 from collector.sizes import parse_size
 
 if TYPE_CHECKING:
-    from collector.inventory.vendor import CredentialKind, Vendor
+    from collections.abc import Mapping
+
+    from collector.providers.rules import CredentialKind, InventoryRules
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 # An id goes into URLs: no control characters, no slash, and neither "." nor "..".
@@ -126,7 +128,8 @@ class ProjectShape(TypedDict):
 
     id: Id
     name: NotRequired[Name]
-    region: NotRequired[Annotated[str, _text("one of the vendor's regions")]]
+    provider: NotRequired[Annotated[str, _text("the name of a provider")]]
+    region: NotRequired[Annotated[str, _text("one of the provider's regions")]]
     endpoint: NotRequired[Annotated[str, _text("an endpoint such as https://HOST")]]
     credentials: NotRequired[Annotated[str, _text("the name of an entry under credentials")]]
     limits: NotRequired[Annotated[LimitsShape, Field(description="limits for this project")]]
@@ -139,6 +142,7 @@ class ProjectShape(TypedDict):
 class DefaultsShape(TypedDict):
     """Defaults for each project."""
 
+    provider: NotRequired[Annotated[str, _text("the name of a provider")]]
     credentials: NotRequired[Annotated[str, _text("the name of an entry under credentials")]]
     limits: NotRequired[Annotated[RunLimitsShape, Field(description="limits for each project")]]
 
@@ -151,7 +155,7 @@ class InventoryShape(TypedDict):
     credentials: NotRequired[
         Annotated[
             dict[str, dict[str, Any]],
-            Field(description="entries such as ops: {kind: token, token_env: CLOUDDC_TOKEN}"),
+            Field(description="entries such as ops: {kind: token, token_env: OPS_TOKEN}"),
         ]
     ]
     defaults: NotRequired[
@@ -163,12 +167,12 @@ class InventoryShape(TypedDict):
     ]
 
 
-def schema(vendor: Vendor | None = None) -> dict[str, Any]:
+def schema(rules: Mapping[str, InventoryRules] | None = None) -> dict[str, Any]:
     """JSON Schema, draft 2020-12, of an inventory.
 
     Args:
-        vendor: Whose kinds of credentials to describe; without one, any entry is allowed that has
-            a `kind`.
+        rules: By the provider's name, whose kinds of credentials to describe; without any, an entry
+            may be anything that has a `kind`.
     """
     found = TypeAdapter(InventoryShape).json_schema()
     entry: dict[str, Any] = {
@@ -176,9 +180,16 @@ def schema(vendor: Vendor | None = None) -> dict[str, Any]:
         "required": ["kind"],
         "properties": {"kind": {"type": "string"}},
     }
-    if vendor is not None:
-        kinds = {name: kind for name, kind in vendor.kinds.items() if kind.readable}
-        entry = {"oneOf": [_entry_schema(name, kind) for name, kind in kinds.items()]}
+    if rules:
+        entries = [
+            _entry_schema(name, kind)
+            for one in rules.values()
+            for name, kind in one.kinds.items()
+            if kind.readable
+        ]
+        entry = {"anyOf": [one for i, one in enumerate(entries) if one not in entries[:i]]}
+        for holder in ("ProjectShape", "DefaultsShape"):
+            found["$defs"][holder]["properties"]["provider"]["enum"] = sorted(rules)
     found["properties"]["credentials"]["additionalProperties"] = entry
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

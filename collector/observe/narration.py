@@ -53,7 +53,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
 }
 """The level and text for each kind of event; its fields may stand in braces."""
 _LEFT_OUT = frozenset(
-    {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word"}
+    {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word", "location"}
 )
 _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
 """Keys that every log line uses: an event's field of that name gets another one."""
