@@ -15,8 +15,9 @@ from collector.providers.protocol import Access
 from collector.rundir import layout
 from collector.rundir.journal.journal import Journal
 from collector.rundir.journal.repair import unnamed
-from collector.runtime import beginning, trust
+from collector.runtime import beginning, reconciling, trust
 from collector.runtime.collection import Collection
+from collector.runtime.process import process_of
 from collector.runtime.terms import Terms
 
 if TYPE_CHECKING:
@@ -117,10 +118,10 @@ def _first(
     Raises:
         UntrustedJournal: nobody vouches for what the run then names.
     """
-    given = [] if selection is None else list(beginning.additions(state, selection, at))
+    given = [] if selection is None else list(reconciling.additions(state, selection, at))
     first: list[e.Event] = [*_lost(directory, terms, state, at), *given]
     if retry_failed:
-        first += beginning.retried(state, at)
+        first += reconciling.retried(state, at)
     if not state.pending and not any(isinstance(one, _WORK) for one in first):
         return []
     trusted = trust_journal or trust.is_vouched(state, trust.key_of(terms.memory, make=False))
@@ -128,7 +129,7 @@ def _first(
         raise trust.UntrustedJournal(directory, wants, beside=selection is not None)
     if terms.share is not None:
         first = list(beginning.with_share(first, state, terms.share, at))
-    first.insert(0, e.RunResumed(at=at, **beginning.process(terms.argv)))
+    first.insert(0, e.RunResumed(at=at, **process_of(terms.argv)))
     return first
 
 
@@ -140,7 +141,7 @@ def _lost(directory: Path, terms: Terms, state: RunState, at: str) -> list[e.Arc
     """
     try:
         with contextlib.closing(terms.destination(directory)) as destination:
-            return list(beginning.lost_archives(state, destination, at))
+            return list(reconciling.lost_archives(state, destination, at))
     except OSError as error:
         raise CollectorError(
             f"cannot look for the archives of {directory}: {error.strerror}; nothing was changed"
