@@ -10,7 +10,6 @@ import anyio
 
 from collector.archive.body import Body
 from collector.archive.problems import changed, no_room, too_long
-from collector.archive.space import AHEAD_BYTES, Space
 from collector.archive.staged import ArchivePolicy, StagedArchive
 from collector.archive.targz import TAR_GZ
 from collector.archive.workers import Workers, at_once
@@ -27,6 +26,10 @@ AT_ONCE_BYTES = 256 << 10
 
 PIECE_BYTES = 512 << 10
 """What two threads are given at a time of a larger one, while the next is on its way."""
+
+
+AHEAD_BYTES = 64 << 20
+"""Room that a download of unknown length asks for at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class ArchiveStore:
         self.policy = policy or ArchivePolicy()
         self.throttle = throttle
         self.workers = workers or Workers()
-        self.space = Space()
+        self.space = _Space()
 
     def stage(
         self, directory: str, file_name: str, archive_format: ArchiveFormat = TAR_GZ
@@ -251,3 +254,27 @@ class _Storing:
     def release(self) -> None:
         """Give back all room that was reserved."""
         self._release(self._reserved)
+
+
+class _Space:
+    """What downloads under way still need of the room that there is."""
+
+    def __init__(self) -> None:
+        self._reserved = 0
+
+    def reserve(self, needed: int, room: int) -> int | None:
+        """Reserve so many bytes; return None, or what is left if that is too little.
+
+        Args:
+            needed: bytes.
+            room: what there was a moment ago.
+        """
+        left = max(0, room - self._reserved)
+        if needed > left:
+            return left
+        self._reserved += needed
+        return None
+
+    def release(self, reserved: int) -> None:
+        """Give back so many reserved bytes: they are written, or not needed any more."""
+        self._reserved -= reserved

@@ -29,6 +29,7 @@ from collector.archive.staged import ArchivePolicy
 from collector.archive.store import PIECE_BYTES, ArchiveStore, ArchiveStream
 from collector.model.answers import Problem, ProblemKind, Stored
 from tests.archive.second_destination import SqliteDestination
+from tests.archive.shown import from_the_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 DESTINATIONS: dict[str, Callable[[Path], OpenDestination]] = {
     "local directory": lambda _: LocalDirectory,
+    "as documented": lambda home: partial(from_the_page("FlatStore"), root=home / "flat"),
     "sqlite": lambda home: partial(SqliteDestination, database=home / "archives.db"),
 }
 """Given a directory of the test's own, each returns what opens the destination of a run."""
@@ -236,6 +238,16 @@ def test_a_commit_that_fails_in_a_sync_is_discarded_under_its_path(
         steps.throw(OSError(errno.EIO, "of the sync"))
     staged.discard()
     assert all_paths(destination, run) == {PATH}
+
+
+def test_to_commit_what_was_never_appended_is_an_error_of_the_archive(
+    destination: Destination,
+) -> None:
+    staged = destination.stage(PATH)
+    with pytest.raises(OSError, match=r".") as caught:
+        take(staged.commit(PATH, durable=True))
+    assert caught.value.errno
+    staged.close()
 
 
 def test_close_may_come_twice_and_after_anything(destination: Destination) -> None:
