@@ -310,6 +310,16 @@ def test_one_archive_is_written_by_one_thread_after_the_other(destination: Desti
     assert kept(destination) == body
 
 
+@pytest.mark.parametrize("path", ["a", "p/s/t/u/a.tar.gz", "p/s/\n", "p/s/~", "p/s/%2e%2e"])
+def test_of_a_path_that_nothing_was_committed_to_nothing_is_known(
+    destination: Destination, path: str
+) -> None:
+    commit(destination, content(PIECE))
+    assert destination.size(path) is None
+    with pytest.raises(OSError, match=r"."):
+        kept(destination, path)
+
+
 def test_a_place_is_described_in_one_line_that_names_the_archive(destination: Destination) -> None:
     described = destination.describe(PATH)
     assert PATH in described
