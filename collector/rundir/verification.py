@@ -16,7 +16,7 @@ from collector.archive.local import LocalDirectory
 from collector.archive.names import PART, REJECTED
 from collector.errors import CollectorError
 from collector.rundir.agreement import disagreements
-from collector.rundir.archives import stored_archives, tar_gz
+from collector.rundir.archives import stored_archives
 from collector.rundir.layout import JOURNAL, MANIFEST, MEMBERS, SHA256SUMS, find_run
 from collector.rundir.members import count
 from collector.rundir.records import Claim, Mismatch, claims_of, read_records, shown
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collector.archive.destination import Destination, OpenDestination
     from collector.archive.examination import StoredArchives
     from collector.model.state import RunState
-    from collector.rundir.archives import FormatOf
     from collector.rundir.records import Records
 
     Examine = Callable[[Claim], tuple[Mismatch, ...]]
@@ -82,7 +81,6 @@ def verify(
     run_dir: Path,
     *,
     destination: OpenDestination = LocalDirectory,
-    format_of: FormatOf = tar_gz,
 ) -> Verification:
     """Read every archive of a run anew, and check its records against each other and the tree.
 
@@ -92,18 +90,17 @@ def verify(
     Args:
         run_dir: the run's directory, or a link to it.
         destination: where its archives are kept, as the run was told.
-        format_of: what each project's are packed as.
 
     Raises:
-        CollectorError: it is no run's directory, a newer version wrote it, or its archives cannot
-            be listed.
+        CollectorError: it is no run's directory, a newer version wrote it, a provider of it is not
+            installed, or its archives cannot be listed.
     """
     directory = find_run(run_dir)
     with contextlib.closing(destination(directory)) as kept:
-        return _verified(directory, kept, format_of)
+        return _verified(directory, kept)
 
 
-def _verified(directory: Path, destination: Destination, format_of: FormatOf) -> Verification:
+def _verified(directory: Path, destination: Destination) -> Verification:
     mismatches: list[Mismatch] = []
     notes: list[str] = []
     entries = [*walk(directory), *_entries_of(destination)]
@@ -112,7 +109,7 @@ def _verified(directory: Path, destination: Destination, format_of: FormatOf) ->
     claims = _claims(records)
     mismatches += _strangers(entries, claims, records.state, notes)
     archives = size = 0
-    stored = stored_archives(records.state, destination, format_of)
+    stored = stored_archives(records.state, destination)
     for claim, wrong in _examined(claims.values(), partial(_examine, stored)):
         mismatches += wrong
         if not wrong:

@@ -22,17 +22,18 @@ from collector.model.answers import (
     ProblemKind,
     Stored,
 )
-from collector.providers.base import Fetched, Target
+from collector.providers.connecting import address
+from collector.providers.protocol import Fetched, Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
     from collector.archive.destination import Destination
     from collector.archive.staged import ArchivePolicy, StagedArchive
     from collector.model.actions import DiscardPart
     from collector.model.answers import Outcome
     from collector.model.state import RunState
-    from collector.providers.base import Fleet, OpenArchive
+    from collector.providers.protocol import Fleet, OpenArchive, Provider
 
 Report = Callable[[Request, Answer], None]
 """Takes an answer to an action, at once. A call's last one is an `Outcome`."""
@@ -61,7 +62,8 @@ class LocalPerformer:
 
     Args:
         state: the run's; who its servers are is read once.
-        fleet: the provider's API.
+        fleet: what makes the calls.
+        providers: those of its projects, by name.
         destination: where archives are kept.
         policy: how archives are treated.
         bytes_per_second: how fast archives may come, together; None: as fast as they do.
@@ -72,6 +74,7 @@ class LocalPerformer:
         self,
         state: RunState,
         fleet: Fleet,
+        providers: Mapping[str, Provider],
         destination: Destination,
         *,
         policy: ArchivePolicy,
@@ -79,6 +82,7 @@ class LocalPerformer:
         on_listing: Callable[[int, bytes], None],
     ) -> None:
         self._fleet = fleet
+        self._providers = providers
         self._on_listing = on_listing
         self._targets, self._directories = _targets(state)
         throttle = None if bytes_per_second is None else _throttle(bytes_per_second)
@@ -121,7 +125,11 @@ class LocalPerformer:
                 fetched = Fetched(size, begun.length, begun.validator)
         try:
             async with self._fleet.open_archive(
-                target, action.export_id, asks_limits=action.asks_limits, fetched=fetched
+                target,
+                action.export_id,
+                asks_limits=action.asks_limits,
+                location=action.location,
+                fetched=fetched,
             ) as opened:
                 if isinstance(opened, Problem):
                     return opened if staged is None else await self._store.clean_up(staged, opened)
@@ -135,7 +143,8 @@ class LocalPerformer:
         self, action: FetchArchive, opened: OpenArchive, here: StagedArchive | None, report: Report
     ) -> Stored | Problem:
         """Store what comes, after what is here or from the start."""
-        fallback = f"{self._targets[action.server].server_id}-dump.tar.gz"
+        target = self._targets[action.server]
+        fallback = self._providers[target.project.provider].file_name(target.server_id)
         file_name = safe_name(opened.file_name, fallback=fallback)
         staged = here or self._stage(action, file_name)
 
@@ -156,7 +165,9 @@ class LocalPerformer:
         return outcome
 
     def _stage(self, action: FetchArchive, file_name: str) -> StagedArchive:
-        return self._store.stage(self._directories[action.server], file_name)
+        provider = self._providers[self._targets[action.server].project.provider]
+        directory = self._directories[action.server]
+        return self._store.stage(directory, file_name, provider.archive_format)
 
 
 async def _reporting(
@@ -173,12 +184,8 @@ async def _reporting(
 
 def _targets(state: RunState) -> tuple[Sequence[Target], Sequence[str]]:
     """Return each server as its API names it, and its directory."""
-    projects = state.projects
-    targets = [
-        Target(project.endpoint, project.id, row.id, project.credential)
-        for row in state.servers
-        for project in (projects[row.project],)
-    ]
+    addresses = [address(state, row.project) for row in state.projects]
+    targets = [Target(addresses[row.project], row.id) for row in state.servers]
     return targets, [row.directory for row in state.servers]
 
 

@@ -8,7 +8,6 @@ With `resume`, the run in that directory is resumed. The summary is printed as J
 from __future__ import annotations
 
 import json
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -25,16 +24,11 @@ async def main(asked: dict[str, str]) -> dict[str, Any]:
     terms = collector.Terms(
         destination=partial(SqliteDestination, database=Path(asked["database"]))
     )
-    connect = collector.clouddc.connector(environ=os.environ)
     if "resume" in asked:
-        run = collector.resume(Path(asked["resume"]), connect, trust_journal=True, terms=terms)
+        run = collector.resume(Path(asked["resume"]), trust_journal=True, terms=terms)
     else:
-        inventory = collector.load(
-            Path(asked["inventory"]), vendor=collector.clouddc.VENDOR, environ=os.environ
-        )
-        run = collector.collect(
-            inventory.select(), Path(asked["out"]), connect, run_id="killed", terms=terms
-        )
+        selection = collector.load(Path(asked["inventory"])).select()
+        run = collector.collect(selection, Path(asked["out"]), run_id="killed", terms=terms)
     async with run:
         async for _ in run:
             pass

@@ -21,9 +21,9 @@ import collector
 from collector.emulator import Emulator, Fault
 from tests.archive.second_destination import BLOCK_BYTES, SqliteDestination
 from tests.integration.drill import (
+    access_to,
     begin,
     collected,
-    connect_to,
     files_of,
     follow,
     manifest_of,
@@ -82,8 +82,10 @@ def collected_changed_and_resumed(store: Store, out: Path, change: Callable[[Pat
             run = begin(emulator, out, terms=store.terms)
             await follow(run)
             change(run.directory)
-            connect = connect_to(emulator)
-            again = collector.resume(run.directory, connect, trust_journal=True, terms=store.terms)
+            access = access_to(emulator)
+            again = collector.resume(
+                run.directory, trust_journal=True, terms=store.terms, access=access
+            )
             await follow(again)
             return run.directory
 
@@ -198,9 +200,9 @@ def test_a_resume_that_cannot_ask_the_destination_changes_nothing(
         journal = (directory / "journal.jsonl").read_bytes()
         whole = store.database.read_bytes()
         store.database.write_bytes(b"no database " * 100)
-        connect = collector.clouddc.connector(environ={"CLOUDDC_TOKEN": "unused"})
+        access = collector.Access(environ={"CLOUDDC_TOKEN": "unused"})
         with pytest.raises(collector.CollectorError, match="cannot look for the archives of"):
-            collector.resume(directory, connect, trust_journal=True, terms=store.terms)
+            collector.resume(directory, trust_journal=True, terms=store.terms, access=access)
         assert (directory / "journal.jsonl").read_bytes() == journal
         store.database.write_bytes(whole)
 
