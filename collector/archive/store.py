@@ -10,8 +10,7 @@ import anyio
 
 from collector.archive.body import Body
 from collector.archive.problems import changed, no_room, too_long
-from collector.archive.staged import ArchivePolicy, StagedArchive
-from collector.archive.targz import TAR_GZ
+from collector.archive.staged import ArchivePolicy, StagedArchive, keep_rejected
 from collector.archive.workers import Workers, at_once
 
 if TYPE_CHECKING:
@@ -77,9 +76,7 @@ class ArchiveStore:
         self.workers = workers or Workers()
         self.space = _Space()
 
-    def stage(
-        self, directory: str, file_name: str, archive_format: ArchiveFormat = TAR_GZ
-    ) -> StagedArchive:
+    def stage(self, directory: str, file_name: str, archive_format: ArchiveFormat) -> StagedArchive:
         """Return a place for an archive that is about to come.
 
         Args:
@@ -97,9 +94,16 @@ class ArchiveStore:
         """Leave what a problem asks for: nothing, or bytes to continue from; return it."""
         return await self.workers.run(partial(staged.clean_up, problem))
 
-    async def discard(self, staged: StagedArchive) -> None:
-        """Remove what is left of an archive that is not tried again."""
-        await self.workers.run(staged.discard)
+    async def discard(self, directory: str, file_name: str) -> None:
+        """Remove what is left of an archive that is not tried again, or keep it as rejected."""
+        await self.workers.run(partial(self._discard, f"{directory}/{file_name}"))
+
+    def _discard(self, path: str) -> None:
+        file = self.destination.stage(path)
+        if self.policy.keep_rejected and file.resume():
+            keep_rejected(file, path)
+        else:
+            file.discard()
 
     async def store(
         self,

@@ -27,6 +27,7 @@ from collector.archive.local import LocalDirectory
 from collector.archive.names import PART, REJECTED
 from collector.archive.staged import ArchivePolicy
 from collector.archive.store import PIECE_BYTES, ArchiveStore, ArchiveStream
+from collector.archive.targz import TAR_GZ
 from collector.model.answers import Problem, ProblemKind, Stored
 from tests.archive.second_destination import SqliteDestination
 from tests.archive.shown import from_the_page
@@ -409,7 +410,7 @@ def stored(
 
     async def main() -> Stored | Problem:
         store = ArchiveStore(destination, policy)
-        staged = store.stage("payments/bms-001", "SN1-dump.tar.gz")
+        staged = store.stage("payments/bms-001", "SN1-dump.tar.gz", TAR_GZ)
         offset, coming = 0, list(chunks)
         if resumed and (here := await store.resume(staged)):
             offset = max(1, here - overlap)
