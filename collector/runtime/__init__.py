@@ -17,6 +17,6 @@ recorded, so a crash can forget an answer but not a question.
 The loop decides nothing: it takes from the scheduler what is due, hands it to the performer, and
 hands the answers back. A performer sees actions and answers alone, which have one serialised form.
 
-A run ends by itself, by a stop (answers of POSTs that have left are awaited for a few seconds) or at
-once. However it ends, the last event and the manifest are written where nothing cancels them.
+A run ends by itself, by a stop (answers of POSTs that have left are awaited for a few seconds) or
+at once. However it ends, the last event and the manifest are written where nothing cancels them.
 """
