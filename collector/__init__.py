@@ -12,7 +12,7 @@
         async with collector.collect(selection, Path("collected"), connect) as run:
             async for event in run:
                 ...
-        print(run.summary["totals"], run.verdict)
+        print(run.summary.totals, run.verdict)
 
     anyio.run(main)
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collector.inventory import Inventory, InventoryError, Selection, load
     from collector.planning import Plan, plan
     from collector.providers import clouddc
+    from collector.report.verdict import Verdict
     from collector.resuming import resume
-    from collector.run.verdict import Verdict
     from collector.verification import Verification, verify
 
 _PLACES = {
@@ -46,7 +46,7 @@ _PLACES = {
     "Plan": "collector.planning",
     "Selection": "collector.inventory",
     "Terms": "collector.collection",
-    "Verdict": "collector.run.verdict",
+    "Verdict": "collector.report.verdict",
     "Verification": "collector.verification",
     "clouddc": "collector.providers.clouddc",
     "collect": "collector.collection",

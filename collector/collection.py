@@ -16,7 +16,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 import structlog
@@ -33,12 +33,12 @@ from collector.feed import EventsSkipped, Feed
 from collector.orchestrator import Orchestrator
 from collector.providers.base import Target
 from collector.remembering import Memory
+from collector.report.building import Report
+from collector.report.verdict import Verdict, verdict
 from collector.run import layout
 from collector.run.claims import Claims
 from collector.run.journal import Journal
 from collector.run.lacking import lacking
-from collector.run.summary import summary
-from collector.run.verdict import Verdict, verdict
 from collector.views import Views
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collector.engine.known import Known
     from collector.inventory import Selection
     from collector.providers.base import Fleet
+    from collector.report.summary import Summary
 
     Connection = AbstractAsyncContextManager[Fleet]
     Connect = Callable[[RunState], Connection]
@@ -183,15 +184,10 @@ class Collection:
         self._stop_reason: str | None = None
 
     @property
-    def summary(self) -> dict[str, Any]:
-        """The run as `--json` prints it: `run`, `totals`, `not_collected` and where it lies."""
-        return summary(
-            self.state,
-            self.directory,
-            lines=self._journal.lines,
-            head=self._journal.head,
-            manifest_sha256=self._views.manifest_sha256,
-        )
+    def summary(self) -> Summary:
+        """The run as it stands: `as_json()` is what `--json` prints of it."""
+        report = Report(self.state, lines=self._journal.lines, head=self._journal.head)
+        return report.summary(self.directory, self._views.manifest_sha256)
 
     @property
     def verdict(self) -> Verdict:

@@ -23,7 +23,7 @@ from collector.run.layout import (
     find_run,
 )
 from collector.run.members import count
-from collector.run.records import Claim, Mismatch, claims_of, read_records, shown
+from collector.run.records import Claim, Mismatch, read_records, shown
 from collector.run.tree import regular_size, walk
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _claims(records: Records) -> dict[str, Claim]:
         if row.archive is not None
     }
     if not records.whole:
-        for claim in claims_of(records.document):
+        for claim in records.manifest.claims() if records.manifest else ():
             claims.setdefault(claim.path, claim)
         for path, sha256 in (records.sums or {}).items():
             claims.setdefault(path, Claim(path, sha256))

@@ -19,7 +19,7 @@ PAGE = ROOT.parent / "docs" / "architecture.md"
 
 VOCABULARY = {
     f"engine.{name}"
-    for name in ("answers", "events", "fields", "state", "rows", "actions", "known")
+    for name in ("answers", "events", "fields", "state", "rows", "actions", "known", "task")
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "engine": set(),
@@ -46,7 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "threads",
     },
     "archive": {*VOCABULARY, "sizes", "files", "descriptors", "threads"},
-    "run": {*VOCABULARY, "errors", "archive.names", "files", "addresses", "threads"},
+    "report": VOCABULARY,
+    "run": {*VOCABULARY, "errors", "archive.names", "files", "addresses", "report", "threads"},
     "observe": {*VOCABULARY, "printable", "redaction", "sizes"},
     "feed": VOCABULARY,
     "opening": {*VOCABULARY, "inventory", "run", "redaction"},
@@ -55,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "collection": {
         *("engine", "errors", "inventory", "providers.base", "archive", "run"),
         *("clock", "descriptors", "feed", "opening", "orchestrator", "planning", "remembering"),
+        "report",
         "views",
         "threads",
         "trust",
@@ -63,7 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "resuming": {
         *(*VOCABULARY, "errors", "inventory", "run", "clock", "opening", "trust", "collection"),
     },
-    "remembering": {*VOCABULARY, "errors", "files"},
+    "remembering": {*VOCABULARY, "errors", "files", "report"},
     "planning": {
         *(*VOCABULARY, "inventory", "providers.base", "run"),
         *("clock", "opening", "remembering"),

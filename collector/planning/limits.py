@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from collector.engine.answers import Call, ScopeKind
 from collector.engine.known import KnownDurations
-from collector.engine.state import Phase
+from collector.engine.task import LIFECYCLE
 from collector.planning.forecasting import LONGEST_S, mean_s
 
 if TYPE_CHECKING:
@@ -26,16 +26,6 @@ ASSUMED_WINDOW_S = 1.0
 """What an account is taken to be allowed, where nobody knows: a guess that is said to be one."""
 ASSUMED_DURATIONS = KnownDurations(exports=0, median_s=135.0, spread=0.8)
 """How long exports are taken to take, where nobody knows: one in a hundred over a quarter hour."""
-
-_WANTED = {
-    Phase.QUEUED: tuple(Call),
-    Phase.REQUESTED: tuple(Call),
-    Phase.EXPORTING: (Call.ASK_STATUS, Call.FETCH_ARCHIVE),
-    Phase.READY: (Call.FETCH_ARCHIVE,),
-    Phase.COLLECTED: (),
-    Phase.FAILED: (),
-}
-"""The fewest calls that a server still needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +71,7 @@ class Limits:
         for (project, phase), servers in Counter(
             (row.project, row.phase) for row in state.servers
         ).items():
-            for call in _WANTED[phase]:
+            for call in LIFECYCLE[phase].calls:
                 self.calls[project][call] += servers
         self._passing: dict[Scope, set[tuple[int, Call]]] = defaultdict(set)
         for project in self.calls:

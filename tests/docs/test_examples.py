@@ -11,6 +11,7 @@ import sys
 import tomllib
 from typing import TYPE_CHECKING, get_args
 
+import msgspec
 from anyio.from_thread import start_blocking_portal
 
 from collector.emulator import Emulator, fleet, scenario_from_mapping
@@ -19,9 +20,9 @@ from collector.engine.answers import ProblemKind
 from collector.engine.events import RunEnded, SelectionEnded
 from collector.inventory import load
 from collector.providers.clouddc import VENDOR
+from collector.report import manifest as m
+from collector.report.verdict import Verdict
 from collector.run.lines import NO_HASH, encode
-from collector.run.schemas import manifest_schema
-from collector.run.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,13 +82,11 @@ def test_each_verdict_has_its_row_in_the_table_of_exit_codes(root: Path) -> None
 
 def test_each_member_of_the_manifest_is_explained(root: Path) -> None:
     text = (root / "docs" / "reference" / "run-directory.md").read_text(encoding="utf-8")
-    schema = manifest_schema()
-    properties = schema["properties"]
-    wanted = [f"run.{name}" for name in properties["run"]["properties"]]
-    wanted += [f"totals.{name}" for name in properties["totals"]["properties"]]
-    wanted += [f"projects[].{name}" for name in properties["projects"]["items"]["properties"]]
-    for part in ("export", "archive", "error", "waiting"):
-        wanted += [f"{part}.{name}" for name in schema["$defs"][part]["properties"]]
+    parts: tuple[tuple[str, type[msgspec.Struct]], ...] = (
+        ("run", m.Run), ("totals", m.RunTotals), ("projects[]", m.Project), ("export", m.Export),
+        ("archive", m.Archive), ("error", m.Error), ("waiting", m.Waiting),
+    )  # fmt: skip
+    wanted = [f"{part}.{name}" for part, kind in parts for name in kind.__struct_encode_fields__]
     missing = [name for name in wanted if f"| `{name}" not in text]
     assert missing == ["projects[].servers"]  # explained as a table of its own
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from collector.collection import Collection, Connect
     from collector.emulator import Fault
+    from collector.report.summary import Summary
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -68,7 +69,7 @@ class Told:
     """A run that is over: what it left, and what the other side saw of it."""
 
     directory: Path
-    summary: dict[str, Any]
+    summary: Summary
     verdict: int
     events: list[Event | collector.EventsSkipped]
     manifest: dict[str, Any]

@@ -13,10 +13,10 @@ import pytest
 from collector.engine import events as e
 from collector.engine.answers import ProblemKind
 from collector.engine.state import apply
+from collector.report.building import Report
+from collector.report.schema import manifest_schema
 from collector.run import manifest
 from collector.run.lines import NO_HASH
-from collector.run.schemas import manifest_schema
-from collector.run.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def ended(reason: str) -> e.RunEnded:
 
 
 def document(state: RunState, *, alive: bool = True) -> dict[str, Any]:
-    made = manifest.document(state, lines=12, head="a" * 64, alive=alive)
+    made = manifest.document(Report(state, lines=12, head="a" * 64, alive=alive))
     jsonschema.Draft202012Validator(manifest_schema()).validate(json.loads(json.dumps(made)))
     return made
 
@@ -332,7 +332,8 @@ def test_a_summary_holds_the_rows_that_are_not_collected(
     selection: list[e.Event], folded: Fold, collected: Collected, failed: Failed, tmp_path: Path
 ) -> None:
     state = folded([*selection, *collected(0), *collected(1), failed(2), ended("stopped")])
-    told = summary(state, tmp_path, lines=3, head="a" * 64, manifest_sha256="b" * 64)
+    report = Report(state, lines=3, head="a" * 64)
+    told = report.summary(tmp_path, "b" * 64).as_json()
     assert set(told) == {
         *("run", "totals", "directory", "manifest_sha256", "not_collected"),
         *("limits", "exports_limits", "durations", "reused_exports", "endpoints_down"),
@@ -382,7 +383,8 @@ def test_a_time_that_makes_no_sense_makes_no_duration(
     selection: list[e.Event], folded: Fold, at: str
 ) -> None:
     expected = e.RunEstimated(at=at, servers=4, seconds=1.0, requests=12, bytes=0)
-    made = manifest.document(folded([*selection, expected, ended("stopped")]), lines=1, head="a")
+    state = folded([*selection, expected, ended("stopped")])
+    made = manifest.document(Report(state, lines=1, head="a"))
     assert made["run"]["estimate"]["took_s"] is None
 
 
