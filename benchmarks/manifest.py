@@ -23,15 +23,15 @@ from operator import truediv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collector.engine import events as e
-from collector.engine.state import RunState, apply
+from collector.model import events as e
+from collector.model.state import RunState, apply
 from collector.report.building import Report
-from collector.run import manifest
+from collector.rundir import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from collector.engine.rows import ServerRow
+    from collector.model.rows import ServerRow
 
 SERVERS = 100_000
 PROJECTS = 10

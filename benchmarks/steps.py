@@ -22,28 +22,30 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from collector import clock
-from collector.engine import events as e
-from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import (
-    UNHEARD,
-    Answer,
+from collector.engine.scheduler import Scheduler
+from collector.model import events as e
+from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
+from collector.model.answers import (
+    NO_METADATA,
+    ArchiveOpened,
+    ArchiveReceived,
     Call,
     ExportSaid,
     ExportState,
-    Heard,
     LimitTold,
+    Outcome,
+    ResponseMetadata,
     Scope,
     ScopeKind,
     Stored,
 )
-from collector.engine.gates import Ceilings
-from collector.engine.scheduler import Scheduler
-from collector.engine.state import RunState, apply
+from collector.model.ceilings import Ceilings
+from collector.model.state import RunState, apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collector.engine.actions import Request
+    from collector.model.actions import Request
 
 STEPS_A_SECOND = 40_000
 GROWTH = 2.5
@@ -67,12 +69,12 @@ class Service:
     _asked: set[Call] = field(default_factory=set)
     _began_s: dict[str, float] = field(default_factory=dict)
 
-    def answer(self, action: Request, now_s: float) -> Answer:
-        """Answer a call."""
-        heard = UNHEARD
+    def answer(self, action: Request, now_s: float) -> Outcome:
+        """Outcome a call."""
+        heard = NO_METADATA
         if action.call not in self._asked:
             self._asked.add(action.call)
-            heard = Heard(limits=(self.limit,)) if self.limit else UNHEARD
+            heard = ResponseMetadata(limits=(self.limit,)) if self.limit else NO_METADATA
         if isinstance(action, StartExport):
             export_id = str(action.server)
             self._began_s[export_id] = now_s
@@ -119,7 +121,7 @@ class Drive:
             due = scheduler.due(now_s)
             for action in due.actions:
                 if action.intent is not None:
-                    apply(self.state, action.intent)
+                    self._record(action.intent)
                 if not isinstance(action, GiveUp):
                     out.append((now_s + LATENCY_S, action))
             if due.finished:
@@ -136,10 +138,14 @@ class Drive:
         self.answered.append((action, now_s))
         answer = self.service.answer(action, now_s)
         if isinstance(action, FetchArchive):
-            self.scheduler.opened(action, answer.heard, now_s)
-            self.scheduler.received(action)
+            self.scheduler.answered(action, ArchiveOpened(answer.heard), now_s)
+            self.scheduler.answered(action, ArchiveReceived(), now_s)
         for event in self.scheduler.answered(action, answer, now_s):
-            apply(self.state, event)
+            self._record(event)
+
+    def _record(self, event: e.Event) -> None:
+        apply(self.state, event)
+        self.scheduler.applied(event)
 
     def service_s(self) -> float:
         """Return seconds of CPU that the service and the queue of calls take for as many."""

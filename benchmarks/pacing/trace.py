@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 
 from benchmarks.pacing import scenarios
 from benchmarks.pacing.simulate import Measured, is_throttled
-from collector.engine import events as e
-from collector.engine.answers import Call
+from collector.model import events as e
+from collector.model.answers import Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from benchmarks.pacing.scenarios import Trial
-    from collector.engine.actions import Request
-    from collector.engine.answers import Answer
+    from collector.model.actions import Request
+    from collector.model.answers import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class _Traced(Measured):
             "",
         )
 
-    def asked(self, action: Request, at_s: float) -> Answer:
+    def asked(self, action: Request, at_s: float) -> Outcome:
         """Return the service's answer, and count it."""
         answer = super().asked(action, at_s)
         counts = self._calls.setdefault(int(at_s // self._every_s), Counter())

@@ -76,7 +76,7 @@ class PhaseTimeout(click.ParamType[tuple[str, float]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
         """Return the phase and the seconds."""
-        from collector.engine.task import TIMEOUTS  # noqa: PLC0415  # only where one is given
+        from collector.model.lifecycle import TIMEOUTS  # noqa: PLC0415  # only where one is given
 
         phase, equals, duration = str(value).partition("=")
         if not equals:

@@ -11,13 +11,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import Call
-from collector.engine.task import calls_from
+from collector.model.answers import Call
+from collector.model.lifecycle import calls_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collector.engine.known import KnownDurations
+    from collector.model.prior import PriorDurations
 
 LONGEST_S = 1e9
 """Some thirty years: nothing is said to take longer."""
@@ -46,7 +46,7 @@ class Work:
     ready: int
     posts_s: float
     calls_s: float
-    durations: KnownDurations
+    durations: PriorDurations
 
     @property
     def servers(self) -> int:
@@ -63,7 +63,7 @@ class Work:
         )
 
 
-def mean_s(durations: KnownDurations) -> float:
+def mean_s(durations: PriorDurations) -> float:
     """Return how long exports take on average."""
     return durations.median_s * math.exp(durations.spread**2 / 2)
 
@@ -134,7 +134,7 @@ def _all_complete(work: Work, after_s: float) -> bool:
     return logarithm >= -math.log(2)
 
 
-def _is_complete(durations: KnownDurations, after_s: float) -> float:
+def _is_complete(durations: PriorDurations, after_s: float) -> float:
     """Return the chance that an export is complete so long after it began."""
     if after_s <= 0:
         return 0.0

@@ -6,9 +6,9 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from collector.engine.events import AttemptFailed, ServerFailed
-from collector.engine.rows import Phase
-from collector.engine.task import LIFECYCLE
+from collector.model.events import AttemptFailed, ServerFailed
+from collector.model.lifecycle import LIFECYCLE
+from collector.model.rows import Phase
 from collector.report import manifest as m
 from collector.report import summary as s
 from collector.report.verdict import run_word
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from collector.engine.events import ArchiveStored, RunStarted
-    from collector.engine.rows import Estimate, Export, ProjectRow, ServerRow
-    from collector.engine.state import RunState
+    from collector.model.events import ArchiveStored, RunStarted
+    from collector.model.rows import Estimate, Export, ProjectRow, ServerRow
+    from collector.model.state import RunState
 
 _STILL_TRIED = "it is tried again; if the run has ended, --resume it"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, field
 
-from collector.engine.task import STAGES, WAITING_PHASES
+from collector.model.lifecycle import STAGES, WAITING_PHASES
 from collector.report.parts import Count, Part, Sha256, Time
 
 VERSION: Final = 1

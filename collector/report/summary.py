@@ -10,7 +10,7 @@ from collector.report.manifest import ProjectTotals, Run, RunTotals, RunWord, Se
 from collector.report.parts import Part
 
 if TYPE_CHECKING:
-    from collector.engine.events import ExportsLimitLearned, LimitLearned
+    from collector.model.events import ExportsLimitLearned, LimitLearned
 
 Number: TypeAlias = int | float
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import ProblemKind
+from collector.model.answers import ProblemKind
 
 if TYPE_CHECKING:
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
     from collector.report.manifest import RunWord
 
 _NOT_ALLOWED = frozenset({ProblemKind.UNAUTHENTICATED, ProblemKind.FORBIDDEN})

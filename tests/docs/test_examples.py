@@ -11,21 +11,22 @@ import sys
 import tomllib
 from typing import TYPE_CHECKING, get_args
 
-import msgspec
 from anyio.from_thread import start_blocking_portal
 
 from collector.emulator import Emulator, fleet, scenario_from_mapping
 from collector.emulator.faults import FaultName
-from collector.engine.answers import ProblemKind
-from collector.engine.events import RunEnded, SelectionEnded
 from collector.inventory import load
+from collector.model.answers import ProblemKind
+from collector.model.events import RunEnded, SelectionEnded
 from collector.providers.clouddc import VENDOR
 from collector.report import manifest as m
 from collector.report.verdict import Verdict
-from collector.run.lines import NO_HASH, encode
+from collector.rundir.journal.lines import NO_HASH, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import msgspec
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 

@@ -15,32 +15,32 @@ from hypothesis import strategies as st
 
 from benchmarks.pacing.driver import Driver, Wire
 from benchmarks.pacing.gateway import FixedQuota, Limit, SlidingQuota
-from collector.engine import events as e
-from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import (
-    Answer,
+from collector.engine.scheduler import Scheduler
+from collector.model import events as e
+from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
+from collector.model.answers import (
     Call,
     ExportSaid,
     ExportState,
-    Heard,
     LimitTold,
+    Outcome,
     Problem,
     ProblemKind,
+    ResponseMetadata,
     Scope,
     ScopeKind,
     Stored,
 )
-from collector.engine.gates import Ceilings
-from collector.engine.known import Known
-from collector.engine.scheduler import Scheduler
-from collector.engine.state import Phase, RunState, apply
+from collector.model.ceilings import Ceilings
+from collector.model.prior import Prior
+from collector.model.state import Phase, RunState, apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from benchmarks.pacing.gateway import Quota
-    from collector.engine.actions import Action, Request
-    from collector.engine.state import ProjectRow
+    from collector.model.actions import Action, Request
+    from collector.model.state import ProjectRow
 
 EPOCH_S = 1_800_000_000.0
 """Unix seconds when the engine's clock stood at 0."""
@@ -138,11 +138,11 @@ def problems(draw: st.DrawFn) -> Problem:
         throttled_by=draw(st.none() | st.sampled_from(ScopeKind)),
         retry_after_s=draw(st.none() | st.floats(-10.0, 2000.0)),
         renewed=draw(st.booleans()),
-        heard=Heard(limits=tuple(draw(st.lists(told, max_size=2)))),
+        heard=ResponseMetadata(limits=tuple(draw(st.lists(told, max_size=2)))),
     )
 
 
-def answers() -> st.SearchStrategy[Answer]:
+def answers() -> st.SearchStrategy[Outcome]:
     """Any answer; one that does not fit its call is left out by the service."""
     said = st.builds(
         ExportSaid,
@@ -155,7 +155,7 @@ def answers() -> st.SearchStrategy[Answer]:
     return problems() | said
 
 
-def lists_of_answers(servers: int) -> st.SearchStrategy[list[list[Answer]]]:
+def lists_of_answers(servers: int) -> st.SearchStrategy[list[list[Outcome]]]:
     """For each server what its calls meet with first, before all goes well."""
     return st.lists(st.lists(answers(), max_size=8), min_size=servers, max_size=servers)
 
@@ -202,7 +202,7 @@ class HiddenLimit:
         self.refused += 1
         told = (LimitTold(self.kind, self.limit, self.window_s),) if self.tells else ()
         by = self.kind if self.tells or self.names else None
-        return problem(ProblemKind.THROTTLED, throttled_by=by, heard=Heard(limits=told))
+        return problem(ProblemKind.THROTTLED, throttled_by=by, heard=ResponseMetadata(limits=told))
 
 
 @dataclass
@@ -220,8 +220,8 @@ class Service:
     duration_s: Callable[[int], float] = lambda _server: 5.0
     unreachable: Callable[[str, float], bool] = lambda _endpoint, _at_s: False
     percent: Callable[[float], float | None] = lambda _part: None
-    script: dict[tuple[int, Call], list[Answer]] = field(default_factory=dict)
-    sequences: list[list[Answer]] = field(default_factory=list)
+    script: dict[tuple[int, Call], list[Outcome]] = field(default_factory=dict)
+    sequences: list[list[Outcome]] = field(default_factory=list)
     calls: Counter[Call] = field(default_factory=Counter)
     exports: Counter[int] = field(default_factory=Counter)
     _ends: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -231,7 +231,7 @@ class Service:
     def refused(self) -> int:
         return sum(limit.refused for limit in self.limits)
 
-    def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Answer:
+    def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Outcome:
         if self.unreachable(scopes[-1].name, now_s):
             return problem(ProblemKind.NOT_SENT)
         scripted = self._scripted(action)
@@ -243,7 +243,7 @@ class Service:
                 return refusal
         return scripted or self._usual(action, now_s)
 
-    def _usual(self, action: Request, now_s: float) -> Answer:
+    def _usual(self, action: Request, now_s: float) -> Outcome:
         if isinstance(action, FetchArchive):
             return Stored("a.tar.gz", 10, "ab", 1, EPOCH_S, EPOCH_S)
         if isinstance(action, StartExport):
@@ -256,7 +256,7 @@ class Service:
         state = ExportState.COMPLETED if part >= 1 else ExportState.RUNNING
         return ExportSaid(action.export_id, state, state, percent=self.percent(min(part, 1.0)))
 
-    def _scripted(self, action: Request) -> Answer | None:
+    def _scripted(self, action: Request) -> Outcome | None:
         for server in (action.server, ANY_SERVER):
             if script := self.script.get((server, action.call)):
                 return script.pop(0)
@@ -299,7 +299,7 @@ class Simulation(Driver):
     service: Service
     events: list[e.Event]
     ceilings: Ceilings = field(default_factory=Ceilings)
-    known: Known = field(default_factory=Known)
+    known: Prior = field(default_factory=Prior)
     latency_s: float = 0.02
     download_s: float = 0.1
     journal_s: float = 0.001
@@ -374,7 +374,7 @@ class Simulation(Driver):
             self.sent.append(Sent(self.now_s, action, self.state.servers[action.server].project))
         super().begin(action)
 
-    def answered(self, action: Request, answer: Answer) -> None:
+    def answered(self, action: Request, answer: Outcome) -> None:
         if self._out.get(action.server) is action:
             del self._out[action.server]
         self._under_way[action.call] -= 1
@@ -388,7 +388,7 @@ class Simulation(Driver):
         self._unrecorded -= 1
         self.record(events)
 
-    def _asked(self, action: Request, at_s: float) -> Answer:
+    def _asked(self, action: Request, at_s: float) -> Outcome:
         project = self.state.servers[action.server].project
         return self.service.answer(action, self.scopes(project, action.call), at_s)
 

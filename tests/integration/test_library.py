@@ -12,8 +12,8 @@ import pytest
 import collector
 from collector import CollectorError, files
 from collector.emulator import Emulator, Fault
-from collector.engine.events import ExportNotStarted, RunEnded
-from collector.run.journal import Journal
+from collector.model.events import ExportNotStarted, RunEnded
+from collector.rundir.journal.journal import Journal
 from tests.integration.drill import (
     begin,
     connect_to,
@@ -46,7 +46,7 @@ def test_feed_is_the_journal(tmp_path: Path) -> None:
 def test_slow_reader_skips_events_and_does_not_slow_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.feed.KEPT", 10)
+    monkeypatch.setattr("collector.runtime.feed.KEPT", 10)
 
     async def main() -> None:
         async with Emulator(scenario_of(servers(20))) as api:
@@ -58,6 +58,34 @@ def test_slow_reader_skips_events_and_does_not_slow_the_run(
             assert isinstance(seen[0], collector.EventsSkipped)
             assert seen[0].events + len(seen) - 1 == len(recorded)
             assert seen[1:] == recorded[-len(seen) + 1 :]
+
+    anyio.run(main)
+
+
+def test_every_onlooker_sees_every_event_from_when_it_came(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(4))) as api:
+            run = begin(api, tmp_path)
+            first, second = run.subscribe(), run.subscribe()
+            events = await follow(run)
+            assert [event async for event in first] == events
+            assert [event async for event in second] == events
+            assert [event async for event in run.subscribe()] == []
+
+    anyio.run(main)
+
+
+def test_onlooker_that_leaves_gets_no_more_and_disturbs_nobody(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(4))) as api:
+            run = begin(api, tmp_path)
+            with run.subscribe() as onlooker:
+                async with run:
+                    await anext(onlooker)
+                    onlooker.close()
+                    rest = [event async for event in run]
+            assert [event async for event in onlooker] == []
+            assert isinstance(rest[-1], RunEnded)
 
     anyio.run(main)
 

@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 import collector
-from collector.collection import Terms
 from collector.emulator import Emulator, Fault
-from collector.engine.events import ServerFailed, ServerRetried
-from collector.run.journal import Journal
+from collector.model.events import ServerFailed, ServerRetried
+from collector.rundir.journal.journal import Journal
+from collector.runtime.terms import Terms
 from tests.integration.drill import (
     Told,
     assert_as_sent,

@@ -11,19 +11,19 @@ import jsonschema
 import msgspec
 import pytest
 
-from collector.engine import events as e
-from collector.engine.events import EVENTS
+from collector.model import events as e
+from collector.model.events import EVENTS
 from collector.report.building import Report
 from collector.report.manifest import Manifest
 from collector.report.schema import manifest_schema
-from collector.run import manifest
-from collector.run.lines import NO_HASH, encode
-from collector.run.schemas import journal_schema
+from collector.rundir import manifest
+from collector.rundir.journal.lines import NO_HASH, encode
+from collector.rundir.journal.schema import journal_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
 
 VERSION_1 = Path(__file__).with_name("manifest_version_1.json")
 """What the first version promised: it stays as it is."""

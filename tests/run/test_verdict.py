@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.engine import events as e
+from collector.model import events as e
 from collector.report.verdict import run_word, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
 
 ENDED = e.RunEnded(at="2026-11-23T09:00:00Z", reason="finished")
 

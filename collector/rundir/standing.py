@@ -1,0 +1,190 @@
+"""How a run stands, running or not: what `status` and `runs` tell of it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from collector import files
+from collector.errors import CollectorError
+from collector.report.building import Report
+from collector.report.manifest import RunTotals, RunWord
+from collector.report.summary import RunLine
+from collector.rundir.journal.reading import Reading, fold
+from collector.rundir.layout import JOURNAL, LARGEST_MANIFEST, MANIFEST, runs_under
+from collector.rundir.lock import is_held
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collector.model.state import RunState
+    from collector.report.summary import Summary
+    from collector.rundir.journal.reading import Damage
+
+
+_OPENING = 4 << 20
+"""Bytes that a manifest begins with, before its projects."""
+_LONGEST_NAME = 255
+_LARGEST_COUNT = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A run as its journal tells of it now.
+
+    Attributes:
+        directory: the run's.
+        state: the fold of the journal.
+        lines, head: of the journal.
+        alive: a process holds the run.
+        damage: where the journal stops being one; None where it is whole.
+        manifest_sha256: of the manifest; None where there is none that can be read.
+        unreadable: why the manifest that is there cannot be read; None where it can.
+    """
+
+    directory: Path
+    state: RunState
+    lines: int
+    head: str
+    alive: bool
+    damage: Damage | None
+    manifest_sha256: str | None
+    unreadable: str | None
+
+    @property
+    def report(self) -> Report:
+        """The run as its journal tells of it."""
+        return Report(self.state, lines=self.lines, head=self.head, alive=self.alive)
+
+    def summary(self) -> Summary:
+        """Make what `--json` prints of it."""
+        return self.report.summary(self.directory, self.manifest_sha256)
+
+
+def standing(directory: Path) -> Standing:
+    """Read how a run stands from its journal, whoever may be writing it.
+
+    Args:
+        directory: the run's, as `find_run` returns it.
+
+    Raises:
+        CollectorError: there is no journal, it cannot be read, or its run never began.
+    """
+    path = directory / JOURNAL
+    try:
+        alive = is_held(path)  # asked first: a run that ends meanwhile says so itself
+    except OSError as error:
+        raise CollectorError(
+            f"cannot read {path}: {error.strerror}; `collector verify` says what of it is whole"
+        ) from error
+    reading = Reading(path)
+    state = fold(reading)
+    if state.started is None:
+        what = "is about to begin; look again" if alive else "was stopped before it began"
+        why = "has no first line"
+        if reading.damage is not None and not reading.damage.torn:
+            what, why = "cannot be read", f"is damaged in line 1: {reading.damage.what}"
+        raise CollectorError(f"{directory} {what}: its journal {why}")
+    # Whoever holds the run may be writing a line right now.
+    damage = None if alive and reading.damage and reading.damage.torn else reading.damage
+    sha256 = unreadable = None
+    try:
+        sha256 = _sha256(directory / MANIFEST)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        unreadable = f"cannot read {directory / MANIFEST}: {error.strerror}"
+    return Standing(
+        directory, state, reading.lines, reading.head, alive, damage, sha256, unreadable
+    )
+
+
+def overview(out: Path) -> list[RunLine]:
+    """List the runs under an output directory, the oldest first.
+
+    A run that ended is read from its manifest, any other from its journal. Of a run of which
+    neither can be read, the totals are null.
+
+    Raises:
+        CollectorError: `out` cannot be listed.
+    """
+    runs = [_from_manifest(directory) or _from_journal(directory) for directory in runs_under(out)]
+    return sorted(runs, key=_began)
+
+
+def _began(run: RunLine) -> str:
+    """Return when a run began as ids tell it; a person may have chosen another id."""
+    at = run.started_at
+    return run.id if at is None else at.replace("-", "").replace(":", "")
+
+
+class _Beginning(msgspec.Struct, frozen=True):
+    """What is read of a manifest's `run`, of which a newer version may say more."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=_LONGEST_NAME)]
+    state: RunWord
+    started_at: Annotated[str, Meta(max_length=_LONGEST_NAME)]
+
+
+def _from_manifest(directory: Path) -> RunLine | None:
+    """Read a run's line from its manifest, if that can be trusted to be the latest."""
+    try:
+        if _is_alive(directory):
+            return None
+        document = _opening(directory / MANIFEST)
+        run = msgspec.convert(document["run"], _Beginning)
+        totals = msgspec.convert(document["totals"], RunTotals)
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return None  # the journal knows
+    line = RunLine(run.id, run.state, run.started_at, totals)
+    return line if _is_believable(line, totals) else None
+
+
+def _opening(path: Path) -> Any:  # noqa: ANN401  # whatever is JSON
+    """Read what a manifest says of its run: what comes before the projects, where it is ours."""
+    with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # of a descriptor
+        beginning = file.read(_OPENING + 1)
+    before, found, _ = beginning.partition(b'\n "projects": [')
+    if not found and len(beginning) > _OPENING:
+        raise OSError(errno.EFBIG, "it does not begin as a manifest does", str(path))
+    return json.loads(before + b'"projects": []}' if found else beginning)
+
+
+def _is_believable(line: RunLine, totals: RunTotals) -> bool:
+    """Whether a manifest's words on a run that is over can be shown as they are."""
+    counts = (value for value in msgspec.structs.astuple(totals) if isinstance(value, int))
+    return (
+        line.state != "running"
+        and line.id.isprintable()
+        and (line.started_at or "").isprintable()
+        and max(counts) <= _LARGEST_COUNT
+    )
+
+
+def _from_journal(directory: Path) -> RunLine:
+    try:
+        return standing(directory).report.line()
+    except CollectorError:
+        state: RunWord = "running" if _is_alive(directory) else "interrupted"
+        return RunLine(directory.name, state, None, None)
+
+
+def _is_alive(directory: Path) -> bool:
+    try:
+        return is_held(directory / JOURNAL)
+    except OSError:
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # of a descriptor
+        if os.fstat(file.fileno()).st_size > LARGEST_MANIFEST:
+            raise OSError(errno.EFBIG, f"larger than {LARGEST_MANIFEST} bytes", str(path))
+        return hashlib.file_digest(file, "sha256").hexdigest()
