@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collector.inventory import Inventory, InventoryError, Selection, load
     from collector.planning import Plan, plan
     from collector.providers import clouddc
+    from collector.report.building import Report
+    from collector.report.summary import Summary
     from collector.report.verdict import Verdict
     from collector.rundir.verification import Verification, verify
     from collector.runtime.collection import Collection, collect
@@ -45,7 +47,9 @@ _PLACES = {
     "Inventory": "collector.inventory",
     "InventoryError": "collector.inventory",
     "Plan": "collector.planning",
+    "Report": "collector.report.building",
     "Selection": "collector.inventory",
+    "Summary": "collector.report.summary",
     "Terms": "collector.runtime.terms",
     "Verdict": "collector.report.verdict",
     "Verification": "collector.rundir.verification",
@@ -64,7 +68,9 @@ __all__ = [
     "Inventory",
     "InventoryError",
     "Plan",
+    "Report",
     "Selection",
+    "Summary",
     "Terms",
     "Verdict",
     "Verification",

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
@@ -126,11 +126,18 @@ def _began(run: RunLine) -> str:
 
 
 class _Beginning(msgspec.Struct, frozen=True):
-    """What is read of a manifest's `run`, of which a newer version may say more."""
+    """What `runs` shows of a manifest's `run`: a newer version may say more."""
 
     id: Annotated[str, Meta(min_length=1, max_length=_LONGEST_NAME)]
     state: RunWord
     started_at: Annotated[str, Meta(max_length=_LONGEST_NAME)]
+
+
+class _Opening(msgspec.Struct, frozen=True):
+    """What comes before a manifest's projects, as far as `runs` shows it."""
+
+    run: _Beginning
+    totals: RunTotals
 
 
 def _from_manifest(directory: Path) -> RunLine | None:
@@ -138,32 +145,36 @@ def _from_manifest(directory: Path) -> RunLine | None:
     try:
         if _is_alive(directory):
             return None
-        document = _opening(directory / MANIFEST)
-        run = msgspec.convert(document["run"], _Beginning)
-        totals = msgspec.convert(document["totals"], RunTotals)
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        found = _opening(directory / MANIFEST)
+    except (OSError, ValueError, RecursionError):
         return None  # the journal knows
-    line = RunLine(run.id, run.state, run.started_at, totals)
-    return line if _is_believable(line, totals) else None
+    if not _is_believable(found):
+        return None
+    return RunLine(found.run.id, found.run.state, found.run.started_at, found.totals)
 
 
-def _opening(path: Path) -> Any:  # noqa: ANN401  # whatever is JSON
-    """Read what a manifest says of its run: what comes before the projects, where it is ours."""
+def _opening(path: Path) -> _Opening:
+    """Read what a manifest says of its run: what comes before the projects, where it is ours.
+
+    Raises:
+        ValueError: it says something else.
+    """
     with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # of a descriptor
         beginning = file.read(_OPENING + 1)
     before, found, _ = beginning.partition(b'\n "projects": [')
     if not found and len(beginning) > _OPENING:
         raise OSError(errno.EFBIG, "it does not begin as a manifest does", str(path))
-    return json.loads(before + b'"projects": []}' if found else beginning)
+    document = json.loads(before + b'"projects": []}' if found else beginning)
+    return msgspec.convert(document, _Opening)
 
 
-def _is_believable(line: RunLine, totals: RunTotals) -> bool:
+def _is_believable(found: _Opening) -> bool:
     """Whether a manifest's words on a run that is over can be shown as they are."""
-    counts = (value for value in msgspec.structs.astuple(totals) if isinstance(value, int))
+    counts = (value for value in msgspec.structs.astuple(found.totals) if isinstance(value, int))
     return (
-        line.state != "running"
-        and line.id.isprintable()
-        and (line.started_at or "").isprintable()
+        found.run.state != "running"
+        and found.run.id.isprintable()
+        and found.run.started_at.isprintable()
         and max(counts) <= _LARGEST_COUNT
     )
 

@@ -153,10 +153,14 @@ class Collection:
         self._stop_reason: str | None = None
 
     @property
+    def report(self) -> Report:
+        """The run as it stands: totals, projects, and a row for each server."""
+        return Report(self.state, lines=self._journal.lines, head=self._journal.head)
+
+    @property
     def summary(self) -> Summary:
         """The run as it stands: `as_json()` is what `--json` prints of it."""
-        report = Report(self.state, lines=self._journal.lines, head=self._journal.head)
-        return report.summary(self.directory, self._views.manifest_sha256)
+        return self.report.summary(self.directory, self._views.manifest_sha256)
 
     @property
     def verdict(self) -> Verdict:
