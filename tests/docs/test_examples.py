@@ -110,7 +110,7 @@ def test_the_library_example_of_the_readme_collects_a_fleet(root: Path, tmp_path
             check=False,
         )
     assert answer.returncode == 0, answer.stderr
-    assert "'collected': 2" in answer.stdout.splitlines()[-1]
+    assert "collected=2" in answer.stdout.splitlines()[-1]
 
 
 def test_the_program_that_checks_the_chain_finds_a_changed_line(root: Path, tmp_path: Path) -> None:
