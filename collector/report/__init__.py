@@ -1,12 +1,12 @@
 """One typed model of a run: the manifest, `--json` and every other view render it.
 
-`Report(state, ...)` reads the model off a run's state. Servers' rows are made when they are asked
+`building.Report(state, ...)` reads the model off a run's state. Servers' rows are made when they are asked
 for, one after the other, so a fleet of 100,000 takes no more memory than one server.
 
     report = Report(state, lines=812, head="...")
     report.run.state, report.totals.collected
-    for project in report.projects:
-        for server in report.servers(project):
+    for number, project in enumerate(report.projects):
+        for server in report.servers(number):
             ...
 
 The types are in `manifest.py` and `summary.py`. Their annotations are the contract: `schema.py`

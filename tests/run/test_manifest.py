@@ -3,17 +3,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.model import events as e
 from collector.model.answers import ProblemKind
 from collector.model.state import apply
 from collector.report.building import Report
+from collector.report.manifest import Error
+from collector.report.parts import json_text
 from collector.report.schema import manifest_schema
 from collector.rundir import manifest
 from collector.rundir.journal.lines import NO_HASH
@@ -394,3 +399,11 @@ def test_the_schema_takes_a_manifest_of_before_there_were_estimates(
     made = document(folded(selection))
     del made["run"]["estimate"]
     jsonschema.Draft202012Validator(manifest_schema()).validate(json.loads(json.dumps(made)))
+
+
+@given(st.text(st.characters(exclude_categories=())), st.integers(), st.floats(allow_nan=False))
+def test_a_part_is_written_as_json_dumps_writes_it(text: str, number: int, offset_s: float) -> None:
+    error = Error("export", text, number, text, None, 1, text)
+    assert json_text(error) == json.dumps(error.as_json(), ensure_ascii=False)
+    if not math.isinf(offset_s):
+        assert json.loads(json_text(offset_s)) == offset_s
