@@ -20,13 +20,12 @@ from collector.cli.rendering.summary import summed_up
 from collector.cli.rendering.wording import duration, short
 from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
-from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.errors import CollectorError
 from collector.event_loop import Loop
-from collector.model.ceilings import GRACE_S
+from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
-from collector.providers import clouddc
+from collector.providers.protocol import Access
 from collector.redaction import Secrets
 from collector.report.parts import json_text
 from collector.rundir.layout import find_run
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.inventory import Selection
-    from collector.runtime.collection import Collection, Connect
+    from collector.runtime.collection import Collection
     from collector.runtime.terms import Terms
 
 E = TypeVar("E", bound=Exception)
@@ -71,12 +70,12 @@ def user_memory() -> Path | None:
     return None
 
 
-def _connector(options: Options) -> Connect:
-    return clouddc.connector(
+def _access(options: Options) -> Access:
+    return Access(
         environ=options.environ,
         ca_file=options.ca_file,
         stall_s=options.stall_s,
-        secrets=click.get_current_context().find_object(Secrets),
+        secrets=click.get_current_context().find_object(Secrets) or Secrets(),
     )
 
 
@@ -84,8 +83,8 @@ def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
 ) -> Callable[[], Collection]:
     """Return what begins a new run, inside an event loop."""
-    connect = _connector(options)
-    return partial(collect, selection, out, connect, run_id=run_id, terms=options.terms)
+    access = _access(options)
+    return partial(collect, selection, out, run_id=run_id, terms=options.terms, access=access)
 
 
 def resuming(
@@ -98,17 +97,17 @@ def resuming(
     trust_journal: bool = False,
 ) -> Callable[[], Collection]:
     """Return what takes up a run, inside an event loop."""
-    connect = _connector(options)
+    access = _access(options)
     directory = find_run(run, out=out)
 
     def begin() -> Collection:
         collection = resume(
             directory,
-            connect,
             selection=selection,
             retry_failed=retry_failed,
             trust_journal=trust_journal,
             terms=options.terms,
+            access=access,
         )
         for line in taken_up(collection, selection):
             say(f"{directory.name}: {line}")

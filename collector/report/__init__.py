@@ -1,7 +1,7 @@
 """One typed model of a run: the manifest, `--json` and every other view render it.
 
-`building.Report(state, ...)` reads the model off a run's state. Servers' rows are made when they are asked
-for, one after the other, so a fleet of 100,000 takes no more memory than one server.
+`building.Report(state, ...)` reads the model off a run's state. Servers' rows are made when they
+are asked for, one after the other, so a fleet of 100,000 takes no more memory than one server.
 
     report = Report(state, lines=812, head="...")
     report.run.state, report.totals.collected

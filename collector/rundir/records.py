@@ -14,7 +14,6 @@ from collector.model.state import RunState
 from collector.rundir.journal.reading import Reading, fold
 from collector.rundir.layout import JOURNAL, LARGEST_MANIFEST, LARGEST_SUMS, MANIFEST, SHA256SUMS
 from collector.rundir.lock import is_held
-from collector.rundir.tree import regular_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -172,7 +171,7 @@ def read_records(
     most = _largest(directory, entries)
     records.sums = _read_sums(directory, min(most, LARGEST_SUMS), mismatches)
     records.manifest = _read_manifest(directory, min(most, LARGEST_MANIFEST), mismatches)
-    if regular_size(directory, JOURNAL) is None:
+    if files.size_beneath(directory, JOURNAL) is None:
         mismatches.append(Mismatch(JOURNAL, "missing", "a file", None))
         return records
     try:
@@ -186,12 +185,12 @@ def read_records(
 
 def _largest(directory: Path, entries: int) -> int:
     """Return how many bytes a record of such a run may have: no more than there is to tell."""
-    journal = regular_size(directory, JOURNAL) or 0
+    journal = files.size_beneath(directory, JOURNAL) or 0
     return _LEAST_READ + _TOLD_OF_EACH * entries + _TIMES_THE_JOURNAL * journal
 
 
 def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[str, str] | None:
-    if regular_size(directory, SHA256SUMS) is None:
+    if files.size_beneath(directory, SHA256SUMS) is None:
         return None
     try:
         content = files.read_within(directory / SHA256SUMS, most)
@@ -216,7 +215,7 @@ def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[s
 
 
 def _read_manifest(directory: Path, most: int, mismatches: list[Mismatch]) -> FoundManifest | None:
-    if regular_size(directory, MANIFEST) is None:
+    if files.size_beneath(directory, MANIFEST) is None:
         return None
     try:
         content = json.loads(files.read_within(directory / MANIFEST, most))

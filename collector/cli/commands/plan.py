@@ -71,13 +71,11 @@ def show(
     """Print the plan of a selection."""
     from collector.cli import running  # noqa: PLC0415  # as above
     from collector.cli.rendering.plan import told  # noqa: PLC0415  # as above
-    from collector.planning import plan  # noqa: PLC0415  # as above
-    from collector.providers import clouddc  # noqa: PLC0415  # as above
+    from collector.runtime.planned import plan  # noqa: PLC0415  # as above
 
     planned = plan(
         selection,
         out,
-        clouddc.scopes,
         deadline_s=deadline_s,
         share=share,
         memory=running.user_memory(),
