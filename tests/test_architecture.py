@@ -195,6 +195,13 @@ def test_rooms_form_no_cycle() -> None:
     assert_no_cycle(rooms)
 
 
+def test_the_archive_room_knows_no_format() -> None:
+    for name, path in MODULES.items():
+        if room_of(name) == "archive" and not name.startswith("archive.targz"):
+            wanted = [one for one in of_the_project(path) if one.startswith("archive.targz")]
+            assert not wanted, f"{name} imports {wanted}"
+
+
 def test_nobody_imports_the_command_line() -> None:
     for name, path in MODULES.items():
         if room_of(name) not in {"cli", "__main__"}:
