@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collector.errors import CollectorError
     from collector.inventory import Inventory, InventoryError, Selection, load
     from collector.planning import Plan, plan
-    from collector.providers.protocol import Access
+    from collector.providers.protocol import Access, Fleet, Provider
     from collector.rundir.verdict import Verdict
     from collector.rundir.verification import Verification, verify
     from collector.runtime.collection import Collection, collect
@@ -40,9 +40,11 @@ _PLACES = {
     "Collection": "collector.runtime.collection",
     "CollectorError": "collector.errors",
     "EventsSkipped": "collector.runtime.feed",
+    "Fleet": "collector.providers.protocol",
     "Inventory": "collector.inventory",
     "InventoryError": "collector.inventory",
     "Plan": "collector.planning",
+    "Provider": "collector.providers.protocol",
     "Selection": "collector.inventory",
     "Terms": "collector.runtime.terms",
     "Verdict": "collector.rundir.verdict",
@@ -59,9 +61,11 @@ __all__ = [
     "Collection",
     "CollectorError",
     "EventsSkipped",
+    "Fleet",
     "Inventory",
     "InventoryError",
     "Plan",
+    "Provider",
     "Selection",
     "Terms",
     "Verdict",
