@@ -10,13 +10,13 @@ import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
 from collector.emulator import Emulator
-from tests.acceptance.bmcs import BUSY, LOGIN, SYSTEM, Bmc, serving
+from tests.acceptance.bmcs import BUSY, LOGIN, SYSTEM, Bmc, inventory, serving
 from tests.acceptance.command import Command, fleet_of, servers
 
 if TYPE_CHECKING:
@@ -58,17 +58,10 @@ class Installed(Command):
 
 
 @contextmanager
-def bmcs(home: Path, *some: Bmc, more: list[dict[str, Any]] | None = None) -> Iterator[Installed]:
+def bmcs(home: Path, *some: Bmc) -> Iterator[Installed]:
     """Serve BMCs; the inventory that names them is `fleet.json`."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving(some)):
-        entry = {"kind": "basic", "user": "oncall", "password_env": "BMC_PASSWORD"}
-        document = {
-            "version": 1,
-            "credentials": {"bmc": entry},
-            "defaults": {"provider": "redfish", "credentials": "bmc"},
-            "projects": [bmc.project for bmc in some],
-        }
-        (home / "fleet.json").write_text(json.dumps(document))
+        (home / "fleet.json").write_text(json.dumps(inventory(some)))
         yield Installed(home, "unused", install(home / "site"))
 
 
