@@ -11,6 +11,7 @@ out as a class, and what it hands out comes from a queue.
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from dataclasses import dataclass, field
@@ -19,7 +20,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
-import structlog
 
 from collector import clock, descriptors, opening, planning, threads, trust
 from collector.archive.incoming import Care
@@ -62,7 +62,7 @@ REUSE_S = 300.0
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

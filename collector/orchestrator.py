@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import anyio
-import structlog
 from aiolimiter import AsyncLimiter
 
 from collector import clock
@@ -36,7 +36,7 @@ JUMP_S = 30.0
 TURNS_APART_S = 0.005
 """Under load the loop looks up this often: what comes together is answered together."""
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class Orchestrator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import signal
 import sys
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
 import click
-import structlog
 
 from collector import signals
 from collector.cli.readiness import make_ready
@@ -64,8 +64,8 @@ def user_memory() -> Path | None:
         place, why = None, str(error)
     if place is not None and place.is_absolute():
         return place
-    structlog.get_logger("collector").info(
-        f"nothing is remembered for the next run: {place or 'the state directory'}: {why}"
+    logging.getLogger(__name__).info(
+        "nothing is remembered for the next run: %s: %s", place or "the state directory", why
     )
     return None
 
