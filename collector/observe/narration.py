@@ -6,12 +6,12 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-from collector.engine import events as e
+from collector.model import events as e
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
 
 _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.RunStarted: (logging.INFO, "run started"),

@@ -32,9 +32,9 @@ import anyio
 import pytest
 
 import collector
-from collector.archive.incoming import Care
-from collector.archive.limits import Limits
-from collector.collection import Terms
+from collector.archive.incoming import ArchivePolicy
+from collector.archive.limits import UnpackLimits
+from collector.runtime.collection import Terms
 from tests.acceptance.answers import archive_of, sane
 from tests.acceptance.mutations import mutated
 from tests.acceptance.trial import assert_in_order, assert_printable, collected
@@ -56,17 +56,17 @@ DOWNLOAD_S: Final = 3.0
 """Without this limit a download may drip for as long as it likes."""
 _KINDS: Final[tuple[Kind, ...]] = ("export", "status", "download")
 _HURRY: Final[dict[str, object]] = {
-    "collector.engine.retry.BACK_OFF_BASE_S": 0.05,
-    "collector.engine.retry.BACK_OFF_CAP_S": 0.2,
-    "collector.engine.retry.NOT_READY_SOON_S": (0.02, 0.1),
-    "collector.engine.retry.NOT_READY_LATE_S": (0.02, 0.1),
-    "collector.engine.retry.NOT_READY_FOR_S": 0.5,
-    "collector.engine.retry.LAG_FOR_S": 0.5,
-    "collector.engine.retry.LAG_FIRST_S": 0.1,
-    "collector.engine.retry.LONGEST_RETRY_AFTER_S": 0.5,
-    "collector.engine.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
-    "collector.engine.polling.FIRST_ASK_S": 0.05,
-    "collector.engine.polling.SOONEST_S": 0.05,
+    "collector.engine.outcomes.retry.BACK_OFF_BASE_S": 0.05,
+    "collector.engine.outcomes.retry.BACK_OFF_CAP_S": 0.2,
+    "collector.engine.outcomes.retry.NOT_READY_SOON_S": (0.02, 0.1),
+    "collector.engine.outcomes.retry.NOT_READY_LATE_S": (0.02, 0.1),
+    "collector.engine.outcomes.retry.NOT_READY_FOR_S": 0.5,
+    "collector.engine.outcomes.retry.LAG_FOR_S": 0.5,
+    "collector.engine.outcomes.retry.LAG_FIRST_S": 0.1,
+    "collector.engine.outcomes.retry.LONGEST_RETRY_AFTER_S": 0.5,
+    "collector.engine.outcomes.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
+    "collector.engine.polling.timing.FIRST_ASK_S": 0.05,
+    "collector.engine.polling.timing.SOONEST_S": 0.05,
     "collector.providers.clouddc.wire.TOTAL_S": 1.5,
 }
 """Limits of minutes that are seconds here, so that a run ends in seconds."""
@@ -143,7 +143,7 @@ async def played(served: Served, home: Path) -> Counter[str]:
         connect = collector.clouddc.connector(
             environ={"CLOUDDC_TOKEN": wire.token}, stall_s=STALL_S
         )
-        care = Care(Limits(1 << 30, 1000, 10_000), durable=False)
+        care = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
         terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, care=care)
         run = collector.collect(selection, home / "collected", connect, terms=terms)
         with anyio.move_on_after(ENDS_WITHIN_S) as limit:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import collector
 from collector.archive.names import PART, REJECTED
-from collector.engine.state import RunState
-from collector.run.reading import Reading, fold
+from collector.model.state import RunState
+from collector.rundir.journal.reading import Reading, fold
 from tests.crash.disks import crashes
 from tests.crash.recording import Recorder
 from tests.integration.drill import (
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from collector.collection import Collection
     from collector.emulator import Emulator, Scenario
-    from collector.engine.events import Event
+    from collector.model.events import Event
+    from collector.runtime.collection import Collection
     from tests.crash.disks import Crash
     from tests.crash.recording import Operation
 
@@ -52,11 +52,11 @@ def small_fleet() -> Scenario:
 
 def make_impatient(patch: pytest.MonkeyPatch) -> None:
     """Waits of seconds take hundredths, as in `tests/integration/conftest.py`; and no memory."""
-    patch.setattr("collector.engine.polling.FIRST_ASK_S", 0.05)
-    patch.setattr("collector.engine.polling.SOONEST_S", 0.05)
-    patch.setattr("collector.engine.retry.BACK_OFF_BASE_S", 0.05)
-    patch.setattr("collector.engine.retry.NOT_READY_SOON_S", (0.05, 0.1))
-    patch.setattr("collector.engine.circuit.FIRST_PROBE_S", 0.05)
+    patch.setattr("collector.engine.polling.timing.FIRST_ASK_S", 0.05)
+    patch.setattr("collector.engine.polling.timing.SOONEST_S", 0.05)
+    patch.setattr("collector.engine.outcomes.retry.BACK_OFF_BASE_S", 0.05)
+    patch.setattr("collector.engine.outcomes.retry.NOT_READY_SOON_S", (0.05, 0.1))
+    patch.setattr("collector.engine.admission.circuit_breaker.FIRST_PROBE_S", 0.05)
 
 
 def truth_of(api: Emulator) -> dict[str, str]:

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from collector.emulator import Emulator
-from collector.run.reading import Reading
+from collector.rundir.journal.reading import Reading
 from tests.crash.disks import Crash, distinct, put
 from tests.crash.rehearsal import (
     Recorded,

@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 import collector
-from collector.collection import Terms
 from collector.emulator import Emulator, Fault
-from collector.engine.events import ServerFailed, ServerRetried
-from collector.run.journal import Journal
+from collector.model.events import ServerFailed, ServerRetried
+from collector.rundir.journal.journal import Journal
+from collector.runtime.collection import Terms
 from tests.integration.drill import (
     Told,
     assert_as_sent,

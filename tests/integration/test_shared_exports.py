@@ -10,11 +10,11 @@ import anyio
 import pytest
 
 import collector
-from collector.collection import Terms
 from collector.emulator import Emulator, fleet
-from collector.engine.events import ExportReused, ExportStarted
-from collector.engine.state import Phase
-from collector.run.journal import Journal
+from collector.model.events import ExportReused, ExportStarted
+from collector.model.state import Phase
+from collector.rundir.journal.journal import Journal
+from collector.runtime.collection import Terms
 from tests.integration.drill import (
     Told,
     assert_as_sent,

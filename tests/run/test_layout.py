@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.errors import CollectorError
-from collector.run.layout import (
+from collector.rundir.layout import (
     create_run,
     find_run,
     point_latest,
