@@ -9,8 +9,9 @@ import platformdirs
 import pytest
 from click.testing import CliRunner
 
-from collector.cli import main, running
+from collector.cli import main
 from collector.cli.options import PHASE_TIMEOUT, SHARE, SIZE
+from collector.cli.user_state import user_memory
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_a_user_without_a_home_remembers_nothing_and_is_told_if_asked(
 
     caplog.set_level(logging.DEBUG, "collector")
     monkeypatch.setattr(platformdirs, "user_state_path", homeless)
-    assert running.user_memory() is None
+    assert user_memory() is None
     assert [line.levelname for line in caplog.records] == ["INFO"]
 
 
