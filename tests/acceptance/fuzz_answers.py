@@ -34,7 +34,7 @@ import pytest
 import collector
 from collector.archive.incoming import ArchivePolicy
 from collector.archive.limits import UnpackLimits
-from collector.runtime.collection import Terms
+from collector.runtime.terms import Terms
 from tests.acceptance.answers import archive_of, sane
 from tests.acceptance.mutations import mutated
 from tests.acceptance.trial import assert_in_order, assert_printable, collected

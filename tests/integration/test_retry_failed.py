@@ -11,7 +11,7 @@ import collector
 from collector.emulator import Emulator, Fault
 from collector.model.events import ServerFailed, ServerRetried
 from collector.rundir.journal.journal import Journal
-from collector.runtime.collection import Terms
+from collector.runtime.terms import Terms
 from tests.integration.drill import (
     Told,
     assert_as_sent,

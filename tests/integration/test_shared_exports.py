@@ -14,7 +14,7 @@ from collector.emulator import Emulator, fleet
 from collector.model.events import ExportReused, ExportStarted
 from collector.model.state import Phase
 from collector.rundir.journal.journal import Journal
-from collector.runtime.collection import Terms
+from collector.runtime.terms import Terms
 from tests.integration.drill import (
     Told,
     assert_as_sent,

@@ -186,7 +186,7 @@ def command(
     from collector.cli.user_state import user_memory  # noqa: PLC0415  # as above
     from collector.model.ceilings import EXPORT_S  # noqa: PLC0415  # as above
     from collector.redaction import Arguments, Secrets  # noqa: PLC0415  # as above
-    from collector.runtime.collection import Terms  # noqa: PLC0415  # as above
+    from collector.runtime.terms import Terms  # noqa: PLC0415  # as above
 
     secrets = click.get_current_context().find_object(Secrets) or Secrets()
     terms = Terms(
