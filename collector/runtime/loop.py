@@ -44,6 +44,7 @@ class Loop:
         self._outcomes: list[tuple[Request, Outcome, float]] = []
         self._progress: list[Event] = []
         self._unanswered: set[int] = set()
+        self._all_answered = anyio.Event()
         self._observed_s = self._turned_s = clock.now_s()
 
     def stop(self, reason: str) -> None:
@@ -124,6 +125,8 @@ class Loop:
         now_s = clock.now_s()
         if not isinstance(answer, BytesArrived | BytesConsumed):
             self._unanswered.discard(action.server)
+            if not self._unanswered:
+                self._all_answered.set()
         if isinstance(answer, Progress):
             self._progress += self._scheduler.answered(action, answer, now_s)
             if isinstance(answer, BytesArrived | BytesConsumed):
@@ -151,5 +154,7 @@ class Loop:
                 await self._wake.wait()
         slept_s = clock.now_s() - before_s
         if self._unanswered and slept_s < TURNS_APART_S:
-            await anyio.sleep(TURNS_APART_S - slept_s)
+            self._all_answered = anyio.Event()
+            with anyio.move_on_after(TURNS_APART_S - slept_s):
+                await self._all_answered.wait()
         self._wake = anyio.Event()
