@@ -32,8 +32,8 @@ import anyio
 import pytest
 
 import collector
-from collector.archive.incoming import ArchivePolicy
-from collector.archive.limits import UnpackLimits
+from collector.archive.format import UnpackLimits
+from collector.archive.staged import ArchivePolicy
 from collector.runtime.terms import Terms
 from tests.acceptance.answers import archive_of, sane
 from tests.acceptance.mutations import mutated
@@ -67,7 +67,7 @@ _HURRY: Final[dict[str, object]] = {
     "collector.engine.outcomes.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
     "collector.engine.polling.timing.FIRST_ASK_S": 0.05,
     "collector.engine.polling.timing.SOONEST_S": 0.05,
-    "collector.providers.clouddc.wire.TOTAL_S": 1.5,
+    "collector.providers.http.wire.TOTAL_S": 1.5,
 }
 """Limits of minutes that are seconds here, so that a run ends in seconds."""
 
@@ -137,15 +137,12 @@ async def played(served: Served, home: Path) -> Counter[str]:
     async with served.service() as wire:
         selection = collector.load(
             io.BytesIO(json.dumps(wire.inventory()).encode()),
-            vendor=collector.clouddc.VENDOR,
             environ={"CLOUDDC_TOKEN": wire.token},
         ).select()
-        connect = collector.clouddc.connector(
-            environ={"CLOUDDC_TOKEN": wire.token}, stall_s=STALL_S
-        )
-        care = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
-        terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, care=care)
-        run = collector.collect(selection, home / "collected", connect, terms=terms)
+        access = collector.Access(environ={"CLOUDDC_TOKEN": wire.token}, stall_s=STALL_S)
+        policy = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
+        terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, policy=policy)
+        run = collector.collect(selection, home / "collected", access=access, terms=terms)
         with anyio.move_on_after(ENDS_WITHIN_S) as limit:
             async with run:
                 async for _ in run:
