@@ -21,7 +21,7 @@ from tests.acceptance.command import COLLECTOR, Service, fleet_of, server, servi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WARNING = "the system starts no more threads"
+WARNING = "the system allows no more threads"
 LAST = """
     import threading
 

@@ -1,4 +1,4 @@
-"""`collector collect`: the main job."""
+"""`collector collect`: the main command."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     default=OUT,
     show_default=True,
-    help="Directory that holds the runs; each gets a directory of its own in it.",
+    help="Directory for runs; each run gets its own directory in it.",
 )
 @selecting
 @click.option(
@@ -56,7 +56,7 @@ Examples:
     "--resume",
     "resumed",
     metavar="RUN_DIR|latest",
-    help="Resume a run that was stopped; INVENTORY may be left out.",
+    help="Resume a stopped run; INVENTORY is optional then.",
 )
 @click.option(
     "--retry-failed",
@@ -66,8 +66,8 @@ Examples:
 @click.option(
     "--trust-journal",
     is_flag=True,
-    help="With --resume: take endpoints and credentials from the run's journal even if you did not "
-    "write it on this machine.",
+    help="With --resume: use the endpoints and credentials in the run's journal even if you did "
+    "not write it on this machine.",
 )
 @click.option(
     "--reuse-exports",
@@ -76,7 +76,7 @@ Examples:
     show_default=True,
     help="Reuse exports that other runs under --out started within this time (0: never).",
 )
-@click.option("--run-id", help="Name of the run and its directory.  [default: the time]")
+@click.option("--run-id", help="Name of the run and its directory.  [default: the start time]")
 @click.option(
     "--progress",
     type=click.Choice(["auto", "live", "plain", "none"]),
@@ -85,7 +85,7 @@ Examples:
     help="How to show progress on stderr.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Say what would be done, as plan does, and send nothing."
+    "--dry-run", is_flag=True, help="Only show the plan, like the plan command; send nothing."
 )
 @click.option(
     "--ca-file",
@@ -97,7 +97,7 @@ Examples:
     type=click.IntRange(min=1),
     default=4,
     show_default=True,
-    help="How often to try each step of each server.",
+    help="Tries for each step of each server.",
 )
 @click.option(
     "--phase-timeout",
@@ -105,8 +105,8 @@ Examples:
     type=PHASE_TIMEOUT,
     multiple=True,
     metavar="PHASE=DURATION",
-    help="How long a phase of one server may take: export=90m, from its start until it is "
-    "complete; download=10m, not counting what it waits for (repeatable).  [default: export=60m]",
+    help="Time limit for a phase of one server: export=90m, from its start to its completion; "
+    "download=10m, not counting waits (repeatable).  [default: export=60m]",
 )
 @click.option(
     "--grace",
@@ -126,7 +126,7 @@ Examples:
     "--max-bandwidth",
     type=SIZE,
     metavar="SIZE",
-    help="Bytes a second for all downloads together: 50MB.  [default: as the inventory says]",
+    help="Bytes per second for all downloads together, e.g. 50MB.  [default: from the inventory]",
 )
 @storing
 @share_option
@@ -170,9 +170,9 @@ def command(
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     if retry_failed and resumed is None:
-        raise click.UsageError("--retry-failed needs the run to retry: --resume RUN_DIR")
+        raise click.UsageError("--retry-failed needs a run to retry: --resume RUN_DIR")
     if trust_journal and resumed is None:
-        raise click.UsageError("--trust-journal needs the run to trust: --resume RUN_DIR")
+        raise click.UsageError("--trust-journal needs a run to trust: --resume RUN_DIR")
     selection = inventory and choosing.chosen(
         choosing.loaded(inventory, sends=not dry_run),
         select, exclude, first, allow_empty=allow_empty,
@@ -217,9 +217,9 @@ def command(
 def _check(
     inventory: str | None, resumed: str | None, run_id: str | None, *, chosen: bool, dry_run: bool
 ) -> None:
-    """Refuse what does not go together."""
+    """Refuse options that do not go together."""
     if inventory is None and resumed is None:
-        raise click.UsageError("name an INVENTORY, or a run to continue: --resume RUN_DIR")
+        raise click.UsageError("give an INVENTORY, or a run to continue: --resume RUN_DIR")
     if inventory is None and chosen:
         raise click.UsageError("--select, --exclude and --first need an INVENTORY")
     if resumed is not None and run_id is not None:
