@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.patience import IMPATIENT, shorten
+from tests.support.warm import warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,3 +18,34 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_proxies() -> Iterator[None]:
+    """No test's calls go where the user's own would go."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _warm() -> Iterator[None]:
+    """Let the process that starts commands quickly end, if a test has asked for it."""
+    yield
+    if warm.cache_info().currsize and (made := warm()) is not None:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[None]:
+    """Waits of seconds take hundredths: for what hangs on their order, not on their length."""
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch, IMPATIENT)
+        yield
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.altered import altered
-from tests.acceptance.command import COLLECTOR, Command, fleet_of, servers, serving
+from tests.support.altered import altered
+from tests.support.command import COLLECTOR, Command, fleet_of, servers, serving
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,11 +1,11 @@
 """A few hundred mutated answers of bad servers, beside healthy ones: the same at every run.
 
-Thousands of others: `python -m tests.acceptance.fuzz_answers`.
+Thousands of others: `python -m tests.support.fuzz.answers`.
 """
 
 from __future__ import annotations
 
-from tests.acceptance.fuzz_answers import hurried, play
+from tests.support.fuzz.answers import hurried, play
 
 SEED = 20_260_101
 

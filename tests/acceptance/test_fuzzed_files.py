@@ -1,6 +1,6 @@
 """A few hundred mutated files around a run: the same at every run.
 
-Thousands of others: `python -m tests.acceptance.fuzz_files`.
+Thousands of others: `python -m tests.support.fuzz.files`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def test_mutated_files_lead_no_command_astray() -> None:
     # In a process of its own: it is copied for each command, and this one has threads.
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", "tests.acceptance.fuzz_files"),
+            *(sys.executable, "-m", "tests.support.fuzz.files"),
             *("--seed", f"{SEED}", "--mutations", f"{MUTATIONS}"),
         ],
         cwd=ROOT,

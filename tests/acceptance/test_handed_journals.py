@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.acceptance.command import COLLECTOR, Command, fleet_of, servers, serving
-from tests.acceptance.handed import AT, DAMAGED, NO_SELECTION, named
-from tests.acceptance.journals import events_of, of, rewrite
 from tests.acceptance.test_planted_links import snapshot
+from tests.support.command import COLLECTOR, Command, fleet_of, servers, serving
+from tests.support.handed import AT, DAMAGED, NO_SELECTION, named
+from tests.support.journals import events_of, of, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.acceptance.command import Service
-    from tests.acceptance.handed import Edit
-    from tests.acceptance.journals import Event
+    from tests.support.command import Service
+    from tests.support.handed import Edit
+    from tests.support.journals import Event
 
 SECRET: Final = "the-other-secret"
 PATIENCE_S: Final = 60.0

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import Service, fleet_of, servers, serving
-from tests.acceptance.odd_files import SECRET, ended, lines_of
+from tests.support.command import Service, fleet_of, servers, serving
+from tests.support.odd_files import SECRET, ended, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def hand_over(out: Path, user: int, *, readable: bool = True) -> None:
 
 def as_nobody(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.acceptance.nobody", f"{NOBODY}", *arguments],
+        [sys.executable, "-m", "tests.support.nobody", f"{NOBODY}", *arguments],
         cwd=ROOT, env=service.environment(HOME="/nonexistent"), capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip

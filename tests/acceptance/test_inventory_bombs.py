@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.command import COLLECTOR, Command, environment
-from tests.acceptance.odd_files import PATIENCE_S, ended, hole, lines_of, listening, put
+from tests.support.command import COLLECTOR, Command, environment
+from tests.support.odd_files import PATIENCE_S, ended, hole, lines_of, listening, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector import verify
-from tests.acceptance.altered import altered
-from tests.acceptance.command import COLLECTOR, Command, Service, fleet_of, server, serving
+from tests.support.altered import altered
+from tests.support.command import COLLECTOR, Command, Service, fleet_of, server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.emulator import Fault, ProjectSpec, Scenario
-from tests.acceptance.command import COLLECTOR, Service, fleet_of, server, servers, serving
+from tests.support.command import COLLECTOR, Service, fleet_of, server, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

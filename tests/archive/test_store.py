@@ -23,7 +23,7 @@ from collector.archive.space import mount_point
 from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, Arriving, Shelf
 from collector.archive.workers import Workers
 from collector.engine.answers import Checksum, Problem, ProblemKind, Stored
-from tests.open_files import no_file_left
+from tests.support.open_files import no_file_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator

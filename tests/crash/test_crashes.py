@@ -12,8 +12,8 @@ import pytest
 
 from collector.emulator import Emulator
 from collector.run.reading import Reading
-from tests.crash.disks import Crash, distinct, put
-from tests.crash.rehearsal import (
+from tests.support.crash.disks import Crash, distinct, put
+from tests.support.crash.rehearsal import (
     Recorded,
     assert_can_be_finished,
     assert_no_lie,

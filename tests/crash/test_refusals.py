@@ -14,9 +14,9 @@ import pytest
 
 from collector import CollectorError
 from collector.emulator import Emulator
-from tests.crash.disks import put
-from tests.crash.refusing import NEVER, Refusal, Refusing
-from tests.crash.rehearsal import (
+from tests.support.crash.disks import put
+from tests.support.crash.refusing import NEVER, Refusal, Refusing
+from tests.support.crash.rehearsal import (
     assert_can_be_finished,
     assert_no_lie,
     gone_on_with,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.crash.disks import Picture
+    from tests.support.crash.disks import Picture
 
 REFUSED = 40
 RESUMES_REFUSED = 20

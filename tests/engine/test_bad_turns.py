@@ -14,8 +14,8 @@ from collector.engine.gates import Ceilings
 from collector.engine.known import Known, KnownLimit
 from collector.engine.said import Disbelieved
 from collector.engine.state import Phase
-from tests.engine.greedy import USER, Answer, Gate, Greedy, rate, told
-from tests.engine.simulation import Service, Simulation, problem, selected
+from tests.support.greedy import USER, Answer, Gate, Greedy, rate, told
+from tests.support.simulation import Service, Simulation, problem, selected
 
 if TYPE_CHECKING:
     from collector.engine.tracks import Track

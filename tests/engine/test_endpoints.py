@@ -12,7 +12,7 @@ from collector.engine.actions import AskStatus
 from collector.engine.answers import Answer, Call, ProblemKind
 from collector.engine.gates import Ceilings
 from collector.engine.state import Phase
-from tests.engine.simulation import (
+from tests.support.simulation import (
     ANY_SERVER,
     EPOCH_S,
     Service,

@@ -16,7 +16,7 @@ from collector.engine.lanes import Lane
 from collector.engine.latency import UNKNOWN_TOO_LONG_S as QUIET_S
 from collector.engine.pacing import Pacer
 from collector.engine.state import RunState, apply
-from tests.engine.simulation import scopes_of, selected
+from tests.support.simulation import scopes_of, selected
 
 POST, ASK, FETCH = Call
 

@@ -9,8 +9,8 @@ from collector.engine import events as e
 from collector.engine.answers import Call, ScopeKind
 from collector.engine.known import Known, KnownExports, KnownLimit
 from collector.engine.said import Learned
-from tests.engine.greedy import USER, Gate, Greedy, rate, scopes, throttled
-from tests.engine.simulation import HiddenLimit, Service, Simulation, selected
+from tests.support.greedy import USER, Gate, Greedy, rate, scopes, throttled
+from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 if TYPE_CHECKING:
     from collector.engine.actions import Request

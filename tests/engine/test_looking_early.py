@@ -18,7 +18,7 @@ from collector.engine.outcome import Outcomes
 from collector.engine.pacing import Pacer
 from collector.engine.polling import FirstLook, before_deadline
 from collector.engine.scouts import FIRST, Reports
-from tests.engine.simulation import HiddenLimit, Service, Simulation, scopes_of, selected
+from tests.support.simulation import HiddenLimit, Service, Simulation, scopes_of, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from collector.engine.known import Known
 from collector.engine.lanes import Lane
 from collector.engine.pacing import Pacer
 from collector.engine.turns import Turns
-from tests.engine.simulation import HiddenLimit, Service, Simulation, selected
+from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 POST = Call.START_EXPORT
 

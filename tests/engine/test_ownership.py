@@ -11,8 +11,8 @@ from collector.engine.answers import Call, Scope, ScopeKind
 from collector.engine.known import Known
 from collector.engine.pacing import Pacer
 from collector.engine.said import Learned
-from tests.engine.greedy import scopes, throttled
-from tests.engine.simulation import HiddenLimit, Service, Simulation, selected
+from tests.support.greedy import scopes, throttled
+from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

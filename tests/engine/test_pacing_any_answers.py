@@ -15,8 +15,8 @@ from collector.engine.inference import WINDOWS_S
 from collector.engine.known import Known, KnownExports, KnownLimit
 from collector.engine.said import Disbelieved, Learned
 from collector.engine.scope_pace import LONGEST_RETRY_AFTER_S
-from tests.engine.greedy import Answer, Gate, Greedy, most_in_any, scopes, throttled, told
-from tests.engine.simulation import quick
+from tests.support.greedy import Answer, Gate, Greedy, most_in_any, scopes, throttled, told
+from tests.support.simulation import quick
 
 if TYPE_CHECKING:
     from collector.engine.tracks import Track

@@ -18,7 +18,7 @@ from collector.engine.gates import Ceilings
 from collector.engine.known import KnownDurations
 from collector.engine.polling import Pressure, Progress, ask_at
 from collector.engine.state import Phase
-from tests.engine.simulation import Service, Simulation, gaps, problem, quick, selected
+from tests.support.simulation import Service, Simulation, gaps, problem, quick, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from collector.engine.answers import Answer, Call, ExportSaid, ExportState, Prob
 from collector.engine.gates import Ceilings
 from collector.engine.retry import Again, Anew, Decision, Fail, Rule, Tried
 from collector.engine.state import Phase
-from tests.engine.simulation import Service, Simulation, gaps, problem, selected
+from tests.support.simulation import Service, Simulation, gaps, problem, selected
 
 P = ProblemKind
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE

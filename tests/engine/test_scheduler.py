@@ -21,7 +21,7 @@ from collector.engine.answers import (
 )
 from collector.engine.gates import Ceilings
 from collector.engine.state import Phase
-from tests.engine.simulation import (
+from tests.support.simulation import (
     ANY_SERVER,
     HiddenLimit,
     Service,

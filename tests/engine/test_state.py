@@ -10,7 +10,7 @@ from hypothesis import given
 from collector.engine import events as e
 from collector.engine.gates import Ceilings
 from collector.engine.state import Phase, RunState, apply
-from tests.engine.simulation import (
+from tests.support.simulation import (
     Service,
     SimulatedWall,
     Simulation,

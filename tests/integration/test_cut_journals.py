@@ -27,7 +27,7 @@ from collector.run.journal import Journal
 from collector.run.lines import NO_HASH, LineError, check, decode
 from collector.run.reading import Reading, fold
 from collector.verification import verify
-from tests.integration.drill import (
+from tests.support.drill import (
     begin,
     connect_to,
     follow,

@@ -14,7 +14,7 @@ from collector import CollectorError, files
 from collector.emulator import Emulator, Fault
 from collector.engine.events import ExportNotStarted, RunEnded
 from collector.run.journal import Journal
-from tests.integration.drill import (
+from tests.support.drill import (
     begin,
     connect_to,
     folded,

@@ -12,7 +12,7 @@ import collector
 from collector.emulator import Emulator, Throttle
 from collector.engine.events import ProjectSelected, RunEstimated
 from collector.engine.scheduler import Scheduler
-from tests.integration.drill import (
+from tests.support.drill import (
     begin,
     connect_to,
     folded,

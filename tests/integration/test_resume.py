@@ -14,7 +14,7 @@ from collector.emulator import Emulator, Fault, fleet
 from collector.engine.events import RunEnded, RunResumed
 from collector.engine.state import Phase
 from collector.verification import verify
-from tests.integration.drill import (
+from tests.support.drill import (
     begin,
     connect_to,
     files_of,

@@ -12,7 +12,7 @@ from collector.collection import Terms
 from collector.emulator import Emulator, Fault
 from collector.engine.events import ServerFailed, ServerRetried
 from collector.run.journal import Journal
-from tests.integration.drill import (
+from tests.support.drill import (
     Told,
     assert_as_sent,
     begin,

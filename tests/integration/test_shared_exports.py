@@ -14,7 +14,7 @@ from collector.emulator import Emulator, fleet
 from collector.engine.events import ExportReused, ExportStarted
 from collector.engine.state import Phase
 from collector.run.journal import Journal
-from tests.integration.drill import (
+from tests.support.drill import (
     Told,
     assert_as_sent,
     begin,

@@ -16,7 +16,7 @@ from collector.engine.answers import (
     ScopeKind,
 )
 from collector.providers.clouddc.credentials import TokenSource
-from tests.providers.loopback import TOKEN, Answer, asked, clouddc, serving, started, target
+from tests.support.loopback import TOKEN, Answer, asked, clouddc, serving, started, target
 
 if TYPE_CHECKING:
     from pathlib import Path

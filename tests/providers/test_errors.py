@@ -10,7 +10,7 @@ from collector.engine.answers import UNHEARD, Call, Problem, ProblemKind, ScopeK
 from collector.providers.clouddc.errors import PERMISSIONS, TABLE, problem_of, rows
 from collector.providers.clouddc.parsing import Reply
 from collector.redaction import Secrets
-from tests.providers.loopback import TOKEN
+from tests.support.loopback import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

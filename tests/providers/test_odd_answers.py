@@ -17,7 +17,7 @@ from collector.engine.answers import ExportSaid, ExportState, Problem, ProblemKi
 from collector.providers.base import OpenArchive
 from collector.providers.clouddc.bodies import BODY_MAX
 from collector.providers.clouddc.disposition import file_name
-from tests.providers.loopback import (
+from tests.support.loopback import (
     ARCHIVE,
     TOKEN,
     Answer,

@@ -9,7 +9,7 @@ from collector.engine.answers import Checksum, Problem, ProblemKind
 from collector.providers.base import Fetched, OpenArchive
 from collector.providers.clouddc.checksums import checksums
 from collector.providers.clouddc.requests import redirected
-from tests.providers.loopback import ARCHIVE, TOKEN, Answer, clouddc, read_all, serving, target
+from tests.support.loopback import ARCHIVE, TOKEN, Answer, clouddc, read_all, serving, target
 
 pytestmark = pytest.mark.anyio
 P = ProblemKind

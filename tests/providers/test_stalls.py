@@ -8,7 +8,7 @@ from collector.engine.answers import Problem, ProblemKind
 from collector.providers.base import OpenArchive
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource
-from tests.providers.loopback import (
+from tests.support.loopback import (
     ARCHIVE,
     TOKEN,
     Answer,

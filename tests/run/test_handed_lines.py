@@ -13,8 +13,8 @@ from collector.inventory import shape
 from collector.run import values
 from collector.run.lines import LONGEST_LINE, NO_HASH, LongLineError, encode
 from collector.run.reading import Reading, fold
-from tests.acceptance.handed import DAMAGED, NO_SELECTION
-from tests.acceptance.journals import chained, rewrite
+from tests.support.handed import DAMAGED, NO_SELECTION
+from tests.support.journals import chained, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable

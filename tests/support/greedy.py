@@ -23,7 +23,7 @@ from collector.engine.answers import (
 )
 from collector.engine.known import Known
 from collector.engine.pacing import Pacer
-from tests.engine.simulation import problem
+from tests.support.simulation import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -6,16 +6,14 @@ import os
 import shutil
 import socket
 import stat
-import subprocess
 from typing import TYPE_CHECKING, Final
 
-from tests.acceptance.command import COLLECTOR
-
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from tests.acceptance.command import Command
+    from tests.support.command import Command
 
 PATIENCE_S: Final = 60.0
 """A command that has not ended by then waits for what never comes."""
@@ -90,19 +88,10 @@ def put(place: Path, kind: str) -> None:
 
 
 def ended(
-    command: Command, *arguments: str | bytes, patience_s: float = PATIENCE_S
+    command: Command, *arguments: str, patience_s: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
     """Run the command, which ends, has no bug and tells nothing of the secret."""
-    done = subprocess.run(
-        [COLLECTOR, *arguments],
-        cwd=command.home,
-        env=command.environment(),
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        timeout=patience_s,
-        check=False,
-    )
+    done = command.run(*arguments, errors="surrogateescape", timeout=patience_s)
     assert done.returncode != 1, done.stderr
     assert "Traceback" not in done.stderr
     assert SECRET not in done.stdout + done.stderr

@@ -18,7 +18,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from tests.acceptance.command import COLLECTOR
+from tests.support.command import COLLECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

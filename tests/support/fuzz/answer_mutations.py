@@ -17,13 +17,13 @@ import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.acceptance.answers import DOWN, archive_of
-from tests.acceptance.wire import Drip, End, Wait
+from tests.support.answers import DOWN, archive_of
+from tests.support.wire import Drip, End, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.acceptance.wire import Answer, Call, Step
+    from tests.support.wire import Answer, Call, Step
 
 _STATUSES: Final = (
     100, 101, 103, 200, 201, 202, 203, 204, 205, 206, 226, 299, 300, 301, 302, 303, 304, 305, 307,

@@ -8,9 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.acceptance.inventory_mutations import inventory_mutated
-from tests.acceptance.journals import NO_HASH, chained
-from tests.acceptance.odd_values import (
+from tests.support.fuzz.inventory_mutations import inventory_mutated
+from tests.support.fuzz.odd_values import (
     Raw,
     credential,
     mutate,
@@ -20,14 +19,15 @@ from tests.acceptance.odd_values import (
     spoilt,
     written,
 )
-from tests.acceptance.stage import Huge, Thing
+from tests.support.journals import NO_HASH, chained
+from tests.support.stage import Huge, Thing
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from tests.acceptance.odd_values import Around
-    from tests.acceptance.stage import Content, Tree
+    from tests.support.fuzz.odd_values import Around
+    from tests.support.stage import Content, Tree
 
 OUT: Final = "home/collected"
 HALF: Final = f"{OUT}/half"

@@ -1,6 +1,6 @@
 """Looks for answers of one server that hurt another, end a run, or are taken for what they are not.
 
-    python -m tests.acceptance.fuzz_answers --answers 10000
+    python -m tests.support.fuzz.answers --answers 10000
 
 Answers are mutated from valid ones (`mutations.py`) and given by bad servers beside healthy ones:
 in this process, with limits of seconds where the product has minutes, and in every tenth run
@@ -36,15 +36,16 @@ import collector
 from collector.archive.incoming import Care
 from collector.archive.limits import Limits
 from collector.collection import Terms
-from tests.acceptance.answers import archive_of, sane
-from tests.acceptance.mutations import mutated
-from tests.acceptance.trial import assert_in_order, assert_printable, collected
-from tests.acceptance.wire import Wire
+from tests.support.answers import archive_of, sane
+from tests.support.fuzz.answer_mutations import mutated
+from tests.support.patience import HURRIED, shorten
+from tests.support.trial import assert_in_order, assert_printable, collected
+from tests.support.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.acceptance.wire import Answer, Call, Kind, Script
+    from tests.support.wire import Answer, Call, Kind, Script
 
 BAD: Final = 90
 WELL: Final = tuple(f"well-{number}" for number in range(BAD // 3))
@@ -56,21 +57,6 @@ STALL_S: Final = 0.8
 DOWNLOAD_S: Final = 3.0
 """Without this limit a download may drip for as long as it likes."""
 _KINDS: Final[tuple[Kind, ...]] = ("export", "status", "download")
-_HURRY: Final[dict[str, object]] = {
-    "collector.engine.retry.BACK_OFF_BASE_S": 0.05,
-    "collector.engine.retry.BACK_OFF_CAP_S": 0.2,
-    "collector.engine.retry.NOT_READY_SOON_S": (0.02, 0.1),
-    "collector.engine.retry.NOT_READY_LATE_S": (0.02, 0.1),
-    "collector.engine.retry.NOT_READY_FOR_S": 0.5,
-    "collector.engine.retry.LAG_FOR_S": 0.5,
-    "collector.engine.retry.LAG_FIRST_S": 0.1,
-    "collector.engine.retry.LONGEST_RETRY_AFTER_S": 0.5,
-    "collector.engine.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
-    "collector.engine.polling.FIRST_ASK_S": 0.05,
-    "collector.engine.polling.SOONEST_S": 0.05,
-    "collector.providers.clouddc.wire.TOTAL_S": 1.5,
-}
-"""Limits of minutes that are seconds here, so that a run ends in seconds."""
 
 
 @dataclass
@@ -121,8 +107,7 @@ def _kinds(at: int) -> tuple[Kind, ...]:
 def hurried() -> Iterator[None]:
     """Let limits of minutes be seconds, and no step of a run be logged."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as state:
-        for name, value in _HURRY.items():
-            patch.setattr(name, value)
+        shorten(patch, HURRIED)
         patch.setenv("XDG_STATE_HOME", state)
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             patch.delenv(name, raising=False)

@@ -8,13 +8,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.acceptance.odd_values import Raw, mutate, odd_value, shown, spoilt, written
+from tests.support.fuzz.odd_values import Raw, mutate, odd_value, shown, spoilt, written
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator
 
-    from tests.acceptance.odd_values import Around
+    from tests.support.fuzz.odd_values import Around
 
 _BOMBS: Final[dict[str, tuple[tuple[str, Callable[[], str]], ...]]] = {
     "toml": (

@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.acceptance.file_mutations import OUT, STATE
-from tests.acceptance.inventory_mutations import points_elsewhere
+from tests.support.fuzz.file_mutations import OUT, STATE
+from tests.support.fuzz.inventory_mutations import points_elsewhere
 
 if TYPE_CHECKING:
     import random
 
-    from tests.acceptance.file_mutations import Case
-    from tests.acceptance.stage import Tree
+    from tests.support.fuzz.file_mutations import Case
+    from tests.support.stage import Tree
 
 _LIVE: Final = 0.1
 """Of the cases of a run's records, so many are collected: it takes longer than to look at them."""

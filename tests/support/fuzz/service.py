@@ -20,7 +20,7 @@ from gzip import compress
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import unquote
 
-from tests.acceptance.answers import archive_of, completed, error, reply, running, started
+from tests.support.answers import archive_of, completed, error, reply, running, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

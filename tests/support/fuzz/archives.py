@@ -1,6 +1,6 @@
 """Looks for archives that crash the reader, or that it accepts though they are damaged.
 
-    python -m tests.archive.fuzz --minutes 10
+    python -m tests.support.fuzz.archives --minutes 10
 
 Archives are damaged at random: bits flipped, pieces cut out, doubled, moved or overwritten; inside
 the gzip (so that the gzip is whole and the tar is not) or outside. A reader may refuse, by

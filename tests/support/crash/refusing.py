@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from collector import files
-from tests.crash.recording import CALLS, real
+from tests.support.crash.recording import CALLS, real
 
 if TYPE_CHECKING:
     import pytest

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.acceptance.wire import Call
+    from tests.support.wire import Call
 
 DOWN = b"<html><head><title>Blocked</title></head><body>by the <b>firewall</b></body></html>"
 """What a device on the way says."""

@@ -1,6 +1,6 @@
 """Looks for files around a run that end a command in a bug, hold it up, or lead it astray.
 
-    python -m tests.acceptance.fuzz_files --mutations 20000
+    python -m tests.support.fuzz.files --mutations 20000
 
 Journals, claims, manifests, checksums, lists of members, what earlier runs have learned, and
 inventories are mutated from valid ones (`file_mutations.py`) and given to the commands that read
@@ -24,19 +24,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.acceptance import forked
-from tests.acceptance.file_mutations import CLAIMS, DONE, HALF, LEARNED, OUT, Case, mutated
-from tests.acceptance.fuzz_answers import _HURRY
-from tests.acceptance.fuzz_service import Service, Thief
-from tests.acceptance.odd_values import Around, written
-from tests.acceptance.orders import Order, Orders
-from tests.acceptance.stage import Stage
+from tests.support import forked
+from tests.support.fuzz.file_mutations import CLAIMS, DONE, HALF, LEARNED, OUT, Case, mutated
+from tests.support.fuzz.odd_values import Around, written
+from tests.support.fuzz.orders import Order, Orders
+from tests.support.fuzz.service import Service, Thief
+from tests.support.patience import HURRIED
+from tests.support.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.acceptance.forked import Ended
-    from tests.acceptance.stage import Tree
+    from tests.support.forked import Ended
+    from tests.support.stage import Tree
 
 LIMIT_S: Final = 12
 """A command that has not ended by then does not end."""
@@ -127,7 +127,7 @@ class Fuzz:
             self._environment,
             limit_s=LIMIT_S,
             printed=self._printed,
-            patches=_HURRY if order.calls else None,
+            patches=HURRIED if order.calls else None,
             installed=installed,
         )
         self.largest = max(self.largest, (ended.peak_mib, self._number))

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.acceptance.journals import chained, of
+from tests.support.journals import chained, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.acceptance.journals import Event
+    from tests.support.journals import Event
 
 Edit = Callable[[list[dict[str, Any]]], Iterable[dict[str, Any] | bytes] | None]
 

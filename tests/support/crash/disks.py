@@ -6,13 +6,13 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from tests.crash.recording import ROOT, Cut, Made, Removed, Renamed, Synced, Wrote
+from tests.support.crash.recording import ROOT, Cut, Made, Removed, Renamed, Synced, Wrote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from tests.crash.recording import Operation
+    from tests.support.crash.recording import Operation
 
 
 @dataclass

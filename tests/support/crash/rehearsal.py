@@ -11,9 +11,9 @@ import collector
 from collector.archive.names import PART, REJECTED
 from collector.engine.state import RunState
 from collector.run.reading import Reading, fold
-from tests.crash.disks import crashes
-from tests.crash.recording import Recorder
-from tests.integration.drill import (
+from tests.support.crash.disks import crashes
+from tests.support.crash.recording import Recorder
+from tests.support.drill import (
     begin,
     connect_to,
     manifest_of,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collector.collection import Collection
     from collector.emulator import Emulator, Scenario
     from collector.engine.events import Event
-    from tests.crash.disks import Crash
-    from tests.crash.recording import Operation
+    from tests.support.crash.disks import Crash
+    from tests.support.crash.recording import Operation
 
 LARGE_BYTES = 700_000
 """Comes in pieces, as a `.part`."""
@@ -48,15 +48,6 @@ def small_fleet() -> Scenario:
     return scenario_of(
         (*servers(3), server("large", archive_bytes=LARGE_BYTES)), export_duration_s=0.05
     )
-
-
-def make_impatient(patch: pytest.MonkeyPatch) -> None:
-    """Waits of seconds take hundredths, as in `tests/integration/conftest.py`; and no memory."""
-    patch.setattr("collector.engine.polling.FIRST_ASK_S", 0.05)
-    patch.setattr("collector.engine.polling.SOONEST_S", 0.05)
-    patch.setattr("collector.engine.retry.BACK_OFF_BASE_S", 0.05)
-    patch.setattr("collector.engine.retry.NOT_READY_SOON_S", (0.05, 0.1))
-    patch.setattr("collector.engine.circuit.FIRST_PROBE_S", 0.05)
 
 
 def truth_of(api: Emulator) -> dict[str, str]:

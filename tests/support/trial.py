@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from anyio.from_thread import start_blocking_portal
 
-from tests.acceptance.answers import archive_of, sane
-from tests.acceptance.command import Command
-from tests.acceptance.wire import Wire
+from tests.support.answers import archive_of, sane
+from tests.support.command import Command
+from tests.support.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
-    from tests.acceptance.wire import Script
+    from tests.support.wire import Script
 
 WELL: Final = tuple(f"well-{number}" for number in range(8))
 """The healthy servers that stand among the others."""
