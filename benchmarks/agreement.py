@@ -36,15 +36,15 @@ from benchmarks.pacing.driver import Wire
 from benchmarks.pacing.gateway import Limit
 from benchmarks.pacing.simulate import DOWNLOADS, Result, simulate
 from collector import emulator
-from collector.engine import events as e
-from collector.engine.answers import ScopeKind
+from collector.model import events as e
+from collector.model.answers import ScopeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
     from multiprocessing.connection import Connection
 
-    from collector.collection import Collection
+    from collector.runtime.collection import Collection
 
 OFF_MOST = 0.1
 SIMULATED = 9

@@ -29,13 +29,13 @@ import anyio
 from anyio import to_thread
 
 from collector.emulator import Emulator, Fault, ProjectSpec, Scenario, ServerSpec, Throttle
-from collector.engine.state import Phase
-from collector.run.reading import Reading, fold
+from collector.model.state import Phase
+from collector.rundir.journal.reading import Reading, fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
 
 COLLECTOR = (sys.executable, "-m", "collector")
 MOST_BYTES = 1.1

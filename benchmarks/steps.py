@@ -22,28 +22,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from collector import clock
-from collector.engine import events as e
-from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import (
-    UNHEARD,
+from collector.engine.scheduler import Scheduler
+from collector.model import events as e
+from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
+from collector.model.answers import (
+    NO_METADATA,
     Answer,
     Call,
     ExportSaid,
     ExportState,
-    Heard,
     LimitTold,
+    ResponseMetadata,
     Scope,
     ScopeKind,
     Stored,
 )
-from collector.engine.gates import Ceilings
-from collector.engine.scheduler import Scheduler
-from collector.engine.state import RunState, apply
+from collector.model.ceilings import Ceilings
+from collector.model.state import RunState, apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collector.engine.actions import Request
+    from collector.model.actions import Request
 
 STEPS_A_SECOND = 40_000
 GROWTH = 2.5
@@ -69,10 +69,10 @@ class Service:
 
     def answer(self, action: Request, now_s: float) -> Answer:
         """Answer a call."""
-        heard = UNHEARD
+        heard = NO_METADATA
         if action.call not in self._asked:
             self._asked.add(action.call)
-            heard = Heard(limits=(self.limit,)) if self.limit else UNHEARD
+            heard = ResponseMetadata(limits=(self.limit,)) if self.limit else NO_METADATA
         if isinstance(action, StartExport):
             export_id = str(action.server)
             self._began_s[export_id] = now_s

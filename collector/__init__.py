@@ -27,33 +27,33 @@ TYPE_CHECKING = False  # as in `typing`, which takes a while
 if TYPE_CHECKING:
     from typing import Any
 
-    from collector.collection import Collection, Terms, collect
     from collector.errors import CollectorError
-    from collector.feed import EventsSkipped
     from collector.inventory import Inventory, InventoryError, Selection, load
     from collector.planning import Plan, plan
     from collector.providers import clouddc
-    from collector.resuming import resume
-    from collector.run.verdict import Verdict
-    from collector.verification import Verification, verify
+    from collector.rundir.verdict import Verdict
+    from collector.rundir.verification import Verification, verify
+    from collector.runtime.collection import Collection, Terms, collect
+    from collector.runtime.feed import EventsSkipped
+    from collector.runtime.resuming import resume
 
 _PLACES = {
-    "Collection": "collector.collection",
+    "Collection": "collector.runtime.collection",
     "CollectorError": "collector.errors",
-    "EventsSkipped": "collector.feed",
+    "EventsSkipped": "collector.runtime.feed",
     "Inventory": "collector.inventory",
     "InventoryError": "collector.inventory",
     "Plan": "collector.planning",
     "Selection": "collector.inventory",
-    "Terms": "collector.collection",
-    "Verdict": "collector.run.verdict",
-    "Verification": "collector.verification",
+    "Terms": "collector.runtime.collection",
+    "Verdict": "collector.rundir.verdict",
+    "Verification": "collector.rundir.verification",
     "clouddc": "collector.providers.clouddc",
-    "collect": "collector.collection",
+    "collect": "collector.runtime.collection",
     "load": "collector.inventory",
     "plan": "collector.planning",
-    "resume": "collector.resuming",
-    "verify": "collector.verification",
+    "resume": "collector.runtime.resuming",
+    "verify": "collector.rundir.verification",
 }
 
 __all__ = [

@@ -21,29 +21,26 @@ import click
 
 from collector import emulator
 from collector.cli import main as collector_command
-from collector.engine import (
-    circuit,
-    deadline,
-    durations,
+from collector.engine import scheduler
+from collector.engine.admission import circuit_breaker
+from collector.engine.outcomes import retry
+from collector.engine.outcomes.hints import HINTS
+from collector.engine.pacing import (
+    concurrency,
     estimated_limit,
-    exports_limit,
-    gates,
     inference,
-    pacing,
-    polling,
-    retry,
-    scheduler,
-    scope_pace,
-    scouts,
-    start,
-    steering,
+    pacer,
+    scope,
+    sliding_window,
+    slow_start,
     told_limit,
-    turns,
-    windows,
+    utilization,
 )
-from collector.engine.answers import Call, ProblemKind
-from collector.engine.events import EVENTS
-from collector.engine.hints import HINTS
+from collector.engine.polling import durations, scouts, timing
+from collector.engine.queueing import deadline, fair_queue
+from collector.model import ceilings, lifecycle
+from collector.model.answers import Call, ProblemKind
+from collector.model.events import EVENTS
 from collector.providers.clouddc import errors
 from collector.providers.clouddc.vendor import VENDOR
 
@@ -169,44 +166,46 @@ def _numbers() -> str:
         "an export that is not known: the first wait": _seconds(retry.LAG_FIRST_S),
         "an export that is not known: asked for again for": _seconds(retry.LAG_FOR_S),
         "an export that is not known: not if it is older than": _seconds(retry.LAG_UNTIL_AGE_S),
-        "Retry-After is believed up to": _seconds(scope_pace.LONGEST_RETRY_AFTER_S),
-        "Retry-After: instead of more than that": _seconds(scope_pace.INSTEAD_OF_RETRY_AFTER_S),
+        "Retry-After is believed up to": _seconds(scope.LONGEST_RETRY_AFTER_S),
+        "Retry-After: instead of more than that": _seconds(scope.INSTEAD_OF_RETRY_AFTER_S),
         "401s in a row after which a token that once worked is refused": str(
             retry.REFUSALS_BELIEVED
         ),
-        "an export is given up after": _seconds(gates.EXPORT_S),
-        "small calls under way at once": str(gates.CALLS_IN_FLIGHT),
+        "an export is given up after": _seconds(ceilings.EXPORT_S),
+        "small calls under way at once": str(ceilings.CALLS_IN_FLIGHT),
         "an endpoint that never answered is given up after": _seconds(
-            circuit.NEVER_ANSWERED_PATIENCE_S
+            circuit_breaker.NEVER_ANSWERED_PATIENCE_S
         ),
-        "an endpoint that has answered before, after": _seconds(circuit.ANSWERED_PATIENCE_S),
+        "an endpoint that has answered before, after": _seconds(
+            circuit_breaker.ANSWERED_PATIENCE_S
+        ),
     }
     return _table(("what", "how much"), numbers.items())
 
 
 def _limit_numbers() -> str:
-    longest_s, instead_s = scope_pace.LONGEST_RETRY_AFTER_S, scope_pace.INSTEAD_OF_RETRY_AFTER_S
+    longest_s, instead_s = scope.LONGEST_RETRY_AFTER_S, scope.INSTEAD_OF_RETRY_AFTER_S
     windows_s = ", ".join(map(_seconds, inference.WINDOWS_S))
     numbers = {
         "calls under way at first, on an account of which nothing is known": (
-            f"1, or {start.FEWEST} where an answer takes over {_seconds(start.SHORT_S)}"
+            f"1, or {slow_start.FEWEST} where an answer takes over {_seconds(slow_start.SHORT_S)}"
         ),
-        "over a long way, as many as make": f"{start.PER_SECOND:g} calls a second",
-        "twice as many after": f"{start.CAREFUL_CALLS} calls let through, "
-        f"and then after every {start.DOUBLING_CALLS}",
-        "a service that tells its limits is asked again after": _seconds(pacing.ASK_AGAIN_S),
+        "over a long way, as many as make": f"{slow_start.PER_SECOND:g} calls a second",
+        "twice as many after": f"{slow_start.CAREFUL_CALLS} calls let through, "
+        f"and then after every {slow_start.DOUBLING_CALLS}",
+        "a service that tells its limits is asked again after": _seconds(pacer.ASK_AGAIN_S),
         "Retry-After is believed up to": _seconds(longest_s),
         "and a longer one taken for": _seconds(instead_s),
-        "a stated limit is believed up to": f"{scope_pace.FASTEST:,.0f} calls a second, "
-        f"in windows of up to {_seconds(scope_pace.LONGEST_WINDOW_S)}",
+        "a stated limit is believed up to": f"{scope.FASTEST:,.0f} calls a second, "
+        f"in windows of up to {_seconds(scope.LONGEST_WINDOW_S)}",
         "the pause after a second refusal, with nothing let through between": _seconds(
-            scope_pace.SHORTEST_PAUSE_S
+            scope.SHORTEST_PAUSE_S
         ),
-        "the longest such pause": _seconds(scope_pace.LONGEST_PAUSE_S),
+        "the longest such pause": _seconds(scope.LONGEST_PAUSE_S),
         "windows that are thought of": windows_s,
         "refusals that a guess has to explain, at most": str(inference.REFUSALS_KEPT),
         "a refusal is no surprise, with so much of the level in the window": (
-            f"{steering.NEAR:.0%}"
+            f"{utilization.NEAR:.0%}"
         ),
         "an estimate is raised for a try after": ", ".join(
             map(str, estimated_limit.CALLS_BETWEEN_CLIMBS)
@@ -216,19 +215,21 @@ def _limit_numbers() -> str:
             f"{told_limit.PROBE_AFTER_CALLS} calls"
         ),
         "the same, where it had been higher before": f"{told_limit.PROBE_AFTER_LOWERING} calls",
-        "after backing off, more is tried after": f"{_seconds(steering.TRY_AFTER_S)} and a window",
-        "and where that is refused, in the end no more often than every": (
-            f"{_seconds(steering.LONGEST_BETWEEN_TRIES_S)}, or a window and "
-            f"{_seconds(steering.TRY_AFTER_S)}"
+        "after backing off, more is tried after": (
+            f"{_seconds(utilization.TRY_AFTER_S)} and a window"
         ),
-        "others are expected back for": _seconds(steering.CONTESTED_FOR_S),
+        "and where that is refused, in the end no more often than every": (
+            f"{_seconds(utilization.LONGEST_BETWEEN_TRIES_S)}, or a window and "
+            f"{_seconds(utilization.TRY_AFTER_S)}"
+        ),
+        "others are expected back for": _seconds(utilization.CONTESTED_FOR_S),
         "refused tries in a row that lower an estimate": (
             f"{estimated_limit.FAILURES_BELIEVED}, or {estimated_limit.FAILURES_BELIEVED_SLIGHT} "
             "where nearly all is used"
         ),
-        "the grace for calls that cross, at most": f"{windows.LARGEST_GRACE:g} window",
+        "the grace for calls that cross, at most": f"{sliding_window.LARGEST_GRACE:g} window",
         "one export more than is believed to be allowed, after": (
-            f"{exports_limit.STARTS_BETWEEN_TRIES} starts"
+            f"{concurrency.STARTS_BETWEEN_TRIES} starts"
         ),
     }
     return _table(("what", "how much"), numbers.items())
@@ -236,29 +237,29 @@ def _limit_numbers() -> str:
 
 def _status_numbers() -> str:
     numbers = {
-        "a status is asked for no more often than every": _seconds(polling.SOONEST_S),
+        "a status is asked for no more often than every": _seconds(timing.SOONEST_S),
         "a project's first exports that are scouts": str(scouts.FIRST),
         "of the others, one scout in": f"{scouts.ONE_IN}, up to {scouts.MOST} in all",
         "looks at an export that says nothing of its progress, about": (
-            f"{polling.POLLS_ON_AVERAGE:g}"
+            f"{timing.POLLS_ON_AVERAGE:g}"
         ),
-        "gap between two looks at it, as a part of the time gone, at most": f"{polling.WIDEST:.1%}",
-        "the same, while hardly any has ended": f"{polling.WIDEST_AT_FIRST - 1:.0%}",
+        "gap between two looks at it, as a part of the time gone, at most": f"{timing.WIDEST:.1%}",
+        "the same, while hardly any has ended": f"{timing.WIDEST_AT_FIRST - 1:.0%}",
         "where calls are scarce, how likely the end must be": f"{durations.CERTAIN:.0%}",
-        "the same, before a deadline that is tight": f"{polling.LIKELY:.0%}",
+        "the same, before a deadline that is tight": f"{timing.LIKELY:.0%}",
         "the last servers of a run, asked about more often": str(scheduler.LAST_SERVERS),
         "gap between two looks at one of these, as a part of the time gone": (
-            f"{polling.Pressure.LAST.value:.1%}"
+            f"{timing.Pressure.LAST.value:.1%}"
         ),
-        "the same, where exports wait for places": f"{polling.Pressure.PLACES.value:.0%}",
+        "the same, where exports wait for places": f"{timing.Pressure.PLACES.value:.0%}",
         "before a deadline it is looked once more, with so much of the time left": (
-            f"{polling.LEFT:.0%}, and at least {_seconds(polling.LEFT_S)}"
+            f"{timing.LEFT:.0%}, and at least {_seconds(timing.LEFT_S)}"
         ),
-        "turns for exports, before one for what is due": str(turns.TURNS_FOR_EXPORTS),
+        "turns for exports, before one for what is due": str(fair_queue.TURNS_FOR_EXPORTS),
         "under a tight deadline, no export that is home in time less often than": (
             f"{deadline.WORTH_STARTING:.0%}"
         ),
-        "an export is given up after": _seconds(gates.EXPORT_S),
+        "an export is given up after": _seconds(ceilings.EXPORT_S),
         "earlier runs' durations count for, at most": f"{durations.KNOWN_WEIGHT:g} exports",
     }
     return _table(("what", "how much"), numbers.items())
@@ -288,9 +289,7 @@ def _events() -> str:
 
 
 def _states() -> str:
-    from collector.engine import task  # noqa: PLC0415  # its docstring is all that is wanted
-
-    drawing = (inspect.getdoc(task) or "").partition("\n\n")[2]
+    drawing = (inspect.getdoc(lifecycle) or "").partition("\n\n")[2]
     return f"```text\n{drawing.rstrip()}\n```"
 
 

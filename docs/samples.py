@@ -30,8 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.from_thread import start_blocking_portal
 
-from collector import demo
-from collector.emulator import Emulator, Scenario, Throttle, fleet
+from collector.emulator import Emulator, Scenario, Throttle, demo_fleet, fleet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -100,7 +99,7 @@ def beside(scenario: Scenario, place: Place) -> Iterator[Emulator]:
 
 def a_finished_run(place: Place) -> Iterator[tuple[str, str]]:
     """The demo's fleet, with nothing in it that takes time: the faults that last remain."""
-    scenario = demo.scenario()
+    scenario = demo_fleet.scenario()
     projects = tuple(
         replace(one, servers=tuple(map(_lasting, one.servers))) for one in scenario.projects
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from collector import descriptors
 from collector.descriptors import AtOnce, fitting, told
-from collector.engine.gates import CALLS_IN_FLIGHT, STORING
+from collector.model.ceilings import CALLS_IN_FLIGHT, STORING
 from tests.support.open_files import no_file_left
 
 WANTED = AtOnce(8, CALLS_IN_FLIGHT, STORING)

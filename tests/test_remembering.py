@@ -14,13 +14,13 @@ import structlog
 from hypothesis import given
 from structlog.testing import capture_logs
 
-from collector.engine import events as e
-from collector.engine.answers import Scope, ScopeKind
-from collector.engine.known import Known, KnownDurations, KnownExports, KnownLimit
-from collector.engine.state import RunState, apply
-from collector.remembering import Memory, entries
-from collector.remembering import file as memory_file
-from collector.remembering.file import FILE, LOCK, DamagedMemory, load, save
+from collector.history import Memory, entries
+from collector.history import file as memory_file
+from collector.history.file import FILE, LOCK, DamagedMemory, load, save
+from collector.model import events as e
+from collector.model.answers import Scope, ScopeKind
+from collector.model.prior import Prior, PriorDurations, PriorExports, PriorLimit
+from collector.model.state import RunState, apply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,29 +64,29 @@ def state_of(*learned: e.Event, project_id: str = "p1") -> RunState:
     return state
 
 
-def known(directory: Path, state: RunState | None = None, now: datetime = NOW) -> Known:
+def known(directory: Path, state: RunState | None = None, now: datetime = NOW) -> Prior:
     return load(directory, now).known(state or state_of())
 
 
 def test_what_a_run_learned_is_what_the_next_one_begins_with(tmp_path: Path) -> None:
     save(tmp_path, state_of(limit(), exports_limit(), durations()), NOW)
-    assert known(tmp_path) == Known(
-        limits=(KnownLimit(Scope(ScopeKind.USER, ACCOUNT), 10, 1.0, "told"),),
-        exports=(KnownExports(Scope(ScopeKind.PROJECT, f"p1 at {ENDPOINT}"), 20),),
-        durations={0: KnownDurations(40, 180.0, 0.5)},
+    assert known(tmp_path) == Prior(
+        limits=(PriorLimit(Scope(ScopeKind.USER, ACCOUNT), 10, 1.0, "told"),),
+        exports=(PriorExports(Scope(ScopeKind.PROJECT, f"p1 at {ENDPOINT}"), 20),),
+        durations={0: PriorDurations(40, 180.0, 0.5)},
     )
 
 
 def test_durations_are_those_of_the_project_whatever_its_number(tmp_path: Path) -> None:
     save(tmp_path, state_of(durations(), project_id="p2"), NOW)
     assert known(tmp_path).durations == {}
-    assert known(tmp_path, state_of(project_id="p2")).durations == {0: KnownDurations(40, 180, 0.5)}
+    assert known(tmp_path, state_of(project_id="p2")).durations == {0: PriorDurations(40, 180, 0.5)}
 
 
 def test_a_run_of_one_server_leaves_what_many_exports_have_shown(tmp_path: Path) -> None:
     save(tmp_path, state_of(durations()), NOW)
     save(tmp_path, state_of(durations(exports=1, median_s=190.0)), NOW)
-    assert known(tmp_path).durations == {0: KnownDurations(40, 190.0, 0.5)}
+    assert known(tmp_path).durations == {0: PriorDurations(40, 190.0, 0.5)}
 
 
 def test_what_is_only_remembered_grows_no_younger(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ import anyio
 import pytest
 
 import collector
-from collector import files, trust
+from collector import files
 from collector.emulator import Emulator, ProjectSpec, Scenario, ServerSpec
-from collector.engine import events as e
-from collector.engine.state import RunState, apply
+from collector.model import events as e
+from collector.model.state import RunState, apply
+from collector.runtime import trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,14 +14,14 @@ import anyio
 import pytest
 
 from collector.archive.listing import read_anew
-from collector.engine import events as e
-from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
-from collector.run import manifest
-from collector.run.journal import Journal
-from collector.run.layout import MEMBERS
-from collector.run.members import Members
-from collector.verification import Mismatch, verify
+from collector.model import events as e
+from collector.model.state import RunState, apply
+from collector.rundir import manifest
+from collector.rundir.journal.journal import Journal
+from collector.rundir.layout import MEMBERS
+from collector.rundir.members import Members
+from collector.rundir.verification import Mismatch, verify
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector import collection
 from collector.cli import main
-from collector.run.journal import Journal
-from collector.run.lines import encode
+from collector.rundir.journal.journal import Journal
+from collector.rundir.journal.lines import encode
+from collector.runtime import collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collector.engine.events import Event
+    from collector.model.events import Event
 
 _KEPT: list[bytes] = []
 

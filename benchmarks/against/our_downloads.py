@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from collector.archive.incoming import Care
-from collector.archive.store import Arriving, Shelf
-from collector.engine.answers import Problem
-from collector.engine.gates import STORING
+from collector.archive.incoming import ArchivePolicy
+from collector.archive.store import ArchiveStore, Arriving
+from collector.model.answers import Problem
+from collector.model.ceilings import STORING
 from collector.providers.base import Target
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource
@@ -48,7 +48,7 @@ def peak_kib() -> int:
 async def main(plan: dict[str, Any]) -> None:
     """Download all archives of the plan once the word comes."""
     out = Path(plan["out"])
-    shelf = Shelf(out, Care(durable=plan["durability"] == "full"))
+    shelf = ArchiveStore(out, ArchivePolicy(durable=plan["durability"] == "full"))
     source = TokenSource("the benchmark", "benchmark-token")
     places = anyio.Semaphore(plan["at_once"])
     async with CloudDC({"c": source}, {"c": "a"}, connections=plan["at_once"]) as fleet:

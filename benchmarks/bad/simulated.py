@@ -11,19 +11,19 @@ from benchmarks.pacing.driver import Driver, EvenWall, StuckError, Wire
 from benchmarks.pacing.gateway import Gateway, Limit
 from benchmarks.pacing.scenarios import Scenario
 from benchmarks.pacing.service import Service
-from collector.engine import events as e
-from collector.engine.actions import AskStatus, FetchArchive
-from collector.engine.answers import ExportSaid, Problem, ProblemKind, ScopeKind, Stored
-from collector.engine.gates import Ceilings
 from collector.engine.scheduler import Scheduler
-from collector.engine.state import Phase, RunState, apply
+from collector.model import events as e
+from collector.model.actions import AskStatus, FetchArchive
+from collector.model.answers import ExportSaid, Problem, ProblemKind, ScopeKind, Stored
+from collector.model.ceilings import Ceilings
+from collector.model.state import Phase, RunState, apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.bad.ways import Way
-    from collector.engine.actions import Action, Request
-    from collector.engine.answers import Answer
+    from collector.model.actions import Action, Request
+    from collector.model.answers import Answer
 
 PROJECTS = 3
 MEDIAN_S, SPREAD = 4.0, 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from collector.engine.answers import Call, ExportState, ProblemKind
+from collector.model.answers import Call, ExportState, ProblemKind
 
 POST, STATUS, DOWNLOAD = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE
 _P = ProblemKind

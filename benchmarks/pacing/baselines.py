@@ -12,12 +12,12 @@ import random
 from typing import TYPE_CHECKING
 
 from benchmarks.pacing.simulate import BOUNDS_MOST, Result, is_throttled, of_homes
-from collector.engine.actions import AskStatus, FetchArchive, StartExport
-from collector.engine.answers import Call, ExportSaid, ExportState, ScopeKind
+from collector.model.actions import AskStatus, FetchArchive, StartExport
+from collector.model.answers import Call, ExportSaid, ExportState, ScopeKind
 
 if TYPE_CHECKING:
     from benchmarks.pacing.scenarios import Trial
-    from collector.engine.actions import Request
+    from collector.model.actions import Request
 
 POLL_S = 10.0
 WORKERS = 32

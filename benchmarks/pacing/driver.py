@@ -9,17 +9,17 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from collector.engine.actions import FetchArchive, GiveUp
-from collector.engine.answers import Problem, ProblemKind, Stored
-from collector.engine.state import apply
+from collector.model.actions import FetchArchive, GiveUp
+from collector.model.answers import Problem, ProblemKind, Stored
+from collector.model.state import apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from collector.engine import events as e
-    from collector.engine.actions import Action, Due, Request
-    from collector.engine.answers import Answer
     from collector.engine.scheduler import Scheduler
+    from collector.model import events as e
+    from collector.model.actions import Action, Due, Request
+    from collector.model.answers import Answer
 
 OBSERVED_EVERY_S = 1.0
 ARCHIVE_BYTES = 1_000_000

@@ -13,12 +13,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import Call, ScopeKind
+from collector.model.answers import Call, ScopeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from collector.engine.answers import Scope
+    from collector.model.answers import Scope
 
 SLACK = 1e-9
 """A token that is nearly there is there."""

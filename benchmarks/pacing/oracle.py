@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import Call
+from collector.model.answers import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

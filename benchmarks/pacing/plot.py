@@ -20,13 +20,13 @@ from benchmarks.pacing.chart import Area, Chart, Line
 from benchmarks.pacing.gateway import Limit, Neighbour
 from benchmarks.pacing.scenarios import Scenario, Trial
 from benchmarks.pacing.simulate import Measured, is_throttled
-from collector.engine.answers import Call, ScopeKind
+from collector.model.answers import Call, ScopeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.engine.actions import Request
-    from collector.engine.answers import Answer
+    from collector.model.actions import Request
+    from collector.model.answers import Answer
 
 PLACE = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 TOP_RATE = 15.0

@@ -14,8 +14,8 @@ from benchmarks.pacing import oracle
 from benchmarks.pacing.driver import Wire
 from benchmarks.pacing.gateway import Gateway, Limit, Neighbour
 from benchmarks.pacing.service import LONG_S, SHORT_S, Service, distribution, durations
-from collector.engine.answers import Call, Scope, ScopeKind
-from collector.engine.known import Known, KnownDurations
+from collector.model.answers import Call, Scope, ScopeKind
+from collector.model.prior import Prior, PriorDurations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,13 +120,13 @@ class Trial:
         )
 
     @property
-    def known(self) -> Known:
+    def known(self) -> Prior:
         """What earlier runs have learned."""
         scenario = self.scenario
         if not scenario.remembered:
-            return Known()
-        durations = KnownDurations(scenario.servers, *distribution(*scenario.exports_s))
-        return Known(durations=dict.fromkeys(range(scenario.projects), durations))
+            return Prior()
+        durations = PriorDurations(scenario.servers, *distribution(*scenario.exports_s))
+        return Prior(durations=dict.fromkeys(range(scenario.projects), durations))
 
     @functools.cached_property
     def limits(self) -> tuple[Limit, ...]:

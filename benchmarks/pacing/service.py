@@ -18,15 +18,15 @@ import random
 from typing import TYPE_CHECKING
 
 from benchmarks.pacing.gateway import Quota, Running
-from collector.engine.actions import AskStatus, StartExport
-from collector.engine.answers import (
-    UNHEARD,
+from collector.model.actions import AskStatus, StartExport
+from collector.model.answers import (
+    NO_METADATA,
     ExportSaid,
     ExportState,
-    Heard,
     LimitTold,
     Problem,
     ProblemKind,
+    ResponseMetadata,
     ScopeKind,
     Stored,
 )
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.pacing.gateway import Gate, Gateway
-    from collector.engine.actions import Request
-    from collector.engine.answers import Answer
+    from collector.model.actions import Request
+    from collector.model.answers import Answer
 
 SHORT_S = 20.0
 LONG_S = 900.0
@@ -148,16 +148,16 @@ class Service:
         )  # fmt: skip
 
     def _words(
-        self, quota: Quota, at_s: float, heard: Heard
-    ) -> tuple[ScopeKind | None, float | None, Heard]:
+        self, quota: Quota, at_s: float, heard: ResponseMetadata
+    ) -> tuple[ScopeKind | None, float | None, ResponseMetadata]:
         kind = quota.spec.kind
         match self._shape:
             case "words":
                 told = LimitTold(kind, quota.limit, quota.spec.window_s)
-                return kind, None, Heard(limits=(told,))
+                return kind, None, ResponseMetadata(limits=(told,))
             case "headers":
                 told = LimitTold(kind, quota.limit, quota.spec.window_s, quota.remaining(at_s))
-                return kind, None, heard if heard.limits else Heard(limits=(told,))
+                return kind, None, heard if heard.limits else ResponseMetadata(limits=(told,))
             case "named":
                 return kind, None, heard
             case "retry_after":
@@ -166,15 +166,15 @@ class Service:
                 return (
                     kind,
                     None,
-                    Heard(limits=(LimitTold(kind, quota.limit, quota.spec.window_s),)),
+                    ResponseMetadata(limits=(LimitTold(kind, quota.limit, quota.spec.window_s),)),
                 )
             case _:
                 return None, None, heard
 
-    def _heard(self, action: Request, project: int, at_s: float) -> Heard:
+    def _heard(self, action: Request, project: int, at_s: float) -> ResponseMetadata:
         if self._shape != "headers" or not action.asks_limits:
-            return UNHEARD
-        return Heard(
+            return NO_METADATA
+        return ResponseMetadata(
             limits=tuple(
                 LimitTold(quota.spec.kind, quota.limit, quota.spec.window_s, quota.remaining(at_s))
                 for quota in self.gateway.quotas(project, action.call)

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from benchmarks.pacing.driver import Driver, EvenWall, StuckError
-from collector.engine import events as e
-from collector.engine.answers import Problem, ProblemKind
-from collector.engine.gates import Ceilings
 from collector.engine.scheduler import Scheduler
-from collector.engine.state import RunState, apply
+from collector.model import events as e
+from collector.model.answers import Problem, ProblemKind
+from collector.model.ceilings import Ceilings
+from collector.model.state import RunState, apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from benchmarks.pacing.scenarios import Trial
-    from collector.engine.actions import Request
-    from collector.engine.answers import Answer
+    from collector.model.actions import Request
+    from collector.model.answers import Answer
 
 DOWNLOADS = 64
 EXPORT_S = 100_000.0

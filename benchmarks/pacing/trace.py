@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 
 from benchmarks.pacing import scenarios
 from benchmarks.pacing.simulate import Measured, is_throttled
-from collector.engine import events as e
-from collector.engine.answers import Call
+from collector.model import events as e
+from collector.model.answers import Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from benchmarks.pacing.scenarios import Trial
-    from collector.engine.actions import Request
-    from collector.engine.answers import Answer
+    from collector.model.actions import Request
+    from collector.model.answers import Answer
 
 
 @dataclass(frozen=True, slots=True)

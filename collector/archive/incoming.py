@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from collector import descriptors
 from collector.archive.errors import ArchiveError
-from collector.archive.limits import Limits
+from collector.archive.limits import UnpackLimits
 from collector.archive.listing import Listing
 from collector.archive.part import PartFile
-from collector.archive.reader import ArchiveReader
 from collector.archive.space import mount_point
-from collector.engine.answers import Problem, ProblemKind, Stored
+from collector.archive.targz.reader import ArchiveReader
+from collector.model.answers import Problem, ProblemKind, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from collector.archive.workers import Steps
-    from collector.engine.answers import Checksum
+    from collector.model.answers import Checksum
 
 _PROOF = "sha256"
 _OF_THIS_FILE = frozenset(
@@ -46,7 +46,7 @@ _SPOILS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
+class ArchivePolicy:
     """How a person wants archives to be treated.
 
     Attributes:
@@ -55,12 +55,12 @@ class Care:
         keep_rejected: what is no whole archive is kept as `FILE.rejected`.
     """
 
-    limits: Limits = field(default_factory=Limits)
+    limits: UnpackLimits = field(default_factory=UnpackLimits)
     durable: bool = True
     keep_rejected: bool = False
 
 
-class Incoming:
+class StagedArchive:
     """The work of the threads on one archive. `read` and `keep` may go on at the same time.
 
     Args:
@@ -74,7 +74,7 @@ class Incoming:
         tried: an earlier try may have left some.
     """
 
-    def __init__(self, directory: Path, file_name: str, label: str, care: Care) -> None:
+    def __init__(self, directory: Path, file_name: str, label: str, care: ArchivePolicy) -> None:
         self.tried = False
         self._directory = directory
         self._label = label

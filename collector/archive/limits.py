@@ -9,7 +9,7 @@ RATIO_AFTER_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class UnpackLimits:
     """What is over these is not read any further.
 
     Attributes:

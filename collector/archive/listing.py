@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from isal import isal_zlib
 
 from collector.archive.errors import ArchiveError
-from collector.archive.reader import examine
+from collector.archive.targz.reader import examine
 from collector.sizes import size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collector.archive.tar import Member
+    from collector.archive.targz.tar import Member
 
 _GZIP = 31  # zlib's wbits for a gzip
 _LEVEL = 1

@@ -1,4 +1,4 @@
-"""From the wire to a verified file: `Shelf.store`."""
+"""From the wire to a verified file: `ArchiveStore.store`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import anyio
 
 from collector.archive.body import Body
-from collector.archive.incoming import Care, Incoming
+from collector.archive.incoming import ArchivePolicy, StagedArchive
 from collector.archive.space import AHEAD_BYTES, Space, mount_point
 from collector.archive.workers import Workers, at_once
-from collector.engine.answers import Problem, ProblemKind, Stored
+from collector.model.answers import Problem, ProblemKind, Stored
 from collector.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from collector.engine.answers import Checksum
+    from collector.model.answers import Checksum
 
 AT_ONCE_BYTES = 256 << 10
 """A body no larger is stored by one call of one thread: a hop costs as much as the work."""
@@ -47,7 +47,7 @@ class Arriving:
     checksums: tuple[Checksum, ...] = ()
 
 
-class Shelf:
+class ArchiveStore:
     """Where the archives of a run are put, each once every byte of it is verified.
 
     Memory is a few pieces for each archive on its way, whatever its size.
@@ -62,42 +62,42 @@ class Shelf:
     def __init__(
         self,
         directory: Path,
-        care: Care | None = None,
+        care: ArchivePolicy | None = None,
         *,
         throttle: Callable[[int], Awaitable[None]] | None = None,
         workers: Workers | None = None,
     ) -> None:
-        self.care = care or Care()
+        self.care = care or ArchivePolicy()
         self.throttle = throttle
         self.workers = workers or Workers()
         self.space = Space(directory)
         self._directory = directory
 
-    def place(self, directory: str, file_name: str) -> Incoming:
+    def place(self, directory: str, file_name: str) -> StagedArchive:
         """Return a place for an archive that is about to come.
 
         Args:
             directory: the server's, relative to the run's.
             file_name: what the file shall be called: a safe name.
         """
-        return Incoming(self._directory / directory, file_name, directory, self.care)
+        return StagedArchive(self._directory / directory, file_name, directory, self.care)
 
-    async def take_up(self, incoming: Incoming) -> int:
+    async def take_up(self, incoming: StagedArchive) -> int:
         """Read anew what an earlier try has left of an archive; return its bytes."""
         return await self.workers.run(incoming.take_up)
 
-    async def settle(self, incoming: Incoming, problem: Problem) -> Problem:
+    async def settle(self, incoming: StagedArchive, problem: Problem) -> Problem:
         """Leave behind what a problem asks for: nothing, or a part to go on from; return it."""
         return await self.workers.run(partial(incoming.settle, problem))
 
-    async def give_up(self, incoming: Incoming) -> None:
+    async def give_up(self, incoming: StagedArchive) -> None:
         """Let go of what is here of an archive that is not tried again."""
         await self.workers.run(incoming.give_up)
 
     async def store(
         self,
         arriving: Arriving,
-        incoming: Incoming,
+        incoming: StagedArchive,
         *,
         on_begun: Callable[[], None] | None = None,
     ) -> Stored | Problem:
@@ -130,9 +130,9 @@ class _Storing:
 
     def __init__(
         self,
-        shelf: Shelf,
+        shelf: ArchiveStore,
         arriving: Arriving,
-        incoming: Incoming,
+        incoming: StagedArchive,
         on_begun: Callable[[], None] | None,
     ) -> None:
         self._shelf = shelf

@@ -59,7 +59,7 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"collector.cli.{cmd_name}").command
+        command = importlib.import_module(f"collector.cli.commands.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101  # what each file there defines
         return command
 

@@ -119,11 +119,11 @@ def storing(command: Callable[..., Any]) -> Callable[..., Any]:
         keep_rejected: bool,
         **others: Any,  # noqa: ANN401  # whatever else the command takes
     ) -> Any:  # noqa: ANN401  # whatever it answers
-        from collector.archive.incoming import Care  # noqa: PLC0415  # where archives come, only
-        from collector.archive.limits import Limits  # noqa: PLC0415  # as above
+        from collector.archive.incoming import ArchivePolicy  # noqa: PLC0415  # where archives come, only
+        from collector.archive.limits import UnpackLimits  # noqa: PLC0415  # as above
 
-        limits = Limits(unpacked=max_unpacked, ratio=max_ratio, members=max_members)
-        care = Care(limits, durable=durability == "full", keep_rejected=keep_rejected)
+        limits = UnpackLimits(unpacked=max_unpacked, ratio=max_ratio, members=max_members)
+        care = ArchivePolicy(limits, durable=durability == "full", keep_rejected=keep_rejected)
         return command(care=care, **others)
 
     wrapped: Callable[..., Any] = with_care

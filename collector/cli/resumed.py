@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.engine import events as e
-from collector.opening import left_out
+from collector.model import events as e
+from collector.runtime.beginning import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collector.collection import Collection
     from collector.inventory import Selection
+    from collector.runtime.collection import Collection
 
 LOST_SHOWN = 5
 """Archives that are gone and are named; all are counted."""

@@ -17,29 +17,29 @@ import structlog
 
 from collector import signals
 from collector.cli.readiness import make_ready
+from collector.cli.rendering.summary import summed_up
+from collector.cli.rendering.wording import duration, short
 from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
-from collector.cli.summary import summed_up
-from collector.cli.wording import duration, short
-from collector.collection import Terms, collect
 from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
-from collector.engine.gates import GRACE_S
 from collector.errors import CollectorError
-from collector.feed import EventsSkipped
-from collector.loop import Loop
+from collector.event_loop import Loop
+from collector.model.ceilings import GRACE_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers import clouddc
 from collector.redaction import Secrets
-from collector.resuming import resume
-from collector.run.layout import find_run
+from collector.rundir.layout import find_run
+from collector.runtime.collection import Terms, collect
+from collector.runtime.feed import EventsSkipped
+from collector.runtime.resuming import resume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from collector.collection import Collection, Connect
     from collector.inventory import Selection
+    from collector.runtime.collection import Collection, Connect
 
 E = TypeVar("E", bound=Exception)
 

@@ -12,37 +12,38 @@ import math
 import random
 from typing import TYPE_CHECKING
 
-from collector.engine import events as e
-from collector.engine import retry
-from collector.engine.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import Call, ExportSaid, Problem, ProblemKind, Reusable
-from collector.engine.deadline import Deadline
-from collector.engine.departures import Departures
+from collector.engine.admission.in_flight import InFlight
+from collector.engine.admission.probes import Probes
 from collector.engine.ending import Ending
-from collector.engine.hearing import Hearing, is_probe
-from collector.engine.in_flight import InFlight
-from collector.engine.known import Known
-from collector.engine.lanes import YIELDS_S, order
-from collector.engine.layout import Layout
-from collector.engine.news import News
-from collector.engine.outcome import Outcomes
-from collector.engine.pacing import Pacer
-from collector.engine.probing import Probes
-from collector.engine.state import Phase
-from collector.engine.statuses import Statuses
-from collector.engine.task import wanted
-from collector.engine.turns import Turns
-from collector.engine.waiting import Waiting
+from collector.engine.outcomes import retry
+from collector.engine.outcomes.feedback import Feedback, is_probe
+from collector.engine.outcomes.observations import Observations
+from collector.engine.outcomes.outcomes import Outcomes
+from collector.engine.pacing.pacer import Pacer
+from collector.engine.polling.statuses import Statuses
+from collector.engine.queueing.deadline import Deadline
+from collector.engine.queueing.dispatch import Dispatcher
+from collector.engine.queueing.fair_queue import FairQueue
+from collector.engine.queueing.lanes import YIELDS_S, order
+from collector.engine.queueing.layout import Layout
+from collector.engine.queueing.ready import ReadyLanes
+from collector.model import events as e
+from collector.model.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
+from collector.model.answers import Call, ExportSaid, Problem, ProblemKind, Reusable
+from collector.model.lifecycle import wanted
+from collector.model.prior import Prior
+from collector.model.state import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collector.engine.actions import Action, Request
-    from collector.engine.answers import Answer, Claim, Heard, Scope
-    from collector.engine.gates import Ceilings, Secret
-    from collector.engine.lanes import Lane
-    from collector.engine.state import RunState, ServerRow
-    from collector.engine.wall import Wall
+    from collector.engine.admission.credential_health import CredentialHealth
+    from collector.engine.queueing.lanes import Lane
+    from collector.model.actions import Action, Request
+    from collector.model.answers import Answer, ResponseMetadata, Scope, SharedExport
+    from collector.model.ceilings import Ceilings
+    from collector.model.state import RunState, ServerRow
+    from collector.model.wall_time import WallTime
 
 LAST_SERVERS = 20
 """So few servers left, and each status is what the whole run waits for."""
@@ -66,17 +67,17 @@ class Scheduler:
         *,
         scopes: Callable[[int, Call], tuple[Scope, ...]],
         ceilings: Ceilings,
-        wall: Wall,
+        wall: WallTime,
         seed: int,
-        known: Known | None = None,
+        known: Prior | None = None,
     ) -> None:
         self.state = state
         self._ceilings = ceilings
         self._wall = wall
-        self._pacer = Pacer(known or Known())
+        self._pacer = Pacer(known or Prior())
         self._in_flight = InFlight(ceilings)
-        self._news = News(wall)
-        self._hearing = Hearing(self._pacer, self._in_flight.disk, self._news)
+        self._news = Observations(wall)
+        self._hearing = Feedback(self._pacer, self._in_flight.disk, self._news)
         layout = Layout.of(state, self._pacer, ceilings, scopes)
         self._lanes, self._secrets, self._circuits = layout.lanes, layout.secrets, layout.circuits
         rng = random.Random(seed)  # noqa: S311  # spreads calls, keeps no secret
@@ -89,7 +90,7 @@ class Scheduler:
             deadline_s=ceilings.deadline_s,
             wall=wall,
             rng=rng,
-            known=known or Known(),
+            known=known or Prior(),
         )
         self._recording: set[int] = set()
         self._giving_up: list[int] = []
@@ -97,7 +98,7 @@ class Scheduler:
         self._ending = Ending(ceilings.grace_s, ceilings.deadline_s)
         state.changed = list(range(len(state.servers)))  # all are new to this plan
         self._all_lanes = list(self._lanes.values())
-        self._waiting = Waiting(self._all_lanes)
+        self._waiting = ReadyLanes(self._all_lanes)
         self._pacer.start_slowly([lane.track for lane in self._all_lanes])
         deadline = Deadline(
             ceilings.deadline_s, self._all_lanes, self._pacer, self._outcomes.durations
@@ -113,12 +114,12 @@ class Scheduler:
             asked_until_s=self._outcomes.asked_until_s,
         )
         self._statuses = Statuses(state, self._lanes, self._waiting, self._outcomes, deadline)
-        self._departures = Departures(
+        self._departures = Dispatcher(
             self._lanes,
             self._waiting,
             self._pacer,
             self._in_flight,
-            Turns([row.share for row in state.projects]),
+            FairQueue([row.share for row in state.projects]),
             deadline,
             self._statuses,
             leave=self._leave,
@@ -297,7 +298,7 @@ class Scheduler:
 
     # What an answer means
 
-    def opened(self, action: FetchArchive, heard: Heard, now_s: float) -> None:
+    def opened(self, action: FetchArchive, heard: ResponseMetadata, now_s: float) -> None:
         """Take note that an archive's first bytes are here: the API has answered."""
         flight = self._in_flight.of(action)
         if flight is not None:
@@ -387,7 +388,9 @@ class Scheduler:
             self._place(row, now_s)
         return events
 
-    def _probed(self, action: Request, problem: Problem | None, heard: Heard, now_s: float) -> None:
+    def _probed(
+        self, action: Request, problem: Problem | None, heard: ResponseMetadata, now_s: float
+    ) -> None:
         """Process what a probe says of its endpoint and its credential."""
         secret = self._lane_of(action).secret
         secret.under_way -= 1
@@ -398,7 +401,7 @@ class Scheduler:
             secret.refused = problem
             self._empty_lanes_of_refused(secret)
 
-    def claimed(self, action: StartExport, claim: Claim, now_s: float) -> list[e.Event]:
+    def claimed(self, action: StartExport, claim: SharedExport, now_s: float) -> list[e.Event]:
         """Take back a POST that has not left, for what another run has to do with its server.
 
         Returns:
@@ -423,7 +426,7 @@ class Scheduler:
         self,
         action: Request,
         problem: Problem | None,
-        heard: Heard,
+        heard: ResponseMetadata,
         now_s: float,
         *,
         hung: bool = False,
@@ -436,7 +439,7 @@ class Scheduler:
     def _lane_of(self, action: Request) -> Lane:
         return self._lanes[self.state.servers[action.server].project, action.call]
 
-    def _empty_lanes_of_refused(self, secret: Secret) -> None:
+    def _empty_lanes_of_refused(self, secret: CredentialHealth) -> None:
         """Whatever waits for a call with a refused secret is given up without one."""
         if secret.refused is None:
             return

@@ -20,8 +20,8 @@ from collector.inventory.models import (
     SHARE,
     Credential,
     Inventory,
-    Limits,
     Project,
+    ProjectLimits,
     Server,
 )
 from collector.inventory.shape import Shape
@@ -203,7 +203,7 @@ def _project(
         endpoint=checks.endpoint(project, vendor),
         region=project.get("region"),
         credentials=cast("str", chosen),
-        limits=Limits(
+        limits=ProjectLimits(
             limits.get("requests_per_second"),
             limits.get("exports_in_flight"),
             limits.get("share", SHARE),

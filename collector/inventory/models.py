@@ -17,7 +17,7 @@ SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProjectLimits:
     """Ceilings that a person wrote for one project; None means none of our own.
 
     Attributes:
@@ -76,7 +76,7 @@ class Project:
     endpoint: str
     region: str | None
     credentials: str
-    limits: Limits
+    limits: ProjectLimits
     servers: tuple[Server, ...] = field(repr=False)
 
 

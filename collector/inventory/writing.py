@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collector.inventory.models import Credential, Limits, Project, Selection, Server
+    from collector.inventory.models import Credential, Project, ProjectLimits, Selection, Server
 
 
 def to_mapping(selection: Selection) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _project(project: Project, servers: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _limits(limits: Limits) -> dict[str, Any]:
+def _limits(limits: ProjectLimits) -> dict[str, Any]:
     ceilings = {
         "requests_per_second": limits.requests_per_second,
         "exports_in_flight": limits.exports_in_flight,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from collector.engine import events as e
+from collector.model import events as e
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
 
 _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.RunStarted: (logging.INFO, "run started"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 
-from collector.engine.state import Phase
+from collector.model.state import Phase
 from collector.observe.streams import Stream
 from collector.printable import one_line
 from collector.sizes import size
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
 
 LIVE_EVERY_S = 0.25
 PLAIN_EVERY_S = 5.0

@@ -7,13 +7,13 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector.run.sizes import earlier_sizes, latest_manifests
+from collector.rundir.sizes import earlier_sizes, latest_manifests
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collector.engine.state import RunState
-    from collector.run.sizes import Server
+    from collector.model.state import RunState
+    from collector.rundir.sizes import Server
 
 ASSUMED_ARCHIVE_BYTES = 4_000_000
 """What a server's archive is taken to have, where nobody knows: a stated guess, no measurement."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collector.engine.known import KnownDurations
+    from collector.model.prior import PriorDurations
 
 LONGEST_S = 1e9
 """Some thirty years: nothing is said to take longer."""
@@ -43,7 +43,7 @@ class Work:
     ready: int
     posts_s: float
     calls_s: float
-    durations: KnownDurations
+    durations: PriorDurations
 
     @property
     def servers(self) -> int:
@@ -56,7 +56,7 @@ class Work:
         return 3 * self.queued + 2 * self.exporting + self.ready
 
 
-def mean_s(durations: KnownDurations) -> float:
+def mean_s(durations: PriorDurations) -> float:
     """Return how long exports take on average."""
     return durations.median_s * math.exp(durations.spread**2 / 2)
 
@@ -127,7 +127,7 @@ def _all_complete(work: Work, after_s: float) -> bool:
     return logarithm >= -math.log(2)
 
 
-def _is_complete(durations: KnownDurations, after_s: float) -> float:
+def _is_complete(durations: PriorDurations, after_s: float) -> float:
     """Return the chance that an export is complete so long after it began."""
     if after_s <= 0:
         return 0.0

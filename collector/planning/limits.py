@@ -7,24 +7,24 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import Call, ScopeKind
-from collector.engine.known import KnownDurations
-from collector.engine.state import Phase
+from collector.model.answers import Call, ScopeKind
+from collector.model.prior import PriorDurations
+from collector.model.state import Phase
 from collector.planning.forecasting import LONGEST_S, mean_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from collector.engine.answers import Scope
-    from collector.engine.known import Known, KnownExports, KnownLimit
-    from collector.engine.state import ProjectRow, RunState
+    from collector.model.answers import Scope
+    from collector.model.prior import Prior, PriorExports, PriorLimit
+    from collector.model.state import ProjectRow, RunState
 
     Scopes = Callable[[int, Call], tuple[Scope, ...]]
 
 ASSUMED_CALLS = 10
 ASSUMED_WINDOW_S = 1.0
 """What an account is taken to be allowed, where nobody knows: a guess that is said to be one."""
-ASSUMED_DURATIONS = KnownDurations(exports=0, median_s=135.0, spread=0.8)
+ASSUMED_DURATIONS = PriorDurations(exports=0, median_s=135.0, spread=0.8)
 """How long exports are taken to take, where nobody knows: one in a hundred over a quarter hour."""
 
 _WANTED = {
@@ -67,14 +67,14 @@ class Limit:
     covers: frozenset[tuple[int, Call]] = field(default=frozenset(), repr=False)
 
 
-class Limits:
+class CallLimits:
     """The limits that hold up what is left of a run.
 
     Attributes:
         calls: by project, how many servers still need each kind of call; only projects with any.
     """
 
-    def __init__(self, state: RunState, scopes: Scopes, known: Known) -> None:
+    def __init__(self, state: RunState, scopes: Scopes, known: Prior) -> None:
         self._state = state
         self._known = known
         self.calls: dict[int, Counter[Call]] = defaultdict(Counter)
@@ -89,7 +89,7 @@ class Limits:
                 for scope in scopes(project, call):
                     self._passing[scope].add((project, call))
 
-    def durations(self, project: int) -> tuple[KnownDurations, str]:
+    def durations(self, project: int) -> tuple[PriorDurations, str]:
         """Return how long a project's exports are taken to take, and whether that is known."""
         found = self._known.durations.get(project)
         return (ASSUMED_DURATIONS, "assumed") if found is None else (found, "remembered")
@@ -113,7 +113,7 @@ class Limits:
         found = self._known.durations.get(project)
         return found is not None and found.exports >= self.calls[project][Call.START_EXPORT]
 
-    def _remembered(self, limit: KnownLimit, covers: set[tuple[int, Call]]) -> Limit:
+    def _remembered(self, limit: PriorLimit, covers: set[tuple[int, Call]]) -> Limit:
         kind, name = limit.scope
         return self._of_calls(
             kind.value, name, limit.limit, limit.window_s,
@@ -139,7 +139,7 @@ class Limits:
         if row.exports_in_flight is not None:
             yield self._of_exports("project", row.name, row.exports_in_flight, "inventory", covers)
 
-    def _remembered_exports(self, exports: KnownExports, covers: set[tuple[int, Call]]) -> Limit:
+    def _remembered_exports(self, exports: PriorExports, covers: set[tuple[int, Call]]) -> Limit:
         kind, name = exports.scope
         return self._of_exports(kind.value, name, exports.limit, "remembered", covers)
 

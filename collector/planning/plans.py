@@ -6,22 +6,23 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from collector import clock, opening
-from collector.engine.answers import Call
-from collector.engine.state import RunState, apply
+from collector import clock
+from collector.history import Memory
+from collector.model.answers import Call
+from collector.model.state import RunState, apply
 from collector.planning.disk import disk
 from collector.planning.forecasting import LONGEST_S, Work, home_by, last_export_s, makespan_s
-from collector.planning.limits import Limit, Limits, by_project
+from collector.planning.limits import CallLimits, Limit, by_project
 from collector.providers.base import Target
-from collector.remembering import Memory
+from collector.runtime import beginning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from collector.engine.answers import Scope
-    from collector.engine.known import Known, KnownDurations
     from collector.inventory import Selection
+    from collector.model.answers import Scope
+    from collector.model.prior import Prior, PriorDurations
     from collector.planning.disk import Disk
     from collector.planning.limits import Scopes
 
@@ -47,7 +48,7 @@ class ProjectPlan:
     requests: int
     seconds: float
     exports_in_flight: int | None
-    durations: KnownDurations
+    durations: PriorDurations
     durations_source: str
     last_export_s: float
 
@@ -163,9 +164,9 @@ def plan(
     """
     at = clock.WallClock().stamp(clock.now_s())
     state = RunState()
-    first = opening.events(selection, "", (), at)
+    first = beginning.events(selection, "", (), at)
     if share is not None:
-        first = opening.with_share(first, state, share, at)
+        first = beginning.with_share(first, state, share, at)
     for event in first:
         apply(state, event)
 
@@ -182,7 +183,7 @@ def of_state(
     state: RunState,
     out: Path,
     scopes: Scopes,
-    known: Known,
+    known: Prior,
     *,
     deadline_s: float | None = None,
     but: Path | None = None,
@@ -198,7 +199,7 @@ def of_state(
         but: the run's own directory under `out`, where it has one.
     """
     needed = disk(state, out, but=but)
-    left = Limits(state, scopes, known)
+    left = CallLimits(state, scopes, known)
     limits = list(left.all())
     holding = by_project(limits)
     works = {project: _work(left, project, holding[project]) for project in sorted(left.calls)}
@@ -215,7 +216,7 @@ def of_state(
     return Plan(projects, tuple(limits), needed, seconds, deadline_s, by_then)
 
 
-def _work(left: Limits, project: int, limits: Sequence[Limit]) -> Work:
+def _work(left: CallLimits, project: int, limits: Sequence[Limit]) -> Work:
     """Bring the limits on a project together: the one that takes longest binds."""
     calls = left.calls[project]
     durations, _ = left.durations(project)
@@ -231,7 +232,7 @@ def _work(left: Limits, project: int, limits: Sequence[Limit]) -> Work:
     )
 
 
-def _planned(state: RunState, left: Limits, project: int, work: Work) -> ProjectPlan:
+def _planned(state: RunState, left: CallLimits, project: int, work: Work) -> ProjectPlan:
     row = state.projects[project]
     durations, source = left.durations(project)
     return ProjectPlan(

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from collector.engine.answers import UNHEARD, Heard
+from collector.model.answers import NO_METADATA, ResponseMetadata
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from collector.engine.answers import Call, Checksum, ExportSaid, Problem, Scope
+    from collector.model.answers import Call, Checksum, ExportSaid, Problem, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class OpenArchive:
     offset: int = 0
     validator: str | None = None
     checksums: tuple[Checksum, ...] = ()
-    heard: Heard = UNHEARD
+    heard: ResponseMetadata = NO_METADATA
 
 
 class Fleet(Protocol):

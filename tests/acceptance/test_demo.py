@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collector.verification import verify
+from collector.rundir.verification import verify
 from tests.support.command import COLLECTOR, environment
 
 if TYPE_CHECKING:

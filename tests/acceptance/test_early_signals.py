@@ -58,11 +58,11 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     [
         *((name, "click") for name in COMMANDS),
         *((name, f"collector.cli.{COMMANDS[name][0]}") for name in COMMANDS),
-        ("collect", "collector.collection"),
+        ("collect", "collector.runtime.collection"),
         ("collect", "uvloop.loop"),
         ("plan", "collector.planning.plans"),
         ("check", "yaml"),
-        ("verify", "collector.verification"),
+        ("verify", "collector.rundir.verification"),
         ("demo", "collector.emulator.server"),
         ("emulator", "anyio"),
     ],

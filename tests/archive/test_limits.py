@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.archive.errors import ArchiveError
-from collector.archive.limits import RATIO_AFTER_BYTES, Limits
+from collector.archive.limits import RATIO_AFTER_BYTES, UnpackLimits
 from collector.archive.listing import Listing
-from collector.archive.reader import ArchiveReader
+from collector.archive.targz.reader import ArchiveReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 MB = 1 << 20
 
 
-def refused(pieces: Iterable[bytes], limits: Limits | None = None) -> str:
+def refused(pieces: Iterable[bytes], limits: UnpackLimits | None = None) -> str:
     """Why no more of it is read; the pieces after that are not asked for."""
-    reader = ArchiveReader(limits or Limits(), Listing("a").add)
+    reader = ArchiveReader(limits or UnpackLimits(), Listing("a").add)
     with pytest.raises(ArchiveError) as caught:
         _feed(reader, pieces)
     assert caught.value.too_large
@@ -36,8 +36,8 @@ def _feed(reader: ArchiveReader, pieces: Iterable[bytes]) -> None:
         reader.feed(piece)
 
 
-def read(archive: bytes, limits: Limits | None = None) -> int:
-    reader = ArchiveReader(limits or Limits())
+def read(archive: bytes, limits: UnpackLimits | None = None) -> int:
+    reader = ArchiveReader(limits or UnpackLimits())
     reader.feed(archive)
     return reader.finish().members
 
@@ -85,20 +85,20 @@ def test_ten_gigabytes_of_zeros_are_too_large_and_take_no_memory() -> None:
 def test_a_log_of_zeros_is_no_bomb() -> None:
     archive = b"".join(zeros(48 * MB))
     assert 48 * MB / len(archive) > 500
-    assert read(archive, Limits(ratio=2)) == 1
+    assert read(archive, UnpackLimits(ratio=2)) == 1
     assert RATIO_AFTER_BYTES > 48 * MB
 
 
 def test_more_than_may_be_unpacked_is_too_large() -> None:
     archive = list(zeros(32 * MB))
-    assert read(b"".join(archive), Limits(unpacked=33 * MB)) == 1
-    assert "--max-unpacked" in refused(archive, Limits(unpacked=31 * MB))
+    assert read(b"".join(archive), UnpackLimits(unpacked=33 * MB)) == 1
+    assert "--max-unpacked" in refused(archive, UnpackLimits(unpacked=31 * MB))
 
 
 def test_more_members_than_are_allowed_are_too_many() -> None:
     archive = empty_members(1_000)
-    assert read(archive, Limits(members=1_000)) == 1_000
-    assert "--max-members" in refused([archive], Limits(members=999))
+    assert read(archive, UnpackLimits(members=1_000)) == 1_000
+    assert "--max-members" in refused([archive], UnpackLimits(members=999))
 
 
 def test_a_list_of_many_members_is_small_in_memory() -> None:
@@ -106,7 +106,7 @@ def test_a_list_of_many_members_is_small_in_memory() -> None:
     listing = Listing("payments/bms-001/dump.tar.gz")
     tracemalloc.start()
     try:
-        reader = ArchiveReader(Limits(), listing.add)
+        reader = ArchiveReader(UnpackLimits(), listing.add)
         reader.feed(archive)
         assert reader.finish().members == 50_000
         packed = listing.finish()

@@ -12,7 +12,7 @@ import pytest
 
 from collector.archive.errors import ArchiveError
 from collector.archive.listing import Listing
-from collector.archive.tar import Member
+from collector.archive.targz.tar import Member
 
 
 def lines(*members: Member) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.archive.reader import ArchiveReader, examine
-from collector.archive.tar import Contents, Member
+from collector.archive.targz.reader import ArchiveReader, examine
+from collector.archive.targz.tar import Contents, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,9 +13,9 @@ import zlib
 import pytest
 
 from collector.archive.errors import ArchiveError
-from collector.archive.gunzip import HEADER_LIMIT
-from collector.archive.reader import ArchiveReader
-from collector.archive.tar import PAX_LIMIT, Contents
+from collector.archive.targz.gunzip import HEADER_LIMIT
+from collector.archive.targz.reader import ArchiveReader
+from collector.archive.targz.tar import PAX_LIMIT, Contents
 
 END = bytes(1024)
 

@@ -18,11 +18,11 @@ import anyio
 import pytest
 
 from collector import files
-from collector.archive.incoming import Care, Incoming
+from collector.archive.incoming import ArchivePolicy, StagedArchive
 from collector.archive.space import mount_point
-from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, Arriving, Shelf
+from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, ArchiveStore, Arriving
 from collector.archive.workers import Workers
-from collector.engine.answers import Checksum, Problem, ProblemKind, Stored
+from collector.model.answers import Checksum, Problem, ProblemKind, Stored
 from tests.support.open_files import no_file_left
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ async def arriving(chunks: Iterable[bytes | Problem]) -> AsyncIterator[bytes | P
 
 def shelf_of(
     directory: Path,
-    care: Care | None = None,
+    care: ArchivePolicy | None = None,
     throttle: Callable[[int], Awaitable[None]] | None = None,
-) -> tuple[Shelf, str]:
+) -> tuple[ArchiveStore, str]:
     """Return the shelf of the run that a server's directory is in, and that one's name in it."""
     run = directory.parent.parent
-    shelf = Shelf(run, care, throttle=throttle, workers=Workers(2))
+    shelf = ArchiveStore(run, care, throttle=throttle, workers=Workers(2))
     return shelf, str(directory.relative_to(run))
 
 
@@ -73,7 +73,7 @@ def stored(
     length: int | None = None,
     offset: int = 0,
     checksums: tuple[Checksum, ...] = (),
-    care: Care | None = None,
+    care: ArchivePolicy | None = None,
     throttle: Callable[[int], Awaitable[None]] | None = None,
 ) -> Stored | Problem:
     """Store what comes; with an offset, after what an earlier try has left."""
@@ -315,7 +315,7 @@ def test_a_file_that_may_not_grow_further_is_no_error_of_the_disk(
 
 
 def test_too_many_open_files_pause_downloads_and_are_not_called_the_disks(directory: Path) -> None:
-    incoming = Incoming(directory, NAME, "bms-001", Care())
+    incoming = StagedArchive(directory, NAME, "bms-001", ArchivePolicy())
     with no_file_left():
         answer = incoming.keep([SMALL])
     assert answer is not None
@@ -523,13 +523,13 @@ def test_what_is_rejected_is_kept_whole_where_that_was_asked_for_and_only_there(
 ) -> None:
     spoilt = bytearray(body)
     spoilt[len(spoilt) // 2] ^= 0xFF
-    answer = stored(directory, in_chunks(bytes(spoilt)), care=Care(keep_rejected=kept))
+    answer = stored(directory, in_chunks(bytes(spoilt)), care=ArchivePolicy(keep_rejected=kept))
     assert kind(answer) is ProblemKind.INVALID_ARCHIVE
     rejected = directory / f"{NAME}.rejected"
     assert rejected.exists() == kept
     if kept:
         assert rejected.read_bytes() == spoilt
-        assert isinstance(stored(directory, [body], care=Care(keep_rejected=True)), Stored)
+        assert isinstance(stored(directory, [body], care=ArchivePolicy(keep_rejected=True)), Stored)
         assert [path.name for path in directory.iterdir()] == [NAME]
 
 
@@ -539,6 +539,6 @@ def test_relaxed_durability_waits_for_no_disk(
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
-    assert isinstance(stored(directory, in_chunks(body), care=Care(durable=False)), Stored)
+    assert isinstance(stored(directory, in_chunks(body), care=ArchivePolicy(durable=False)), Stored)
     assert synced == []
     assert (directory / NAME).read_bytes() == body

@@ -13,7 +13,7 @@ from benchmarks.bad.simulated import PLACES, PROJECTS, Fleet, Run
 from benchmarks.bad.turns import in_turn
 from benchmarks.bad.ways import STALL_S, WAYS
 from collector.emulator import scenario_from_mapping
-from collector.engine.answers import ProblemKind
+from collector.model.answers import ProblemKind
 
 if TYPE_CHECKING:
     from pathlib import Path

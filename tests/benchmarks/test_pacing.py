@@ -10,8 +10,8 @@ from benchmarks.pacing import oracle, promises, run, scenarios, simulate, trace
 from benchmarks.pacing.driver import Wire
 from benchmarks.pacing.gateway import Gateway, Limit, Neighbour
 from benchmarks.pacing.service import LONG_S, SHORT_S, Service, durations, percent
-from collector.engine.actions import StartExport
-from collector.engine.answers import Call, Problem, Scope, ScopeKind
+from collector.model.actions import StartExport
+from collector.model.answers import Call, Problem, Scope, ScopeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

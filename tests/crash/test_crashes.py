@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from collector.emulator import Emulator
-from collector.run.reading import Reading
+from collector.rundir.journal.reading import Reading
 from tests.support.crash.disks import Crash, distinct, put
 from tests.support.crash.rehearsal import (
     Recorded,

@@ -15,13 +15,13 @@ from anyio.from_thread import start_blocking_portal
 
 from collector.emulator import Emulator, fleet, scenario_from_mapping
 from collector.emulator.faults import FaultName
-from collector.engine.answers import ProblemKind
-from collector.engine.events import RunEnded, SelectionEnded
 from collector.inventory import load
+from collector.model.answers import ProblemKind
+from collector.model.events import RunEnded, SelectionEnded
 from collector.providers.clouddc import VENDOR
-from collector.run.lines import NO_HASH, encode
-from collector.run.schemas import manifest_schema
-from collector.run.verdict import Verdict
+from collector.rundir.journal.lines import NO_HASH, encode
+from collector.rundir.schemas import manifest_schema
+from collector.rundir.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

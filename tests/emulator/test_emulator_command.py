@@ -16,7 +16,7 @@ from collector.cli import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-RUN = "from collector.cli.emulator import command; command()"
+RUN = "from collector.cli.commands.emulator import command; command()"
 
 
 def start(*options: str) -> subprocess.Popen[str]:

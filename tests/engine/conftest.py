@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.engine.state import RunState, apply
+from collector.model.state import RunState, apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from collector.engine.events import Event
+    from collector.model.events import Event
 
 
 @pytest.fixture(scope="session")

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.pacing.gateway import Limit, Neighbour
-from collector.engine.answers import UNHEARD, Call, ExportSaid, ExportState, ProblemKind, ScopeKind
-from collector.engine.durations import Durations, Evidence
-from collector.engine.gates import Ceilings
-from collector.engine.known import Known, KnownLimit
-from collector.engine.said import Disbelieved
-from collector.engine.state import Phase
+from collector.engine.pacing.findings import Disbelieved
+from collector.engine.polling.durations import Evidence, ExportDurations
+from collector.model.answers import (
+    NO_METADATA,
+    Call,
+    ExportSaid,
+    ExportState,
+    ProblemKind,
+    ScopeKind,
+)
+from collector.model.ceilings import Ceilings
+from collector.model.prior import Prior, PriorLimit
+from collector.model.state import Phase
 from tests.support.greedy import USER, Answer, Gate, Greedy, rate, told
 from tests.support.simulation import Service, Simulation, problem, selected
 
 if TYPE_CHECKING:
-    from collector.engine.tracks import Track
+    from collector.engine.pacing.tracks import Track
 
 POST, ASK = Call.START_EXPORT, Call.ASK_STATUS
 
@@ -29,7 +36,7 @@ def test_headers_that_contradict_429s_without_words_neither_stop_nor_hurry(shape
 
     def answer(track: Track, at_s: float, asked: bool) -> Answer:
         said = gate(track, at_s, asked)
-        return told(50) if said == UNHEARD and asked else said
+        return told(50) if said == NO_METADATA and asked else said
 
     greedy = Greedy(answer).run(1000)
     assert rate(greedy.let_through(), 100, 1000) >= 0.85 * 10
@@ -85,12 +92,12 @@ def test_fixed_windows_of_ten_seconds_that_nobody_tells_cost_few_refusals() -> N
 
 
 def test_what_is_known_is_not_exceeded_with_the_first_calls() -> None:
-    known = Known((KnownLimit(USER, 10, 1.0, "told"),))
+    known = Prior((PriorLimit(USER, 10, 1.0, "told"),))
     greedy = Greedy(Gate(Limit(ScopeKind.USER, 10, 1.0)), known=known).run(5)
     assert greedy.refused == []
 
 
 def test_an_export_found_completed_at_the_instant_it_began_is_learned_from() -> None:
-    learned = Durations()
+    learned = ExportDurations()
     learned.learn(Evidence(), 0.0, 0.0)  # a clock that went back a little between the two
     assert 0 < learned.median_s < math.inf

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collector.engine import events as e
-from collector.engine.answers import Call, ProblemKind
-from collector.engine.circuit import DISK_PATIENCE_S
+from collector.engine.admission.circuit_breaker import DISK_PATIENCE_S
+from collector.model import events as e
+from collector.model.answers import Call, ProblemKind
 from tests.support.simulation import ANY_SERVER, Service, Simulation, problem, selected
 
 FETCH = Call.FETCH_ARCHIVE

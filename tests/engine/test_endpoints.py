@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.engine import events as e
-from collector.engine.actions import AskStatus
-from collector.engine.answers import Answer, Call, ProblemKind
-from collector.engine.gates import Ceilings
-from collector.engine.state import Phase
+from collector.model import events as e
+from collector.model.actions import AskStatus
+from collector.model.answers import Answer, Call, ProblemKind
+from collector.model.ceilings import Ceilings
+from collector.model.state import Phase
 from tests.support.simulation import (
     ANY_SERVER,
     EPOCH_S,
@@ -25,8 +25,8 @@ from tests.support.simulation import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collector.engine.actions import Request
-    from collector.engine.answers import Scope
+    from collector.model.actions import Request
+    from collector.model.answers import Scope
 
 P = ProblemKind
 POST, ASK, FETCH = Call

@@ -6,16 +6,18 @@ import math
 
 import pytest
 
-from collector.engine.actions import AskStatus, FetchArchive, Request, StartExport
-from collector.engine.answers import Call
-from collector.engine.circuit import EndpointCircuit
-from collector.engine.gates import Ceilings, Exports, Secret
-from collector.engine.in_flight import STALLED_S, Flight, InFlight
-from collector.engine.known import Known
-from collector.engine.lanes import Lane
-from collector.engine.latency import UNKNOWN_TOO_LONG_S as QUIET_S
-from collector.engine.pacing import Pacer
-from collector.engine.state import RunState, apply
+from collector.engine.admission.circuit_breaker import EndpointBreaker
+from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.admission.in_flight import STALLED_S, Flight, InFlight
+from collector.engine.pacing.latency import UNKNOWN_TOO_LONG_S as QUIET_S
+from collector.engine.pacing.pacer import Pacer
+from collector.engine.queueing.lanes import Lane
+from collector.engine.queueing.running_exports import RunningExports
+from collector.model.actions import AskStatus, FetchArchive, Request, StartExport
+from collector.model.answers import Call
+from collector.model.ceilings import Ceilings
+from collector.model.prior import Prior
+from collector.model.state import RunState, apply
 from tests.support.simulation import scopes_of, selected
 
 POST, ASK, FETCH = Call
@@ -26,16 +28,16 @@ class Calls:
 
     def __init__(self, ceilings: Ceilings) -> None:
         self.in_flight = InFlight(ceilings)
-        self.secret = Secret(accepted=True)
-        self.circuit = EndpointCircuit("e")
+        self.secret = CredentialHealth(accepted=True)
+        self.circuit = EndpointBreaker("e")
         state = RunState()
         for event in selected(1):
             apply(state, event)
-        pacer = Pacer(Known())
+        pacer = Pacer(Prior())
         self._lanes = {
             call: Lane(
                 number, 0, pacer.track(call, scopes_of(state.projects[0], call), share=1.0),
-                secret=self.secret, circuit=self.circuit, exports=Exports(),
+                secret=self.secret, circuit=self.circuit, exports=RunningExports(),
             )
             for number, call in enumerate(Call)
         }  # fmt: skip

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.pacing.gateway import Limit, Neighbour
-from collector.engine import events as e
-from collector.engine.answers import Call, ScopeKind
-from collector.engine.known import Known, KnownExports, KnownLimit
-from collector.engine.said import Learned
+from collector.engine.pacing.findings import Learned
+from collector.model import events as e
+from collector.model.answers import Call, ScopeKind
+from collector.model.prior import Prior, PriorExports, PriorLimit
 from tests.support.greedy import USER, Gate, Greedy, rate, scopes, throttled
 from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 if TYPE_CHECKING:
-    from collector.engine.actions import Request
-    from collector.engine.answers import Answer, Scope
+    from collector.model.actions import Request
+    from collector.model.answers import Answer, Scope
 
 POST, ASK = Call.START_EXPORT, Call.ASK_STATUS
 EVERY_S = 600.0
@@ -189,7 +189,7 @@ def test_each_account_starts_by_itself() -> None:
 
 
 def test_what_is_known_is_used_from_the_first_call_on() -> None:
-    known = Known((KnownLimit(USER, 10, 1.0, "told"),))
+    known = Prior((PriorLimit(USER, 10, 1.0, "told"),))
     greedy = Greedy(Gate(Limit(ScopeKind.USER, 10, 1.0)), known=known).run(60)
     assert len([at_s for at_s in greedy.of() if at_s < 0.01]) == 10
     assert len(greedy.refused) <= 5
@@ -197,7 +197,7 @@ def test_what_is_known_is_used_from_the_first_call_on() -> None:
 
 
 def test_what_is_known_is_given_up_where_the_service_says_otherwise() -> None:
-    known = Known((KnownLimit(USER, 50, 1.0, "told"),))
+    known = Prior((PriorLimit(USER, 50, 1.0, "told"),))
     gate = Gate(Limit(ScopeKind.USER, 5, 1.0), shape="words")
     greedy = Greedy(gate, known=known).run(60)
     assert len(greedy.refused) <= 50
@@ -208,14 +208,14 @@ def test_what_is_known_is_given_up_where_the_service_says_otherwise() -> None:
 def test_what_is_known_is_given_up_where_refusals_or_their_absence_contradict_it(
     limit: int,
 ) -> None:
-    known = Known((KnownLimit(USER, 14, 1.0, "estimated"),))
+    known = Prior((PriorLimit(USER, 14, 1.0, "estimated"),))
     greedy = Greedy(Gate(Limit(ScopeKind.USER, limit, 1.0)), known=known).run(900)
     assert rate(greedy.let_through(), 600, 900) >= 0.85 * limit
     assert len(greedy.refused) <= 0.03 * len(greedy.left)
 
 
 def test_exports_that_once_ran_at_once_are_started_and_no_more_are_refused_than_asked() -> None:
-    known = Known((), (KnownExports(scopes(POST)[2], 5),))
+    known = Prior((), (PriorExports(scopes(POST)[2], 5),))
     greedy = Greedy(
         Gate(), calls=(POST,), export_s=30.0, exports_running=5, known=known
     ).run(300)  # fmt: skip
@@ -224,7 +224,7 @@ def test_exports_that_once_ran_at_once_are_started_and_no_more_are_refused_than_
 
 
 def test_exports_that_once_ran_at_once_are_no_bound_where_more_are_let_through() -> None:
-    known = Known((), (KnownExports(scopes(POST)[2], 2),))
+    known = Prior((), (PriorExports(scopes(POST)[2], 2),))
     gate = Gate(Limit(ScopeKind.USER, 20, 1.0), shape="headers")
     greedy = Greedy(
         gate, calls=(POST, ASK), export_s=20.0, exports_running=20, known=known

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.pacing.service import durations
-from collector.engine import events as e
-from collector.engine.answers import Call, ScopeKind
-from collector.engine.circuit import EndpointCircuit
-from collector.engine.gates import Ceilings, Exports, Secret
-from collector.engine.known import Known, KnownDurations
-from collector.engine.lanes import NONE_DUE, Lane, order
-from collector.engine.outcome import Outcomes
-from collector.engine.pacing import Pacer
-from collector.engine.polling import FirstLook, before_deadline
-from collector.engine.scouts import FIRST, Reports
+from collector.engine.admission.circuit_breaker import EndpointBreaker
+from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.outcomes.outcomes import Outcomes
+from collector.engine.pacing.pacer import Pacer
+from collector.engine.polling.scouts import FIRST, Reports
+from collector.engine.polling.timing import FirstLook, before_deadline
+from collector.engine.queueing.lanes import NONE_DUE, Lane, order
+from collector.engine.queueing.running_exports import RunningExports
+from collector.model import events as e
+from collector.model.answers import Call, ScopeKind
+from collector.model.ceilings import Ceilings
+from collector.model.prior import Prior, PriorDurations
 from tests.support.simulation import HiddenLimit, Service, Simulation, scopes_of, selected
 
 if TYPE_CHECKING:
@@ -27,13 +29,13 @@ POST, ASK = Call.START_EXPORT, Call.ASK_STATUS
 
 
 def simulated(
-    lasts: list[float], ceilings: Ceilings | None = None, known: Known | None = None
+    lasts: list[float], ceilings: Ceilings | None = None, known: Prior | None = None
 ) -> Simulation:
     """Return a fleet near by, with nothing limited, before its first call."""
     service = Service(duration_s=lambda server: lasts[server])
     return Simulation(
         service, selected(len(lasts)), ceilings or Ceilings(), latency_s=0.005,
-        known=known or Known(),
+        known=known or Prior(),
     )  # fmt: skip
 
 
@@ -49,8 +51,8 @@ def p95(values: list[float]) -> float:
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
-def known(median_s: float) -> Known:
-    return Known(durations={0: KnownDurations(1000, median_s, 0.3)})
+def known(median_s: float) -> Prior:
+    return Prior(durations={0: PriorDurations(1000, median_s, 0.3)})
 
 
 @pytest.mark.parametrize("percent", [None, 1.0])
@@ -143,8 +145,10 @@ def test_an_answer_plans_few_of_those_that_wait_anew(monkeypatch: pytest.MonkeyP
 def lane() -> Lane:
     """Return one of statuses, in which nobody waits."""
     (project,) = Simulation(Service(), selected(1)).state.projects
-    track = Pacer(Known()).track(ASK, scopes_of(project, ASK), share=1.0)
-    return Lane(0, 0, track, secret=Secret(), circuit=EndpointCircuit(), exports=Exports())
+    track = Pacer(Prior()).track(ASK, scopes_of(project, ASK), share=1.0)
+    return Lane(
+        0, 0, track, secret=CredentialHealth(), circuit=EndpointBreaker(), exports=RunningExports()
+    )
 
 
 PLACE = order(first=False, failed=False)

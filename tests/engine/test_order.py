@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from collector.engine import events as e
-from collector.engine.answers import Call, Scope, ScopeKind
-from collector.engine.circuit import EndpointCircuit
-from collector.engine.gates import Ceilings, Exports, Secret
-from collector.engine.known import Known
-from collector.engine.lanes import Lane
-from collector.engine.pacing import Pacer
-from collector.engine.turns import Turns
+from collector.engine.admission.circuit_breaker import EndpointBreaker
+from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.pacing.pacer import Pacer
+from collector.engine.queueing.fair_queue import FairQueue
+from collector.engine.queueing.lanes import Lane
+from collector.engine.queueing.running_exports import RunningExports
+from collector.model import events as e
+from collector.model.answers import Call, Scope, ScopeKind
+from collector.model.ceilings import Ceilings
+from collector.model.prior import Prior
 from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 POST = Call.START_EXPORT
@@ -34,14 +36,14 @@ def test_an_account_is_split_by_share_while_both_projects_wait(shares: tuple[flo
 
 
 def test_a_share_that_is_idle_is_used_by_the_other_and_earns_no_credit() -> None:
-    turns = Turns([1.0, 1.0])
-    pacer = Pacer(Known())
+    turns = FairQueue([1.0, 1.0])
+    pacer = Pacer(Prior())
     lanes = [
         Lane(
             project,
             project,
             pacer.track(POST, (Scope(ScopeKind.PROJECT, str(project)),), share=1.0),
-            secret=Secret(), circuit=EndpointCircuit(), exports=Exports(),
+            secret=CredentialHealth(), circuit=EndpointBreaker(), exports=RunningExports(),
         )
         for project in (0, 1)
     ]  # fmt: skip

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.engine import events as e
-from collector.engine.answers import Call, Scope, ScopeKind
-from collector.engine.known import Known
-from collector.engine.pacing import Pacer
-from collector.engine.said import Learned
+from collector.engine.pacing.findings import Learned
+from collector.engine.pacing.pacer import Pacer
+from collector.model import events as e
+from collector.model.answers import Call, Scope, ScopeKind
+from collector.model.prior import Prior
 from tests.support.greedy import scopes, throttled
 from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.engine.answers import Problem
+    from collector.model.answers import Problem
 
 POST = Call.START_EXPORT
 EACH = 5
@@ -151,7 +151,7 @@ def test_a_ceiling_that_a_person_wrote_holds_whoever_owns_the_limit() -> None:
 
 
 def test_calls_of_a_burst_that_are_refused_are_not_counted_as_let_through() -> None:
-    pacer = Pacer(Known())
+    pacer = Pacer(Prior())
     track = pacer.track(POST, scopes(POST), share=1.0)
     for number in range(8):
         pacer.sent(track, 0.001 * number)

@@ -8,21 +8,21 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from benchmarks.pacing.gateway import Limit, Neighbour
-from collector.engine import events as e
-from collector.engine.answers import (
-    UNHEARD,
+from collector.engine.pacing.findings import Disbelieved, Learned
+from collector.engine.pacing.pacer import Pacer
+from collector.model import events as e
+from collector.model.answers import (
+    NO_METADATA,
     Call,
     ExportSaid,
     ExportState,
-    Heard,
     LimitTold,
     Problem,
+    ResponseMetadata,
     Scope,
     ScopeKind,
 )
-from collector.engine.known import Known
-from collector.engine.pacing import Pacer
-from collector.engine.said import Disbelieved, Learned
+from collector.model.prior import Prior
 from tests.support.greedy import (
     USER,
     Answer,
@@ -45,18 +45,18 @@ from tests.support.simulation import (
 )
 
 if TYPE_CHECKING:
-    from collector.engine.tracks import Track
+    from collector.engine.pacing.tracks import Track
 
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE
 
 
 def by_hand(share: float = 1.0) -> tuple[Pacer, Track]:
     """Return a pacer and the track of the exports of its project."""
-    pacer = Pacer(Known())
+    pacer = Pacer(Prior())
     return pacer, pacer.track(POST, scopes(POST), share=share)
 
 
-def first_told(heard: Heard) -> dict[tuple[int, Call], list[ExportSaid | Problem]]:
+def first_told(heard: ResponseMetadata) -> dict[tuple[int, Call], list[ExportSaid | Problem]]:
     """A script in which the very first answer states limits."""
     return {(0, POST): [ExportSaid("x", ExportState.COMPLETED, "completed", heard=heard)]}
 
@@ -115,7 +115,9 @@ def test_a_limit_that_a_429_states_costs_little_and_is_used_fully(
 
 
 def test_all_limits_that_are_stated_hold_together() -> None:
-    heard = Heard(limits=(LimitTold(ScopeKind.USER, 10, 1.0), LimitTold(ScopeKind.IP, 60, 30.0)))
+    heard = ResponseMetadata(
+        limits=(LimitTold(ScopeKind.USER, 10, 1.0), LimitTold(ScopeKind.IP, 60, 30.0))
+    )
     limits = [HiddenLimit(ScopeKind.USER, 10), HiddenLimit(ScopeKind.IP, 60, 30.0)]
     service = Service(limits)
     service.script |= {row: list(said) for row, said in first_told(heard).items()}
@@ -189,7 +191,7 @@ def test_a_429_that_states_nonsense_does_not_make_it_hammer(limit: int) -> None:
 
     def answer(track: Track, at_s: float, asked: bool) -> Answer:
         said = gate(track, at_s, asked)
-        return throttled(told(limit), throttled_by=ScopeKind.USER) if said != UNHEARD else said
+        return throttled(told(limit), throttled_by=ScopeKind.USER) if said != NO_METADATA else said
 
     greedy = Greedy(answer).run(120)
     assert len(greedy.refused) <= 20
@@ -255,7 +257,7 @@ def test_headers_that_contradict_the_429s_are_disbelieved_and_told() -> None:
 
     def answer(track: Track, at_s: float, asked: bool) -> Answer:
         said = gate(track, at_s, asked)
-        return told(50) if said == UNHEARD and asked else said
+        return told(50) if said == NO_METADATA and asked else said
 
     greedy = Greedy(answer).run(1000)
     assert any(isinstance(news, Disbelieved) for news in greedy.news)

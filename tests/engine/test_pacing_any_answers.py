@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.pacing.gateway import Limit
-from collector.engine.answers import UNHEARD, Call, Heard, LimitTold, ScopeKind
-from collector.engine.inference import WINDOWS_S
-from collector.engine.known import Known, KnownExports, KnownLimit
-from collector.engine.said import Disbelieved, Learned
-from collector.engine.scope_pace import LONGEST_RETRY_AFTER_S
+from collector.engine.pacing.findings import Disbelieved, Learned
+from collector.engine.pacing.inference import WINDOWS_S
+from collector.engine.pacing.scope import LONGEST_RETRY_AFTER_S
+from collector.model.answers import NO_METADATA, Call, LimitTold, ResponseMetadata, ScopeKind
+from collector.model.prior import Prior, PriorExports, PriorLimit
 from tests.support.greedy import Answer, Gate, Greedy, most_in_any, scopes, throttled, told
 from tests.support.simulation import quick
 
 if TYPE_CHECKING:
-    from collector.engine.tracks import Track
+    from collector.engine.pacing.tracks import Track
 
 POST, ASK = Call.START_EXPORT, Call.ASK_STATUS
 KINDS = (ScopeKind.USER, ScopeKind.API, ScopeKind.PROJECT)
@@ -38,15 +38,15 @@ def limits() -> st.SearchStrategy[LimitTold]:
     )
 
 
-def hints() -> st.SearchStrategy[Heard]:
-    return st.builds(Heard, st.lists(limits(), max_size=2).map(tuple))
+def hints() -> st.SearchStrategy[ResponseMetadata]:
+    return st.builds(ResponseMetadata, st.lists(limits(), max_size=2).map(tuple))
 
 
 def refusals() -> st.SearchStrategy[Answer]:
     """429s of any shape and hint."""
     return st.builds(
         lambda heard, by, wait_s: throttled(heard, throttled_by=by, retry_after_s=wait_s),
-        st.just(UNHEARD) | hints(),
+        st.just(NO_METADATA) | hints(),
         st.none() | st.sampled_from(ScopeKind),
         st.none() | st.floats(-10.0, 2000.0) | NUMBERS,
     )
@@ -54,24 +54,24 @@ def refusals() -> st.SearchStrategy[Answer]:
 
 def answers() -> st.SearchStrategy[list[Answer]]:
     """Stretches of the same answer, so that limits are reached and not only touched."""
-    stretch = st.tuples(st.just(UNHEARD) | hints() | refusals() | st.none(), st.integers(1, 12))
+    stretch = st.tuples(st.just(NO_METADATA) | hints() | refusals() | st.none(), st.integers(1, 12))
     return st.lists(stretch, max_size=24).map(
         lambda stretches: [answer for answer, times in stretches for _ in range(times)]
     )
 
 
-def knowns() -> st.SearchStrategy[Known]:
+def knowns() -> st.SearchStrategy[Prior]:
     """What an earlier run may have left."""
     limit = st.builds(
-        KnownLimit,
+        PriorLimit,
         st.sampled_from(scopes(POST)),
         st.floats(1.0, 100.0),
         st.sampled_from(WINDOWS_S[:3]),
         st.sampled_from(["told", "estimated"]),
     )
-    exports = st.builds(KnownExports, st.just(scopes(POST)[2]), st.integers(1, 20))
+    exports = st.builds(PriorExports, st.just(scopes(POST)[2]), st.integers(1, 20))
     return st.builds(
-        Known, st.lists(limit, max_size=2).map(tuple), st.lists(exports, max_size=1).map(tuple)
+        Prior, st.lists(limit, max_size=2).map(tuple), st.lists(exports, max_size=1).map(tuple)
     )
 
 
@@ -93,14 +93,14 @@ def longest_window_s(greedy: Greedy) -> float:
 def test_no_answers_make_a_scope_wait_for_longer_than_a_quarter_of_an_hour_and_a_window(
     said: list[Answer],
     calls: tuple[Call, ...],
-    known: Known,
+    known: Prior,
     latency_s: float,
     share: float,
     export_s: float,
 ) -> None:
     rest = iter(said)
     greedy = Greedy(
-        lambda _track, _at_s, _asked: next(rest, UNHEARD),
+        lambda _track, _at_s, _asked: next(rest, NO_METADATA),
         calls=calls, known=known, latency_s=latency_s, share=share, export_s=export_s,
     )  # fmt: skip
     greedy.run(math.inf, most=len(said) + 20)  # fails where nothing may ever leave
@@ -116,7 +116,9 @@ def test_a_clock_that_jumps_ahead_ends_every_wait_that_is_over_by_then(
 ) -> None:
     rest = iter(said)
     greedy = Greedy(
-        lambda _track, _at_s, _asked: next(rest, UNHEARD), calls=(POST, ASK), latency_s=latency_s
+        lambda _track, _at_s, _asked: next(rest, NO_METADATA),
+        calls=(POST, ASK),
+        latency_s=latency_s,
     )
     greedy.run(math.inf, most=len(said) // 2)
     greedy.now_s += jump_s
@@ -151,7 +153,7 @@ def test_a_believed_statement_is_kept_in_every_window_until_it_is_contradicted(
 
     def answer(_track: Track, _at_s: float, _asked: bool) -> Answer:
         if next(numbers) != before:
-            return UNHEARD
+            return NO_METADATA
         return throttled(heard, throttled_by=kind) if by_words else heard
 
     greedy = Greedy(answer, share=share, latency_s=latency_s).run(math.inf, most=before + 200)
@@ -180,7 +182,7 @@ def test_whatever_was_said_before_a_statement_is_kept_to_within_a_window(
     heard = throttled(told(limit, window_s), throttled_by=ScopeKind.USER)
     rest = iter([*said, heard])
     greedy = Greedy(
-        lambda _track, _at_s, _asked: next(rest, UNHEARD), latency_s=latency_s, share=share
+        lambda _track, _at_s, _asked: next(rest, NO_METADATA), latency_s=latency_s, share=share
     )
     greedy.run(math.inf, most=len(said) + 1 + 100)
     told_of = [
@@ -207,12 +209,12 @@ def test_a_ceiling_that_a_person_wrote_is_never_exceeded_whatever_is_answered(
     said: list[Answer],
     requests_per_second: float,
     latency_s: float,
-    known: Known,
+    known: Prior,
     jump_s: float,
 ) -> None:
     rest = iter(said)
     greedy = Greedy(
-        lambda _track, _at_s, _asked: next(rest, UNHEARD),
+        lambda _track, _at_s, _asked: next(rest, NO_METADATA),
         calls=tuple(Call), latency_s=latency_s, known=known,
         requests_per_second=requests_per_second,
     )  # fmt: skip

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from benchmarks.pacing.promises import polling_promise
 from benchmarks.pacing.service import MEDIAN_S, SPREAD, durations, percent
-from collector.engine import events as e
-from collector.engine.actions import AskStatus
-from collector.engine.answers import Call, ExportSaid, ExportState, ProblemKind
-from collector.engine.durations import Durations, Evidence
-from collector.engine.gates import Ceilings
-from collector.engine.known import KnownDurations
-from collector.engine.polling import Pressure, Progress, ask_at
-from collector.engine.state import Phase
+from collector.engine.polling.durations import Evidence, ExportDurations
+from collector.engine.polling.timing import Pressure, Progress, ask_at
+from collector.model import events as e
+from collector.model.actions import AskStatus
+from collector.model.answers import Call, ExportSaid, ExportState, ProblemKind
+from collector.model.ceilings import Ceilings
+from collector.model.prior import PriorDurations
+from collector.model.state import Phase
 from tests.support.simulation import Service, Simulation, gaps, problem, quick, selected
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ def late_s(sim: Simulation, service: Service, server: int) -> float:
 
 
 def asked_early(
-    lasts: list[float], said: Callable[[float, int], float | None], known: KnownDurations | None
+    lasts: list[float], said: Callable[[float, int], float | None], known: PriorDurations | None
 ) -> tuple[float, float]:
     """Ask about exports when calls are to spare; return polls on average, and the late part's p95.
 
     The second half counts: by then there was something to learn from.
     """
-    learned = Durations(known)
+    learned = ExportDurations(known)
     asked, late = [], []
     for number, lasts_s in enumerate(lasts):
         export = Progress(0.0)
@@ -78,7 +78,7 @@ def test_an_export_that_tells_its_progress_costs_few_calls_and_is_found_done_at_
 @pytest.mark.parametrize("style", ["ones", "quarters", "none"])
 def test_polls_and_lateness_are_bounded_where_calls_are_to_spare(style: str) -> None:
     promised = polling_promise(style)
-    known = KnownDurations(1000, MEDIAN_S, SPREAD)
+    known = PriorDurations(1000, MEDIAN_S, SPREAD)
     asked, late = asked_early(
         durations(2000, 3), lambda part, number: percent(style, part, number), known
     )
@@ -95,7 +95,7 @@ def test_percentages_that_are_stuck_at_99_cost_a_bounded_number_of_calls() -> No
 
 
 def test_percentages_that_lie_are_given_up() -> None:
-    learned = Durations()
+    learned = ExportDurations()
     for _ in range(20):
         export = Progress(0.0)
         for at_s in (10.0, 20.0, 40.0, 80.0):  # always nearly done
@@ -129,7 +129,7 @@ def test_durations_that_were_seen_are_expected_of_later_exports() -> None:
 
 def test_durations_are_learned_without_a_bias_to_the_short_ones() -> None:
     """Half of the exports still run: those that have ended are the short ones."""
-    learned = Durations()
+    learned = ExportDurations()
     lasts = durations(400, 5)
     cut_s = sorted(lasts)[200]
     for lasts_s in lasts:
@@ -148,7 +148,7 @@ def test_durations_are_learned_without_a_bias_to_the_short_ones() -> None:
 
 
 def test_durations_of_earlier_runs_are_a_start_that_this_run_corrects() -> None:
-    learned = Durations(KnownDurations(10_000, 1000.0, 0.2))
+    learned = ExportDurations(PriorDurations(10_000, 1000.0, 0.2))
     assert learned.quantile_s(0.5) == pytest.approx(1000.0)
     for _ in range(200):
         learned.learn(Evidence(), 49.0, 51.0)
@@ -156,7 +156,7 @@ def test_durations_of_earlier_runs_are_a_start_that_this_run_corrects() -> None:
 
 
 def test_what_was_said_of_one_export_counts_once_however_often_it_was_asked() -> None:
-    learned = Durations()
+    learned = ExportDurations()
     evidence = Evidence()
     for at_s in range(1, 200):
         learned.learn(evidence, float(at_s), math.inf)
@@ -233,7 +233,7 @@ def test_no_export_is_asked_about_more_often_than_twice_a_second_nor_never_again
     heard: list[tuple[float, float | None]],
     pressure: Pressure,
 ) -> None:
-    learned = Durations()
+    learned = ExportDurations()
     for lasts_s in lasts:
         learned.learn(Evidence(), 0.9 * lasts_s, lasts_s)
     export = Progress(started_s)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import collector.engine
+import collector
 
-ENGINE = Path(collector.engine.__file__).parent
-MODULES = sorted(ENGINE.rglob("*.py"))
+ROOT = Path(collector.__file__).parent
+MODULES = sorted(path for room in ("model", "engine") for path in (ROOT / room).rglob("*.py"))
 WITH_A_WORLD = {
     "anyio", "asyncio", "builtins", "concurrent", "http", "importlib", "io", "logging",
     "multiprocessing", "os", "pathlib", "queue", "secrets", "select", "selectors", "shutil",
@@ -21,7 +21,7 @@ CLOCKS = {"now", "today", "utcnow"}
 BUILTINS_WITH_A_WORLD = {"open", "input", "print", "exec", "eval", "__import__"}
 
 
-@pytest.fixture(params=MODULES, ids=lambda path: str(path.relative_to(ENGINE)))
+@pytest.fixture(params=MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def module(request: pytest.FixtureRequest) -> ast.Module:
     path: Path = request.param
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
@@ -48,7 +48,7 @@ def test_there_are_modules_to_look_at() -> None:
 
 def test_nothing_is_imported_but_the_standard_library_and_the_engine(module: ast.Module) -> None:
     for name in imported(module):
-        of_the_engine = name == "collector.engine" or name.startswith("collector.engine.")
+        of_the_engine = f"{name}.".startswith(("collector.engine.", "collector.model."))
         assert of_the_engine or name.split(".")[0] in sys.stdlib_module_names, name
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from collector.engine import events as e
-from collector.engine import retry
-from collector.engine.answers import Answer, Call, ExportSaid, ExportState, ProblemKind
-from collector.engine.gates import Ceilings
-from collector.engine.retry import Again, Anew, Decision, Fail, Rule, Tried
-from collector.engine.state import Phase
+from collector.engine.outcomes import retry
+from collector.engine.outcomes.retry import Again, Anew, Decision, Fail, Rule, Tried
+from collector.model import events as e
+from collector.model.answers import Answer, Call, ExportSaid, ExportState, ProblemKind
+from collector.model.ceilings import Ceilings
+from collector.model.state import Phase
 from tests.support.simulation import Service, Simulation, gaps, problem, selected
 
 P = ProblemKind

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.engine import events as e
-from collector.engine.actions import AskStatus, GiveUp
-from collector.engine.answers import (
+from collector.model import events as e
+from collector.model.actions import AskStatus, GiveUp
+from collector.model.answers import (
     Call,
     ExportSaid,
     ExportState,
-    Heard,
     LimitTold,
     ProblemKind,
+    ResponseMetadata,
     ScopeKind,
 )
-from collector.engine.gates import Ceilings
-from collector.engine.state import Phase
+from collector.model.ceilings import Ceilings
+from collector.model.state import Phase
 from tests.support.simulation import (
     ANY_SERVER,
     HiddenLimit,
@@ -34,17 +34,17 @@ from tests.support.simulation import (
 )
 
 if TYPE_CHECKING:
-    from collector.engine.actions import Request
-    from collector.engine.answers import Answer, Scope
+    from collector.model.actions import Request
+    from collector.model.answers import Answer, Scope
 
 P = ProblemKind
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE
 
-PLENTY = Heard(limits=(LimitTold(ScopeKind.USER, 1000, 1.0),))
+PLENTY = ResponseMetadata(limits=(LimitTold(ScopeKind.USER, 1000, 1.0),))
 """With this said, calls leave as many at once as anything else allows."""
 
 
-def started(number: int, heard: Heard = PLENTY) -> ExportSaid:
+def started(number: int, heard: ResponseMetadata = PLENTY) -> ExportSaid:
     return ExportSaid(f"x{number}", ExportState.RUNNING, "Running", heard=heard)
 
 
@@ -275,7 +275,7 @@ def test_refusals_of_a_secret_that_was_renewed_since_are_not_held_against_the_ne
 def test_calls_that_cannot_be_sent_are_one_question_put_to_some_who_were_answered() -> None:
     sim, requests = accepted(40)
     for request in requests[:3]:
-        answer(sim, request, started(request.server, Heard()), 1.0)
+        answer(sim, request, started(request.server, ResponseMetadata()), 1.0)
     for request in requests[3:]:
         answer(sim, request, problem(P.NOT_SENT), 2.0)
     probes = begin(sim, 2.0)
@@ -445,7 +445,7 @@ def test_wakes_are_later_than_now_when_nothing_is_due() -> None:
     due = sim.scheduler.due(0.0)
     assert (due.actions, due.finished) == ([], False)
     assert 0.0 < due.wake_s <= 50.0
-    answer(sim, post, started(0, Heard()), 0.5)
+    answer(sim, post, started(0, ResponseMetadata()), 0.5)
     assert begin(sim, 0.5)
     assert 0.5 < sim.scheduler.due(0.5).wake_s < 5.0
 

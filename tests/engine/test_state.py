@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from collector.engine import events as e
-from collector.engine.gates import Ceilings
-from collector.engine.state import Phase, RunState, apply
+from collector.model import events as e
+from collector.model.ceilings import Ceilings
+from collector.model.state import Phase, RunState, apply
 from tests.support.simulation import (
     Service,
     SimulatedWall,
@@ -22,7 +22,7 @@ from tests.support.simulation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from collector.engine.answers import Answer
+    from collector.model.answers import Answer
 
     Fold = Callable[[Iterable[e.Event]], RunState]
 

@@ -10,7 +10,7 @@ import pytest
 
 import collector
 from collector.emulator import Emulator, Fault
-from collector.engine.events import AttemptFailed, DownloadBegun
+from collector.model.events import AttemptFailed, DownloadBegun
 from tests.support.drill import (
     Told,
     assert_as_sent,

@@ -21,12 +21,12 @@ import pytest
 
 import collector
 from collector.emulator import Emulator
-from collector.engine.events import JournalRepaired, RunStarted
-from collector.engine.state import RunState, apply
-from collector.run.journal import Journal
-from collector.run.lines import NO_HASH, LineError, check, decode
-from collector.run.reading import Reading, fold
-from collector.verification import verify
+from collector.model.events import JournalRepaired, RunStarted
+from collector.model.state import RunState, apply
+from collector.rundir.journal.journal import Journal
+from collector.rundir.journal.lines import NO_HASH, LineError, check, decode
+from collector.rundir.journal.reading import Reading, fold
+from collector.rundir.verification import verify
 from tests.support.drill import (
     begin,
     connect_to,
@@ -382,8 +382,8 @@ def test_journal_cut_within_its_selection_is_not_said_to_have_sent_nothing(tmp_p
 def main() -> None:
     """Do it all."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("collector.engine.polling.FIRST_ASK_S", 0.05)
-        patch.setattr("collector.engine.polling.SOONEST_S", 0.05)
+        patch.setattr("collector.engine.polling.timing.FIRST_ASK_S", 0.05)
+        patch.setattr("collector.engine.polling.timing.SOONEST_S", 0.05)
         home = Path(name)
         journal = recorded(home / "recorded")
         for begins, ends, state in folds(journal):

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from collector.emulator import Dialect, Lognormal
-from collector.engine.events import ClockOffsetSeen, WordUnknown
+from collector.model.events import ClockOffsetSeen, WordUnknown
 from tests.support.drill import assert_as_sent, collected, scenario_of, server, servers
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 import collector
 from collector.emulator import Fault
-from collector.verification import verify
+from collector.rundir.verification import verify
 from tests.support.drill import Told, collected, scenario_of, server
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ FAILING = [name for name, fate in FATES.items() if fate.error is not None]
 def unsuspecting() -> Iterator[None]:
     """Each server is judged alone: nothing but faults is here, one after the other."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("collector.engine.circuit.SUSPECTS", 1_000)
+        patch.setattr("collector.engine.admission.circuit_breaker.SUSPECTS", 1_000)
         yield
 
 

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from collector.emulator import Lognormal, Throttle, fleet
-from collector.engine.events import LimitLearned
-from collector.verification import verify
+from collector.model.events import LimitLearned
+from collector.rundir.verification import verify
 from tests.support.drill import Told, collected, files_of, folded
 
 SERVERS = 300

@@ -9,7 +9,7 @@ import pytest
 
 import collector
 from collector.emulator import Emulator, ProjectSpec, Scenario, ServerSpec
-from collector.verification import verify
+from collector.rundir.verification import verify
 from tests.support.drill import (
     Told,
     collected,

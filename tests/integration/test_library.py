@@ -12,8 +12,8 @@ import pytest
 import collector
 from collector import CollectorError, files
 from collector.emulator import Emulator, Fault
-from collector.engine.events import ExportNotStarted, RunEnded
-from collector.run.journal import Journal
+from collector.model.events import ExportNotStarted, RunEnded
+from collector.rundir.journal.journal import Journal
 from tests.support.drill import (
     begin,
     connect_to,
@@ -46,7 +46,7 @@ def test_feed_is_the_journal(tmp_path: Path) -> None:
 def test_slow_reader_skips_events_and_does_not_slow_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.feed.KEPT", 10)
+    monkeypatch.setattr("collector.runtime.feed.KEPT", 10)
 
     async def main() -> None:
         async with Emulator(scenario_of(servers(20))) as api:

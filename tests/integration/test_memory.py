@@ -10,8 +10,8 @@ import pytest
 
 import collector
 from collector.emulator import Emulator, Throttle
-from collector.engine.events import ProjectSelected, RunEstimated
 from collector.engine.scheduler import Scheduler
+from collector.model.events import ProjectSelected, RunEstimated
 from tests.support.drill import (
     begin,
     connect_to,
@@ -26,18 +26,18 @@ from tests.support.drill import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collector.engine.known import Known
+    from collector.model.prior import Prior
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture
-def beginnings(monkeypatch: pytest.MonkeyPatch) -> list[Known | None]:
+def beginnings(monkeypatch: pytest.MonkeyPatch) -> list[Prior | None]:
     """What each run's scheduler was told to begin with."""
-    found: list[Known | None] = []
+    found: list[Prior | None] = []
     made = Scheduler.__init__
 
-    def noting(self: Scheduler, *args: Any, known: Known | None = None, **options: Any) -> None:  # noqa: ANN401  # Scheduler's own
+    def noting(self: Scheduler, *args: Any, known: Prior | None = None, **options: Any) -> None:  # noqa: ANN401  # Scheduler's own
         found.append(known)
         made(self, *args, known=known, **options)
 
@@ -46,7 +46,7 @@ def beginnings(monkeypatch: pytest.MonkeyPatch) -> list[Known | None]:
 
 
 def test_a_limit_that_one_run_was_told_the_next_begins_with(
-    tmp_path: Path, beginnings: list[Known | None]
+    tmp_path: Path, beginnings: list[Prior | None]
 ) -> None:
     scenario = scenario_of(servers(3), throttles=(Throttle("user", 50, 1.0),))
     terms = collector.Terms(memory=tmp_path / "state")

@@ -11,9 +11,9 @@ import pytest
 
 import collector
 from collector.emulator import Emulator, Fault, fleet
-from collector.engine.events import RunEnded, RunResumed
-from collector.engine.state import Phase
-from collector.verification import verify
+from collector.model.events import RunEnded, RunResumed
+from collector.model.state import Phase
+from collector.rundir.verification import verify
 from tests.support.drill import (
     begin,
     connect_to,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from collector.collection import Collection
+    from collector.runtime.collection import Collection
 
 pytestmark = pytest.mark.usefixtures("impatient")
 

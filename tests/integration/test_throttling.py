@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from collector.emulator import ProjectSpec, Scenario, Throttle
-from collector.engine.events import ArchiveStored, HintDisbelieved, LimitLearned
+from collector.model.events import ArchiveStored, HintDisbelieved, LimitLearned
 from tests.support.drill import Told, collected, scenario_of, server, servers
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from collector.emulator.fleets import fleet
 from collector.emulator.inventory import inventory as emulated
-from collector.inventory import Credential, InventoryError, Limits, Server, load
+from collector.inventory import Credential, InventoryError, ProjectLimits, Server, load
 from collector.providers.clouddc.vendor import VENDOR
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ projects:
     assert (first.id, first.name, first.region) == ("p1", "p1", "cn-south-1")
     assert first.endpoint == "https://clouddc.cn-south-1.myhuaweicloud.com"
     assert first.credentials == "ops"
-    assert first.limits == Limits(2, 9, 0.5)
+    assert first.limits == ProjectLimits(2, 9, 0.5)
     assert first.servers == (Server("s1", "s1", {}), Server("s2", "bms-2", {"role": "db"}))
     assert (second.name, second.endpoint) == ("search", "https://example.org/base")
     assert second.region is None
-    assert second.limits == Limits(2, 20, 1)
+    assert second.limits == ProjectLimits(2, 20, 1)
     assert second.credentials == "night"
     assert inventory.credentials["night"] == Credential(
         "night", "token", "acme", {"token_env": "CLOUDDC_TOKEN"}
@@ -86,7 +86,7 @@ projects:
 
 def test_without_limits_only_the_share_holds(reader: Reader) -> None:
     inventory = reader.load(f"version: 1\nprojects: [{{id: p1, {SERVERS}}}]")
-    assert inventory.projects[0].limits == Limits(None, None, 0.95)
+    assert inventory.projects[0].limits == ProjectLimits(None, None, 0.95)
     assert (inventory.downloads, inventory.bytes_per_second) == (8, None)
 
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, get_type_hints
 
 import pytest
 
-from collector.engine import events as e
-from collector.engine import fields as names
-from collector.engine.state import RunState, apply
+from collector.model import events as e
+from collector.model import fields as names
+from collector.model.state import RunState, apply
 from collector.observe import logs
 from collector.observe.narration import _LINES, Narrator
 from collector.observe.streams import Stream

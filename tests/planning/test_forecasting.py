@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from collector.engine.known import KnownDurations
+from collector.model.prior import PriorDurations
 from collector.planning.forecasting import (
     LONGEST_S,
     Work,
@@ -16,13 +16,13 @@ from collector.planning.forecasting import (
     mean_s,
 )
 
-DURATIONS = KnownDurations(exports=100, median_s=135.0, spread=0.8)
+DURATIONS = PriorDurations(exports=100, median_s=135.0, spread=0.8)
 
 
 def work(
     queued: int, *, posts_s: float = 0.0, calls_s: float = 0.0, spread: float = 0.8, ready: int = 0
 ) -> Work:
-    durations = KnownDurations(exports=100, median_s=135.0, spread=spread)
+    durations = PriorDurations(exports=100, median_s=135.0, spread=spread)
     return Work(queued, 0, ready, posts_s, calls_s, durations)
 
 
@@ -34,7 +34,7 @@ works = st.builds(
     posts_s=st.floats(0, 1e5),
     calls_s=st.floats(0, 1e6),
     durations=st.builds(
-        KnownDurations,
+        PriorDurations,
         exports=st.just(1),
         median_s=st.floats(0.001, 86_400),
         spread=st.floats(0, 10),

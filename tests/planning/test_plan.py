@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import collector
-from collector.cli.verdict import told
-from collector.engine import events as e
-from collector.engine.state import RunState, apply
+from collector.cli.rendering.plan import told
+from collector.history.file import save
+from collector.model import events as e
+from collector.model.state import RunState, apply
 from collector.planning.disk import ASSUMED_ARCHIVE_BYTES
 from collector.planning.limits import ASSUMED_CALLS
-from collector.remembering.file import save
-from collector.run import manifest
+from collector.rundir import manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,11 +177,11 @@ def test_a_deadline_that_cannot_hold_all_says_how_many_it_holds(tmp_path: Path) 
 
 def leave_run(directory: Path, loaded: collector.Inventory, sizes: dict[str, int]) -> None:
     """Leave the manifest of a run that collected archives of these sizes."""
-    from collector import opening  # noqa: PLC0415  # only here
+    from collector.runtime import beginning  # noqa: PLC0415  # only here
 
     directory.mkdir(parents=True)
     state = RunState()
-    for event in opening.events(loaded.select(), directory.name, (), AT):
+    for event in beginning.events(loaded.select(), directory.name, (), AT):
         apply(state, event)
     for row in list(state.servers):
         if row.id in sizes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.engine.answers import (
+from collector.model.answers import (
     Call,
     ExportSaid,
     ExportState,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.engine.answers import LimitTold, Problem, ProblemKind, ScopeKind
+from collector.model.answers import LimitTold, Problem, ProblemKind, ScopeKind
 from collector.providers.base import OpenArchive
 from tests.support.loopback import (
     ARCHIVE,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from multidict import CIMultiDict
 
-from collector.engine.answers import UNHEARD, Call, Problem, ProblemKind, ScopeKind
+from collector.model.answers import NO_METADATA, Call, Problem, ProblemKind, ScopeKind
 from collector.providers.clouddc.errors import PERMISSIONS, TABLE, problem_of, rows
 from collector.providers.clouddc.parsing import Reply
 from collector.redaction import Secrets
@@ -92,7 +92,7 @@ def problem(
     reply = Reply(status, CIMultiDict(headers or {}), raw)
     secrets = Secrets()
     secrets.add(TOKEN)
-    return problem_of(call, reply, heard=UNHEARD, secrets=secrets)
+    return problem_of(call, reply, heard=NO_METADATA, secrets=secrets)
 
 
 @pytest.mark.parametrize(

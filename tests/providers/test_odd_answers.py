@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collector.engine.answers import ExportSaid, ExportState, Problem, ProblemKind
+from collector.model.answers import ExportSaid, ExportState, Problem, ProblemKind
 from collector.providers.base import OpenArchive
 from collector.providers.clouddc.bodies import BODY_MAX
 from collector.providers.clouddc.disposition import file_name

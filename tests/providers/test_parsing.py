@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.engine.answers import UNHEARD, ExportSaid, ExportState
+from collector.model.answers import NO_METADATA, ExportSaid, ExportState
 from collector.providers.clouddc.parsing import ErrorBody, error_body, export_said, percent
 from collector.providers.clouddc.words import one_line
 
 
 def said(**fields: object) -> ExportSaid | None:
-    return export_said(json.dumps(fields).encode(), UNHEARD, asked_for="e1")
+    return export_said(json.dumps(fields).encode(), NO_METADATA, asked_for="e1")
 
 
 def started(**fields: object) -> ExportSaid | None:
-    return export_said(json.dumps(fields).encode(), UNHEARD)
+    return export_said(json.dumps(fields).encode(), NO_METADATA)
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_a_status_answer_without_a_status_is_none(value: object) -> None:
     ],
 )
 def test_a_body_that_is_no_json_object_is_no_answer(body: bytes) -> None:
-    assert export_said(body, UNHEARD, asked_for="e1") is None
-    assert export_said(body, UNHEARD) is None
+    assert export_said(body, NO_METADATA, asked_for="e1") is None
+    assert export_said(body, NO_METADATA) is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_json_is_read_in_any_of_its_encodings(encoding: str) -> None:
     body = '{"status": "completed"}'.encode(encoding)
-    assert export_said(body, UNHEARD, asked_for="e1") is not None
+    assert export_said(body, NO_METADATA, asked_for="e1") is not None
 
 
 @given(
@@ -161,8 +161,8 @@ def test_json_is_read_in_any_of_its_encodings(encoding: str) -> None:
     ).map(lambda value: json.dumps(value).encode())
 )
 def test_no_body_raises(body: bytes) -> None:
-    export_said(body, UNHEARD)
-    export_said(body, UNHEARD, asked_for="e1")
+    export_said(body, NO_METADATA)
+    export_said(body, NO_METADATA, asked_for="e1")
     error_body(body)
 
 

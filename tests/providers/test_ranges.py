@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from collector.engine.answers import Checksum, Problem, ProblemKind
+from collector.model.answers import Checksum, Problem, ProblemKind
 from collector.providers.base import Fetched, OpenArchive
 from collector.providers.clouddc.checksums import checksums
 from collector.providers.clouddc.requests import redirected

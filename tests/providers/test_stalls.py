@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from collector.engine.answers import Problem, ProblemKind
+from collector.model.answers import Problem, ProblemKind
 from collector.providers.base import OpenArchive
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource

@@ -5,7 +5,7 @@ from email.utils import formatdate
 import pytest
 from multidict import CIMultiDict
 
-from collector.engine.answers import UNHEARD, LimitTold, ScopeKind
+from collector.model.answers import NO_METADATA, LimitTold, ScopeKind
 from collector.providers.clouddc.hearing import CLOCK_EVERY_S, Hearing
 from collector.providers.clouddc.throttling import (
     LARGEST_NUMBER,
@@ -213,7 +213,7 @@ def test_the_clock_offset_is_ours_less_the_services_half_a_second_in() -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"Date": ""}, {"Date": "no date"}])
 def test_without_a_date_there_is_no_clock_offset(headers: dict[str, str]) -> None:
-    assert Clocks().hearing().heard(CIMultiDict(headers)) is UNHEARD
+    assert Clocks().hearing().heard(CIMultiDict(headers)) is NO_METADATA
 
 
 def test_a_clock_is_looked_at_once_a_minute() -> None:
@@ -221,6 +221,6 @@ def test_a_clock_is_looked_at_once_a_minute() -> None:
     hearing = clocks.hearing()
     headers = CIMultiDict({"Date": date(NOW_S)})
     assert hearing.heard(headers).clock_offset_s is not None
-    assert hearing.heard(headers) is UNHEARD
+    assert hearing.heard(headers) is NO_METADATA
     clocks.steady_s += CLOCK_EVERY_S
     assert hearing.heard(headers).clock_offset_s is not None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from collector.engine.answers import ExportSaid, Problem, ProblemKind
+from collector.model.answers import ExportSaid, Problem, ProblemKind
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.proxies import UnusableProxyError
 from collector.providers.clouddc.transport import UnusableCAFileError

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.engine import events as e
-from collector.engine.state import RunState, apply
+from collector.model import events as e
+from collector.model.state import RunState, apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

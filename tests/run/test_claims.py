@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from collector.engine import events as e
-from collector.engine.answers import Outstanding, Reusable
-from collector.engine.state import RunState, apply
-from collector.run.claimed import Line, What, Whose, decoded
-from collector.run.claims import Claims
-from collector.run.exports_file import EXPORTS, LOCK
-from collector.run.journal import Journal
+from collector.model import events as e
+from collector.model.answers import Outstanding, Reusable
+from collector.model.state import RunState, apply
+from collector.rundir.journal.journal import Journal
+from collector.sharing.claims import Claims
+from collector.sharing.exports_file import EXPORTS, LOCK
+from collector.sharing.ledger import Line, What, Whose, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +158,7 @@ def test_file_that_grew_large_loses_what_is_old_and_nobody_loses_what_is_not(
         await request(one, 0)
         path = runs.out / ".collector" / EXPORTS
         path.write_bytes(old.encoded() * 10 + path.read_bytes())
-        monkeypatch.setattr("collector.run.exports_file.COMPACTED_BYTES", 100)
+        monkeypatch.setattr("collector.sharing.exports_file.COMPACTED_BYTES", 100)
         two = runs.begin("two")
         await two.begin()
         assert [line.run for line in runs.lines] == ["one"]
@@ -173,7 +173,7 @@ def test_file_that_grew_large_loses_what_is_old_and_nobody_loses_what_is_not(
 def test_lock_that_somebody_keeps_stops_the_sharing_and_not_the_run(
     runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("collector.run.exports_file.LOCKED_WITHIN_S", 0.05)
+    monkeypatch.setattr("collector.sharing.exports_file.LOCKED_WITHIN_S", 0.05)
 
     async def main() -> None:
         one = runs.begin("one")

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from collector.cli import main
-from collector.engine import events as e
-from collector.engine.state import RunState, apply
-from collector.run import manifest
-from collector.run.journal import Journal
+from collector.model import events as e
+from collector.model.state import RunState, apply
+from collector.rundir import manifest
+from collector.rundir.journal.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collector.engine import events as e
 from collector.inventory import shape
-from collector.run import values
-from collector.run.lines import LONGEST_LINE, NO_HASH, LongLineError, encode
-from collector.run.reading import Reading, fold
+from collector.model import events as e
+from collector.rundir.journal import values
+from collector.rundir.journal.lines import LONGEST_LINE, NO_HASH, LongLineError, encode
+from collector.rundir.journal.reading import Reading, fold
 from tests.support.handed import DAMAGED, NO_SELECTION
 from tests.support.journals import chained, rewrite
 

@@ -18,14 +18,14 @@ import anyio.to_thread
 import pytest
 
 from collector import files
-from collector.engine import events as e
-from collector.engine.state import RunState, apply
 from collector.errors import CollectorError
-from collector.run import lock
-from collector.run.journal import Journal, JournalError
-from collector.run.lines import NO_HASH
-from collector.run.lock import RunHeld, is_held
-from collector.run.reading import DamagedJournal
+from collector.model import events as e
+from collector.model.state import RunState, apply
+from collector.rundir import lock
+from collector.rundir.journal.journal import Journal, JournalError
+from collector.rundir.journal.lines import NO_HASH
+from collector.rundir.journal.reading import DamagedJournal
+from collector.rundir.lock import RunHeld, is_held
 
 AT = "2026-11-23T08:41:03Z"
 
@@ -309,9 +309,9 @@ HALFWAY = """
 import resource, signal, sys
 from pathlib import Path
 import anyio
-from collector.engine.events import RunEnded
-from collector.run import lock
-from collector.run.journal import Journal, JournalError
+from collector.model.events import RunEnded
+from collector.rundir import lock
+from collector.rundir.journal.journal import Journal, JournalError
 
 async def main(path):
     journal, _ = Journal.resume(path)
@@ -559,7 +559,7 @@ def test_one_process_holds_a_run(journal: Journal, path: Path) -> None:
 HOLDING = """
 import sys
 from pathlib import Path
-from collector.run.journal import Journal
+from collector.rundir.journal.journal import Journal
 
 with Journal.create(Path(sys.argv[1])):
     print("held", flush=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from collector.errors import CollectorError
-from collector.run.layout import (
+from collector.rundir.layout import (
     create_run,
     find_run,
     point_latest,

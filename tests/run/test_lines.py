@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 
 from collector.archive.names import safe_name
-from collector.engine.answers import ScopeKind
-from collector.engine.events import EVENTS, Event, RunEnded, SelectionEnded
-from collector.run.lines import NO_HASH, LineError, check, decode, encode
-from collector.run.reading import Reading
-from collector.run.values import (
+from collector.model.answers import ScopeKind
+from collector.model.events import EVENTS, Event, RunEnded, SelectionEnded
+from collector.rundir.journal.lines import NO_HASH, LineError, check, decode, encode
+from collector.rundir.journal.reading import Reading
+from collector.rundir.journal.values import (
     FEWEST_A_SECOND,
     LONGEST_S,
     MOST,

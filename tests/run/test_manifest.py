@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from collector.engine import events as e
-from collector.engine.answers import ProblemKind
-from collector.engine.state import apply
-from collector.run import manifest
-from collector.run.lines import NO_HASH
-from collector.run.schemas import manifest_schema
-from collector.run.summary import summary
+from collector.model import events as e
+from collector.model.answers import ProblemKind
+from collector.model.state import apply
+from collector.rundir import manifest
+from collector.rundir.journal.lines import NO_HASH
+from collector.rundir.schemas import manifest_schema
+from collector.rundir.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
 
     Fold = Callable[[list[e.Event]], RunState]
     Collected = Callable[[int], list[e.Event]]

@@ -12,8 +12,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from collector.errors import CollectorError
-from collector.run.layout import MEMBERS
-from collector.run.members import GATHERED_BYTES, Members, TornMembersError, count, lines
+from collector.rundir.layout import MEMBERS
+from collector.rundir.members import GATHERED_BYTES, Members, TornMembersError, count, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -232,7 +232,7 @@ def test_what_is_no_list_of_members_is_told(tmp_path: Path, spoilt: bytes) -> No
 def test_what_could_not_be_appended_is_tried_again_before_more_gathers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.run.members.AGAIN_S", 0.01)
+    monkeypatch.setattr("collector.rundir.members.AGAIN_S", 0.01)
     members = Members(tmp_path)
     failures: list[CollectorError] = []
     (tmp_path / MEMBERS).mkdir()

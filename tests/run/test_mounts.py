@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from collector.errors import CollectorError
-from collector.run.journal import Journal
-from collector.run.mounts import distrusted
+from collector.rundir.journal.journal import Journal
+from collector.rundir.mounts import distrusted
 
 ROOT = "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro"
 MOUNTS = [

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from collector.engine.events import EVENTS
-from collector.run.lines import NO_HASH, encode
-from collector.run.schemas import journal_schema, manifest_schema
+from collector.model.events import EVENTS
+from collector.rundir.journal.lines import NO_HASH, encode
+from collector.rundir.schemas import journal_schema, manifest_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collector.engine import events as e
+    from collector.model import events as e
 
 
 def test_schemas_are_schemas() -> None:

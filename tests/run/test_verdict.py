@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.engine import events as e
-from collector.run.verdict import run_state, verdict
+from collector.model import events as e
+from collector.rundir.verdict import run_state, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
 
 ENDED = e.RunEnded(at="2026-11-23T09:00:00Z", reason="finished")
 

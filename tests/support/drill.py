@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import collector
 from collector.emulator import Emulator, ProjectSpec, Scenario, ServerSpec
-from collector.engine.events import Event
-from collector.engine.state import RunState, apply
-from collector.run.journal import Journal
+from collector.model.events import Event
+from collector.model.state import RunState, apply
+from collector.rundir.journal.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from collector.collection import Collection, Connect
     from collector.emulator import Fault
+    from collector.runtime.collection import Collection, Connect
 
 EventT = TypeVar("EventT", bound=Event)
 

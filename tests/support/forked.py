@@ -55,7 +55,7 @@ class Ended:
 def prepare() -> None:
     """Import all that commands need, once."""
     importlib.import_module("uvloop")
-    importlib.import_module("collector.verification")
+    importlib.import_module("collector.rundir.verification")
     importlib.import_module("collector.planning")
     for name in _NEEDED:
         importlib.import_module(f"collector.cli.{name}")

@@ -11,31 +11,31 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from benchmarks.pacing.gateway import Gateway, Limit, Quota
-from collector.engine.answers import (
-    UNHEARD,
+from collector.engine.pacing.pacer import Pacer
+from collector.model.answers import (
+    NO_METADATA,
     Call,
-    Heard,
     LimitTold,
     Problem,
     ProblemKind,
+    ResponseMetadata,
     Scope,
     ScopeKind,
 )
-from collector.engine.known import Known
-from collector.engine.pacing import Pacer
+from collector.model.prior import Prior
 from tests.support.simulation import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from collector.engine.said import News
-    from collector.engine.tracks import Track
+    from collector.engine.pacing.findings import Finding
+    from collector.engine.pacing.tracks import Track
 
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE
 USER = Scope(ScopeKind.USER, "acme")
 MOST_UNDER_WAY = 64
 
-Answer = Heard | Problem | None
+Answer = ResponseMetadata | Problem | None
 """Let through, refused, or lost."""
 
 
@@ -85,7 +85,7 @@ class Greedy:
 
     answer: Callable[[Track, float, bool], Answer]
     calls: Sequence[Call] = (POST,)
-    known: Known = field(default_factory=Known)
+    known: Prior = field(default_factory=Prior)
     share: float = 1.0
     latency_s: float = 0.02
     projects: Sequence[str] = ("p0",)
@@ -95,7 +95,7 @@ class Greedy:
     now_s: float = 0.0
     left: list[Left] = field(default_factory=list)
     refused: list[Left] = field(default_factory=list)
-    news: list[News] = field(default_factory=list)
+    news: list[Finding] = field(default_factory=list)
     waited_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -177,14 +177,14 @@ class Greedy:
             answer: Answer = throttled()
         else:
             answer = self.answer(track, self.now_s, left.asked)
-        if track.call is POST and isinstance(answer, Heard):
+        if track.call is POST and isinstance(answer, ResponseMetadata):
             self._exporting[id(track)] += 1
         self._at(self.now_s + self.latency_s / 2, self._hear, left, answer)
 
     def _hear(self, left: Left, answer: Answer) -> None:
         pacer, track, now_s = self.pacer, left.track, self.now_s
         self._under_way -= 1
-        if track.call is POST and isinstance(answer, Heard):
+        if track.call is POST and isinstance(answer, ResponseMetadata):
             self._at(now_s + self.export_s, self._export_ended, track)
         else:
             track.running -= track.call is POST
@@ -232,9 +232,9 @@ class Gate:
             return self._refusal(blocked_by, at_s)
         self._gateway.take(project, track.call, at_s, 0.0)
         if self.shape != "headers" or not asked:
-            return UNHEARD
+            return NO_METADATA
         quotas = self._gateway.quotas(project, track.call)
-        return Heard(tuple(self._told(quota, at_s) for quota in quotas))
+        return ResponseMetadata(tuple(self._told(quota, at_s) for quota in quotas))
 
     def _refusal(self, quota: Quota, at_s: float) -> Problem:
         match self.shape:
@@ -242,7 +242,9 @@ class Gate:
                 return throttled(told(quota.limit, quota.spec.window_s, quota.spec.kind),
                                  throttled_by=quota.spec.kind)  # fmt: skip
             case "headers":
-                return throttled(Heard((self._told(quota, at_s),)), throttled_by=quota.spec.kind)
+                return throttled(
+                    ResponseMetadata((self._told(quota, at_s),)), throttled_by=quota.spec.kind
+                )
             case "retry_after":
                 return throttled(retry_after_s=math.ceil(quota.free_at(at_s) - at_s))
             case "named":
@@ -259,12 +261,12 @@ def told(
     window_s: float = 1.0,
     kind: ScopeKind = ScopeKind.USER,
     remaining: int | None = None,
-) -> Heard:
+) -> ResponseMetadata:
     """Return what an answer tells that states a limit."""
-    return Heard((LimitTold(kind, limit, window_s, remaining),))
+    return ResponseMetadata((LimitTold(kind, limit, window_s, remaining),))
 
 
-def throttled(heard: Heard = UNHEARD, **facts: object) -> Problem:
+def throttled(heard: ResponseMetadata = NO_METADATA, **facts: object) -> Problem:
     """Return a 429."""
     return problem(ProblemKind.THROTTLED, heard=heard, **facts)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from collector.engine.answers import Problem
+from collector.model.answers import Problem
 from collector.providers.base import Target
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource

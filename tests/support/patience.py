@@ -10,28 +10,28 @@ if TYPE_CHECKING:
     import pytest
 
 IMPATIENT: Final[Mapping[str, object]] = {
-    "collector.engine.polling.FIRST_ASK_S": 0.05,
-    "collector.engine.polling.SOONEST_S": 0.05,
-    "collector.engine.retry.BACK_OFF_BASE_S": 0.05,
-    "collector.engine.retry.NOT_READY_SOON_S": (0.05, 0.1),
-    "collector.engine.circuit.FIRST_PROBE_S": 0.05,
-    "collector.engine.retry.LAG_FIRST_S": 0.05,
-    "collector.engine.retry.LAG_FOR_S": 0.5,
+    "collector.engine.polling.timing.FIRST_ASK_S": 0.05,
+    "collector.engine.polling.timing.SOONEST_S": 0.05,
+    "collector.engine.outcomes.retry.BACK_OFF_BASE_S": 0.05,
+    "collector.engine.outcomes.retry.NOT_READY_SOON_S": (0.05, 0.1),
+    "collector.engine.admission.circuit_breaker.FIRST_PROBE_S": 0.05,
+    "collector.engine.outcomes.retry.LAG_FIRST_S": 0.05,
+    "collector.engine.outcomes.retry.LAG_FOR_S": 0.5,
 }
 """For services that are in order by and large."""
 
 HURRIED: Final[Mapping[str, object]] = {
-    "collector.engine.retry.BACK_OFF_BASE_S": 0.05,
-    "collector.engine.retry.BACK_OFF_CAP_S": 0.2,
-    "collector.engine.retry.NOT_READY_SOON_S": (0.02, 0.1),
-    "collector.engine.retry.NOT_READY_LATE_S": (0.02, 0.1),
-    "collector.engine.retry.NOT_READY_FOR_S": 0.5,
-    "collector.engine.retry.LAG_FOR_S": 0.5,
-    "collector.engine.retry.LAG_FIRST_S": 0.1,
-    "collector.engine.retry.LONGEST_RETRY_AFTER_S": 0.5,
-    "collector.engine.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
-    "collector.engine.polling.FIRST_ASK_S": 0.05,
-    "collector.engine.polling.SOONEST_S": 0.05,
+    "collector.engine.outcomes.retry.BACK_OFF_BASE_S": 0.05,
+    "collector.engine.outcomes.retry.BACK_OFF_CAP_S": 0.2,
+    "collector.engine.outcomes.retry.NOT_READY_SOON_S": (0.02, 0.1),
+    "collector.engine.outcomes.retry.NOT_READY_LATE_S": (0.02, 0.1),
+    "collector.engine.outcomes.retry.NOT_READY_FOR_S": 0.5,
+    "collector.engine.outcomes.retry.LAG_FOR_S": 0.5,
+    "collector.engine.outcomes.retry.LAG_FIRST_S": 0.1,
+    "collector.engine.outcomes.retry.LONGEST_RETRY_AFTER_S": 0.5,
+    "collector.engine.outcomes.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
+    "collector.engine.polling.timing.FIRST_ASK_S": 0.05,
+    "collector.engine.polling.timing.SOONEST_S": 0.05,
     "collector.providers.clouddc.wire.TOTAL_S": 1.5,
 }
 """For services that answer anything: limits of minutes are seconds too, so that a run ends."""

@@ -15,32 +15,32 @@ from hypothesis import strategies as st
 
 from benchmarks.pacing.driver import Driver, Wire
 from benchmarks.pacing.gateway import FixedQuota, Limit, SlidingQuota
-from collector.engine import events as e
-from collector.engine.actions import AskStatus, FetchArchive, GiveUp, StartExport
-from collector.engine.answers import (
+from collector.engine.scheduler import Scheduler
+from collector.model import events as e
+from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
+from collector.model.answers import (
     Answer,
     Call,
     ExportSaid,
     ExportState,
-    Heard,
     LimitTold,
     Problem,
     ProblemKind,
+    ResponseMetadata,
     Scope,
     ScopeKind,
     Stored,
 )
-from collector.engine.gates import Ceilings
-from collector.engine.known import Known
-from collector.engine.scheduler import Scheduler
-from collector.engine.state import Phase, RunState, apply
+from collector.model.ceilings import Ceilings
+from collector.model.prior import Prior
+from collector.model.state import Phase, RunState, apply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from benchmarks.pacing.gateway import Quota
-    from collector.engine.actions import Action, Request
-    from collector.engine.state import ProjectRow
+    from collector.model.actions import Action, Request
+    from collector.model.state import ProjectRow
 
 EPOCH_S = 1_800_000_000.0
 """Unix seconds when the engine's clock stood at 0."""
@@ -138,7 +138,7 @@ def problems(draw: st.DrawFn) -> Problem:
         throttled_by=draw(st.none() | st.sampled_from(ScopeKind)),
         retry_after_s=draw(st.none() | st.floats(-10.0, 2000.0)),
         renewed=draw(st.booleans()),
-        heard=Heard(limits=tuple(draw(st.lists(told, max_size=2)))),
+        heard=ResponseMetadata(limits=tuple(draw(st.lists(told, max_size=2)))),
     )
 
 
@@ -202,7 +202,7 @@ class HiddenLimit:
         self.refused += 1
         told = (LimitTold(self.kind, self.limit, self.window_s),) if self.tells else ()
         by = self.kind if self.tells or self.names else None
-        return problem(ProblemKind.THROTTLED, throttled_by=by, heard=Heard(limits=told))
+        return problem(ProblemKind.THROTTLED, throttled_by=by, heard=ResponseMetadata(limits=told))
 
 
 @dataclass
@@ -299,7 +299,7 @@ class Simulation(Driver):
     service: Service
     events: list[e.Event]
     ceilings: Ceilings = field(default_factory=Ceilings)
-    known: Known = field(default_factory=Known)
+    known: Prior = field(default_factory=Prior)
     latency_s: float = 0.02
     download_s: float = 0.1
     journal_s: float = 0.001

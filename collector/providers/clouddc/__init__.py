@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
     from collector.providers.clouddc.client import CloudDC
     from collector.redaction import Secrets
 
@@ -39,7 +39,7 @@ def connector(
     """
 
     def connect(state: RunState) -> CloudDC:
-        from collector.engine.gates import CALLS_IN_FLIGHT, QUIET  # noqa: PLC0415  # with the rest
+        from collector.model.ceilings import CALLS_IN_FLIGHT, QUIET  # noqa: PLC0415  # with the rest
         from collector.providers.clouddc import wire  # noqa: PLC0415  # as above
         from collector.providers.clouddc.client import CloudDC  # noqa: PLC0415  # aiohttp takes long
         from collector.providers.clouddc.credentials import token_sources  # noqa: PLC0415

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from collector.engine.answers import Checksum
+from collector.model.answers import Checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

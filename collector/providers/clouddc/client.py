@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from anyio import fail_after
 
-from collector.engine.answers import Call, Problem, ProblemKind
+from collector.model.answers import Call, Problem, ProblemKind
 from collector.providers.base import Fleet
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.bodies import read_whole
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from collector.engine.answers import ExportSaid, Scope
+    from collector.model.answers import ExportSaid, Scope
     from collector.providers.base import Fetched, OpenArchive, Target
     from collector.providers.clouddc.credentials import TokenSource
 

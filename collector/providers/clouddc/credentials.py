@@ -17,7 +17,7 @@ from collector.providers.clouddc.vendor import INSTEAD, VENDOR
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collector.engine.state import RunState
+    from collector.model.state import RunState
     from collector.redaction import Secrets
 
 LARGEST_FILE = 64 << 10

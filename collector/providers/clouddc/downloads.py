@@ -11,7 +11,7 @@ import aiohttp
 from anyio import fail_after
 from multidict import CIMultiDict
 
-from collector.engine.answers import UNHEARD, Call, ExportState, Problem, ProblemKind
+from collector.model.answers import NO_METADATA, Call, ExportState, Problem, ProblemKind
 from collector.providers.base import OpenArchive
 from collector.providers.clouddc import wire
 from collector.providers.clouddc.bodies import read_whole
@@ -81,7 +81,7 @@ class Download:
         self._hearing = hearing
         self._secrets = secrets
         self._link: URL | None = None
-        self._heard = UNHEARD
+        self._heard = NO_METADATA
         self._redirections = 0
 
     async def open(self, stack: AsyncExitStack, url: URL) -> OpenArchive | Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from collector.engine.answers import Call, Heard, Problem, ProblemKind
+from collector.model.answers import Call, Problem, ProblemKind, ResponseMetadata
 from collector.providers.clouddc.parsing import error_body
 from collector.providers.clouddc.throttling import SERVICE_THROTTLES, retry_after_s, throttled_by
 from collector.providers.clouddc.words import CODE_MAX, REQUEST_ID_MAX, told
@@ -132,7 +132,12 @@ def rows() -> Iterator[DocumentedRow]:
 
 
 def problem_of(
-    call: Call, reply: Reply, *, heard: Heard, secrets: Secrets, error: ErrorBody | None = None
+    call: Call,
+    reply: Reply,
+    *,
+    heard: ResponseMetadata,
+    secrets: Secrets,
+    error: ErrorBody | None = None,
 ) -> Problem:
     """Return the problem that an answer is.
 

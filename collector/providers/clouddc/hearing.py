@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from collector.engine.answers import UNHEARD, Heard
+from collector.model.answers import NO_METADATA, ResponseMetadata
 from collector.providers.clouddc.throttling import DATE, http_date_s, limits_told
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Hearing:
         self._steady_s = steady_s
         self._next_look_s = float("-inf")
 
-    def heard(self, headers: Mapping[str, str], words: str = "") -> Heard:
+    def heard(self, headers: Mapping[str, str], words: str = "") -> ResponseMetadata:
         """Return what an answer tells.
 
         Args:
@@ -45,8 +45,8 @@ class Hearing:
         limits = limits_told(headers, words)
         offset_s = self._clock_offset_s(headers)
         if offset_s is None and not limits:
-            return UNHEARD
-        return Heard(limits, offset_s)
+            return NO_METADATA
+        return ResponseMetadata(limits, offset_s)
 
     def _clock_offset_s(self, headers: Mapping[str, str]) -> float | None:
         now_s = self._steady_s()

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from collector.engine.answers import ExportSaid, ExportState, Heard
+from collector.model.answers import ExportSaid, ExportState, ResponseMetadata
 from collector.providers.clouddc.unpacking import NotUnpacked, unpacked
 from collector.providers.clouddc.words import CODE_MAX, REQUEST_ID_MAX, WORD_MAX, one_line
 
@@ -109,7 +109,9 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401  # JSON is any
         return None
 
 
-def export_said(body: bytes, heard: Heard, *, asked_for: str | None = None) -> ExportSaid | None:
+def export_said(
+    body: bytes, heard: ResponseMetadata, *, asked_for: str | None = None
+) -> ExportSaid | None:
     """Read the body of an export or status answer.
 
     Args:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.engine.answers import Scope, ScopeKind
+from collector.model.answers import Scope, ScopeKind
 
 if TYPE_CHECKING:
-    from collector.engine.answers import Call
+    from collector.model.answers import Call
     from collector.providers.base import Target
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from multidict import istr
 
-from collector.engine.answers import LimitTold, ScopeKind
+from collector.model.answers import LimitTold, ScopeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 
 from collector import descriptors
-from collector.engine.answers import Problem, ProblemKind
+from collector.model.answers import Problem, ProblemKind
 from collector.providers.clouddc.words import one_line, told
 
 if TYPE_CHECKING:

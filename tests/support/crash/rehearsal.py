@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import collector
 from collector.archive.names import PART, REJECTED
-from collector.engine.state import RunState
-from collector.run.reading import Reading, fold
+from collector.model.state import RunState
+from collector.rundir.journal.reading import Reading, fold
 from tests.support.crash.disks import crashes
 from tests.support.crash.recording import Recorder
 from tests.support.drill import (
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from collector.collection import Collection
     from collector.emulator import Emulator, Scenario
-    from collector.engine.events import Event
+    from collector.model.events import Event
+    from collector.runtime.collection import Collection
     from tests.support.crash.disks import Crash
     from tests.support.crash.recording import Operation
 

@@ -33,9 +33,9 @@ import pytest
 import structlog
 
 import collector
-from collector.archive.incoming import Care
-from collector.archive.limits import Limits
-from collector.collection import Terms
+from collector.archive.incoming import ArchivePolicy
+from collector.archive.limits import UnpackLimits
+from collector.runtime.collection import Terms
 from tests.support.answers import archive_of, sane
 from tests.support.fuzz.answer_mutations import mutated
 from tests.support.patience import HURRIED, shorten
@@ -129,7 +129,7 @@ async def played(served: Served, home: Path) -> Counter[str]:
         connect = collector.clouddc.connector(
             environ={"CLOUDDC_TOKEN": wire.token}, stall_s=STALL_S
         )
-        care = Care(Limits(1 << 30, 1000, 10_000), durable=False)
+        care = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
         terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, care=care)
         run = collector.collect(selection, home / "collected", connect, terms=terms)
         with anyio.move_on_after(ENDS_WITHIN_S) as limit:

@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING
 from isal import isal_zlib
 
 from collector.archive.errors import ArchiveError
-from collector.archive.limits import Limits
+from collector.archive.limits import UnpackLimits
 from collector.archive.listing import Listing
-from collector.archive.reader import ArchiveReader
+from collector.archive.targz.reader import ArchiveReader
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-LIMITS = Limits(unpacked=64 << 20, ratio=1000, members=10_000)
+LIMITS = UnpackLimits(unpacked=64 << 20, ratio=1000, members=10_000)
 
 
 def tar_of(rng: random.Random) -> bytes:

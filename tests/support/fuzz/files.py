@@ -248,7 +248,7 @@ def _account(ended: Ended) -> str:
 
 
 def _has_option(name: str) -> bool:
-    from collector.cli.collect import command  # noqa: PLC0415  # imported by then
+    from collector.cli.commands.collect import command  # noqa: PLC0415  # imported by then
 
     return any(name in one.opts for one in command.params)
 

@@ -1,0 +1,1 @@
+"""The archive format: a tar behind gzip, read as it arrives."""

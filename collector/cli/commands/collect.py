@@ -1,0 +1,225 @@
+"""`collector collect`: the main job."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from collector.cli.options import (
+    DURATION,
+    OUT,
+    PHASE_TIMEOUT,
+    SIZE,
+    SOME_TIME,
+    common,
+    json_option,
+    selecting,
+    share_option,
+    storing,
+)
+from collector.cli.values import Duration
+
+if TYPE_CHECKING:
+    from collector.archive.incoming import ArchivePolicy
+
+EXAMPLES = """\b
+Examples:
+  collector collect fleet.yaml
+  collector collect fleet.yaml --select project=payments,tag:role=db --deadline 30m
+  collector collect fleet.yaml --first tag:role=db --exclude name=spare-*
+  collector collect --resume latest --share 0.5
+  collector collect --resume latest --retry-failed
+  collector inventory show fleet.yaml --json | collector collect - --json | jq .totals
+"""
+
+
+@click.command(name="collect", epilog=EXAMPLES)
+@click.argument("inventory", required=False, metavar="[INVENTORY]")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=OUT,
+    show_default=True,
+    help="Directory that holds the runs; each gets a directory of its own in it.",
+)
+@selecting
+@click.option(
+    "--deadline",
+    type=SOME_TIME,
+    help="Stop after this long and keep what was collected: 90s, 15m, 2h30m.",
+)
+@click.option(
+    "--resume",
+    "resumed",
+    metavar="RUN_DIR|latest",
+    help="Resume a run that was stopped; INVENTORY may be left out.",
+)
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="With --resume: retry the servers that failed, in the same run.",
+)
+@click.option(
+    "--trust-journal",
+    is_flag=True,
+    help="With --resume: take endpoints and credentials from the run's journal even if you did not "
+    "write it on this machine.",
+)
+@click.option(
+    "--reuse-exports",
+    type=DURATION,
+    default="5m",
+    show_default=True,
+    help="Reuse exports that other runs under --out started within this time (0: never).",
+)
+@click.option("--run-id", help="Name of the run and its directory.  [default: the time]")
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "none"]),
+    default="auto",
+    show_default=True,
+    help="How to show progress on stderr.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done, as plan does, and send nothing."
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Also trust the certificate authorities in this PEM file.",
+)
+@click.option(
+    "--max-attempts",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="How often to try each step of each server.",
+)
+@click.option(
+    "--phase-timeout",
+    "phase_timeouts",
+    type=PHASE_TIMEOUT,
+    multiple=True,
+    metavar="PHASE=DURATION",
+    help="How long a phase of one server may take: export=90m, from its start until it is "
+    "complete; download=10m, not counting what it waits for (repeatable).  [default: export=60m]",
+)
+@click.option(
+    "--grace",
+    type=DURATION,
+    default="5s",
+    show_default=True,
+    help="How long the first Ctrl-C waits for running downloads.",
+)
+@click.option(
+    "--stall-timeout",
+    type=Duration(above_0="30s"),
+    default="30s",
+    show_default=True,
+    help="Reconnect a download that receives nothing for this long.",
+)
+@click.option(
+    "--max-bandwidth",
+    type=SIZE,
+    metavar="SIZE",
+    help="Bytes a second for all downloads together: 50MB.  [default: as the inventory says]",
+)
+@storing
+@share_option
+@json_option
+@common
+def command(
+    inventory: str | None,
+    out: Path,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    first: tuple[str, ...],
+    allow_empty: bool,
+    deadline: float | None,
+    resumed: str | None,
+    retry_failed: bool,
+    trust_journal: bool,
+    reuse_exports: float,
+    run_id: str | None,
+    progress: str,
+    dry_run: bool,
+    ca_file: Path | None,
+    max_attempts: int,
+    phase_timeouts: tuple[tuple[str, float], ...],
+    grace: float,
+    stall_timeout: float,
+    max_bandwidth: int | None,
+    care: ArchivePolicy,
+    share: float | None,
+    as_json: bool,
+) -> None:
+    """Collect the logs of every server of INVENTORY, verify each archive, and report on each.
+
+    INVENTORY is a YAML, TOML, JSON or CSV file; - reads YAML or JSON from stdin. Archives, a
+    manifest, a journal and SHA256SUMS go to a new directory under --out. The first Ctrl-C stops
+    the run cleanly; --resume continues it.
+
+    Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of missing permissions; 2
+    the command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
+    """
+    from collector.cli import choosing, running  # noqa: PLC0415  # the work's imports cost start-up time
+    from collector.model.ceilings import EXPORT_S  # noqa: PLC0415  # as above
+    from collector.redaction import Arguments, Secrets  # noqa: PLC0415  # as above
+    from collector.runtime.collection import Terms  # noqa: PLC0415  # as above
+
+    _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
+    if retry_failed and resumed is None:
+        raise click.UsageError("--retry-failed needs the run to retry: --resume RUN_DIR")
+    if trust_journal and resumed is None:
+        raise click.UsageError("--trust-journal needs the run to trust: --resume RUN_DIR")
+    selection = inventory and choosing.chosen(
+        choosing.loaded(inventory, sends=not dry_run),
+        select, exclude, first, allow_empty=allow_empty,
+    )  # fmt: skip
+    if dry_run and selection:
+        from collector.cli.commands.plan import show  # noqa: PLC0415  # as above
+
+        show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
+        return
+    secrets = click.get_current_context().find_object(Secrets) or Secrets()
+    terms = Terms(
+        deadline_s=math.inf if deadline is None else deadline,
+        max_attempts=max_attempts,
+        share=share,
+        reuse_s=reuse_exports,
+        export_s=dict(phase_timeouts).get("export", EXPORT_S),
+        download_s=dict(phase_timeouts).get("download", math.inf),
+        grace_s=grace,
+        memory=running.user_memory(),
+        care=care,
+        bytes_per_second=max_bandwidth,
+        argv=Arguments(sys.argv, secrets),
+    )
+    options = running.Options(terms, ca_file, stall_timeout)
+    if resumed is not None:
+        begin = running.resuming(
+            resumed, out, selection or None, options,
+            retry_failed=retry_failed, trust_journal=trust_journal,
+        )  # fmt: skip
+    else:
+        assert selection  # noqa: S101  # _check has seen to it
+        begin = running.beginning(selection, out, run_id, options)
+    running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
+
+
+def _check(
+    inventory: str | None, resumed: str | None, run_id: str | None, *, chosen: bool, dry_run: bool
+) -> None:
+    """Refuse what does not go together."""
+    if inventory is None and resumed is None:
+        raise click.UsageError("name an INVENTORY, or a run to continue: --resume RUN_DIR")
+    if inventory is None and chosen:
+        raise click.UsageError("--select, --exclude and --first need an INVENTORY")
+    if resumed is not None and run_id is not None:
+        raise click.UsageError("a resumed run keeps its id; leave out --run-id")
+    if resumed is not None and dry_run:
+        raise click.UsageError("--dry-run plans a new run; leave out --resume")

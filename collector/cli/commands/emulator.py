@@ -1,0 +1,204 @@
+"""`collector emulator`: the emulator as a server."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shlex
+import signal
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from collector import signals
+from collector.cli.options import common
+from collector.cli.readiness import make_ready
+from collector.cli.rendering.wording import count, pasted
+from collector.cli.streams import say, show_json
+
+if TYPE_CHECKING:
+    from collector.emulator import Emulator, Scenario
+
+_GUIDE = """\
+The emulator listens on {url}; Ctrl-C ends it.
+  fleet       {servers} in {projects}
+  token       {token}
+  statistics  {url}/emulator/statistics
+To collect its fleet, paste this into another terminal:
+  {commands}
+"""
+
+
+@click.command(
+    name="emulator",
+    epilog="""\b
+Examples:
+  collector emulator --inventory fleet.json
+  collector emulator --servers 300 --limit 20/1s --limit project:10/30s
+  collector emulator --scenario drill.toml --listen 0.0.0.0:18080
+""",
+)
+@click.option(
+    "--scenario",
+    "scenario_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Scenario (TOML or JSON); the options below override it.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:18080",
+    show_default=True,
+    metavar="ADDR:PORT",
+    help="Address to listen on.",
+)
+@click.option("--servers", type=click.IntRange(min=1), help="Number of servers.  [default: 60]")
+@click.option("--projects", type=click.IntRange(min=1), help="Number of projects.  [default: 3]")
+@click.option("--seed", type=int, help="Decides all that happens by chance.  [default: 1]")
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="[SCOPE:]N/DURATION",
+    help="At most N calls in each DURATION. SCOPE is user (the default), api, app, ip, project.",
+)
+@click.option(
+    "--inventory",
+    "inventory_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the inventory of its fleet to this file.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Once it listens, print one line: url, token, inventory (the file, or null).",
+)
+@common
+def command(
+    *,
+    scenario_file: Path | None,
+    listen: str,
+    servers: int | None,
+    projects: int | None,
+    seed: int | None,
+    limits: tuple[str, ...],
+    inventory_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Emulate the log-export API and its gateway, for drills and for other programs' tests.
+
+    Runs until SIGINT or SIGTERM, then prints its statistics as JSON.
+    """
+    make_ready()
+    import anyio  # noqa: PLC0415 - `--help` stays quick
+
+    from collector.emulator import Emulator, ScenarioError  # noqa: PLC0415 - as above
+    from collector.event_loop import Loop  # noqa: PLC0415 - as above
+
+    host, port = _address(listen)
+    try:
+        scenario = _scenario(scenario_file, servers, projects, seed, limits)
+    except ScenarioError as error:
+        raise click.UsageError(str(error)) from error
+    emulator = Emulator(scenario, host=host, port=port)
+    try:
+        anyio.run(
+            _serve, emulator, inventory_file, as_json,
+            backend_options={"loop_factory": Loop},
+        )  # fmt: skip
+    except (OSError, UnicodeError) as error:  # a host that cannot be looked up, among others
+        raise click.UsageError(_trouble(error, listen)) from error
+    show_json(json.dumps(emulator.statistics(), indent=None if as_json else 1))
+
+
+def _trouble(error: OSError | UnicodeError, listen: str) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return f"{listen} is already in use; choose another port with --listen"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot write {error.filename}: {error.strerror}; choose another --inventory"
+    why = os.strerror(number) if number is not None and number > 0 else str(error)
+    return f"cannot listen on {listen}: {why}; choose another address with --listen"
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        raise click.BadParameter(
+            f"invalid ADDR:PORT {listen!r}; use 127.0.0.1:18080", param_hint="--listen"
+        )
+    return host.strip("[]"), int(port)
+
+
+def _scenario(
+    file: Path | None,
+    servers: int | None,
+    projects: int | None,
+    seed: int | None,
+    limits: tuple[str, ...],
+) -> Scenario:
+    from collector.emulator import (  # noqa: PLC0415 - as in `command`
+        Lognormal,
+        Scenario,
+        Throttle,
+        fleet,
+        load_scenario,
+    )
+
+    if file is not None:
+        scenario = load_scenario(file)
+    else:
+        scenario = Scenario(
+            seed=1,
+            dialect="mixed",
+            export_duration_s=Lognormal(median=5, low=1, high=60),
+            archive_bytes=Lognormal(median=64 * 1024, low=4096, high=1024 * 1024),
+        )
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
+    if servers is not None or projects is not None or not scenario.projects:
+        servers = servers or max(60, projects or 0)
+        ready = fleet(servers=servers, projects=projects or min(3, servers), seed=scenario.seed)
+        scenario = replace(scenario, projects=ready.projects)
+    throttles = tuple(Throttle.parse(limit) for limit in limits)
+    return replace(scenario, throttles=(*scenario.throttles, *throttles))
+
+
+async def _serve(emulator: Emulator, inventory_file: Path | None, as_json: bool) -> None:
+    from collector import threads  # noqa: PLC0415 - as in `command`
+
+    with signals.received(signal.SIGINT, signal.SIGTERM) as stops:
+        async with emulator:
+            if inventory_file is not None:
+                inventory = json.dumps(emulator.inventory(), indent=1)
+                await threads.run_sync(
+                    partial(inventory_file.write_text, inventory + "\n", encoding="utf-8")
+                )
+            if as_json:
+                file = None if inventory_file is None else str(inventory_file)
+                ready = {"url": emulator.url, "token": emulator.token, "inventory": file}
+                show_json(json.dumps(ready))
+            else:
+                for line in _guide(emulator, inventory_file).split("\n"):
+                    say(line, has_secrets=False)
+            async for _ in stops:
+                break
+
+
+def _guide(emulator: Emulator, inventory_file: Path | None) -> str:
+    projects = emulator.scenario.projects
+    file = "fleet.json" if inventory_file is None else str(inventory_file.absolute())
+    commands = [f"CLOUDDC_TOKEN={shlex.quote(emulator.token)} collector collect {pasted(file)}"]
+    if inventory_file is None:
+        commands.insert(0, f"curl -s {emulator.url}/emulator/inventory > fleet.json")
+    return _GUIDE.format(
+        url=emulator.url,
+        token=emulator.token,
+        servers=count(sum(len(project.servers) for project in projects), "server"),
+        projects=count(len(projects), "project"),
+        commands=" &&\n  ".join(commands),
+    )

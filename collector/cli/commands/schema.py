@@ -1,0 +1,49 @@
+"""`collector schema`: the JSON Schema of what the tool reads and writes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from collector.cli.options import common
+from collector.cli.streams import show_json
+
+
+@click.command(
+    name="schema",
+    epilog="""\b
+Examples:
+  collector schema inventory > inventory.schema.json
+  collector schema manifest | jq .properties.run
+""",
+)
+@click.argument("what", type=click.Choice(["inventory", "manifest", "journal"]))
+@common
+def command(what: str) -> None:
+    """Print a JSON Schema (draft 2020-12): of the inventory, the manifest or a journal's line."""
+    show_json(json.dumps(_SCHEMAS[what](), indent=2))
+
+
+# Each imports what it needs when it is asked for: pydantic, for one, costs start-up time.
+def _inventory() -> dict[str, Any]:
+    from collector.inventory import schema  # noqa: PLC0415
+    from collector.providers.clouddc.vendor import VENDOR  # noqa: PLC0415
+
+    return schema(VENDOR)
+
+
+def _manifest() -> dict[str, Any]:
+    from collector.rundir.schemas import manifest_schema  # noqa: PLC0415
+
+    return manifest_schema()
+
+
+def _journal() -> dict[str, Any]:
+    from collector.rundir.schemas import journal_schema  # noqa: PLC0415
+
+    return journal_schema()
+
+
+_SCHEMAS = {"inventory": _inventory, "manifest": _manifest, "journal": _journal}

@@ -1,0 +1,50 @@
+"""`collector status`: what a run, running or ended, has done so far."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from collector.cli.options import OUT, common, json_option, run_argument
+from collector.cli.streams import say, show, show_json
+
+
+@click.command(
+    name="status",
+    epilog="""\b
+Examples:
+  collector status
+  collector status collected/20261123T084103Z-7f3a -v
+  collector status latest --json | jq .totals
+""",
+)
+@run_argument
+@json_option
+@common
+@click.pass_context
+def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
+    """Show what a run has done so far, whether it is running, has ended or was killed.
+
+    Without RUN_DIR, it is the latest run under ./collected. With -v also what it has learned: the
+    service's limits, and how long exports take.
+    """
+    from collector.cli.rendering.summary import summed_up  # noqa: PLC0415  # the work's imports cost time
+    from collector.rundir.layout import find_run  # noqa: PLC0415
+    from collector.rundir.standing import standing  # noqa: PLC0415
+
+    found = standing(find_run(run, out=OUT))
+    if found.damage is not None:
+        say(
+            f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "
+            f"({found.damage.what}); this is the run up to there",
+            "error",
+        )
+    if found.unreadable is not None:
+        say(found.unreadable, "error")
+    summary = found.summary()
+    verbose = ctx.meta["collector.verbose"] > 0
+    if as_json:
+        show_json(json.dumps(summary))
+    else:
+        show(summed_up(summary, verbose=verbose))

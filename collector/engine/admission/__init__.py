@@ -1,0 +1,1 @@
+"""Whether calls may leave at all: circuit breakers, credentials, calls in flight."""

@@ -1,0 +1,74 @@
+"""Whether the service accepts a credential, as answers have shown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from collector.model.answers import ProblemKind
+
+if TYPE_CHECKING:
+    from collector.model.answers import Problem
+
+REFUSALS_APART_S = 1.0
+"""A credential that was refused twice is tried again after so long, and then after twice as long:
+whoever renews it may be about to."""
+SAYS_NOTHING_OF_THE_SECRET = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREADABLE})
+"""Answers of a gateway or a proxy, which may not have looked at the secret."""
+
+
+@dataclass(slots=True)
+class CredentialHealth:
+    """What answers have shown of a credential: until it is accepted, it sends one call alone.
+
+    One server's refusal is no evidence where others were accepted after its call had left, nor is
+    that of a server that was refused before.
+
+    Attributes:
+        accepted: whether it was, since it was last refused.
+        proven: whether it ever was.
+        refused: why nothing that needs it is worth a call any more.
+        refusals: refusals in a row; those of calls that were under way together are one.
+        under_way: calls that carry it and are not answered.
+        next_s: when the next call may carry it, while it is not accepted.
+        refused_servers: those that were refused, and not accepted since.
+    """
+
+    accepted: bool = False
+    proven: bool = False
+    refused: Problem | None = None
+    refusals: int = 0
+    under_way: int = 0
+    next_s: float = -math.inf
+    refused_servers: set[int] = field(default_factory=set)
+    _refused_s: float = -math.inf
+    _accepted_s: float = -math.inf
+
+    def heard(self, problem: Problem | None, server: int, sent_s: float, now_s: float) -> None:
+        """Process an answer to a call for a server that carried it, sent at `sent_s`."""
+        if problem is not None and problem.kind is ProblemKind.UNAUTHENTICATED:
+            self._heard_refusal(server, sent_s, now_s, renewed=problem.renewed)
+            return
+        looked_at = problem is None or (
+            problem.http_status is not None
+            and problem.kind not in SAYS_NOTHING_OF_THE_SECRET
+            and (problem.kind is not ProblemKind.NOT_READY or problem.code is not None)
+        )
+        if looked_at and sent_s >= self._refused_s:
+            self.accepted = self.proven = True
+            self.refusals = 0
+            self._accepted_s = now_s
+            self.next_s = -math.inf
+            self.refused_servers.discard(server)
+
+    def _heard_refusal(self, server: int, sent_s: float, now_s: float, *, renewed: bool) -> None:
+        is_known = server in self.refused_servers
+        self.refused_servers.add(server)
+        if self.accepted and not renewed and (is_known or sent_s < self._accepted_s):
+            return
+        self.accepted = False
+        if sent_s >= self._refused_s:
+            self.refusals = 0 if renewed else self.refusals + 1
+            self._refused_s = now_s
+            self.next_s = now_s + REFUSALS_APART_S * max(0, self.refusals - 1)

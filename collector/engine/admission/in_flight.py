@@ -1,0 +1,269 @@
+"""Calls under way: how many there may be, and which of them hold a place.
+
+A call that takes much longer than others did gives its place up, and so does a download that brings
+much less: a server that hangs must not hold up the rest. It takes its place again when it goes on.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.engine.admission.circuit_breaker import DISK_PATIENCE_S, CircuitBreaker
+from collector.engine.admission.throughput import LOOK_S, Throughput
+from collector.model.actions import FetchArchive
+from collector.model.answers import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collector.engine.admission.circuit_breaker import EndpointBreaker
+    from collector.engine.admission.credential_health import CredentialHealth
+    from collector.engine.queueing.lanes import Lane
+    from collector.model.actions import Request
+    from collector.model.ceilings import Ceilings
+
+STALLED_S, LONGEST_STALLED_S = 0.25, 10.0
+"""A download that nothing arrives of for this long holds no place any more; at most, where such
+downloads went on after all: then the network is slow, and more of them at once would not help."""
+PATIENCE_GROWS = 1.5
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """A call under way.
+
+    Attributes:
+        action: the call.
+        lane: where its server waited.
+        heard_s: when it left, or when something of it last arrived.
+        opened: an archive's first bytes are here: the API has answered.
+        received: its last ones are.
+        ours: what has come is dealt with here, and no more is asked for.
+        quiet: it holds no place: nothing was heard for too long, or it is far behind.
+        far_behind: it brings much less than others do.
+        bytes, since_s: what came of it since then, when it was last judged.
+    """
+
+    action: Request
+    lane: Lane
+    heard_s: float
+    opened: bool = False
+    received: bool = False
+    ours: bool = False
+    quiet: bool = False
+    far_behind: bool = False
+    bytes: int = 0
+    since_s: float = math.inf
+
+    @property
+    def is_download(self) -> bool:
+        """Whether it is one."""
+        return self.action.call is Call.FETCH_ARCHIVE
+
+
+class InFlight:
+    """Calls under way, one a server, and whether one more may be.
+
+    Attributes:
+        disk: whether archives can be stored. While they cannot, one download at a time tries.
+        posts: how many POSTs are unanswered.
+    """
+
+    __slots__ = (
+        "_ceilings", "_downloads", "_number", "_out", "_quiet", "_small", "_stalled_s", "_storing",
+        "_throughput",
+        "_watched", "disk", "posts",
+    )  # fmt: skip
+
+    def __init__(self, ceilings: Ceilings) -> None:
+        self.disk = CircuitBreaker(DISK_PATIENCE_S)
+        self.posts = 0
+        self._ceilings = ceilings
+        self._out: dict[int, Flight] = {}
+        self._watched: list[tuple[float, int, Flight]] = []
+        """When they are to be looked at, since they may hang; some have ended since."""
+        self._number = itertools.count().__next__
+        self._downloads = 0
+        self._storing = 0
+        self._small = 0
+        self._quiet = 0
+        self._stalled_s = STALLED_S
+        self._throughput = Throughput()
+
+    def __len__(self) -> int:
+        return len(self._out)
+
+    def __contains__(self, server: int) -> bool:
+        return server in self._out
+
+    def downloads(self) -> Iterator[FetchArchive]:
+        """Yield the downloads under way."""
+        for flight in self._out.values():
+            if isinstance(flight.action, FetchArchive):
+                yield flight.action
+
+    def allows_at(self, call: Call, secret: CredentialHealth, circuit: EndpointBreaker) -> float:
+        """Return when one more such call may be under way; infinite: when an answer has come."""
+        opens_s = -math.inf
+        if circuit.holds or circuit.given_up:
+            return math.inf
+        if call is Call.FETCH_ARCHIVE:
+            if not self.has_room_for_download:
+                return math.inf
+            opens_s = self.disk.probe_s
+        elif self._small >= self._ceilings.calls:
+            return math.inf
+        if secret.accepted:
+            return opens_s
+        return math.inf if secret.under_way else max(opens_s, secret.next_s)
+
+    @property
+    def has_room_for_download(self) -> bool:
+        """Whether one more archive may be on its way."""
+        most = self._ceilings
+        full = self._downloads >= most.downloads or self._storing >= most.storing
+        return not full and not self.disk.is_open
+
+    # Places
+
+    def left(self, action: Request, lane: Lane) -> None:
+        """Count a call that is under way from now on."""
+        flight = self._out[action.server] = Flight(action, lane, action.sent_s)
+        self._watch(flight, self._hangs_s(flight))
+        self._take_place(flight, 1)
+        self.posts += action.call is Call.START_EXPORT
+        if flight.is_download:
+            self.disk.under_way += 1
+        lane.secret.under_way += 1
+        lane.circuit.left(action.server, action.sent_s)
+
+    def of(self, action: Request) -> Flight | None:
+        """Return what is known of a call; None if it is no longer under way."""
+        flight = self._out.get(action.server)
+        return flight if flight is not None and flight.action is action else None
+
+    def opened(self, flight: Flight, now_s: float) -> None:
+        """Count a download that the API has answered: it goes on until it has ended."""
+        self._goes_on(flight, now_s)
+        self._answered(flight)
+        flight.opened = True
+        flight.since_s = now_s
+
+    def arrived(self, flight: Flight, size: int, now_s: float) -> None:
+        """Record that bytes of a download have come; no more is waited for yet."""
+        flight.ours = True
+        flight.bytes += size
+        self._throughput.arrived(size, now_s)
+        if flight.far_behind:
+            flight.far_behind = self._is_far_behind(flight, now_s)
+        if not flight.far_behind:
+            self._goes_on(flight, now_s)
+
+    def _is_far_behind(self, flight: Flight, now_s: float) -> bool:
+        """Judge a download anew, if that was not done a moment ago."""
+        took_s = now_s - flight.since_s
+        if took_s < LOOK_S:
+            return flight.far_behind
+        size, flight.bytes, flight.since_s = flight.bytes, 0, now_s
+        return self._throughput.is_far_behind(
+            size, took_s, now_s=now_s, places=self._ceilings.downloads
+        )
+
+    def _goes_on(self, flight: Flight, now_s: float) -> None:
+        flight.heard_s = now_s
+        if flight.quiet:
+            flight.quiet = False
+            if flight.opened:
+                self._stalled_s = min(LONGEST_STALLED_S, PATIENCE_GROWS * self._stalled_s)
+            self._quiet -= 1
+            self._take_place(flight, 1)
+            self._watch(flight, self._hangs_s(flight))
+            if not flight.opened:
+                flight.lane.secret.under_way += 1
+
+    def awaited(self, flight: Flight, now_s: float) -> None:
+        """Record that more of a download is asked for."""
+        flight.heard_s = now_s
+        flight.ours = False
+
+    def received(self, flight: Flight) -> None:
+        """Count a download whose bytes are all here, and which is still being stored."""
+        self._goes_on(flight, flight.heard_s)
+        self._downloads -= 1
+        self._storing += 1
+        flight.received = True
+
+    def ended(self, flight: Flight) -> None:
+        """Let go of a call that is no longer under way."""
+        del self._out[flight.action.server]
+        if not flight.opened:
+            self._answered(flight)
+        if flight.quiet:
+            self._quiet -= 1
+        else:
+            self._take_place(flight, -1)
+        self.posts -= flight.action.call is Call.START_EXPORT
+        if flight.is_download:
+            self.disk.under_way -= 1
+
+    def _answered(self, flight: Flight) -> None:
+        if not flight.quiet:
+            flight.lane.secret.under_way -= 1
+        flight.lane.circuit.came_back(flight.action.server)
+
+    def _take_place(self, flight: Flight, change: int) -> None:
+        if not flight.is_download:
+            self._small += change
+        elif flight.received:
+            self._storing += change
+        else:
+            self._downloads += change
+
+    # What hangs
+
+    def fall_quiet(self, now_s: float) -> list[Flight]:
+        """Take their places from calls that nothing was heard of for too long; return these.
+
+        Returns:
+            Those that the API has not answered; a download that stalls holds up nothing else.
+        """
+        fallen = []
+        while self._watched and self._watched[0][0] <= now_s:
+            flight = heapq.heappop(self._watched)[2]
+            if self.of(flight.action) is not flight or flight.received or flight.quiet:
+                continue
+            hangs_s = now_s + self._stalled_s if flight.ours else self._hangs_s(flight)
+            flight.far_behind = flight.opened and self._is_far_behind(flight, now_s)
+            if hangs_s > now_s and not flight.far_behind:
+                self._watch(flight, hangs_s)
+            elif self._quiet >= self._ceilings.quiet:
+                self._watch(flight, now_s + STALLED_S)  # where too many hang, they do hold places
+            else:
+                flight.quiet = True
+                self._quiet += 1
+                self._take_place(flight, -1)
+                if not flight.opened:
+                    flight.lane.secret.under_way -= 1
+                    fallen.append(flight)
+        return fallen
+
+    @property
+    def quiet_s(self) -> float:
+        """When `fall_quiet` is worth asking next; infinite where nothing is under way."""
+        watched = self._watched
+        while watched and self.of(watched[0][2].action) is not watched[0][2]:
+            heapq.heappop(watched)
+        return watched[0][0] if watched else math.inf
+
+    def _hangs_s(self, flight: Flight) -> float:
+        """Return when a call has taken too long, if nothing arrives before."""
+        if flight.opened:
+            return flight.heard_s + self._stalled_s
+        return flight.heard_s + flight.lane.track.latency.too_long_s
+
+    def _watch(self, flight: Flight, at_s: float) -> None:
+        heapq.heappush(self._watched, (at_s, self._number(), flight))

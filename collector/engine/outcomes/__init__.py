@@ -1,0 +1,1 @@
+"""What an answer means for its server, and what it teaches beside."""

@@ -1,0 +1,125 @@
+"""What an answer tells beside its content: about limits, secrets, endpoints and clocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collector.engine.outcomes.retry import NO_ANSWER
+from collector.model.actions import AskStatus, StartExport
+from collector.model.answers import Problem, ProblemKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.engine.admission.circuit_breaker import CircuitBreaker, EndpointBreaker
+    from collector.engine.outcomes.observations import Observations
+    from collector.engine.pacing.findings import Finding
+    from collector.engine.pacing.pacer import Pacer
+    from collector.engine.queueing.lanes import Lane
+    from collector.model.actions import FetchArchive, Request
+    from collector.model.answers import ResponseMetadata
+
+
+class Feedback:
+    """Passes on what answers tell to whoever plans with it."""
+
+    __slots__ = ("_disk", "_news", "_pacer")
+
+    def __init__(self, pacer: Pacer, disk: CircuitBreaker, news: Observations) -> None:
+        self._pacer = pacer
+        self._disk = disk
+        self._news = news
+
+    def heard(
+        self,
+        lane: Lane,
+        action: Request,
+        problem: Problem | None,
+        heard: ResponseMetadata,
+        now_s: float,
+    ) -> None:
+        """Process an answer, or a download's first bytes: the API has answered a call.
+
+        Args:
+            lane: that the call came from.
+            action: the call.
+            problem: what went wrong; None if nothing did.
+            heard: what the answer tells beside its content.
+            now_s: now.
+        """
+        if problem is not None and problem.kind is ProblemKind.NOT_SENT:
+            self._pacer.never_sent(lane.track, action.sent_s)
+            self._news.uncount(lane.project)
+            self._unanswered(lane, action, problem, now_s)
+            return
+        if problem is None or problem.kind not in NO_ANSWER:
+            self._reached(lane.circuit, None if is_probe(action) else action.server, now_s)
+        elif problem.elsewhere:
+            self._reached(lane.circuit, None, now_s)  # it sent the call on to another place
+        else:
+            self._unanswered(lane, action, problem, now_s)
+        if problem is None or problem.http_status is not None:
+            self._limits(lane, action, problem, heard, now_s)
+        else:
+            self._pacer.lost(lane.track, action.sent_s)
+        lane.secret.heard(problem, action.server, action.sent_s, now_s)
+        if heard.clock_offset_s is not None:
+            self._news.clock_offset(heard.clock_offset_s)
+
+    def _reached(self, circuit: EndpointBreaker, server: int | None, now_s: float) -> None:
+        if circuit.reached(server, now_s):
+            self._news.endpoint_back(circuit.name, now_s)
+
+    def _unanswered(self, lane: Lane, action: Request, problem: Problem, now_s: float) -> None:
+        circuit = lane.circuit
+        if is_probe(action):
+            circuit.mute_servers.add(action.server)
+        else:
+            circuit.failed(action, problem)
+        if circuit.probe_failed(action, problem, now_s):
+            self._news.endpoint_down(circuit, now_s)
+
+    def withdrawn(self, lane: Lane, action: Request) -> None:
+        """Take note that a call did not leave after all, and nothing was heard."""
+        self._pacer.never_sent(lane.track, action.sent_s)
+        self._news.uncount(lane.project)
+
+    def stored(self, action: FetchArchive, problem: Problem | None, now_s: float) -> None:
+        """Take note of what became of a download, and so of the disk.
+
+        Args:
+            action: the call.
+            problem: why nothing was stored; None if an archive was.
+            now_s: now.
+        """
+        disk = self._disk
+        if problem is None:
+            if disk.reached():
+                self._news.downloads_went_on(now_s)
+        elif problem.kind is ProblemKind.DISK and disk.failed(action.sent_s, now_s):
+            self._news.downloads_paused(problem.message, now_s)
+
+    def _limits(
+        self,
+        lane: Lane,
+        action: Request,
+        problem: Problem | None,
+        heard: ResponseMetadata,
+        now_s: float,
+    ) -> None:
+        running = action.running if isinstance(action, StartExport) else 0
+        news: Sequence[Finding]
+        if problem is not None and problem.kind is ProblemKind.THROTTLED:
+            self._news.throttled(lane.project)
+            news = self._pacer.throttled(lane.track, problem, action.sent_s, now_s, running=running)
+        else:
+            news = self._pacer.passed(
+                lane.track, heard.limits, action.sent_s, now_s, running=running
+            )
+        if news:
+            self._news.paced(news, now_s)
+
+
+def is_probe(action: Request) -> bool:
+    """Tell whether a call asks after its endpoint, and not after its server."""
+    return isinstance(action, AskStatus) and action.is_probe

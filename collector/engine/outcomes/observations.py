@@ -1,0 +1,167 @@
+"""What is observed between two lines of the journal: sums and firsts, handed over in turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from collector.engine.outcomes.hints import UNREACHABLE
+from collector.engine.pacing.findings import WORTH_TELLING_S, Asked, Learned
+from collector.model import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from collector.engine.admission.circuit_breaker import EndpointBreaker
+    from collector.engine.pacing.findings import Disbelieved
+    from collector.engine.polling.durations import ExportDurations
+    from collector.model.answers import Scope
+    from collector.model.wall_time import WallTime
+
+OFFSET_WORTH_A_LINE_S = 0.5
+
+
+class Observations:
+    """Observations that wait for the journal.
+
+    Attributes:
+        urgent: whether there is one that a person wants to hear of now.
+    """
+
+    def __init__(self, wall: WallTime) -> None:
+        self._wall = wall
+        self._calls: Counter[int] = Counter()
+        self._throttled: Counter[int] = Counter()
+        self._offset_s: float | None = None
+        self._offset_written_s: float | None = None
+        self._durations: dict[int, ExportDurations] = {}
+        self._words: set[str] = set()
+        self._asked_until_s: dict[tuple[Scope, bool], float] = {}
+        self._disbelieved: set[tuple[Scope, str]] = set()
+        self._events: list[e.Event] = []
+        self.urgent = False
+
+    def take(self, now_s: float) -> list[e.Event]:
+        """Return what has gathered, and begin anew."""
+        at = self._wall.stamp(now_s)
+        for project in sorted(self._calls.keys() | self._throttled.keys()):
+            calls, throttled = self._calls[project], self._throttled[project]
+            if calls or throttled:
+                self._events.append(
+                    e.CallsCounted(at=at, project=project, calls=calls, throttled=throttled)
+                )
+        self._calls.clear()
+        self._throttled.clear()
+        if self._offset_s is not None and self._offset_is_new(self._offset_s):
+            self._offset_written_s = self._offset_s
+            self._events.append(e.ClockOffsetSeen(at=at, offset_s=round(self._offset_s, 1)))
+        for project, known in sorted(self._durations.items()):
+            self._events.append(
+                e.DurationsLearned(
+                    at=at, project=project, exports=known.known_from,
+                    median_s=round(known.median_s, 1), spread=round(known.spread, 3),
+                )
+            )  # fmt: skip
+        self._durations.clear()
+        events, self._events = self._events, []
+        self.urgent = False
+        return events
+
+    def _offset_is_new(self, offset_s: float) -> bool:
+        written_s = self._offset_written_s
+        return written_s is None or abs(offset_s - written_s) >= OFFSET_WORTH_A_LINE_S
+
+    def count(self, project: int) -> None:
+        """Count a call."""
+        self._calls[project] += 1
+
+    def uncount(self, project: int) -> None:
+        """Take back a call that was counted and turned out never to have left."""
+        self._calls[project] -= 1
+
+    def throttled(self, project: int) -> None:
+        """Count a 429."""
+        self._throttled[project] += 1
+
+    def durations(self, project: int, durations: ExportDurations) -> None:
+        """Remember that more is known of how long a project's exports take."""
+        self._durations[project] = durations
+
+    def clock_offset(self, offset_s: float) -> None:
+        """Remember the latest comparison of clocks."""
+        self._offset_s = offset_s
+
+    def unknown_word(self, server: int, word: str, now_s: float) -> None:
+        """Report a word for an export's status that nobody knows, once."""
+        if word not in self._words:
+            self._words.add(word)
+            at = self._wall.stamp(now_s)
+            self._events.append(e.WordUnknown(at=at, server=server, word=word))
+
+    def endpoint_down(self, circuit: EndpointBreaker, now_s: float) -> None:
+        """Report that an endpoint cannot be reached."""
+        at, hint = self._wall.stamp(now_s), circuit.hint or UNREACHABLE
+        self._events.append(
+            e.EndpointWentDown(at=at, endpoint=circuit.name, message=circuit.why, hint=hint)
+        )
+        self.urgent = True
+
+    def endpoint_back(self, endpoint: str, now_s: float) -> None:
+        """Report that it can be again."""
+        self._events.append(e.EndpointCameBack(at=self._wall.stamp(now_s), endpoint=endpoint))
+        self.urgent = True
+
+    def downloads_paused(self, message: str, now_s: float) -> None:
+        """Report that the disk takes no archive."""
+        self._events.append(e.DownloadsPaused(at=self._wall.stamp(now_s), message=message))
+        self.urgent = True
+
+    def downloads_went_on(self, now_s: float) -> None:
+        """Report that it does again."""
+        self._events.append(e.DownloadsWentOn(at=self._wall.stamp(now_s)))
+        self.urgent = True
+
+    def clock_jumped(self, jump_s: float, now_s: float) -> None:
+        """Report that the process was not running."""
+        at = self._wall.stamp(now_s)
+        self._events.append(e.ClockJumped(at=at, jump_s=round(jump_s, 1)))
+
+    def paced(self, news: Iterable[Learned | Disbelieved | Asked], now_s: float) -> None:
+        """Report what was learned of a limit; what was not believed, once."""
+        at = self._wall.stamp(now_s)
+        for item in news:
+            scope, name = item.scope
+            if isinstance(item, Asked):
+                self._asked(item, at)
+            elif isinstance(item, Learned) and not item.window_s:
+                self._events.append(
+                    e.ExportsLimitLearned(
+                        at=at, scope=scope, name=name, limit=int(item.limit), source=item.source
+                    )
+                )
+            elif isinstance(item, Learned):
+                self._events.append(
+                    e.LimitLearned(
+                        at=at, scope=scope, name=name, limit=round(item.limit, 3),
+                        window_s=item.window_s, source=item.source,
+                    )
+                )  # fmt: skip
+            elif (item.scope, item.about) not in self._disbelieved:
+                self._disbelieved.add((item.scope, item.about))
+                self.urgent = True
+                self._events.append(
+                    e.HintDisbelieved(at=at, scope=scope, name=name, message=item.message)
+                )
+
+    def _asked(self, asked: Asked, at: str) -> None:
+        """Report a wait, unless one that ends at about that time was; of servers, one of many."""
+        of_server = asked.server is not None
+        told_s = self._asked_until_s.get((asked.scope, of_server), 0.0)
+        if asked.until_s < told_s + (WORTH_TELLING_S if of_server else 1.0):
+            return
+        self._asked_until_s[asked.scope, of_server] = asked.until_s
+        (scope, name), until = asked.scope, self._wall.stamp(asked.until_s)
+        self._events.append(
+            e.WaitAsked(at=at, scope=scope, name=name, until=until, server=asked.server)
+        )
+        self.urgent = True

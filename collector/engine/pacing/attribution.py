@@ -1,0 +1,366 @@
+"""Whose limit refused a call that was not told why.
+
+A refusal near what a scope is believed to allow needs no explanation. Any other is looked into. The
+next call goes alone, and is one of another kind, if there is one: where a status is let through and
+an export is refused right after it, and that again, no limit is meant that the two share. What is
+left is up to `inference.py`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import itertools
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from collector.engine.pacing.concurrency import ExportsLimit
+from collector.engine.pacing.findings import Learned
+from collector.engine.pacing.inference import REFUSALS_KEPT, ROUNDED_UP_S, Guess, Refusal, infer
+from collector.engine.pacing.scope import LONGEST_RETRY_AFTER_S, REFUTED, ScopePace
+from collector.model.answers import Call, Problem, Scope, ScopeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from collector.engine.pacing.ownership import Ownership
+    from collector.engine.pacing.tracks import Track, Tracks
+
+CLOSE_S = 0.05
+"""Two calls so close together, one let through and one refused, are hardly under the same limit."""
+CONFIRMATIONS = 2
+"""So many times in a row, and they are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A refusal that may be about one kind of call alone: the next test tells."""
+
+    track: Track
+    refusal: Refusal
+    refusals: deque[Refusal]
+    candidates: list[ScopePace]
+
+
+class Blame:
+    """Finds out what refused a call that was not told why, and goes by it.
+
+    Args:
+        tracks: all of them.
+        owners: which scopes a refusal may be about.
+    """
+
+    def __init__(self, tracks: Tracks, owners: Ownership) -> None:
+        self._tracks = tracks
+        self._refusals: dict[Scope, deque[Refusal]] = {}
+        self._tests: dict[Scope, tuple[Call, float]] = {}
+        self._suspects: dict[Scope, Suspect] = {}
+        self._confirmations: dict[Scope, int] = {}
+        self._to_confirm: set[Scope] = set()
+        self._inconclusive: set[Scope] = set()
+        self._doubts: list[ScopePace] = []
+        self._owners = owners
+
+    @property
+    def has_doubts(self) -> bool:
+        """Whether there is a refusal that the next call is to explain."""
+        if self._doubts:
+            self._doubts = [pace for pace in self._doubts if pace.in_doubt]
+        return bool(self._doubts)
+
+    def note_doubt(self, pace: ScopePace) -> None:
+        """Take note that a scope has refused a call, and perhaps nobody knows why."""
+        if pace.in_doubt and pace not in self._doubts:
+            self._doubts.append(pace)
+
+    def is_to_be_confirmed(self, pace: ScopePace) -> bool:
+        """Whether another test of the same kind is wanted."""
+        return pace.scope in self._to_confirm
+
+    def refused(
+        self,
+        track: Track,
+        problem: Problem,
+        sent_s: float,
+        now_s: float,
+        *,
+        running: int,
+        news: list[Learned],
+    ) -> bool:
+        """Look into a refusal; return whether what is known explains it.
+
+        Args:
+            track: of the call that was refused.
+            problem: the refusal.
+            sent_s: when the call left.
+            now_s: now.
+            running: exports of the project that ran then, where it was to start one more.
+            news: what is learned is added to it.
+        """
+        starts = track.call is Call.START_EXPORT
+        if starts and track.exports is not None and track.exports.refused(running, now_s):
+            return True
+        candidates = self._candidates(track, problem)
+        wait_s = problem.retry_after_s or 0.0
+        if not 0.0 <= wait_s <= LONGEST_RETRY_AFTER_S:
+            wait_s = 0.0
+        refusal = Refusal(
+            sent_s, frozenset(track.scopes), running if starts else None, alone=False, wait_s=wait_s
+        )
+        if problem.throttled_by is None and (
+            self._returns(track, refusal, news, now_s)
+            or self._narrows(track, refusal, candidates, news, now_s)
+        ):
+            return False
+        least_s = wait_s - ROUNDED_UP_S
+        estimated = [pace for pace in candidates if pace.has_estimate]
+        near = next((pace for pace in estimated if pace.is_near(sent_s, least_s)), None)
+        held = next(
+            (pace for pace in estimated if pace.is_held and pace.estimated_window_s >= least_s),
+            None,
+        )
+        if near is None and held is not None:
+            near = held if held.is_contested(now_s) or not refusal.exports else None
+        if near is not None:
+            return near.refused(sent_s, now_s, wait_s=least_s)
+        if self._is_to_be_tested(track, problem, refusal, candidates):
+            return False
+        if held is None or not held.refused(sent_s, now_s, wait_s=least_s):
+            refusals = self._refusals_of(track, problem)
+            news += self._conclude(track, refusals, refusal, candidates, sent_s, now_s)
+        return False  # where others use it, as it seems, the next call tells
+
+    def _is_to_be_tested(
+        self, track: Track, problem: Problem, refusal: Refusal, candidates: list[ScopePace]
+    ) -> bool:
+        """Whether the next call, of another kind, is to tell if the two share a limit at all."""
+        blamed = self.blamed(track, problem)
+        least_s = refusal.wait_s - ROUNDED_UP_S
+        untested = self._suspects.pop(blamed.scope, None) is None
+        untested = untested and blamed.scope not in self._inconclusive
+        surprising = bool(refusal.exports) and any(
+            pace.has_estimate and pace.estimated_window_s >= least_s for pace in candidates
+        )
+        testable = any(
+            one.sent
+            for one in self._tracks.of(self._owners.widest(track).scope)
+            if one.call is not track.call
+        )
+        self._to_confirm.discard(blamed.scope)
+        preceded = self._is_preceded(track, blamed.scope, refusal.sent_s)
+        if preceded or (surprising and untested and testable):
+            refusals = self._refusals_of(track, problem)
+            self._suspects[blamed.scope] = Suspect(track, refusal, refusals, candidates)
+            return True
+        self._confirmations.pop(blamed.scope, None)
+        self._inconclusive.discard(blamed.scope)
+        return False
+
+    def note(self, track: Track, problem: Problem, sent_s: float) -> None:
+        """Take note of a refusal, also where it is no news: whose it is may tell something."""
+        if problem.throttled_by is None:
+            self._owners.note(track, Refusal(sent_s, frozenset(track.scopes), None, alone=False))
+
+    def blamed(self, track: Track, problem: Problem) -> ScopePace:
+        """Return the pace that a refusal holds up: the named one, or who is taken for the owner."""
+        if problem.throttled_by is not None:
+            return track.of(problem.throttled_by)
+        return self._owners.owner(track)
+
+    def look_at_trials(self, track: Track, sent_s: float, now_s: float) -> list[Learned]:
+        """A call was let through: see what that says of scopes that are on trial."""
+        news: list[Learned] = []
+        refusal = Refusal(sent_s, frozenset(track.scopes), None, alone=False)
+        if self._returns(track, refusal, news, now_s, refused=False):
+            self._tracks.look_anew(track.paces)
+        return news
+
+    def _returns(
+        self,
+        track: Track,
+        refusal: Refusal,
+        news: list[Learned],
+        now_s: float,
+        *,
+        refused: bool = True,
+    ) -> bool:
+        """Whether an answer shows that the wide scope had been right."""
+        failed = self._owners.fails_trial(track, refusal.sent_s, now_s, refused=refused)
+        if failed is None:
+            return False
+        pace, trial = failed
+        self._owners.ruled_out.discard((pace.scope, trial.window_s))
+        guess = Guess(pace.scope, round(trial.limit), trial.window_s)
+        news += self._take_up(track, guess, refusal, self._owners.nested(track), now_s)
+        return True
+
+    def _narrows(
+        self,
+        track: Track,
+        refusal: Refusal,
+        candidates: list[ScopePace],
+        news: list[Learned],
+        now_s: float,
+    ) -> bool:
+        """Whether refusals that the wide scope explains point at a narrower one all the same."""
+        pace = self._owners.owner(track)
+        guess = self._owners.like_others(track, refusal)
+        if guess is None:
+            if not pace.has_estimate:
+                return False
+            other = self._owners.pointed_at(track, pace, now_s)
+            if other is None:
+                return False
+            window_s = pace.estimated_window_s
+            calls = self._tracks.sent_of(other.scope, refusal.sent_s - window_s)
+            count = bisect.bisect_right(calls, refusal.sent_s)
+            guess = Guess(other.scope, max(1, count), window_s)
+        for wide in itertools.takewhile(lambda one: one.scope != guess.scope, candidates):
+            self._owners.ruled_out.add((wide.scope, guess.window_s))
+        self._owners.ruled_out.discard((guess.scope, guess.window_s))
+        news += self._take_up(track, guess, refusal, candidates, now_s)
+        return True
+
+    def _is_preceded(self, track: Track, scope: Scope, sent_s: float) -> bool:
+        """Whether another kind of call was let through just before one that was refused."""
+        call, passed_s = self._tests.pop(scope, (track.call, -math.inf))
+        return call is not track.call and sent_s - passed_s < _close_s(track)
+
+    def test_passed(
+        self, track: Track, pace: ScopePace, sent_s: float, now_s: float
+    ) -> list[Learned]:
+        """A call that went alone was let through: remember it, for what is refused next."""
+        pace.exports_next = track.call is not Call.START_EXPORT
+        self._tests[pace.scope] = track.call, sent_s
+        suspect = self._suspects.pop(pace.scope, None)
+        if track.call is Call.START_EXPORT:
+            self._to_confirm.discard(pace.scope)
+        if suspect is None or suspect.track.call is track.call:
+            return []
+        if sent_s - suspect.refusal.sent_s > _close_s(track):
+            self._inconclusive.add(pace.scope)  # it came too late to tell anything
+            return []
+        self._confirmations[pace.scope] = self._confirmations.get(pace.scope, 0) + 1
+        if self._confirmations[pace.scope] < CONFIRMATIONS:
+            self._to_confirm.add(pace.scope)
+            return []
+        refusal = replace(suspect.refusal, alone=True)
+        refusals = suspect.refusals
+        refusals.clear()  # they may have had another reason
+        del self._confirmations[pace.scope]
+        news = self._conclude(suspect.track, refusals, refusal, suspect.candidates, sent_s, now_s)
+        self._tracks.look_anew(suspect.track.paces)
+        return news
+
+    def _conclude(
+        self,
+        track: Track,
+        refusals: deque[Refusal],
+        refusal: Refusal,
+        candidates: list[ScopePace],
+        answered_s: float,
+        now_s: float,
+    ) -> list[Learned]:
+        """Go by the guess that explains the latest refusals, or at least the last.
+
+        What left after `answered_s` may not have been answered yet, and says nothing.
+        """
+        refusals.append(refusal)
+        narrowest = track.of(ScopeKind.PROJECT).scope
+        lately = set(list(refusals)[-REFUSALS_KEPT:])
+        telling = deque(one for one in refusals if one in lately or narrowest in one.scopes)
+        guess = self._guess(track, telling, candidates, answered_s)
+        shortest_s = max(pace.estimated_window_s for pace in candidates)
+        while guess is None and len(telling) > 1:
+            refusals.remove(telling.popleft())  # what explained the oldest holds no longer
+            self._owners.ruled_out.clear()
+            guess = self._guess(track, telling, candidates, answered_s, shortest_s)
+        if guess is None:  # nothing of ours was let through: somebody else uses it all
+            return []
+        guess = self._owners.tried_first(track, guess, refusal, now_s)
+        for wide in itertools.takewhile(lambda one: one.scope != guess.scope, candidates):
+            self._owners.ruled_out.add((wide.scope, guess.window_s))
+        return self._take_up(track, guess, refusal, candidates, now_s)
+
+    def _candidates(self, track: Track, problem: Problem) -> list[ScopePace]:
+        """Return whose limit a refusal may be about: the named one, or whoever has told of none."""
+        if problem.throttled_by is not None:
+            return [track.of(problem.throttled_by)]
+        paces = list(dict.fromkeys((*self._owners.nested(track), track.of(ScopeKind.API))))
+        return [pace for pace in paces if not pace.is_told_by_refusal] or paces[:1]
+
+    def _refusals_of(self, track: Track, problem: Problem) -> deque[Refusal]:
+        """Return where refusals of a scope are kept: as many for each project that shares it."""
+        scope = self._owners.widest(track).scope
+        if problem.throttled_by is not None:
+            scope = track.of(problem.throttled_by).scope
+        if scope not in self._refusals:
+            projects = {one.of(ScopeKind.PROJECT).scope for one in self._tracks.of(scope)}
+            self._refusals[scope] = deque(maxlen=REFUSALS_KEPT * len(projects))
+        return self._refusals[scope]
+
+    def _guess(
+        self,
+        track: Track,
+        refusals: Iterable[Refusal],
+        candidates: list[ScopePace],
+        answered_s: float,
+        shortest_s: float = 0.0,
+    ) -> Guess | None:
+        return infer(
+            list(refusals),
+            [pace.scope for pace in candidates],
+            calls_of=functools.cache(lambda scope: _until(self._tracks.sent_of(scope), answered_s)),
+            exports_of=track.of(ScopeKind.PROJECT).scope,
+            most_exports=track.most_running,
+            shortest_s=shortest_s,
+            ruled_out=self._owners.ruled_out,
+        )
+
+    def _take_up(
+        self,
+        track: Track,
+        guess: Guess,
+        refusal: Refusal,
+        candidates: list[ScopePace],
+        now_s: float,
+    ) -> list[Learned]:
+        """Go by a guess, in place of the one before."""
+        displaced = [pace for pace in candidates if guess.window_s or not pace.is_held]
+        if guess.window_s:
+            displaced += self._owners.displaced(guess.scope)
+        news = [
+            Learned(pace.scope, pace.estimated_limit, pace.estimated_window_s, REFUTED)
+            for pace in displaced
+            if pace.has_estimate and pace.scope != guess.scope
+        ]
+        for pace in displaced:
+            pace.drop_estimate()
+        self._owners.start_others(track, guess.scope.kind)
+        if not guess.window_s:
+            starts = [one for one in self._tracks.of(guess.scope) if one.call is Call.START_EXPORT]
+            for one in starts:
+                one.exports = ExportsLimit(guess.limit, now_s)
+            return [*news, Learned(guess.scope, guess.limit, 0.0, "estimated")]
+        for one in self._tracks.of(track.of(ScopeKind.PROJECT).scope):
+            if one.exports is not None and not one.exports.is_proven:
+                one.exports = None
+        self._owners.found(track, guess, refusal, now_s)
+        pace = self._tracks.paces[guess.scope]
+        pace.lesson_s = max(pace.lesson_s, now_s)
+        sent = self._tracks.sent_of(guess.scope)
+        pace.estimate(guess.limit, guess.window_s, sent, now_s, refused_s=refusal.sent_s)
+        return [*news, Learned(guess.scope, guess.limit, guess.window_s, "estimated")]
+
+
+def _close_s(track: Track) -> float:
+    """Return the longest time between two calls of which one waited for the other's answer."""
+    gap_s = max((pace.gap_s for pace in track.binding), default=0.0)
+    return CLOSE_S + 2 * track.latency.mean_s + min(1.0, gap_s)
+
+
+def _until(times: list[float], until_s: float) -> list[float]:
+    """Return those of times in order that are not later."""
+    return times[: bisect.bisect_right(times, until_s)]

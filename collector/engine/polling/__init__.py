@@ -1,0 +1,1 @@
+"""When a status is worth asking for."""

@@ -1,0 +1,141 @@
+"""Where servers wait whose exports run: in their project's lane, until a status is worth it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector.engine.polling.timing import Pressure
+from collector.engine.queueing.lanes import YIELDS_S, order
+from collector.model.answers import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collector.engine.outcomes.outcomes import Outcomes
+    from collector.engine.polling.timing import Ask
+    from collector.engine.queueing.deadline import Deadline
+    from collector.engine.queueing.lanes import Lane
+    from collector.engine.queueing.ready import ReadyLanes
+    from collector.model.state import RunState, ServerRow
+
+
+SHORTER = 0.85
+"""Exports are thought to take so much less time, at most, and their statuses are planned anew."""
+ANSWERS_FOR_EACH = 2
+"""Each answer pays for so many of them that are planned anew, at most."""
+
+
+@dataclass(slots=True)
+class _Plan:
+    """How long a project's exports were thought to take, at most, since its statuses were planned.
+
+    Attributes:
+        long_s: hardly any takes longer.
+        answers: how many came since.
+    """
+
+    long_s: float
+    answers: int = 0
+
+
+class Statuses:
+    """Plans when statuses are asked for.
+
+    Args:
+        state: the run.
+        lanes: all of the run's, by project and call.
+        waiting: what they hold.
+        outcomes: knows what was heard of each export.
+        deadline: whether all can be home in time.
+
+    Attributes:
+        is_last: only the last exports of the run are left.
+    """
+
+    __slots__ = ("_deadline", "_lanes", "_outcomes", "_plans", "_state", "_waiting", "is_last")
+
+    def __init__(
+        self,
+        state: RunState,
+        lanes: Mapping[tuple[int, Call], Lane],
+        waiting: ReadyLanes,
+        outcomes: Outcomes,
+        deadline: Deadline,
+    ) -> None:
+        self._state = state
+        self._lanes = lanes
+        self._waiting = waiting
+        self._outcomes = outcomes
+        self._deadline = deadline
+        self.is_last = False
+        self._plans = [_Plan(one.long_s) for one in outcomes.durations]
+
+    def place(self, lane: Lane, row: ServerRow, now_s: float) -> None:
+        """Let a server wait in its lane until its status is worth asking for."""
+        failed = self._outcomes.has_trouble(row.server)
+        place = order(first=row.first, failed=failed)
+        began_s = None if failed else self._outcomes.unheard_since(row, now_s)
+        if began_s is None:
+            early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+            if failed:
+                certain_s = max(certain_s, early_s + YIELDS_S)
+            self._waiting.put(lane, row.server, place, early_s, certain_s, now_s)
+        else:
+            self._look_first(lane, now_s)
+            self._waiting.put_unheard(lane, row.server, place, began_s, now_s)
+
+    def _look_first(self, lane: Lane, now_s: float) -> None:
+        """Let those wait that nothing was heard of until what is known now says."""
+        first = self._outcomes.first_look(lane.project, self._pressure(lane))
+        if first is not lane.first:
+            self._waiting.look_first(lane, first, now_s)
+
+    def ask_at(self, lane: Lane, now_s: float) -> Ask:
+        """Return when the status is worth asking for that a lane would ask for next."""
+        row = self._state.servers[lane.next]
+        return self._outcomes.ask_at(row, self._pressure(lane), now_s)
+
+    def _pressure(self, lane: Lane) -> Pressure:
+        if self.is_last:
+            return Pressure.LAST
+        starts = self._lanes[lane.project, Call.START_EXPORT]
+        limited = lane.exports.ceiling < math.inf or starts.track.exports is not None
+        if limited and len(starts):
+            return Pressure.PLACES
+        return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
+
+    def heard(self, project: int, now_s: float) -> None:
+        """Plan a project's statuses anew, if its exports take less time than was thought.
+
+        What nothing was heard of yet follows at once. The others have times of their own: they
+        are planned anew when enough answers have come for that since the last time. If exports
+        take longer, that is seen when their time comes.
+        """
+        lane = self._lanes[project, Call.ASK_STATUS]
+        self._look_first(lane, now_s)
+        plan = self._plans[project]
+        plan.answers += 1
+        long_s = self._outcomes.durations[project].long_s
+        if long_s > plan.long_s:
+            plan.long_s = long_s
+        elif long_s < SHORTER * plan.long_s and ANSWERS_FOR_EACH * plan.answers >= lane.heard:
+            self._plans[project] = _Plan(long_s)
+            for server in self._waiting.empty_heard(lane):
+                self.place(lane, self._state.servers[server], now_s)
+
+    def look_for_the_last(self, now_s: float) -> None:
+        """Ask about the last exports more often, once they are all that is left."""
+        lanes = self._lanes.values()
+        starts = (lane for lane in lanes if lane.call is Call.START_EXPORT)
+        if any(len(lane) and lane.circuit.down_s is None for lane in starts):
+            return
+        self.is_last = True
+        for lane in lanes:
+            if lane.call is Call.ASK_STATUS:
+                self._place_anew(lane, now_s)
+
+    def _place_anew(self, lane: Lane, now_s: float) -> None:
+        for server in self._waiting.empty(lane):
+            self.place(lane, self._state.servers[server], now_s)

@@ -1,0 +1,1 @@
+"""Where servers wait, and whose turn it is."""

@@ -1,0 +1,243 @@
+"""Where servers wait for their turn: a lane for each project and kind of call.
+
+All that waits in a lane passes the same scopes, so a blocked scope holds up a lane and not the ones
+beside it, and what a lane may do is looked up once, however many wait in it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collector.engine.admission.circuit_breaker import EndpointBreaker
+    from collector.engine.admission.credential_health import CredentialHealth
+    from collector.engine.pacing.tracks import Track
+    from collector.engine.polling.timing import FirstLook
+    from collector.engine.queueing.ready import Group
+    from collector.engine.queueing.running_exports import RunningExports
+    from collector.model.answers import Call
+
+NONE_DUE = 1_000
+YIELDS_S = 30.0
+"""How long a server that has failed leaves calls to those that have not, where they are scarce."""
+
+
+def order(*, first: bool, failed: bool) -> int:
+    """Return a server's place in its lane: what has failed before goes after what has not."""
+    return 2 * (not first) + failed
+
+
+def _rank(order: int) -> int:
+    return order // 2
+
+
+class Lane:
+    """Servers of one project that want the same call.
+
+    A server waits until a time, and from then on is *ready*. Of those that are ready, the ones
+    whose `certain` time has come are *due*: their calls are worth as much as any other. The rest
+    are worth a call that nobody else wants.
+
+    Running exports of which nothing was heard yet wait for their *first look*. When that is hangs
+    on how long exports of their project take, which all have in common: so these stand in the
+    order in which they began, and what is learned moves all of them at once.
+
+    Attributes:
+        track: how its calls are paced.
+        secret, circuit, exports: what else they have in common.
+        number: its place among all lanes.
+        eager_s: when the next call may leave that is not due, so that these go evenly.
+        rank: that of the server that is due next; `NONE_DUE` where none is.
+        first: when to look for the first time, after an export began.
+        wakes_s: when the next one becomes ready or due; infinite where none waits for a time.
+        alarm_s: when it is going to be woken.
+        group: it and all lanes that pass the same scopes but for their projects'.
+        stands: in its group, among which lanes; None where nothing of it may be called for.
+    """
+
+    __slots__ = (
+        "_due", "_first_ready", "_later", "_now_s", "_ready", "_unheard", "alarm_s", "call",
+        "circuit", "eager_s", "exports", "first", "group", "number", "project", "rank", "secret",
+        "stands", "track", "wakes_s",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        number: int,
+        project: int,
+        track: Track,
+        *,
+        secret: CredentialHealth,
+        circuit: EndpointBreaker,
+        exports: RunningExports,
+    ) -> None:
+        self.number = number
+        self.project = project
+        self.call: Call = track.call
+        self.track = track
+        self.secret = secret
+        self.circuit = circuit
+        self.exports = exports
+        self.eager_s = -math.inf
+        self.rank = NONE_DUE
+        self.group: Group
+        self.stands: dict[Lane, None] | None = None
+        self.wakes_s = self.alarm_s = math.inf
+        self.first: FirstLook | None = None
+        self._now_s = -math.inf
+        self._first_ready = False
+        self._due: list[tuple[int, int]] = []
+        self._ready: list[tuple[float, int, int]] = []
+        self._later: list[tuple[float, float, int, int]] = []
+        self._unheard: list[tuple[float, int, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._due) + len(self._ready) + len(self._later) + len(self._unheard)
+
+    def put(self, server: int, order: int, early_s: float, certain_s: float, now_s: float) -> None:
+        """Let `server` wait until `early_s`, then before all of a later order or number."""
+        if certain_s <= now_s:
+            heapq.heappush(self._due, (order, server))
+        elif early_s <= now_s:
+            heapq.heappush(self._ready, (certain_s, order, server))
+        else:
+            heapq.heappush(self._later, (early_s, certain_s, order, server))
+        self._look(now_s)
+
+    def put_unheard(self, server: int, order: int, began_s: float, now_s: float) -> None:
+        """Let `server` wait for the first look at its export, which began at `began_s`."""
+        heapq.heappush(self._unheard, (began_s, order, server))
+        self.wake(now_s)
+
+    def look_first(self, first: FirstLook, now_s: float) -> None:
+        """Look for the first time when `first` says, from now on."""
+        self.first = first
+        self.wake(now_s)
+
+    def wake(self, now_s: float) -> None:
+        """Make ready, or due, what has waited long enough."""
+        while self._later and self._later[0][0] <= now_s:
+            _, certain_s, order, server = heapq.heappop(self._later)
+            heapq.heappush(self._ready, (certain_s, order, server))
+        while self._ready and self._ready[0][0] <= now_s:
+            _, order, server = heapq.heappop(self._ready)
+            heapq.heappush(self._due, (order, server))
+        if self.first is not None:
+            while self._unheard and self.first.certain_at(self._unheard[0][0]) <= now_s:
+                _, order, server = heapq.heappop(self._unheard)
+                heapq.heappush(self._due, (order, server))
+        self._look(now_s)
+
+    def put_off(self, early_s: float, certain_s: float, now_s: float) -> None:
+        """Let the next one wait until `early_s`, which is to come."""
+        order, server = self._pop()
+        heapq.heappush(self._later, (early_s, certain_s, order, server))
+        self._look(now_s)
+
+    def hurry(self, now_s: float) -> None:
+        """Make one due that waits, whatever time it waits for."""
+        if self._ready or self._first_ready:
+            order, server = self._pop()
+        elif self._later:
+            _, _, order, server = heapq.heappop(self._later)
+        else:
+            _, order, server = heapq.heappop(self._unheard)
+        heapq.heappush(self._due, (order, server))
+        self._look(now_s)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a server that is worth a call to spare."""
+        return bool(self._ready) or self._first_ready
+
+    @property
+    def next(self) -> int:
+        """The server that `take` would return."""
+        if self._due:
+            return self._due[0][1]
+        return self._unheard[0][2] if self._is_unheard_next else self._ready[0][2]
+
+    def take(self, now_s: float) -> int:
+        """Return the server that is due next, or else the one that will be soonest.
+
+        Raises:
+            IndexError: if none is ready.
+        """
+        _, server = self._pop()
+        self._look(now_s)
+        return server
+
+    def servers(self) -> list[int]:
+        """Return all that wait, in no order."""
+        heaps = (self._due, self._ready, self._later, self._unheard)
+        return [entry[-1] for heap in heaps for entry in heap]
+
+    def remove(self, server: int) -> None:
+        """Take one that waits out of its turn; this looks at each that does.
+
+        Raises:
+            ValueError: it does not wait here.
+        """
+        heaps: tuple[list[Any], ...] = (self._due, self._ready, self._later, self._unheard)
+        for heap in heaps:
+            for place, entry in enumerate(heap):
+                if entry[-1] == server:
+                    del heap[place]
+                    heapq.heapify(heap)
+                    self._look(self._now_s)
+                    return
+        raise ValueError(server)
+
+    def empty(self) -> list[int]:
+        """Return all that wait, out of the lane, in no order."""
+        servers = [entry[-1] for heap in (self._due, self._unheard) for entry in heap]
+        self._due.clear()
+        self._unheard.clear()
+        return servers + self.empty_heard()
+
+    def empty_heard(self) -> list[int]:
+        """Return those, out of the lane, that wait for a time of their own."""
+        servers = [entry[-1] for heap in (self._ready, self._later) for entry in heap]
+        self._ready.clear()
+        self._later.clear()
+        self._look(self._now_s)
+        return servers
+
+    @property
+    def heard(self) -> int:
+        """How many wait for a time of their own."""
+        return len(self._ready) + len(self._later)
+
+    def _pop(self) -> tuple[int, int]:
+        """Take the next one out; return its order and its number."""
+        if self._due:
+            return heapq.heappop(self._due)
+        _, order, server = heapq.heappop(self._unheard if self._is_unheard_next else self._ready)
+        return order, server
+
+    @property
+    def _is_unheard_next(self) -> bool:
+        """Whether one of which nothing was heard comes before all others that are ready."""
+        if not self._first_ready or self.first is None:
+            return False
+        return not self._ready or self.first.certain_at(self._unheard[0][0]) < self._ready[0][0]
+
+    def _look(self, now_s: float) -> None:
+        """Take note of what is next."""
+        self._now_s = now_s
+        due, ready, later = self._due, self._ready, self._later
+        self.rank = _rank(due[0][0]) if due else NONE_DUE
+        wakes_s = later[0][0] if later else math.inf
+        if ready and ready[0][0] < wakes_s:
+            wakes_s = ready[0][0]
+        self._first_ready = False
+        if self._unheard and self.first is not None:
+            began_s = self._unheard[0][0]
+            at_s = self.first.early_at(began_s)
+            if at_s <= now_s:
+                self._first_ready = True
+                at_s = self.first.certain_at(began_s)
+            wakes_s = min(wakes_s, at_s)
+        self.wakes_s = wakes_s

@@ -1,0 +1,148 @@
+"""The file: read and written by many runs at once, of which none loses what another wrote."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from collector import files
+from collector.errors import CollectorError
+from collector.history import text
+from collector.history.entries import Remembered, fresh, grown, learned_by, merged, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from collector.model.state import RunState
+
+FILE = "learned.json"
+LOCK = "learned.lock"
+LARGEST_FILE = 4 << 20
+LOCKED_WITHIN_S = 2.0
+"""How long another run's writing is waited for; after that, the last writer wins."""
+WITHOUT = "the run begins without what earlier ones have learned"
+
+
+class DamagedMemory(CollectorError):  # noqa: N818  # a state of affairs, not a mishap of ours
+    """What earlier runs have learned cannot be made sense of: the run goes on without it.
+
+    Attributes:
+        path: the file.
+        is_newer: it is whole, and of a newer version: it is left as it is.
+    """
+
+    def __init__(self, path: Path, what: str, *, is_newer: bool = False) -> None:
+        self.path = path
+        self.is_newer = is_newer
+        super().__init__(f"{path} {what}; {WITHOUT}")
+
+
+def load(directory: Path, now: datetime) -> Remembered:
+    """Read what earlier runs have learned; what is too old to be believed is left out.
+
+    Args:
+        directory: the user's, or whichever was chosen.
+        now: the UTC time.
+
+    Raises:
+        DamagedMemory: what is there is not what a collector writes.
+        OSError: it cannot be read.
+    """
+    path = directory / FILE
+    content = _content(path)
+    if content is None:
+        return Remembered()
+    try:
+        return fresh(text.read(content), now)
+    except text.NewerVersionError as error:
+        raise DamagedMemory(path, str(error), is_newer=True) from error
+    except (ValueError, OverflowError) as error:  # of a number that no float can hold, or a year
+        raise DamagedMemory(path, "is not what a collector writes") from error
+
+
+def save(directory: Path, state: RunState, now: datetime) -> None:
+    """Add what a run has learned to what is there, whoever else does so at the same time.
+
+    Args:
+        directory: made, 0700, where it is missing.
+        state: of the run.
+        now: the UTC time.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    own = learned_by(state)
+    if not (own.limits or own.exports_limits or own.durations):
+        return
+    files.make_directories(directory)
+    with _locked(directory):
+        try:
+            there = load(directory, now)
+        except DamagedMemory as error:
+            if error.is_newer:
+                return
+            there = Remembered()
+        both = Remembered(
+            standing(merged(there.limits, own.limits)),
+            merged(there.exports_limits, own.exports_limits),
+            merged(there.durations, grown(there.durations, own.durations)),
+        )
+        _write(directory, fresh(both, now))
+
+
+def _content(path: Path) -> bytes | None:
+    """Read the file, where there is one."""
+    try:
+        return files.read_within(path, LARGEST_FILE)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        if os.path.lexists(path.parent):
+            raise
+        return None
+
+
+def _write(directory: Path, found: Remembered) -> None:
+    """Put a new file in the old one's place, from one instant to the next."""
+    descriptor, name = tempfile.mkstemp(dir=directory, prefix=f"{FILE}.", suffix=".part")
+    files.keep_private(descriptor, 0o600)  # a umask may have taken even that
+    unfinished = Path(name)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  # as above
+            file.write(text.written(found))
+            file.flush()
+            files.sync(descriptor)
+        files.rename(unfinished, directory / FILE)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Keep other runs from writing, where the file system can do that."""
+    descriptor = files.open_to_lock(directory / LOCK)
+    try:
+        until_s = time.monotonic() + LOCKED_WITHIN_S
+        while not _try_lock(descriptor) and time.monotonic() < until_s:
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Take the lock; where the file system has none, go on without."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

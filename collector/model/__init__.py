@@ -1,0 +1,1 @@
+"""The vocabulary: answers, events, actions, and a run's state with its transitions."""

@@ -1,0 +1,127 @@
+"""The rows of a run's state: a server, a project, and what they are made of."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collector.model import events as e
+
+
+class Phase(enum.StrEnum):
+    """Where a server is on its way; `task.py` draws how one follows from another."""
+
+    QUEUED = "queued"
+    REQUESTED = "requested"
+    EXPORTING = "exporting"
+    READY = "ready"
+    COLLECTED = "collected"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is wanted for the server."""
+        return self is Phase.COLLECTED or self is Phase.FAILED
+
+
+class Export(NamedTuple):
+    """A server's latest export. `completed_at` is None while it runs.
+
+    One that another run started is `reused`.
+    """
+
+    id: str
+    requested_at: str
+    completed_at: str | None = None
+    reused: e.ExportReused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What was expected of the latest process, and what the run had come to when it began."""
+
+    expected: e.RunEstimated
+    requests_before: int
+    bytes_before: int
+
+
+class ServerRow(NamedTuple):
+    """One server of the selection: the facts that it rests on, and what counts between them.
+
+    A tuple, since a row is replaced with every event and there may be 100,000.
+
+    Attributes:
+        selected: who it is.
+        server, project, first: as in `selected`; they are looked at all the time.
+        since: when its phase began.
+        requested_at: when its latest POST was intended; None before the first.
+        posts: exports tried: those that failed, and the one that did not.
+        polls: status calls made, up to the last fact.
+        tries: failed tries of the present step.
+        doubtful: POSTs of this step that may have started an export nobody knows of.
+        renewals: new exports started because an earlier one came to nothing.
+        attempt: the latest try that failed, of a server that has not ended; of one that is
+            retried, why it had failed.
+        begun: the download whose bytes lie in a `.part` file, to be gone on with.
+        archive: the collected archive.
+        failure: why its logs are not here, and what to do about it.
+    """
+
+    selected: e.ServerSelected
+    server: int
+    project: int
+    first: bool
+    since: str
+    phase: Phase = Phase.QUEUED
+    requested_at: str | None = None
+    posts: int = 0
+    polls: int = 0
+    tries: int = 0
+    doubtful: int = 0
+    renewals: int = 0
+    attempt: e.AttemptFailed | e.ServerFailed | None = None
+    export: Export | None = None
+    begun: e.DownloadBegun | None = None
+    archive: e.ArchiveStored | None = None
+    failure: e.ServerFailed | None = None
+
+    @property
+    def id(self) -> str:
+        """The vendor's id."""
+        return self.selected.id
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.selected.name
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Its tags, as the inventory has them."""
+        return self.selected.tags
+
+    @property
+    def directory(self) -> str:
+        """Where its archive lies, relative to the run's directory."""
+        return self.selected.directory
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """One project with servers in the selection; `requests` and `throttled` as counted so far."""
+
+    project: int
+    id: str
+    name: str
+    endpoint: str
+    credential: str
+    directory: str
+    requests_per_second: float | None
+    exports_in_flight: int | None
+    share: float
+    requests: int = 0
+    throttled: int = 0

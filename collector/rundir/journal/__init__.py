@@ -1,0 +1,1 @@
+"""The journal: written ahead of everything, read with distrust."""

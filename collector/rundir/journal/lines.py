@@ -1,0 +1,215 @@
+"""A journal's lines: one event each, chained by hash.
+
+`{"event":"ExportStarted","at":...,...,"hash":"..."}`: `hash` is the SHA-256 of the previous line's
+hash, as 64 hex digits, and of this line's bytes up to `,"hash"`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from hashlib import sha256
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from collector.errors import CollectorError
+from collector.model.events import EVENTS
+from collector.rundir.journal.values import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from collector.model.events import Event
+
+NO_HASH = "0" * 64
+"""What stands for the previous line's hash in the first line."""
+
+_BEFORE_HASH = b',"hash":"'
+_AFTER_HASH = b'"}\n'
+_TAIL = len(_BEFORE_HASH) + 64 + len(_AFTER_HASH)
+
+LONGEST_LINE = 1 << 20
+"""In bytes, with the newline. JSON of no more than this takes some ten MiB, whatever it is."""
+
+_SHOWN = 60
+"""Characters of an odd value that are told."""
+
+
+class LineError(ValueError):
+    """These bytes are no line of a journal, or not the one that follows.
+
+    Attributes:
+        formed: they end as a line does: nobody was kept from writing it to its end.
+    """
+
+    def __init__(self, message: str, *, formed: bool = True) -> None:
+        super().__init__(message)
+        self.formed = formed
+
+
+class UnknownEventError(LineError):
+    """The line is one, and holds what this version does not know."""
+
+
+class LongLineError(CollectorError):
+    """What is to be recorded is too long to be read again."""
+
+    def __init__(self, event: Event) -> None:
+        what = getattr(event, "name", "") or getattr(event, "id", "")
+        super().__init__(
+            f"{type(event).__name__} {what[:_SHOWN]!r} would take a line of more than "
+            f"{LONGEST_LINE >> 20} MiB in the journal; shorten its names and tags in the inventory"
+        )
+
+
+class _Codec:
+    """How one class of event is written and read."""
+
+    __slots__ = ("fields", "kind", "name", "optional", "ranges", "values")
+
+    def __init__(self, name: str, kind: type[Event]) -> None:
+        fields = dataclasses.fields(kind)
+        self.name = name
+        self.kind = kind
+        self.fields = tuple(field.name for field in fields)
+        kinds = [(field.name, kind_of(str(field.type))) for field in fields]
+        self.ranges = tuple((field, one.types, one.holds) for field, one in kinds)
+        # What an earlier version did not write yet has a default.
+        self.optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
+        self.values: Callable[[Event], Any] = attrgetter(*self.fields)
+
+    def record(self, event: Event) -> dict[str, Any]:
+        values = self.values(event)
+        record = {"event": self.name}
+        record.update(zip(self.fields, values if len(self.fields) > 1 else (values,), strict=True))
+        return record
+
+    def event(self, record: dict[str, Any]) -> Event:
+        for name, types, holds in self.ranges:
+            value = record.get(name, self)
+            if type(value) not in types:
+                if value is self and name in self.optional:
+                    continue
+                what = "misses" if value is self else "has a wrong"
+                raise LineError(f"{self.name} {what} {name!r}")
+            if holds is not None and value is not None and not holds(value):
+                raise LineError(f"{self.name} has a {name!r} that cannot be: {_shown(value)}")
+            if type(value) is list:
+                record[name] = tuple(value)
+        try:
+            return self.kind(**record)
+        except TypeError as error:
+            unknown = ", ".join(sorted(set(record) - set(self.fields)))
+            raise UnknownEventError(f"{self.name} has no {_cut(unknown)}") from error
+
+
+def _shown(value: object) -> str:
+    return _cut(ascii(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+_CODECS = {name: _Codec(name, kind) for name, kind in EVENTS.items()}
+_CODECS_BY_KIND = {codec.kind: codec for codec in _CODECS.values()}
+
+# A mapping that is no dict (a read-only view, say) is written as one.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=dict).encode
+
+
+def encode(event: Event, previous: str) -> tuple[bytes, str]:
+    """Write an event as the line that follows another.
+
+    Args:
+        event: one of `EVENTS`.
+        previous: the hash of the line before, or `NO_HASH`.
+
+    Returns:
+        The line with its newline, and its hash.
+
+    Raises:
+        KeyError: the event's class is none of `EVENTS`.
+        TypeError: a field holds what JSON cannot.
+        ValueError: a field holds a number that JSON cannot.
+        LongLineError: it is too long to be read again.
+    """
+    body = _encode(_CODECS_BY_KIND[type(event)].record(event))[:-1].encode("ascii")
+    if len(body) + _TAIL > LONGEST_LINE:
+        raise LongLineError(event)
+    digest = sha256(previous.encode("ascii") + body).hexdigest()
+    return b"".join((body, _BEFORE_HASH, digest.encode("ascii"), _AFTER_HASH)), digest
+
+
+def check(line: bytes, previous: str) -> tuple[bytes, str]:
+    """Take a line apart, with its newline, and check that it follows another.
+
+    Returns:
+        The event's JSON, and the line's hash.
+
+    Raises:
+        LineError: it is no line, was changed, or does not follow.
+    """
+    if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
+        raise LineError(f"it has more than {LONGEST_LINE} bytes", formed=False)
+    body, tail = line[:-_TAIL], line[-_TAIL:]
+    if not tail.startswith(_BEFORE_HASH) or not tail.endswith(_AFTER_HASH):
+        raise LineError("the line does not end in its hash", formed=False)
+    digest = tail[len(_BEFORE_HASH) : -len(_AFTER_HASH)]
+    expected = sha256(previous.encode("ascii") + body).hexdigest()
+    if digest != expected.encode("ascii"):
+        raise LineError("the hash is not that of this line after the one before")
+    return body + b"}", expected
+
+
+def event_of(line: bytes) -> Event:
+    """Read the event in a line, whatever line it follows.
+
+    Raises:
+        LineError: there is none.
+    """
+    return decode(line[:-_TAIL] + b"}")
+
+
+def decode(body: bytes) -> Event:
+    """Read the event in a line's JSON.
+
+    Raises:
+        UnknownEventError: this version does not know it.
+        LineError: there is none.
+    """
+    record = parsed(body)
+    name = record.pop("event", None) if isinstance(record, dict) else None
+    codec = _CODECS.get(name) if isinstance(name, str) else None
+    if codec is None:
+        kind = UnknownEventError if isinstance(name, str) else LineError
+        raise kind(f"there is no event {_shown(name)}")
+    return codec.event(record)
+
+
+def parsed(body: bytes) -> Any:  # noqa: ANN401  # whatever the line holds
+    """Read a line's JSON, whatever event it is.
+
+    Raises:
+        LineError: it is none, or none that we write.
+    """
+    try:
+        return _decode(body.decode())
+    except RecursionError as error:
+        raise LineError("the line is nested too deeply") from error
+    except ValueError as error:  # also where it is no UTF-8, or a number has too many digits
+        raise LineError(f"the line is not JSON: {_cut(str(error))}") from error
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is not a number")
+
+
+def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("a member is listed twice")
+    return found
+
+
+_decode = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once_each).decode

@@ -1,0 +1,173 @@
+"""Reading a journal: its longest valid prefix is the run, and what follows it is damage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from collector import files
+from collector.errors import CollectorError
+from collector.model.events import SCHEMA_VERSION, RunStarted
+from collector.model.state import RunState, apply
+from collector.rundir.journal.lines import (
+    LONGEST_LINE,
+    NO_HASH,
+    LineError,
+    UnknownEventError,
+    check,
+    decode,
+    parsed,
+)
+from collector.rundir.journal.sequence import OutOfSequenceError, Sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from collector.model.events import Event
+
+_NEWEST_VERSION = 10**6
+"""A number beyond this is no version of anything."""
+_WRITER_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Where a journal stops being one.
+
+    Attributes:
+        line: the number of the first line that is not valid, from 1.
+        offset: how many bytes of the file lie before it.
+        what: what is wrong with it.
+        torn: it is the last line and does not end as one, as an interrupted write leaves it.
+    """
+
+    line: int
+    offset: int
+    what: str
+    torn: bool
+
+
+class DamagedJournal(CollectorError):  # noqa: N818 - a state of affairs, not a mishap of ours
+    """A journal that is damaged before it has named the servers of its run.
+
+    Attributes:
+        path: the journal.
+        damage: where, and what is wrong.
+    """
+
+    def __init__(self, path: Path, damage: Damage) -> None:
+        self.path = path
+        self.damage = damage
+        super().__init__(
+            f"{path}: line {damage.line} is damaged: {damage.what}; it had not named all servers "
+            "of the run by then; give the INVENTORY with --resume"
+        )
+
+
+class Reading:
+    """The events of a journal's longest valid prefix, in order; an iterator, to be used once.
+
+    Attributes:
+        path: the journal.
+        lines: how many lines were read so far.
+        head: the hash of the last of them, or `NO_HASH`.
+        size: how many bytes they have.
+        damage: what follows them; None where nothing does, and until the end is reached.
+
+    Raises:
+        CollectorError: while iterating: a newer version wrote the journal, or it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines = 0
+        self.head = NO_HASH
+        self.size = 0
+        self.damage: Damage | None = None
+        self._before = 0, NO_HASH, 0
+        self._events = self._read()
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def _read(self) -> Generator[Event, None, None]:
+        try:
+            with open(files.open_to_read(self.path), "rb") as file:  # noqa: PTH123  # of a descriptor
+                while line := file.readline(LONGEST_LINE):
+                    try:
+                        event, head = self._event(line)
+                    except UnknownEventError as error:
+                        raise self._newer(error) from error
+                    except LineError as error:
+                        torn = not error.formed and not file.read(1)
+                        what = "it has no end" if torn else str(error)
+                        self.damage = Damage(self.lines + 1, self.size, what, torn)
+                        return
+                    self._before = self.lines, self.head, self.size
+                    self.lines += 1
+                    self.head = head
+                    self.size += len(line)
+                    yield event
+        except OSError as error:
+            raise CollectorError(f"cannot read {self.path}: {error.strerror}") from error
+
+    def refuse(self, what: str) -> None:
+        """Take the latest line for damage: what it says cannot be; nothing after it is read."""
+        self._events.close()
+        self.lines, self.head, self.size = self._before
+        self.damage = Damage(self.lines + 1, self.size, what, torn=False)
+
+    def _newer(self, cause: UnknownEventError) -> CollectorError:
+        return CollectorError(
+            f"{self.path}: line {self.lines + 1} is whole, and this version does not know what it "
+            f"says: {cause}; a newer collector has worked on this run: use that one"
+        )
+
+    def _event(self, line: bytes) -> tuple[Event, str]:
+        body, head = check(line, self.head)
+        if not self.lines:
+            self._check_version(body)
+        event = decode(body)
+        if isinstance(event, RunStarted) == bool(self.lines):
+            raise LineError("RunStarted is the first event, and no other")
+        return event, head
+
+    def _check_version(self, body: bytes) -> None:
+        first = parsed(body)
+        version = first.get("schema_version") if isinstance(first, dict) else None
+        if type(version) is int and SCHEMA_VERSION < version <= _NEWEST_VERSION:
+            writer = str(first.get("collector_version", "(without a version)"))[:_WRITER_SHOWN]
+            raise CollectorError(
+                f"{self.path} was written by collector {writer} in schema version {version}; this "
+                f"one reads version {SCHEMA_VERSION}: use that collector, or a newer one"
+            )
+
+
+def fold(reading: Reading, each: Callable[[Event], None] | None = None) -> RunState:
+    """Add up what is left of a reading to the state of its run.
+
+    A line that cannot follow those before it is damage.
+
+    Args:
+        reading: of the journal.
+        each: is given every event, once it is part of the state.
+
+    Raises:
+        CollectorError: as for `Reading`.
+    """
+    state = RunState()
+    sequence = Sequence(state)
+    for event in reading:
+        try:
+            sequence.check(event)
+        except OutOfSequenceError as error:
+            reading.refuse(f"{type(event).__name__} cannot follow: {error}")
+            break
+        apply(state, event)
+        if each is not None:
+            each(event)
+    return state

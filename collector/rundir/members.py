@@ -1,0 +1,255 @@
+"""`members.jsonl.gz`: what is inside a run's archives, a line for each member, to search later.
+
+Each archive's lines are a whole gzip member, appended after the journal has called the archive
+stored. So the file may lag behind the journal and never leads it, like the manifest; and it can
+always be made anew from the archives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+import zlib
+from collections import Counter
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO
+
+import anyio
+
+from collector import files, threads
+from collector.archive.names import PART
+from collector.errors import CollectorError
+from collector.rundir.layout import MEMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+GATHERED_BYTES = 1 << 20
+"""So much is gathered before it is appended without waiting for the next manifest."""
+
+AGAIN_S = 5.0
+"""How soon it is tried again to append where that failed."""
+
+_LINE_LIMIT = 64 << 10
+"""A line holds a name and a path of at most some KiB each; more is no line of ours."""
+
+
+_SPARE = 100_000
+"""Lines that a resume reads of archives which the journal has lost since."""
+_BLOCK = 4 << 10
+_PIECE = 64 << 10
+
+
+class TornMembersError(ValueError):
+    """The file ends within a line or a gzip member, or holds something else."""
+
+
+class Members:
+    """The file of one run, and what is about to be appended to it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / MEMBERS
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self._full = anyio.Event()
+        self._turn = anyio.Lock()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much has gathered that it is to be appended."""
+        return self._size >= GATHERED_BYTES
+
+    def add(self, listing: bytes) -> None:
+        """Gather the lines of an archive that the journal calls stored."""
+        self._gathered.append(listing)
+        self._size += len(listing)
+        if self.is_full:
+            self._full.set()
+
+    async def keep(self, on_failure: Callable[[CollectorError], None]) -> None:
+        """Append whenever much has gathered, for ever; what cannot be written is kept for later."""
+        while True:
+            await self._full.wait()
+            try:
+                await self.flush()
+            except CollectorError as error:
+                on_failure(error)
+                await anyio.sleep(AGAIN_S)
+
+    async def flush(self) -> None:
+        """Append what has gathered. A cancelled caller has lost nothing: all is written, or waits.
+
+        Raises:
+            CollectorError: it cannot be written; the file is as before, and nothing is forgotten.
+        """
+        async with self._turn:
+            if not self._gathered:
+                return
+            with anyio.CancelScope(shield=True):
+                listings, self._gathered, self._size = self._gathered, [], 0
+                self._full = anyio.Event()
+                try:
+                    await threads.run_sync(partial(_append, self._path, listings))
+                except OSError as error:
+                    self._gathered[:0] = listings
+                    self._size = sum(map(len, self._gathered))
+                    if self.is_full:
+                        self._full.set()
+                    raise self._error(error) from error
+
+    def agree(self, archives: Mapping[str, int]) -> list[str]:
+        """Have the file hold the lines of these archives and of no others. For a worker thread.
+
+        It is replaced as a whole, and only where it holds anything else. Memory grows with the
+        number of archives.
+
+        Args:
+            archives: how many members each has, by its path in the run.
+
+        Returns:
+            The archives whose lines it does not hold, and has to get.
+
+        Raises:
+            CollectorError: the file cannot be read or written.
+        """
+        try:
+            most = sum(archives.values()) + _SPARE
+            listed, torn = count(self._path, most)
+            right = {path for path, members in archives.items() if listed[path] == members}
+            if torn or not right.issuperset(listed) or self._path.lstat().st_nlink > 1:
+                self._keep_only(right, most)
+        except FileNotFoundError:
+            return list(archives)
+        except OSError as error:
+            raise self._error(error) from error
+        return [path for path in archives if path not in right]
+
+    def _keep_only(self, right: set[str], most: int) -> None:
+        part = self._path.with_name(f"{MEMBERS}{PART}")
+        with contextlib.suppress(FileNotFoundError):
+            files.remove(part)
+        descriptor = files.open_to_write(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            for block in _packed(self._path, right, most):
+                files.write_all(descriptor, block)
+            files.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        files.rename(part, self._path)
+        files.sync_directory(self._path.parent)
+
+    def _error(self, cause: OSError) -> CollectorError:
+        return CollectorError(
+            f"cannot update {self._path}: {cause.strerror}; the archives are not affected; make "
+            "room or repair the directory, and --resume the run if it has ended"
+        )
+
+
+def count(path: Path, most: float = math.inf) -> tuple[Counter[str], str | None]:
+    """Count the lines about each archive, as far as the file is whole.
+
+    Args:
+        path: of the file.
+        most: lines that it may have: what follows is not read, however much it is.
+
+    Returns:
+        How many lines each archive's path has; and what is wrong after them, if anything is.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    listed = Counter[str]()
+    try:
+        for number, (archive, _) in enumerate(lines(path)):
+            if number >= most:
+                return listed, f"it goes on after line {number}, and has a line a member"
+            listed[archive] += 1
+    except TornMembersError as error:
+        return listed, str(error)
+    return listed, None
+
+
+def lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the archive that each line is about, and the line.
+
+    Raises:
+        TornMembersError: the file is not whole, or is none; what came before is right.
+        OSError: it cannot be read.
+    """
+    try:
+        descriptor = files.open_to_read(path)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ELOOP):
+            raise TornMembersError(error.strerror) from error
+        raise
+    rest = b""
+    with open(descriptor, "rb") as packed:  # noqa: PTH123  # of a descriptor
+        for piece in _unpacked(packed):
+            *whole, rest = (rest + piece).splitlines(keepends=True) or [b""]
+            if rest.endswith(b"\n"):
+                whole, rest = [*whole, rest], b""
+            if len(rest) > _LINE_LIMIT:
+                raise TornMembersError("a line has no end")
+            for line in whole:
+                yield _about(line), line
+    if rest:
+        raise TornMembersError("a line has no end")
+
+
+def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
+    """Inflate gzip members that follow one another, a piece at a time, whatever the ratio."""
+    unpacker = None
+    while block := packed.read(_BLOCK):
+        while block:
+            unpacker = unpacker or zlib.decompressobj(wbits=31)
+            try:
+                yield unpacker.decompress(block, _PIECE)
+            except zlib.error as error:
+                raise TornMembersError(str(error)) from error
+            block = unpacker.unconsumed_tail
+            if unpacker.eof:
+                block, unpacker = unpacker.unused_data, None
+    if unpacker is not None:
+        raise TornMembersError("the gzip is cut off")
+
+
+def _packed(path: Path, right: set[str], most: int) -> Iterator[bytes]:
+    """Yield a gzip member of those lines that are about certain archives, piece by piece."""
+    packer = zlib.compressobj(1, wbits=31)
+    with contextlib.suppress(TornMembersError):
+        for archive, line in islice(lines(path), most):
+            if archive in right:
+                yield packer.compress(line)
+    yield packer.flush()
+
+
+def _about(line: bytes) -> str:
+    """Return the path of the archive that a line names."""
+    try:
+        archive = json.loads(line)["archive"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TornMembersError(f"a line is not a member of an archive: {error}") from error
+    if not isinstance(archive, str) or not line.endswith(b"\n"):
+        raise TornMembersError("a line is not a member of an archive")
+    return archive
+
+
+def _append(path: Path, listings: Sequence[bytes]) -> None:
+    """Append all of the lines and sync them, or leave the file as it was."""
+    descriptor = files.open_to_append(path)
+    try:
+        before = os.fstat(descriptor).st_size
+        try:
+            files.write_all(descriptor, b"".join(listings))
+            files.sync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                files.truncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)

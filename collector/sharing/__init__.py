@@ -1,0 +1,1 @@
+"""Exports that runs under one output directory share."""

@@ -1,0 +1,222 @@
+"""`OUT/.collector/exports.jsonl` and its lock: read and appended to, for an instant at a time.
+
+It is not synced: a power cut may cost an export that could have been shared, and no run loses
+anything it has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from collector import files
+from collector.archive.names import PART
+from collector.rundir.layout import JOURNAL, SHARED
+from collector.rundir.lock import is_held
+from collector.sharing.ledger import LONGEST_LINE, decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from collector.model.answers import SharedExport
+    from collector.sharing.ledger import Claimed, Line, Whose
+
+EXPORTS = "exports.jsonl"
+LOCK = "exports.lock"
+
+COMPACTED_BYTES = 8 << 20
+"""A file that is larger loses the lines that are older than a day, when a run begins."""
+LOCKED_WITHIN_S = 5.0
+_LINES_AT_ONCE = 1000
+LARGEST_FILE = 1 << 30
+_BLOCK = 1 << 20
+_BEGINNING = b'{"at":"'
+
+
+class ExportsFile:
+    """The file and its lock; for one thread at a time. Every method blocks, and raises OSError.
+
+    Args:
+        out: the directory that holds the runs.
+        claimed: what the lines come to.
+        since: lines that are older are passed over.
+        until: and so are those that are newer.
+    """
+
+    def __init__(self, out: Path, claimed: Claimed, since: str, until: str) -> None:
+        self._out = out
+        self._claimed = claimed
+        self._since = since
+        self._until = until
+        self._directory = self._lock = self._lines = -1
+        self._read = 0
+        self._inode = 0
+        self._alive: dict[str, bool] = {}
+
+    def begin(self, *, kept_since: str) -> bool:
+        """Open the files, and read them."""
+        path = self._out / SHARED
+        with contextlib.suppress(FileExistsError):
+            files.make_directory(path)
+        self._directory = files.open_directory(path)
+        _check_owner(path, self._directory)
+        self._lock = self._named(LOCK, files.open_to_lock)
+        with self._locked():
+            self._catch_up()
+            if self._read > COMPACTED_BYTES:
+                self._compact(kept_since)
+            self._alive.clear()
+            self._claimed.begin()
+        return True
+
+    def take(
+        self, *, asked: Sequence[tuple[Whose, str | None]], lines: Sequence[Line]
+    ) -> list[SharedExport | None]:
+        """Return what others have claimed, and append the lines for what nobody has.
+
+        Args:
+            asked: servers, each with the id of an export that is of no use.
+            lines: for each of them, or none at all.
+        """
+        with self._locked():
+            self._catch_up()
+            self._alive.clear()
+            claims = [self._claimed.claim(whose, but) for whose, but in asked]
+            mine = [line for line, claim in zip(lines, claims, strict=False) if claim is None]
+            if mine:
+                self._write(b"".join(line.encoded() for line in mine))
+        return claims
+
+    def append(self, *, data: bytes) -> bool:
+        """Append lines."""
+        with self._locked():
+            self._catch_up()
+            self._write(data)
+        return True
+
+    def is_alive(self, run: str) -> bool:
+        """Whether a process holds a run, as last looked at in this turn."""
+        if run not in self._alive:
+            self._alive[run] = self._is_held(run)
+        return self._alive[run]
+
+    def close(self) -> None:
+        """Close what is open."""
+        for descriptor in (self._lines, self._lock, self._directory):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._lines = self._lock = self._directory = -1
+
+    def _is_held(self, run: str) -> bool:
+        if run != Path(run).name or run in ("", ".", ".."):
+            return False
+        try:
+            return is_held(self._out / run / JOURNAL)
+        except OSError:
+            return False  # removed since
+
+    def _opened(self, name: str) -> int:
+        return self._named(name, files.open_to_append)
+
+    def _named(self, name: str, opening: Callable[..., int]) -> int:
+        """Open a file; an error names all of its path."""
+        try:
+            return opening(name, dir_fd=self._directory)
+        except OSError as error:
+            error.filename = str(self._out / SHARED / name)
+            raise
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        until_s = time.monotonic() + LOCKED_WITHIN_S
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until_s:
+                    why = f"another process has held its lock for {LOCKED_WITHIN_S:.0f} s"
+                    path = str(self._out / SHARED / LOCK)
+                    raise TimeoutError(errno.ETIMEDOUT, why, path) from None
+                time.sleep(0.001)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _catch_up(self) -> None:
+        """Read what was appended since the last time."""
+        try:
+            found = os.stat(EXPORTS, dir_fd=self._directory, follow_symlinks=False)
+            replaced = found.st_ino != self._inode
+        except FileNotFoundError:
+            replaced = True
+        if replaced or self._lines < 0:
+            if self._lines >= 0:
+                os.close(self._lines)
+            self._lines = self._opened(EXPORTS)
+            self._inode = os.fstat(self._lines).st_ino
+            self._read = 0
+        if os.fstat(self._lines).st_size - self._read > LARGEST_FILE:
+            why = f"larger than {LARGEST_FILE} bytes; move it away"
+            raise OSError(errno.EFBIG, why, str(self._out / SHARED / EXPORTS))
+        rest = b""
+        while block := os.pread(self._lines, _BLOCK, self._read):
+            self._read += len(block)
+            *whole, rest = (rest[:LONGEST_LINE] + block).split(b"\n")
+            self._claimed.add(filter(None, map(self._decoded, whole)))
+
+    def _decoded(self, line: bytes) -> Line | None:
+        return decoded(line) if self._since <= _time(line) <= self._until else None
+
+    def _write(self, data: bytes) -> None:
+        """Append lines, after those that are there; what a crash has cut is ended first."""
+        if self._read and os.pread(self._lines, 1, self._read - 1) != b"\n":
+            data = b"\n" + data
+        self._read += len(data)
+        files.write_all(self._lines, data)
+
+    def _compact(self, since: str) -> None:
+        """Let go of lines that are older: nobody takes over an export of yesterday."""
+        unfinished = f"{EXPORTS}{PART}"
+        with contextlib.suppress(FileNotFoundError):
+            files.remove(unfinished, dir_fd=self._directory)
+        descriptor = self._opened(unfinished)
+        try:
+            with os.fdopen(self._lines, "rb", closefd=False) as lines:
+                lines.seek(0)
+                kept = (line for line in _lines(lines) if since <= _time(line) <= self._until)
+                while some := b"".join(islice(kept, _LINES_AT_ONCE)):
+                    files.write_all(descriptor, some)
+        finally:
+            os.close(descriptor)
+        files.rename(unfinished, EXPORTS, dir_fd=self._directory)
+        os.close(self._lines)
+        self._lines = self._opened(EXPORTS)
+        found = os.fstat(self._lines)
+        self._inode, self._read = found.st_ino, found.st_size
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Read the lines of a file but those that are too long to be any."""
+    while line := file.readline(LONGEST_LINE):
+        if line.endswith(b"\n"):
+            yield line
+
+
+def _check_owner(path: Path, descriptor: int) -> None:
+    """See that nobody else's directory is believed: in one that all may write to, say."""
+    owner = os.fstat(descriptor).st_uid
+    if owner not in (os.geteuid(), path.parent.stat().st_uid):
+        raise OSError(errno.EPERM, "it belongs to another user", str(path))
+
+
+def _time(line: bytes) -> str:
+    """Return the time that a line begins with: it is compared before the line is read."""
+    return line[len(_BEGINNING) : len(_BEGINNING) + 24].decode("ascii", "replace")
