@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from collector.providers import clouddc
     from collector.rundir.verdict import Verdict
     from collector.rundir.verification import Verification, verify
-    from collector.runtime.collection import Collection, Terms, collect
+    from collector.runtime.collection import Collection, collect
     from collector.runtime.feed import EventsSkipped
     from collector.runtime.resuming import resume
+    from collector.runtime.terms import Terms
 
 _PLACES = {
     "Collection": "collector.runtime.collection",
@@ -45,7 +46,7 @@ _PLACES = {
     "InventoryError": "collector.inventory",
     "Plan": "collector.planning",
     "Selection": "collector.inventory",
-    "Terms": "collector.runtime.collection",
+    "Terms": "collector.runtime.terms",
     "Verdict": "collector.rundir.verdict",
     "Verification": "collector.rundir.verification",
     "clouddc": "collector.providers.clouddc",

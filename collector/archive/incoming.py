@@ -72,10 +72,12 @@ class StagedArchive:
     Attributes:
         size: bytes that are here.
         tried: an earlier try may have left some.
+        members: the archive's, once it is whole, as lines of JSON, packed as one gzip member.
     """
 
     def __init__(self, directory: Path, file_name: str, label: str, care: ArchivePolicy) -> None:
         self.tried = False
+        self.members = b""
         self._directory = directory
         self._label = label
         self._care = care
@@ -170,6 +172,7 @@ class StagedArchive:
             self._keep(pieces)
             self._all_kept = True
             self._compare()
+            self.members = self._listing.finish()
             yield from self._name()
         except ArchiveError as error:
             return self._reject(pieces, error)
@@ -182,7 +185,6 @@ class StagedArchive:
             members=contents.members,
             oldest_s=contents.oldest_s,
             newest_s=contents.newest_s,
-            listing=self._listing.finish(),
         )
 
     def give_up(self) -> None:

@@ -30,7 +30,7 @@ from collector.observe.progress import choose
 from collector.providers import clouddc
 from collector.redaction import Secrets
 from collector.rundir.layout import find_run
-from collector.runtime.collection import Terms, collect
+from collector.runtime.collection import collect
 from collector.runtime.feed import EventsSkipped
 from collector.runtime.resuming import resume
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from collector.inventory import Selection
     from collector.runtime.collection import Collection, Connect
+    from collector.runtime.terms import Terms
 
 E = TypeVar("E", bound=Exception)
 

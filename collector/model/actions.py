@@ -73,6 +73,18 @@ class GiveUp:
     intent: Event
 
 
+@dataclass(frozen=True, slots=True)
+class DiscardPart:
+    """Remove what is here of an archive that is not tried again. Nothing answers.
+
+    `directory` is the server's, relative to the run's; `file_name` what the file was to be called.
+    """
+
+    server: int
+    directory: str
+    file_name: str
+
+
 Request = StartExport | AskStatus | FetchArchive
 """A call; with `asks_limits` the service is asked to tell its limits beside the answer."""
 Action = Request | GiveUp

@@ -11,7 +11,16 @@ from collector.model.rows import Estimate, Export, Phase, ProjectRow, ServerRow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Estimate", "Export", "Phase", "ProjectRow", "RunState", "ServerRow", "apply"]
+__all__ = [
+    "MOVES_A_SERVER",
+    "Estimate",
+    "Export",
+    "Phase",
+    "ProjectRow",
+    "RunState",
+    "ServerRow",
+    "apply",
+]
 
 
 @dataclass(slots=True)
@@ -22,9 +31,6 @@ class RunState:
     again when an earlier process ended, nor since. `waits` are the latest that each scope asked
     for. `retried` are the servers that the latest process was told to retry. `at` is the time of
     the latest event.
-
-    `changed` names the servers whose rows are new since whoever plans with them last looked; it is
-    the one part that is no fold, and its reader empties it.
     """
 
     started: e.RunStarted | None = None
@@ -52,7 +58,6 @@ class RunState:
     collected: int = 0
     failed: int = 0
     bytes: int = 0
-    changed: list[int] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def pending(self) -> int:
@@ -72,7 +77,6 @@ def apply(state: RunState, event: e.Event) -> None:
 
 def _replace_server(state: RunState, row: ServerRow) -> None:
     state.servers[row.server] = row
-    state.changed.append(row.server)
 
 
 def _answered(state: RunState, row: ServerRow) -> None:
@@ -122,7 +126,6 @@ def _project_selected(state: RunState, event: e.ProjectSelected) -> None:
 
 def _server_selected(state: RunState, event: e.ServerSelected) -> None:
     state.servers.append(ServerRow(event, event.server, event.project, event.first, event.at))
-    state.changed.append(event.server)
 
 
 def _selection_ended(state: RunState, event: e.SelectionEnded) -> None:
@@ -322,7 +325,6 @@ def _clock_offset_seen(state: RunState, event: e.ClockOffsetSeen) -> None:
 
 def _download_begun(state: RunState, event: e.DownloadBegun) -> None:
     row = state.servers[event.server]
-    # Whoever plans is not told: it is what the server's present step goes on from.
     state.servers[event.server] = row._replace(begun=event)
 
 
@@ -390,3 +392,21 @@ _APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.EndpointWentDown: _endpoint_went_down,
     e.EndpointCameBack: _endpoint_came_back,
 }
+
+MOVES_A_SERVER = frozenset(
+    {
+        e.ServerSelected,
+        e.ExportRequested,
+        e.ExportNotStarted,
+        e.ExportStarted,
+        e.ExportReused,
+        e.ExportCompleted,
+        e.ArchiveStored,
+        e.ArchiveLost,
+        e.AttemptFailed,
+        e.ServerFailed,
+        e.ServerRetried,
+    }
+)
+"""Events after which their server may want another call. `DownloadBegun` is none: it tells what the
+server's present call goes on from."""

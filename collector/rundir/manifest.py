@@ -50,7 +50,6 @@ def snapshot(state: RunState) -> RunState:
         projects=list(state.projects),
         servers=list(state.servers),
         down=dict(state.down),
-        changed=[],
     )
 
 

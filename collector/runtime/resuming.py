@@ -13,7 +13,8 @@ from collector.rundir import layout
 from collector.rundir.journal.journal import Journal
 from collector.rundir.journal.repair import unnamed
 from collector.runtime import beginning, trust
-from collector.runtime.collection import Collection, Terms
+from collector.runtime.collection import Collection
+from collector.runtime.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,7 +96,7 @@ def resume(
     if first:
         key = trust.key_of(terms.memory, make=True)
         first = list(trust.vouched(first, state, key, at))
-    return Collection(directory, journal, state, first, fleet, terms)
+    return Collection(directory, journal, state, first, fleet, terms, taken_up=first)
 
 
 def _first(

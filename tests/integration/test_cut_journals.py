@@ -180,7 +180,6 @@ def folds(journal: bytes) -> Iterator[tuple[int, int, RunState]]:
         yield at, at + len(line), state
         at += len(line)
         apply(state, decode(check(line, head)[0]))
-        state.changed.clear()
 
 
 def test_fold_of_a_journal_that_was_cut_is_that_of_its_whole_lines(

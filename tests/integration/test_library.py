@@ -62,6 +62,34 @@ def test_slow_reader_skips_events_and_does_not_slow_the_run(
     anyio.run(main)
 
 
+def test_every_onlooker_sees_every_event_from_when_it_came(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(4))) as api:
+            run = begin(api, tmp_path)
+            first, second = run.subscribe(), run.subscribe()
+            events = await follow(run)
+            assert [event async for event in first] == events
+            assert [event async for event in second] == events
+            assert [event async for event in run.subscribe()] == []
+
+    anyio.run(main)
+
+
+def test_onlooker_that_leaves_gets_no_more_and_disturbs_nobody(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(4))) as api:
+            run = begin(api, tmp_path)
+            with run.subscribe() as onlooker:
+                async with run:
+                    await anext(onlooker)
+                    onlooker.close()
+                    rest = [event async for event in run]
+            assert [event async for event in onlooker] == []
+            assert isinstance(rest[-1], RunEnded)
+
+    anyio.run(main)
+
+
 def test_run_that_nobody_reads_comes_to_its_end(tmp_path: Path) -> None:
     async def main() -> None:
         async with Emulator(scenario_of(servers(3))) as api:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from collector.runtime.terms import Terms
 
 import collector
 from collector.emulator import Emulator, Fault
 from collector.model.events import ServerFailed, ServerRetried
 from collector.rundir.journal.journal import Journal
+from collector.runtime.terms import Terms
 from tests.support.drill import (
     Told,
     assert_as_sent,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from collector.runtime.terms import Terms
 
 import collector
 from collector.emulator import Emulator, fleet
 from collector.model.events import ExportReused, ExportStarted
 from collector.model.state import Phase
 from collector.rundir.journal.journal import Journal
+from collector.runtime.terms import Terms
 from tests.support.drill import (
     Told,
     assert_as_sent,

@@ -169,7 +169,7 @@ def command(
     from collector.cli import choosing, running  # noqa: PLC0415  # the work's imports cost start-up time
     from collector.model.ceilings import EXPORT_S  # noqa: PLC0415  # as above
     from collector.redaction import Arguments, Secrets  # noqa: PLC0415  # as above
-    from collector.runtime.collection import Terms  # noqa: PLC0415  # as above
+    from collector.runtime.terms import Terms  # noqa: PLC0415  # as above
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     if retry_failed and resumed is None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collector.engine.outcomes.observations import Observations
     from collector.engine.polling.timing import Pressure
     from collector.model.actions import Request
-    from collector.model.answers import Answer, Reusable
+    from collector.model.answers import Outcome, Reusable
     from collector.model.prior import Prior
     from collector.model.state import RunState, ServerRow
     from collector.model.wall_time import WallTime
@@ -208,7 +208,7 @@ class Outcomes:
         self,
         action: Request,
         row: ServerRow,
-        answer: Answer,
+        answer: Outcome,
         now_s: float,
         *,
         paused: bool = False,

@@ -35,7 +35,7 @@ import structlog
 import collector
 from collector.archive.incoming import ArchivePolicy
 from collector.archive.limits import UnpackLimits
-from collector.runtime.collection import Terms
+from collector.runtime.terms import Terms
 from tests.support.answers import archive_of, sane
 from tests.support.fuzz.answer_mutations import mutated
 from tests.support.patience import HURRIED, shorten
