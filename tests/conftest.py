@@ -4,12 +4,17 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.support.patience import IMPATIENT, shorten
 from tests.support.warm import warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+settings.register_profile("short", deadline=None)
+settings.register_profile("deep", deadline=None, max_examples=500)
+settings.load_profile("short")  # unless `--hypothesis-profile` says otherwise
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -32,6 +32,7 @@ _PATH = re.compile(
     r"/v1/[^/]+/physicalservers/(?P<server>[^/]+)/logs/exports"
     r"(?:/(?P<export>[^/]+)(?P<content>/content)?)?(?:\?.*)?"
 )
+_ORIGIN = re.compile(r"^http://[^/]+")
 _STORED = re.compile(r"/stored/(?P<server>[^/?]+).*")
 
 
@@ -250,6 +251,7 @@ def after_export(seconds: float, *answer: Step) -> Behaviour:
 def _parsed(head: bytes) -> tuple[str, str, dict[str, str]]:
     first_line, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     method, target, _ = first_line.split(" ", 2)
+    target = _ORIGIN.sub("", target)  # as a proxy is asked
     pairs: Iterable[tuple[str, str, str]] = (line.partition(":") for line in lines)
     return method, target, {name.lower(): value.strip() for name, _, value in pairs}
 
