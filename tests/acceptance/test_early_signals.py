@@ -57,7 +57,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     ("name", "module"),
     [
         *((name, "click") for name in COMMANDS),
-        *((name, f"collector.cli.{COMMANDS[name][0]}") for name in COMMANDS),
+        *((name, f"collector.cli.commands.{COMMANDS[name][0]}") for name in COMMANDS),
         ("collect", "collector.runtime.collection"),
         ("collect", "uvloop.loop"),
         ("plan", "collector.planning.plans"),

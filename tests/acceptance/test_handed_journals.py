@@ -7,6 +7,7 @@ who knows how its chain is made.
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.acceptance.test_planted_links import snapshot
-from tests.support.command import COLLECTOR, Command, fleet_of, servers, serving
+from tests.support.command import Command, fleet_of, servers, serving
 from tests.support.handed import AT, DAMAGED, NO_SELECTION, named
 from tests.support.journals import events_of, of, rewrite
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 SECRET: Final = "the-other-secret"
 PATIENCE_S: Final = 60.0
-MEMORY_KIB: Final = 300 << 10
+MEMORY: Final = 300 << 20
 """What a command may have of its own: a line of 300 MB does not fit in."""
 
 
@@ -206,10 +207,9 @@ class Hand:
     def ran(self, command: Command, *arguments: str) -> Handed:
         """Run a command in bounded time, and see how much memory it took."""
         environ = command.environment(OTHER=SECRET, XDG_STATE_HOME=str(self.service.state))
-        limited = ["sh", "-c", f'ulimit -d {MEMORY_KIB} && exec "$@"', "sh", COLLECTOR, *arguments]
-        with subprocess.Popen(
-            limited, cwd=command.home, env=environ, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, errors="surrogateescape",
+        with command.start(
+            *arguments, env=environ, limits={resource.RLIMIT_DATA: (MEMORY, MEMORY)},
+            stdout=subprocess.DEVNULL, errors="surrogateescape",
         ) as process:  # fmt: skip
             try:
                 _, err = process.communicate(timeout=PATIENCE_S)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,12 +20,12 @@ from collector.emulator import Emulator, ProjectSpec, Scenario, ServerSpec
 from tests.support.warm import Copy, can_be, warm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from collector.emulator import Fault
 
 COLLECTOR = str(Path(sys.executable).with_name("collector"))
-OF_A_COPY: Final = frozenset({"stdin", "stdout", "stderr", "env", "encoding", "errors"})
+OF_A_COPY: Final = frozenset({"stdin", "stdout", "stderr", "env", "encoding", "errors", "umask"})
 """What a copy of the warm process can be given."""
 
 
@@ -31,6 +33,7 @@ def start(
     *arguments: str,
     cwd: Path | None = None,
     installed: bool = False,
+    limits: Mapping[int, tuple[int, int]] | None = None,
     **options: Any,  # noqa: ANN401  # Popen's own
 ) -> subprocess.Popen[str]:
     """Start the command: as it is installed, or quickly.
@@ -44,6 +47,7 @@ def start(
         arguments: of the command.
         cwd: where it runs; by default here.
         installed: a test is about the start itself.
+        limits: of `resource`, by number: soft and hard ones.
         options: of the process; its stdout and stderr are pipes unless said otherwise.
     """
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
@@ -56,8 +60,15 @@ def start(
         or not can_be(arguments, options["env"])
         or ready.is_first()
     ):
+        if limits:
+            options["preexec_fn"] = partial(_limit, limits)
         return subprocess.Popen([COLLECTOR, *arguments], cwd=cwd, text=True, **options)
-    return Copy(ready, COLLECTOR, *arguments, cwd=cwd or Path.cwd(), **options)
+    return Copy(ready, COLLECTOR, *arguments, cwd=cwd or Path.cwd(), limits=limits or {}, **options)
+
+
+def _limit(limits: Mapping[int, tuple[int, int]]) -> None:
+    for limit, values in limits.items():
+        resource.setrlimit(limit, values)
 
 
 def run(

@@ -18,12 +18,14 @@ import inspect
 import json
 import os
 import pkgutil
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import traceback
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -39,6 +41,24 @@ FLUSH_FAILED: Final = 120
 """Python's exit code where what was printed could not be written."""
 OF_A_START: Final = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "MALLOC_")
 """How the variables begin that Python, or what it is made of, reads only when it starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a start gives a process beside its streams.
+
+    Attributes:
+        arguments: with the command itself as the first.
+        cwd, env: where it runs, and all its variables.
+        umask: less than 0 for that of the tests.
+        limits: of `resource`, by number.
+    """
+
+    arguments: Sequence[str]
+    cwd: str
+    env: Mapping[str, str]
+    umask: int
+    limits: Mapping[int, tuple[int, int]]
 
 
 class Warm:
@@ -64,11 +84,9 @@ class Warm:
         self._seen.add(file)
         return len(self._seen) > before
 
-    def fork(
-        self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], streams: Sequence[int]
-    ) -> int:
+    def fork(self, beginning: Beginning, streams: Sequence[int]) -> int:
         """Start the command; return the number of the process, which is a child of this one."""
-        message = json.dumps([[*arguments], str(cwd), {**env}]).encode()
+        message = json.dumps(asdict(beginning)).encode()
         with self._asking:
             socket.send_fds(self._socket, [message], streams)
             return int(self._socket.recv(64))
@@ -82,9 +100,16 @@ class Warm:
 class Copy(subprocess.Popen[str]):
     """A copy of the warm process, with all that `Popen` has."""
 
-    def __init__(self, of: Warm, *arguments: str, cwd: Path, **options: Any) -> None:  # noqa: ANN401  # Popen's own
+    def __init__(
+        self,
+        of: Warm,
+        *arguments: str,
+        cwd: Path,
+        limits: Mapping[int, tuple[int, int]],
+        **options: Any,  # noqa: ANN401  # Popen's own
+    ) -> None:
         self._of = of
-        self._cwd = cwd
+        self._limits = limits
         super().__init__(arguments, cwd=cwd, text=True, **options)
 
     def _execute_child(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  # Popen's own
@@ -94,7 +119,10 @@ class Copy(subprocess.Popen[str]):
         pairs = [("p2cread", "p2cwrite"), ("c2pwrite", "c2pread"), ("errwrite", "errread")]
         streams = [given[theirs] for theirs, _ in pairs]
         own = [number if fd == -1 else fd for number, fd in enumerate(streams)]
-        self.pid = self._of.fork(given["args"], self._cwd, given["env"], own)
+        beginning = Beginning(
+            given["args"], str(given["cwd"]), {**given["env"]}, given["umask"], self._limits
+        )
+        self.pid = self._of.fork(beginning, own)
         self._child_created = True
         self._close_pipe_fds(  # type: ignore[attr-defined]
             *(given[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite")),
@@ -139,7 +167,7 @@ def _serve(asked: socket.socket) -> bool:
             asked.close()
             os.close(told)
             os.close(tell)
-            _become(streams, *json.loads(message))
+            _become(Beginning(**json.loads(message)), streams)
             return True
         for fd in (tell, *streams):
             os.close(fd)
@@ -149,14 +177,18 @@ def _serve(asked: socket.socket) -> bool:
         asked.send(number_of_copy)
 
 
-def _become(streams: Sequence[int], arguments: list[str], cwd: str, env: dict[str, str]) -> None:
+def _become(beginning: Beginning, streams: Sequence[int]) -> None:
     """Put on what a start would have found."""
     for number, fd in enumerate(streams):
         os.dup2(fd, number)
         os.close(fd)
-    os.chdir(cwd)
+    os.chdir(beginning.cwd)
     os.environ.clear()
-    os.environ.update(env)
+    os.environ.update(beginning.env)
+    if beginning.umask >= 0:
+        os.umask(beginning.umask)
+    for limit, (soft, hard) in beginning.limits.items():
+        resource.setrlimit(int(limit), (soft, hard))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         before = getattr(sys, name)
@@ -171,7 +203,7 @@ def _become(streams: Sequence[int], arguments: list[str], cwd: str, env: dict[st
         )
         setattr(sys, name, made)
         setattr(sys, f"__{name}__", made)
-    sys.argv = arguments
+    sys.argv = [*beginning.arguments]
 
 
 def _import_everything() -> None:
