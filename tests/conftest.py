@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.patience import IMPATIENT, shorten
-from tests.support.warm import warm
+from tests.support.warm import cool_down
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +37,9 @@ def _no_proxies() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _warm() -> Iterator[None]:
-    """Let the process that starts commands quickly end, if a test has asked for it."""
+    """The process that starts commands quickly does not outlive the tests."""
     yield
-    if warm.cache_info().currsize and (made := warm()) is not None:
-        made.close()
+    cool_down()
 
 
 @pytest.fixture(scope="module")

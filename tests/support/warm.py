@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import functools
 import gc
 import importlib
 import inspect
@@ -130,15 +129,28 @@ class Copy(subprocess.Popen[str]):
         )
 
 
-@functools.cache
+MAKING: Final = threading.Lock()
+_made: Final[list[Warm]] = []
+"""The one of this process, once it is wanted."""
+
+
 def warm() -> Warm | None:
-    """The one of this process; None where the system has no such thing, or none is wanted.
+    """Return that of this process; None where the system has no such thing, or none is wanted.
 
     Everything goes through the installed command where `COLLECTOR_INSTALLED` is set.
     """
     if sys.platform != "linux" or os.environ.get("COLLECTOR_INSTALLED"):
         return None
-    return Warm()
+    with MAKING:
+        if not _made:
+            _made.append(Warm())
+        return _made[0]
+
+
+def cool_down() -> None:
+    """Let it end, where it was ever wanted."""
+    while _made:
+        _made.pop().close()
 
 
 def can_be(arguments: Sequence[str], env: Mapping[str, str]) -> bool:
