@@ -1,15 +1,12 @@
-"""Brings home the logs of every physical server of a CloudDC fleet, verified and accounted for.
+"""Brings home the logs of every physical server of a fleet, verified and accounted for.
 
     from pathlib import Path
-    import os, anyio, collector
+    import anyio, collector
 
     async def main() -> None:
-        inventory = collector.load(
-            Path("fleet.yaml"), vendor=collector.clouddc.VENDOR, environ=os.environ
-        )
-        connect = collector.clouddc.connector(environ=os.environ)
+        inventory = collector.load(Path("fleet.yaml"))
         selection = inventory.select(["tag:role=db"])
-        async with collector.collect(selection, Path("collected"), connect) as run:
+        async with collector.collect(selection, Path("collected")) as run:
             async for event in run:
                 ...
         print(run.summary["totals"], run.verdict)
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
     from collector.errors import CollectorError
     from collector.inventory import Inventory, InventoryError, Selection, load
     from collector.planning import Plan, plan
-    from collector.providers import clouddc
+    from collector.providers.protocol import Access
     from collector.rundir.verdict import Verdict
     from collector.rundir.verification import Verification, verify
     from collector.runtime.collection import Collection, collect
@@ -39,6 +36,7 @@ if TYPE_CHECKING:
     from collector.runtime.terms import Terms
 
 _PLACES = {
+    "Access": "collector.providers.protocol",
     "Collection": "collector.runtime.collection",
     "CollectorError": "collector.errors",
     "EventsSkipped": "collector.runtime.feed",
@@ -49,7 +47,6 @@ _PLACES = {
     "Terms": "collector.runtime.terms",
     "Verdict": "collector.rundir.verdict",
     "Verification": "collector.rundir.verification",
-    "clouddc": "collector.providers.clouddc",
     "collect": "collector.runtime.collection",
     "load": "collector.inventory",
     "plan": "collector.planning",
@@ -58,6 +55,7 @@ _PLACES = {
 }
 
 __all__ = [
+    "Access",
     "Collection",
     "CollectorError",
     "EventsSkipped",
@@ -68,7 +66,6 @@ __all__ = [
     "Terms",
     "Verdict",
     "Verification",
-    "clouddc",
     "collect",
     "load",
     "plan",
@@ -83,5 +80,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands f
     import importlib  # noqa: PLC0415  # as above
 
     place = importlib.import_module(_PLACES[name])
-    value = globals()[name] = place if name == "clouddc" else getattr(place, name)
+    value = globals()[name] = getattr(place, name)
     return value

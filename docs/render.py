@@ -42,7 +42,7 @@ from collector.model import ceilings, lifecycle
 from collector.model.answers import Call, ProblemKind
 from collector.model.events import EVENTS
 from collector.providers.clouddc import errors
-from collector.providers.clouddc.vendor import VENDOR
+from collector.providers.clouddc.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -294,7 +294,7 @@ def _states() -> str:
 
 
 def _regions() -> str:
-    rows = ((_code(region), _code(url)) for region, url in VENDOR.regions.items())
+    rows = ((_code(region), _code(url)) for region, url in RULES.regions.items())
     return _table(("region", "endpoint"), rows)
 
 

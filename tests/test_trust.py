@@ -129,22 +129,20 @@ def test_the_library_asks_as_well(tmp_path: Path) -> None:
             environ = {"CLOUDDC_TOKEN": api.token}
             inventory = tmp_path / "fleet.json"
             inventory.write_text(json.dumps(api.inventory()))
-            connect = collector.clouddc.connector(environ=environ)
-            selection = collector.load(
-                inventory, vendor=collector.clouddc.VENDOR, environ=environ
-            ).select()
+            access = collector.Access(environ=environ)
+            selection = collector.load(inventory, environ=environ).select()
             for memory, asks in ((None, True), (tmp_path / "state", False)):
                 terms = collector.Terms(deadline_s=0.3, memory=memory)
                 async with collector.collect(
-                    selection, tmp_path / "out", connect, terms=terms
+                    selection, tmp_path / "out", access=access, terms=terms
                 ) as run:
                     pass
                 assert run.state.pending == 1
                 if asks:
                     with pytest.raises(trust.UntrustedJournal, match="trust-journal"):
-                        collector.resume(run.directory, connect, terms=terms)
+                        collector.resume(run.directory, access=access, terms=terms)
                 for known in ({"selection": selection}, {"trust_journal": True}) if asks else ({},):
-                    again = collector.resume(run.directory, connect, terms=terms, **known)
+                    again = collector.resume(run.directory, access=access, terms=terms, **known)
                     async with again:
                         pass
                     assert again.state.resumed

@@ -13,7 +13,6 @@ import structlog
 
 from collector.errors import CollectorError
 from collector.inventory import load
-from collector.providers.clouddc.vendor import VENDOR
 from collector.redaction import Secrets
 
 if TYPE_CHECKING:
@@ -39,12 +38,11 @@ def loaded(
         InventoryError: something is wrong with it.
     """
     file = _opened(source) if isinstance(source, str) else source
-    inventory = load(file, vendor=VENDOR, environ=environ, sends=sends)
+    inventory = load(file, environ=environ, sends=sends)
     if (secrets := _secrets()) is not None:
         for credential in inventory.credentials.values():
-            for field, variable in credential.options.items():
-                if field.endswith("_env"):
-                    secrets.add(environ.get(variable, ""))
+            for variable in credential.variables:
+                secrets.add(environ.get(variable, ""))
     for one in inventory.secrets_missing:
         _log.warning(f"{one.file}:{one.line}:{one.column}: {one.what}; a collect will need it")
     return inventory

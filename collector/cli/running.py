@@ -27,7 +27,7 @@ from collector.event_loop import Loop
 from collector.model.ceilings import GRACE_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
-from collector.providers import clouddc
+from collector.providers.protocol import Access
 from collector.redaction import Secrets
 from collector.rundir.layout import find_run
 from collector.runtime.collection import collect
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.inventory import Selection
-    from collector.runtime.collection import Collection, Connect
+    from collector.runtime.collection import Collection
     from collector.runtime.terms import Terms
 
 E = TypeVar("E", bound=Exception)
@@ -71,12 +71,12 @@ def user_memory() -> Path | None:
     return None
 
 
-def _connector(options: Options) -> Connect:
-    return clouddc.connector(
+def _access(options: Options) -> Access:
+    return Access(
         environ=options.environ,
         ca_file=options.ca_file,
         stall_s=options.stall_s,
-        secrets=click.get_current_context().find_object(Secrets),
+        secrets=click.get_current_context().find_object(Secrets) or Secrets(),
     )
 
 
@@ -84,8 +84,8 @@ def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
 ) -> Callable[[], Collection]:
     """Return what begins a new run, inside an event loop."""
-    connect = _connector(options)
-    return partial(collect, selection, out, connect, run_id=run_id, terms=options.terms)
+    access = _access(options)
+    return partial(collect, selection, out, run_id=run_id, terms=options.terms, access=access)
 
 
 def resuming(
@@ -98,17 +98,17 @@ def resuming(
     trust_journal: bool = False,
 ) -> Callable[[], Collection]:
     """Return what takes up a run, inside an event loop."""
-    connect = _connector(options)
+    access = _access(options)
     directory = find_run(run, out=out)
 
     def begin() -> Collection:
         collection = resume(
             directory,
-            connect,
             selection=selection,
             retry_failed=retry_failed,
             trust_journal=trust_journal,
             terms=options.terms,
+            access=access,
         )
         for line in taken_up(collection, selection):
             say(f"{directory.name}: {line}")

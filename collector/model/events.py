@@ -11,8 +11,10 @@ from 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
+
+from collector.model.fields import DEFAULT_PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
         FileName,
         Id,
         Index,
+        Location,
         Offset,
         Options,
         Positive,
+        ProviderName,
+        ProviderNames,
         Rate,
         RunPath,
         ScopeWord,
@@ -57,7 +62,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """A run began: always the first event."""
+    """A run began: always the first event. `provider` names those of its projects."""
 
     schema_version: Version
     run_id: FileName
@@ -71,6 +76,7 @@ class RunStarted(Event):
     select: tuple[str, ...]
     downloads: Positive
     bytes_per_second: Positive | None
+    provider: ProviderNames = DEFAULT_PROVIDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,7 @@ class ProjectSelected(Event):
     requests_per_second: Rate | None
     exports_in_flight: Positive | None
     share: Share
+    provider: ProviderName = DEFAULT_PROVIDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +182,14 @@ class ExportReused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportCompleted(Event):
-    """The archive can be downloaded. `polls` counts status calls since the server's last fact."""
+    """The archive can be downloaded. `polls` counts status calls since the server's last fact.
+
+    `location` is where it lies, if the service said so: for its provider alone, and shown nowhere.
+    """
 
     server: Index
     polls: Count
+    location: Location | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,13 +31,14 @@ class Phase(enum.StrEnum):
 class Export(NamedTuple):
     """A server's latest export. `completed_at` is None while it runs.
 
-    One that another run started is `reused`.
+    One that another run started is `reused`. `location` is where its archive lies, if told.
     """
 
     id: str
     requested_at: str
     completed_at: str | None = None
     reused: e.ExportReused | None = None
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +124,6 @@ class ProjectRow:
     requests_per_second: float | None
     exports_in_flight: int | None
     share: float
+    provider: str
     requests: int = 0
     throttled: int = 0

@@ -114,7 +114,7 @@ def _project_selected(state: RunState, event: e.ProjectSelected) -> None:
     """Make a project known; one that is known, to go on with other limits or credentials."""
     row = ProjectRow(
         event.project, event.id, event.name, event.endpoint, event.credential, event.directory,
-        event.requests_per_second, event.exports_in_flight, event.share,
+        event.requests_per_second, event.exports_in_flight, event.share, event.provider,
     )  # fmt: skip
     if event.project < len(state.projects):
         known = state.projects[event.project]
@@ -188,7 +188,7 @@ def _export_completed(state: RunState, event: e.ExportCompleted) -> None:
             since=event.at,
             polls=row.polls + event.polls,
             tries=0,
-            export=export and export._replace(completed_at=event.at),
+            export=export and export._replace(completed_at=event.at, location=event.location),
         ),
     )
 

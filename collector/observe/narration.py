@@ -53,7 +53,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
 }
 """What is said of each kind of event, with its own fields in braces, and how important it is."""
 _LEFT_OUT = frozenset(
-    {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word"}
+    {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word", "location"}
 )
 _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
 """What log lines say of themselves: a field of an event that is called so gets another name."""

@@ -13,13 +13,12 @@ from collector.model.state import Phase
 from collector.planning.forecasting import LONGEST_S, mean_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from collector.model.answers import Scope
     from collector.model.prior import Prior, PriorExports, PriorLimit
     from collector.model.state import ProjectRow, RunState
-
-    Scopes = Callable[[int, Call], tuple[Scope, ...]]
+    from collector.providers.connecting import Scopes
 
 ASSUMED_CALLS = 10
 ASSUMED_WINDOW_S = 1.0

@@ -13,20 +13,17 @@ from collector.model.state import RunState, apply
 from collector.planning.disk import disk
 from collector.planning.forecasting import LONGEST_S, Work, home_by, last_export_s, makespan_s
 from collector.planning.limits import CallLimits, Limit, by_project
-from collector.providers.base import Target
+from collector.providers.connecting import providers_of, scopes_of
 from collector.runtime import beginning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from collector.inventory import Selection
-    from collector.model.answers import Scope
     from collector.model.prior import Prior, PriorDurations
     from collector.planning.disk import Disk
-    from collector.planning.limits import Scopes
-
-    ScopesOf = Callable[[Call, Target, str], tuple[Scope, ...]]
+    from collector.providers.connecting import Scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +142,6 @@ def _project(project: ProjectPlan) -> dict[str, Any]:
 def plan(
     selection: Selection,
     out: Path,
-    scopes: ScopesOf,
     *,
     deadline_s: float | None = None,
     share: float | None = None,
@@ -157,7 +153,6 @@ def plan(
         selection: the servers.
         out: where the run would be: earlier runs there tell how large archives are, and the disk
             that it lies on is looked at.
-        scopes: who shares the limits that a call passes, by the provider: `clouddc.scopes`.
         deadline_s: seconds that the run may take; None where it may take what it takes.
         share: the part of any learned limit that would be used; None: as the inventory says.
         memory: where what earlier runs have learned is kept; None: nothing is known.
@@ -169,14 +164,9 @@ def plan(
         first = beginning.with_share(first, state, share, at)
     for event in first:
         apply(state, event)
-
-    def scopes_of(project: int, call: Call) -> tuple[Scope, ...]:
-        row = state.projects[project]
-        account = state.credentials[row.credential].account
-        return scopes(call, Target(row.endpoint, row.id, "", row.credential), account)
-
+    scopes = scopes_of(state, providers_of(state))
     known = Memory(memory).recall().known(state)
-    return of_state(state, out, scopes_of, known, deadline_s=deadline_s)
+    return of_state(state, out, scopes, known, deadline_s=deadline_s)
 
 
 def of_state(

@@ -14,7 +14,6 @@ from collector.model.state import RunState
 from collector.rundir.journal.reading import Reading, fold
 from collector.rundir.layout import JOURNAL, LARGEST_MANIFEST, LARGEST_SUMS, MANIFEST, SHA256SUMS
 from collector.rundir.lock import is_held
-from collector.rundir.tree import regular_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +129,7 @@ def read_records(
     most = _largest(directory, entries)
     records.sums = _read_sums(directory, min(most, LARGEST_SUMS), mismatches)
     records.document = _read_manifest(directory, min(most, LARGEST_MANIFEST), mismatches)
-    if regular_size(directory, JOURNAL) is None:
+    if files.size_beneath(directory, JOURNAL) is None:
         mismatches.append(Mismatch(JOURNAL, "missing", "a file", None))
         return records
     try:
@@ -144,7 +143,7 @@ def read_records(
 
 def _largest(directory: Path, entries: int) -> int:
     """Return how many bytes a record of such a run may have: no more than there is to tell."""
-    journal = regular_size(directory, JOURNAL) or 0
+    journal = files.size_beneath(directory, JOURNAL) or 0
     return _LEAST_READ + _TOLD_OF_EACH * entries + _TIMES_THE_JOURNAL * journal
 
 
@@ -179,7 +178,7 @@ def claims_of(document: dict[str, Any] | None) -> Iterator[Claim]:
 
 
 def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[str, str] | None:
-    if regular_size(directory, SHA256SUMS) is None:
+    if files.size_beneath(directory, SHA256SUMS) is None:
         return None
     try:
         content = files.read_within(directory / SHA256SUMS, most)
@@ -204,7 +203,7 @@ def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[s
 
 
 def _read_manifest(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[str, Any] | None:
-    if regular_size(directory, MANIFEST) is None:
+    if files.size_beneath(directory, MANIFEST) is None:
         return None
     try:
         document = json.loads(files.read_within(directory / MANIFEST, most))

@@ -14,7 +14,6 @@ import anyio
 import structlog
 
 from collector import threads
-from collector.archive.listing import read_anew
 from collector.errors import CollectorError
 from collector.rundir import layout, manifest
 from collector.rundir.members import Members
@@ -22,6 +21,7 @@ from collector.rundir.members import Members
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from collector.archive.examination import StoredArchives
     from collector.model.state import RunState
     from collector.rundir.journal.journal import Journal
 
@@ -114,14 +114,19 @@ class Views:
             self.tell(error)
             return []
 
-    async def list_anew(self, unlisted: list[str], listed: anyio.Event | None = None) -> None:
+    async def list_again(
+        self,
+        unlisted: list[str],
+        archives: StoredArchives,
+        listed: anyio.Event | None = None,
+    ) -> None:
         """Read archives once more whose members a kill has kept from being listed.
 
         What cannot be read is left out: `verify` names it.
         """
         for path in unlisted:
             listing = await threads.run_sync(
-                partial(read_anew, self._directory, path), abandon_on_cancel=True
+                partial(archives.list_again, path), abandon_on_cancel=True
             )
             if listing is not None:
                 self.members.add(listing)

@@ -11,17 +11,34 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, TypedDict
 
 from collector import redaction
+from collector.errors import CollectorError
 from collector.model import events as e
 from collector.model.state import apply
 from collector.rundir import layout
-from collector.rundir.tree import regular_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
+    from collector.archive.destination import Destination
     from collector.inventory import Inventory, Project, Selection
-    from collector.model.state import RunState, ServerRow
+    from collector.model.state import ProjectRow, RunState, ServerRow
+
+
+class AnotherProviderError(CollectorError):
+    """An inventory names another provider for a project of a run that is resumed.
+
+    Attributes:
+        project: the project's id.
+        provider: the run's.
+    """
+
+    def __init__(self, row: ProjectRow, instead: str) -> None:
+        self.project = row.id
+        self.provider = row.provider
+        super().__init__(
+            f"project {row.id!r} at {row.endpoint} is of provider {row.provider!r} in this run, "
+            f"and of {instead!r} in the inventory; begin a new run with it"
+        )
 
 
 ARGUMENTS_MAX = 32 << 10
@@ -133,6 +150,8 @@ def additions(state: RunState, selection: Selection, at: str) -> Iterator[e.Even
             yield event
         elif isinstance(event, e.ProjectSelected):
             row = known.get((event.endpoint, event.id))
+            if row is not None and row.provider != event.provider:
+                raise AnotherProviderError(row, event.provider)
             if row is None:
                 directory = _free(event.directory, event.id, taken)
                 event = replace(event, project=len(known) + added, directory=directory)  # noqa: PLW2901  # the run's number
@@ -167,6 +186,8 @@ def _known_projects(state: RunState, selection: Selection, at: str) -> Iterator[
     ]
     yield from _credentials(inventory, [project for _, project in known], at)
     for row, project in known:
+        if row.provider != project.provider:
+            raise AnotherProviderError(row, project.provider)
         yield _project(project, row.project, row.directory, at)
 
 
@@ -187,16 +208,20 @@ def with_share(
                 at=at, project=row.project, id=row.id, name=row.name, endpoint=row.endpoint,
                 credential=row.credential, directory=row.directory,
                 requests_per_second=row.requests_per_second,
-                exports_in_flight=row.exports_in_flight, share=share,
+                exports_in_flight=row.exports_in_flight, share=share, provider=row.provider,
             )  # fmt: skip
 
 
-def lost_archives(state: RunState, directory: Path, at: str) -> Iterator[e.ArchiveLost]:
-    """Yield an event for each archive of a run that is not there any more, or not of its size."""
+def lost_archives(state: RunState, destination: Destination, at: str) -> Iterator[e.ArchiveLost]:
+    """Yield an event for each archive of a run that is not there any more, or not of its size.
+
+    Raises:
+        OSError: the destination cannot be asked.
+    """
     for row in state.servers:
         if row.archive is None:
             continue
-        found = regular_size(directory, row.archive.path)
+        found = destination.size(row.archive.path)
         if found == row.archive.bytes:
             continue
         what = (
@@ -240,6 +265,7 @@ def _free(directory: str, identity: str, taken: set[str]) -> str:
 
 def _started(selection: Selection, run_id: str, argv: Iterable[str], at: str) -> e.RunStarted:
     inventory = selection.inventory
+    providers = {project.provider for project in _projects(selection) or inventory.projects}
     return e.RunStarted(
         at=at,
         schema_version=e.SCHEMA_VERSION,
@@ -249,6 +275,7 @@ def _started(selection: Selection, run_id: str, argv: Iterable[str], at: str) ->
         select=tuple(_within(map(redaction.hide, selection.select))),
         downloads=inventory.downloads,
         bytes_per_second=inventory.bytes_per_second,
+        provider=",".join(sorted(providers)),
         **process(argv),
     )
 
@@ -284,6 +311,7 @@ def _project(project: Project, number: int, directory: str, at: str) -> e.Projec
         requests_per_second=project.limits.requests_per_second,
         exports_in_flight=project.limits.exports_in_flight,
         share=project.limits.share,
+        provider=project.provider,
     )
 
 

@@ -1,6 +1,6 @@
 """The library's face: a run as an object.
 
-    async with collect(selection, Path("collected"), connect) as run:
+    async with collect(selection, Path("collected")) as run:
         async for event in run:
             ...
     print(run.summary)
@@ -25,7 +25,10 @@ from collector.history import Memory
 from collector.model import events as e
 from collector.model.answers import Reusable
 from collector.model.state import RunState
+from collector.providers.connecting import connect, scopes_of
+from collector.providers.protocol import Access
 from collector.rundir import layout
+from collector.rundir.archives import stored_archives
 from collector.rundir.journal.journal import Journal
 from collector.rundir.lacking import lacking
 from collector.rundir.summary import summary
@@ -39,21 +42,19 @@ from collector.runtime.recorder import Recorder
 from collector.runtime.terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from collector.archive.examination import StoredArchives
     from collector.engine.scheduler import Scheduler
     from collector.inventory import Selection
     from collector.model.answers import SharedExport
     from collector.model.prior import Prior
-    from collector.providers.base import Fleet
+    from collector.providers.connecting import Connection, Scopes
+    from collector.providers.protocol import Fleet
     from collector.runtime.feed import Subscription
     from collector.sharing.claims import Claims
-
-    Connection = AbstractAsyncContextManager[Fleet]
-    Connect = Callable[[RunState], Connection]
 
 FIRST_AT_ONCE = 5_000
 """First events that are written down together: memory for all of a big fleet's is worth saving."""
@@ -66,21 +67,19 @@ _log = structlog.get_logger("collector")
 def collect(
     selection: Selection,
     out: Path,
-    connect: Connect,
     *,
     run_id: str | None = None,
     terms: Terms = Terms(),  # noqa: B008  # frozen
+    access: Access | None = None,
 ) -> Collection:
     """Collect the logs of a selection into a new run under `out`.
 
     Args:
         selection: which servers, in which order.
         out: the output directory; the run gets a directory of its own in it.
-        connect: returns the fleet's API for the credentials that a run's state names, or raises a
-            `CollectorError`: it is called before anything is written, and what it returns is
-            entered once the run begins.
         run_id: the run's name; by default the time and four random digits.
         terms: what else is asked of the run.
+        access: how to reach the services; by default with the secrets in `os.environ`.
 
     Returns:
         The run, to be entered with `async with`.
@@ -89,7 +88,8 @@ def collect(
         CollectorError: the run cannot be begun: a secret is missing, its name is taken, or its
             directory cannot be written in. Nothing was changed.
     """
-    fleet = connect(beginning.foreseen(RunState(), beginning.named(selection, terms.argv, "")))
+    named = beginning.named(selection, terms.argv, "")
+    connection = connect(beginning.foreseen(RunState(), named), access or Access())
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
@@ -104,7 +104,7 @@ def collect(
     if terms.share is not None:
         first = beginning.with_share(first, state, terms.share, at)
     first = trust.vouched(first, state, trust.key_of(terms.memory, make=True), at)
-    return Collection(directory, journal, state, first, fleet, terms)
+    return Collection(directory, journal, state, first, connection, terms)
 
 
 class Collection:
@@ -124,7 +124,7 @@ class Collection:
         journal: Journal,
         state: RunState,
         first: Iterable[e.Event],
-        fleet: Connection | None,
+        connection: Connection | None,
         terms: Terms,
         *,
         taken_up: Sequence[e.Event] = (),
@@ -136,7 +136,7 @@ class Collection:
         self.taken_up = tuple(taken_up)
         self._journal = journal
         self._first = first
-        self._fleet = fleet
+        self._connection = connection
         self._terms = terms
         self._feed = Feed()
         self._own_feed = self._feed.subscribe()
@@ -144,6 +144,7 @@ class Collection:
         self._recorder.follow(self._feed.put)
         self._memory = Memory(terms.memory)
         self._views = Views(directory, state, journal)
+        self._destination = terms.destination(directory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
@@ -215,6 +216,7 @@ class Collection:
                     await self._end()
             finally:
                 self._feed.end()
+                self._destination.close()
                 self._journal.close()
                 if self._claims is not None:
                     self._claims.close()
@@ -225,40 +227,48 @@ class Collection:
         if self.state.resumed or not begun:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
                 unlisted = await threads.run_sync(self._views.agree_on_members)
-        if not begun or self._fleet is None:
-            await self._views.list_anew(unlisted)
+        connection = self._connection
+        if not begun or connection is None:
+            await self._views.list_again(unlisted, self._archives())
             return
         remembered = await threads.run_sync(self._memory.recall)
-        async with self._fleet as fleet, anyio.create_task_group() as tasks:
+        async with connection.fleet as fleet, anyio.create_task_group() as tasks:
             prior = remembered.known(self.state)
-            self._loop = await self._assemble(fleet, prior)
+            scopes = scopes_of(self.state, connection.providers)
+            self._loop = await self._assemble(fleet, connection, scopes, prior)
             if self._stop_reason is not None:
                 self._loop.stop(self._stop_reason)
-            estimated = partial(assembly.estimate, self.state, self.directory, fleet, prior)
+            estimated = partial(assembly.estimate, self.state, self.directory, scopes, prior)
             await self._recorder.record([await threads.run_sync(estimated)])
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.tell)
             listed = anyio.Event()
-            tasks.start_soon(self._views.list_anew, unlisted, listed)
+            tasks.start_soon(self._views.list_again, unlisted, self._archives(), listed)
             await self._loop.run()
             if not self.state.pending:
                 await listed.wait()  # a run that is not finished is completed by its resume
             tasks.cancel_scope.cancel()
 
-    async def _assemble(self, fleet: Fleet, prior: Prior) -> Loop:
+    def _archives(self) -> StoredArchives:
+        return stored_archives(self.state, self._destination)
+
+    async def _assemble(
+        self, fleet: Fleet, connection: Connection, scopes: Scopes, prior: Prior
+    ) -> Loop:
         """Make what works on the run, and join it by the recorder."""
         state, recorder, terms = self.state, self._recorder, self._terms
         claims = self._claims = assembly.claims(state, self.directory, reuse_s=terms.reuse_s)
         await self._take_over(await claims.begin())
         recorder.claims = claims
-        scheduler = self._scheduler = assembly.scheduler(state, fleet, prior, terms)
+        scheduler = self._scheduler = assembly.scheduler(state, scopes, prior, terms)
         recorder.follow(scheduler.applied)
         recorder.follow(self._views.members.follow)
         performer = LocalPerformer(
             state,
             fleet,
-            self.directory,
-            policy=terms.care,
+            connection.providers,
+            self._destination,
+            policy=terms.policy,
             bytes_per_second=assembly.bytes_per_second(state, terms),
             on_listing=self._views.members.hold,
         )

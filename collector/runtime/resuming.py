@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 from collector import clock
 from collector.errors import CollectorError
 from collector.model import events as e
+from collector.providers.connecting import connect
+from collector.providers.protocol import Access
 from collector.rundir import layout
 from collector.rundir.journal.journal import Journal
 from collector.rundir.journal.repair import unnamed
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from collector.inventory import Selection
     from collector.model.state import RunState
-    from collector.runtime.collection import Connect, Connection
+    from collector.providers.connecting import Connection
 
 _WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
 """With one of these, a run that was finished has something to do."""
@@ -30,12 +33,12 @@ _WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
 
 def resume(
     directory: Path,
-    connect: Connect,
     *,
     selection: Selection | None = None,
     retry_failed: bool = False,
     trust_journal: bool = False,
     terms: Terms = Terms(),  # noqa: B008  # frozen
+    access: Access | None = None,
 ) -> Collection:
     """Go on with a run that a process has left: with all servers that are neither here nor failed.
 
@@ -47,12 +50,12 @@ def resume(
 
     Args:
         directory: the run's.
-        connect: as for `collect`.
         selection: where given, its servers are added to the run's, and its inventory's limits and
             credentials hold from now on.
         retry_failed: servers that failed are tried again as well.
         trust_journal: endpoints and credentials are taken from the journal, whoever wrote it.
         terms: what else is asked, from now on.
+        access: as for `collect`.
 
     Returns:
         The run, to be entered with `async with`.
@@ -66,14 +69,14 @@ def resume(
     """
     at = clock.WallClock().stamp(clock.now_s())
     first: list[e.Event] = []
-    fleet: Connection | None = None
+    connection: Connection | None = None
     going_on = partial(
         _first, directory, selection, terms, at,
         retry_failed=retry_failed, trust_journal=trust_journal,
     )  # fmt: skip
 
     def look(state: RunState) -> None:
-        nonlocal fleet
+        nonlocal connection
         if not state.selected and selection is None:
             raise CollectorError(unnamed(directory))
         if state.started is not None:
@@ -82,7 +85,7 @@ def resume(
         else:
             named = () if selection is None else beginning.named(selection, terms.argv, at)
         if first or state.started is None:
-            fleet = connect(beginning.foreseen(state, named))
+            connection = connect(beginning.foreseen(state, named), access or Access())
 
     journal, state = Journal.resume(
         directory / layout.JOURNAL, at=at, anew=selection is not None, before=look
@@ -92,11 +95,11 @@ def resume(
         told = [] if journal.repaired is None else [journal.repaired]
         begun = chain(islice(anew, 1), told, anew)
         vouched = trust.vouched(begun, state, trust.key_of(terms.memory, make=True), at)
-        return Collection(directory, journal, state, vouched, fleet, terms)
+        return Collection(directory, journal, state, vouched, connection, terms)
     if first:
         key = trust.key_of(terms.memory, make=True)
         first = list(trust.vouched(first, state, key, at))
-    return Collection(directory, journal, state, first, fleet, terms, taken_up=first)
+    return Collection(directory, journal, state, first, connection, terms, taken_up=first)
 
 
 def _first(
@@ -115,7 +118,7 @@ def _first(
         UntrustedJournal: nobody vouches for what the run then names.
     """
     given = [] if selection is None else list(beginning.additions(state, selection, at))
-    first: list[e.Event] = [*beginning.lost_archives(state, directory, at), *given]
+    first: list[e.Event] = [*_lost(directory, terms, state, at), *given]
     if retry_failed:
         first += beginning.retried(state, at)
     if not state.pending and not any(isinstance(one, _WORK) for one in first):
@@ -127,3 +130,18 @@ def _first(
         first = list(beginning.with_share(first, state, terms.share, at))
     first.insert(0, e.RunResumed(at=at, **beginning.process(terms.argv)))
     return first
+
+
+def _lost(directory: Path, terms: Terms, state: RunState, at: str) -> list[e.ArchiveLost]:
+    """Return an event for each archive that is not at the run's destination any more.
+
+    Raises:
+        CollectorError: that cannot be asked.
+    """
+    try:
+        with contextlib.closing(terms.destination(directory)) as destination:
+            return list(beginning.lost_archives(state, destination, at))
+    except OSError as error:
+        raise CollectorError(
+            f"cannot look for the archives of {directory}: {error.strerror}; nothing was changed"
+        ) from error

@@ -18,7 +18,6 @@ from collector.emulator.faults import FaultName
 from collector.inventory import load
 from collector.model.answers import ProblemKind
 from collector.model.events import RunEnded, SelectionEnded
-from collector.providers.clouddc import VENDOR
 from collector.rundir.journal.lines import NO_HASH, encode
 from collector.rundir.schemas import manifest_schema
 from collector.rundir.verdict import Verdict
@@ -44,7 +43,7 @@ def test_each_inventory_shown_loads(page: Path) -> None:
             name = f"{page.name}.{language}"
             environ = {"CLOUDDC_TOKEN": "t"}
             source = io.BytesIO(text.encode())
-            assert load(source, vendor=VENDOR, environ=environ, name=name).projects
+            assert load(source, environ=environ, name=name).projects
 
 
 def test_inventories_are_shown(pages: list[Path]) -> None:

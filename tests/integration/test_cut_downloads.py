@@ -13,10 +13,10 @@ from collector.emulator import Emulator, Fault
 from collector.model.events import AttemptFailed, DownloadBegun
 from tests.support.drill import (
     Told,
+    access_to,
     assert_as_sent,
     begin,
     collected,
-    connect_to,
     scenario_of,
     server,
     told,
@@ -94,7 +94,7 @@ def test_a_stopped_download_is_gone_on_with_by_a_resume(tmp_path: Path) -> None:
                         await anyio.sleep(0.5)
                         run.stop_at_once()
             part = part_under(tmp_path)
-            again = collector.resume(run.directory, connect_to(emulator), trust_journal=True)
+            again = collector.resume(run.directory, access=access_to(emulator), trust_journal=True)
             return part, await told(emulator, again)
 
     part, run = anyio.run(stopped_and_resumed)

@@ -267,7 +267,7 @@ def test_export_that_never_ends_is_pending_at_the_deadline(tmp_path: Path) -> No
 def test_download_that_stalls_is_cut_and_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.providers.clouddc.wire.STALL_S", 0.2)
+    monkeypatch.setattr("collector.providers.http.wire.STALL_S", 0.2)
     scenario = scenario_of(
         [server("once", Fault("stalled", times=1)), server("always", Fault("stalled"))],
         archive_bytes=20_000,

@@ -15,8 +15,8 @@ from collector.emulator import Emulator, Fault
 from collector.model.events import ExportNotStarted, RunEnded
 from collector.rundir.journal.journal import Journal
 from tests.support.drill import (
+    access_to,
     begin,
-    connect_to,
     folded,
     follow,
     manifest_of,
@@ -139,7 +139,7 @@ def test_run_stopped_before_it_is_entered_sends_nothing(tmp_path: Path) -> None:
             await follow(run)
             assert api.statistics()["calls"]["total"] == 0
             assert run.state.pending == 3
-            again = collector.resume(run.directory, connect_to(api), trust_journal=True)
+            again = collector.resume(run.directory, access=access_to(api), trust_journal=True)
             await follow(again)
             assert again.state.collected == 3
 
@@ -183,7 +183,7 @@ def test_endpoint_that_is_away_for_a_while_costs_no_server(tmp_path: Path) -> No
         api = Emulator(scenario_of(servers(6), export_duration_s=0.5))
         async with api:
             selection = selection_of(api)
-        run = collector.collect(selection, tmp_path, connect_to(api))
+        run = collector.collect(selection, tmp_path, access=access_to(api))
         async with run:
             async for event in run:
                 if isinstance(event, ExportNotStarted):
@@ -212,7 +212,7 @@ def test_run_that_could_not_be_begun_is_held_by_nobody(
                     begin(api, tmp_path, run_id="run")
             selection = selection_of(api)
             run = collector.resume(
-                tmp_path / "run", connect_to(api), trust_journal=True, selection=selection
+                tmp_path / "run", access=access_to(api), trust_journal=True, selection=selection
             )
             await follow(run)
             assert run.state.collected == 1

@@ -13,8 +13,8 @@ from collector.emulator import Emulator, Throttle
 from collector.engine.scheduler import Scheduler
 from collector.model.events import ProjectSelected, RunEstimated
 from tests.support.drill import (
+    access_to,
     begin,
-    connect_to,
     folded,
     follow,
     manifest_of,
@@ -97,7 +97,7 @@ def test_a_share_holds_for_every_project_and_over_a_resume(tmp_path: Path, *, na
                 terms = collector.Terms(share=share)
                 again = collector.resume(
                     run.directory,
-                    connect_to(api),
+                    access=access_to(api),
                     selection=selection,
                     trust_journal=True,
                     terms=terms,
@@ -117,7 +117,7 @@ def test_an_export_that_takes_longer_than_it_may_fails_its_server(tmp_path: Path
             assert run.state.pending == 1
             again = collector.resume(
                 run.directory,
-                connect_to(api),
+                access=access_to(api),
                 trust_journal=True,
                 terms=collector.Terms(export_s=0.1),
             )

@@ -14,9 +14,9 @@ from collector.rundir.journal.journal import Journal
 from collector.runtime.terms import Terms
 from tests.support.drill import (
     Told,
+    access_to,
     assert_as_sent,
     begin,
-    connect_to,
     scenario_of,
     server,
     told,
@@ -40,7 +40,7 @@ async def first_and_again(
         first = await told(api, begin(api, out, terms=Terms(max_attempts=max_attempts)))
         assert first.rows["id-1"]["state"] == "failed"
         run = collector.resume(
-            first.directory, connect_to(api), trust_journal=True, retry_failed=True
+            first.directory, access=access_to(api), trust_journal=True, retry_failed=True
         )
         return first, await told(api, run)
 
@@ -91,7 +91,7 @@ def test_complete_run_has_nothing_to_try_again(tmp_path: Path) -> None:
         async with Emulator(scenario_of([server(1)])) as api:
             first = await told(api, begin(api, tmp_path))
             run = collector.resume(
-                first.directory, connect_to(api), trust_journal=True, retry_failed=True
+                first.directory, access=access_to(api), trust_journal=True, retry_failed=True
             )
             assert run.taken_up == ()
             assert (await told(api, run)).manifest == first.manifest

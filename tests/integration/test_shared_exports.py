@@ -16,9 +16,9 @@ from collector.rundir.journal.journal import Journal
 from collector.runtime.terms import Terms
 from tests.support.drill import (
     Told,
+    access_to,
     assert_as_sent,
     begin,
-    connect_to,
     follow,
     scenario_of,
     selection_of,
@@ -150,7 +150,7 @@ def test_export_that_was_taken_over_and_fetched_serves_no_third_run(tmp_path: Pa
             assert exports_of(api) == {"id-0": 2}
             # And the one that started it goes on with it.
             again = await told(
-                api, collector.resume(first.directory, connect_to(api), trust_journal=True)
+                api, collector.resume(first.directory, access=access_to(api), trust_journal=True)
             )
             assert sources(again) == ["started"]
             assert exports_of(api) == {"id-0": 2}
@@ -189,7 +189,7 @@ def test_export_of_other_credentials_is_not_shared(tmp_path: Path) -> None:
             (name,) = inventory["credentials"]
             inventory["credentials"][name]["account"] = "another"
             selection = selection_of(api, inventory)
-            second = await told(api, collector.collect(selection, tmp_path, connect_to(api)))
+            second = await told(api, collector.collect(selection, tmp_path, access=access_to(api)))
             assert exports_of(api) == {"id-0": 2}
             assert sources(second) == ["started"]
 
@@ -211,7 +211,7 @@ def test_answer_that_the_journal_has_lost_is_found_in_the_claims(tmp_path: Path)
             end = journal.rfind(b"\n", 0, sizes[0] - 1) + 1
             path.write_bytes(journal[:end])  # before the first answer
             again = await told(
-                api, collector.resume(run.directory, connect_to(api), trust_journal=True)
+                api, collector.resume(run.directory, access=access_to(api), trust_journal=True)
             )
             assert again.verdict == 0
             assert exports_of(api) == dict.fromkeys(again.truth, ONCE)

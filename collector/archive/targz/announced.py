@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from collector.archive.format import ArchiveError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAME_LIMIT = 4096
 """The most bytes of a name that a member is listed with; no system has longer ones."""
@@ -11,6 +17,7 @@ _PATH, _SPARSE_NAME = b"path", b"GNU.sparse.name"
 _SIZE, _MTIME = b"size", b"mtime"
 _REAL_SIZES = frozenset({b"GNU.sparse.size", b"GNU.sparse.realsize"})
 _KEPT = frozenset({_PATH, _SPARSE_NAME, _SIZE, _MTIME}) | _REAL_SIZES
+_RECORD_LENGTH = re.compile(rb"([0-9]{1,20}) ")
 _KEPT_OF_GLOBAL = frozenset({_PATH, _MTIME})
 
 
@@ -78,9 +85,33 @@ class Announced:
         self._told = Told(*[b if a is None else a for a, b in zip(self._told, later, strict=True)])
 
 
-def kept(key: bytes) -> bool:
-    """Return whether a pax record of this key tells anything that is asked here."""
-    return key in _KEPT
+def pax_records(pax: bytes, where: Callable[[], str]) -> dict[bytes, bytes]:
+    """Split a pax header's records, `LENGTH KEY=VALUE` and a newline each.
+
+    Args:
+        pax: the header's content.
+        where: says where in the archive that is, for an error's text.
+
+    Returns:
+        Those that tell a name, a size or a time.
+
+    Raises:
+        ArchiveError: they are malformed.
+    """
+    records = {}
+    position = 0
+    while position < len(pax) and pax[position]:
+        found = _RECORD_LENGTH.match(pax, position)
+        end = position + int(found[1]) if found else 0
+        if not found or not found.end() < end <= len(pax) or pax[end - 1] != ord("\n"):
+            raise ArchiveError(f"a malformed pax header{where()}")
+        key, equals, value = pax[found.end() : end - 1].partition(b"=")
+        if not key or not equals:
+            raise ArchiveError(f"a malformed pax header{where()}")
+        if key in _KEPT:
+            records[key] = value[: NAME_LIMIT + 1]
+        position = end
+    return records
 
 
 def _read(records: dict[bytes, bytes]) -> Told:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from isal import igzip_lib, isal_zlib
 
-from collector.archive.errors import ArchiveError
+from collector.archive.format import ArchiveError
 from collector.archive.targz.disguise import disguise
-from collector.archive.targz.tar import BLOCK
+from collector.archive.targz.header import BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

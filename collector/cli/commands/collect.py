@@ -24,7 +24,7 @@ from collector.cli.options import (
 from collector.cli.values import Duration
 
 if TYPE_CHECKING:
-    from collector.archive.incoming import ArchivePolicy
+    from collector.archive.staged import ArchivePolicy
 
 EXAMPLES = """\b
 Examples:
@@ -153,7 +153,7 @@ def command(
     grace: float,
     stall_timeout: float,
     max_bandwidth: int | None,
-    care: ArchivePolicy,
+    policy: ArchivePolicy,
     share: float | None,
     as_json: bool,
 ) -> None:
@@ -195,7 +195,7 @@ def command(
         download_s=dict(phase_timeouts).get("download", math.inf),
         grace_s=grace,
         memory=running.user_memory(),
-        care=care,
+        policy=policy,
         bytes_per_second=max_bandwidth,
         argv=Arguments(sys.argv, secrets),
     )

@@ -72,12 +72,10 @@ def show(
     from collector.cli import running  # noqa: PLC0415  # as above
     from collector.cli.rendering.plan import told  # noqa: PLC0415  # as above
     from collector.planning import plan  # noqa: PLC0415  # as above
-    from collector.providers import clouddc  # noqa: PLC0415  # as above
 
     planned = plan(
         selection,
         out,
-        clouddc.scopes,
         deadline_s=deadline_s,
         share=share,
         memory=running.user_memory(),

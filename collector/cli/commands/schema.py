@@ -28,10 +28,10 @@ def command(what: str) -> None:
 
 # Each imports what it needs when it is asked for: pydantic, for one, costs start-up time.
 def _inventory() -> dict[str, Any]:
+    from collector import providers  # noqa: PLC0415
     from collector.inventory import schema  # noqa: PLC0415
-    from collector.providers.clouddc.vendor import VENDOR  # noqa: PLC0415
 
-    return schema(VENDOR)
+    return schema({name: providers.find(name).rules for name in providers.names()})
 
 
 def _manifest() -> dict[str, Any]:

@@ -12,12 +12,10 @@ import structlog
 
 from collector import files, threads
 from collector.errors import CollectorError
-from collector.providers.clouddc.vendor import INSTEAD, VENDOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collector.model.state import RunState
     from collector.redaction import Secrets
 
 LARGEST_FILE = 64 << 10
@@ -34,45 +32,6 @@ class UnusableTokenError(CollectorError):
     def __init__(self, source: str, what: str) -> None:
         self.source = source
         super().__init__(f"the token in {source} {what}; put a valid token there and start again")
-
-
-class UnknownCredentialError(CollectorError):
-    """A run names credentials that this version cannot use, or not at all.
-
-    Attributes:
-        name: of the entry.
-    """
-
-    def __init__(self, name: str, what: str) -> None:
-        self.name = name
-        super().__init__(f"credentials {name!r} of this run {what}; {INSTEAD}")
-
-
-def token_sources(state: RunState, environ: Mapping[str, str]) -> dict[str, TokenSource]:
-    """Return the sources of the tokens that a run's projects use, by the credentials' names.
-
-    Raises:
-        UnknownCredentialError: the run does not say where a token is, or not in words known here.
-        UnusableTokenError: a token cannot be had.
-    """
-    used = dict.fromkeys(row.credential for row in state.projects)
-    return {name: TokenSource.of(_options(name, state), environ) for name in used}
-
-
-def _options(name: str, state: RunState) -> Mapping[str, str]:
-    """Look at what a run says of credentials, as an inventory's are looked at."""
-    named = state.credentials.get(name)
-    if named is None:
-        raise UnknownCredentialError(name, "are nowhere described")
-    kind = VENDOR.kinds.get(named.kind)
-    if kind is None or not kind.implemented:
-        raise UnknownCredentialError(name, f"are of kind {named.kind!r}")
-    fields = named.options.keys()
-    if not fields <= set(kind.fields) or any(
-        len(fields & set(group)) != 1 for group in kind.one_of
-    ):
-        raise UnknownCredentialError(name, f"have {', '.join(sorted(fields)) or 'no fields'}")
-    return named.options
 
 
 class TokenSource:

@@ -33,8 +33,8 @@ import pytest
 import structlog
 
 import collector
-from collector.archive.incoming import ArchivePolicy
-from collector.archive.limits import UnpackLimits
+from collector.archive.format import UnpackLimits
+from collector.archive.staged import ArchivePolicy
 from collector.runtime.terms import Terms
 from tests.support.answers import archive_of, sane
 from tests.support.fuzz.answer_mutations import mutated
@@ -57,6 +57,21 @@ STALL_S: Final = 0.8
 DOWNLOAD_S: Final = 3.0
 """Without this limit a download may drip for as long as it likes."""
 _KINDS: Final[tuple[Kind, ...]] = ("export", "status", "download")
+_HURRY: Final[dict[str, object]] = {
+    "collector.engine.outcomes.retry.BACK_OFF_BASE_S": 0.05,
+    "collector.engine.outcomes.retry.BACK_OFF_CAP_S": 0.2,
+    "collector.engine.outcomes.retry.NOT_READY_SOON_S": (0.02, 0.1),
+    "collector.engine.outcomes.retry.NOT_READY_LATE_S": (0.02, 0.1),
+    "collector.engine.outcomes.retry.NOT_READY_FOR_S": 0.5,
+    "collector.engine.outcomes.retry.LAG_FOR_S": 0.5,
+    "collector.engine.outcomes.retry.LAG_FIRST_S": 0.1,
+    "collector.engine.outcomes.retry.LONGEST_RETRY_AFTER_S": 0.5,
+    "collector.engine.outcomes.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
+    "collector.engine.polling.timing.FIRST_ASK_S": 0.05,
+    "collector.engine.polling.timing.SOONEST_S": 0.05,
+    "collector.providers.http.wire.TOTAL_S": 1.5,
+}
+"""Limits of minutes that are seconds here, so that a run ends in seconds."""
 
 
 @dataclass
@@ -123,15 +138,12 @@ async def played(served: Served, home: Path) -> Counter[str]:
     async with served.service() as wire:
         selection = collector.load(
             io.BytesIO(json.dumps(wire.inventory()).encode()),
-            vendor=collector.clouddc.VENDOR,
             environ={"CLOUDDC_TOKEN": wire.token},
         ).select()
-        connect = collector.clouddc.connector(
-            environ={"CLOUDDC_TOKEN": wire.token}, stall_s=STALL_S
-        )
-        care = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
-        terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, care=care)
-        run = collector.collect(selection, home / "collected", connect, terms=terms)
+        access = collector.Access(environ={"CLOUDDC_TOKEN": wire.token}, stall_s=STALL_S)
+        policy = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
+        terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, policy=policy)
+        run = collector.collect(selection, home / "collected", access=access, terms=terms)
         with anyio.move_on_after(ENDS_WITHIN_S) as limit:
             async with run:
                 async for _ in run:

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collector.providers.base import Fetched
+    from collector.providers.protocol import Fetched
 
 OVERLAP_MAX: Final = 64 << 10
 OVERLAP_MIN: Final = 512

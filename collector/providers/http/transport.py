@@ -6,6 +6,7 @@ import asyncio
 import math
 import ssl
 from functools import lru_cache, partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -15,8 +16,8 @@ from anyio import move_on_after
 
 from collector import files
 from collector.errors import CollectorError
-from collector.providers.clouddc.requests import leads_somewhere, plain_headers
-from collector.providers.clouddc.wire import CONNECT_S, CONNECTED_S, UnusableAddressError
+from collector.providers.http.urls import leads_somewhere
+from collector.providers.http.wire import CONNECT_S, CONNECTED_S, UnusableAddressError
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
     from yarl import URL
 
-    from collector.providers.clouddc.proxies import Proxies
+    from collector.providers.http.proxies import Proxies
 
+# `identity`: bytes that are unpacked on the way have another hash and another length.
+_ALWAYS: Final = {"Accept": "*/*", "Accept-Encoding": "identity"}
 CLOSED_WITHIN_S: Final = 2.0
 CONNECTED_PART: Final = 0.8
 """Of a call's time, so much may go into connecting: whoever runs out of the rest was connected."""
@@ -168,7 +171,7 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
         connector=connector,
         timeout=_timeout(None),
-        headers=plain_headers(),
+        headers=_plain_headers(),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         max_line_size=HEADER_MAX,
@@ -178,6 +181,11 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     # aiohttp sends a GET again, unasked and uncounted, when a kept connection turns out closed.
     session._retry_connection = False  # noqa: SLF001  # there is no other switch
     return session
+
+
+def _plain_headers() -> dict[str, str]:
+    """Return what every request carries, whoever it goes to: nothing that is secret."""
+    return {**_ALWAYS, "User-Agent": f"collector/{version('collector')}"}
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,7 @@ from aiohttp.http import HttpProcessingError
 
 from collector import descriptors
 from collector.model.answers import Problem, ProblemKind
-from collector.providers.clouddc.words import one_line, told
+from collector.providers.http.words import one_line, told
 
 if TYPE_CHECKING:
     from collector.redaction import Secrets

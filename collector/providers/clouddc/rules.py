@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from collector.inventory.vendor import CredentialKind, Vendor
+from collector.providers.rules import CredentialKind, InventoryRules
 
 # The regions that the vendor's SDK 3.1.219 lists.
 REGIONS: Final = ("cn-east-3", "cn-southwest-2", "cn-south-1", "ap-southeast-3")
 TOKEN_VARIABLE: Final = "CLOUDDC_TOKEN"  # noqa: S105 - a variable's name, no secret
 INSTEAD: Final = f"use kind: token with token_env: {TOKEN_VARIABLE}"
 
-VENDOR: Final = Vendor(
-    name="clouddc",
+RULES: Final = InventoryRules(
     regions={region: f"https://clouddc.{region}.myhuaweicloud.com" for region in REGIONS},
     variable=TOKEN_VARIABLE,
     variable_kind="token",

@@ -6,8 +6,8 @@ import zlib
 from contextlib import suppress
 from typing import Final
 
-from collector.providers.clouddc.bodies import BODY_MAX
-from collector.providers.clouddc.words import CODE_MAX, one_line
+from collector.providers.http.bodies import BODY_MAX
+from collector.providers.http.words import CODE_MAX, one_line
 
 PEEK_BYTES: Final = 1024
 """So much of a packed body tells what it holds: more than a table of codes and a tar's header."""

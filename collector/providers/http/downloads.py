@@ -1,30 +1,32 @@
-"""Opening an archive: the way to it, what comes in place of one, and its bytes."""
+"""Opening an archive: the way to it, what comes in place of one, and its bytes.
+
+What a refusal means only the vendor knows: `Dialect`.
+"""
 
 from __future__ import annotations
 
 import re
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import aiohttp
 from anyio import fail_after
 from multidict import CIMultiDict
 
-from collector.model.answers import NO_METADATA, Call, ExportState, Problem, ProblemKind
-from collector.providers.base import OpenArchive
-from collector.providers.clouddc import wire
-from collector.providers.clouddc.bodies import read_whole
-from collector.providers.clouddc.checksums import checksums
-from collector.providers.clouddc.disposition import file_name
-from collector.providers.clouddc.errors import problem_of
-from collector.providers.clouddc.parsing import Reply, error_body, is_success, parse_json, state_of
-from collector.providers.clouddc.ranges import NotTheRest, range_headers, rest_of, validator
-from collector.providers.clouddc.requests import redirected
-from collector.providers.clouddc.throttling import retry_after_s
-from collector.providers.clouddc.unpacking import PEEK_BYTES, is_packed, peeked, start_of_text
-from collector.providers.clouddc.wire import STALL_S
-from collector.providers.clouddc.words import WORD_MAX, one_line
+from collector.model.answers import NO_METADATA, Problem, ProblemKind, ResponseMetadata
+from collector.providers.http import wire
+from collector.providers.http.bodies import read_whole
+from collector.providers.http.checksums import checksums
+from collector.providers.http.disposition import file_name
+from collector.providers.http.ranges import NotTheRest, range_headers, rest_of, validator
+from collector.providers.http.replies import Reply, is_success
+from collector.providers.http.times import retry_after_s
+from collector.providers.http.unpacking import PEEK_BYTES, is_packed, peeked, start_of_text
+from collector.providers.http.urls import redirected
+from collector.providers.http.wire import STALL_S
+from collector.providers.http.words import WORD_MAX, one_line
+from collector.providers.protocol import OpenArchive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -33,9 +35,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, StreamReader
     from yarl import URL
 
-    from collector.providers.base import Fetched
-    from collector.providers.clouddc.hearing import Hearing
-    from collector.providers.clouddc.transport import Transport
+    from collector.providers.http.transport import Transport
+    from collector.providers.protocol import Fetched
     from collector.redaction import Secrets
 
 REDIRECTIONS_MAX: Final = 5
@@ -49,14 +50,40 @@ _CODE: Final = re.compile(rb"<Code>([\w.-]{1,64})</Code>")
 _ENDS: Final = re.compile(r"bytes \*/\d{1,18}", re.ASCII)
 
 
+class Dialect(Protocol):
+    """What only a vendor can say about the answers that come for an archive."""
+
+    def metadata(self, reply: Reply) -> ResponseMetadata:
+        """Return what an answer of the API tells beside its content."""
+
+    def problem(self, reply: Reply, metadata: ResponseMetadata, secrets: Secrets) -> Problem:
+        """Return what an answer means that brings no archive.
+
+        Args:
+            reply: the answer.
+            metadata: what it told beside.
+            secrets: what no word of the problem may repeat.
+        """
+
+    def instead(self, reply: Reply, metadata: ResponseMetadata, secrets: Secrets) -> Problem | None:
+        """Return what a success means that brings no archive; None where it may be one.
+
+        Args:
+            reply: the answer; of an archive's body, only the beginning.
+            metadata: as for `problem`.
+            secrets: as for `problem`.
+        """
+
+
 class Download:
     """One try to open one archive: at the API, and perhaps on at the object storage it names.
 
     Args:
         transport: what sends.
         headers: what authorizes the call. They go to the API's own origin alone, and never again
-            once a redirection has led away from it.
-        hearing: of the API's endpoint.
+            once a redirection has led away from it. None: the archive lies elsewhere, at a link
+            that the API has given.
+        dialect: the vendor's.
         secrets: what no message and no file name may repeat.
         fetched: what is here of the archive; the rest alone is asked for.
         stall_s: seconds without a byte that are a cut.
@@ -65,8 +92,8 @@ class Download:
     def __init__(
         self,
         transport: Transport,
-        headers: CIMultiDict[str],
-        hearing: Hearing,
+        headers: CIMultiDict[str] | None,
+        dialect: Dialect,
         *,
         secrets: Secrets,
         fetched: Fetched | None = None,
@@ -77,8 +104,9 @@ class Download:
         # Which part is asked for is no secret, and is said wherever a redirection leads.
         self._part = range_headers(fetched) if fetched is not None else None
         self._transport = transport
-        self._headers: CIMultiDict[str] | None = headers
-        self._hearing = hearing
+        self._headers = headers
+        self._dialect = dialect
+        self._is_elsewhere = headers is None
         self._secrets = secrets
         self._link: URL | None = None
         self._heard = NO_METADATA
@@ -86,6 +114,8 @@ class Download:
 
     async def open(self, stack: AsyncExitStack, url: URL) -> OpenArchive | Problem:
         """Open the archive; its connection is let go when `stack` is."""
+        if self._headers is None:
+            self._link = url
         step: OpenArchive | Problem | URL = url
         while not isinstance(step, OpenArchive | Problem):
             url = step
@@ -126,9 +156,8 @@ class Download:
         else:
             body = await _read_beginning(response.content, response.headers)
             reply = Reply(response.status, response.headers, body)
-        words = "" if succeeded else error_body(reply.body).words
-        if not self._redirections:
-            self._heard = self._hearing.heard(reply.headers, words)
+        if not self._is_elsewhere:
+            self._heard = self._dialect.metadata(reply)
         if succeeded and (reply.status != _PARTIAL or self._fetched is not None):
             return await self._arrived(stack, response, reply)
         if reply.status == _BEYOND and self._fetched is not None:
@@ -149,6 +178,7 @@ class Download:
             many = f"more than {REDIRECTIONS_MAX} redirections, one after the other"
             return replace(self._problem(reply), message=many)
         self._redirections += 1
+        self._is_elsewhere = True
         self._link = aim
         if aim.origin() != url.origin():
             self._headers = None
@@ -180,7 +210,7 @@ class Download:
                 return self._changed(str(why), reply)
         instead = None if part is not None else self._instead_of_archive(reply)
         if instead is not None:
-            return replace(instead, elsewhere=self._redirections > 0)
+            return replace(instead, elsewhere=self._is_elsewhere)
         if not reply.body:
             nothing = f"an answer without a body came in place of the archive ({reply.status})"
             return replace(self._problem(reply), kind=ProblemKind.UNREADABLE, message=nothing)
@@ -203,21 +233,12 @@ class Download:
 
     def _instead_of_archive(self, reply: Reply) -> Problem | None:
         """Return what a success means that brings no archive; None where it may be one."""
-        told = reply
         encoding = reply.headers.get("Content-Encoding", "")
         if is_packed(encoding) and _is_message(reply.body, encoding):
-            told = Reply.of(reply.status, reply.headers, reply.body)
-            if told.packed:
-                return self._problem(told)
-        meant = _meant_by(told.body)
-        if meant is None:
-            return None
-        kind, meaning = meant
-        said = self._problem(told)
-        error = error_body(told.body)
-        if error.code:
-            return said
-        return replace(said, kind=kind, message=said.message if error.words else meaning)
+            reply = Reply.of(reply.status, reply.headers, reply.body)
+            if reply.packed:
+                return self._problem(reply)
+        return self._dialect.instead(reply, self._heard, self._with_link())
 
     def _with_link(self) -> Secrets:
         """Return the secrets with those of a link: what its query says opens the archive."""
@@ -226,7 +247,7 @@ class Download:
         return self._secrets.and_also(self._link.query.values())
 
     def _problem(self, reply: Reply) -> Problem:
-        return problem_of(Call.FETCH_ARCHIVE, reply, heard=self._heard, secrets=self._with_link())
+        return self._dialect.problem(reply, self._heard, self._with_link())
 
     def _link_refused(self, url: URL, reply: Reply) -> Problem:
         """The other origin's status says nothing about the API's export or credential."""
@@ -245,7 +266,7 @@ class Download:
 
     def _broken(self, problem: Problem, url: URL) -> Problem:
         """After a redirection the API has been reached, whatever became of the rest."""
-        if not self._redirections:
+        if not self._is_elsewhere:
             return problem
         kind = ProblemKind.CUT if problem.kind is ProblemKind.NOT_SENT else problem.kind
         message = f"the service's link to {_host(url)} failed: {problem.message}"
@@ -326,20 +347,3 @@ async def _read_beginning(content: StreamReader, headers: Mapping[str, str]) -> 
 def _is_message(beginning: bytes, encoding: str) -> bool:
     plain = peeked(beginning, encoding)
     return start_of_text(plain).startswith((b"{", b"<")) and b"\0" not in plain
-
-
-def _meant_by(beginning: bytes) -> tuple[ProblemKind, str] | None:
-    """Return what a success means that brings no archive; None where it may be one."""
-    text = start_of_text(beginning)
-    if text.startswith(b"<"):
-        return ProblemKind.UNREADABLE, "a page came in place of the archive"
-    fields = parse_json(beginning) if text.startswith(b"{") else None
-    if not isinstance(fields, dict):
-        return None
-    word = fields.get("status")
-    state = state_of(word) if isinstance(word, str) else None
-    if state is ExportState.RUNNING:
-        return ProblemKind.NOT_READY, "the export has no archive yet"
-    if state is ExportState.FAILED:
-        return ProblemKind.EXPORT_FAILED, "the service calls the export failed"
-    return ProblemKind.UNREADABLE, "JSON came in place of the archive"
