@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.acceptance.test_planted_links import snapshot
 from tests.support.command import Command, fleet_of, servers, serving
 from tests.support.handed import AT, DAMAGED, NO_SELECTION, named
 from tests.support.journals import events_of, of, rewrite
+from tests.support.stage import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,7 +28,7 @@ from collector.archive.names import PART, REJECTED
 from collector.archive.staged import ArchivePolicy
 from collector.archive.store import PIECE_BYTES, ArchiveStore, ArchiveStream
 from collector.model.answers import Problem, ProblemKind, Stored
-from tests.archive.second_destination import SqliteDestination
+from tests.support.second_destination import SqliteDestination
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator

@@ -45,6 +45,17 @@ Tree = dict[str, Content]
 """Files by their paths, with slashes."""
 
 
+def snapshot(directory: Path) -> dict[str, tuple[int, bytes]]:
+    """Return the mode of all below a directory, and the bytes of files."""
+    return {
+        str(path.relative_to(directory)): (
+            path.lstat().st_mode,
+            path.read_bytes() if path.is_file() and not path.is_symlink() else b"",
+        )
+        for path in directory.rglob("*")
+    }
+
+
 class Stage:
     """A directory in which all that a test plays with lies.
 

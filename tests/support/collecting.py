@@ -1,6 +1,6 @@
 """A program that collects through the library, to a destination of its own.
 
-    python -m tests.integration.collecting '{"inventory": ..., "out": ..., "database": ...}'
+    python -m tests.support.collecting '{"inventory": ..., "out": ..., "database": ...}'
 
 With `resume`, the run in that directory is resumed. The summary is printed as JSON.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 
 import collector
-from tests.archive.second_destination import SqliteDestination
+from tests.support.second_destination import SqliteDestination
 
 
 async def main(asked: dict[str, str]) -> dict[str, Any]:
