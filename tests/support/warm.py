@@ -38,8 +38,8 @@ LARGEST: Final = 10_000
 """Arguments and variables of more characters may not pass the socket."""
 FLUSH_FAILED: Final = 120
 """Python's exit code where what was printed could not be written."""
-OF_A_START: Final = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "MALLOC_")
-"""How the variables begin that Python, or what it is made of, reads only when it starts."""
+OF_A_START: Final = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "MALLOC_", "SSL", "OPENSSL")
+"""How the variables begin that are read when Python starts, or what it is made of is imported."""
 
 
 @dataclass(frozen=True, slots=True)
