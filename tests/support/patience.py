@@ -32,7 +32,7 @@ HURRIED: Final[Mapping[str, object]] = {
     "collector.engine.outcomes.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
     "collector.engine.polling.timing.FIRST_ASK_S": 0.05,
     "collector.engine.polling.timing.SOONEST_S": 0.05,
-    "collector.providers.clouddc.wire.TOTAL_S": 1.5,
+    "collector.providers.http.wire.TOTAL_S": 1.5,
 }
 """For services that answer anything: limits of minutes are seconds too, so that a run ends."""
 
