@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def altered(home: Path, code: str) -> dict[str, str]:
-    """Return the variables under which a Python runs this code first."""
+    """Return the variables under which a Python runs this code first, if there is any."""
+    if not code:
+        return {}
     directory = home / "altered"
     directory.mkdir(exist_ok=True)
     (directory / "sitecustomize.py").write_text(dedent(code), encoding="utf-8")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collector.emulator import Fault
 
 COLLECTOR = str(Path(sys.executable).with_name("collector"))
+NOBODY = str(Path(__file__).with_name("nobody.py"))
 OF_A_COPY: Final = frozenset({"stdin", "stdout", "stderr", "env", "encoding", "errors", "umask"})
 """What a copy of the warm process can be given."""
 
@@ -34,6 +35,7 @@ def start(
     cwd: Path | None = None,
     installed: bool = False,
     limits: Mapping[int, tuple[int, int]] | None = None,
+    user: int | None = None,
     **options: Any,  # noqa: ANN401  # Popen's own
 ) -> subprocess.Popen[str]:
     """Start the command: as it is installed, or quickly.
@@ -48,6 +50,7 @@ def start(
         cwd: where it runs; by default here.
         installed: a test is about the start itself.
         limits: of `resource`, by number: soft and hard ones.
+        user: by number, who runs it; only root can be somebody else.
         options: of the process; its stdout and stderr are pipes unless said otherwise.
     """
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
@@ -62,8 +65,17 @@ def start(
     ):
         if limits:
             options["preexec_fn"] = partial(_limit, limits)
-        return subprocess.Popen([COLLECTOR, *arguments], cwd=cwd, text=True, **options)
-    return Copy(ready, COLLECTOR, *arguments, cwd=cwd or Path.cwd(), limits=limits or {}, **options)
+        command = [COLLECTOR] if user is None else [sys.executable, NOBODY, f"{user}"]
+        return subprocess.Popen([*command, *arguments], cwd=cwd, text=True, **options)
+    return Copy(
+        ready,
+        COLLECTOR,
+        *arguments,
+        cwd=cwd or Path.cwd(),
+        limits=limits or {},
+        user=user,
+        **options,
+    )
 
 
 def _limit(limits: Mapping[int, tuple[int, int]]) -> None:

@@ -1,4 +1,4 @@
-"""The command as another user: `python -m tests.support.nobody UID ARGUMENTS`, run by root.
+"""The command as another user: `python tests/support/nobody.py UID ARGUMENTS`, run by root.
 
 The interpreter may lie where that user cannot read, so that everything is imported before.
 """

@@ -49,7 +49,7 @@ class Beginning:
     Attributes:
         arguments: with the command itself as the first.
         cwd, env: where it runs, and all its variables.
-        umask: less than 0 for that of the tests.
+        umask, user: less than 0 for those of the tests.
         limits: of `resource`, by number.
     """
 
@@ -57,6 +57,7 @@ class Beginning:
     cwd: str
     env: Mapping[str, str]
     umask: int
+    user: int
     limits: Mapping[int, tuple[int, int]]
 
 
@@ -119,7 +120,12 @@ class Copy(subprocess.Popen[str]):
         streams = [given[theirs] for theirs, _ in pairs]
         own = [number if fd == -1 else fd for number, fd in enumerate(streams)]
         beginning = Beginning(
-            given["args"], str(given["cwd"]), {**given["env"]}, given["umask"], self._limits
+            arguments=given["args"],
+            cwd=str(given["cwd"]),
+            env={**given["env"]},
+            umask=given["umask"],
+            user=-1 if given["uid"] is None else given["uid"],
+            limits=self._limits,
         )
         self.pid = self._of.fork(beginning, own)
         self._child_created = True
@@ -201,6 +207,10 @@ def _become(beginning: Beginning, streams: Sequence[int]) -> None:
         os.umask(beginning.umask)
     for limit, (soft, hard) in beginning.limits.items():
         resource.setrlimit(int(limit), (soft, hard))
+    if beginning.user >= 0:
+        os.setgroups([])
+        os.setgid(beginning.user)
+        os.setuid(beginning.user)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         before = getattr(sys, name)
