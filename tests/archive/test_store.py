@@ -24,7 +24,7 @@ from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, ArchiveStore, Ar
 from collector.archive.targz import TAR_GZ
 from collector.archive.workers import Workers
 from collector.model.answers import Checksum, Problem, ProblemKind, Stored
-from tests.open_files import no_file_left
+from tests.support.open_files import no_file_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
