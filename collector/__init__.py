@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collector.errors import CollectorError
     from collector.inventory import Inventory, InventoryError, Selection, load
     from collector.planning import Plan
-    from collector.providers.protocol import Access
+    from collector.providers.protocol import Access, Fleet, Provider
     from collector.report.building import Report
     from collector.report.summary import Summary
     from collector.report.verdict import Verdict
@@ -43,9 +43,11 @@ _PLACES = {
     "Collection": "collector.runtime.collection",
     "CollectorError": "collector.errors",
     "EventsSkipped": "collector.runtime.feed",
+    "Fleet": "collector.providers.protocol",
     "Inventory": "collector.inventory",
     "InventoryError": "collector.inventory",
     "Plan": "collector.planning",
+    "Provider": "collector.providers.protocol",
     "Report": "collector.report.building",
     "Selection": "collector.inventory",
     "Summary": "collector.report.summary",
@@ -64,9 +66,11 @@ __all__ = [
     "Collection",
     "CollectorError",
     "EventsSkipped",
+    "Fleet",
     "Inventory",
     "InventoryError",
     "Plan",
+    "Provider",
     "Report",
     "Selection",
     "Summary",

@@ -53,6 +53,8 @@ HERE = Path(__file__).resolve().parent
 HELP_WIDTH = 80
 RECORDED = "sample "
 """How the names of sections begin that `samples.py` writes."""
+PACKAGE = "package "
+"""How the names of sections begin that are a file of the provider's package under `tests/`."""
 _SECTION = re.compile(
     r"(?P<begin><!-- begin: (?P<name>[^>]+) -->\n).*?(?P<end><!-- end: (?P=name) -->)", re.DOTALL
 )
@@ -91,6 +93,8 @@ def section(name: str) -> str:
         return _help(name.split()[1:])
     if name.startswith("modules "):
         return _modules(name.split()[1])
+    if name.startswith(PACKAGE):
+        return _file(HERE.parent / "tests" / "provider_package" / name.removeprefix(PACKAGE))
     if name not in SECTIONS:
         raise LookupError(f"no section {name!r}; there are help COMMAND, {', '.join(SECTIONS)}")
     return SECTIONS[name]()
@@ -143,6 +147,15 @@ def _help(path: Sequence[str]) -> str:
         context = _context(command, name, context)
     lines = [line.rstrip() for line in command.get_help(context).splitlines()]
     return "\n".join(["```text", *lines, "```"])
+
+
+def _file(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LookupError(f"there is no file {path}") from error
+    language = {".py": "python", ".toml": "toml"}[path.suffix]
+    return f"```{language}\n# {path.name}\n{text.rstrip()}\n```"
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:

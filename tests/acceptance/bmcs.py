@@ -1,4 +1,9 @@
-"""BMCs on the loopback interface that speak Redfish, each a server of its own."""
+"""BMCs on the loopback interface that speak Redfish, each a server of its own.
+
+    python -m tests.acceptance.bmcs fleet.json
+
+serves three until it is stopped, and writes the inventory that names them.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,13 @@ import base64
 import contextlib
 import hashlib
 import io
+import json
 import random
+import sys
 import time
 import zipfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -124,6 +132,16 @@ class Bmc:
         return response
 
 
+def inventory(bmcs: Sequence[Bmc]) -> dict[str, Any]:
+    """The inventory that names these BMCs."""
+    return {
+        "version": 1,
+        "credentials": {"bmc": {"kind": "basic", "user": "oncall", "password_env": "BMC_PASSWORD"}},
+        "defaults": {"provider": "redfish", "credentials": "bmc"},
+        "projects": [bmc.project for bmc in bmcs],
+    }
+
+
 def refusal(message: str, status: int) -> web.Response:
     """An error in Redfish's words."""
     detail = {"MessageId": f"Base.1.8.{message}", "Message": f"{message}: try something else."}
@@ -143,3 +161,15 @@ async def serving(bmcs: Sequence[Bmc]) -> AsyncIterator[None]:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             bmc.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield
+
+
+async def _main(file: Path) -> None:
+    bmcs = [Bmc(f"bmc-{number}", export_s=number, size=100_000) for number in range(1, 4)]
+    async with serving(bmcs):
+        await anyio.Path(file).write_text(json.dumps(inventory(bmcs), indent=1))
+        await anyio.sleep_forever()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        anyio.run(_main, Path(sys.argv[1]))

@@ -10,13 +10,13 @@ import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
 from collector.emulator import Emulator
-from tests.acceptance.bmcs import BUSY, LOGIN, SYSTEM, Bmc, serving
+from tests.acceptance.bmcs import BUSY, LOGIN, SYSTEM, Bmc, inventory, serving
 from tests.acceptance.command import Command, fleet_of, servers
 
 if TYPE_CHECKING:
@@ -58,17 +58,10 @@ class Installed(Command):
 
 
 @contextmanager
-def bmcs(home: Path, *some: Bmc, more: list[dict[str, Any]] | None = None) -> Iterator[Installed]:
+def bmcs(home: Path, *some: Bmc) -> Iterator[Installed]:
     """Serve BMCs; the inventory that names them is `fleet.json`."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving(some)):
-        entry = {"kind": "basic", "user": "oncall", "password_env": "BMC_PASSWORD"}
-        document = {
-            "version": 1,
-            "credentials": {"bmc": entry},
-            "defaults": {"provider": "redfish", "credentials": "bmc"},
-            "projects": [bmc.project for bmc in some],
-        }
-        (home / "fleet.json").write_text(json.dumps(document))
+        (home / "fleet.json").write_text(json.dumps(inventory(some)))
         yield Installed(home, "unused", install(home / "site"))
 
 
@@ -125,11 +118,12 @@ def test_a_run_that_is_killed_in_a_download_is_resumed_and_whole(tmp_path: Path)
 
 
 def kill_once_it_says(command: Command, process: subprocess.Popen[str], *events: str) -> None:
-    """Kill the run once its journal holds an event of each of these names."""
+    """Kill the run once its journal holds an event of each of these names, and bytes are staged."""
     journal = command.out / "killed" / "journal.jsonl"
     while process.poll() is None:
         said = journal.read_text() if journal.exists() else ""
-        if all(f'"event":"{event}"' in said for event in events):
+        staged = sum(path.stat().st_size for path in command.out.glob("killed/*/*/*.part"))
+        if staged and all(f'"event":"{event}"' in said for event in events):
             process.send_signal(signal.SIGKILL)
         time.sleep(0.005)
 
@@ -214,6 +208,46 @@ def test_credentials_do_not_go_where_a_link_leads(tmp_path: Path) -> None:
         assert ended.returncode == 0, ended.stderr
     assert bmc.signed_with == [None]
     assert "of-a-link" not in ended.stdout + ended.stderr
+
+
+def test_a_run_keeps_the_provider_of_its_projects(tmp_path: Path) -> None:
+    bmc = Bmc("bmc-1", export_s=60.0)
+    with bmcs(tmp_path, bmc) as command:
+        stopped = command.run("collect", "fleet.json", "--deadline", "1s")
+        assert stopped.returncode in (3, 4), stopped.stderr
+        document = json.loads((tmp_path / "fleet.json").read_text())
+        document["credentials"]["bmc"] = {"kind": "token", "token_env": "CLOUDDC_TOKEN"}
+        document["defaults"]["provider"] = "clouddc"
+        (tmp_path / "fleet.json").write_text(json.dumps(document))
+        refused = command.run("collect", "fleet.json", "--resume", "latest")
+    assert refused.returncode == 2
+    assert "is of provider 'redfish' in this run, and of 'clouddc'" in refused.stderr
+
+
+def test_an_entry_that_two_providers_use_is_refused(tmp_path: Path) -> None:
+    with bmcs(tmp_path, Bmc("bmc-1")) as command:
+        document = json.loads((tmp_path / "fleet.json").read_text())
+        document["projects"].append(
+            {"id": "p", "provider": "clouddc", "region": "cn-east-3", "servers": [{"id": "s"}]}
+        )
+        (tmp_path / "fleet.json").write_text(json.dumps(document, indent=1))
+        refused = command.run("inventory", "check", "fleet.json")
+    assert refused.returncode == 2
+    assert "projects of several providers use this entry: clouddc, redfish" in refused.stderr
+
+
+def test_without_entries_the_variable_is_the_providers_own(tmp_path: Path) -> None:
+    bmc = Bmc("bmc-1")
+    with bmcs(tmp_path, bmc) as command:
+        document = json.loads((tmp_path / "fleet.json").read_text())
+        del document["credentials"], document["defaults"]["credentials"]
+        (tmp_path / "fleet.json").write_text(json.dumps(document))
+        refused = command.run("collect", "fleet.json")
+        assert "REDFISH_LOGIN is not set" in refused.stderr
+        env = command.environment(REDFISH_LOGIN=LOGIN)
+        ended = command.run("collect", "fleet.json", "-vv", env=env)
+    assert ended.returncode == 0, ended.stderr
+    assert LOGIN not in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize(
