@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
 import click
-import structlog
 
 from collector import signals
 from collector.cli.readiness import make_ready
@@ -52,22 +51,6 @@ class Options:
     ca_file: Path | None = None
     stall_s: float | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-
-
-def user_memory() -> Path | None:
-    """Return where what runs learn is kept for this user; None where there is no such place."""
-    import platformdirs  # noqa: PLC0415  # only the main job remembers
-
-    try:
-        place, why = platformdirs.user_state_path("collector"), "is not an absolute path"
-    except RuntimeError as error:  # no home directory
-        place, why = None, str(error)
-    if place is not None and place.is_absolute():
-        return place
-    structlog.get_logger("collector").info(
-        f"nothing is remembered for the next run: {place or 'the state directory'}: {why}"
-    )
-    return None
 
 
 def _access(options: Options) -> Access:

@@ -6,12 +6,12 @@ behind, and ends nothing. Only a run whose directory is gone is over.
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-import structlog
 
 from collector import threads
 from collector.errors import CollectorError
@@ -29,7 +29,7 @@ APART_S = 1.0
 APART_TIMES = 20
 """How many times as long as its last writing took the manifest waits before the next."""
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class Views:

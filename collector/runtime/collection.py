@@ -11,13 +11,13 @@ out as a class, and what it hands out comes from a queue.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 import anyio
-import structlog
 
 from collector import clock, threads
 from collector.engine.outcomes.facts import reused
@@ -62,7 +62,7 @@ FIRST_AT_ONCE = 5_000
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 def collect(
