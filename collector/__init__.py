@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 
     from collector.errors import CollectorError
     from collector.inventory import Inventory, InventoryError, Selection, load
-    from collector.planning import Plan, plan
+    from collector.planning import Plan
     from collector.providers.protocol import Access, Fleet, Provider
     from collector.rundir.verdict import Verdict
     from collector.rundir.verification import Verification, verify
     from collector.runtime.collection import Collection, collect
     from collector.runtime.feed import EventsSkipped
+    from collector.runtime.planned import plan
     from collector.runtime.resuming import resume
     from collector.runtime.terms import Terms
 
@@ -51,7 +52,7 @@ _PLACES = {
     "Verification": "collector.rundir.verification",
     "collect": "collector.runtime.collection",
     "load": "collector.inventory",
-    "plan": "collector.planning",
+    "plan": "collector.runtime.planned",
     "resume": "collector.runtime.resuming",
     "verify": "collector.rundir.verification",
 }

@@ -5,11 +5,13 @@
     python docs/render.py --check    # changes nothing; exits 1 if a page is stale
 
 A section stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`, where NAME is one of
-`SECTIONS`, or `help COMMAND` for what `collector COMMAND --help` prints.
+`SECTIONS`, `help COMMAND` for what `collector COMMAND --help` prints, or `modules ROOM` for what
+each module of a room says of itself.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
 import re
@@ -91,9 +93,33 @@ def section(name: str) -> str:
         return _help(name.split()[1:])
     if name.startswith(PACKAGE):
         return _file(HERE.parent / "tests" / "provider_package" / name.removeprefix(PACKAGE))
+    if name.startswith("modules "):
+        return _modules(name.split()[1])
     if name not in SECTIONS:
         raise LookupError(f"no section {name!r}; there are help COMMAND, {', '.join(SECTIONS)}")
     return SECTIONS[name]()
+
+
+def _modules(room: str) -> str:
+    """Return what each module of a room says of itself in its first line.
+
+    Raises:
+        LookupError: there is no such room.
+    """
+    root = HERE.parent / "collector" / room
+    rows = [
+        (_code(path.relative_to(root).as_posix()), _first_line(path))
+        for path in sorted(root.rglob("*.py"), key=lambda path: (path.parent, path.name))
+        if path.name != "__init__.py"
+    ]
+    if not rows:
+        raise LookupError(f"there is no room {room!r}")
+    return _table(("module", "what it is about"), rows)
+
+
+def _first_line(path: Path) -> str:
+    page = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return page.partition("\n\n")[0].replace("\n", " ")
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

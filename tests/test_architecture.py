@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rundir": {"model", "providers", "errors", "archive", "files", "addresses", "threads"},
     "sharing": {"model", "rundir", "archive.names", "files", "threads"},
     "history": {"model", "errors", "files"},
-    "planning": {
-        *("model", "inventory", "providers", "rundir", "clock", "history"),
-        "runtime.beginning",
-    },
+    "planning": {"model", "providers", "rundir"},
     "runtime": {
         *("model", "engine", "errors", "inventory", "providers", "archive", "rundir"),
         *("sharing", "history", "planning", "clock", "descriptors", "files", "redaction"),
@@ -139,6 +137,59 @@ def test_what_vendors_share_knows_none_of_them() -> None:
         if name.startswith("providers.") and not name.startswith("providers.clouddc"):
             for wanted in of_the_project(path):
                 assert not wanted.startswith("providers.clouddc"), name
+
+
+def at_load(path: Path) -> set[str]:
+    """Return what a module of the project imports of it when it is loaded."""
+    body = [*ast.parse(path.read_text(encoding="utf-8")).body]
+    found: set[str] = set()
+    while body:
+        node = body.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            body += node.orelse
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+            found |= {name.removeprefix("collector.") for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("collector.") for alias in node.names}
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+    return found & MODULES.keys()
+
+
+def assert_no_cycle(arrows: dict[str, set[str]]) -> None:
+    try:
+        list(TopologicalSorter(arrows).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_no_imports_form_a_cycle() -> None:
+    loads = {name: at_load(path) - {name} for name, path in MODULES.items() if name}
+    packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    assert_no_cycle(
+        {
+            # A module is in its package, so that one does not have to load before the other.
+            name: {one for one in of if not name.startswith(f"{one}.") or one not in packages}
+            for name, of in loads.items()
+        }
+    )
+
+
+def test_rooms_form_no_cycle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for name, path in MODULES.items():
+        if room_of(name) not in AT_THE_TOP:
+            wanted = {room_of(one) for one in of_the_project(path)}
+            rooms.setdefault(room_of(name), set()).update(wanted - {room_of(name), ""})
+    assert_no_cycle(rooms)
+
+
+def test_the_archive_room_knows_no_format() -> None:
+    for name, path in MODULES.items():
+        if room_of(name) == "archive" and not name.startswith("archive.targz"):
+            wanted = [one for one in of_the_project(path) if one.startswith("archive.targz")]
+            assert not wanted, f"{name} imports {wanted}"
 
 
 def test_nobody_imports_the_command_line() -> None:

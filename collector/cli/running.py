@@ -21,10 +21,9 @@ from collector.cli.rendering.summary import summed_up
 from collector.cli.rendering.wording import duration, short
 from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
-from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.errors import CollectorError
 from collector.event_loop import Loop
-from collector.model.ceilings import GRACE_S
+from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers.protocol import Access

@@ -114,7 +114,7 @@ def _verified(directory: Path, destination: Destination) -> Verification:
         mismatches += wrong
         if not wrong:
             archives += 1
-            size += claim.bytes or destination.size(claim.path) or 0
+            size += claim.bytes or stored.size(claim.path) or 0
     amiss = {mismatch.path for mismatch in mismatches}
     mismatches += _misplaced_members(directory, claims, records, amiss, notes)
     servers = len(records.state.servers)
@@ -277,7 +277,7 @@ def _wrong(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
 
 
 def _differences(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
-    size = stored.destination.size(claim.path)
+    size = stored.size(claim.path)
     if size is None:
         yield Mismatch(claim.path, "missing", "a file", None)
         return

@@ -100,7 +100,7 @@ class LocalPerformer:
 
     async def discard(self, action: DiscardPart) -> None:
         """Remove what an unfinished download has left."""
-        await self._store.discard(self._store.stage(action.directory, action.file_name))
+        await self._store.discard(action.directory, action.file_name)
 
     async def _perform(self, action: Request, report: Report) -> Outcome:
         target = self._targets[action.server]

@@ -71,7 +71,7 @@ def show(
     """Print the plan of a selection."""
     from collector.cli import running  # noqa: PLC0415  # as above
     from collector.cli.rendering.plan import told  # noqa: PLC0415  # as above
-    from collector.planning import plan  # noqa: PLC0415  # as above
+    from collector.runtime.planned import plan  # noqa: PLC0415  # as above
 
     planned = plan(
         selection,
