@@ -9,7 +9,7 @@
         async with collector.collect(selection, Path("collected")) as run:
             async for event in run:
                 ...
-        print(run.summary["totals"], run.verdict)
+        print(run.summary.totals, run.verdict)
 
     anyio.run(main)
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collector.inventory import Inventory, InventoryError, Selection, load
     from collector.planning import Plan
     from collector.providers.protocol import Access, Fleet, Provider
-    from collector.rundir.verdict import Verdict
+    from collector.report.building import Report
+    from collector.report.summary import Summary
+    from collector.report.verdict import Verdict
     from collector.rundir.verification import Verification, verify
     from collector.runtime.collection import Collection, collect
     from collector.runtime.feed import EventsSkipped
@@ -46,9 +48,11 @@ _PLACES = {
     "InventoryError": "collector.inventory",
     "Plan": "collector.planning",
     "Provider": "collector.providers.protocol",
+    "Report": "collector.report.building",
     "Selection": "collector.inventory",
+    "Summary": "collector.report.summary",
     "Terms": "collector.runtime.terms",
-    "Verdict": "collector.rundir.verdict",
+    "Verdict": "collector.report.verdict",
     "Verification": "collector.rundir.verification",
     "collect": "collector.runtime.collection",
     "load": "collector.inventory",
@@ -67,7 +71,9 @@ __all__ = [
     "InventoryError",
     "Plan",
     "Provider",
+    "Report",
     "Selection",
+    "Summary",
     "Terms",
     "Verdict",
     "Verification",

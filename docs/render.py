@@ -168,6 +168,19 @@ def _context(command: click.Command, name: str, parent: click.Context | None) ->
     )
 
 
+def _lifecycle() -> str:
+    def cell(word: str | None) -> str:
+        return _code(word) if word else "-"
+
+    rows = (
+        (_code(phase), cell(step.wanted), str(len(step.calls)), cell(step.stage),
+         cell(step.waiting), cell(step.timeout))
+        for phase, step in lifecycle.LIFECYCLE.items()
+    )  # fmt: skip
+    heads = ("journal", "next call", "calls left", "`error.stage`", "`waiting.phase`")
+    return _table((*heads, "`--phase-timeout`"), rows)
+
+
 def _refusals() -> str:
     def cell(word: str) -> str:
         return word if word == "any" else _code(word)
@@ -372,6 +385,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "hints": _hints,
     "events": _events,
     "states": _states,
+    "lifecycle": _lifecycle,
     "regions": _regions,
     "scenario": lambda: _members_of(emulator.Scenario),
     "scenario project": lambda: _members_of(emulator.ProjectSpec),

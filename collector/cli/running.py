@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import sys
@@ -28,6 +27,7 @@ from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers.protocol import Access
 from collector.redaction import Secrets
+from collector.report.parts import json_text
 from collector.rundir.layout import find_run
 from collector.runtime.collection import collect
 from collector.runtime.feed import EventsSkipped
@@ -206,7 +206,7 @@ def _first(errors: BaseExceptionGroup[E]) -> E:
 def _print(collection: Collection, *, as_json: bool) -> None:
     summary = collection.summary
     if as_json:
-        show_json(json.dumps(summary, ensure_ascii=False))
+        show_json(json_text(summary))
     else:
         show(summed_up(summary))
     report_lost()  # the run is as good as before, and its exit code says how good

@@ -37,9 +37,9 @@ def left_in(content: StreamReader) -> bytes:
 async def read_beginning(content: StreamReader, headers: Mapping[str, str]) -> bytes:
     """Read what tells an archive from a message: its first bytes, or the whole of a message.
 
-    No packed archive begins with a brace or a bracket. Content-Type is not asked: services send JSON
-    under an archive's headers. Under a Content-Encoding, which commonly names
-    the archive's own gzip, what is packed tells them apart: a tar's first header has zeros in it.
+    No packed archive begins with a brace or a bracket. Content-Type is not asked: services send
+    JSON under an archive's headers. Under a Content-Encoding, which commonly names the archive's
+    own gzip, what is packed tells them apart: a tar's first header has zeros in it.
 
     Raises:
         ClientError: it breaks off.
