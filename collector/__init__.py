@@ -9,7 +9,7 @@
         async with collector.collect(selection, Path("collected")) as run:
             async for event in run:
                 ...
-        print(run.summary["totals"], run.verdict)
+        print(run.summary.totals, run.verdict)
 
     anyio.run(main)
 
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     )
     from collector.model.rows import Phase
     from collector.model.state import RunState
-    from collector.planning import Plan, plan
+    from collector.planning import Plan
     from collector.providers import BrokenProviderError, UnknownProviderError
     from collector.providers.connecting import UnusableCredentialError
     from collector.providers.protocol import (
@@ -103,13 +103,16 @@ if TYPE_CHECKING:
         Target,
     )
     from collector.providers.rules import CredentialKind, InventoryRules
+    from collector.report.building import Report
+    from collector.report.summary import Summary
+    from collector.report.verdict import Verdict
     from collector.rundir.journal.journal import JournalError
     from collector.rundir.journal.reading import DamagedJournal
     from collector.rundir.lock import RunHeld
-    from collector.rundir.verdict import Verdict
     from collector.rundir.verification import Mismatch, Verification, verify
     from collector.runtime.collection import Collection, collect
     from collector.runtime.feed import EventsSkipped, Subscription
+    from collector.runtime.planned import plan
     from collector.runtime.resuming import resume
     from collector.runtime.terms import Terms
     from collector.runtime.trust import UntrustedJournal
@@ -120,9 +123,12 @@ NAMES = {
     "collector.runtime.terms": "Terms",
     "collector.runtime.feed": "EventsSkipped Subscription",
     "collector.inventory": "Inventory Selection load",
-    "collector.planning": "Plan plan",
+    "collector.planning": "Plan",
+    "collector.runtime.planned": "plan",
+    "collector.report.building": "Report",
+    "collector.report.summary": "Summary",
     "collector.rundir.verification": "Mismatch Verification verify",
-    "collector.rundir.verdict": "Verdict",
+    "collector.report.verdict": "Verdict",
     "collector.model.state": "RunState",
     "collector.model.rows": "Phase",
     "collector.model.events": (
@@ -221,6 +227,7 @@ __all__ = [
     "ProjectAddress",
     "ProjectSelected",
     "Provider",
+    "Report",
     "ResponseMetadata",
     "RunEnded",
     "RunEstimated",
@@ -237,6 +244,7 @@ __all__ = [
     "ServerSelected",
     "StagedFile",
     "Subscription",
+    "Summary",
     "Target",
     "Terms",
     "UnknownProviderError",

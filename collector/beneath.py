@@ -24,7 +24,7 @@ def open_beneath(directory: Path, path: str) -> int:
         OSError: as for `open_to_read`; EINVAL if the path leads out of the tree.
     """
     *parents, name = path.split("/")
-    if not _stays_beneath(path):
+    if not stays_beneath(path):
         raise OSError(errno.EINVAL, "not a path inside the directory", path)
     here = os.open(directory, files.DIRECTORY)
     try:
@@ -46,7 +46,7 @@ def size_beneath(directory: Path, path: str) -> int | None:
     Returns:
         Its bytes; None if there is no such file, or only through a link or outside the tree.
     """
-    if not _stays_beneath(path):
+    if not stays_beneath(path):
         return None
     *parents, name = path.split("/")
     try:
@@ -60,7 +60,7 @@ def size_beneath(directory: Path, path: str) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _stays_beneath(path: str) -> bool:
+def stays_beneath(path: str) -> bool:
     """Whether a relative path with slashes stays inside its directory."""
     if any(part in ("", ".", "..") or "\0" in part for part in path.split("/")):
         return False

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from collector import descriptors
 from collector.descriptors import AtOnce, fitting, told
 from collector.model.ceilings import CALLS_IN_FLIGHT, STORING
-from tests.open_files import no_file_left
+from tests.support.open_files import no_file_left
 
 WANTED = AtOnce(8, CALLS_IN_FLIGHT, STORING)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import replace
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
-import structlog
 
 from collector.errors import CollectorError
 from collector.inventory import load
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from collector.inventory import Inventory, Selection
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 def loaded(

@@ -148,7 +148,7 @@ def _set_up_logs(ctx: click.Context, param: click.Parameter, value: str) -> None
     del param
     if ctx.resilient_parsing:
         return
-    from collector.observe.logs import set_up  # noqa: PLC0415  # structlog costs time
+    from collector.observe.logs import set_up  # noqa: PLC0415  # logging costs time
 
     set_up(
         verbosity=-1 if ctx.meta["collector.quiet"] else ctx.meta["collector.verbose"],

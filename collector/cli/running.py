@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import sys
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
 import click
-import structlog
 
 from collector import signals
 from collector.cli.readiness import make_ready
@@ -21,14 +19,14 @@ from collector.cli.rendering.summary import summed_up
 from collector.cli.rendering.wording import duration, short
 from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
-from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.errors import CollectorError
 from collector.event_loop import Loop
-from collector.model.ceilings import GRACE_S
+from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers.protocol import Access
 from collector.redaction import Secrets
+from collector.report.parts import json_text
 from collector.rundir.layout import find_run
 from collector.runtime.collection import collect
 from collector.runtime.feed import EventsSkipped
@@ -53,22 +51,6 @@ class Options:
     ca_file: Path | None = None
     stall_s: float | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-
-
-def user_memory() -> Path | None:
-    """Return this user's directory for what runs learn; None if there is none."""
-    import platformdirs  # noqa: PLC0415  # only the main job remembers
-
-    try:
-        place, why = platformdirs.user_state_path("collector"), "is not an absolute path"
-    except RuntimeError as error:  # no home directory
-        place, why = None, str(error)
-    if place is not None and place.is_absolute():
-        return place
-    structlog.get_logger("collector").info(
-        f"cannot remember limits for the next run: {place or 'the state directory'}: {why}"
-    )
-    return None
 
 
 def _access(options: Options) -> Access:
@@ -207,7 +189,7 @@ def _first(errors: BaseExceptionGroup[E]) -> E:
 def _print(collection: Collection, *, as_json: bool) -> None:
     summary = collection.summary
     if as_json:
-        show_json(json.dumps(summary, ensure_ascii=False))
+        show_json(json_text(summary))
     else:
         show(summed_up(summary))
     report_lost()  # the run itself is fine, and so is its exit code

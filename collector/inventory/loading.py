@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 from collector import inputs
-from collector.inventory import checks, credentials, csv_rows, json_text, toml_lines, yaml_events
+from collector.inventory import checks, credentials
 from collector.inventory.bounds import check_runs
 from collector.inventory.credentials import Surroundings
 from collector.inventory.mistakes import MISTAKES_MAX, QUOTED_MAX, InventoryError, Mistake
@@ -125,12 +125,20 @@ def _parse(text: str, name: str, providers: Providers) -> Parsed:
     check_runs(text, name)
     suffix = Path(name).suffix.lower()
     if suffix == ".toml":
+        from collector.inventory import toml_lines  # noqa: PLC0415  # one format's imports, not all
+
         return toml_lines.parse(text, name)
     if suffix == ".csv":
+        from collector.inventory import csv_rows  # noqa: PLC0415  # as above
+
         return csv_rows.parse(text, name, providers.default)
     yaml_named = suffix in (".yaml", ".yml")
     if suffix == ".json" or (not yaml_named and text.lstrip().startswith("{")):
+        from collector.inventory import json_text  # noqa: PLC0415  # as above
+
         return json_text.parse(text, name)
+    from collector.inventory import yaml_events  # noqa: PLC0415  # as above
+
     parsed = yaml_events.parse(text, name)
     if parsed.data is None:
         _fail(name, "the inventory is empty", START)

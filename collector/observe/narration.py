@@ -6,8 +6,6 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from collector.model import events as e
 
 if TYPE_CHECKING:
@@ -64,7 +62,7 @@ class Narrator:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._log = structlog.get_logger("collector").bind()  # bound after logging is set up
+        self._log = logging.getLogger(__name__)
         self._told: set[str] = set()
 
     def tell(self, event: e.Event) -> None:
@@ -72,9 +70,10 @@ class Narrator:
         level, words = _LINES[type(event)]
         if isinstance(event, e.ServerFailed) and self._is_told(event):
             level = logging.INFO  # the summary names every server; a refused token fails them all
-        if self._log.is_enabled_for(level):
+        if self._log.isEnabledFor(level):
             told = words.format_map(_fields(event))
-            self._log.log(level, told, **{**_facts(event), **self._where(event), **self._run()})
+            facts = {**_facts(event), **self._where(event), **self._run()}
+            self._log.log(level, told, extra={"facts": facts})
 
     def _run(self) -> dict[str, Any]:
         started = self._state.started

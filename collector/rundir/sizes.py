@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from typing import TYPE_CHECKING, Any
-
-import structlog
 
 from collector import files
 from collector.errors import CollectorError
@@ -24,7 +23,7 @@ RUNS_READ = 3
 _LARGEST_ARCHIVE = 1 << 50
 _LONGEST_LINE = 1 << 20
 _SERVERS_FOLLOW = '"servers": ['
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -41,9 +40,8 @@ def earlier_sizes(manifests: Iterable[Path], wanted: Container[Server]) -> dict[
             found = {server: size for server, size in _sizes_in(manifest) if server in wanted}
         except OSError as error:
             _log.warning(
-                "cannot read an earlier run's manifest; its archive sizes are unknown",
-                path=str(manifest),
-                why=error.strerror,
+                "an earlier run's manifest cannot be read; nothing is known of its archives' sizes",
+                extra={"facts": {"path": str(manifest), "why": error.strerror}},
             )
             continue
         sizes = found | sizes

@@ -6,12 +6,12 @@ behind and the run continues. The run ends only if its directory is gone.
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-import structlog
 
 from collector import threads
 from collector.errors import CollectorError
@@ -29,7 +29,7 @@ APART_S = 1.0
 APART_TIMES = 20
 """The pause between two manifests, as a multiple of the time that the last one took to write."""
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class Views:

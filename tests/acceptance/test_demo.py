@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector.rundir.verification import verify
-from tests.acceptance.command import COLLECTOR, environment
+from tests.support.command import COLLECTOR, environment
 
 if TYPE_CHECKING:
     from pathlib import Path

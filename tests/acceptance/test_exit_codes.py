@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.emulator import Fault
-from tests.acceptance.command import Service, fleet_of, server, servers, serving
+from tests.support.command import Service, fleet_of, server, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

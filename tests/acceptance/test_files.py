@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import COLLECTOR, Service, fleet_of, servers, serving
+from tests.support.command import COLLECTOR, Service, fleet_of, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.emulator import Throttle
-from tests.acceptance.command import Service, fleet_of, servers, serving
+from tests.support.command import Service, fleet_of, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector import verify
-from tests.acceptance.altered import altered
-from tests.acceptance.command import COLLECTOR, Command, Service, fleet_of, server, serving
+from tests.support.altered import altered
+from tests.support.command import COLLECTOR, Command, Service, fleet_of, server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -141,7 +141,7 @@ def test_all_is_collected_without_a_word_wherever_it_is_run(
 def test_umask_makes_no_difference(service: Service, tmp_path: Path, umask: int) -> None:
     out = tmp_path / "out"
     env = service.environment()
-    assert collected(service, out, env, preexec_fn=partial(os.umask, umask)) == ""
+    assert collected(service, out, env, umask=umask) == ""
     assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_file()} == {0o600}
     assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_dir()} == {0o700}
 

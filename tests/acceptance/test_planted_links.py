@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import Service, fleet_of, servers, serving
+from tests.support.command import Service, fleet_of, servers, serving
+from tests.support.stage import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,16 +22,6 @@ def service(tmp_path: Path) -> Iterator[Service]:
     home.mkdir()
     with serving(fleet_of(servers(2), export_duration_s=0.5), home) as found:
         yield found
-
-
-def snapshot(directory: Path) -> dict[str, tuple[int, bytes]]:
-    return {
-        str(path.relative_to(directory)): (
-            path.lstat().st_mode,
-            path.read_bytes() if path.is_file() and not path.is_symlink() else b"",
-        )
-        for path in directory.rglob("*")
-    }
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])

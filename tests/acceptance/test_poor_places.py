@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector import verify
-from tests.acceptance.altered import altered
-from tests.acceptance.command import Service, fleet_of, server, servers, serving
+from tests.support.altered import altered
+from tests.support.command import Service, fleet_of, server, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

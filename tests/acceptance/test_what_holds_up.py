@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.answers import error, reply, sane
-from tests.acceptance.command import Command
-from tests.acceptance.trial import wired
-from tests.acceptance.wire import Wire
+from tests.support.answers import error, reply, sane
+from tests.support.command import Command
+from tests.support.trial import wired
+from tests.support.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

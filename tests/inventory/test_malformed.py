@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.inventory.conftest import Reader
+    from tests.support.reader import Reader
 
 CANARY = "MIIE-s3cr3t-c4n4ry"
 SERVERS = "region: cn-east-3, servers: [{id: s1}]"

@@ -8,7 +8,7 @@ from collector.inventory import InventoryError
 
 if TYPE_CHECKING:
     from collector.inventory import Inventory
-    from tests.inventory.conftest import Reader
+    from tests.support.reader import Reader
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from collector.providers.http import wire
 from collector.providers.http.proxies import UnusableProxyError
 from collector.providers.http.transport import UnusableCAFileError
 from collector.redaction import Secrets
-from tests.open_files import no_file_left
-from tests.providers.loopback import (
+from tests.support.loopback import (
     ARCHIVE,
     TOKEN,
     Answer,
@@ -26,6 +25,7 @@ from tests.providers.loopback import (
     speaking,
     target,
 )
+from tests.support.open_files import no_file_left
 
 if TYPE_CHECKING:
     import asyncio

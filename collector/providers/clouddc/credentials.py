@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import structlog
 
 from collector import inputs, threads
 from collector.errors import CollectorError
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collector.redaction import Secrets
 
 LARGEST_FILE = 64 << 10
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class UnusableTokenError(CollectorError):
@@ -137,14 +136,12 @@ def _warn_if_exposed(path: Path, found: os.stat_result) -> None:
     if found.st_uid not in (os.geteuid(), 0):
         _log.warning(
             f"the file of a token belongs to another user; chown {os.geteuid()} {path}",
-            path=str(path),
-            owner=found.st_uid,
+            extra={"facts": {"path": str(path), "owner": found.st_uid}},
         )
     elif found.st_mode & 0o066:
         _log.warning(
             f"others may read or change the file of a token; chmod 600 {path}",
-            path=str(path),
-            mode=f"{stat.S_IMODE(found.st_mode):04o}",
+            extra={"facts": {"path": str(path), "mode": f"{stat.S_IMODE(found.st_mode):04o}"}},
         )
 
 
