@@ -1,4 +1,4 @@
-"""Brings home the logs of every physical server of a fleet, verified and accounted for.
+"""Collects the logs of every physical server of a fleet, verified and accounted for.
 
     from pathlib import Path
     import anyio, collector

@@ -41,10 +41,10 @@ EXAMPLES = """\b
 Examples:
   collector demo                                  see it work: no account, no network
   collector inventory check fleet.yaml            is the inventory right?
-  collector collect fleet.yaml                    bring home every log of the fleet
+  collector collect fleet.yaml                    collect every log of the fleet
   collector collect fleet.yaml --select project=payments --deadline 30m
   collector collect --resume latest               resume after Ctrl-C or a crash
-  collector verify                                prove that all of it is whole
+  collector verify                                prove that everything is whole
 """
 
 
@@ -131,4 +131,4 @@ class _Commands(click.Group):
 )
 @click.version_option(package_name="collector", message="%(prog)s %(version)s")
 def main() -> None:
-    """Bring home the logs of a fleet of physical servers, and prove that they are whole."""
+    """Collect the logs of a fleet of physical servers, and prove that they are whole."""

@@ -33,7 +33,7 @@ Examples:
   collector verify collected/20261123T084103Z-7f3a --json | jq .mismatches
 
 \b
-Exit code: 0 all is well, 6 something is not, 2 there is no such run.
+Exit codes: 0 everything matches; 6 there is a mismatch; 2 there is no such run.
 """,
 )
 @run_argument
