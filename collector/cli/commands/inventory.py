@@ -42,7 +42,7 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
 
     A secret that is missing here and now is a warning.
     """
-    from collector.cli.choosing import loaded  # noqa: PLC0415  # pydantic costs time
+    from collector.cli.choosing import loaded  # noqa: PLC0415  # costs time
     from collector.inventory import InventoryError  # noqa: PLC0415  # as above
 
     try:
@@ -81,7 +81,7 @@ def show(
     as_json: bool,
 ) -> None:
     """List the servers that a selection matches, in the order in which they are collected."""
-    from collector.cli.choosing import chosen, loaded  # noqa: PLC0415  # pydantic costs time
+    from collector.cli.choosing import chosen, loaded  # noqa: PLC0415  # costs time
     from collector.inventory import to_mapping  # noqa: PLC0415  # as above
 
     fleet = loaded(file, sends=False)
