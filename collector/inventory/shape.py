@@ -155,7 +155,7 @@ def check(data: object) -> list[Finding]:
         return []
     from collector.inventory.misfits import misfits  # noqa: PLC0415  # where something is wrong
 
-    return list(islice(dict.fromkeys(misfits(data)), MISTAKES_MAX))
+    return list(dict.fromkeys(islice(misfits(data), MISTAKES_MAX)))
 
 
 def fits(data: object) -> bool:
