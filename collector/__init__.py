@@ -9,7 +9,7 @@
         async with collector.collect(selection, Path("collected")) as run:
             async for event in run:
                 ...
-        print(run.summary["totals"], run.verdict)
+        print(run.summary.totals, run.verdict)
 
     anyio.run(main)
 
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
     from collector.errors import CollectorError
     from collector.inventory import Inventory, InventoryError, Selection, load
-    from collector.planning import Plan, plan
-    from collector.providers.protocol import Access
-    from collector.rundir.verdict import Verdict
+    from collector.planning import Plan
+    from collector.providers.protocol import Access, Fleet, Provider
+    from collector.report.building import Report
+    from collector.report.summary import Summary
+    from collector.report.verdict import Verdict
     from collector.rundir.verification import Verification, verify
     from collector.runtime.collection import Collection, collect
     from collector.runtime.feed import EventsSkipped
+    from collector.runtime.planned import plan
     from collector.runtime.resuming import resume
     from collector.runtime.terms import Terms
 
@@ -40,16 +43,20 @@ _PLACES = {
     "Collection": "collector.runtime.collection",
     "CollectorError": "collector.errors",
     "EventsSkipped": "collector.runtime.feed",
+    "Fleet": "collector.providers.protocol",
     "Inventory": "collector.inventory",
     "InventoryError": "collector.inventory",
     "Plan": "collector.planning",
+    "Provider": "collector.providers.protocol",
+    "Report": "collector.report.building",
     "Selection": "collector.inventory",
+    "Summary": "collector.report.summary",
     "Terms": "collector.runtime.terms",
-    "Verdict": "collector.rundir.verdict",
+    "Verdict": "collector.report.verdict",
     "Verification": "collector.rundir.verification",
     "collect": "collector.runtime.collection",
     "load": "collector.inventory",
-    "plan": "collector.planning",
+    "plan": "collector.runtime.planned",
     "resume": "collector.runtime.resuming",
     "verify": "collector.rundir.verification",
 }
@@ -59,10 +66,14 @@ __all__ = [
     "Collection",
     "CollectorError",
     "EventsSkipped",
+    "Fleet",
     "Inventory",
     "InventoryError",
     "Plan",
+    "Provider",
+    "Report",
     "Selection",
+    "Summary",
     "Terms",
     "Verdict",
     "Verification",

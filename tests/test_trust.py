@@ -61,12 +61,18 @@ def test_what_is_marked_is_believed_with_the_same_key_alone() -> None:
         replace(PROJECT, credential="x"),
         replace(PROJECT, id="p2"),
         replace(PROJECT, project=1),
+        replace(PROJECT, provider="redfish"),
     ],
 )
 def test_what_is_said_after_the_mark_breaks_it(later: e.Event) -> None:
     state = folded([*trust.vouched(FIRST, RunState(), KEY, AT), later])
     assert not trust.is_vouched(state, KEY)
     assert trust.is_vouched(folded([*trust.vouched([*FIRST, later], RunState(), KEY, AT)]), KEY)
+
+
+def test_a_mark_from_before_projects_named_their_providers_still_holds() -> None:
+    mark = "156b18541ceb107b1359c4e969f10b2e75c1be4f6fb0505b416de8025f7d78da"
+    assert trust.is_vouched(folded([*FIRST, e.EndpointsVouched(at=AT, mark=mark)]), KEY)
 
 
 def test_a_selection_that_is_complete_has_its_mark_already() -> None:

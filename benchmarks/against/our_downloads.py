@@ -19,6 +19,7 @@ import anyio
 from collector.archive.local import LocalDirectory
 from collector.archive.staged import ArchivePolicy
 from collector.archive.store import ArchiveStore, ArchiveStream
+from collector.archive.targz import TAR_GZ
 from collector.model.answers import Problem
 from collector.model.ceilings import STORING
 from collector.providers.clouddc.client import CloudDC
@@ -63,7 +64,7 @@ async def main(plan: dict[str, Any]) -> None:
                 stream = ArchiveStream(
                     noting_the_end(opened.chunks, places.release), opened.length, NAME
                 )
-                answer = await store.store(stream, store.stage(server, NAME))
+                answer = await store.store(stream, store.stage(server, NAME, TAR_GZ))
             storing.release()
             if isinstance(answer, Problem):
                 sys.exit(f"{server}: {answer.message}")

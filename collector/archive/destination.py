@@ -10,9 +10,11 @@ same hash and the same reader as bytes from the wire, because what lies in a sto
 `docs/how-to/new-destination.md` says how to write another one, and which tests it must pass.
 
 **Paths.** An archive is known by its path relative to the run, `PROJECT/SERVER/FILE`, with slashes;
-the journal and the manifest record no more. Where that lies is the destination's business. All
-names in it are safe on any file system (`names.safe_name`). The journal, the manifest, SHA256SUMS
-and the list of members stay in the run's directory, whatever the destination.
+the journal and the manifest record no more. Where that lies is the destination's business. What is
+staged and committed has names that are safe on any file system (`names.safe_name`). A damaged or
+planted record may name other paths, which `size` and `read` are then asked for; none of them is
+absolute or leads out of the run by `..`. The journal, the manifest, SHA256SUMS and the list of
+members stay in the run's directory, whatever the destination.
 
 **Bytes.** Sizes, offsets and content are those of the archive, as it was appended. A destination
 that stores something else (encrypted, say) translates.
@@ -95,7 +97,7 @@ class StagedFile(Protocol):
         """
 
     def read(self, offset: int = 0) -> Pieces:
-        """Read back what is staged, from an offset to its end.
+        """Read back what is staged, from an offset to its end; that moves nothing for `append`.
 
         Raises:
             OSError: it cannot be read.
@@ -148,7 +150,8 @@ class Destination(Protocol):
         """Read a committed archive.
 
         Raises:
-            OSError: it cannot be read; FileNotFoundError if there is none.
+            OSError: it cannot be read; FileNotFoundError if there is none. Either may be raised
+                when the first piece is asked for.
         """
 
     def remove(self, path: str) -> None:

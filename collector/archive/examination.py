@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from collector import files
 from collector.archive.format import ArchiveError
 from collector.archive.listing import Listing
 
@@ -43,6 +44,17 @@ class StoredArchives:
 
     destination: Destination
     format_at: Callable[[str], ArchiveFormat]
+
+    def size(self, path: str) -> int | None:
+        """Return how many bytes an archive has; None if there is none, or the path cannot be one.
+
+        Args:
+            path: in the run, as a record names it, however damaged that is.
+
+        Raises:
+            OSError: the destination cannot be asked.
+        """
+        return self.destination.size(path) if files.stays_beneath(path) else None
 
     def examine(self, path: str, on_member: Callable[[Member], None] | None = None) -> Examined:
         """Read an archive to its end, in constant memory.

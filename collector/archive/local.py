@@ -146,6 +146,8 @@ class LocalFile:
 
     def commit(self, path: str, *, durable: bool) -> Steps[None]:
         """Rename the file, which lies in its directory already; durably: after it is synced."""
+        if self._fd < 0:
+            raise FileNotFoundError(errno.ENOENT, "nothing is staged", path)
         if durable:
             files.sync(self._fd)
             yield ()

@@ -16,7 +16,7 @@ from collector.model.answers import Problem, ProblemKind, Stored
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.archive.destination import Destination, Steps
+    from collector.archive.destination import Destination, StagedFile, Steps
     from collector.archive.format import ArchiveFormat
     from collector.model.answers import Checksum
 
@@ -193,19 +193,12 @@ class StagedArchive:
             newest_s=contents.newest_s,
         )
 
-    def discard(self) -> None:
-        """Remove what is left of an archive that is not tried again, or keep it as rejected."""
-        if self._policy.keep_rejected and self._file.resume():
-            self._keep_rejected()
-        else:
-            self._file.discard()
-
     def clean_up(self, problem: Problem) -> Problem:
         """Leave what a problem asks for: nothing, bytes to continue from, or a rejected archive."""
         if self.size and problem.kind not in _SPOILS:
             self.close()
         elif problem.kind is ProblemKind.INVALID_ARCHIVE and self._policy.keep_rejected:
-            self._keep_rejected()
+            keep_rejected(self._file, self.path)
         else:
             self._file.discard()
         return problem
@@ -254,14 +247,16 @@ class StagedArchive:
                 return self.clean_up(self._unwritable(refused))
         return self.clean_up(problem)
 
-    def _keep_rejected(self) -> None:
-        with contextlib.suppress(OSError):  # nothing is staged, or there is no room for a name
-            for _ in self._file.commit(f"{self.path}{REJECTED}", durable=False):
-                pass
-        self.close()
-
     def _unwritable(self, error: OSError) -> Problem:
         return unwritable(error, self._destination, self.path)
+
+
+def keep_rejected(file: StagedFile, path: str) -> None:
+    """Keep what is staged for a path beside it, as `FILE.rejected`."""
+    with contextlib.suppress(OSError):  # nothing is staged, or there is no room for a name
+        for _ in file.commit(f"{path}{REJECTED}", durable=False):
+            pass
+    file.close()
 
 
 def _hash(algorithm: str) -> hashlib._Hash:

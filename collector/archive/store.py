@@ -10,9 +10,7 @@ import anyio
 
 from collector.archive.body import Body
 from collector.archive.problems import changed, no_room, too_long
-from collector.archive.space import AHEAD_BYTES, Space
-from collector.archive.staged import ArchivePolicy, StagedArchive
-from collector.archive.targz import TAR_GZ
+from collector.archive.staged import ArchivePolicy, StagedArchive, keep_rejected
 from collector.archive.workers import Workers, at_once
 
 if TYPE_CHECKING:
@@ -27,6 +25,10 @@ AT_ONCE_BYTES = 256 << 10
 
 PIECE_BYTES = 512 << 10
 """What two threads are given at a time of a larger one, while the next is on its way."""
+
+
+AHEAD_BYTES = 64 << 20
+"""Room that a download of unknown length asks for at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,9 @@ class ArchiveStore:
         self.policy = policy or ArchivePolicy()
         self.throttle = throttle
         self.workers = workers or Workers()
-        self.space = Space()
+        self.space = _Space()
 
-    def stage(
-        self, directory: str, file_name: str, archive_format: ArchiveFormat = TAR_GZ
-    ) -> StagedArchive:
+    def stage(self, directory: str, file_name: str, archive_format: ArchiveFormat) -> StagedArchive:
         """Return a place for an archive that is about to come.
 
         Args:
@@ -94,9 +94,16 @@ class ArchiveStore:
         """Leave what a problem asks for: nothing, or bytes to continue from; return it."""
         return await self.workers.run(partial(staged.clean_up, problem))
 
-    async def discard(self, staged: StagedArchive) -> None:
-        """Remove what is left of an archive that is not tried again."""
-        await self.workers.run(staged.discard)
+    async def discard(self, directory: str, file_name: str) -> None:
+        """Remove what is left of an archive that is not tried again, or keep it as rejected."""
+        await self.workers.run(partial(self._discard, f"{directory}/{file_name}"))
+
+    def _discard(self, path: str) -> None:
+        file = self.destination.stage(path)
+        if self.policy.keep_rejected and file.resume():
+            keep_rejected(file, path)
+        else:
+            file.discard()
 
     async def store(
         self,
@@ -251,3 +258,27 @@ class _Storing:
     def release(self) -> None:
         """Give back all room that was reserved."""
         self._release(self._reserved)
+
+
+class _Space:
+    """What downloads under way still need of the room that there is."""
+
+    def __init__(self) -> None:
+        self._reserved = 0
+
+    def reserve(self, needed: int, room: int) -> int | None:
+        """Reserve so many bytes; return None, or what is left if that is too little.
+
+        Args:
+            needed: bytes.
+            room: what there was a moment ago.
+        """
+        left = max(0, room - self._reserved)
+        if needed > left:
+            return left
+        self._reserved += needed
+        return None
+
+    def release(self, reserved: int) -> None:
+        """Give back so many reserved bytes: they are written, or not needed any more."""
+        self._reserved -= reserved

@@ -31,14 +31,14 @@ T = TypeVar("T")
 @dataclass(slots=True, eq=False)
 class _Job:
     steps: Steps[Any]
-    failed: OSError | None = None
+    failed: Exception | None = None
     result: Any = None
     error: BaseException | None = None
     abandoned: bool = False
     done: anyio.Event = field(default_factory=anyio.Event)
 
     def step(self) -> Sequence[Sync] | None:
-        """Take the next step; return what it wants to be synced, None when it was the last."""
+        """Take the next step; return what must be synced after it, None when it was the last."""
         try:
             if self.abandoned:
                 self.steps.close()
@@ -117,20 +117,20 @@ def at_once(steps: Steps[T]) -> T:
 
 def _do_all(jobs: list[_Job]) -> None:
     while jobs:
-        wishes = [(job, wish) for job in jobs if (wish := job.step()) is not None]
-        jobs = [job for job, _ in wishes]
-        failures: dict[Sync, OSError | None] = {}
-        for job, wish in wishes:
-            for sync in wish:
+        waiting = [(job, syncs) for job in jobs if (syncs := job.step()) is not None]
+        jobs = [job for job, _ in waiting]
+        failures: dict[Sync, Exception | None] = {}
+        for job, syncs in waiting:
+            for sync in syncs:
                 if sync not in failures:
                     failures[sync] = _failure(sync)
                 job.failed = job.failed or failures[sync]
 
 
-def _failure(sync: Sync) -> OSError | None:
-    """Sync something for all who wish it; return the error that it met with."""
+def _failure(sync: Sync) -> Exception | None:
+    """Sync something for all who wait for it; return the error that it met with."""
     try:
         sync()
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001  # raised again in each of their steps
         return error
     return None

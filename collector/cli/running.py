@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import sys
@@ -20,14 +19,14 @@ from collector.cli.rendering.summary import summed_up
 from collector.cli.rendering.wording import duration, short
 from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
-from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.errors import CollectorError
 from collector.event_loop import Loop
-from collector.model.ceilings import GRACE_S
+from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.providers.protocol import Access
 from collector.redaction import Secrets
+from collector.report.parts import json_text
 from collector.rundir.layout import find_run
 from collector.runtime.collection import collect
 from collector.runtime.feed import EventsSkipped
@@ -190,7 +189,7 @@ def _first(errors: BaseExceptionGroup[E]) -> E:
 def _print(collection: Collection, *, as_json: bool) -> None:
     summary = collection.summary
     if as_json:
-        show_json(json.dumps(summary, ensure_ascii=False))
+        show_json(json_text(summary))
     else:
         show(summed_up(summary))
     report_lost()  # the run is as good as before, and its exit code says how good

@@ -1,7 +1,7 @@
 """Logs: what the modules log, as lines on stderr, for a person or for a program.
 
 Modules log with the standard library's `logging`, under `collector`. What a line says beside its
-words, its facts, comes as `extra={"facts": {...}}`.
+words, its facts, comes as `extra={"facts": {...}}`. structlog renders the lines for people.
 """
 
 from __future__ import annotations
@@ -19,15 +19,10 @@ from collector.redaction import hide, hide_fact
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from structlog.dev import ConsoleRenderer
+
 _UNPLAIN = re.compile("[ =\"']|^$")
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
-_DIM, _BRIGHT, _CYAN, _MAGENTA, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[36m", "\x1b[35m", "\x1b[0m"
-_OF_LEVELS = {
-    "debug": f"\x1b[32m{_BRIGHT}",
-    "info": f"\x1b[32m{_BRIGHT}",
-    "warning": f"\x1b[33m{_BRIGHT}",
-}
-_OF_ERRORS = f"\x1b[31m{_BRIGHT}"
 
 
 def set_up(*, verbosity: int, as_json: bool) -> None:
@@ -55,6 +50,7 @@ class _Lines(logging.Handler):
         super().__init__()
         self._as_json = as_json
         self._colours = colours
+        self._console: ConsoleRenderer | None = None
 
     def emit(self, logged: logging.LogRecord) -> None:
         """Write one line, without secrets and visible, but for the colours."""
@@ -70,24 +66,29 @@ class _Lines(logging.Handler):
             stderr.write(f"{line}\n")
 
     def _for_people(self, said: str, level: str, facts: Mapping[str, object]) -> str:
+        if self._console is None:
+            # With the first line: it takes a tenth of a second, and most commands log none.
+            from structlog.dev import ConsoleRenderer  # noqa: PLC0415
+
+            self._console = ConsoleRenderer(
+                colors=self._colours, pad_event_to=0, pad_level=False, sort_keys=False
+            )
         at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        told = (
-            f"{self._in(_CYAN, one_line(name))}={self._in(_MAGENTA, _shown(value))}"
-            for name, value in facts.items()
-        )
-        level = self._in(_OF_LEVELS.get(level, _OF_ERRORS), level)
-        return " ".join(
-            (self._in(_DIM, at), f"[{level}]", self._in(_BRIGHT, one_line(said)), *told)
-        )
-
-    def _in(self, colour: str, text: str) -> str:
-        return f"{colour}{text}{_PLAIN}" if self._colours else text
+        shown = {one_line(name): _Shown(value) for name, value in facts.items()}
+        line = {**shown, "timestamp": at, "level": level, "event": one_line(said)}
+        return str(self._console(None, level, line))
 
 
-def _shown(value: object) -> str:
-    """Return a value as a line for people shows it: in quotes where its end would not be plain."""
-    text = one_line(value if isinstance(value, str) else repr(value))
-    if not isinstance(value, str) or not _UNPLAIN.search(text):
-        return text
-    quote = '"' if "'" in text else "'"
-    return f"{quote}{text}{quote}"
+class _Shown:
+    """A value as a line for people shows it: in quotes where its end would not be plain."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        value = self._value
+        text = one_line(value if isinstance(value, str) else repr(value))
+        if not isinstance(value, str) or not _UNPLAIN.search(text):
+            return text
+        quote = '"' if "'" in text else "'"
+        return f"{quote}{text}{quote}"

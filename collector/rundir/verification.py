@@ -19,7 +19,7 @@ from collector.rundir.agreement import disagreements
 from collector.rundir.archives import stored_archives
 from collector.rundir.layout import JOURNAL, MANIFEST, MEMBERS, SHA256SUMS, find_run
 from collector.rundir.members import count
-from collector.rundir.records import Claim, Mismatch, claims_of, read_records, shown
+from collector.rundir.records import Claim, Mismatch, read_records, shown
 from collector.rundir.tree import Entry, walk
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _verified(directory: Path, destination: Destination) -> Verification:
         mismatches += wrong
         if not wrong:
             archives += 1
-            size += claim.bytes or destination.size(claim.path) or 0
+            size += claim.bytes or stored.size(claim.path) or 0
     amiss = {mismatch.path for mismatch in mismatches}
     mismatches += _misplaced_members(directory, claims, records, amiss, notes)
     servers = len(records.state.servers)
@@ -147,7 +147,7 @@ def _claims(records: Records) -> dict[str, Claim]:
         if row.archive is not None
     }
     if not records.whole:
-        for claim in claims_of(records.document):
+        for claim in records.manifest.claims() if records.manifest else ():
             claims.setdefault(claim.path, claim)
         for path, sha256 in (records.sums or {}).items():
             claims.setdefault(path, Claim(path, sha256))
@@ -277,7 +277,7 @@ def _wrong(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
 
 
 def _differences(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
-    size = stored.destination.size(claim.path)
+    size = stored.size(claim.path)
     if size is None:
         yield Mismatch(claim.path, "missing", "a file", None)
         return

@@ -15,7 +15,7 @@ import logging
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
@@ -27,12 +27,12 @@ from collector.model.answers import Reusable
 from collector.model.state import RunState
 from collector.providers.connecting import connect, scopes_of
 from collector.providers.protocol import Access
+from collector.report.building import Report
+from collector.report.verdict import Verdict, verdict
 from collector.rundir import layout
 from collector.rundir.archives import stored_archives
 from collector.rundir.journal.journal import Journal
 from collector.rundir.lacking import lacking
-from collector.rundir.summary import summary
-from collector.rundir.verdict import Verdict, verdict
 from collector.rundir.views import Views
 from collector.runtime import assembly, beginning, trust
 from collector.runtime.feed import Feed
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from collector.model.prior import Prior
     from collector.providers.connecting import Connection, Scopes
     from collector.providers.protocol import Fleet
+    from collector.report.summary import Summary
     from collector.runtime.feed import Subscription
     from collector.sharing.claims import Claims
 
@@ -153,15 +154,14 @@ class Collection:
         self._stop_reason: str | None = None
 
     @property
-    def summary(self) -> dict[str, Any]:
-        """The run as `--json` prints it: `run`, `totals`, `not_collected` and where it lies."""
-        return summary(
-            self.state,
-            self.directory,
-            lines=self._journal.lines,
-            head=self._journal.head,
-            manifest_sha256=self._views.manifest_sha256,
-        )
+    def report(self) -> Report:
+        """The run as it stands: totals, projects, and a row for each server."""
+        return Report(self.state, lines=self._journal.lines, head=self._journal.head)
+
+    @property
+    def summary(self) -> Summary:
+        """The run as it stands: `as_json()` is what `--json` prints of it."""
+        return self.report.summary(self.directory, self._views.manifest_sha256)
 
     @property
     def verdict(self) -> Verdict:

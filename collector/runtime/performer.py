@@ -17,6 +17,7 @@ from collector.model.answers import (
     ArchiveReceived,
     BytesArrived,
     BytesConsumed,
+    ExportSaid,
     PartBegun,
     Problem,
     ProblemKind,
@@ -24,6 +25,7 @@ from collector.model.answers import (
 )
 from collector.providers.connecting import address
 from collector.providers.protocol import Fetched, Target
+from collector.rundir.journal.values import is_etag, is_export_id, is_location
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -90,11 +92,15 @@ class LocalPerformer:
 
     async def perform(self, action: Request, report: Report) -> None:
         """Make one call, and report what comes."""
-        report(action, await self._perform(action, report))
+        outcome = await self._perform(action, report)
+        if isinstance(outcome, ExportSaid) and not _can_be_recorded(outcome):
+            words = "the provider names the export, or where it lies, so that it cannot be recorded"
+            outcome = Problem(ProblemKind.UNREADABLE, words, heard=outcome.heard)
+        report(action, outcome)
 
     async def discard(self, action: DiscardPart) -> None:
         """Remove what an unfinished download has left."""
-        await self._store.discard(self._store.stage(action.directory, action.file_name))
+        await self._store.discard(action.directory, action.file_name)
 
     async def _perform(self, action: Request, report: Report) -> Outcome:
         target = self._targets[action.server]
@@ -149,7 +155,8 @@ class LocalPerformer:
         staged = here or self._stage(action, file_name)
 
         def on_begun() -> None:
-            part = PartBegun(staged.file_name, opened.length, opened.validator, opened.offset > 0)
+            validator = opened.validator if is_etag(opened.validator or "") else None
+            part = PartBegun(staged.file_name, opened.length, validator, opened.offset > 0)
             report(action, part)
 
         stream = ArchiveStream(
@@ -168,6 +175,11 @@ class LocalPerformer:
         provider = self._providers[self._targets[action.server].project.provider]
         directory = self._directories[action.server]
         return self._store.stage(directory, file_name, provider.archive_format)
+
+
+def _can_be_recorded(said: ExportSaid) -> bool:
+    """Whether the journal takes what a provider says: it may be somebody else's."""
+    return is_export_id(said.export_id) and (said.location is None or is_location(said.location))
 
 
 async def _reporting(

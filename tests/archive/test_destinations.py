@@ -27,8 +27,10 @@ from collector.archive.local import LocalDirectory
 from collector.archive.names import PART, REJECTED
 from collector.archive.staged import ArchivePolicy
 from collector.archive.store import PIECE_BYTES, ArchiveStore, ArchiveStream
+from collector.archive.targz import TAR_GZ
 from collector.model.answers import Problem, ProblemKind, Stored
 from tests.archive.second_destination import SqliteDestination
+from tests.archive.shown import from_the_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 DESTINATIONS: dict[str, Callable[[Path], OpenDestination]] = {
     "local directory": lambda _: LocalDirectory,
+    "as documented": lambda home: partial(from_the_page("FlatStore"), root=home / "flat"),
     "sqlite": lambda home: partial(SqliteDestination, database=home / "archives.db"),
 }
 """Given a directory of the test's own, each returns what opens the destination of a run."""
@@ -238,6 +241,16 @@ def test_a_commit_that_fails_in_a_sync_is_discarded_under_its_path(
     assert all_paths(destination, run) == {PATH}
 
 
+def test_to_commit_what_was_never_appended_is_an_error_of_the_archive(
+    destination: Destination,
+) -> None:
+    staged = destination.stage(PATH)
+    with pytest.raises(OSError, match=r".") as caught:
+        take(staged.commit(PATH, durable=True))
+    assert caught.value.errno
+    staged.close()
+
+
 def test_close_may_come_twice_and_after_anything(destination: Destination) -> None:
     staged = destination.stage(PATH)
     staged.close()
@@ -296,6 +309,16 @@ def test_one_archive_is_written_by_one_thread_after_the_other(destination: Desti
     take(staged.commit(PATH, durable=True))
     staged.close()
     assert kept(destination) == body
+
+
+@pytest.mark.parametrize("path", ["a", "p/s/t/u/a.tar.gz", "p/s/\n", "p/s/~", "p/s/%2e%2e"])
+def test_of_a_path_that_nothing_was_committed_to_nothing_is_known(
+    destination: Destination, path: str
+) -> None:
+    commit(destination, content(PIECE))
+    assert destination.size(path) is None
+    with pytest.raises(OSError, match=r"."):
+        kept(destination, path)
 
 
 def test_a_place_is_described_in_one_line_that_names_the_archive(destination: Destination) -> None:
@@ -387,7 +410,7 @@ def stored(
 
     async def main() -> Stored | Problem:
         store = ArchiveStore(destination, policy)
-        staged = store.stage("payments/bms-001", "SN1-dump.tar.gz")
+        staged = store.stage("payments/bms-001", "SN1-dump.tar.gz", TAR_GZ)
         offset, coming = 0, list(chunks)
         if resumed and (here := await store.resume(staged)):
             offset = max(1, here - overlap)

@@ -81,7 +81,7 @@ def stored(
 
     async def main() -> Stored | Problem:
         store, name = store_of(directory, policy, throttle)
-        staged = store.stage(name, NAME)
+        staged = store.stage(name, NAME, TAR_GZ)
         if offset:
             await store.resume(staged)
         return await store.store(
@@ -370,7 +370,7 @@ def test_a_cancelled_download_has_no_name_and_no_open_file(directory: Path, body
                 await anyio.sleep_forever()
 
             store, name = store_of(directory)
-            await store.store(ArchiveStream(stopped(), None, NAME), store.stage(name, NAME))
+            await store.store(ArchiveStream(stopped(), None, NAME), store.stage(name, NAME, TAR_GZ))
 
     anyio.run(main)  # imports and worker threads are there from now on
     opened = len(list(OPEN_FILES.iterdir()))
@@ -465,7 +465,7 @@ def test_a_part_with_a_second_name_is_not_gone_on_with(directory: Path, tmp_path
     store, name = store_of(directory)
 
     async def main() -> int:
-        staged = store.stage(name, NAME)
+        staged = store.stage(name, NAME, TAR_GZ)
         here = await store.resume(staged)
         staged.close()
         return here

@@ -32,7 +32,7 @@ async def main(asked: dict[str, str]) -> dict[str, Any]:
     async with run:
         async for _ in run:
             pass
-    return run.summary
+    return run.summary.as_json()
 
 
 if __name__ == "__main__":

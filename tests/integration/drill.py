@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.emulator import Fault
+    from collector.report.summary import Summary
     from collector.runtime.collection import Collection
 
 EventT = TypeVar("EventT", bound=Event)
@@ -67,7 +68,7 @@ class Told:
     """A run that is over: what it left, and what the other side saw of it."""
 
     directory: Path
-    summary: dict[str, Any]
+    summary: Summary
     verdict: int
     events: list[Event | collector.EventsSkipped]
     manifest: dict[str, Any]

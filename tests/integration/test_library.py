@@ -95,7 +95,7 @@ def test_run_that_nobody_reads_comes_to_its_end(tmp_path: Path) -> None:
         async with Emulator(scenario_of(servers(3))) as api:
             async with begin(api, tmp_path) as run:
                 pass
-            assert run.summary["run"]["state"] == "complete"
+            assert run.summary.run.state == "complete"
             assert run.verdict is collector.Verdict.COLLECTED
 
     anyio.run(main)
@@ -107,9 +107,9 @@ def test_summary_is_that_of_the_manifest(tmp_path: Path) -> None:
             run = begin(api, tmp_path)
             await follow(run)
             manifest = manifest_of(run.directory)
-            assert run.summary["run"] == manifest["run"]
-            assert run.summary["totals"] == manifest["totals"]
-            missing = [row["id"] for row in run.summary["not_collected"]]
+            assert run.summary.run.as_json() == manifest["run"]
+            assert run.summary.totals.as_json() == manifest["totals"]
+            missing = [row.id for row in run.summary.not_collected]
             assert missing == ["id-2"]
 
     anyio.run(main)
@@ -123,8 +123,10 @@ def test_stop_ends_a_run_in_order_and_a_second_changes_nothing(tmp_path: Path) -
                     if run.state.servers and all(row.export for row in run.state.servers):
                         run.stop()
                         run.stop()
-            assert run.summary["run"]["state"] == "interrupted"
-            assert {row["waiting"]["reason"] for row in run.summary["not_collected"]} == {"stopped"}
+            assert run.summary.run.state == "interrupted"
+            assert {row.waiting and row.waiting.reason for row in run.summary.not_collected} == {
+                "stopped"
+            }
             assert folded(run.directory) == run.state
             assert api.statistics()["exports"]["started"] == 10
 
@@ -169,8 +171,8 @@ def test_deadline_ends_a_run_with_what_it_has(tmp_path: Path) -> None:
         async with Emulator(scenario_of([slow, server("quick")])) as api:
             run = begin(api, tmp_path, terms=collector.Terms(deadline_s=1.0))
             await follow(run)
-            assert run.summary["run"]["state"] == "deadline"
-            assert [row["id"] for row in run.summary["not_collected"]] == ["id-slow"]
+            assert run.summary.run.state == "deadline"
+            assert [row.id for row in run.summary.not_collected] == ["id-slow"]
             assert run.verdict is collector.Verdict.INCOMPLETE
 
     anyio.run(main)

@@ -165,7 +165,7 @@ def test_inventory_given_with_a_resume_adds_its_servers(tmp_path: Path) -> None:
             await follow(first)
             before = {path: (first.directory / path).stat() for path in files_of(first.directory)}
             again = await told(api, resume(api, first, selection=whole))
-            assert again.summary["totals"]["collected"] == 5
+            assert again.summary.totals.collected == 5
             assert again.statistics["exports"]["by_server"] == dict.fromkeys(again.truth, 1)
             assert len(again.named(RunResumed)) == len(again.named(RunEnded)) == 1
             for path, stat in before.items():

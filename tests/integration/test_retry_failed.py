@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 import collector
 from collector.emulator import Emulator, Fault
@@ -64,7 +65,7 @@ def test_failed_server_goes_on_where_it_was(tmp_path: Path, fault: Fault, export
     assert_as_sent(again)
     row, before = again.rows["id-1"], first.rows["id-1"]
     assert row["error"] is None
-    assert again.summary["run"]["resumed"] == 1
+    assert again.summary.run.resumed == 1
     assert before["export"] is None or row["export"]["attempts"] >= before["export"]["attempts"]
 
 
@@ -81,9 +82,8 @@ def test_server_that_fails_again_tells_why_it_did_the_last_time(tmp_path: Path) 
     first, again = anyio.run(lambda: first_and_again(tmp_path, *faults))
     assert first.rows["id-1"]["error"]["code"] != again.rows["id-1"]["error"]["code"]
     assert again.verdict == 3
-    assert again.summary["totals"] == first.summary["totals"] | {
-        "requests": again.summary["totals"]["requests"]
-    }
+    requests = again.summary.totals.requests
+    assert again.summary.totals == replace(first.summary.totals, requests=requests)
 
 
 def test_complete_run_has_nothing_to_try_again(tmp_path: Path) -> None:

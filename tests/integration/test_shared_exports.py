@@ -91,7 +91,7 @@ def test_run_after_one_that_was_stopped_takes_its_exports_over(tmp_path: Path) -
             assert row["export"]["run"] == first.directory.name
             assert row["export"]["age_s"] >= 0
             assert row["export"]["attempts"] == 0
-            assert second.summary["reused_exports"]["count"] == len(reused)
+            assert second.summary.reused_exports.count == len(reused)
 
     anyio.run(main)
 

@@ -10,7 +10,7 @@ archive that was cut or damaged anywhere is noticed before its last byte is writ
 | `gunzip` | gzip (RFC 1952), inflated by ISA-L |
 | `tar` | tar (POSIX.1-2017 and GNU), member by member |
 | `header` | the fields of a tar's header |
-| `announced` | what headers before a member say of it: pax records and long names |
+| `extended` | headers that come before a member and override its own: pax records and long names |
 | `disguise` | what a body is that should have been a gzip, for the message |
 """
 

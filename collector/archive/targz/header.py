@@ -28,14 +28,14 @@ def has_right_checksum(block: bytes, where: Callable[[], str]) -> bool:
     whole = (zlib.adler32(block[:_HALF]) & 0xFFFF) + (zlib.adler32(block[_HALF:]) & 0xFFFF) - 2
     found = whole - sum(field) + 8 * 0x20
     try:
-        told = number(field, "checksum", where)
+        stated = number(field, "checksum", where)
     except ArchiveError:
         return False
-    if told == found:
+    if stated == found:
         return True
     # Some old tars added the bytes as signed ones.
     negative = sum(byte >> 7 for byte in block) - sum(byte >> 7 for byte in field)
-    return told == found - 256 * negative
+    return stated == found - 256 * negative
 
 
 def number(field: bytes, meaning: str, where: Callable[[], str]) -> int:

@@ -12,7 +12,13 @@ import re
 from typing import TYPE_CHECKING
 
 from collector.archive.format import ArchiveError, Contents, Member
-from collector.archive.targz.announced import NAME_LIMIT, NOTHING, Announced, Told, pax_records
+from collector.archive.targz.extended import (
+    NAME_LIMIT,
+    NO_OVERRIDES,
+    ExtendedHeaders,
+    Overrides,
+    pax_records,
+)
 from collector.archive.targz.header import (
     BLOCK,
     DIRECTORY,
@@ -92,7 +98,7 @@ class TarReader:
         self._pax = bytearray()
         self._pax_size = 0
         self._pax_is_global = False
-        self._told = Announced()
+        self._extended = ExtendedHeaders()
 
     def feed(self, data: bytes) -> None:
         """Read on.
@@ -190,12 +196,12 @@ class TarReader:
         if kind == _OLD_REGULAR and block[:100].partition(b"\0")[0].endswith(b"/"):
             kind = DIRECTORY  # so says the format of 1979
         mtime_s: float = number(block[136:148], "modification time", self._where)
-        told = NOTHING
-        if self._told.anything:
-            told = self._told.settle(hears_global=kind != SPARSE)
-            size, mtime_s = self._overridden(told, size, mtime_s)
+        overrides = NO_OVERRIDES
+        if self._extended.say_anything:
+            overrides = self._extended.take(with_global=kind != SPARSE)
+            size, mtime_s = self._overridden(overrides, size, mtime_s)
         if self._on_member is not None:
-            self._on_member(self._member(block, kind, size, mtime_s, told))
+            self._on_member(self._member(block, kind, size, mtime_s, overrides))
         if kind in _REGULAR and _EARLIEST_S <= mtime_s <= _LATEST_S:
             if self._oldest_s is None or mtime_s < self._oldest_s:
                 self._oldest_s = mtime_s
@@ -207,12 +213,14 @@ class TarReader:
         elif kind not in _WITHOUT_CONTENT:
             self._skip = _padded(size)
 
-    def _member(self, block: bytes, kind: int, size: int, mtime_s: float, told: Told) -> Member:
-        if told.real_size is not None and _DIGITS.fullmatch(told.real_size):
-            size = int(told.real_size)
+    def _member(
+        self, block: bytes, kind: int, size: int, mtime_s: float, overrides: Overrides
+    ) -> Member:
+        if overrides.real_size is not None and _DIGITS.fullmatch(overrides.real_size):
+            size = int(overrides.real_size)
         elif kind == SPARSE:
             size = number(block[483:495], "real size", self._where)
-        name = told.name
+        name = overrides.name
         if name is None:
             name = name_in(block, kind)
         if kind == DIRECTORY:
@@ -226,17 +234,17 @@ class TarReader:
         self._naming -= BLOCK
         if not self._naming:
             self._next = _Next.HEADER
-            self._told.take_long_name(bytes(self._long_name))
+            self._extended.add_long_name(bytes(self._long_name))
 
-    def _overridden(self, told: Told, size: int, mtime_s: float) -> tuple[int, float]:
-        """Let pax headers speak."""
-        if told.size is not None:
-            if not _DIGITS.fullmatch(told.size):
+    def _overridden(self, overrides: Overrides, size: int, mtime_s: float) -> tuple[int, float]:
+        """Return the size and the time that hold: the overrides', where there are any."""
+        if overrides.size is not None:
+            if not _DIGITS.fullmatch(overrides.size):
                 raise ArchiveError(f"no number for a size in the pax header{self._where()}")
-            size = int(told.size)
-        if told.mtime is not None:
+            size = int(overrides.size)
+        if overrides.mtime is not None:
             try:
-                mtime_s = float(told.mtime)
+                mtime_s = float(overrides.mtime)
             except ValueError:
                 mtime_s = 0.0
         return size, mtime_s
@@ -252,7 +260,7 @@ class TarReader:
         if size:
             self._next = _Next.PAX
         else:
-            self._told.take_records({}, is_global=is_global)
+            self._extended.add_records({}, is_global=is_global)
 
     def _read_pax(self, block: bytes) -> None:
         self._pax += block
@@ -261,7 +269,7 @@ class TarReader:
         records = pax_records(bytes(self._pax[: self._pax_size]), self._where)
         self._pax.clear()
         self._next = _Next.HEADER
-        self._told.take_records(records, is_global=self._pax_is_global)
+        self._extended.add_records(records, is_global=self._pax_is_global)
 
     def _read_sparse_map(self, block: bytes) -> None:
         if not block[504]:

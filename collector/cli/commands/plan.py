@@ -71,7 +71,7 @@ def show(
     """Print the plan of a selection."""
     from collector.cli.rendering.plan import told  # noqa: PLC0415  # as above
     from collector.cli.user_state import user_memory  # noqa: PLC0415  # as above
-    from collector.planning import plan  # noqa: PLC0415  # as above
+    from collector.runtime.planned import plan  # noqa: PLC0415  # as above
 
     planned = plan(
         selection,

@@ -84,6 +84,11 @@ def is_export_id(text: str) -> bool:
     )
 
 
+def is_etag(text: str) -> bool:
+    """Whether it is a strong ETag."""
+    return len(text) <= ETAG_MAX and _ETAG.fullmatch(text) is not None
+
+
 def is_location(text: str) -> bool:
     """Whether a provider may have said that an archive lies there."""
     return 0 < len(text) <= LOCATION_MAX and text.isprintable()
@@ -175,7 +180,7 @@ _KINDS: Mapping[str, Kind] = {
     ),
     "Location": _text(is_location, minLength=1, maxLength=LOCATION_MAX),
     "ETag": _text(
-        lambda text: len(text) <= ETAG_MAX and _ETAG.fullmatch(text) is not None,
+        is_etag,
         maxLength=ETAG_MAX,
         pattern='^".*"$',
     ),

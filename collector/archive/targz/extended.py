@@ -1,4 +1,4 @@
-"""What headers before a member of a tar say of it: pax records and GNU's long names."""
+"""Extended headers, which come before a member of a tar: pax records and GNU's long names."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _RECORD_LENGTH = re.compile(rb"([0-9]{1,20}) ")
 _KEPT_OF_GLOBAL = frozenset({_PATH, _MTIME})
 
 
-class Told(NamedTuple):
-    """What was said of one member; None: nothing.
+class Overrides(NamedTuple):
+    """What extended headers say of one member, in place of its own header; None: nothing.
 
     Attributes:
         name: without slashes at its end, where it was a path.
@@ -37,52 +37,53 @@ class Told(NamedTuple):
     mtime: bytes | None = None
 
 
-NOTHING = Told()
+NO_OVERRIDES = Overrides()
 
 
-class Announced:
-    """Gathers it, and keeps a name and three numbers of it, however many headers come.
+class ExtendedHeaders:
+    """Gathers what they say, and keeps a name and three numbers of it, however many headers come.
 
-    It is settled as `tarfile` does it: of several headers for one member the first holds, within
-    one the last record; what a global header says holds for every later member.
+    Conflicts are resolved as `tarfile` does it: of several headers for one member the first holds,
+    within one the last record; what a global header says holds for every later member.
 
     Attributes:
-        anything: whether something is said of the next member.
+        say_anything: whether something is said of the next member.
     """
 
     def __init__(self) -> None:
-        self.anything = False
+        self.say_anything = False
         self._global: dict[bytes, bytes] = {}
-        self._told = NOTHING
+        self._next = NO_OVERRIDES
 
-    def take_records(self, records: dict[bytes, bytes], *, is_global: bool) -> None:
-        """Take a pax header's records, in their order."""
+    def add_records(self, records: dict[bytes, bytes], *, is_global: bool) -> None:
+        """Add a pax header's records, in their order."""
         if is_global:
             kept = {key: records[key] for key in records if key in _KEPT_OF_GLOBAL}
             self._global.update(kept)
-            self.anything = self.anything or bool(self._global)
+            self.say_anything = self.say_anything or bool(self._global)
         else:
-            self._take(_read(self._global | records))
+            self._add(_read(self._global | records))
 
-    def take_long_name(self, name: bytes) -> None:
-        """Take GNU's long name."""
-        self._take(Told(name=name.partition(b"\0")[0]))
+    def add_long_name(self, name: bytes) -> None:
+        """Add GNU's long name."""
+        self._add(Overrides(name=name.partition(b"\0")[0]))
 
-    def settle(self, *, hears_global: bool) -> Told:
-        """Return what was said of the member that has come, and forget it.
+    def take(self, *, with_global: bool) -> Overrides:
+        """Return what is said of the member that has come, and forget it.
 
         Args:
-            hears_global: whether global headers mean this member, too.
+            with_global: whether global headers apply to this member, too.
         """
-        if hears_global and self._global:
-            self._take(_read(self._global))
-        told, self._told = self._told, NOTHING
-        self.anything = bool(self._global)
-        return told
+        if with_global and self._global:
+            self._add(_read(self._global))
+        found, self._next = self._next, NO_OVERRIDES
+        self.say_anything = bool(self._global)
+        return found
 
-    def _take(self, later: Told) -> None:
-        self.anything = True
-        self._told = Told(*[b if a is None else a for a, b in zip(self._told, later, strict=True)])
+    def _add(self, later: Overrides) -> None:
+        self.say_anything = True
+        pairs = zip(self._next, later, strict=True)
+        self._next = Overrides(*[b if a is None else a for a, b in pairs])
 
 
 def pax_records(pax: bytes, where: Callable[[], str]) -> dict[bytes, bytes]:
@@ -114,7 +115,7 @@ def pax_records(pax: bytes, where: Callable[[], str]) -> dict[bytes, bytes]:
     return records
 
 
-def _read(records: dict[bytes, bytes]) -> Told:
+def _read(records: dict[bytes, bytes]) -> Overrides:
     name = real_size = None
     for key, value in records.items():
         if key == _PATH:
@@ -123,4 +124,4 @@ def _read(records: dict[bytes, bytes]) -> Told:
             name = value
         elif key == _SIZE or key in _REAL_SIZES:
             real_size = value
-    return Told(name, records.get(_SIZE), real_size, records.get(_MTIME))
+    return Overrides(name, records.get(_SIZE), real_size, records.get(_MTIME))

@@ -9,6 +9,7 @@ from collector.model.answers import ProblemKind
 
 if TYPE_CHECKING:
     from collector.model.state import RunState
+    from collector.report.manifest import RunWord
 
 _NOT_ALLOWED = frozenset({ProblemKind.UNAUTHENTICATED, ProblemKind.FORBIDDEN})
 
@@ -39,7 +40,7 @@ def verdict(state: RunState) -> Verdict:
     return Verdict.NOTHING
 
 
-def run_state(state: RunState, *, alive: bool = True) -> str:
+def run_word(state: RunState, *, alive: bool = True) -> RunWord:
     """Name the state of a run: running, complete, partial, failed, interrupted or deadline.
 
     Args:
