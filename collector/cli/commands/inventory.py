@@ -42,7 +42,7 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
 
     A secret that is missing here and now is only a warning.
     """
-    from collector.cli.choosing import loaded  # noqa: PLC0415  # pydantic costs time
+    from collector.cli.choosing import loaded  # noqa: PLC0415  # costs time
     from collector.inventory import InventoryError  # noqa: PLC0415  # as above
 
     try:
