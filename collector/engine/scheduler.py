@@ -91,11 +91,15 @@ class Scheduler:
         self._news = Observations(wall)
         self._hearing = Feedback(self._pacer, self._in_flight.disk, self._news)
         layout = Layout.of(state, self._pacer, ceilings, scopes)
-        self._lanes, self._secrets, self._circuits = layout.lanes, layout.secrets, layout.circuits
+        self._lanes, self._credentials, self._breakers = (
+            layout.lanes,
+            layout.credentials,
+            layout.breakers,
+        )
         rng = random.Random(seed)  # noqa: S311  # spreads calls, keeps no secret
         self._outcomes = Outcomes(
             state,
-            self._secrets,
+            self._credentials,
             self._news,
             max_attempts=ceilings.max_attempts,
             export_s=ceilings.export_s,
@@ -208,8 +212,8 @@ class Scheduler:
         self._awake_s = now_s
         self._outcomes.slept(jump_s)
         self._in_flight.disk.slept(jump_s)
-        for circuit in self._circuits.values():
-            circuit.slept(jump_s, now_s)
+        for breaker in self._breakers.values():
+            breaker.slept(jump_s, now_s)
         for action in self._in_flight.downloads():
             self._outcomes.add_downloading(action.server, -jump_s)
 
@@ -245,7 +249,7 @@ class Scheduler:
         if call is None:
             return
         lane = self._lanes[row.project, call]
-        if lane.secret.refused is not None:
+        if lane.credential.refused is not None:
             self._giving_up.append(row.server)
             return
         if call is Call.ASK_STATUS:
@@ -260,16 +264,16 @@ class Scheduler:
     @property
     def _unreachable(self) -> int:
         """How many servers wait for an endpoint that is down."""
-        if all(circuit.down_s is None for circuit in self._circuits.values()):
+        if all(breaker.down_s is None for breaker in self._breakers.values()):
             return 0
-        return sum(len(lane) for lane in self._all_lanes if lane.circuit.down_s is not None)
+        return sum(len(lane) for lane in self._all_lanes if lane.breaker.down_s is not None)
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
         row = self.state.servers[server]
-        secret = self._secrets[self.state.projects[row.project].credential]
+        credential = self._credentials[self.state.projects[row.project].credential]
         self._recording.add(server)
-        assert secret.refused is not None  # noqa: S101  # the only way into the list
-        failed = self._outcomes.given_up(row, secret.refused, now_s)
+        assert credential.refused is not None  # noqa: S101  # the only way into the list
+        failed = self._outcomes.given_up(row, credential.refused, now_s)
         self._discard_part_of_failed(row, [failed])
         return GiveUp(server, failed)
 
@@ -314,7 +318,7 @@ class Scheduler:
     def _is_given_up(self, lane: Lane) -> bool:
         """Whether nothing that waits in the lane will ever leave."""
         no_disk = lane.call is Call.FETCH_ARCHIVE and self._in_flight.disk.given_up
-        return lane.circuit.given_up or no_disk
+        return lane.breaker.given_up or no_disk
 
     # What an answer means
 
@@ -372,14 +376,14 @@ class Scheduler:
             self._outcomes.add_downloading(server, now_s - action.sent_s)
         lane = flight.lane
         if isinstance(answer, ExportSaid):
-            self._probes.saw(lane.circuit, server, answer.export_id, action.call)
-        down = lane.circuit.is_in_question(action.sent_s) or action.sent_s < self._awake_s
+            self._probes.saw(lane.breaker, server, answer.export_id, action.call)
+        down = lane.breaker.is_in_question(action.sent_s) or action.sent_s < self._awake_s
         events = self._outcomes.follow(
-            action, row, answer, now_s, paused=paused, down=down, back_s=lane.circuit.back_s
+            action, row, answer, now_s, paused=paused, down=down, back_s=lane.breaker.back_s
         )
         if action.call is Call.ASK_STATUS:
             self._statuses.heard(row.project, now_s)
-        self._empty_lanes_of_refused(lane.secret)
+        self._empty_lanes_of_refused(lane.credential)
         if events:
             self._recording.add(server)
             self._discard_part_of_failed(row, events)
@@ -400,14 +404,14 @@ class Scheduler:
         self, action: Request, problem: Problem | None, heard: ResponseMetadata, now_s: float
     ) -> None:
         """Process what a probe says of its endpoint and its credential."""
-        secret = self._lane_of(action).secret
-        secret.under_way -= 1
+        credential = self._lane_of(action).credential
+        credential.under_way -= 1
         self._hear(action, problem, heard, now_s)
         if problem is None or problem.kind is not ProblemKind.UNAUTHENTICATED:
             return
-        if retry.is_given_up(problem, proven=secret.proven, refusals=secret.refusals):
-            secret.refused = problem
-            self._empty_lanes_of_refused(secret)
+        if retry.is_given_up(problem, proven=credential.proven, refusals=credential.refusals):
+            credential.refused = problem
+            self._empty_lanes_of_refused(credential)
 
     def claimed(self, action: StartExport, claim: SharedExport, now_s: float) -> list[e.Event]:
         """Take back a POST that has not left, for what another run has to do with its server.
@@ -447,10 +451,10 @@ class Scheduler:
     def _lane_of(self, action: Request) -> Lane:
         return self._lanes[self.state.servers[action.server].project, action.call]
 
-    def _empty_lanes_of_refused(self, secret: CredentialHealth) -> None:
-        """Whatever waits for a call with a refused secret is given up without one."""
-        if secret.refused is None:
+    def _empty_lanes_of_refused(self, credential: CredentialHealth) -> None:
+        """Whatever waits for a call with a refused credential is given up without one."""
+        if credential.refused is None:
             return
         for lane in self._all_lanes:
-            if lane.secret is secret:
+            if lane.credential is credential:
                 self._giving_up += self._waiting.empty(lane)

@@ -43,7 +43,7 @@ def test_a_share_that_is_idle_is_used_by_the_other_and_earns_no_credit() -> None
             project,
             project,
             pacer.track(POST, (Scope(ScopeKind.PROJECT, str(project)),), share=1.0),
-            secret=CredentialHealth(), circuit=EndpointBreaker(), exports=RunningExports(),
+            credential=CredentialHealth(), breaker=EndpointBreaker(), exports=RunningExports(),
         )
         for project in (0, 1)
     ]  # fmt: skip

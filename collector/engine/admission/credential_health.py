@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 REFUSALS_APART_S = 1.0
 """A credential that was refused twice is tried again after so long, and then after twice as long:
 whoever renews it may be about to."""
-SAYS_NOTHING_OF_THE_SECRET = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREADABLE})
-"""Answers of a gateway or a proxy, which may not have looked at the secret."""
+SAYS_NOTHING_OF_THE_CREDENTIAL = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREADABLE})
+"""Answers of a gateway or a proxy, which may not have looked at the credential."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class CredentialHealth:
             return
         looked_at = problem is None or (
             problem.http_status is not None
-            and problem.kind not in SAYS_NOTHING_OF_THE_SECRET
+            and problem.kind not in SAYS_NOTHING_OF_THE_CREDENTIAL
             and (problem.kind is not ProblemKind.NOT_READY or problem.code is not None)
         )
         if looked_at and sent_s >= self._refused_s:

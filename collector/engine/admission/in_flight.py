@@ -106,10 +106,12 @@ class InFlight:
             if isinstance(flight.action, FetchArchive):
                 yield flight.action
 
-    def allows_at(self, call: Call, secret: CredentialHealth, circuit: EndpointBreaker) -> float:
+    def allows_at(
+        self, call: Call, credential: CredentialHealth, breaker: EndpointBreaker
+    ) -> float:
         """Return when one more such call may be under way; infinite: when an answer has come."""
         opens_s = -math.inf
-        if circuit.holds or circuit.given_up:
+        if breaker.holds or breaker.given_up:
             return math.inf
         if call is Call.FETCH_ARCHIVE:
             if not self.has_room_for_download:
@@ -117,9 +119,9 @@ class InFlight:
             opens_s = self.disk.probe_s
         elif self._small >= self._ceilings.calls:
             return math.inf
-        if secret.accepted:
+        if credential.accepted:
             return opens_s
-        return math.inf if secret.under_way else max(opens_s, secret.next_s)
+        return math.inf if credential.under_way else max(opens_s, credential.next_s)
 
     @property
     def has_room_for_download(self) -> bool:
@@ -138,8 +140,8 @@ class InFlight:
         self.posts += action.call is Call.START_EXPORT
         if flight.is_download:
             self.disk.under_way += 1
-        lane.secret.under_way += 1
-        lane.circuit.left(action.server, action.sent_s)
+        lane.credential.under_way += 1
+        lane.breaker.left(action.server, action.sent_s)
 
     def of(self, action: Request) -> Flight | None:
         """Return what is known of a call; None if it is no longer under way."""
@@ -185,7 +187,7 @@ class InFlight:
             self._take_place(flight, 1)
             self._watch(flight, self._hangs_s(flight))
             if not flight.opened:
-                flight.lane.secret.under_way += 1
+                flight.lane.credential.under_way += 1
 
     def awaited(self, flight: Flight, now_s: float) -> None:
         """Record that more of a download is asked for."""
@@ -214,8 +216,8 @@ class InFlight:
 
     def _answered(self, flight: Flight) -> None:
         if not flight.quiet:
-            flight.lane.secret.under_way -= 1
-        flight.lane.circuit.came_back(flight.action.server)
+            flight.lane.credential.under_way -= 1
+        flight.lane.breaker.came_back(flight.action.server)
 
     def _take_place(self, flight: Flight, change: int) -> None:
         if not flight.is_download:
@@ -249,7 +251,7 @@ class InFlight:
                 self._quiet += 1
                 self._take_place(flight, -1)
                 if not flight.opened:
-                    flight.lane.secret.under_way -= 1
+                    flight.lane.credential.under_way -= 1
                     fallen.append(flight)
         return fallen
 

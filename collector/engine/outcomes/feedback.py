@@ -1,4 +1,4 @@
-"""What an answer tells beside its content: about limits, secrets, endpoints and clocks."""
+"""What an answer tells beside its content: about limits, credentials, endpoints and clocks."""
 
 from __future__ import annotations
 
@@ -53,31 +53,31 @@ class Feedback:
             self._unanswered(lane, action, problem, now_s)
             return
         if problem is None or problem.kind not in NO_ANSWER:
-            self._reached(lane.circuit, None if is_probe(action) else action.server, now_s)
+            self._reached(lane.breaker, None if is_probe(action) else action.server, now_s)
         elif problem.elsewhere:
-            self._reached(lane.circuit, None, now_s)  # it sent the call on to another place
+            self._reached(lane.breaker, None, now_s)  # it sent the call on to another place
         else:
             self._unanswered(lane, action, problem, now_s)
         if problem is None or problem.http_status is not None:
             self._limits(lane, action, problem, heard, now_s)
         else:
             self._pacer.lost(lane.track, action.sent_s)
-        lane.secret.heard(problem, action.server, action.sent_s, now_s)
+        lane.credential.heard(problem, action.server, action.sent_s, now_s)
         if heard.clock_offset_s is not None:
             self._news.clock_offset(heard.clock_offset_s)
 
-    def _reached(self, circuit: EndpointBreaker, server: int | None, now_s: float) -> None:
-        if circuit.reached(server, now_s):
-            self._news.endpoint_back(circuit.name, now_s)
+    def _reached(self, breaker: EndpointBreaker, server: int | None, now_s: float) -> None:
+        if breaker.reached(server, now_s):
+            self._news.endpoint_back(breaker.name, now_s)
 
     def _unanswered(self, lane: Lane, action: Request, problem: Problem, now_s: float) -> None:
-        circuit = lane.circuit
+        breaker = lane.breaker
         if is_probe(action):
-            circuit.mute_servers.add(action.server)
+            breaker.mute_servers.add(action.server)
         else:
-            circuit.failed(action, problem)
-        if circuit.probe_failed(action, problem, now_s):
-            self._news.endpoint_down(circuit, now_s)
+            breaker.failed(action, problem)
+        if breaker.probe_failed(action, problem, now_s):
+            self._news.endpoint_down(breaker, now_s)
 
     def withdrawn(self, lane: Lane, action: Request) -> None:
         """Take note that a call did not leave after all, and nothing was heard."""

@@ -129,7 +129,7 @@ class Statuses:
         """Ask about the last exports more often, once they are all that is left."""
         lanes = self._lanes.values()
         starts = (lane for lane in lanes if lane.call is Call.START_EXPORT)
-        if any(len(lane) and lane.circuit.down_s is None for lane in starts):
+        if any(len(lane) and lane.breaker.down_s is None for lane in starts):
             return
         self.is_last = True
         for lane in lanes:

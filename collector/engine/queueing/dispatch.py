@@ -95,7 +95,7 @@ class Dispatcher:
         allows_at, common_at = self._in_flight.allows_at, self._pacer.common_at
         opened = []
         for group in groups:
-            opens_s = allows_at(group.call, group.secret, group.circuit)
+            opens_s = allows_at(group.call, group.credential, group.breaker)
             if opens_s <= now_s:
                 opens_s = max(opens_s, common_at(group.common))
                 if opens_s <= now_s:

@@ -46,7 +46,7 @@ class Lane:
 
     Attributes:
         track: how its calls are paced.
-        secret, circuit, exports: what else they have in common.
+        credential, breaker, exports: what else they have in common.
         number: its place among all lanes.
         eager_s: when the next call may leave that is not due, so that these go evenly.
         rank: that of the server that is due next; `NONE_DUE` where none is.
@@ -59,7 +59,7 @@ class Lane:
 
     __slots__ = (
         "_due", "_first_ready", "_later", "_now_s", "_ready", "_unheard", "alarm_s", "call",
-        "circuit", "eager_s", "exports", "first", "group", "number", "project", "rank", "secret",
+        "breaker", "eager_s", "exports", "first", "group", "number", "project", "rank", "credential",
         "stands", "track", "wakes_s",
     )  # fmt: skip
 
@@ -69,16 +69,16 @@ class Lane:
         project: int,
         track: Track,
         *,
-        secret: CredentialHealth,
-        circuit: EndpointBreaker,
+        credential: CredentialHealth,
+        breaker: EndpointBreaker,
         exports: RunningExports,
     ) -> None:
         self.number = number
         self.project = project
         self.call: Call = track.call
         self.track = track
-        self.secret = secret
-        self.circuit = circuit
+        self.credential = credential
+        self.breaker = breaker
         self.exports = exports
         self.eager_s = -math.inf
         self.rank = NONE_DUE

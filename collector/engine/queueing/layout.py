@@ -27,13 +27,13 @@ class Layout:
 
     Attributes:
         lanes: by project and call.
-        secrets: by the name of the credential.
-        circuits: by the endpoint's base URL.
+        credentials: by the name of the credential.
+        breakers: by the endpoint's base URL.
     """
 
     lanes: dict[tuple[int, Call], Lane] = field(default_factory=dict)
-    secrets: dict[str, CredentialHealth] = field(default_factory=dict)
-    circuits: dict[str, EndpointBreaker] = field(default_factory=dict)
+    credentials: dict[str, CredentialHealth] = field(default_factory=dict)
+    breakers: dict[str, EndpointBreaker] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -63,21 +63,21 @@ class Layout:
         ceilings: Ceilings,
         scopes: Callable[[int, Call], tuple[Scope, ...]],
     ) -> None:
-        secret = self.secrets.setdefault(row.credential, CredentialHealth())
-        if row.endpoint not in self.circuits:
-            self.circuits[row.endpoint] = _circuit(row.endpoint, ceilings)
+        credential = self.credentials.setdefault(row.credential, CredentialHealth())
+        if row.endpoint not in self.breakers:
+            self.breakers[row.endpoint] = _breaker(row.endpoint, ceilings)
         exports = RunningExports(ceiling=ceilings.exports_in_flight.get(row.project, math.inf))
         for call in Call:
             track = pacer.track(call, scopes(row.project, call), share=row.share)
             self.lanes[row.project, call] = Lane(
                 len(self.lanes), row.project, track,
-                secret=secret, circuit=self.circuits[row.endpoint], exports=exports,
+                credential=credential, breaker=self.breakers[row.endpoint], exports=exports,
             )  # fmt: skip
         if row.requests_per_second is not None:
             pacer.limit(track, row.requests_per_second)
 
 
-def _circuit(endpoint: str, ceilings: Ceilings) -> EndpointBreaker:
+def _breaker(endpoint: str, ceilings: Ceilings) -> EndpointBreaker:
     """Return one that is patient until the deadline, where there is one."""
     if ceilings.deadline_s == math.inf:
         return EndpointBreaker(endpoint)

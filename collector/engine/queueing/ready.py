@@ -28,19 +28,21 @@ class Group:
 
     Attributes:
         common: the paces that they share.
-        secret, circuit: what else they share.
+        credential, breaker: what else they share.
         due: the lanes with a call that is due.
         ready: those without, that have one that is worth a call to spare.
         opens_s: when what they share lets a call leave, as last looked at.
     """
 
-    __slots__ = ("call", "circuit", "common", "due", "opens_s", "ready", "secret")
+    __slots__ = ("call", "breaker", "common", "due", "opens_s", "ready", "credential")
 
-    def __init__(self, common: Common, secret: CredentialHealth, circuit: EndpointBreaker) -> None:
+    def __init__(
+        self, common: Common, credential: CredentialHealth, breaker: EndpointBreaker
+    ) -> None:
         self.call = common.call
         self.common = common
-        self.secret = secret
-        self.circuit = circuit
+        self.credential = credential
+        self.breaker = breaker
         self.due: dict[Lane, None] = {}
         self.ready: dict[Lane, None] = {}
         self.opens_s = -math.inf
@@ -55,9 +57,9 @@ class ReadyLanes:
         groups: dict[tuple[Common, int, int], Group] = {}
         for lane in lanes:
             common = lane.track.common
-            key = common, id(lane.secret), id(lane.circuit)
+            key = common, id(lane.credential), id(lane.breaker)
             if key not in groups:
-                groups[key] = Group(common, lane.secret, lane.circuit)
+                groups[key] = Group(common, lane.credential, lane.breaker)
             lane.group = groups[key]
         self.groups = list(groups.values())
         self._alarms: list[tuple[float, int, Lane]] = []
