@@ -18,7 +18,7 @@ SAYS_NOTHING_OF_THE_CREDENTIAL = frozenset({ProblemKind.THROTTLED, ProblemKind.U
 """Answers of a gateway or a proxy, which may not have looked at the credential."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class CredentialHealth:
     """What answers have shown of a credential: until it is accepted, it sends one call alone.
 
@@ -44,6 +44,16 @@ class CredentialHealth:
     refused_servers: set[int] = field(default_factory=set)
     _refused_s: float = -math.inf
     _accepted_s: float = -math.inf
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it was accepted once and then refused, and that is not its end."""
+        return self.proven and not self.accepted and self.refused is None
+
+    @property
+    def opens_s(self) -> float:
+        """When a call may carry it that is not accepted; infinite: when an answer has come."""
+        return math.inf if self.under_way else self.next_s
 
     def heard(self, problem: Problem | None, server: int, sent_s: float, now_s: float) -> None:
         """Process an answer to a call for a server that carried it, sent at `sent_s`."""

@@ -20,8 +20,6 @@ from collector.model.answers import Call
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
-    from collector.engine.admission.credential_health import CredentialHealth
     from collector.engine.queueing.lanes import Lane
     from collector.model.actions import Request
     from collector.model.ceilings import Ceilings
@@ -106,22 +104,11 @@ class InFlight:
             if isinstance(flight.action, FetchArchive):
                 yield flight.action
 
-    def allows_at(
-        self, call: Call, credential: CredentialHealth, breaker: EndpointBreaker
-    ) -> float:
-        """Return when one more such call may be under way; infinite: when an answer has come."""
-        opens_s = -math.inf
-        if breaker.holds or breaker.given_up:
-            return math.inf
+    def room_at(self, call: Call) -> float:
+        """Return when there is room for one more such call; infinite: when another has ended."""
         if call is Call.FETCH_ARCHIVE:
-            if not self.has_room_for_download:
-                return math.inf
-            opens_s = self.disk.probe_s
-        elif self._small >= self._ceilings.calls:
-            return math.inf
-        if credential.accepted:
-            return opens_s
-        return math.inf if credential.under_way else max(opens_s, credential.next_s)
+            return self.disk.probe_s if self.has_room_for_download else math.inf
+        return math.inf if self._small >= self._ceilings.calls else -math.inf
 
     @property
     def has_room_for_download(self) -> bool:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from collector.engine.admission.circuit_breaker import LATENCIES, PROBE_S
+from collector.engine.queueing.alarms import Alarms
 from collector.model.actions import AskStatus
 from collector.model.answers import Call
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collector.engine.outcomes.observations import Observations
     from collector.engine.pacing.pacer import Pacer
     from collector.engine.queueing.lanes import Lane
+    from collector.engine.queueing.ready import ReadyLanes
     from collector.model.actions import Action, Request
     from collector.model.state import RunState
 
@@ -38,6 +40,21 @@ _HARMLESS = (Call.ASK_STATUS, Call.FETCH_ARCHIVE)
 _DOUBTFUL = (Call.START_EXPORT,)
 
 
+class _Witnesses:
+    """Servers of one endpoint, the latest, with the exports that it knows.
+
+    Attributes:
+        told: those whose status was told when last asked.
+        others: those whose exports were begun.
+    """
+
+    __slots__ = ("others", "told")
+
+    def __init__(self) -> None:
+        self.told: deque[tuple[int, str]] = deque(maxlen=WITNESSES)
+        self.others: deque[tuple[int, str]] = deque(maxlen=WITNESSES)
+
+
 class Probes:
     """Puts endpoints' questions, and probes those that are down.
 
@@ -46,6 +63,7 @@ class Probes:
         lanes: all of the run's, by project and call.
         pacer: who may send when; a probe obeys limits as any call does.
         in_flight: how many downloads there may be.
+        waiting: what lanes hold, and what they wait for.
         news: where it is told that an endpoint is down.
         rng: chooses who is asked.
         leave: dispatches a server's call.
@@ -53,8 +71,8 @@ class Probes:
     """
 
     __slots__ = (
-        "_asked_until_s", "_in_flight", "_lanes", "_leave", "_news", "_of", "_pacer", "_rng",
-        "_credentials", "_state", "_witnesses",
+        "_alarms", "_asked_until_s", "_doubted", "_endpoints_of", "_in_flight", "_lanes", "_leave",
+        "_news", "_of", "_pacer", "_rng", "_state", "_touched", "_waiting", "_witnesses",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +81,7 @@ class Probes:
         lanes: Mapping[tuple[int, Call], Lane],
         pacer: Pacer,
         in_flight: InFlight,
+        waiting: ReadyLanes,
         news: Observations,
         *,
         rng: random.Random,
@@ -74,24 +93,34 @@ class Probes:
         self._lanes = lanes
         self._pacer = pacer
         self._in_flight = in_flight
+        self._waiting = waiting
         self._news = news
         self._rng = rng
         self._leave = leave
         self._of: dict[EndpointBreaker, list[Lane]] = {}
         for lane in lanes.values():
             self._of.setdefault(lane.breaker, []).append(lane)
-        self._credentials = list(
-            {id(lane.credential): lane.credential for lane in lanes.values()}.values()
-        )
-        self._witnesses: dict[tuple[EndpointBreaker, bool], deque[tuple[int, str]]] = {
-            (breaker, told): deque(maxlen=WITNESSES)
-            for breaker in self._of
-            for told in (True, False)
-        }
+        self._endpoints_of: dict[CredentialHealth, dict[EndpointBreaker, None]] = {}
+        for lane in lanes.values():
+            self._endpoints_of.setdefault(lane.credential, {})[lane.breaker] = None
+        self._touched: dict[EndpointBreaker, None] = {}
+        self._alarms: Alarms[EndpointBreaker] = Alarms()
+        self._doubted: dict[CredentialHealth, None] = {}
+        self._witnesses: dict[EndpointBreaker, _Witnesses] = {}
 
     def saw(self, breaker: EndpointBreaker, server: int, export_id: str, call: Call) -> None:
         """Remember an export that the endpoint knows; one whose status was told is better."""
-        self._witnesses[breaker, call is Call.ASK_STATUS].append((server, export_id))
+        if breaker not in self._witnesses:
+            self._witnesses[breaker] = _Witnesses()
+        witnesses = self._witnesses[breaker]
+        of = witnesses.told if call is Call.ASK_STATUS else witnesses.others
+        of.append((server, export_id))
+
+    def touch(self, lane: Lane) -> None:
+        """Look again at a lane's endpoint and credential: a call of its has left or come back."""
+        self._touched[lane.breaker] = None
+        if lane.credential.is_doubted:
+            self._doubted[lane.credential] = None
 
     def take(self, now_s: float, actions: list[Action]) -> float:
         """Send the probes that are due; return when to look again.
@@ -100,10 +129,17 @@ class Probes:
             now_s: now.
             actions: what is sent is added to it.
         """
-        wake_s = min((self._take(one, now_s, actions) for one in self._of), default=math.inf)
-        for credential in self._credentials:
-            if credential.proven and not credential.accepted and credential.refused is None:
+        touched, self._touched = self._touched, {}
+        while self._alarms.next_s <= now_s:
+            touched[self._alarms.pop()] = None
+        for breaker in touched:
+            self._alarms.set(breaker, self._take(breaker, now_s, actions))
+        wake_s = self._alarms.next_s
+        for credential in list(self._doubted):
+            if credential.is_doubted:
                 wake_s = min(wake_s, self._take_for(credential, now_s, actions))
+            else:
+                del self._doubted[credential]
         return wake_s
 
     def _take_for(self, credential: CredentialHealth, now_s: float, actions: list[Action]) -> float:
@@ -112,9 +148,10 @@ class Probes:
             return math.inf
         if now_s < credential.next_s:
             return credential.next_s
-        for breaker, lanes in self._of.items():
-            if breaker.down_s is None and any(lane.credential is credential for lane in lanes):
-                limit_s = max(PROBE_S, LATENCIES * lanes[0].track.latency.mean_s)
+        for breaker in self._endpoints_of[credential]:
+            if breaker.down_s is None and breaker in self._witnesses:
+                latency_s = self._of[breaker][0].track.latency.mean_s
+                limit_s = max(PROBE_S, LATENCIES * latency_s)
                 probes, _ = self._of_witnesses(
                     breaker, now_s, ASKED_OF_CREDENTIALS, limit_s, of=credential
                 )
@@ -125,15 +162,14 @@ class Probes:
 
     def _take(self, breaker: EndpointBreaker, now_s: float, actions: list[Action]) -> float:
         latency_s = self._of[breaker][0].track.latency.mean_s
-        left = self._state.pending
-        if breaker.look(now_s, latency_s=latency_s, left=left):
+        if breaker.look(now_s, latency_s=latency_s):
             wake_s = self._question(breaker, now_s, actions, max(PROBE_S, LATENCIES * latency_s))
             if wake_s > now_s:
                 return wake_s
         if breaker.down_s is None:
-            return breaker.looks_at(latency_s=latency_s, left=left)
+            return breaker.looks_at(latency_s=latency_s)
         if now_s >= (gives_up_s := breaker.gives_up_s()):
-            breaker.given_up = True
+            breaker.give_up()
             return math.inf
         if now_s < breaker.probe_s:
             return min(breaker.probe_s, gives_up_s)
@@ -165,6 +201,7 @@ class Probes:
                 return now_s
             else:
                 breaker.cleared(now_s)
+                self._waiting.touch_gate(breaker)
                 return now_s
         if now_s < question.asked_s + limit_s:
             return question.asked_s + limit_s
@@ -242,15 +279,12 @@ class Probes:
         Those go first that ever told one, and those that have no trouble of any kind.
         """
         asked: dict[int, str] = {}
-        for told in (True, False):
-            witnesses = [
-                one
-                for one in self._witnesses[breaker, told]
-                if (one[0] in breaker.mute_servers) is mute
-            ]
+        known = self._witnesses.get(breaker, _Witnesses())
+        for some in (known.told, known.others):
+            witnesses = [one for one in some if (one[0] in breaker.mute_servers) is mute]
             self._rng.shuffle(witnesses)
             witnesses.sort(key=lambda one: one[0] in breaker.unanswered_servers)
-            asked = dict(witnesses) | asked if not told else dict(witnesses)
+            asked = dict(witnesses) | asked
         return list(asked.items())
 
     def _calls(

@@ -114,7 +114,8 @@ class Statuses:
         take longer, that is seen when their time comes.
         """
         lane = self._lanes[project, Call.ASK_STATUS]
-        self._look_first(lane, now_s)
+        if lane.has_unheard:
+            self._look_first(lane, now_s)
         plan = self._plans[project]
         plan.answers += 1
         long_s = self._outcomes.durations[project].long_s
