@@ -37,7 +37,7 @@ def test_few_open_files_slow_a_run_down_and_it_says_so_once(service: Service, li
     code, here, told = collected(service, limit, limit)
     assert (code, here) == (0, 40), told
     assert told.count(WARNING) == told.count("warning") == 1, told
-    assert f"no more than {limit} files" in told
+    assert f"at most {limit} files" in told
 
 
 def test_a_limit_that_may_be_raised_is_raised(service: Service) -> None:

@@ -194,7 +194,7 @@ def test_pipes_that_nobody_writes_to_are_given_up(command: Command) -> None:
     token = {"credentials": {"a": {"kind": "token", "token_file": "pipe"}}}
     (command.home / "token.json").write_text(json.dumps(json.loads(server()) | token))
     asked = {
-        ("inventory", "check", "pipe"): "the inventory cannot be read",
+        ("inventory", "check", "pipe"): "cannot read the inventory",
         ("collect", "token.json"): "the token in file",
         ("collect", "fleet.json", "--ca-file", "pipe"): "cannot read certificates",
     }
@@ -203,7 +203,7 @@ def test_pipes_that_nobody_writes_to_are_given_up(command: Command) -> None:
         _, told = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 2, told
         assert asked[arguments] in told.splitlines()[-1]
-        assert "nobody has written to" in told
+        assert "nothing was written to" in told
 
 
 def test_an_inventory_comes_through_a_pipe(command: Command) -> None:
@@ -233,4 +233,4 @@ def test_a_tokens_file_that_is_none_is_refused_in_a_line(command: Command, kind:
     done = ended(command, "collect", "fleet.json")
     assert done.returncode == 2
     assert len(lines_of(done)) == 1
-    assert "the file that token_file names" in lines_of(done)[0]
+    assert "the file named by token_file" in lines_of(done)[0]

@@ -21,7 +21,7 @@ from tests.support.command import COLLECTOR, Service, fleet_of, server, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WARNING = "the system starts no more threads"
+WARNING = "the system allows no more threads"
 LAST = """
     import threading
 

@@ -123,5 +123,5 @@ def test_a_link_planted_where_what_is_learned_is_locked_is_not_written_through(
     (directory / "learned.lock").symlink_to(aim)
     ended = service.run("collect", "fleet.json", "-v")
     assert ended.returncode == 0, ended.stderr
-    assert "learns the service's limits anew" in ended.stderr
+    assert "will have to learn the service's limits again" in ended.stderr
     assert not aim.exists()

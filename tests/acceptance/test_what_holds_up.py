@@ -91,7 +91,7 @@ def test_an_endpoint_that_is_down_is_told_since_when_and_why_and_a_resume_keeps_
     clock = f"{down['since'][11:16]} (UTC)"
     assert f"down {url} since {clock}" in status
     assert f": {why} -> {hint}" in status
-    assert f"; {url} is down since {clock}" in err
+    assert f"; {url} has been down since {clock}" in err
     (line,) = (line for line in err.splitlines() if "the endpoint is down" in line)
     assert hint in line
     said = in_words(out)

@@ -66,7 +66,7 @@ async def test_too_many_open_files_are_not_the_endpoints_fault() -> None:
             problem = await fleet.ask_status(target(service.url), "e1", asks_limits=False)
     assert isinstance(problem, Problem)
     assert problem.kind is P.NOT_SENT
-    assert "this process has as many files and connections open as it may" in problem.message
+    assert "this process has reached its limit on open files and connections" in problem.message
     assert problem.hint is not None
     assert "ulimit -n" in problem.hint
 

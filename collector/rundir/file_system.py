@@ -1,7 +1,9 @@
-"""Whether a lock on a file is one for all machines that see the file: not all file systems say so.
+"""What the file system of an output directory does not support, and what that costs.
 
-`flock` on a network file system may hold on this machine alone. Then two machines could work on one
-run, and a run on another machine would seem to be over.
+A run can do without symbolic links, permissions and directory sync. It cannot do without locks:
+see `collector.rundir.lock`. A lock may be weaker than it looks, since `flock` on a network file
+system may hold only on this machine. Then two machines could work on one run, and a run on another
+machine would seem to be over.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from collector import files
+from collector.rundir.layout import LATEST
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
-_ALONE = "its locks hold on this machine alone"
+_ALONE = "its locks hold only on this machine"
 _NEVER = {
     "9p": _ALONE,
     "afs": _ALONE,
@@ -47,8 +52,8 @@ class Mount:
     """A mounted file system.
 
     Attributes:
-        point: where.
-        kind: its type, as the system calls it.
+        point: where it is mounted.
+        kind: the type of file system.
         options: of the mount and of the file system.
     """
 
@@ -57,12 +62,37 @@ class Mount:
     options: frozenset[str]
 
 
-def distrusted(path: Path, lines: Iterable[str] | None = None) -> str | None:
-    """Tell why a lock on a file there is not one for all machines; None where nothing says so.
+def shortcomings(directory: Path, unlinked: OSError | None) -> Iterator[str]:
+    """Yield a message about each feature that is missing there.
+
+    Args:
+        directory: of a run that was just created.
+        unlinked: why there is no link to it, as `point_latest` returns it.
+    """
+    out = directory.parent
+    if unlinked is not None:
+        yield (
+            f"{out} does not support symbolic links ({unlinked.strerror}), so {out / LATEST} is "
+            f"missing; name the run, {directory.name}, or use `latest` for the most recent run"
+        )
+    if not _keeps_private(directory):
+        yield (
+            f"{out} does not keep permissions: other users may be able to read the archives; "
+            "choose another --out if they must not"
+        )
+    if not files.can_sync(directory):
+        yield (
+            f"{out} cannot confirm that new files are safely on disk; after a power failure, run "
+            "collector verify"
+        )
+
+
+def local_locks(path: Path, lines: Iterable[str] | None = None) -> str | None:
+    """Return why locks there hold only on this machine; None if nothing suggests so.
 
     Args:
         path: a file or a directory.
-        lines: what is mounted, as Linux tells it; by default asked. Other systems do not tell.
+        lines: of Linux's mountinfo, by default the current ones; other systems have none.
     """
     if lines is None:
         try:
@@ -82,7 +112,7 @@ def distrusted(path: Path, lines: Iterable[str] | None = None) -> str | None:
 
 
 def _mount_of(path: str, lines: Iterable[str]) -> Mount | None:
-    """Return the mount that a path lies on: the last of those that reach furthest down to it."""
+    """Return the mount of a path: the last of those with the longest mount point above it."""
     found: Mount | None = None
     for mount in filter(None, map(_read, lines)):
         inside = path == mount.point or path.startswith(mount.point.rstrip("/") + "/")
@@ -100,3 +130,11 @@ def _read(line: str) -> Mount | None:
     point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4])
     options = frozenset([*fields[5].split(","), *last[2].split(",")])
     return Mount(point, last[0], options)
+
+
+def _keeps_private(path: Path) -> bool:
+    """Whether only its owner may enter a directory created here."""
+    try:
+        return not path.stat().st_mode & 0o077
+    except OSError:
+        return False  # nobody knows

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from collector.errors import CollectorError
+from collector.rundir.file_system import local_locks
 from collector.rundir.journal.journal import Journal
-from collector.rundir.mounts import distrusted
 
 ROOT = "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro"
 MOUNTS = [
@@ -47,17 +47,17 @@ MOUNTS = [
     ],
 )
 def test_lock_is_distrusted_where_it_holds_on_one_machine(path: str, why: str | None) -> None:
-    found = distrusted(Path(path), MOUNTS)
+    found = local_locks(Path(path), MOUNTS)
     assert found == why or (why is not None and found is not None and found.startswith(why))
 
 
 def test_a_mount_over_another_counts() -> None:
     over = [*MOUNTS, "50 22 0:50 / /srv/old rw - ext4 /dev/vdc rw"]
-    assert distrusted(Path("/srv/old/out"), over) is None
+    assert local_locks(Path("/srv/old/out"), over) is None
 
 
 def test_this_machine_can_be_asked(tmp_path: Path) -> None:
-    assert distrusted(tmp_path) is None
+    assert local_locks(tmp_path) is None
 
 
 def test_file_system_without_locks_is_named(
