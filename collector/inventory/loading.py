@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
-from collector import files
-from collector.inventory import checks, credentials, csv_rows, json_text, toml_lines, yaml_events
+from collector import inputs
+from collector.inventory import checks, credentials
 from collector.inventory.bounds import check_runs
 from collector.inventory.credentials import Surroundings
 from collector.inventory.mistakes import MISTAKES_MAX, QUOTED_MAX, InventoryError, Mistake
@@ -26,7 +26,7 @@ from collector.inventory.models import (
     Server,
 )
 from collector.inventory.providing import Providers, provider_of
-from collector.inventory.shape import Shape
+from collector.inventory.shape_checks import ShapeChecker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,12 +98,12 @@ def _folder(source: Path | BinaryIO) -> Path:
 def _read(source: Path | BinaryIO, name: str) -> bytes:
     try:
         if isinstance(source, Path):
-            raw = files.read_input(source, BYTES_MAX)
+            raw = inputs.read_input(source, BYTES_MAX)
         else:
             raw = source.read(BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
-        _fail(name, f"the inventory cannot be read ({reason})", "name a file that can be read")
+        _fail(name, f"cannot read the inventory ({reason})", "name a readable file")
     if len(raw) > BYTES_MAX:
         _fail(name, "the inventory is larger than 64 MB", "split it into several")
     return raw
@@ -125,12 +125,20 @@ def _parse(text: str, name: str, providers: Providers) -> Parsed:
     check_runs(text, name)
     suffix = Path(name).suffix.lower()
     if suffix == ".toml":
+        from collector.inventory import toml_lines  # noqa: PLC0415  # one format's imports, not all
+
         return toml_lines.parse(text, name)
     if suffix == ".csv":
+        from collector.inventory import csv_rows  # noqa: PLC0415  # as above
+
         return csv_rows.parse(text, name, providers.default)
     yaml_named = suffix in (".yaml", ".yml")
     if suffix == ".json" or (not yaml_named and text.lstrip().startswith("{")):
+        from collector.inventory import json_text  # noqa: PLC0415  # as above
+
         return json_text.parse(text, name)
+    from collector.inventory import yaml_events  # noqa: PLC0415  # as above
+
     parsed = yaml_events.parse(text, name)
     if parsed.data is None:
         _fail(name, "the inventory is empty", START)
@@ -141,7 +149,7 @@ def _checked(
     parsed: Parsed, name: str, providers: Providers, others: tuple[Mistake, ...]
 ) -> InventoryShape:
     """The document, if nothing is wrong with it, and there are no other mistakes."""
-    document, findings = Shape().check(parsed.data)
+    document, findings = ShapeChecker().check(parsed.data)
     if isinstance(parsed.data, dict):
         findings.extend(islice(checks.check(parsed.data, providers), MISTAKES_MAX))
     if findings or parsed.mistakes or others or document is None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import TYPE_CHECKING
-
-import structlog
 
 from collector import clock, descriptors, planning
 from collector.engine.scheduler import Scheduler
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collector.providers.connecting import Scopes
     from collector.runtime.terms import Terms
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 def claims(state: RunState, directory: Path, *, reuse_s: float) -> Claims:

@@ -11,13 +11,13 @@ out as a class, and what it hands out comes from a queue.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 import anyio
-import structlog
 
 from collector import clock, threads
 from collector.engine.outcomes.facts import reused
@@ -31,8 +31,8 @@ from collector.report.building import Report
 from collector.report.verdict import Verdict, verdict
 from collector.rundir import layout
 from collector.rundir.archives import stored_archives
+from collector.rundir.file_system import shortcomings
 from collector.rundir.journal.journal import Journal
-from collector.rundir.lacking import lacking
 from collector.rundir.views import Views
 from collector.runtime import assembly, beginning, trust
 from collector.runtime.feed import Feed
@@ -62,7 +62,7 @@ FIRST_AT_ONCE = 5_000
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 def collect(
@@ -94,7 +94,7 @@ def collect(
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
-        for lack in lacking(directory, layout.point_latest(directory)):
+        for lack in shortcomings(directory, layout.point_latest(directory)):
             _log.warning(lack)
     except BaseException:
         journal.close()

@@ -12,13 +12,12 @@ import contextlib
 import errno
 import hmac
 import json
+import logging
 import os
 import re
 import secrets
 import stat
 from typing import TYPE_CHECKING, NamedTuple
-
-import structlog
 
 from collector import files
 from collector.errors import CollectorError
@@ -40,7 +39,7 @@ _TEXT_BYTES = 2 * _KEY_BYTES + 1
 _SHOWN = 120
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class Want(NamedTuple):

@@ -20,7 +20,7 @@ from collector.model.messages import from_json, to_json
 from collector.model.state import RunState, apply
 from collector.providers.clouddc.client import CloudDC
 from collector.runtime.performer import LocalPerformer
-from tests.integration.drill import assert_as_sent, collected, scenario_of, server, servers
+from tests.support.drill import assert_as_sent, collected, scenario_of, server, servers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,7 +15,7 @@ from collector.model.events import ExportReused, ExportStarted
 from collector.model.state import Phase
 from collector.rundir.journal.journal import Journal
 from collector.runtime.terms import Terms
-from tests.integration.drill import (
+from tests.support.drill import (
     Told,
     access_to,
     assert_as_sent,
@@ -222,7 +223,7 @@ def test_answer_that_the_journal_has_lost_is_found_in_the_claims(tmp_path: Path)
 
 @pytest.mark.parametrize("harm", ["link", "file", "unwritable lines"])
 def test_run_that_cannot_share_says_so_and_goes_on(
-    tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
     out.mkdir()
@@ -240,10 +241,10 @@ def test_run_that_cannot_share_says_so_and_goes_on(
             assert run.verdict == 0
             assert_as_sent(run)
 
+    caplog.set_level(logging.WARNING, "collector")
     anyio.run(main)
     assert list(elsewhere.iterdir()) == []
-    streams = capsys.readouterr()
-    assert (streams.out + streams.err).count("exports are not shared") == 1
+    assert caplog.text.count("exports are not shared") == 1
 
 
 def test_claims_are_for_their_owner_alone_and_hold_no_secret(tmp_path: Path) -> None:

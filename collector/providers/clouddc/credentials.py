@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
-from collector import files, threads
+from collector import inputs, threads
 from collector.errors import CollectorError
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collector.redaction import Secrets
 
 LARGEST_FILE = 64 << 10
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class UnusableTokenError(CollectorError):
@@ -117,7 +116,7 @@ class TokenSource:
 
 def _read(path: Path, *, warns: bool = False) -> str:
     try:
-        content = files.read_input(path, LARGEST_FILE)
+        content = inputs.read_input(path, LARGEST_FILE)
         if warns:
             _warn_if_exposed(path, path.stat())
     except OSError as error:
@@ -137,14 +136,12 @@ def _warn_if_exposed(path: Path, found: os.stat_result) -> None:
     if found.st_uid not in (os.geteuid(), 0):
         _log.warning(
             f"the file of a token belongs to another user; chown {os.geteuid()} {path}",
-            path=str(path),
-            owner=found.st_uid,
+            extra={"facts": {"path": str(path), "owner": found.st_uid}},
         )
     elif found.st_mode & 0o066:
         _log.warning(
             f"others may read or change the file of a token; chmod 600 {path}",
-            path=str(path),
-            mode=f"{stat.S_IMODE(found.st_mode):04o}",
+            extra={"facts": {"path": str(path), "mode": f"{stat.S_IMODE(found.st_mode):04o}"}},
         )
 
 

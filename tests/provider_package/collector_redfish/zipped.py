@@ -114,6 +114,8 @@ class ZipReader:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         crc, left = 0, packed
         while not inflater.eof if left is None else left > 0:
+            if inflater.eof:
+                raise ArchiveError("a member of the ZIP file ends before the size that it states")
             if not self._buffer:
                 yield
                 continue
