@@ -24,7 +24,10 @@ from collector.cli.options import (
 from collector.cli.values import Duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from collector.archive.staged import ArchivePolicy
+    from collector.runtime.terms import Terms
 
 EXAMPLES = """\b
 Examples:
@@ -169,49 +172,60 @@ def command(
     from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
-    if retry_failed and resumed is None:
-        raise click.UsageError("--retry-failed needs a run to retry: --resume RUN_DIR")
-    if trust_journal and resumed is None:
-        raise click.UsageError("--trust-journal needs a run to trust: --resume RUN_DIR")
-    selection = inventory and choosing.chosen(
-        choosing.loaded(inventory, sends=not dry_run),
-        select, exclude, first, allow_empty=allow_empty,
-    )  # fmt: skip
+    _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
+    loaded = inventory and choosing.loaded(inventory, sends=not dry_run)
+    selection = loaded and choosing.chosen(loaded, select, exclude, first, allow_empty=allow_empty)
     if dry_run and selection:
         from collector.cli.commands.plan import show  # noqa: PLC0415  # as above
 
         show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
         return
     from collector.cli import running  # noqa: PLC0415  # as above
+
+    terms = _terms(
+        deadline, max_attempts, share, reuse_exports, dict(phase_timeouts), grace, policy,
+        max_bandwidth,
+    )  # fmt: skip
+    options = running.Options(terms, ca_file, stall_timeout)
+    if selection and resumed is None:
+        begin = running.beginning(selection, out, run_id, options)
+    else:
+        begin = running.resuming(
+            str(resumed), out, selection or None, options,
+            retry_failed=retry_failed, trust_journal=trust_journal,
+        )  # fmt: skip
+    running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
+
+
+def _terms(
+    deadline: float | None,
+    max_attempts: int,
+    share: float | None,
+    reuse_exports: float,
+    phase_timeouts: Mapping[str, float],
+    grace: float,
+    policy: ArchivePolicy,
+    max_bandwidth: int | None,
+) -> Terms:
     from collector.cli.user_state import user_memory  # noqa: PLC0415  # as above
     from collector.model.ceilings import EXPORT_S  # noqa: PLC0415  # as above
     from collector.redaction import Arguments, Secrets  # noqa: PLC0415  # as above
     from collector.runtime.terms import Terms  # noqa: PLC0415  # as above
 
     secrets = click.get_current_context().find_object(Secrets) or Secrets()
-    terms = Terms(
+    return Terms(
         deadline_s=math.inf if deadline is None else deadline,
         max_attempts=max_attempts,
         share=share,
         reuse_s=reuse_exports,
-        export_s=dict(phase_timeouts).get("export", EXPORT_S),
-        download_s=dict(phase_timeouts).get("download", math.inf),
+        export_s=phase_timeouts.get("export", EXPORT_S),
+        download_s=phase_timeouts.get("download", math.inf),
         grace_s=grace,
         memory=user_memory(),
         policy=policy,
         bytes_per_second=max_bandwidth,
         argv=Arguments(sys.argv, secrets),
     )
-    options = running.Options(terms, ca_file, stall_timeout)
-    if resumed is not None:
-        begin = running.resuming(
-            resumed, out, selection or None, options,
-            retry_failed=retry_failed, trust_journal=trust_journal,
-        )  # fmt: skip
-    else:
-        assert selection  # noqa: S101  # _check has seen to it
-        begin = running.beginning(selection, out, run_id, options)
-    running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
 
 
 def _check(
@@ -226,3 +240,11 @@ def _check(
         raise click.UsageError("a resumed run keeps its id; leave out --run-id")
     if resumed is not None and dry_run:
         raise click.UsageError("--dry-run plans a new run; leave out --resume")
+
+
+def _check_resuming(resumed: str | None, *, retry_failed: bool, trust_journal: bool) -> None:
+    """Refuse options that only a resume has."""
+    if retry_failed and resumed is None:
+        raise click.UsageError("--retry-failed needs a run to retry: --resume RUN_DIR")
+    if trust_journal and resumed is None:
+        raise click.UsageError("--trust-journal needs a run to trust: --resume RUN_DIR")
