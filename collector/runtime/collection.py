@@ -229,7 +229,8 @@ class Collection:
                 unlisted = await threads.run_sync(self._views.agree_on_members)
         connection = self._connection
         if not begun or connection is None:
-            await self._views.list_again(unlisted, self._archives())
+            if unlisted:
+                await self._views.list_again(unlisted, self._archives())
             return
         remembered = await threads.run_sync(self._memory.recall)
         async with connection.fleet as fleet, anyio.create_task_group() as tasks:

@@ -254,16 +254,13 @@ class Download:
         code = _CODE.search(reply.body)
         words = f" ({code[1].decode('ascii', 'replace')})" if code is not None else ""
         failed = reply.status >= _FAILURES_FROM or reply.status == _TOO_MANY
-        # A redirection is asked for again; a link that came with the status is all there is.
-        kind, way_out = (
-            (ProblemKind.LINK_REFUSED, "a new try asks for a new link")
-            if self._redirections
-            else (ProblemKind.FORGOTTEN, "a new export has a new link")
-        )
+        kind, way_out = ProblemKind.LINK_REFUSED, "; a new try asks for a new link"
+        if not self._redirections:  # it came with the status: only another export has another link
+            kind, way_out = ProblemKind.FORGOTTEN, ""
         return Problem(
             ProblemKind.UNREADABLE if failed else kind,
             f"the link that the service gave was refused by {_host(url)} with status "
-            f"{reply.status}{words}; {way_out}",
+            f"{reply.status}{words}{way_out}",
             http_status=reply.status,
             retry_after_s=retry_after_s(reply.headers) if failed else None,
             elsewhere=True,
