@@ -1,4 +1,4 @@
-"""What a resume has found, line by line, before it goes on."""
+"""What a resume found, as lines of text."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collector.runtime.collection import Collection
 
 LOST_SHOWN = 5
-"""Archives that are gone and are named; all are counted."""
+"""Lost archives that are named; all are counted."""
 
 
 def taken_up(collection: Collection, selection: Selection | None) -> Iterator[str]:
-    """Yield what a person should know of a run that is taken up again.
+    """Yield what a person should know about a resumed run.
 
     Args:
         collection: the run, before it is entered.
-        selection: that was given with the resume, if one was.
+        selection: the one given with the resume, if any.
     """
     state = collection.state
     if collection.torn is not None:
@@ -37,10 +37,13 @@ def taken_up(collection: Collection, selection: Selection | None) -> Iterator[st
     for event in lost[:LOST_SHOWN]:
         yield f"collecting {state.servers[event.server].name} again: {event.message}"
     if len(lost) > LOST_SHOWN:
-        yield f"and {count(len(lost) - LOST_SHOWN, 'more server')} whose archives are gone or cut"
+        yield (
+            f"and {count(len(lost) - LOST_SHOWN, 'more server')} whose archives are missing or "
+            "truncated"
+        )
     if selection is not None:
         if added := _count(collection, e.ServerSelected):
-            yield f"adding {count(added, 'server')} of the selection"
+            yield f"adding {count(added, 'server')} from the selection"
         if missing := left_out(state, selection):
             which = f"{count(len(missing), 'server')} of this run"
             are = "is" if len(missing) == 1 else "are"

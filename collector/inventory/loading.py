@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
-from collector import files
+from collector import inputs
 from collector.inventory import checks, credentials, shape
 from collector.inventory.bounds import check_runs
 from collector.inventory.credentials import Surroundings
@@ -96,12 +96,12 @@ def _folder(source: Path | BinaryIO) -> Path:
 def _read(source: Path | BinaryIO, name: str) -> bytes:
     try:
         if isinstance(source, Path):
-            raw = files.read_input(source, BYTES_MAX)
+            raw = inputs.read_input(source, BYTES_MAX)
         else:
             raw = source.read(BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
-        _fail(name, f"the inventory cannot be read ({reason})", "name a file that can be read")
+        _fail(name, f"cannot read the inventory ({reason})", "name a readable file")
     if len(raw) > BYTES_MAX:
         _fail(name, "the inventory is larger than 64 MB", "split it into several")
     return raw

@@ -31,8 +31,8 @@ from collector.report.building import Report
 from collector.report.verdict import Verdict, verdict
 from collector.rundir import layout
 from collector.rundir.archives import stored_archives
+from collector.rundir.file_system import shortcomings
 from collector.rundir.journal.journal import Journal
-from collector.rundir.lacking import lacking
 from collector.rundir.views import Views
 from collector.runtime import assembly, beginning, trust
 from collector.runtime.feed import Feed
@@ -94,7 +94,7 @@ def collect(
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
-        for lack in lacking(directory, layout.point_latest(directory)):
+        for lack in shortcomings(directory, layout.point_latest(directory)):
             _log.warning(lack)
     except BaseException:
         journal.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import Service, fleet_of, server, serving
+from tests.support.command import Service, fleet_of, server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from collector.emulator import Emulator
-from tests.acceptance.bmcs import BUSY, LOGIN, SYSTEM, Bmc, inventory, serving
-from tests.acceptance.command import Command, fleet_of, servers
+from tests.support.bmcs import BUSY, LOGIN, SYSTEM, Bmc, inventory, serving
+from tests.support.command import Command, fleet_of, servers
 
 if TYPE_CHECKING:
     import subprocess

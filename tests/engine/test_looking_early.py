@@ -20,7 +20,7 @@ from collector.model import events as e
 from collector.model.answers import Call, ScopeKind
 from collector.model.ceilings import Ceilings
 from collector.model.prior import Prior, PriorDurations
-from tests.engine.simulation import HiddenLimit, Service, Simulation, scopes_of, selected
+from tests.support.simulation import HiddenLimit, Service, Simulation, scopes_of, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable

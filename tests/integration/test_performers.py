@@ -13,7 +13,7 @@ import collector
 from collector.emulator import Fault
 from collector.model.messages import from_json, to_json
 from collector.runtime.performer import LocalPerformer
-from tests.integration.drill import assert_as_sent, collected, scenario_of, server, servers
+from tests.support.drill import assert_as_sent, collected, scenario_of, server, servers
 
 if TYPE_CHECKING:
     from pathlib import Path

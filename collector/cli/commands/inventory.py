@@ -39,9 +39,9 @@ def command() -> None:
 @common
 @click.pass_context
 def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
-    """Say what is wrong with an inventory: all that a collect would refuse it for.
+    """Report everything that is wrong with an inventory.
 
-    A secret that is missing here and now is a warning.
+    A secret that is missing here and now is only a warning.
     """
     from collector.cli.choosing import loaded  # noqa: PLC0415  # costs time
     from collector.inventory import InventoryError  # noqa: PLC0415  # as above
@@ -81,7 +81,7 @@ def show(
     allow_empty: bool,
     as_json: bool,
 ) -> None:
-    """List the servers that a selection matches, in the order in which they are collected."""
+    """List the servers that a selection matches, in the order of collection."""
     from collector.cli.choosing import chosen, loaded  # noqa: PLC0415  # costs time
     from collector.inventory import to_mapping  # noqa: PLC0415  # as above
 
@@ -98,7 +98,7 @@ def _json(value: object) -> str:
 
 
 def _table(selection: Selection) -> list[str]:
-    """The servers in columns as wide as they must be."""
+    """Return the servers as a table."""
     rows = [("PROJECT", "SERVER", "ID", "TAGS")]
     for one in selection.servers:
         tags = " ".join(f"{key}={value}" for key, value in one.server.tags.items())
