@@ -16,7 +16,7 @@ from collector.providers.http.proxies import Proxies
 from collector.providers.http.transport import Transport
 from collector.providers.protocol import OpenArchive
 from collector.redaction import Secrets
-from tests.providers.loopback import ARCHIVE, TOKEN, Answer, Server, read_all, serving
+from tests.support.loopback import ARCHIVE, TOKEN, Answer, Server, read_all, serving
 
 pytestmark = pytest.mark.anyio
 LINK = "/bucket/archive?signature=a-signature-of-the-link"
