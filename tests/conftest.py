@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.patience import IMPATIENT, shorten
 from tests.support.warm import cool_down
@@ -12,8 +12,9 @@ from tests.support.warm import cool_down
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-settings.register_profile("short", deadline=None)
-settings.register_profile("deep", deadline=None, max_examples=500)
+SLOW = [HealthCheck.too_slow]  # a busy machine says nothing of the program
+settings.register_profile("short", deadline=None, suppress_health_check=SLOW)
+settings.register_profile("deep", settings.get_profile("short"), max_examples=500)
 settings.load_profile("short")  # unless `--hypothesis-profile` says otherwise
 
 

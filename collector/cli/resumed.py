@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collector.cli.rendering.wording import count
 from collector.model import events as e
 from collector.runtime.reconciling import left_out
 
@@ -37,18 +38,18 @@ def taken_up(collection: Collection, selection: Selection | None) -> Iterator[st
         yield f"collecting {state.servers[event.server].name} again: {event.message}"
     if len(lost) > LOST_SHOWN:
         yield (
-            f"and {_servers(len(lost) - LOST_SHOWN, 'more')} whose archives are missing or "
+            f"and {count(len(lost) - LOST_SHOWN, 'more server')} whose archives are missing or "
             "truncated"
         )
     if selection is not None:
         if added := _count(collection, e.ServerSelected):
-            yield f"adding {_servers(added)} from the selection"
+            yield f"adding {count(added, 'server')} from the selection"
         if missing := left_out(state, selection):
-            which = f"{_servers(len(missing))} of this run"
+            which = f"{count(len(missing), 'server')} of this run"
             are = "is" if len(missing) == 1 else "are"
             yield f"{which} {are} outside the selection; still collecting all of the run"
     if retried := _count(collection, e.ServerRetried):
-        yield f"retrying {retried} failed {'server' if retried == 1 else 'servers'}"
+        yield f"retrying {count(retried, 'failed server')}"
     if not collection.taken_up:
         yield _nothing_to_do(state.failed)
 
@@ -57,12 +58,7 @@ def _count(collection: Collection, kind: type[e.Event]) -> int:
     return sum(isinstance(event, kind) for event in collection.taken_up)
 
 
-def _servers(count: int, which: str = "") -> str:
-    noun = "server" if count == 1 else "servers"
-    return f"{count} {which} {noun}" if which else f"{count} {noun}"
-
-
 def _nothing_to_do(failed: int) -> str:
     if not failed:
         return "nothing left to do: every server is collected"
-    return f"nothing left to do: {_servers(failed)} failed; --retry-failed retries them"
+    return f"nothing left to do: {count(failed, 'server')} failed; --retry-failed retries them"

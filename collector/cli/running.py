@@ -105,7 +105,6 @@ def finish(
     """Run to the end, print the summary, and exit with the documented code."""
     # Rows and events are frozen and have no cycles; looking for some costs a fifth of the time.
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
     make_ready()
     collection, stopped_by, failure = anyio.run(
         partial(_follow, begin, progress, grace_s), backend_options={"loop_factory": Loop}

@@ -14,7 +14,6 @@ from collector.inventory.bounds import TEXT_MAX
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import suggestion
 from collector.inventory.models import Credential
-from collector.inventory.shape_checks import unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -131,6 +130,8 @@ def _check_field(path: tuple[str, ...], value: object, kind: CredentialKind) -> 
     key = path[-1]
     fields = ["kind", "account", *kind.fields]
     if key not in fields:
+        from collector.inventory.misfits import unknown_key  # noqa: PLC0415  # for a mistake
+
         yield unknown_key(path, fields)
     elif isinstance(value, str) and len(value) > TEXT_MAX:
         yield Finding(path, f"{key} is too long", f"write at most {TEXT_MAX:,} characters")

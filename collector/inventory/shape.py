@@ -1,61 +1,55 @@
-"""The shape of an inventory, version 1, as people write it.
+"""The shape of version 1, as people write it, and the check of files against it.
 
-It is defined once, by the types below. pydantic checks files against them, the published JSON
-Schema is generated from them, and the hints in error messages are their descriptions.
+The shape is told once, in the types below. Files are checked against them, the published JSON
+Schema is made from them, and the hints of mistakes are their descriptions.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    WithJsonSchema,
-    with_config,
-)
-
-# pydantic reads the one of typing only from Python 3.12 on
-from typing_extensions import TypedDict
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from collector.inventory.bounds import ID_MAX, ITEMS_MAX, TEXT_MAX
+from collector.inventory.mistakes import MISTAKES_MAX
 from collector.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from collector.inventory.findings import Finding
     from collector.providers.rules import CredentialKind, InventoryRules
 
-STRICT = ConfigDict(extra="forbid", strict=True)
-# An id goes into URLs: no control characters, no slash, and neither "." nor "..".
-ID = r"^(?:[^/\x00-\x1f\x7f-\x9f]*[^/.\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*|\.{3,})$"
-
+# An id goes into URLs: no control characters, no slash, and neither "." nor "..". Python's "$" fits
+# before a last line's end too.
+ID = r"^(?:[^/\x00-\x1f\x7f-\x9f]*[^/.\x00-\x1f\x7f-\x9f][^/\x00-\x1f\x7f-\x9f]*|\.{3,})$(?!\n)"
+SIZE = r"^\d+(\.\d+)?\s*([kKmMgGtT]?[iI]?[bB])?$"
 
 # The limits of a journal's values; a service that allows more needs no ceiling.
 MOST_AT_ONCE = 10**9
 MOST_BYTES = (1 << 63) - 1
 FEWEST_A_SECOND, MOST_A_SECOND = 1e-6, 1e9
 
-
-def _bytes(value: object) -> int:
-    if isinstance(value, str):
-        value = parse_size(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_BYTES:
-        return value
-    raise ValueError("not a size")
-
-
-def _text(words: str) -> Any:  # noqa: ANN401 - the metadata of a type
-    return Field(min_length=1, max_length=TEXT_MAX, description=words)
-
-
-Version = Annotated[int, Field(ge=1, le=1, description="version: 1", examples=[1])]
-Name = Annotated[str, _text("a name")]
+Version = Annotated[int, Meta(ge=1, le=1, description="version: 1", examples=[1])]
+Name = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, description="a name")]
+Provider = Annotated[
+    str, Meta(min_length=1, max_length=TEXT_MAX, description="the name of a provider")
+]
+Region = Annotated[
+    str, Meta(min_length=1, max_length=TEXT_MAX, description="a region that the provider has")
+]
+Endpoint = Annotated[
+    str, Meta(min_length=1, max_length=TEXT_MAX, description="an endpoint such as https://HOST")
+]
+Credentials = Annotated[
+    str,
+    Meta(min_length=1, max_length=TEXT_MAX, description="the name of an entry under credentials"),
+]
 Id = Annotated[
     str,
-    Field(
+    Meta(
         min_length=1,
         max_length=ID_MAX,
         pattern=ID,
@@ -64,107 +58,130 @@ Id = Annotated[
 ]
 Rate = Annotated[
     float,
-    Field(
+    Meta(
         ge=FEWEST_A_SECOND,
         le=MOST_A_SECOND,
-        allow_inf_nan=False,
-        description="a number of calls per second, from 0.000001 to 1000000000",
+        description="calls a second, above 0: from 0.000001 to 1000000000",
     ),
 ]
 Count = Annotated[
-    int, Field(ge=1, le=MOST_AT_ONCE, description="a whole number, 1 or more, at most 1000000000")
+    int, Meta(ge=1, le=MOST_AT_ONCE, description="a whole number, 1 or more, at most 1000000000")
 ]
 Share = Annotated[
-    float, Field(gt=0, le=1, description="a share of each learned limit, above 0 and at most 1")
+    float, Meta(gt=0, le=1, description="a part of any learned limit, above 0 and at most 1")
 ]
 Size = Annotated[
-    int,
-    BeforeValidator(_bytes),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "string", "pattern": r"^\d+(\.\d+)?\s*([kKmMgGtT]?[iI]?[bB])?$"},
-            ]
-        }
-    ),
-    Field(description="bytes per second, such as 50MB or 1048576"),
+    Annotated[int, Meta(ge=1)] | Annotated[str, Meta(pattern=SIZE)],
+    Meta(description="bytes a second, such as 50MB or 1048576"),
 ]
-Word = Annotated[str, Field(max_length=TEXT_MAX)]
+Word = Annotated[str, Meta(max_length=TEXT_MAX)]
 Tags = Annotated[
-    dict[Word, Word], Field(max_length=ITEMS_MAX, description="tags as key: value, both text")
+    dict[Word, Word], Meta(max_length=ITEMS_MAX, description="tags as key: value, both text")
 ]
 
 
-@with_config(STRICT)
-class ServerShape(TypedDict):
+class ServerShape(Struct, forbid_unknown_fields=True):
     """One physical server."""
 
     id: Id
-    name: NotRequired[Name]
-    tags: NotRequired[Tags]
+    name: Name | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
 
 
-@with_config(STRICT)
-class LimitsShape(TypedDict):
-    """Ceilings for one project; absent means none."""
+class LimitsShape(Struct, forbid_unknown_fields=True):
+    """Ceilings for one project; absent means none of our own."""
 
-    requests_per_second: NotRequired[Rate]
-    exports_in_flight: NotRequired[Count]
-    share: NotRequired[Share]
+    requests_per_second: Rate | UnsetType = UNSET
+    exports_in_flight: Count | UnsetType = UNSET
+    share: Share | UnsetType = UNSET
 
 
-@with_config(STRICT)
-class RunLimitsShape(LimitsShape):
+class RunLimitsShape(LimitsShape, forbid_unknown_fields=True):
     """Ceilings for each project, and those of the whole run."""
 
-    downloads: NotRequired[Count]
-    bytes_per_second: NotRequired[Size]
+    downloads: Count | UnsetType = UNSET
+    bytes_per_second: Size | UnsetType = UNSET
 
 
-@with_config(STRICT)
-class ProjectShape(TypedDict):
+class ProjectShape(Struct, forbid_unknown_fields=True, kw_only=True):
     """One project at one endpoint."""
 
     id: Id
-    name: NotRequired[Name]
-    provider: NotRequired[Annotated[str, _text("the name of a provider")]]
-    region: NotRequired[Annotated[str, _text("one of the provider's regions")]]
-    endpoint: NotRequired[Annotated[str, _text("an endpoint such as https://HOST")]]
-    credentials: NotRequired[Annotated[str, _text("the name of an entry under credentials")]]
-    limits: NotRequired[Annotated[LimitsShape, Field(description="limits for this project")]]
+    name: Name | UnsetType = UNSET
+    provider: Provider | UnsetType = UNSET
+    region: Region | UnsetType = UNSET
+    endpoint: Endpoint | UnsetType = UNSET
+    credentials: Credentials | UnsetType = UNSET
+    limits: Annotated[LimitsShape, Meta(description="limits for this project")] | UnsetType = UNSET
     servers: Annotated[
-        list[ServerShape], Field(description="a list of servers, each with at least an id")
+        list[ServerShape], Meta(description="a list of servers, each with an id at least")
     ]
 
 
-@with_config(STRICT)
-class DefaultsShape(TypedDict):
-    """Defaults for each project."""
+class DefaultsShape(Struct, forbid_unknown_fields=True):
+    """What holds for each project that says nothing else."""
 
-    provider: NotRequired[Annotated[str, _text("the name of a provider")]]
-    credentials: NotRequired[Annotated[str, _text("the name of an entry under credentials")]]
-    limits: NotRequired[Annotated[RunLimitsShape, Field(description="limits for each project")]]
+    provider: Provider | UnsetType = UNSET
+    credentials: Credentials | UnsetType = UNSET
+    limits: Annotated[RunLimitsShape, Meta(description="limits for each project")] | UnsetType = (
+        UNSET
+    )
 
 
-@with_config(STRICT)
-class InventoryShape(TypedDict):
+class InventoryShape(Struct, forbid_unknown_fields=True, kw_only=True):
     """An inventory, version 1."""
 
     version: Version
-    credentials: NotRequired[
+    credentials: (
         Annotated[
             dict[str, dict[str, Any]],
-            Field(description="entries such as ops: {kind: token, token_env: OPS_TOKEN}"),
+            Meta(description="entries such as ops: {kind: token, token_env: OPS_TOKEN}"),
         ]
-    ]
-    defaults: NotRequired[
-        Annotated[DefaultsShape, Field(description="credentials and limits for each project")]
-    ]
+        | UnsetType
+    ) = UNSET
+    defaults: (
+        Annotated[DefaultsShape, Meta(description="credentials and limits for each project")]
+        | UnsetType
+    ) = UNSET
     projects: Annotated[
         list[ProjectShape],
-        Field(min_length=1, description="a list of projects, each with id, region and servers"),
+        Meta(min_length=1, description="a list of projects, each with id, region and servers"),
     ]
+
+
+def check(data: object) -> list[Finding]:
+    """What is wrong with the shape of a file's content; of thousands, `MISTAKES_MAX`."""
+    if fits(data):
+        return []
+    from collector.inventory.misfits import misfits  # noqa: PLC0415  # where something is wrong
+
+    return list(dict.fromkeys(islice(misfits(data), MISTAKES_MAX)))
+
+
+def fits(data: object) -> bool:
+    """Whether a file's content surely has the shape: the quick answer, for most are right."""
+    try:
+        read = msgspec.convert(data, InventoryShape)
+        msgspec.json.encode(read)  # fails for halves of characters
+        limits = read.defaults.limits if read.defaults else UNSET
+        if limits and limits.bytes_per_second is not UNSET:
+            bytes_of(limits.bytes_per_second)
+    except (msgspec.ValidationError, TypeError, ValueError, OverflowError, RecursionError):
+        return False
+    return True
+
+
+def bytes_of(value: object) -> int:
+    """How many bytes a size is, as it is written in a file.
+
+    Raises:
+        ValueError: it is no size, or none that is of use.
+    """
+    if isinstance(value, str):
+        value = parse_size(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_BYTES:
+        return value
+    raise ValueError("not a size")
 
 
 def schema(rules: Mapping[str, InventoryRules] | None = None) -> dict[str, Any]:
@@ -174,7 +191,9 @@ def schema(rules: Mapping[str, InventoryRules] | None = None) -> dict[str, Any]:
         rules: By the provider's name, whose kinds of credentials to describe; without any, an entry
             may be anything that has a `kind`.
     """
-    found = TypeAdapter(InventoryShape).json_schema()
+    made = msgspec.json.schema(InventoryShape)
+    shapes = cast("dict[str, Any]", made["$defs"])
+    found = shapes.pop(InventoryShape.__name__)
     entry: dict[str, Any] = {
         "type": "object",
         "required": ["kind"],
@@ -188,11 +207,12 @@ def schema(rules: Mapping[str, InventoryRules] | None = None) -> dict[str, Any]:
             if kind.readable
         ]
         entry = {"anyOf": [one for i, one in enumerate(entries) if one not in entries[:i]]}
-        for holder in ("ProjectShape", "DefaultsShape"):
-            found["$defs"][holder]["properties"]["provider"]["enum"] = sorted(rules)
+        for holder in (ProjectShape, DefaultsShape):
+            shapes[holder.__name__]["properties"]["provider"]["enum"] = sorted(rules)
     found["properties"]["credentials"]["additionalProperties"] = entry
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": shapes,
         **found,
         "title": "Inventory, version 1",
     }

@@ -153,7 +153,12 @@ def lane() -> Lane:
     (project,) = Simulation(Service(), selected(1)).state.projects
     track = Pacer(Prior()).track(ASK, scopes_of(project, ASK), share=1.0)
     return Lane(
-        0, 0, track, secret=CredentialHealth(), circuit=EndpointBreaker(), exports=RunningExports()
+        0,
+        0,
+        track,
+        credential=CredentialHealth(),
+        breaker=EndpointBreaker(),
+        exports=RunningExports(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.cli.options import common, json_option, selecting
+from collector.cli.rendering.wording import count
 from collector.cli.streams import show as show_lines
 from collector.cli.streams import show_json
 from collector.printable import one_line
@@ -42,7 +43,7 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
 
     A secret that is missing here and now is only a warning.
     """
-    from collector.cli.choosing import loaded  # noqa: PLC0415  # pydantic costs time
+    from collector.cli.choosing import loaded  # noqa: PLC0415  # costs time
     from collector.inventory import InventoryError  # noqa: PLC0415  # as above
 
     try:
@@ -62,7 +63,7 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
         found = {"ok": True, "servers": servers, "projects": projects, "mistakes": []}
         show_json(_json(found | {"warnings": warnings}))
     else:
-        amount = f"{_count(servers, 'server')} in {_count(projects, 'project')}"
+        amount = f"{count(servers, 'server')} in {count(projects, 'project')}"
         show_lines([f"{file}: ok: {amount}"])
 
 
@@ -108,7 +109,3 @@ def _table(selection: Selection) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in shown
     ]
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.cli.rendering import wording
-from collector.cli.rendering.wording import about, duration, wrapped
+from collector.cli.rendering.wording import about, count, duration, wrapped
 from collector.printable import one_line
 from collector.sizes import size
 
@@ -33,7 +33,7 @@ def told(planned: Plan, out: str) -> list[str]:
 
 def _verdict(planned: Plan, out: str) -> Iterator[str]:
     """Yield the verdict: yes or no to the deadline and the disk, else how long it takes."""
-    servers = _servers(planned.servers)
+    servers = count(planned.servers, "server")
     takes = about(planned.seconds)
     if not planned.servers:
         yield "Nothing to do: no server is selected."
@@ -54,10 +54,6 @@ def _verdict(planned: Plan, out: str) -> Iterator[str]:
     sources |= {project.durations_source for project in planned.projects}
     if "assumed" in sources:
         yield "Assumed values below may be far off; the first run measures them."
-
-
-def _servers(count: int) -> str:
-    return "1 server" if count == 1 else f"{count} servers"
 
 
 def _projects(planned: Plan) -> Iterator[str]:
@@ -129,7 +125,7 @@ def _disk(planned: Plan, out: str) -> Iterator[str]:
     free = "nobody knows how much is" if disk.free is None else size(disk.free)
     yield from wrapped(f"Disk: {size(disk.needed)} needed under {out}, {free} free.", "", "  ")
     if disk.known:
-        yield f"  {_servers(disk.known)} at their size in an earlier run there"
+        yield f"  {count(disk.known, 'server')} at their size in an earlier run there"
     if disk.assumed:
         like = "like the others" if disk.known else "assumed: nothing is known yet"
-        yield f"  {_servers(disk.assumed)} at {size(disk.assumed_archive_bytes)}, {like}"
+        yield f"  {count(disk.assumed, 'server')} at {size(disk.assumed_archive_bytes)}, {like}"

@@ -64,6 +64,11 @@ class Blame:
         self._owners = owners
 
     @property
+    def doubts(self) -> list[ScopePace]:
+        """The paces that have refused a call, and nobody knows why."""
+        return [pace for pace in self._doubts if pace.in_doubt]
+
+    @property
     def has_doubts(self) -> bool:
         """Whether there is a refusal that the next call is to explain."""
         if self._doubts:
