@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from collector.archive.listing import read_anew
+from collector.archive.examination import StoredArchives
+from collector.archive.local import LocalDirectory
+from collector.archive.targz import TAR_GZ
 from collector.errors import CollectorError
 from collector.model import events as e
 from collector.model.state import RunState, apply
@@ -109,8 +111,9 @@ class Run:
                 if number == (len(events) if manifest_of is None else manifest_of):
                     manifest.write(state, self.directory, lines=journal.lines, head=journal.head)
             members = Members(self.directory)
+            archives = StoredArchives(LocalDirectory(self.directory), lambda _: TAR_GZ)
             for path in [row.archive.path for row in state.servers if row.archive]:
-                if (listing := read_anew(self.directory, path)) is not None:
+                if (listing := archives.list_again(path)) is not None:
                     members.add(listing)
             await members.flush()
 
@@ -349,7 +352,7 @@ def test_a_run_of_a_version_that_listed_no_members_is_ok(run: Run) -> None:
     (run.directory / MEMBERS).unlink()
     found = verify(run.directory)
     assert found.ok
-    assert "is not listed" in found.notes[0]
+    assert "are not listed" in found.notes[0]
 
 
 def test_a_killed_run_whose_list_of_members_is_cut_at_any_byte_lags(killed: Run) -> None:
@@ -516,7 +519,7 @@ def test_a_torn_last_line_of_a_killed_run_is_a_note(killed: Run) -> None:
         journal.write('{"event":"Expo')
     found = verify(killed.directory)
     assert found.ok
-    assert "line 19 has no end" in found.notes[0]
+    assert "line 19 is unfinished" in found.notes[0]
 
 
 def test_an_archive_that_a_kill_kept_from_being_recorded_is_a_note(empty: Run) -> None:

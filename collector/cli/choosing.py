@@ -1,7 +1,8 @@
-"""The servers that a command is about: an inventory is loaded, and some of it selected."""
+"""Loading an inventory and selecting servers, for commands."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import replace
@@ -9,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
-import structlog
 
 from collector.errors import CollectorError
 from collector.inventory import load
-from collector.providers.clouddc.vendor import VENDOR
 from collector.redaction import Secrets
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from collector.inventory import Inventory, Selection
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 def loaded(
@@ -31,20 +30,18 @@ def loaded(
 
     Args:
         source: its name, or a stream.
-        sends: whether calls will be made; a command that makes none warns where a secret is
-            missing, and goes on.
+        sends: whether calls will be made. If not, a missing secret is only a warning.
         environ: where secrets are looked up.
 
     Raises:
         InventoryError: something is wrong with it.
     """
     file = _opened(source) if isinstance(source, str) else source
-    inventory = load(file, vendor=VENDOR, environ=environ, sends=sends)
+    inventory = load(file, environ=environ, sends=sends)
     if (secrets := _secrets()) is not None:
         for credential in inventory.credentials.values():
-            for field, variable in credential.options.items():
-                if field.endswith("_env"):
-                    secrets.add(environ.get(variable, ""))
+            for variable in credential.variables:
+                secrets.add(environ.get(variable, ""))
     for one in inventory.secrets_missing:
         _log.warning(f"{one.file}:{one.line}:{one.column}: {one.what}; a collect will need it")
     return inventory
@@ -58,14 +55,13 @@ def chosen(
     *,
     allow_empty: bool = False,
 ) -> Selection:
-    """Select servers of an inventory; warn of each expression that matches nothing.
+    """Select servers of an inventory; warn about each expression that matches nothing.
 
     Raises:
-        CollectorError: an expression cannot be read, or nothing is selected and that is not
-            allowed.
+        CollectorError: an expression is invalid, or nothing is selected without `allow_empty`.
     """
     selection = inventory.select(select, exclude, first)
-    if (secrets := _secrets()) is not None:  # a person may have put one where it does not belong
+    if (secrets := _secrets()) is not None:  # somebody may have put one where it does not belong
         selection = replace(selection, select=tuple(map(secrets.out_of, selection.select)))
     if not selection.servers and not allow_empty:
         raise CollectorError(*_empty(selection, excluding=bool(exclude)))
@@ -75,7 +71,7 @@ def chosen(
 
 
 def _secrets() -> Secrets | None:
-    """Return the secrets that this command knows of, which go nowhere."""
+    """Return the secrets of this command, for redaction."""
     context = click.get_current_context(silent=True)
     return None if context is None else context.find_object(Secrets)
 

@@ -1,9 +1,8 @@
-"""A run at the command line: begun, shown while it goes on, stopped by signals, summed up."""
+"""A run at the command line: started, shown while it runs, stopped by signals, summed up."""
 
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import sys
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
 import click
-import structlog
 
 from collector import signals
 from collector.cli.readiness import make_ready
@@ -21,14 +19,14 @@ from collector.cli.rendering.summary import summed_up
 from collector.cli.rendering.wording import duration, short
 from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
-from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.errors import CollectorError
 from collector.event_loop import Loop
-from collector.model.ceilings import GRACE_S
+from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
-from collector.providers import clouddc
+from collector.providers.protocol import Access
 from collector.redaction import Secrets
+from collector.report.parts import json_text
 from collector.rundir.layout import find_run
 from collector.runtime.collection import collect
 from collector.runtime.feed import EventsSkipped
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.inventory import Selection
-    from collector.runtime.collection import Collection, Connect
+    from collector.runtime.collection import Collection
     from collector.runtime.terms import Terms
 
 E = TypeVar("E", bound=Exception)
@@ -47,7 +45,7 @@ E = TypeVar("E", bound=Exception)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked of a run, besides which servers."""
+    """The options of a run, apart from the selection."""
 
     terms: Terms
     ca_file: Path | None = None
@@ -55,37 +53,21 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
-def user_memory() -> Path | None:
-    """Return where what runs learn is kept for this user; None where there is no such place."""
-    import platformdirs  # noqa: PLC0415  # only the main job remembers
-
-    try:
-        place, why = platformdirs.user_state_path("collector"), "is not an absolute path"
-    except RuntimeError as error:  # no home directory
-        place, why = None, str(error)
-    if place is not None and place.is_absolute():
-        return place
-    structlog.get_logger("collector").info(
-        f"nothing is remembered for the next run: {place or 'the state directory'}: {why}"
-    )
-    return None
-
-
-def _connector(options: Options) -> Connect:
-    return clouddc.connector(
+def _access(options: Options) -> Access:
+    return Access(
         environ=options.environ,
         ca_file=options.ca_file,
         stall_s=options.stall_s,
-        secrets=click.get_current_context().find_object(Secrets),
+        secrets=click.get_current_context().find_object(Secrets) or Secrets(),
     )
 
 
 def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
 ) -> Callable[[], Collection]:
-    """Return what begins a new run, inside an event loop."""
-    connect = _connector(options)
-    return partial(collect, selection, out, connect, run_id=run_id, terms=options.terms)
+    """Return a function that starts a new run inside an event loop."""
+    access = _access(options)
+    return partial(collect, selection, out, run_id=run_id, terms=options.terms, access=access)
 
 
 def resuming(
@@ -97,18 +79,18 @@ def resuming(
     retry_failed: bool = False,
     trust_journal: bool = False,
 ) -> Callable[[], Collection]:
-    """Return what takes up a run, inside an event loop."""
-    connect = _connector(options)
+    """Return a function that resumes a run inside an event loop."""
+    access = _access(options)
     directory = find_run(run, out=out)
 
     def begin() -> Collection:
         collection = resume(
             directory,
-            connect,
             selection=selection,
             retry_failed=retry_failed,
             trust_journal=trust_journal,
             terms=options.terms,
+            access=access,
         )
         for line in taken_up(collection, selection):
             say(f"{directory.name}: {line}")
@@ -120,10 +102,9 @@ def resuming(
 def finish(
     begin: Callable[[], Collection], *, progress: str, as_json: bool, grace_s: float = GRACE_S
 ) -> NoReturn:
-    """Run it to its end, say how it went, and exit with what the interface promises."""
-    # Rows and events are frozen and hold no cycles: to look for some costs a fifth of the time.
+    """Run to the end, print the summary, and exit with the documented code."""
+    # Rows and events are frozen and have no cycles; looking for some costs a fifth of the time.
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
     make_ready()
     collection, stopped_by, failure = anyio.run(
         partial(_follow, begin, progress, grace_s), backend_options={"loop_factory": Loop}
@@ -142,12 +123,12 @@ async def _follow(
     """Show a run until it is over.
 
     Returns:
-        The run; the signal that stopped it, if one did; and what went wrong after its end was
-        recorded: a manifest that cannot be written, say.
+        The run; the signal that stopped it, if any; and what went wrong after its end was recorded,
+        such as a manifest that cannot be written.
     """
     heeded = set(signals.STOPS)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        heeded.remove(signal.SIGHUP)  # by nohup: to outlast the terminal
+        heeded.remove(signal.SIGHUP)  # set by nohup: the run should survive the terminal
     with signals.received(*heeded) as stops:
         collection = begin()
         stopped_by: signal.Signals | None = None
@@ -199,7 +180,7 @@ async def _narrate(collection: Collection, narrator: Narrator) -> None:
 
 
 def _first(errors: BaseExceptionGroup[E]) -> E:
-    """Of errors that all say the same, one is enough."""
+    """Return one of several errors, which all say the same."""
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
@@ -207,7 +188,7 @@ def _first(errors: BaseExceptionGroup[E]) -> E:
 def _print(collection: Collection, *, as_json: bool) -> None:
     summary = collection.summary
     if as_json:
-        show_json(json.dumps(summary, ensure_ascii=False))
+        show_json(json_text(summary))
     else:
         show(summed_up(summary))
-    report_lost()  # the run is as good as before, and its exit code says how good
+    report_lost()  # the run itself is fine, and so is its exit code

@@ -310,12 +310,14 @@ class Scheduler:
         if lane.call is Call.START_EXPORT:
             intent = e.ExportRequested(at=self._wall.stamp(now_s), server=row.server)
             return StartExport(row.server, now_s, asks, lane.exports.running, intent)
-        export_id = row.export.id if row.export is not None else ""
+        export_id, location = (row.export.id, row.export.location) if row.export else ("", None)
         if lane.call is Call.ASK_STATUS:
             within_s = self._outcomes.status_within_s(row, now_s)
             return AskStatus(row.server, now_s, asks, export_id, within_s)
         within_s = self._ceilings.download_s - self._outcomes.downloading_s(row.server)
-        return FetchArchive(row.server, now_s, asks, export_id, row.begun, max(0.0, within_s))
+        return FetchArchive(
+            row.server, now_s, asks, export_id, row.begun, max(0.0, within_s), location=location
+        )
 
     @property
     def _is_finished(self) -> bool:

@@ -1,4 +1,4 @@
-"""Credentials entries: checked against the vendor's table, never read into memory for long."""
+"""Credentials entries: checked by their provider's rules, never read into memory for long."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from collector import addresses, files
+from collector import addresses, inputs
 from collector.inventory.bounds import TEXT_MAX
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import suggestion
 from collector.inventory.models import Credential
-from collector.inventory.shape import unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from collector.inventory.vendor import CredentialKind, Vendor
+    from collector.providers.rules import CredentialKind, InventoryRules
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # A name like this is a variable's for certain, and no token pasted in its place.
@@ -40,15 +39,15 @@ class Surroundings:
     folder: FilePath
 
 
-def check(name: str, entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
+def check(name: str, entry: dict[str, Any], rules: InventoryRules) -> Iterator[Finding]:
     """What is wrong with an entry's own fields."""
     path = ("credentials", name)
     kind_name = entry.get("kind")
-    known = sorted(word for word, one in vendor.kinds.items() if one.readable)
+    known = sorted(word for word, one in rules.kinds.items() if one.readable)
     if not isinstance(kind_name, str):
-        yield Finding(path, "kind is missing or no text", f"write kind: {' or '.join(known)}")
+        yield Finding(path, "kind is missing or not text", f"write kind: {' or '.join(known)}")
         return
-    kind = vendor.kinds.get(kind_name)
+    kind = rules.kinds.get(kind_name)
     if kind is None:
         yield Finding((*path, "kind"), "unknown kind", suggestion(kind_name, known))
         return
@@ -63,28 +62,30 @@ def check(name: str, entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]
     for group in kind.one_of:
         if sum(key in entry for key in group) != 1:
             words = " or ".join(group)
-            yield Finding(path, f"not exactly one of {words} is given", f"write {words}")
+            yield Finding(path, f"exactly one of {words} must be given", f"write {words}")
 
 
-def check_kind(path: tuple[str, ...], entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
+def check_kind(
+    path: tuple[str, ...], entry: dict[str, Any], rules: InventoryRules
+) -> Iterator[Finding]:
     """Whether this version can use an entry, its fields being right."""
-    kind = vendor.kinds.get(str(entry.get("kind")))
+    kind = rules.kinds.get(str(entry.get("kind")))
     if kind is not None and kind.readable and not kind.implemented:
         yield _refusal(path, str(entry["kind"]), kind)
 
 
 def check_secrets(
-    path: tuple[str, ...], entry: dict[str, Any], vendor: Vendor, around: Surroundings
+    path: tuple[str, ...], entry: dict[str, Any], rules: InventoryRules, around: Surroundings
 ) -> Iterator[Finding]:
     """What is wrong, here and now, with the secrets that an entry leads to.
 
     Args:
         path: Where the entry stands; empty where the file names none.
         entry: The entry.
-        vendor: Which kinds are implemented.
+        rules: Which kinds are implemented.
         around: Where its secrets are.
     """
-    kind = vendor.kinds.get(str(entry.get("kind")))
+    kind = rules.kinds.get(str(entry.get("kind")))
     if kind is None or not kind.readable or not kind.implemented:
         return
     for key, value in entry.items():
@@ -97,16 +98,19 @@ def check_secrets(
             yield from _check_file(here, located(value, around.folder))
 
 
-def build(name: str, entry: dict[str, Any], vendor: Vendor, folder: FilePath) -> Credential:
+def build(
+    name: str, entry: dict[str, Any], provider: str, rules: InventoryRules, folder: FilePath
+) -> Credential:
     """The model of a checked entry."""
-    kind = vendor.kinds[entry["kind"]]
+    kind = rules.kinds[entry["kind"]]
     options = {
         key: os.fspath(located(value, folder)) if key in kind.files else value
         for key, value in entry.items()
         if key not in ("kind", "account")
     }
     account = entry.get("account") or options.get(kind.account_field or "") or name
-    return Credential(name, entry["kind"], account, options)
+    variables = tuple(value for key, value in options.items() if key in kind.variables)
+    return Credential(name, entry["kind"], account, options, provider, variables)
 
 
 def located(path: str, folder: FilePath) -> FilePath:
@@ -126,6 +130,8 @@ def _check_field(path: tuple[str, ...], value: object, kind: CredentialKind) -> 
     key = path[-1]
     fields = ["kind", "account", *kind.fields]
     if key not in fields:
+        from collector.inventory.misfits import unknown_key  # noqa: PLC0415  # for a mistake
+
         yield unknown_key(path, fields)
     elif isinstance(value, str) and len(value) > TEXT_MAX:
         yield Finding(path, f"{key} is too long", f"write at most {TEXT_MAX:,} characters")
@@ -149,28 +155,28 @@ def _check_variable(path: tuple[str, ...], name: str, around: Surroundings) -> I
     elif not value.strip():
         yield Finding(path, f"{told} is empty", "set it to the secret and start again")
     elif not _sendable(value):
-        yield Finding(path, f"{told} must be one line of plain text", "set it to the secret alone")
+        yield Finding(path, f"{told} must be one line of plain text", "set it to the secret only")
 
 
 def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
-    instead = "name a file with the secret in it, from the inventory's directory on"
+    instead = "name a file that holds the secret, relative to the inventory's directory"
     key = path[-1]
     try:
         if file.is_fifo():
             return  # it can be read once, and whoever signs in does
         if not file.is_file():
             reason = "is a directory or a device" if file.exists() else "does not exist"
-            yield Finding(path, f"the file that {key} names {reason}", instead)
+            yield Finding(path, f"the file named by {key} {reason}", instead)
             return
-        content = files.read_input(file, SECRET_MAX)
+        content = inputs.read_input(file, SECRET_MAX)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
-        yield Finding(path, f"the file that {key} names cannot be read ({reason})", instead)
+        yield Finding(path, f"the file named by {key} cannot be read ({reason})", instead)
         return
     if not content.strip():
-        yield Finding(path, f"the file that {key} names is empty", instead)
+        yield Finding(path, f"the file named by {key} is empty", instead)
     elif len(content) > SECRET_MAX or not _sendable(content.decode("latin-1")):
-        yield Finding(path, f"the file that {key} names must be one line of plain text", instead)
+        yield Finding(path, f"the file named by {key} must be one line of plain text", instead)
 
 
 def _sendable(secret: str) -> bool:

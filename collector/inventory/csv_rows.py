@@ -5,7 +5,7 @@ which the row begins. Cells are read without the white space around them. An emp
 optional column is as if the column were not there.
 
 The `credentials` column names the environment variable that holds the row's token, since a CSV
-has no place for more; without it, and where its cell is empty, that is the vendor's own.
+has no place for more; without it, and where its cell is empty, that is its provider's own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from collector.inventory.findings import Finding, Path
-    from collector.inventory.vendor import Vendor
+    from collector.providers.rules import InventoryRules
 
 REQUIRED = ("project_id", "server_id")
 OPTIONAL = ("project_name", "region", "endpoint", "credentials", "name")
@@ -41,7 +41,7 @@ PROJECT_COLUMNS = {
 SERVER_COLUMNS = {"id": "server_id", "name": "name"}
 
 
-def parse(text: str, name: str, vendor: Vendor) -> Parsed:
+def parse(text: str, name: str, rules: InventoryRules) -> Parsed:
     """The rows of a CSV file, put together to projects.
 
     Rows belong to one project if they agree in project_id, region and endpoint; they need not
@@ -53,7 +53,7 @@ def parse(text: str, name: str, vendor: Vendor) -> Parsed:
     check_lines(text, name)
     lines = (line[0] for line in _LINE.finditer(text))
     rows = csv.reader(lines, strict=True, skipinitialspace=True)
-    table = _Table(name, vendor)
+    table = _Table(name, rules)
     try:
         for row in rows:
             if any(row):
@@ -68,7 +68,7 @@ def parse(text: str, name: str, vendor: Vendor) -> Parsed:
     if not table.columns:
         table.mistakes.append(Mistake(name, 1, 1, "the header is missing", HEADER))
     elif not table.projects and not table.mistakes:
-        what, instead = "no row follows the header", "write a row for each server"
+        what, instead = "there are no rows after the header", "write a row for each server"
         table.mistakes.append(Mistake(name, 1, 1, what, instead))
     if not table.projects:
         raise InventoryError(table.mistakes)
@@ -90,7 +90,7 @@ class _Table:
     """Rows as they come in, the header first."""
 
     name: str
-    vendor: Vendor
+    rules: InventoryRules
     line: int = 1
     columns: dict[str, int] = field(default_factory=dict)
     projects: dict[tuple[str, str, str], _Project] = field(default_factory=dict)
@@ -101,8 +101,8 @@ class _Table:
         if not self.columns:
             self._read_header(row)
         elif len(row) != len(self.columns):
-            what = f"the row has {len(row)} fields, the header {len(self.columns)}"
-            self._mistake(min(len(row), len(self.columns)), what, "write as many fields")
+            what = f"the row has {len(row)} fields, but the header has {len(self.columns)}"
+            self._mistake(min(len(row), len(self.columns)), what, "make them equal")
         else:
             self._read_row(dict(zip(self.columns, row, strict=True)))
 
@@ -151,18 +151,20 @@ class _Table:
         data: dict[str, Any] = {
             key: row[column] for key, column in PROJECT_COLUMNS.items() if row.get(column)
         }
-        data.setdefault("credentials", self.vendor.variable)
+        data.setdefault("credentials", self.rules.variable)
         project = self.projects.get(key)
         if project is None:
-            self.entries[data["credentials"]] = self.vendor.entry(data["credentials"])
+            self.entries[data["credentials"]] = self.rules.entry(data["credentials"])
             project = self.projects[key] = _Project({**data, "servers": []})
             if len(self.projects) > PROJECTS_MAX:
                 refuse(self.name, self.line, 1, f"more than {PROJECTS_MAX:,} projects")
         for field_name in ("name", "credentials"):
             if data.get(field_name) != project.data.get(field_name):
                 column = PROJECT_COLUMNS[field_name]
-                what = f"{column} differs from that of the same project on line {project.lines[0]}"
-                self._mistake(self.columns[column], what, "write the same in each of its rows")
+                what = (
+                    f"{column} differs from the one for the same project on line {project.lines[0]}"
+                )
+                self._mistake(self.columns[column], what, "write the same value in all of its rows")
         return project
 
     def _place(self, path: Path, projects: list[_Project]) -> Place:

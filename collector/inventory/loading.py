@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
-from collector import files
-from collector.inventory import checks, credentials, csv_rows, json_text, toml_lines, yaml_events
+from collector import inputs
+from collector.inventory import checks, credentials, shape
 from collector.inventory.bounds import check_runs
 from collector.inventory.credentials import Surroundings
 from collector.inventory.mistakes import MISTAKES_MAX, QUOTED_MAX, InventoryError, Mistake
@@ -24,14 +25,12 @@ from collector.inventory.models import (
     ProjectLimits,
     Server,
 )
-from collector.inventory.shape import Shape
+from collector.inventory.providing import Providers, provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from collector.inventory.findings import Finding, Parsed
-    from collector.inventory.shape import DefaultsShape, InventoryShape, ProjectShape
-    from collector.inventory.vendor import Vendor
 
 BYTES_MAX = 64_000_000
 START = "start with version: 1, then credentials and projects"
@@ -40,8 +39,7 @@ START = "start with version: 1, then credentials and projects"
 def load(
     source: Path | BinaryIO,
     *,
-    vendor: Vendor,
-    environ: Mapping[str, str],
+    environ: Mapping[str, str] = os.environ,
     name: str | None = None,
     sends: bool = True,
 ) -> Inventory:
@@ -52,7 +50,6 @@ def load(
 
     Args:
         source: A file, or a binary stream such as `sys.stdin.buffer`, which is read to its end.
-        vendor: What the fleet's provider knows: regions and kinds of credentials.
         environ: Where credentials look up their variables, as a rule `os.environ`.
         name: The name to use in messages; by default the path, or `<stdin>` for a stream.
         sends: Whether calls will be made, so that secrets must be there. Where not, what is wrong
@@ -60,16 +57,18 @@ def load(
 
     Raises:
         InventoryError: The inventory cannot be used; every mistake is named, with its place.
+        BrokenProviderError: A provider that it names is installed, and cannot be loaded.
     """
     if name is None:
         name = str(source) if isinstance(source, Path) else "<stdin>"
     folder = _folder(source)
     raw = _read(source, name)
+    providers = Providers()
     with _no_collection():
-        parsed = _parse(_decoded(raw, name), name, vendor)
-        missing = _missing_secrets(parsed, name, vendor, Surroundings(environ, folder))
-        document = _checked(parsed, name, vendor, missing if sends else ())
-        inventory = _built(document, name, hashlib.sha256(raw).hexdigest(), vendor, folder)
+        parsed = _parse(_decoded(raw, name), name, providers)
+        missing = _missing_secrets(parsed, name, providers, Surroundings(environ, folder))
+        document = _checked(parsed, name, providers, missing if sends else ())
+        inventory = _built(document, name, hashlib.sha256(raw).hexdigest(), providers, folder)
     return inventory if sends else replace(inventory, secrets_missing=missing)
 
 
@@ -97,12 +96,12 @@ def _folder(source: Path | BinaryIO) -> Path:
 def _read(source: Path | BinaryIO, name: str) -> bytes:
     try:
         if isinstance(source, Path):
-            raw = files.read_input(source, BYTES_MAX)
+            raw = inputs.read_input(source, BYTES_MAX)
         else:
             raw = source.read(BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
-        _fail(name, f"the inventory cannot be read ({reason})", "name a file that can be read")
+        _fail(name, f"cannot read the inventory ({reason})", "name a readable file")
     if len(raw) > BYTES_MAX:
         _fail(name, "the inventory is larger than 64 MB", "split it into several")
     return raw
@@ -118,18 +117,26 @@ def _decoded(raw: bytes, name: str) -> str:
         _fail(name, "this is not UTF-8", "save the file as UTF-8", line, column)
 
 
-def _parse(text: str, name: str, vendor: Vendor) -> Parsed:
+def _parse(text: str, name: str, providers: Providers) -> Parsed:
     if not text.strip():
         _fail(name, "the inventory is empty", START)
     check_runs(text, name)
     suffix = Path(name).suffix.lower()
     if suffix == ".toml":
+        from collector.inventory import toml_lines  # noqa: PLC0415  # one format's imports, not all
+
         return toml_lines.parse(text, name)
     if suffix == ".csv":
-        return csv_rows.parse(text, name, vendor)
+        from collector.inventory import csv_rows  # noqa: PLC0415  # as above
+
+        return csv_rows.parse(text, name, providers.default)
     yaml_named = suffix in (".yaml", ".yml")
     if suffix == ".json" or (not yaml_named and text.lstrip().startswith("{")):
+        from collector.inventory import json_text  # noqa: PLC0415  # as above
+
         return json_text.parse(text, name)
+    from collector.inventory import yaml_events  # noqa: PLC0415  # as above
+
     parsed = yaml_events.parse(text, name)
     if parsed.data is None:
         _fail(name, "the inventory is empty", START)
@@ -137,23 +144,23 @@ def _parse(text: str, name: str, vendor: Vendor) -> Parsed:
 
 
 def _checked(
-    parsed: Parsed, name: str, vendor: Vendor, others: tuple[Mistake, ...]
-) -> InventoryShape:
+    parsed: Parsed, name: str, providers: Providers, others: tuple[Mistake, ...]
+) -> dict[str, Any]:
     """The document, if nothing is wrong with it, and there are no other mistakes."""
-    document, findings = Shape().check(parsed.data)
+    findings = shape.check(parsed.data)
     if isinstance(parsed.data, dict):
-        findings.extend(islice(checks.check(parsed.data, vendor), MISTAKES_MAX))
-    if findings or parsed.mistakes or others or document is None:
+        findings.extend(islice(checks.check(parsed.data, providers), MISTAKES_MAX))
+    if findings or parsed.mistakes or others:
         raise InventoryError([*parsed.mistakes, *_mistakes(findings, parsed, name), *others])
-    return document
+    return cast("dict[str, Any]", parsed.data)
 
 
 def _missing_secrets(
-    parsed: Parsed, name: str, vendor: Vendor, around: Surroundings
+    parsed: Parsed, name: str, providers: Providers, around: Surroundings
 ) -> tuple[Mistake, ...]:
     if not isinstance(parsed.data, dict):
         return ()
-    findings = list(checks.check_secrets(parsed.data, vendor, around))
+    findings = list(checks.check_secrets(parsed.data, providers, around))
     return tuple(_mistakes(findings, parsed, name)) if findings else ()
 
 
@@ -171,42 +178,49 @@ def _told(path: tuple[str | int, ...]) -> str:
 
 
 def _built(
-    document: InventoryShape, name: str, sha256: str, vendor: Vendor, folder: Path
+    document: dict[str, Any], name: str, sha256: str, providers: Providers, folder: Path
 ) -> Inventory:
-    defaults = document.get("defaults", cast("DefaultsShape", {}))
-    entries = document.get("credentials") or {vendor.variable: vendor.entry(vendor.variable)}
+    defaults = document.get("defaults", {})
     limits = defaults.get("limits", {})
-    built = {one: credentials.build(one, entry, vendor, folder) for one, entry in entries.items()}
+    rate = limits.get("bytes_per_second")
+    built = {
+        one: credentials.build(one, entry, provider, rules, folder)
+        for one, entry, provider, rules in checks.entries_of(document, providers)
+    }
     return Inventory(
         version=document["version"],
         source_name=name,
         sha256=sha256,
-        projects=tuple(_project(one, defaults, built, vendor) for one in document["projects"]),
+        projects=tuple(_project(one, defaults, built, providers) for one in document["projects"]),
         credentials=built,
         downloads=limits.get("downloads", DOWNLOADS),
-        bytes_per_second=limits.get("bytes_per_second"),
+        bytes_per_second=None if rate is None else shape.bytes_of(rate),
     )
 
 
 def _project(
-    project: ProjectShape,
-    defaults: DefaultsShape,
+    project: Mapping[str, Any],
+    defaults: Mapping[str, Any],
     entries: Mapping[str, Credential],
-    vendor: Vendor,
+    providers: Providers,
 ) -> Project:
     limits: dict[str, Any] = {**defaults.get("limits", {}), **project.get("limits", {})}
-    chosen = checks.chosen(project, defaults, entries, vendor)
+    rate = limits.get("requests_per_second")
+    provider = cast("str", provider_of(project, defaults))
+    rules = providers.rules(provider)
+    chosen = checks.chosen(project, defaults, entries, rules)
     alike: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}  # many servers share tags
     return Project(
         id=project["id"],
         name=project.get("name", project["id"]),
-        endpoint=checks.endpoint(project, vendor),
+        endpoint=checks.endpoint(project, rules),
         region=project.get("region"),
+        provider=provider,
         credentials=cast("str", chosen),
         limits=ProjectLimits(
-            limits.get("requests_per_second"),
+            None if rate is None else float(rate),
             limits.get("exports_in_flight"),
-            limits.get("share", SHARE),
+            float(limits.get("share", SHARE)),
         ),
         servers=tuple(
             [

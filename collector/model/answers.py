@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -154,6 +154,8 @@ class ExportSaid:
         word: the service's own word, as given.
         known: whether the word is one we know.
         percent: 0 to 100, where given.
+        location: where the archive of a completed export lies, in words of the provider's own:
+            `open_archive` is given it back. It is recorded, and shown nowhere.
     """
 
     export_id: str
@@ -161,6 +163,7 @@ class ExportSaid:
     word: str
     known: bool = True
     percent: float | None = None
+    location: str | None = field(default=None, repr=False, kw_only=True)
     heard: ResponseMetadata = NO_METADATA
 
 

@@ -1,13 +1,10 @@
-"""What lies in a run's directory; links are seen, and never followed."""
+"""The tree of a run's directory; links are listed and never followed."""
 
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from collector.files import stays_beneath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something in the tree that is no directory, or a directory that cannot be listed.
+    """Something in the tree that is not a directory, or a directory that cannot be listed.
 
     Attributes:
         path: relative to the run's directory, with slashes.
@@ -28,9 +25,9 @@ class Entry:
 
 
 def walk(directory: Path) -> Iterator[Entry]:
-    """List everything in the tree but directories, each directory's by name.
+    """List everything in the tree but directories; within a directory, by name.
 
-    A directory that lies so deep that its path is too long for the system is an unreadable one.
+    A directory whose path is too long for the system counts as unreadable.
     """
     waiting = [""]
     while waiting:
@@ -59,29 +56,5 @@ def _kind(entry: os.DirEntry[str]) -> str:
         if entry.is_dir(follow_symlinks=False):
             return "directory"
         return "file" if entry.is_file(follow_symlinks=False) else "special"
-    except OSError:  # some file systems do not tell it with the name
+    except OSError:  # some file systems do not give the type with the name
         return "unreadable"
-
-
-def regular_size(directory: Path, path: str) -> int | None:
-    """Return the size of a regular file in the tree.
-
-    Args:
-        directory: the run's.
-        path: relative to it, with slashes, as a journal or a manifest names it.
-
-    Returns:
-        Its bytes; None where there is no such file, or only through a link or outside the tree.
-    """
-    if not stays_beneath(path):
-        return None
-    *parents, name = path.split("/")
-    try:
-        for part in parents:
-            directory /= part
-            if not stat.S_ISDIR(directory.lstat().st_mode):
-                return None
-        found = (directory / name).lstat()
-    except OSError:
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import TYPE_CHECKING
-
-import structlog
 
 from collector import clock, descriptors, planning
 from collector.engine.scheduler import Scheduler
 from collector.model import events as e
 from collector.model.ceilings import CALLS_IN_FLIGHT, QUIET, STORING, Ceilings
-from collector.providers.base import Target
 from collector.sharing.claims import Claims
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from collector.model.answers import Call, Scope
     from collector.model.prior import Prior
     from collector.model.state import RunState
-    from collector.providers.base import Fleet
+    from collector.providers.connecting import Scopes
     from collector.runtime.terms import Terms
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 def claims(state: RunState, directory: Path, *, reuse_s: float) -> Claims:
@@ -39,12 +35,12 @@ def claims(state: RunState, directory: Path, *, reuse_s: float) -> Claims:
     )
 
 
-def scheduler(state: RunState, fleet: Fleet, prior: Prior, terms: Terms) -> Scheduler:
+def scheduler(state: RunState, scopes: Scopes, prior: Prior, terms: Terms) -> Scheduler:
     """Return what plans the run, from now on."""
     at_once = _at_once(state)
     return Scheduler(
         state,
-        scopes=_scopes(state, fleet),
+        scopes=scopes,
         ceilings=Ceilings(
             downloads=at_once.downloads,
             calls=at_once.calls,
@@ -67,9 +63,9 @@ def scheduler(state: RunState, fleet: Fleet, prior: Prior, terms: Terms) -> Sche
     )
 
 
-def estimate(state: RunState, directory: Path, fleet: Fleet, prior: Prior) -> e.RunEstimated:
+def estimate(state: RunState, directory: Path, scopes: Scopes, prior: Prior) -> e.RunEstimated:
     """Say what is to be expected, to be compared with what comes. For a worker thread."""
-    plan = planning.of_state(state, directory.parent, _scopes(state, fleet), prior, but=directory)
+    plan = planning.of_state(state, directory.parent, scopes, prior, but=directory)
     return e.RunEstimated(
         at=clock.WallClock().stamp(clock.now_s()),
         servers=plan.servers,
@@ -84,14 +80,6 @@ def bytes_per_second(state: RunState, terms: Terms) -> int | None:
     if terms.bytes_per_second is not None:
         return terms.bytes_per_second
     return state.started.bytes_per_second if state.started else None
-
-
-def _scopes(state: RunState, fleet: Fleet) -> Callable[[int, Call], tuple[Scope, ...]]:
-    def scopes(project: int, call: Call) -> tuple[Scope, ...]:
-        row = state.projects[project]
-        return fleet.scopes(call, Target(row.endpoint, row.id, "", row.credential))
-
-    return scopes
 
 
 def _at_once(state: RunState) -> descriptors.AtOnce:

@@ -1,6 +1,6 @@
 """The library's face: a run as an object.
 
-    async with collect(selection, Path("collected"), connect) as run:
+    async with collect(selection, Path("collected")) as run:
         async for event in run:
             ...
     print(run.summary)
@@ -11,13 +11,13 @@ out as a class, and what it hands out comes from a queue.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
-import structlog
 
 from collector import clock, threads
 from collector.engine.outcomes.facts import reused
@@ -25,11 +25,14 @@ from collector.history import Memory
 from collector.model import events as e
 from collector.model.answers import Reusable
 from collector.model.state import RunState
+from collector.providers.connecting import connect, scopes_of
+from collector.providers.protocol import Access
+from collector.report.building import Report
+from collector.report.verdict import Verdict, verdict
 from collector.rundir import layout
+from collector.rundir.archives import stored_archives
+from collector.rundir.file_system import shortcomings
 from collector.rundir.journal.journal import Journal
-from collector.rundir.lacking import lacking
-from collector.rundir.summary import summary
-from collector.rundir.verdict import Verdict, verdict
 from collector.rundir.views import Views
 from collector.runtime import assembly, beginning, trust
 from collector.runtime.feed import Feed
@@ -39,48 +42,45 @@ from collector.runtime.recorder import Recorder
 from collector.runtime.terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from collector.archive.examination import StoredArchives
     from collector.engine.scheduler import Scheduler
     from collector.inventory import Selection
     from collector.model.answers import SharedExport
     from collector.model.prior import Prior
-    from collector.providers.base import Fleet
+    from collector.providers.connecting import Connection, Scopes
+    from collector.providers.protocol import Fleet
+    from collector.report.summary import Summary
     from collector.runtime.feed import Subscription
     from collector.sharing.claims import Claims
-
-    Connection = AbstractAsyncContextManager[Fleet]
-    Connect = Callable[[RunState], Connection]
 
 FIRST_AT_ONCE = 5_000
 """First events that are written down together: memory for all of a big fleet's is worth saving."""
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 def collect(
     selection: Selection,
     out: Path,
-    connect: Connect,
     *,
     run_id: str | None = None,
     terms: Terms = Terms(),  # noqa: B008  # frozen
+    access: Access | None = None,
 ) -> Collection:
     """Collect the logs of a selection into a new run under `out`.
 
     Args:
         selection: which servers, in which order.
         out: the output directory; the run gets a directory of its own in it.
-        connect: returns the fleet's API for the credentials that a run's state names, or raises a
-            `CollectorError`: it is called before anything is written, and what it returns is
-            entered once the run begins.
         run_id: the run's name; by default the time and four random digits.
         terms: what else is asked of the run.
+        access: how to reach the services; by default with the secrets in `os.environ`.
 
     Returns:
         The run, to be entered with `async with`.
@@ -89,11 +89,12 @@ def collect(
         CollectorError: the run cannot be begun: a secret is missing, its name is taken, or its
             directory cannot be written in. Nothing was changed.
     """
-    fleet = connect(beginning.foreseen(RunState(), beginning.named(selection, terms.argv, "")))
+    named = beginning.named(selection, terms.argv, "")
+    connection = connect(beginning.foreseen(RunState(), named), access or Access())
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
-        for lack in lacking(directory, layout.point_latest(directory)):
+        for lack in shortcomings(directory, layout.point_latest(directory)):
             _log.warning(lack)
     except BaseException:
         journal.close()
@@ -104,7 +105,7 @@ def collect(
     if terms.share is not None:
         first = beginning.with_share(first, state, terms.share, at)
     first = trust.vouched(first, state, trust.key_of(terms.memory, make=True), at)
-    return Collection(directory, journal, state, first, fleet, terms)
+    return Collection(directory, journal, state, first, connection, terms)
 
 
 class Collection:
@@ -124,7 +125,7 @@ class Collection:
         journal: Journal,
         state: RunState,
         first: Iterable[e.Event],
-        fleet: Connection | None,
+        connection: Connection | None,
         terms: Terms,
         *,
         taken_up: Sequence[e.Event] = (),
@@ -136,7 +137,7 @@ class Collection:
         self.taken_up = tuple(taken_up)
         self._journal = journal
         self._first = first
-        self._fleet = fleet
+        self._connection = connection
         self._terms = terms
         self._feed = Feed()
         self._own_feed = self._feed.subscribe()
@@ -144,6 +145,7 @@ class Collection:
         self._recorder.follow(self._feed.put)
         self._memory = Memory(terms.memory)
         self._views = Views(directory, state, journal)
+        self._destination = terms.destination(directory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
@@ -152,15 +154,14 @@ class Collection:
         self._stop_reason: str | None = None
 
     @property
-    def summary(self) -> dict[str, Any]:
-        """The run as `--json` prints it: `run`, `totals`, `not_collected` and where it lies."""
-        return summary(
-            self.state,
-            self.directory,
-            lines=self._journal.lines,
-            head=self._journal.head,
-            manifest_sha256=self._views.manifest_sha256,
-        )
+    def report(self) -> Report:
+        """The run as it stands: totals, projects, and a row for each server."""
+        return Report(self.state, lines=self._journal.lines, head=self._journal.head)
+
+    @property
+    def summary(self) -> Summary:
+        """The run as it stands: `as_json()` is what `--json` prints of it."""
+        return self.report.summary(self.directory, self._views.manifest_sha256)
 
     @property
     def verdict(self) -> Verdict:
@@ -215,6 +216,7 @@ class Collection:
                     await self._end()
             finally:
                 self._feed.end()
+                self._destination.close()
                 self._journal.close()
                 if self._claims is not None:
                     self._claims.close()
@@ -225,40 +227,49 @@ class Collection:
         if self.state.resumed or not begun:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
                 unlisted = await threads.run_sync(self._views.agree_on_members)
-        if not begun or self._fleet is None:
-            await self._views.list_anew(unlisted)
+        connection = self._connection
+        if not begun or connection is None:
+            if unlisted:
+                await self._views.list_again(unlisted, self._archives())
             return
         remembered = await threads.run_sync(self._memory.recall)
-        async with self._fleet as fleet, anyio.create_task_group() as tasks:
+        async with connection.fleet as fleet, anyio.create_task_group() as tasks:
             prior = remembered.known(self.state)
-            self._loop = await self._assemble(fleet, prior)
+            scopes = scopes_of(self.state, connection.providers)
+            self._loop = await self._assemble(fleet, connection, scopes, prior)
             if self._stop_reason is not None:
                 self._loop.stop(self._stop_reason)
-            estimated = partial(assembly.estimate, self.state, self.directory, fleet, prior)
+            estimated = partial(assembly.estimate, self.state, self.directory, scopes, prior)
             await self._recorder.record([await threads.run_sync(estimated)])
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.tell)
             listed = anyio.Event()
-            tasks.start_soon(self._views.list_anew, unlisted, listed)
+            tasks.start_soon(self._views.list_again, unlisted, self._archives(), listed)
             await self._loop.run()
             if not self.state.pending:
                 await listed.wait()  # a run that is not finished is completed by its resume
             tasks.cancel_scope.cancel()
 
-    async def _assemble(self, fleet: Fleet, prior: Prior) -> Loop:
+    def _archives(self) -> StoredArchives:
+        return stored_archives(self.state, self._destination)
+
+    async def _assemble(
+        self, fleet: Fleet, connection: Connection, scopes: Scopes, prior: Prior
+    ) -> Loop:
         """Make what works on the run, and join it by the recorder."""
         state, recorder, terms = self.state, self._recorder, self._terms
         claims = self._claims = assembly.claims(state, self.directory, reuse_s=terms.reuse_s)
         await self._take_over(await claims.begin())
         recorder.claims = claims
-        scheduler = self._scheduler = assembly.scheduler(state, fleet, prior, terms)
+        scheduler = self._scheduler = assembly.scheduler(state, scopes, prior, terms)
         recorder.follow(scheduler.applied)
         recorder.follow(self._views.members.follow)
         performer = LocalPerformer(
             state,
             fleet,
-            self.directory,
-            policy=terms.care,
+            connection.providers,
+            self._destination,
+            policy=terms.policy,
             bytes_per_second=assembly.bytes_per_second(state, terms),
             on_listing=self._views.members.hold,
         )

@@ -43,6 +43,8 @@ class Loop:
         self._wake = anyio.Event()
         self._outcomes: list[tuple[Request, Outcome, float]] = []
         self._progress: list[Event] = []
+        self._unanswered: set[int] = set()
+        self._all_answered = anyio.Event()
         self._observed_s = self._turned_s = clock.now_s()
 
     def stop(self, reason: str) -> None:
@@ -88,19 +90,23 @@ class Loop:
         """Have actions performed; those with an intent once that is recorded."""
         for action in actions:
             if action.intent is None:
-                tasks.start_soon(self._performer.perform, action, self._report)
+                self._begin(action, tasks)
         intended = await self._unclaimed([one for one in actions if one.intent is not None])
         await self._record([one.intent for one in intended if one.intent is not None])
         for action in intended:
             if isinstance(action, GiveUp):
                 self._wake.set()  # nothing answers it
             else:
-                tasks.start_soon(self._performer.perform, action, self._report)
+                self._begin(action, tasks)
+
+    def _begin(self, action: Request, tasks: TaskGroup) -> None:
+        self._unanswered.add(action.server)
+        tasks.start_soon(self._performer.perform, action, self._report)
 
     async def _unclaimed(self, actions: list[Action]) -> list[Action]:
         """Claim the exports that are about to be started; leave out those that others have."""
         posts = {action.server: action for action in actions if isinstance(action, StartExport)}
-        claims = await self._claims.take(list(posts)) if posts else {}
+        claims = await self._claims.claim(list(posts)) if posts else {}
         if not claims:
             return actions
         now_s = clock.now_s()
@@ -117,6 +123,10 @@ class Loop:
         Bytes that arrive make nothing due, and wake nobody.
         """
         now_s = clock.now_s()
+        if not isinstance(answer, BytesArrived | BytesConsumed):
+            self._unanswered.discard(action.server)
+            if not self._unanswered:
+                self._all_answered.set()
         if isinstance(answer, Progress):
             self._progress += self._scheduler.answered(action, answer, now_s)
             if isinstance(answer, BytesArrived | BytesConsumed):
@@ -134,12 +144,17 @@ class Loop:
         self._turned_s = now_s
 
     async def _sleep(self, wake_s: float) -> None:
-        """Sleep until there is something to do, and at least until a turn is worth its while."""
+        """Sleep until there is something to do.
+
+        And a little longer where other servers' answers may come meanwhile: one turn for all.
+        """
         before_s = clock.now_s()
         if not self._wake.is_set():
             with anyio.move_on_after(min(LONGEST_SLEEP_S, max(0.0, wake_s - before_s))):
                 await self._wake.wait()
         slept_s = clock.now_s() - before_s
-        if slept_s < TURNS_APART_S:
-            await anyio.sleep(TURNS_APART_S - slept_s)
+        if self._unanswered and slept_s < TURNS_APART_S:
+            self._all_answered = anyio.Event()
+            with anyio.move_on_after(TURNS_APART_S - slept_s):
+                await self._all_answered.wait()
         self._wake = anyio.Event()

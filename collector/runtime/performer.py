@@ -9,7 +9,7 @@ import anyio
 from aiolimiter import AsyncLimiter
 
 from collector.archive.names import safe_name
-from collector.archive.store import ArchiveStore, Arriving
+from collector.archive.store import ArchiveStore, ArchiveStream
 from collector.model.actions import AskStatus, FetchArchive, Request, StartExport
 from collector.model.answers import (
     Answer,
@@ -17,22 +17,25 @@ from collector.model.answers import (
     ArchiveReceived,
     BytesArrived,
     BytesConsumed,
+    ExportSaid,
     PartBegun,
     Problem,
     ProblemKind,
     Stored,
 )
-from collector.providers.base import Fetched, Target
+from collector.providers.connecting import address
+from collector.providers.protocol import Fetched, Target
+from collector.rundir.journal.values import is_etag, is_export_id, is_location
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
-    from collector.archive.incoming import ArchivePolicy, StagedArchive
+    from collector.archive.destination import Destination
+    from collector.archive.staged import ArchivePolicy, StagedArchive
     from collector.model.actions import DiscardPart
     from collector.model.answers import Outcome
     from collector.model.state import RunState
-    from collector.providers.base import Fleet, OpenArchive
+    from collector.providers.protocol import Fleet, OpenArchive, Provider
 
 Report = Callable[[Request, Answer], None]
 """Takes an answer to an action, at once. A call's last one is an `Outcome`."""
@@ -61,8 +64,9 @@ class LocalPerformer:
 
     Args:
         state: the run's; who its servers are is read once.
-        fleet: the provider's API.
-        directory: the run's.
+        fleet: what makes the calls.
+        providers: those of its projects, by name.
+        destination: where archives are kept.
         policy: how archives are treated.
         bytes_per_second: how fast archives may come, together; None: as fast as they do.
         on_listing: is given the members of each archive that is stored, by its server.
@@ -72,25 +76,31 @@ class LocalPerformer:
         self,
         state: RunState,
         fleet: Fleet,
-        directory: Path,
+        providers: Mapping[str, Provider],
+        destination: Destination,
         *,
         policy: ArchivePolicy,
         bytes_per_second: int | None,
         on_listing: Callable[[int, bytes], None],
     ) -> None:
         self._fleet = fleet
+        self._providers = providers
         self._on_listing = on_listing
         self._targets, self._directories = _targets(state)
         throttle = None if bytes_per_second is None else _throttle(bytes_per_second)
-        self._store = ArchiveStore(directory, policy, throttle=throttle)
+        self._store = ArchiveStore(destination, policy, throttle=throttle)
 
     async def perform(self, action: Request, report: Report) -> None:
         """Make one call, and report what comes."""
-        report(action, await self._perform(action, report))
+        outcome = await self._perform(action, report)
+        if isinstance(outcome, ExportSaid) and not _can_be_recorded(outcome):
+            words = "the provider names the export, or where it lies, so that it cannot be recorded"
+            outcome = Problem(ProblemKind.UNREADABLE, words, heard=outcome.heard)
+        report(action, outcome)
 
     async def discard(self, action: DiscardPart) -> None:
         """Remove what an unfinished download has left."""
-        await self._store.give_up(self._store.place(action.directory, action.file_name))
+        await self._store.discard(action.directory, action.file_name)
 
     async def _perform(self, action: Request, report: Report) -> Outcome:
         target = self._targets[action.server]
@@ -116,15 +126,19 @@ class LocalPerformer:
         begun = action.begun
         staged = fetched = None
         if begun is not None:
-            staged = self._place(action, begun.file_name)
-            if size := await self._store.take_up(staged):
+            staged = self._stage(action, begun.file_name)
+            if size := await self._store.resume(staged):
                 fetched = Fetched(size, begun.length, begun.validator)
         try:
             async with self._fleet.open_archive(
-                target, action.export_id, asks_limits=action.asks_limits, fetched=fetched
+                target,
+                action.export_id,
+                asks_limits=action.asks_limits,
+                location=action.location,
+                fetched=fetched,
             ) as opened:
                 if isinstance(opened, Problem):
-                    return opened if staged is None else await self._store.settle(staged, opened)
+                    return opened if staged is None else await self._store.clean_up(staged, opened)
                 report(action, ArchiveOpened(opened.heard))
                 return await self._download(action, opened, staged, report)
         finally:
@@ -135,28 +149,37 @@ class LocalPerformer:
         self, action: FetchArchive, opened: OpenArchive, here: StagedArchive | None, report: Report
     ) -> Stored | Problem:
         """Store what comes, after what is here or from the start."""
-        fallback = f"{self._targets[action.server].server_id}-dump.tar.gz"
+        target = self._targets[action.server]
+        fallback = self._providers[target.project.provider].file_name(target.server_id)
         file_name = safe_name(opened.file_name, fallback=fallback)
-        staged = here or self._place(action, file_name)
+        staged = here or self._stage(action, file_name)
 
         def on_begun() -> None:
-            part = PartBegun(staged.file_name, opened.length, opened.validator, opened.offset > 0)
+            validator = opened.validator if is_etag(opened.validator or "") else None
+            part = PartBegun(staged.file_name, opened.length, validator, opened.offset > 0)
             report(action, part)
 
-        arriving = Arriving(
+        stream = ArchiveStream(
             _reporting(opened.chunks, action, report),
             opened.length,
             file_name,
             opened.offset,
             opened.checksums,
         )
-        outcome = await self._store.store(arriving, staged, on_begun=on_begun)
+        outcome = await self._store.store(stream, staged, on_begun=on_begun)
         if isinstance(outcome, Stored):
             self._on_listing(action.server, staged.members)
         return outcome
 
-    def _place(self, action: FetchArchive, file_name: str) -> StagedArchive:
-        return self._store.place(self._directories[action.server], file_name)
+    def _stage(self, action: FetchArchive, file_name: str) -> StagedArchive:
+        provider = self._providers[self._targets[action.server].project.provider]
+        directory = self._directories[action.server]
+        return self._store.stage(directory, file_name, provider.archive_format)
+
+
+def _can_be_recorded(said: ExportSaid) -> bool:
+    """Whether the journal takes what a provider says: it may be somebody else's."""
+    return is_export_id(said.export_id) and (said.location is None or is_location(said.location))
 
 
 async def _reporting(
@@ -173,12 +196,8 @@ async def _reporting(
 
 def _targets(state: RunState) -> tuple[Sequence[Target], Sequence[str]]:
     """Return each server as its API names it, and its directory."""
-    projects = state.projects
-    targets = [
-        Target(project.endpoint, project.id, row.id, project.credential)
-        for row in state.servers
-        for project in (projects[row.project],)
-    ]
+    addresses = [address(state, row.project) for row in state.projects]
+    targets = [Target(addresses[row.project], row.id) for row in state.servers]
     return targets, [row.directory for row in state.servers]
 
 

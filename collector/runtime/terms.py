@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from collector.archive.incoming import ArchivePolicy
+from collector.archive.local import LocalDirectory
+from collector.archive.staged import ArchivePolicy
 from collector.model.ceilings import EXPORT_S, GRACE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from collector.archive.destination import OpenDestination
 
 REUSE_S = 300.0
 """How old an export of another run may be: older logs may miss an incident."""
@@ -33,7 +36,8 @@ class Terms:
         grace_s: seconds that a stop waits for downloads that are under way.
         memory: a directory where what runs learn of limits is kept for later ones, and the key that
             marks their journals as this user's; None: nowhere.
-        care: how archives are treated.
+        policy: how archives are treated.
+        destination: opens where a run's archives are kept; a resume has to be given the same.
         bytes_per_second: how fast archives may come, together; None: as said when the run began.
         argv: how the run came about, for its journal, which keeps no secrets of it.
     """
@@ -46,6 +50,7 @@ class Terms:
     download_s: float = math.inf
     grace_s: float = GRACE_S
     memory: Path | None = None
-    care: ArchivePolicy = field(default_factory=ArchivePolicy)
+    policy: ArchivePolicy = field(default_factory=ArchivePolicy)
+    destination: OpenDestination = LocalDirectory
     bytes_per_second: int | None = None
     argv: Iterable[str] = ()

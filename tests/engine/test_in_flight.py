@@ -18,7 +18,7 @@ from collector.model.answers import Call
 from collector.model.ceilings import Ceilings
 from collector.model.prior import Prior
 from collector.model.state import RunState, apply
-from tests.engine.simulation import scopes_of, selected
+from tests.support.simulation import scopes_of, selected
 
 POST, ASK, FETCH = Call
 

@@ -20,7 +20,7 @@ from collector.model import events as e
 from collector.model.answers import Call, ScopeKind
 from collector.model.ceilings import Ceilings
 from collector.model.prior import Prior, PriorDurations
-from tests.engine.simulation import HiddenLimit, Service, Simulation, scopes_of, selected
+from tests.support.simulation import HiddenLimit, Service, Simulation, scopes_of, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,12 @@ def test_a_hundred_exports_of_a_second_are_home_soon_after_though_nothing_is_kno
     assert sim.state.collected == 100
     assert p95(late_s(sim, lasts)) < 1
     assert len(sim.times(ASK)) < 300
+
+
+def test_a_service_that_has_its_archives_ready_is_waited_for_a_moment_and_no_longer() -> None:
+    lasts = [0.0] * 12
+    sim = simulated(lasts).run()
+    assert late_s(sim, lasts)[-1] < 0.2
 
 
 def test_a_deadline_of_six_seconds_holds_sixty_exports_of_a_second() -> None:

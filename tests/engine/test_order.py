@@ -16,7 +16,7 @@ from collector.model import events as e
 from collector.model.answers import Call, Scope, ScopeKind
 from collector.model.ceilings import Ceilings
 from collector.model.prior import Prior
-from tests.engine.simulation import HiddenLimit, Service, Simulation, selected
+from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 POST = Call.START_EXPORT
 

@@ -1,9 +1,4 @@
-"""A run's journal cut, or damaged, wherever it may be: a resume brings the run to the same end.
-
-    python -m tests.integration.test_cut_journals
-
-cuts at every byte, resumes at every line, and damages a thousand times; the tests take a part.
-"""
+"""A run's journal cut, or damaged, wherever it may be: a resume brings the run to the same end."""
 
 from __future__ import annotations
 
@@ -11,9 +6,7 @@ import itertools
 import os
 import random
 import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -27,9 +20,9 @@ from collector.rundir.journal.journal import Journal
 from collector.rundir.journal.lines import NO_HASH, LineError, check, decode
 from collector.rundir.journal.reading import Reading, fold
 from collector.rundir.verification import verify
-from tests.integration.drill import (
+from tests.support.drill import (
+    access_to,
     begin,
-    connect_to,
     follow,
     manifest_of,
     scenario_of,
@@ -39,9 +32,11 @@ from tests.integration.drill import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
+DEEP = (pytest.mark.deep, pytest.mark.timeout(1800))
 SERVERS = 30
 COUNTERS = frozenset({"requests", "throttled", "counters", "polls", "attempts", "resumed"})
 TIMES = frozenset(
@@ -101,7 +96,7 @@ def left_at(whole: Whole, journal: bytes, home: Path) -> Path:
 
 async def assert_resumed(api: Emulator, whole: Whole, journal: bytes, home: Path) -> None:
     directory = left_at(whole, journal, home)
-    run = collector.resume(directory, connect_to(api), trust_journal=True)
+    run = collector.resume(directory, access=access_to(api), trust_journal=True)
     await follow(run)
     assert comparable(manifest_of(directory)) == comparable(whole.manifest)
     found = verify(directory)
@@ -125,9 +120,14 @@ async def resumed_everywhere(home: Path, *, every: int, within: int) -> int:
     return len(cuts)
 
 
-def test_run_cut_at_a_line_or_within_one_comes_to_the_same_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("every", "within"), [(20, 8), pytest.param(1, 200, marks=DEEP, id="everywhere")]
+)
+def test_run_cut_at_a_line_or_within_one_comes_to_the_same_end(
+    tmp_path: Path, every: int, within: int
+) -> None:
     async def main() -> None:
-        assert await resumed_everywhere(tmp_path, every=12, within=12) > 20
+        assert await resumed_everywhere(tmp_path, every=every, within=within) > within
 
     anyio.run(main)
 
@@ -182,12 +182,15 @@ def folds(journal: bytes) -> Iterator[tuple[int, int, RunState]]:
         apply(state, decode(check(line, head)[0]))
 
 
+@pytest.mark.parametrize("within", [1, pytest.param(None, marks=DEEP, id="at every byte")])
 def test_fold_of_a_journal_that_was_cut_is_that_of_its_whole_lines(
-    journal: bytes, tmp_path: Path
+    journal: bytes, tmp_path: Path, within: int | None
 ) -> None:
     rng = random.Random(3)  # noqa: S311  # as above
     for begins, ends, state in folds(journal):
-        assert_cut(tmp_path / "journal.jsonl", journal, rng.randrange(begins, ends), state)
+        places = range(begins, ends)
+        for cut in places if within is None else rng.sample(places, within):
+            assert_cut(tmp_path / "journal.jsonl", journal, cut, state)
 
 
 def damaged(journal: bytes, rng: random.Random) -> bytes:
@@ -270,8 +273,11 @@ def damages(home: Path, journal: bytes, count: int) -> dict[str, int]:
     return came_to
 
 
-def test_damage_is_repaired_or_refused_and_never_believed(journal: bytes, tmp_path: Path) -> None:
-    came_to = damages(tmp_path, journal, 150)
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=DEEP)])
+def test_damage_is_repaired_or_refused_and_never_believed(
+    journal: bytes, tmp_path: Path, count: int
+) -> None:
+    came_to = damages(tmp_path, journal, count)
     assert came_to.keys() >= {"cut", "refused", "repaired"}
 
 
@@ -289,7 +295,7 @@ def test_run_with_a_damaged_journal_comes_to_the_same_end(tmp_path: Path) -> Non
                 harmed[at] ^= 0x55
                 (directory / "journal.jsonl").write_bytes(harmed)
                 assert not verify(directory).ok
-                run = collector.resume(directory, connect_to(api), trust_journal=True)
+                run = collector.resume(directory, access=access_to(api), trust_journal=True)
                 assert run.repaired is not None
                 await follow(run)
                 assert comparable(manifest_of(directory)) == comparable(whole.manifest)
@@ -310,12 +316,15 @@ async def resumed_after_damage(home: Path, count: int) -> dict[str, int]:
             directory = left_at(whole, whole.journal, home / str(number))
             (directory / "journal.jsonl").write_bytes(damaged(whole.journal, rng))
             try:
-                run = collector.resume(directory, connect_to(api), trust_journal=True)
+                run = collector.resume(directory, access=access_to(api), trust_journal=True)
                 came_to["resumed"] += 1
             except collector.CollectorError as error:
                 assert "INVENTORY" in str(error)  # noqa: PT017  # where it is refused at all
                 run = collector.resume(
-                    directory, connect_to(api), trust_journal=True, selection=selection_of(api)
+                    directory,
+                    access=access_to(api),
+                    trust_journal=True,
+                    selection=selection_of(api),
                 )
                 came_to["with the inventory"] += 1
             await follow(run)
@@ -326,9 +335,10 @@ async def resumed_after_damage(home: Path, count: int) -> dict[str, int]:
     return came_to
 
 
-def test_run_damaged_anywhere_comes_to_the_same_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [6, pytest.param(30, marks=DEEP)])
+def test_run_damaged_anywhere_comes_to_the_same_end(tmp_path: Path, count: int) -> None:
     async def main() -> None:
-        assert all((await resumed_after_damage(tmp_path, 6)).values())
+        assert all((await resumed_after_damage(tmp_path, count)).values())
 
     anyio.run(main)
 
@@ -345,10 +355,10 @@ def test_journal_that_lost_its_selection_goes_on_with_the_inventory(
             directory = left_at(whole, whole.journal, tmp_path / "out")
             (directory / "journal.jsonl").write_bytes(b"".join(all_lines))
             with pytest.raises(collector.CollectorError, match="INVENTORY"):
-                collector.resume(directory, connect_to(api), trust_journal=True)
+                collector.resume(directory, access=access_to(api), trust_journal=True)
             selection = selection_of(api)
             run = collector.resume(
-                directory, connect_to(api), trust_journal=True, selection=selection
+                directory, access=access_to(api), trust_journal=True, selection=selection
             )
             await follow(run)
             events = list(Journal.read(directory / "journal.jsonl"))
@@ -367,38 +377,15 @@ def test_journal_cut_within_its_selection_is_not_said_to_have_sent_nothing(tmp_p
             path = whole.directory / "journal.jsonl"
             path.write_bytes(b"".join(whole.journal.splitlines(keepends=True)[:3]))
             with pytest.raises(collector.CollectorError, match="give the INVENTORY"):
-                collector.resume(whole.directory, connect_to(api), trust_journal=True)
+                collector.resume(whole.directory, access=access_to(api), trust_journal=True)
             run = collector.resume(
-                whole.directory, connect_to(api), trust_journal=True, selection=selection_of(api)
+                whole.directory,
+                access=access_to(api),
+                trust_journal=True,
+                selection=selection_of(api),
             )
             await follow(run)
             assert comparable(manifest_of(whole.directory)) == comparable(whole.manifest)
             assert verify(whole.directory).ok
 
     anyio.run(main)
-
-
-def main() -> None:
-    """Do it all."""
-    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("collector.engine.polling.timing.FIRST_ASK_S", 0.05)
-        patch.setattr("collector.engine.polling.timing.SOONEST_S", 0.05)
-        home = Path(name)
-        journal = recorded(home / "recorded")
-        for begins, ends, state in folds(journal):
-            for cut in range(begins, ends):
-                assert_cut(home / "journal.jsonl", journal, cut, state)
-        print(f"{len(journal)} cuts in memory")  # noqa: T201
-        print("1,000 damages:", damages(home / "damages", journal, 1000))  # noqa: T201
-
-        async def resumes() -> None:
-            damaged_ones = await resumed_after_damage(home / "damaged", 30)
-            print("30 damages:", damaged_ones)  # noqa: T201
-            cut = await resumed_everywhere(home / "resumes", every=1, within=200)
-            print(cut, "resumes after a cut")  # noqa: T201
-
-        anyio.run(resumes)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.model.answers import LimitTold, Problem, ProblemKind, ScopeKind
-from collector.providers.base import OpenArchive
-from tests.providers.loopback import (
+from collector.providers.protocol import OpenArchive
+from tests.support.loopback import (
     ARCHIVE,
     TOKEN,
     Answer,

@@ -11,12 +11,11 @@ import aiohttp
 import pytest
 
 from collector.model.answers import ExportSaid, Problem, ProblemKind
-from collector.providers.clouddc import wire
-from collector.providers.clouddc.proxies import UnusableProxyError
-from collector.providers.clouddc.transport import UnusableCAFileError
+from collector.providers.http import wire
+from collector.providers.http.proxies import UnusableProxyError
+from collector.providers.http.transport import UnusableCAFileError
 from collector.redaction import Secrets
-from tests.open_files import no_file_left
-from tests.providers.loopback import (
+from tests.support.loopback import (
     ARCHIVE,
     TOKEN,
     Answer,
@@ -26,6 +25,7 @@ from tests.providers.loopback import (
     speaking,
     target,
 )
+from tests.support.open_files import no_file_left
 
 if TYPE_CHECKING:
     import asyncio
@@ -66,7 +66,7 @@ async def test_too_many_open_files_are_not_the_endpoints_fault() -> None:
             problem = await fleet.ask_status(target(service.url), "e1", asks_limits=False)
     assert isinstance(problem, Problem)
     assert problem.kind is P.NOT_SENT
-    assert "this process has as many files and connections open as it may" in problem.message
+    assert "this process has reached its limit on open files and connections" in problem.message
     assert problem.hint is not None
     assert "ulimit -n" in problem.hint
 
@@ -109,7 +109,7 @@ async def test_a_body_cut_short_leaves_a_call_in_doubt() -> None:
 
 
 async def test_silence_leaves_a_call_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.providers.clouddc.wire.TOTAL_S", 0.25)
+    monkeypatch.setattr("collector.providers.http.wire.TOTAL_S", 0.25)
 
     async def speak(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await request_head(reader)

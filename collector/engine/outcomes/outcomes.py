@@ -269,7 +269,11 @@ class Outcomes:
             if call is Call.ASK_STATUS:
                 self._found(row.project, progress, sent_s, now_s)
                 self._plan_first_looks(row.project)
-            events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
+            events.append(
+                e.ExportCompleted(
+                    at=at, server=row.server, polls=memory.polls, location=said.location
+                )
+            )
             memory.polls = 0
             return events
         if call is Call.ASK_STATUS:

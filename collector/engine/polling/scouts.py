@@ -16,6 +16,9 @@ ONE_IN = 20
 """then one in so many,"""
 MOST = 60
 """and no more than these."""
+AT_ONCE = 0.1
+"""The first of all is asked about after so many times the soonest: a service that has its archives
+ready is waited for no longer than that."""
 SPREAD = 1.0
 """The standard deviation that the durations' logarithms are taken to have."""
 DOUBT = 0.4
@@ -53,6 +56,8 @@ class Scouts:
         if begun >= FIRST and (known or begun % ONE_IN or self._chosen >= MOST):
             return 0.0, False
         self._chosen += 1
+        if not begun and not known:
+            return AT_ONCE, True
         return 2 ** (self._chosen * _GOLDEN % 1), begun < FIRST and not known
 
 

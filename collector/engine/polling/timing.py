@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collector.engine.polling.durations import ExportDurations
 
 SOONEST_S = 0.5
-"""No export is asked about more often than this."""
+"""No export is asked about more often than this,"""
+AT_ONCE_S = 0.05
+"""and none for the first time before this."""
 FIRST_ASK_S = 1.0
 """The first exports of a project are asked about after this long, and twice that, and so on, though
 calls are scarce."""
@@ -146,7 +148,7 @@ class Progress:
 def ask_at(export: Progress, durations: ExportDurations, pressure: Pressure) -> Ask:
     """Return when to ask about `export` next."""
     elapsed_s = export.elapsed_s
-    least_s = elapsed_s + SOONEST_S
+    least_s = elapsed_s + SOONEST_S if elapsed_s else AT_ONCE_S
     if durations.are_percentages_believed and elapsed_s < export.high_s < math.inf:
         early_s = _by_percentage(export, durations, pressure)
         certain_s = max(early_s, export.high_s)

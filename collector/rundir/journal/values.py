@@ -1,7 +1,7 @@
-"""What each field of an event may hold: a journal may come from anybody, and is not code.
+"""What each field of an event may hold, since a journal may come from anybody.
 
-A type says too little: a path could lead out of the run, and a number or a time beyond these ranges
-could end a command somewhere else. Every value that this program writes lies within them.
+Types are not enough: a path could lead out of the run, and a number or time out of range could
+crash a command elsewhere. Every value that this program writes is within these ranges.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collector import addresses
 from collector.archive.names import LIMIT_BYTES, is_safe_name
 from collector.model.answers import ScopeKind
 from collector.model.events import SCHEMA_VERSION
+from collector.model.fields import PROVIDER_NAME
 from collector.rundir.layout import DIRECTORY_BYTES
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Schema = dict[str, Any]
 
 MOST = (1 << 63) - 1
-"""No system has larger files, and nothing that is counted comes near."""
+"""No system has larger files, and no count comes near."""
 MOST_NUMBERED = 10**9
 """Servers and projects."""
 LONGEST_S = 1e15
@@ -31,11 +32,13 @@ FEWEST_A_SECOND, MOST_A_SECOND = 1e-6, 1e9
 WIDEST_SPREAD = 100.0
 EXPORT_ID_MAX = 512
 ETAG_MAX = 16 << 10
+LOCATION_MAX = 16 << 10
 FIRST_YEAR, YEARS_END = "1970", "2200"
 SOURCES = ("told", "estimated", "remembered", "refuted")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 _ID = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_PROVIDER = re.compile(PROVIDER_NAME)
 _HALF = re.compile(r"[\ud800-\udfff]")
 _ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -46,9 +49,9 @@ class Kind:
     """What a field may hold.
 
     Attributes:
-        types: what JSON makes of it: exactly these, since true is no number.
-        holds: whether a value of such a type is within the range; None where any is.
-        schema: the same as a JSON Schema, as far as that can say it.
+        types: what JSON makes of it; exactly these, since true is not a number.
+        holds: whether a value of such a type is in range; None if any is.
+        schema: the same as a JSON Schema, as far as that can express it.
     """
 
     types: tuple[type, ...]
@@ -57,7 +60,7 @@ class Kind:
 
 
 def kind_of(annotation: str) -> Kind:
-    """Return what a field may hold whose type is written so in `collector.model.events`."""
+    """Return what a field may hold, given its type as written in `collector.model.events`."""
     name = annotation.removesuffix(" | None")
     kind = _KINDS[name]
     if name == annotation:
@@ -67,18 +70,28 @@ def kind_of(annotation: str) -> Kind:
 
 
 def is_time(text: str) -> bool:
-    """Whether it is a UTC time as a machine's clock tells it."""
+    """Whether it is a UTC time that a machine's clock may show."""
     return FIRST_YEAR <= text[:4] < YEARS_END and _is_any_time(text)
 
 
 def is_export_id(text: str) -> bool:
-    """Whether a service may have called an export so: it stands in a path and in a record."""
+    """Whether a service may have given an export this id; it is used in URLs and records."""
     return (
         0 < len(text) <= EXPORT_ID_MAX
         and text.isprintable()
         and text == text.strip()
         and "\ufffd" not in text
     )
+
+
+def is_etag(text: str) -> bool:
+    """Whether it is a strong ETag."""
+    return len(text) <= ETAG_MAX and _ETAG.fullmatch(text) is not None
+
+
+def is_location(text: str) -> bool:
+    """Whether a provider may have said that an archive lies there."""
+    return 0 < len(text) <= LOCATION_MAX and text.isprintable()
 
 
 def _is_any_time(text: str) -> bool:
@@ -157,8 +170,17 @@ _KINDS: Mapping[str, Kind] = {
     ),
     "ExportId": _text(is_export_id, minLength=1, maxLength=EXPORT_ID_MAX),
     "Endpoint": _text(_is_endpoint, pattern="^https?://"),
+    "ProviderName": _text(
+        lambda text: _PROVIDER.fullmatch(text) is not None, pattern=f"^{PROVIDER_NAME}$"
+    ),
+    "ProviderNames": _text(
+        lambda text: all(map(_PROVIDER.fullmatch, text.split(","))),
+        description="between commas, where there are several",
+        pattern=f"^{PROVIDER_NAME}(,{PROVIDER_NAME})*$",
+    ),
+    "Location": _text(is_location, minLength=1, maxLength=LOCATION_MAX),
     "ETag": _text(
-        lambda text: len(text) <= ETAG_MAX and _ETAG.fullmatch(text) is not None,
+        is_etag,
         maxLength=ETAG_MAX,
         pattern='^".*"$',
     ),
