@@ -66,11 +66,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """The explanation taken: `limit` calls in `window_s`; 0 seconds: exports that run at once."""
+    """An explanation: `limit` calls in `window_s`."""
 
     scope: Scope
     limit: int
     window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExportsGuess:
+    """Another explanation: `limit` exports that run at once."""
+
+    scope: Scope
+    limit: int
 
 
 def infer(
@@ -82,7 +90,7 @@ def infer(
     most_exports: int,
     shortest_s: float = 0.0,
     ruled_out: Collection[tuple[Scope, float]] = (),
-) -> Guess | None:
+) -> Guess | ExportsGuess | None:
     """Return the first guess that no answer contradicts; None if there is none.
 
     Args:
@@ -100,9 +108,9 @@ def infer(
     least_s = max(shortest_s, max(refusal.wait_s for refusal in refusals) - ROUNDED_UP_S)
     windows_s = [window_s for window_s in WINDOWS_S if window_s >= least_s]
     if alone:
-        guess = _exports(refusals, exports_of)
-        if guess is not None and most_exports <= guess.limit:
-            return guess
+        exports = _exports(refusals, exports_of)
+        if exports is not None and most_exports <= exports.limit:
+            return exports
     nested = [scope for scope in scopes if scope not in by_call]
     guesses = itertools.chain(
         ((scope, window_s) for window_s in windows_s for scope in nested),
@@ -116,12 +124,12 @@ def infer(
     return None
 
 
-def _exports(refusals: Sequence[Refusal], scope: Scope) -> Guess | None:
+def _exports(refusals: Sequence[Refusal], scope: Scope) -> ExportsGuess | None:
     counts = [refusal.exports for refusal in refusals if scope in refusal.scopes]
     known = [count for count in counts if count is not None]
     if len(known) < len(refusals) or min(known) < 1:
         return None
-    return Guess(scope, min(known), 0.0)
+    return ExportsGuess(scope, min(known))
 
 
 def _each(

@@ -190,7 +190,7 @@ class Ownership:
         for pace in on_trial:
             trial = self._trials[pace.scope]
             pace.start_slowly(faster_than=trial.limit / trial.window_s)
-            self._tracks.look_anew((pace,))
+            self._tracks.rebind((pace,))
         if on_trial:
             return
         self.end_starts(track, widest)
@@ -198,12 +198,12 @@ class Ownership:
             pace = other.of(kind)
             if pace is not track.of(kind) and not any(one.has_window for one in other.paces):
                 pace.start_slowly()
-                self._tracks.look_anew((pace,))
+                self._tracks.rebind((pace,))
 
     # What contradicts a wide scope that explains whatever comes
 
-    def note(self, track: Track, refusal: Refusal) -> None:
-        """Take note of a refusal."""
+    def record(self, track: Track, refusal: Refusal) -> None:
+        """Record a refusal that nobody named."""
         scope = self.widest(track).scope
         if refusal.sent_s < self._found_s.get(scope, -math.inf):
             return

@@ -11,9 +11,9 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
-from collector.engine.pacing.attribution import Blame
+from collector.engine.pacing.attribution import Attribution
 from collector.engine.pacing.concurrency import ExportsLimit
-from collector.engine.pacing.findings import Disbelieved, Finding, Learned
+from collector.engine.pacing.findings import Disbelieved, Finding, LearnedExports
 from collector.engine.pacing.latency import Latency
 from collector.engine.pacing.ownership import Ownership
 from collector.engine.pacing.scope import ScopePace
@@ -38,7 +38,7 @@ class Pacer:
         self._known = known
         self._tracks = Tracks()
         self._owners = Ownership(self._tracks)
-        self._blame = Blame(self._tracks, self._owners)
+        self._attribution = Attribution(self._tracks, self._owners)
         self._latencies: dict[Scope, Latency] = {}
         self._next_s: dict[ScopePace, float] = {}
         """What paces said last, until something is sent or answered."""
@@ -120,7 +120,7 @@ class Pacer:
     @property
     def has_doubts(self) -> bool:
         """Whether there is a refusal that the next call is to explain."""
-        return self._blame.has_doubts
+        return self._attribution.has_doubts
 
     def sent(self, track: Track, now_s: float) -> None:
         """Count a call that leaves now."""
@@ -189,14 +189,14 @@ class Pacer:
         news: list[Finding] = []
         for pace in track.binding:
             if pace.in_doubt and sent_s >= pace.lesson_s:
-                news += self._blame.test_passed(track, pace, sent_s, now_s)
+                news += self._attribution.test_passed(track, pace, sent_s, now_s)
             if (said := pace.passed(sent_s, now_s)) is not None:
                 news.append(said)
-            if self._blame.is_to_be_confirmed(pace):
+            if self._attribution.is_to_be_confirmed(pace):
                 pace.in_doubt = True  # once more
-                self._blame.note_doubt(pace)
+                self._attribution.doubt(pace)
         if self._owners.on_trial:
-            news += self._blame.look_at_trials(track, sent_s, now_s)
+            news += self._attribution.look_at_trials(track, sent_s, now_s)
         if track.call is Call.START_EXPORT:
             news += self._export_started(track, running)
         if track.asks_s <= sent_s or limits:
@@ -216,10 +216,10 @@ class Pacer:
         exports = track.exports.limit if track.exports is not None else None
         told = self._told(track, problem.heard.limits, sent_s, now_s, news, refused=True)
         by = problem.throttled_by
-        blamed = self._blame.blamed(track, problem)
+        blamed = self._attribution.blamed(track, problem)
         if problem.retry_after_s is not None:
             news += blamed.wait_as_asked(problem.retry_after_s, now_s)
-        self._blame.note(track, problem, sent_s)
+        self._attribution.record(track, problem, sent_s)
         if not blamed.is_lesson(sent_s, now_s):
             blamed.refused_too(sent_s)
             return news  # it left before the last one was heard: one burst is one lesson
@@ -229,20 +229,20 @@ class Pacer:
             self._owners.start_others(track, by)
             explained = blamed.refused(sent_s, now_s)
         else:
-            learned: list[Learned] = []
-            explained = self._blame.refused(
+            learned: list[Finding] = []
+            explained = self._attribution.refused(
                 track, problem, sent_s, now_s, running=running, news=learned
             )
             news += learned
             if exports is not None and track.exports is not None:
                 news += self._exports_changed(track, track.exports, before=exports)
-            blamed = self._blame.blamed(track, problem)
+            blamed = self._attribution.blamed(track, problem)
         if not explained:
             for one in self._tracks.of(blamed.scope):
                 one.asks_s = -math.inf
         news += [said for pace in track.binding if (said := pace.changed()) is not None]
         blamed.pause(now_s, explained=explained)
-        self._blame.note_doubt(blamed)
+        self._attribution.doubt(blamed)
         self._refresh(track.paces)
         return news
 
@@ -298,13 +298,13 @@ class Pacer:
         if exports.limit == before:
             return []
         scope = track.of(ScopeKind.PROJECT).scope
-        return [Learned(scope, exports.limit, 0.0, "estimated")]
+        return [LearnedExports(scope, exports.limit)]
 
     def _export_started(self, track: Track, running: int) -> list[Finding]:
         track.most_running = max(track.most_running, running)
         if track.exports is not None and track.exports.started(running):
             scope = track.of(ScopeKind.PROJECT).scope
-            return [Learned(scope, track.exports.limit, 0.0, "estimated")]
+            return [LearnedExports(scope, track.exports.limit)]
         return []
 
     # Bookkeeping
@@ -318,4 +318,4 @@ class Pacer:
 
     def _refresh(self, paces: Iterable[ScopePace]) -> None:
         self._next_s.clear()
-        self._tracks.look_anew(paces)
+        self._tracks.rebind(paces)
