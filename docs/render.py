@@ -207,27 +207,26 @@ def _limit_numbers() -> str:
         "a refusal is no surprise, with so much of the level in the window": (
             f"{utilization.NEAR:.0%}"
         ),
-        "an estimate is raised for a try after": ", ".join(
-            map(str, estimated_limit.CALLS_BETWEEN_CLIMBS)
-        )
-        + " calls: the first refused try, the second, and so on",
+        "a probe above an estimate, after": (
+            f"{estimated_limit.CALLS_BEFORE_PROBE} calls; where probes are refused, twice as many "
+            f"each time, up to {estimated_limit.MOST_CALLS_BEFORE_PROBE}"
+        ),
         "one call goes over a limit that a refusal stated, after": (
             f"{told_limit.PROBE_AFTER_CALLS} calls"
         ),
         "the same, where it had been higher before": f"{told_limit.PROBE_AFTER_LOWERING} calls",
         "after backing off, more is tried after": (
-            f"{_seconds(utilization.TRY_AFTER_S)} and a window"
+            f"{_seconds(utilization.RECOVER_AFTER_S)} and a window"
         ),
         "and where that is refused, in the end no more often than every": (
-            f"{_seconds(utilization.LONGEST_BETWEEN_TRIES_S)}, or a window and "
-            f"{_seconds(utilization.TRY_AFTER_S)}"
+            f"{_seconds(utilization.LONGEST_WAIT_S)}, or a window and "
+            f"{_seconds(utilization.RECOVER_AFTER_S)}"
         ),
         "others are expected back for": _seconds(utilization.CONTESTED_FOR_S),
-        "refused tries in a row that lower an estimate": (
-            f"{estimated_limit.FAILURES_BELIEVED}, or {estimated_limit.FAILURES_BELIEVED_SLIGHT} "
-            "where nearly all is used"
+        "recoveries refused in a row that lower an estimate": str(
+            estimated_limit.FAILURES_BELIEVED
         ),
-        "the grace for calls that cross, at most": f"{sliding_window.LARGEST_GRACE:g} window",
+        "calls refused where they are jitter-dominated, about": f"{sliding_window.REFUSED:.1%}",
         "one export more than is believed to be allowed, after": (
             f"{concurrency.STARTS_BETWEEN_TRIES} starts"
         ),
@@ -239,7 +238,6 @@ def _status_numbers() -> str:
     numbers = {
         "a status is asked for no more often than every": _seconds(timing.SOONEST_S),
         "a project's first exports that are scouts": str(scouts.FIRST),
-        "of the others, one scout in": f"{scouts.ONE_IN}, up to {scouts.MOST} in all",
         "looks at an export that says nothing of its progress, about": (
             f"{timing.POLLS_ON_AVERAGE:g}"
         ),

@@ -7,8 +7,6 @@ import math
 FIRST_TEST_S = 10.0
 LONGEST_TEST_S = 600.0
 STARTS_BETWEEN_TRIES = 64
-MOST_STARTS_BETWEEN_TRIES = 512
-NEAR = 0.85
 
 
 class ExportsLimit:
@@ -22,12 +20,11 @@ class ExportsLimit:
         is_proven: whether one was let through in the place of one that had ended.
     """
 
-    __slots__ = ("_apart", "_started", "_step", "_test_s", "_tests", "is_proven", "limit")
+    __slots__ = ("_started", "_step", "_test_s", "_tests", "is_proven", "limit")
 
     def __init__(self, limit: int, now_s: float) -> None:
         self.limit = max(1, limit)
         self._started = 0
-        self._apart = STARTS_BETWEEN_TRIES
         self._step = 0
         self.is_proven = False
         self._tests = 0
@@ -53,14 +50,14 @@ class ExportsLimit:
         """
         if running >= self.limit:
             self.limit = running + 1
-            self._step = max(1, 2 * self._step)
+            self._step = 1
             self._started = 0
             return True
         if not self.is_proven:
             self.is_proven, self._test_s = True, math.inf
             return True
         self._started += 1
-        if self._started >= self._apart and not self._step:
+        if self._started >= STARTS_BETWEEN_TRIES and not self._step:
             self._step = 1
         return False
 
@@ -71,8 +68,7 @@ class ExportsLimit:
         """
         if self._step:
             self._step, self._started = 0, 0
-            self._apart = min(MOST_STARTS_BETWEEN_TRIES, 2 * self._apart)
-        if running < (NEAR * self.limit - 1 if self.is_proven else self.limit):
+        if running < self.limit:
             return False
         self.limit = max(1, min(self.limit, running))
         if not self.is_proven:

@@ -37,7 +37,6 @@ IGNORED_S = 60.0
 """How long headers are ignored that refusals have refuted more than once; longer each time."""
 WORTH_REPORTING = 0.02
 """By how much what is believed must change to be told: by this part."""
-FEW_OTHERS = 0.1
 TOGETHER_S = 0.05
 """Calls of a burst leave within so long, and arrive so where the way is even."""
 REFUTED = "refuted"
@@ -192,11 +191,11 @@ class ScopePace:
             # What an earlier run has learned holds: it counts as learned in this one.
         elif isinstance(steering, ToldLimit):
             window = steering.window
-            window.even = True
+            window.paced = True
             steering = self._steering = EstimatedLimit(
                 window, steering.limit + 1, share=self.share, now_s=now_s
             )
-            steering.climb_at_once(now_s)
+            steering.probe_at_once(now_s)
         self._source = "estimated"
         self._reported = steering.limit / steering.window.window_s
         return Learned(self.scope, steering.limit, steering.window.window_s, "estimated")
@@ -257,8 +256,6 @@ class ScopePace:
         """
         if self._steering is None or self._steering.window.window_s < wait_s:
             return False
-        if isinstance(self._steering, EstimatedLimit):
-            self._steering.shortest_s = max(self._steering.shortest_s, wait_s)
         explained = self._steering.refused(sent_s, now_s, again=self._pauses)
         self.others_seen = self.others_seen or not explained
         return explained
@@ -269,10 +266,10 @@ class ScopePace:
         So does one that had left together with the call whose refusal a limit was guessed from: it
         was counted as let through.
         """
-        if self._window is not None and self._window.crowded and sent_s >= self._known_s:
-            self._window.crossed()
+        if self._window is not None and self._window.jitter_dominated and sent_s >= self._known_s:
+            self._window.reordered()
         together = 0.0 <= self._guessed_s - sent_s <= TOGETHER_S
-        together = together and self._latency.uneven_s <= TOGETHER_S
+        together = together and self._latency.jitter_s <= TOGETHER_S
         if together and isinstance(self._steering, EstimatedLimit):
             self._steering.counted_one_less()
 
@@ -306,14 +303,10 @@ class ScopePace:
         limit = max(1, math.floor(requests_per_second))
         self._ceiling = Ceiling(limit, limit / requests_per_second)
 
-    def start_slowly(self, *, faster_than: float = 0.0) -> None:
-        """Send few calls at once at first, since nothing is known.
-
-        Args:
-            faster_than: calls a second that were let through before.
-        """
+    def start_slowly(self) -> None:
+        """Send few calls at once at first, since nothing is known."""
         if self._start is None:
-            self._start = SlowStart(max(1, round(1.5 * faster_than * self._latency.mean_s)))
+            self._start = SlowStart()
 
     def end_start(self) -> None:
         """Something is known now: about this scope, or one that its calls pass as well."""
@@ -360,7 +353,7 @@ class ScopePace:
                     "the refusals, and are not believed",
                 )
         lowered = steering is not None and told.limit < steering.limit
-        self._take(told.limit, told.window_s, sent, now_s, even=False, told=True)
+        self._take(told.limit, told.window_s, sent, now_s, paced=False, told=True)
         self._source = "words" if refused else "headers"
         if refused and isinstance(self._steering, ToldLimit):
             self._steering.doubt(lowered=lowered)
@@ -373,7 +366,7 @@ class ScopePace:
         if told.remaining is None or refused:
             return
         others = told.limit - told.remaining - steering.window.count_at(sent_s)
-        self.others_seen = others > max(1.0, FEW_OTHERS * told.limit)
+        self.others_seen = others > 1
         if self.others_seen:
             steering.others_use(others)
         else:
@@ -397,7 +390,7 @@ class ScopePace:
         if self._source == "headers":
             self._refuted = min(self._refuted + 1, 10)
             self._ignored_until_s = now_s + IGNORED_S * 2.0**self._refuted
-        self._take(limit, window_s, sent, now_s, even=True, told=False)
+        self._take(limit, window_s, sent, now_s, paced=True, told=False)
         self._source = "estimated"
         since = bisect.bisect_right(sent, now_s - window_s)
         counted = sent[since:]
@@ -408,8 +401,8 @@ class ScopePace:
 
     def remember(self, known: PriorLimit) -> None:
         """Begin with what an earlier run has learned."""
-        even = known.source != "told"
-        self._take(known.limit, known.window_s, (), -math.inf, even=even, told=False)
+        paced = known.source != "told"
+        self._take(known.limit, known.window_s, (), -math.inf, paced=paced, told=False)
         self._source = "remembered"
 
     def drop_estimate(self) -> None:
@@ -424,11 +417,11 @@ class ScopePace:
         sent: Sequence[float],
         now_s: float,
         *,
-        even: bool,
+        paced: bool,
         told: bool,
     ) -> None:
         kept = sent[-2 * math.ceil(limit) - 64 :]
-        window = Window(limit, window_s, kept, even=even, told=told, latency=self._latency)
+        window = Window(limit, window_s, kept, paced=paced, latency=self._latency)
         self._window = window
         self._known_s = now_s
         self._reported = limit / window_s

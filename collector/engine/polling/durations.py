@@ -8,16 +8,13 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from collector.engine.polling import scouts
-from collector.engine.polling.scouts import Reports, Scouts
+from collector.engine.polling.scouts import Reports
 
 if TYPE_CHECKING:
     from collector.model.prior import PriorDurations
 
 GUESSED_MEDIAN_S = 120.0
-GUESS_WEIGHT = 1.0
-"""What is taken where nothing is known, and how many exports' worth of evidence it is."""
-SPREAD_WEIGHT = 4.0
-"""The same for how much durations differ, until many are known."""
+"""What is taken where nothing is known."""
 KNOWN_WEIGHT = 20.0
 """Earlier runs count for at most so many exports."""
 ENOUGH = 12
@@ -29,12 +26,8 @@ CERTAIN = 0.9
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.1, 2.0
 UNLIKELY = 1.75
 """Four in a hundred exports are shorter than so many spreads below the median."""
-QUITE_UNLIKELY = 1.75
-"""One or two in a hundred: where the shortest ones are not known."""
 VERY_UNLIKELY = 2.4
 """Fewer than one in a hundred: where a first look tells when to look next, it may be early."""
-ENOUGH_FOR_SHORTEST = 50
-"""After so many, their spread is what was seen, and the shortest ones are known."""
 WORTH_A_PLAN = 0.01
 FEW = 0.04
 EARLY_ENOUGH = 1.3
@@ -80,20 +73,19 @@ class ExportDurations:
 
     Attributes:
         exports: how many were found completed in this run.
-        shortest_s: one of these took no longer; infinite where there is none.
         resolution: the percentages come in steps of so much.
-        scouts: which exports are.
+        begun: how many have begun in this run.
     """
 
     __slots__ = (
-        "_bounded", "_broken", "_correction", "_counted", "_early", "_guess", "_guess_weight",
-        "_guessed_spread", "_kept", "_model_logarithm", "_planned", "_reports", "_squares",
-        "_sum", "_weight", "exports", "median_s", "resolution", "scouts", "shortest_s", "spread",
+        "_bounded", "_broken", "_correction", "_counted", "_early", "_kept", "_model_logarithm",
+        "_planned", "_reports", "_squares", "_sum", "_weight", "begun", "exports", "median_s",
+        "resolution", "spread",
     )  # fmt: skip
 
     def __init__(self, known: PriorDurations | None = None) -> None:
         self.exports = 0
-        self.shortest_s = math.inf
+        self.begun = 0
         self.resolution = _WHOLE
         self.median_s = GUESSED_MEDIAN_S
         self.spread = scouts.SPREAD
@@ -103,17 +95,14 @@ class ExportDurations:
         self._early = 0.0
         self._counted = 0
         self._bounded = 0
-        self._weight = self._guess_weight = GUESS_WEIGHT
+        self._weight = 0.0
         if known is not None:
             self._weight = min(KNOWN_WEIGHT, float(known.exports))
-            self._guess_weight = 0.0
             self.median_s, self.spread = max(0.1, known.median_s), known.spread
             self._counted = self._bounded = known.exports
-        mean = self._guess = self._model_logarithm = math.log(self.median_s)
-        self._guessed_spread = self.spread
+        mean = self._model_logarithm = math.log(self.median_s)
         self._reports = Reports(mean)
         self._planned = (mean, self.spread, 0.0, 0.0, False)
-        self.scouts = Scouts()
         self._sum = self._weight * mean
         self._squares = self._weight * (self.spread**2 + mean**2)
 
@@ -127,16 +116,15 @@ class ExportDurations:
         """Whether the distribution is known well enough to go by it."""
         return self._weight >= ENOUGH
 
-    def completed(self, within_s: float) -> None:
-        """Count an export that was found completed; after enough of them the guess is let go."""
+    def begins(self) -> bool:
+        """Count an export that begins; return whether it is a scout."""
+        self.begun += 1
+        return self.begun <= scouts.FIRST
+
+    def completed(self) -> None:
+        """Count an export that was found completed."""
         self.exports += 1
-        self.shortest_s = min(self.shortest_s, within_s)
         self._counted += 1
-        if self._guess_weight and self._counted >= ENOUGH and self._weight > ENOUGH:
-            self._weight -= self._guess_weight
-            self._sum -= self._guess_weight * self._guess
-            self._squares -= self._guess_weight * (self._guessed_spread**2 + self._guess**2)
-            self._guess_weight = 0.0
 
     def learn(self, evidence: Evidence, low_s: float, high_s: float) -> None:
         """Put what is known of an export now in place of what was: it takes `low_s` to `high_s`."""
@@ -155,9 +143,6 @@ class ExportDurations:
     def _spread_seen(self) -> float:
         average = self._sum / self._weight
         variance = max(0.0, self._squares / self._weight - average**2)
-        if self._bounded < ENOUGH_FOR_SHORTEST:
-            guessed = SPREAD_WEIGHT * self._guessed_spread**2
-            variance = (guessed + self._bounded * variance) / (SPREAD_WEIGHT + self._bounded)
         return min(_LARGEST_SPREAD, max(_LEAST_SPREAD, math.sqrt(variance)))
 
     def _believe(self, logarithm: float) -> None:
@@ -237,9 +222,7 @@ class ExportDurations:
         Corrected by whether too many or too few had ended: those that are known to have taken some
         time say little of the shortest ones.
         """
-        unlikely = UNLIKELY if self._bounded >= ENOUGH_FOR_SHORTEST else QUITE_UNLIKELY
-        if self.tell_progress:
-            unlikely = VERY_UNLIKELY
+        unlikely = VERY_UNLIKELY if self.tell_progress else UNLIKELY
         return math.exp(self._model_logarithm + self._early - unlikely * self.spread)
 
     def answered_first(self, elapsed_s: float, *, completed: bool) -> None:

@@ -1,9 +1,9 @@
 """How long a project's exports take, before a dozen of them have ended.
 
-The first exports, and a few of the others, are *scouts*: they are asked about from half a second
-on, though nothing is known. Most answers say no more than "not yet", and all of them together say
-a lot: how many have ended by about what age. The median that makes this most likely is the
-estimate. It goes up while none has ended, and comes down at once when the first ones have.
+The first exports are *scouts*: they are asked about from half a second on, though nothing is known.
+Most answers say no more than "not yet", and all of them together say a lot: how many have ended by
+about what age. The median that makes this most likely is the estimate. It goes up while none has
+ended, and comes down at once when the first ones have.
 """
 
 from __future__ import annotations
@@ -11,18 +11,12 @@ from __future__ import annotations
 import math
 
 FIRST = 12
-"""So many exports of a project are scouts,"""
-ONE_IN = 20
-"""then one in so many,"""
-MOST = 60
-"""and no more than these."""
+"""So many exports of a project are scouts."""
 SPREAD = 1.0
 """The standard deviation that the durations' logarithms are taken to have."""
 DOUBT = 0.4
 """By how much the logarithm of the guessed median may easily be off; to be off by more is no less
 likely."""
-_GOLDEN = (math.sqrt(5) - 1) / 2
-"""Of which multiples spread evenly, however many they are."""
 _ENOUGH_NEWS = 0.02
 """So much of what is known has to be new for another estimate."""
 _FARTHEST = 8.0
@@ -30,28 +24,6 @@ _STEPS = 16
 _TINY = 1e-9
 _ROOT_2 = math.sqrt(2)
 _ROOT_2_PI = math.sqrt(2 * math.pi)
-
-
-class Scouts:
-    """Which exports of a project are scouts."""
-
-    __slots__ = ("_begun", "_chosen")
-
-    def __init__(self) -> None:
-        self._begun = 0
-        self._chosen = 0
-
-    def next(self, *, known: bool) -> tuple[float, bool]:
-        """Return what the export is that begins now, as `scout` and `curious` of `Progress`.
-
-        Where it is known how long exports take, the first ones are scouts all the same: that may
-        have changed. But then they do without the calls that others want.
-        """
-        begun, self._begun = self._begun, self._begun + 1
-        if begun >= FIRST and (known or begun % ONE_IN or self._chosen >= MOST):
-            return 0.0, False
-        self._chosen += 1
-        return 2 ** (self._chosen * _GOLDEN % 1), begun < FIRST and not known
 
 
 class Reports:

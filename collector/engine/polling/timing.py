@@ -104,9 +104,8 @@ class Progress:
         elapsed_s: how long it had run when it was last said not to have completed.
         low_s, high_s: by its percentages it takes longer than the one, no longer than the other.
         evidence: what it has added to what is known of durations.
-        scout: it is asked about early, to learn from it: first after so many times `SOONEST_S`, so
-            that not all scouts are asked at the same age; 0: it is none.
-        curious: one of the first scouts, which are asked about though calls are scarce.
+        scout: it is asked about early, to learn from it.
+        curious: a scout that is asked about though calls are scarce.
         certain_s: on the engine's clock, when it was last thought almost certain to have completed.
     """
 
@@ -115,7 +114,7 @@ class Progress:
     low_s: float = 0.0
     high_s: float = math.inf
     evidence: Evidence = field(default_factory=Evidence)
-    scout: float = 0.0
+    scout: bool = False
     curious: bool = False
     certain_s: float = math.inf
 
@@ -165,7 +164,7 @@ def ask_at(export: Progress, durations: ExportDurations, pressure: Pressure) -> 
             certain_s = max(early_s, durations.certain_s(elapsed_s))
             export.certain_s = export.started_s + certain_s
     if export.scout and not elapsed_s and pressure is not Pressure.DEADLINE:
-        early_s = min(early_s, export.scout * SOONEST_S)
+        early_s = min(early_s, SOONEST_S)
     started_s = export.started_s
     return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
 
@@ -203,6 +202,4 @@ def _by_duration(export: Progress, durations: ExportDurations, pressure: Pressur
         unlikely_s = durations.first_s
     else:
         unlikely_s = durations.few_more_s(FEW_MORE, elapsed_s)
-    if elapsed_s < durations.shortest_s:
-        unlikely_s = min(unlikely_s, durations.shortest_s)
     return max(next_s, min(unlikely_s, WIDEST_AT_FIRST * elapsed_s))

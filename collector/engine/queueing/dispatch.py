@@ -78,7 +78,6 @@ class Dispatcher:
         if groups:
             opened = self._take_due(self._that_open(groups, now_s), now_s, actions, held)
             if opened:
-                self._hold_ready(groups, held)
                 self._take_ready(opened, now_s, actions, held)
         return min(self._waiting.wakes_s, next_s(groups, held))
 
@@ -140,23 +139,6 @@ class Dispatcher:
                 held[lane] = at_s
                 free = False
         return lanes if free else []
-
-    def _hold_ready(self, groups: Sequence[Group], held: dict[Lane, float]) -> None:
-        """Spare no call of a limit for what is not due while archives wait for a place.
-
-        To know sooner that another one is ready would bring none home sooner.
-        """
-        waiting = {
-            pace
-            for group in groups
-            if group.call is Call.FETCH_ARCHIVE and group.due
-            for pace in group.common.binding
-            if pace.has_window
-        }
-        if waiting:
-            for group in groups:
-                if not waiting.isdisjoint(group.common.binding):
-                    held.update(dict.fromkeys(group.ready, math.inf))
 
     def _take_ready(
         self,
