@@ -30,9 +30,10 @@ from collector.engine.pacing import (
     estimated_limit,
     inference,
     pacer,
-    scope,
+    pauses,
     sliding_window,
     slow_start,
+    statements,
     told_limit,
     utilization,
 )
@@ -166,8 +167,8 @@ def _numbers() -> str:
         "an export that is not known: the first wait": _seconds(retry.LAG_FIRST_S),
         "an export that is not known: asked for again for": _seconds(retry.LAG_FOR_S),
         "an export that is not known: not if it is older than": _seconds(retry.LAG_UNTIL_AGE_S),
-        "Retry-After is believed up to": _seconds(scope.LONGEST_RETRY_AFTER_S),
-        "Retry-After: instead of more than that": _seconds(scope.INSTEAD_OF_RETRY_AFTER_S),
+        "Retry-After is believed up to": _seconds(pauses.LONGEST_RETRY_AFTER_S),
+        "Retry-After: instead of more than that": _seconds(pauses.INSTEAD_OF_RETRY_AFTER_S),
         "401s in a row after which a token that once worked is refused": str(
             retry.REFUSALS_BELIEVED
         ),
@@ -184,7 +185,7 @@ def _numbers() -> str:
 
 
 def _limit_numbers() -> str:
-    longest_s, instead_s = scope.LONGEST_RETRY_AFTER_S, scope.INSTEAD_OF_RETRY_AFTER_S
+    longest_s, instead_s = pauses.LONGEST_RETRY_AFTER_S, pauses.INSTEAD_OF_RETRY_AFTER_S
     windows_s = ", ".join(map(_seconds, inference.WINDOWS_S))
     numbers = {
         "calls under way at first, on an account of which nothing is known": (
@@ -196,12 +197,12 @@ def _limit_numbers() -> str:
         "a service that tells its limits is asked again after": _seconds(pacer.ASK_AGAIN_S),
         "Retry-After is believed up to": _seconds(longest_s),
         "and a longer one taken for": _seconds(instead_s),
-        "a stated limit is believed up to": f"{scope.FASTEST:,.0f} calls a second, "
-        f"in windows of up to {_seconds(scope.LONGEST_WINDOW_S)}",
+        "a stated limit is believed up to": f"{statements.FASTEST:,.0f} calls a second, "
+        f"in windows of up to {_seconds(statements.LONGEST_WINDOW_S)}",
         "the pause after a second refusal, with nothing let through between": _seconds(
-            scope.SHORTEST_PAUSE_S
+            pauses.SHORTEST_PAUSE_S
         ),
-        "the longest such pause": _seconds(scope.LONGEST_PAUSE_S),
+        "the longest such pause": _seconds(pauses.LONGEST_PAUSE_S),
         "windows that are thought of": windows_s,
         "refusals that a guess has to explain, at most": str(inference.REFUSALS_KEPT),
         "a refusal is no surprise, with so much of the level in the window": (

@@ -26,7 +26,8 @@ from collector.engine.pacing.inference import (
     infer,
 )
 from collector.engine.pacing.kind_test import KindTests, Suspect
-from collector.engine.pacing.scope import LONGEST_RETRY_AFTER_S, REFUTED, ScopePace
+from collector.engine.pacing.pauses import LONGEST_RETRY_AFTER_S
+from collector.engine.pacing.scope import REFUTED, ScopePace
 from collector.model.answers import Call, Problem, Scope, ScopeKind
 
 if TYPE_CHECKING:
@@ -112,14 +113,12 @@ class Attribution:
         ):
             return False
         least_s = wait_s - ROUNDED_UP_S
-        estimated = [pace for pace in candidates if pace.has_estimate]
+        estimated = [pace for pace in candidates if pace.belief.is_estimate]
         near = next((pace for pace in estimated if pace.is_near(sent_s, least_s)), None)
-        held = next(
-            (pace for pace in estimated if pace.is_held and pace.estimated_window_s >= least_s),
-            None,
-        )
+        long = [pace for pace in estimated if pace.belief.estimated_window_s >= least_s]
+        held = next((pace for pace in long if pace.belief.is_held), None)
         if near is None and held is not None:
-            near = held if held.is_contested(now_s) or not refusal.exports else None
+            near = held if held.belief.is_contested(now_s) or not refusal.exports else None
         if near is not None:
             return near.refused(sent_s, now_s, wait_s=least_s)
         if self._is_to_be_tested(track, problem, refusal, candidates):
@@ -137,7 +136,8 @@ class Attribution:
         """Whether the next call, of another kind, is to tell if the two share a limit at all."""
         least_s = refusal.wait_s - ROUNDED_UP_S
         surprising = bool(refusal.exports) and any(
-            pace.has_estimate and pace.estimated_window_s >= least_s for pace in candidates
+            pace.belief.is_estimate and pace.belief.estimated_window_s >= least_s
+            for pace in candidates
         )
         testable = surprising and any(
             one.sent
@@ -208,12 +208,12 @@ class Attribution:
         pace = self._owners.owner(track)
         guess = self._owners.like_others(track, refusal)
         if guess is None:
-            if not pace.has_estimate:
+            if not pace.belief.is_estimate:
                 return False
             other = self._owners.pointed_at(track, pace, now_s)
             if other is None:
                 return False
-            window_s = pace.estimated_window_s
+            window_s = pace.belief.estimated_window_s
             calls = self._tracks.sent_of(other.scope, refusal.sent_s - window_s)
             count = bisect.bisect_right(calls, refusal.sent_s)
             guess = Guess(other.scope, max(1, count), window_s)
@@ -242,7 +242,7 @@ class Attribution:
         lately = set(list(refusals)[-REFUSALS_KEPT:])
         telling = deque(one for one in refusals if one in lately or narrowest in one.scopes)
         guess = self._guess(track, telling, candidates, answered_s)
-        shortest_s = max(pace.estimated_window_s for pace in candidates)
+        shortest_s = max(pace.belief.estimated_window_s for pace in candidates)
         while guess is None and len(telling) > 1:
             refusals.remove(telling.popleft())  # what explained the oldest holds no longer
             self._owners.ruled_out.clear()
@@ -259,7 +259,7 @@ class Attribution:
         if problem.throttled_by is not None:
             return [track.of(problem.throttled_by)]
         paces = list(dict.fromkeys((*self._owners.nested(track), track.of(ScopeKind.API))))
-        return [pace for pace in paces if not pace.is_told_by_refusal] or paces[:1]
+        return [pace for pace in paces if not pace.belief.is_told_by_refusal] or paces[:1]
 
     def _refusals_of(self, track: Track, problem: Problem) -> deque[Refusal]:
         """Return where refusals of a scope are kept: as many for each project that shares it."""
@@ -321,7 +321,7 @@ class Attribution:
         self, track: Track, guess: ExportsGuess, candidates: Iterable[ScopePace], now_s: float
     ) -> list[Finding]:
         """Go by a limit on exports that run at once, in place of estimates that have not held."""
-        news = _drop([pace for pace in candidates if not pace.is_held], but=guess.scope)
+        news = _drop([pace for pace in candidates if not pace.belief.is_held], but=guess.scope)
         self._owners.start_others(track, guess.scope.kind)
         for one in self._tracks.of(guess.scope):
             if one.call is Call.START_EXPORT:
@@ -332,12 +332,12 @@ class Attribution:
 def _drop(displaced: list[ScopePace], *, but: Scope) -> list[Finding]:
     """Give up estimates; return what is refuted by that."""
     news: list[Finding] = [
-        Learned(pace.scope, pace.estimated_limit, pace.estimated_window_s, REFUTED)
+        Learned(pace.scope, pace.belief.estimated_limit, pace.belief.estimated_window_s, REFUTED)
         for pace in displaced
-        if pace.has_estimate and pace.scope != but
+        if pace.belief.is_estimate and pace.scope != but
     ]
     for pace in displaced:
-        pace.drop_estimate()
+        pace.belief.drop_estimate()
     return news
 
 

@@ -211,13 +211,15 @@ class Ownership:
         narrower = [one for one in nested if len(self._tracks.of(one.scope)) < reach]
         if not own:
             return None
-        window_s = pace.estimated_window_s
+        window_s = pace.belief.estimated_window_s
         for one in narrower:
             if _pairs(own, one.scope.kind, PAIRED_GAPS * pace.gap_s) >= PAIRS:
                 return one
             apart_s = 2 * track.latency.mean_s
             if self._is_no_coincidence(own, pace.scope, one.scope, window_s, apart_s):
-                self._try(pace.scope, one.scope, pace.estimated_limit, window_s, now_s + apart_s)
+                self._try(
+                    pace.scope, one.scope, pace.belief.estimated_limit, window_s, now_s + apart_s
+                )
                 return one
         return None
 

@@ -56,7 +56,7 @@ class Pacer:
             if pace is None:
                 pace = self._tracks.paces[scope] = ScopePace(scope, share, latency)
                 self._remember(pace)
-            pace.share = min(pace.share, share)
+            pace.belief.share = min(pace.belief.share, share)
         paces = tuple(self._tracks.paces[scope] for scope in scopes)
         track = Track(
             call,
@@ -75,7 +75,7 @@ class Pacer:
     def _remember(self, pace: ScopePace) -> None:
         for known in self._known.limits:
             if known.scope == pace.scope:
-                pace.remember(known)
+                pace.belief.remember(known)
 
     def limit(self, track: Track, requests_per_second: float) -> None:
         """Obey a ceiling that a person wrote for the project of `track`."""
@@ -221,7 +221,7 @@ class Pacer:
             news += blamed.wait_as_asked(problem.retry_after_s, now_s)
         self._attribution.record(track, problem, sent_s)
         if not blamed.is_lesson(sent_s, now_s):
-            blamed.refused_too(sent_s)
+            blamed.belief.refused_too(sent_s)
             return news  # it left before the last one was heard: one burst is one lesson
         if by is not ScopeKind.API:  # which says nothing of the account
             self._owners.end_starts(track, blamed)
@@ -240,7 +240,7 @@ class Pacer:
         if not explained:
             for one in self._tracks.of(blamed.scope):
                 one.asks_s = -math.inf
-        news += [said for pace in track.binding if (said := pace.changed()) is not None]
+        news += [said for pace in track.binding if (said := pace.belief.changed()) is not None]
         blamed.pause(now_s, explained=explained)
         self._attribution.doubt(blamed)
         self._refresh(track.paces)
@@ -262,7 +262,7 @@ class Pacer:
         kinds = self._told(track, limits, sent_s, now_s, news, refused=False)
         for kind in kinds:
             pace = track.of(kind)
-            if pace.others_seen:
+            if pace.belief.others_seen:
                 track.asks_s = min(track.asks_s, sent_s)
         if kinds:
             for kind in kinds:
@@ -285,7 +285,9 @@ class Pacer:
         believed = set()
         for told in limits:
             pace = track.of(told.kind)
-            said = pace.told(told, self._tracks.sent_of(pace.scope), sent_s, now_s, refused=refused)
+            said = pace.belief.told(
+                told, self._tracks.sent_of(pace.scope), sent_s, now_s, refused=refused
+            )
             if said is not None:
                 news.append(said)
             if not isinstance(said, Disbelieved):
