@@ -229,7 +229,7 @@ def _limit_numbers() -> str:
         ),
         "calls refused where they are jitter-dominated, about": f"{sliding_window.REFUSED:.1%}",
         "one export more than is believed to be allowed, after": (
-            f"{concurrency.STARTS_BETWEEN_TRIES} starts"
+            f"{concurrency.STARTS_BETWEEN_PROBES} starts"
         ),
     }
     return _table(("what", "how much"), numbers.items())

@@ -4,7 +4,7 @@
 
 Everything else stays as it is, the seeds as well. A mechanism is run only in scenarios that reach
 it: the first run of each notes which functions were called. Results are kept in the file, and what
-is there is not run again. `switches.py` lists the mechanisms.
+is there is not run again. `mechanisms.py` lists them.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.pacing import scenarios
+from benchmarks.pacing.mechanisms import MECHANISMS
 from benchmarks.pacing.run import Trialled, trialled, wrongs
 from benchmarks.pacing.scenarios import Trial
 from benchmarks.pacing.simulate import Result, simulate
-from benchmarks.pacing.switches import MECHANISMS, Mechanism, reached
+from benchmarks.pacing.switches import Mechanism, reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -132,9 +133,9 @@ def _run(
 def _outcome(task: Task) -> dict[str, Any]:
     if task.mechanism == ON:
         with reached(MECHANISMS) as names:
-            return dataclasses.asdict(
-                trialled(task.scenario, task.seed, with_baselines=False)
-            ) | {"reached": sorted(names)}
+            return dataclasses.asdict(trialled(task.scenario, task.seed, with_baselines=False)) | {
+                "reached": sorted(names)
+            }
     mechanism = next(one for one in MECHANISMS if one.name == task.mechanism)
     with mechanism.off():
         try:

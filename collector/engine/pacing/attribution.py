@@ -251,6 +251,7 @@ class Attribution:
             return []
         if isinstance(guess, ExportsGuess):
             return self._adopt_exports(track, guess, candidates, now_s)
+        guess = self._owners.tried_first(track, guess, refusal, now_s)
         self._rule_out_wider(guess, candidates)
         return self._adopt(track, guess, refusal, candidates, now_s)
 

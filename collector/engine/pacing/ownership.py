@@ -35,9 +35,11 @@ REFUSALS_COMPARED = 8
 PAIRED_GAPS = 2.5
 PAIRS = 2
 """So many times two scopes were refused one right after the other: a refused call takes no place,
-so that the next one fits, if it goes as evenly as a shared limit is used."""
+so that the next one fits, if calls are paced as those of a shared limit are."""
 COINCIDENCE = 0.4
 """What is less likely by chance is worth a trial; half as likely after each that was in vain."""
+FEW = 5
+"""A limit of fewer calls is tried at once on others than the first that was refused."""
 TOO_MANY = 1.05
 """By this much more than its limit, and two calls, a wide scope lets through when it has none."""
 
@@ -154,7 +156,7 @@ class Ownership:
             self._latest[scope] = deque((refusal,), maxlen=REFUSALS_COMPARED)
 
     def displaced(self, scope: Scope) -> list[ScopePace]:
-        """Return the paces whose guesses give way to one about a scope: those that it holds."""
+        """Return the paces whose guesses one about a scope replaces: those that it holds."""
         kinds = NESTED[NESTED.index(scope.kind) + 1 :] if scope.kind in NESTED else NESTED
         tracks = self._tracks.of(scope)
         paces = (pace for track in tracks for pace in track.paces if pace.scope.kind in kinds)
@@ -222,6 +224,20 @@ class Ownership:
                 )
                 return one
         return None
+
+    def tried_first(self, track: Track, guess: Guess, refusal: Refusal, now_s: float) -> Guess:
+        """Return the guess to begin with: a narrow one on trial, where so few calls say little."""
+        narrow, reach = self.nested(track)[-1], len(self._tracks.of(guess.scope))
+        wide = guess.scope.kind in NESTED and reach > len(self._tracks.of(narrow.scope))
+        if not wide or guess.limit >= FEW or guess.scope in self._vain:
+            return guess
+        calls = self._tracks.sent_of(narrow.scope, refusal.sent_s - guess.window_s)
+        count = bisect.bisect_right(calls, refusal.sent_s)
+        if not count:
+            return guess
+        until_s = now_s + 2 * track.latency.mean_s
+        self._try(guess.scope, narrow.scope, guess.limit, guess.window_s, until_s)
+        return Guess(narrow.scope, count, guess.window_s)
 
     def _try(self, wide: Scope, narrow: Scope, limit: float, window_s: float, now_s: float) -> None:
         """Begin to let others go than a narrow scope."""

@@ -1,8 +1,6 @@
 """Who may send when: a call leaves when every scope that it passes allows it.
 
-A limit belongs to whoever shares it. What is known of one comes from the service's words and
-headers, from its Retry-After, or from refusals that tell nothing: `blame.py` looks into those.
-`windows.py` counts, `steering.py` decides how much is used, and here it all comes together.
+The package's page says how it works; here it all comes together.
 """
 
 from __future__ import annotations
@@ -132,7 +130,7 @@ class Pacer:
             track.exports.sent(track.running)
 
     def gap_s(self, track: Track) -> float:
-        """Return the seconds between calls that go evenly, at the tightest limit."""
+        """Return the seconds between paced calls, at the tightest limit."""
         return max((pace.gap_s for pace in track.binding), default=0.0)
 
     def rate(self, scope: Scope) -> float:
@@ -147,7 +145,7 @@ class Pacer:
     # What was answered
 
     def lost(self, track: Track, sent_s: float) -> None:
-        """Take note of a call that was not answered: it may have been counted."""
+        """Count a call that was not answered: the service may have counted it."""
         self._next_s.clear()
         for pace in track.binding:
             pace.lost(sent_s)
@@ -180,7 +178,7 @@ class Pacer:
         *,
         running: int = 0,
     ) -> Sequence[Finding]:
-        """Take note of an answer that was no 429, and of the limits it stated.
+        """Learn from an answer that was no 429, and from the limits it stated.
 
         `running`: exports of the project that ran when the call left, where it started one more.
         """
@@ -206,7 +204,7 @@ class Pacer:
     def throttled(
         self, track: Track, problem: Problem, sent_s: float, now_s: float, *, running: int = 0
     ) -> list[Finding]:
-        """Take note of a 429: back off, and learn from it what can be learned."""
+        """Back off after a 429, and learn from it what can be learned."""
         self._next_s.clear()
         track.latency.heard(now_s - sent_s)
         self._forget(track, sent_s)

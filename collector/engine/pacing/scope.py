@@ -64,7 +64,7 @@ class ScopePace:
 
     @property
     def gap_s(self) -> float:
-        """Seconds between calls that go evenly; 0 where no limit is known."""
+        """Seconds between paced calls; 0 where no limit is known."""
         gap_s, window = 0.0, self.belief.window
         if window is not None:
             gap_s = window.window_s / window.allowed

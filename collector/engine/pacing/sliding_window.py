@@ -43,7 +43,7 @@ class Ceiling:
 
     @property
     def gap_s(self) -> float:
-        """Seconds between calls that go evenly."""
+        """Seconds between paced calls."""
         return self.window_s / (self._sent.maxlen or 1)
 
     def next_at(self) -> float:

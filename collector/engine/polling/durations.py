@@ -150,7 +150,7 @@ class ExportDurations:
         self.median_s = math.exp(logarithm)
 
     def reported(self, before_s: float, age_s: float, *, ended: bool) -> None:
-        """Take note of what was said of an export, as `Reports.add` does."""
+        """Learn from what was said of an export, as `Reports.add` does."""
         if self._bounded < ENOUGH:
             self._reports.add(before_s, age_s, ended=ended)
             self._believe(self._reports.logarithm)
@@ -226,7 +226,7 @@ class ExportDurations:
         return math.exp(self._model_logarithm + self._early - unlikely * self.spread)
 
     def answered_first(self, elapsed_s: float, *, completed: bool) -> None:
-        """Take note of the answer to a first look, if it was made about when `first_s` said.
+        """Learn from the answer to a first look, if it was made about when `first_s` said.
 
         Long before the distribution is known this tells whether too many exports end before it.
         """
@@ -243,7 +243,7 @@ class ExportDurations:
         return max(elapsed_s, self.quantile_s(CERTAIN, elapsed_s) * math.exp(self._correction))
 
     def answered_certain(self, *, completed: bool) -> None:
-        """Take note of an answer to a call made as late as `certain_s` said."""
+        """Learn from an answer to a call made as late as `certain_s` said."""
         change = -(1 - CERTAIN) if completed else CERTAIN
         self._correction = min(1.5, max(-1.5, self._correction + _CALIBRATION * change))
 
@@ -260,12 +260,12 @@ class ExportDurations:
         return self.resolution < _WHOLE and self.are_percentages_believed
 
     def percentage_seen(self, percent: float) -> None:
-        """Take note of a percentage: the steps they come in are their common divisor."""
+        """Learn from a percentage: the steps they come in are their common divisor."""
         if 0 < percent < _WHOLE:
             self.resolution = math.gcd(self.resolution, max(1, int(percent)))
 
     def percentages_kept(self, *, kept: bool) -> None:
-        """Take note whether an export ended when its percentages said."""
+        """Record whether an export ended when its percentages said."""
         if kept:
             self._kept += 1
         else:

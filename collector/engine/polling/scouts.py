@@ -46,7 +46,7 @@ class Reports:
         self._news = 0.0
 
     def add(self, before_s: float, age_s: float, *, ended: bool) -> None:
-        """Take note of what was said of one of them.
+        """Learn from what was said of one of them.
 
         Args:
             before_s: how old it was when it was last asked about; 0: it never was.

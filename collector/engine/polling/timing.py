@@ -121,7 +121,7 @@ class Progress:
     def heard(
         self, percent: float | None, durations: ExportDurations, sent_s: float, now_s: float
     ) -> None:
-        """Take note of an answer that said "not yet" to a call that left at `sent_s`."""
+        """Learn from an answer that said "not yet" to a call that left at `sent_s`."""
         before_s, self.elapsed_s = self.elapsed_s, max(self.elapsed_s, sent_s - self.started_s)
         if percent is None or not 0 <= percent < 100:  # noqa: PLR2004  # per cent
             durations.learn(self.evidence, self.elapsed_s, math.inf)
