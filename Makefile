@@ -19,12 +19,14 @@ help:
 
 setup: $(READY)
 
-# The stamp is written last: an installation that was cut short is done again.
+# The stamp is written last: an installation that was cut short is done again. Code is compiled here, since where
+# PYTHONDONTWRITEBYTECODE is set it would be compiled anew at each start.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("collector needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q collector
 	@touch $@
 
 # Two of the demo's servers are beyond help, so that a collect's exit code 3 is what it should end with.
@@ -47,6 +49,7 @@ docs: $(READY)
 	$(BIN)/python -m benchmarks.pacing.plot
 
 bench: $(READY)
+	@$(BIN)/python -m compileall -q collector
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 	@echo "== benchmarks/pacing"; $(BIN)/python -m benchmarks.pacing
 

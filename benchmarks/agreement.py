@@ -130,8 +130,8 @@ async def collected(
     inventory["defaults"]["limits"] = {"share": 1.0, "downloads": DOWNLOADS}
     environ = {"CLOUDDC_TOKEN": token}
     text = io.BytesIO(json.dumps(inventory).encode())
-    selection = collector.load(text, vendor=collector.clouddc.VENDOR, environ=environ).select()
-    run = collector.collect(selection, out, collector.clouddc.connector(environ=environ))
+    selection = collector.load(text, environ=environ).select()
+    run = collector.collect(selection, out, access=collector.Access(environ=environ))
     return wire, await makespan_s(run)
 
 

@@ -63,9 +63,9 @@ async def main() -> int:
 async def _collected(emulator: Emulator, out: Path) -> collector.Collection:
     environ = {"CLOUDDC_TOKEN": emulator.token}
     text = io.BytesIO(json.dumps(emulator.inventory()).encode())
-    inventory = collector.load(text, vendor=collector.clouddc.VENDOR, environ=environ)
-    connect = collector.clouddc.connector(environ=environ)
-    async with collector.collect(inventory.select(), out, connect) as run:
+    inventory = collector.load(text, environ=environ)
+    access = collector.Access(environ=environ)
+    async with collector.collect(inventory.select(), out, access=access) as run:
         async for _ in run:
             pass
     return run

@@ -27,11 +27,13 @@ from collector.model import events as e
 from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
 from collector.model.answers import (
     NO_METADATA,
-    Answer,
+    ArchiveOpened,
+    ArchiveReceived,
     Call,
     ExportSaid,
     ExportState,
     LimitTold,
+    Outcome,
     ResponseMetadata,
     Scope,
     ScopeKind,
@@ -67,8 +69,8 @@ class Service:
     _asked: set[Call] = field(default_factory=set)
     _began_s: dict[str, float] = field(default_factory=dict)
 
-    def answer(self, action: Request, now_s: float) -> Answer:
-        """Answer a call."""
+    def answer(self, action: Request, now_s: float) -> Outcome:
+        """Outcome a call."""
         heard = NO_METADATA
         if action.call not in self._asked:
             self._asked.add(action.call)
@@ -119,7 +121,7 @@ class Drive:
             due = scheduler.due(now_s)
             for action in due.actions:
                 if action.intent is not None:
-                    apply(self.state, action.intent)
+                    self._record(action.intent)
                 if not isinstance(action, GiveUp):
                     out.append((now_s + LATENCY_S, action))
             if due.finished:
@@ -136,10 +138,14 @@ class Drive:
         self.answered.append((action, now_s))
         answer = self.service.answer(action, now_s)
         if isinstance(action, FetchArchive):
-            self.scheduler.opened(action, answer.heard, now_s)
-            self.scheduler.received(action)
+            self.scheduler.answered(action, ArchiveOpened(answer.heard), now_s)
+            self.scheduler.answered(action, ArchiveReceived(), now_s)
         for event in self.scheduler.answered(action, answer, now_s):
-            apply(self.state, event)
+            self._record(event)
+
+    def _record(self, event: e.Event) -> None:
+        apply(self.state, event)
+        self.scheduler.applied(event)
 
     def service_s(self) -> float:
         """Return seconds of CPU that the service and the queue of calls take for as many."""

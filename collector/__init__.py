@@ -1,18 +1,15 @@
-"""Brings home the logs of every physical server of a CloudDC fleet, verified and accounted for.
+"""Brings home the logs of every physical server of a fleet, verified and accounted for.
 
     from pathlib import Path
-    import os, anyio, collector
+    import anyio, collector
 
     async def main() -> None:
-        inventory = collector.load(
-            Path("fleet.yaml"), vendor=collector.clouddc.VENDOR, environ=os.environ
-        )
-        connect = collector.clouddc.connector(environ=os.environ)
+        inventory = collector.load(Path("fleet.yaml"))
         selection = inventory.select(["tag:role=db"])
-        async with collector.collect(selection, Path("collected"), connect) as run:
+        async with collector.collect(selection, Path("collected")) as run:
             async for event in run:
                 ...
-        print(run.summary["totals"], run.verdict)
+        print(run.summary.totals, run.verdict)
 
     anyio.run(main)
 
@@ -29,45 +26,57 @@ if TYPE_CHECKING:
 
     from collector.errors import CollectorError
     from collector.inventory import Inventory, InventoryError, Selection, load
-    from collector.planning import Plan, plan
-    from collector.providers import clouddc
-    from collector.rundir.verdict import Verdict
+    from collector.planning import Plan
+    from collector.providers.protocol import Access, Fleet, Provider
+    from collector.report.building import Report
+    from collector.report.summary import Summary
+    from collector.report.verdict import Verdict
     from collector.rundir.verification import Verification, verify
-    from collector.runtime.collection import Collection, Terms, collect
+    from collector.runtime.collection import Collection, collect
     from collector.runtime.feed import EventsSkipped
+    from collector.runtime.planned import plan
     from collector.runtime.resuming import resume
+    from collector.runtime.terms import Terms
 
 _PLACES = {
+    "Access": "collector.providers.protocol",
     "Collection": "collector.runtime.collection",
     "CollectorError": "collector.errors",
     "EventsSkipped": "collector.runtime.feed",
+    "Fleet": "collector.providers.protocol",
     "Inventory": "collector.inventory",
     "InventoryError": "collector.inventory",
     "Plan": "collector.planning",
+    "Provider": "collector.providers.protocol",
+    "Report": "collector.report.building",
     "Selection": "collector.inventory",
-    "Terms": "collector.runtime.collection",
-    "Verdict": "collector.rundir.verdict",
+    "Summary": "collector.report.summary",
+    "Terms": "collector.runtime.terms",
+    "Verdict": "collector.report.verdict",
     "Verification": "collector.rundir.verification",
-    "clouddc": "collector.providers.clouddc",
     "collect": "collector.runtime.collection",
     "load": "collector.inventory",
-    "plan": "collector.planning",
+    "plan": "collector.runtime.planned",
     "resume": "collector.runtime.resuming",
     "verify": "collector.rundir.verification",
 }
 
 __all__ = [
+    "Access",
     "Collection",
     "CollectorError",
     "EventsSkipped",
+    "Fleet",
     "Inventory",
     "InventoryError",
     "Plan",
+    "Provider",
+    "Report",
     "Selection",
+    "Summary",
     "Terms",
     "Verdict",
     "Verification",
-    "clouddc",
     "collect",
     "load",
     "plan",
@@ -82,5 +91,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands f
     import importlib  # noqa: PLC0415  # as above
 
     place = importlib.import_module(_PLACES[name])
-    value = globals()[name] = place if name == "clouddc" else getattr(place, name)
+    value = globals()[name] = getattr(place, name)
     return value

@@ -160,6 +160,30 @@ def open_beneath(directory: Path, path: str) -> int:
         os.close(here)
 
 
+def size_beneath(directory: Path, path: str) -> int | None:
+    """Return the size of a regular file in the tree.
+
+    Args:
+        directory: the run's.
+        path: relative to it, with slashes, as a journal or a manifest names it.
+
+    Returns:
+        Its bytes; None where there is no such file, or only through a link or outside the tree.
+    """
+    if not stays_beneath(path):
+        return None
+    *parents, name = path.split("/")
+    try:
+        for part in parents:
+            directory /= part
+            if not stat.S_ISDIR(directory.lstat().st_mode):
+                return None
+        found = (directory / name).lstat()
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
 def open_directory(path: Path | str, *, dir_fd: int | None = None) -> int:
     """Open a directory; return its descriptor.
 

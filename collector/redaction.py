@@ -35,6 +35,7 @@ _PARAMETER = re.compile(
 )
 _QUERY = re.compile(r"(?i)(https?://[^\s?#\"']+)\?[^\s\"']+")
 _USER = re.compile(r"(?i)([a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"']+@")
+_NAME = re.compile(r"(?i)(token|authorization|password|secret|signature|cookie|^(ak|sk)$)")
 _OPTION = re.compile(
     r"(?i)(--?(?:[\w-]*[-_])?"
     r"(?:token|secret|password|passwd|signature|cookie|authorization|(?:api|access)-?key|ak|sk))"
@@ -54,6 +55,23 @@ def hide(text: str) -> str:
     text = _OF_WORDS.sub(rf"\1{HIDDEN}", text)
     text = _OF_ONE_WORD.sub(rf"\1{HIDDEN}", text)
     return _PARAMETER.sub(rf"\1{HIDDEN}", text)
+
+
+def hide_fact(name: object, value: object) -> object:
+    """Return what is said under a name without secrets, however deep they are in it."""
+    if isinstance(name, bytes):
+        name = name.decode("latin-1")
+    if isinstance(name, str) and _NAME.search(name):
+        return HIDDEN
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, dict):
+        return {key: hide_fact(key, inner) for key, inner in value.items()}
+    if isinstance(value, tuple) and len(value) == 2:  # noqa: PLR2004  # a header as a pair, perhaps
+        return (hide_fact(None, value[0]), hide_fact(*value))
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)(hide_fact(None, inner) for inner in value)
+    return value
 
 
 def arguments(argv: Iterable[str]) -> Iterator[str]:

@@ -6,9 +6,9 @@ count too, so the last one may be gone at any time.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import structlog
 from anyio import to_thread
 from anyio.lowlevel import RunVar
 
@@ -52,7 +52,7 @@ async def run_sync(
             raise
     if not _TOLD.get():
         _TOLD.set(True)
-        structlog.get_logger("collector").warning(
+        logging.getLogger(__name__).warning(
             "the system starts no more threads (ulimit -u, or pids.max of a container): work "
             "goes on, slower, with those that it has"
         )

@@ -5,11 +5,13 @@
     python docs/render.py --check    # changes nothing; exits 1 if a page is stale
 
 A section stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`, where NAME is one of
-`SECTIONS`, or `help COMMAND` for what `collector COMMAND --help` prints.
+`SECTIONS`, `help COMMAND` for what `collector COMMAND --help` prints, or `modules ROOM` for what
+each module of a room says of itself.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
 import re
@@ -43,7 +45,7 @@ from collector.model import ceilings, lifecycle
 from collector.model.answers import Call, ProblemKind
 from collector.model.events import EVENTS
 from collector.providers.clouddc import errors
-from collector.providers.clouddc.vendor import VENDOR
+from collector.providers.clouddc.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -52,6 +54,8 @@ HERE = Path(__file__).resolve().parent
 HELP_WIDTH = 80
 RECORDED = "sample "
 """How the names of sections begin that `samples.py` writes."""
+PACKAGE = "package "
+"""How the names of sections begin that are a file of the provider's package under `tests/`."""
 _SECTION = re.compile(
     r"(?P<begin><!-- begin: (?P<name>[^>]+) -->\n).*?(?P<end><!-- end: (?P=name) -->)", re.DOTALL
 )
@@ -88,9 +92,35 @@ def section(name: str) -> str:
     """
     if name == "help" or name.startswith("help "):
         return _help(name.split()[1:])
+    if name.startswith("modules "):
+        return _modules(name.split()[1])
+    if name.startswith(PACKAGE):
+        return _file(HERE.parent / "tests" / "provider_package" / name.removeprefix(PACKAGE))
     if name not in SECTIONS:
         raise LookupError(f"no section {name!r}; there are help COMMAND, {', '.join(SECTIONS)}")
     return SECTIONS[name]()
+
+
+def _modules(room: str) -> str:
+    """Return what each module of a room says of itself in its first line.
+
+    Raises:
+        LookupError: there is no such room.
+    """
+    root = HERE.parent / "collector" / room
+    rows = [
+        (_code(path.relative_to(root).as_posix()), _first_line(path))
+        for path in sorted(root.rglob("*.py"), key=lambda path: (path.parent, path.name))
+        if path.name != "__init__.py"
+    ]
+    if not rows:
+        raise LookupError(f"there is no room {room!r}")
+    return _table(("module", "what it is about"), rows)
+
+
+def _first_line(path: Path) -> str:
+    page = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return page.partition("\n\n")[0].replace("\n", " ")
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -120,6 +150,15 @@ def _help(path: Sequence[str]) -> str:
     return "\n".join(["```text", *lines, "```"])
 
 
+def _file(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LookupError(f"there is no file {path}") from error
+    language = {".py": "python", ".toml": "toml"}[path.suffix]
+    return f"```{language}\n# {path.name}\n{text.rstrip()}\n```"
+
+
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
     return command.context_class(
         command,
@@ -128,6 +167,19 @@ def _context(command: click.Command, name: str, parent: click.Context | None) ->
         terminal_width=HELP_WIDTH,
         **command.context_settings,
     )
+
+
+def _lifecycle() -> str:
+    def cell(word: str | None) -> str:
+        return _code(word) if word else "-"
+
+    rows = (
+        (_code(phase), cell(step.wanted), str(len(step.calls)), cell(step.stage),
+         cell(step.waiting), cell(step.timeout))
+        for phase, step in lifecycle.LIFECYCLE.items()
+    )  # fmt: skip
+    heads = ("journal", "next call", "calls left", "`error.stage`", "`waiting.phase`")
+    return _table((*heads, "`--phase-timeout`"), rows)
 
 
 def _refusals() -> str:
@@ -293,7 +345,7 @@ def _states() -> str:
 
 
 def _regions() -> str:
-    rows = ((_code(region), _code(url)) for region, url in VENDOR.regions.items())
+    rows = ((_code(region), _code(url)) for region, url in RULES.regions.items())
     return _table(("region", "endpoint"), rows)
 
 
@@ -332,6 +384,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "hints": _hints,
     "events": _events,
     "states": _states,
+    "lifecycle": _lifecycle,
     "regions": _regions,
     "scenario": lambda: _members_of(emulator.Scenario),
     "scenario project": lambda: _members_of(emulator.ProjectSpec),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 import platformdirs
 import pytest
-import structlog
 from click.testing import CliRunner
-from structlog.testing import capture_logs
 
-from collector.cli import main, running
+from collector.cli import main
 from collector.cli.options import PHASE_TIMEOUT, SHARE, SIZE
+from collector.cli.user_state import user_memory
 
 
 @pytest.mark.parametrize(
@@ -62,16 +63,15 @@ def test_a_phase_that_cannot_be_limited_so_is_a_usage_error_that_says_what_is_ri
 
 
 def test_a_user_without_a_home_remembers_nothing_and_is_told_if_asked(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def homeless(_: str) -> None:
         raise RuntimeError("could not determine the home directory")
 
-    structlog.reset_defaults()
+    caplog.set_level(logging.DEBUG, "collector")
     monkeypatch.setattr(platformdirs, "user_state_path", homeless)
-    with capture_logs() as logs:
-        assert running.user_memory() is None
-    assert [line["log_level"] for line in logs] == ["info"]
+    assert user_memory() is None
+    assert [line.levelname for line in caplog.records] == ["INFO"]
 
 
 @pytest.mark.parametrize(

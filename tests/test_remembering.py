@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import multiprocessing
 import os
 import stat
@@ -10,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
 import pytest
-import structlog
 from hypothesis import given
-from structlog.testing import capture_logs
 
 from collector.history import Memory, entries
 from collector.history import file as memory_file
@@ -32,9 +31,9 @@ ACCOUNT = f"ops at {ENDPOINT}"
 
 
 @pytest.fixture(autouse=True)
-def _logs_of_every_level() -> None:
+def _logs_of_every_level(caplog: pytest.LogCaptureFixture) -> None:
     """Whatever a command in this process has set up before."""
-    structlog.reset_defaults()
+    caplog.set_level(logging.DEBUG, "collector")
 
 
 def limit(name: str = ACCOUNT, *, calls: float = 10, at: str = AT, source: str = "told") -> e.Event:
@@ -217,32 +216,34 @@ DAMAGED = {
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_file_is_told_once_passed_over_and_replaced(
-    tmp_path: Path, content: bytes
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(DamagedMemory):
         load(tmp_path, NOW)
     memory = Memory(tmp_path)
-    with capture_logs() as logs:
-        assert not memory.recall().limits
-        memory.keep(state_of(limit(at=datetime.now(UTC).isoformat())))
-    assert [line["log_level"] for line in logs] == ["warning"]
+    assert not memory.recall().limits
+    memory.keep(state_of(limit(at=datetime.now(UTC).isoformat())))
+    assert [line.levelname for line in caplog.records] == ["WARNING"]
     assert load(tmp_path, datetime.now(UTC)).limits
 
 
-def test_a_file_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_told_and_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / FILE).write_text('{"version": 2}')
     memory = Memory(tmp_path)
-    with capture_logs() as logs:
-        assert not memory.recall().limits
-        memory.keep(state_of(limit()))
-    assert len(logs) == 1
-    assert "a newer version" in logs[0]["event"]
+    assert not memory.recall().limits
+    memory.keep(state_of(limit()))
+    assert len(caplog.records) == 1
+    assert "a newer version" in caplog.text
     assert (tmp_path / FILE).read_text() == '{"version": 2}'
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
-def test_what_is_no_file_is_told_once_and_harms_no_run(tmp_path: Path, kind: str) -> None:
+def test_what_is_no_file_is_told_once_and_harms_no_run(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / FILE
     if kind == "link":
         path.symlink_to(tmp_path / "elsewhere")
@@ -252,20 +253,20 @@ def test_what_is_no_file_is_told_once_and_harms_no_run(tmp_path: Path, kind: str
     else:
         path.mkdir()
     memory = Memory(tmp_path)
-    with capture_logs() as logs:
-        assert not memory.recall().limits
-    assert [line["log_level"] for line in logs] == ["warning"]
+    assert not memory.recall().limits
+    assert [line.levelname for line in caplog.records] == ["WARNING"]
     memory.keep(state_of(limit()))
     if kind == "link":
         assert (tmp_path / "elsewhere").read_text() == "mine"
 
 
-def test_a_place_that_cannot_be_written_is_told_for_whoever_asks(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_told_for_whoever_asks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").write_text("")
     memory = Memory(tmp_path / "file" / "collector")
-    with capture_logs() as logs:
-        memory.keep(state_of(limit()))
-    assert [line["log_level"] for line in logs] == ["info"]
+    memory.keep(state_of(limit()))
+    assert [line.levelname for line in caplog.records] == ["INFO"]
 
 
 def test_without_a_place_nothing_is_kept(tmp_path: Path) -> None:

@@ -61,12 +61,18 @@ def test_what_is_marked_is_believed_with_the_same_key_alone() -> None:
         replace(PROJECT, credential="x"),
         replace(PROJECT, id="p2"),
         replace(PROJECT, project=1),
+        replace(PROJECT, provider="redfish"),
     ],
 )
 def test_what_is_said_after_the_mark_breaks_it(later: e.Event) -> None:
     state = folded([*trust.vouched(FIRST, RunState(), KEY, AT), later])
     assert not trust.is_vouched(state, KEY)
     assert trust.is_vouched(folded([*trust.vouched([*FIRST, later], RunState(), KEY, AT)]), KEY)
+
+
+def test_a_mark_from_before_projects_named_their_providers_still_holds() -> None:
+    mark = "156b18541ceb107b1359c4e969f10b2e75c1be4f6fb0505b416de8025f7d78da"
+    assert trust.is_vouched(folded([*FIRST, e.EndpointsVouched(at=AT, mark=mark)]), KEY)
 
 
 def test_a_selection_that_is_complete_has_its_mark_already() -> None:
@@ -129,22 +135,20 @@ def test_the_library_asks_as_well(tmp_path: Path) -> None:
             environ = {"CLOUDDC_TOKEN": api.token}
             inventory = tmp_path / "fleet.json"
             inventory.write_text(json.dumps(api.inventory()))
-            connect = collector.clouddc.connector(environ=environ)
-            selection = collector.load(
-                inventory, vendor=collector.clouddc.VENDOR, environ=environ
-            ).select()
+            access = collector.Access(environ=environ)
+            selection = collector.load(inventory, environ=environ).select()
             for memory, asks in ((None, True), (tmp_path / "state", False)):
                 terms = collector.Terms(deadline_s=0.3, memory=memory)
                 async with collector.collect(
-                    selection, tmp_path / "out", connect, terms=terms
+                    selection, tmp_path / "out", access=access, terms=terms
                 ) as run:
                     pass
                 assert run.state.pending == 1
                 if asks:
                     with pytest.raises(trust.UntrustedJournal, match="trust-journal"):
-                        collector.resume(run.directory, connect, terms=terms)
+                        collector.resume(run.directory, access=access, terms=terms)
                 for known in ({"selection": selection}, {"trust_journal": True}) if asks else ({},):
-                    again = collector.resume(run.directory, connect, terms=terms, **known)
+                    again = collector.resume(run.directory, access=access, terms=terms, **known)
                     async with again:
                         pass
                     assert again.state.resumed

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from collector.archive.listing import read_anew
+from collector.archive.examination import StoredArchives
+from collector.archive.local import LocalDirectory
+from collector.archive.targz import TAR_GZ
 from collector.errors import CollectorError
 from collector.model import events as e
 from collector.model.state import RunState, apply
@@ -109,8 +111,9 @@ class Run:
                 if number == (len(events) if manifest_of is None else manifest_of):
                     manifest.write(state, self.directory, lines=journal.lines, head=journal.head)
             members = Members(self.directory)
+            archives = StoredArchives(LocalDirectory(self.directory), lambda _: TAR_GZ)
             for path in [row.archive.path for row in state.servers if row.archive]:
-                if (listing := read_anew(self.directory, path)) is not None:
+                if (listing := archives.list_again(path)) is not None:
                     members.add(listing)
             await members.flush()
 

@@ -1,7 +1,8 @@
 """Ways to download what nginx serves, each told the same list; and rounds of them by turns.
 
-What is measured of ours, the floor and the SDK is from the first request to the last archive, in
-processes that were started before. The others are commands: each is measured from its start.
+What is measured of our download calls, the floor and the SDK is from the first request to the last
+archive, in processes that were started before. The others are commands, `collector collect` among
+them: each is measured from its start to its end.
 """
 
 from __future__ import annotations
@@ -71,6 +72,19 @@ class Downloads:
         }  # fmt: skip
         return _told([([sys.executable, str(_HERE / "our_downloads.py")], plan)])
 
+    def collect(self, out: Path, *, durability: str) -> Took:
+        """Let `collector collect` do it, from its command line to its manifest."""
+        inventory = out.with_name("fleet.json")
+        inventory.write_text(json.dumps(self._inventory()))
+        return _timed(
+            [sys.executable, "-m", "collector", "collect", str(inventory), "--out", str(out),
+             "--durability", durability, "--quiet", "--progress", "none"],
+            environ=os.environ | {
+                "CLOUDDC_TOKEN": "benchmark-token",
+                "XDG_STATE_HOME": str(out / "state"),  # each begins knowing nothing
+            },
+        )  # fmt: skip
+
     def floor(self, out: Path, *, durability: str, processes: int = 2) -> Took:
         """Let the least do it that can: `floor_worker.py` in two processes."""
         named = [
@@ -115,6 +129,11 @@ class Downloads:
         lines = "".join(f'url = "{url}"\noutput = "{out / server}"\n'
                         for server, url in self._urls())  # fmt: skip
         return _timed(["curl", "-s", "-Z", "-K", "-"], lines)
+
+    def _inventory(self) -> dict[str, Any]:
+        servers = [{"id": server} for server, _ in self.archives]
+        project = {"id": PROJECT, "endpoint": self.nginx.url, "servers": servers}
+        return {"version": 1, "projects": [project]}
 
     def _urls(self) -> list[tuple[str, str]]:
         return [(server, self.nginx.url + content_path(server, export))
@@ -184,7 +203,7 @@ def _told(commands: list[tuple[list[str], dict[str, Any]]]) -> Took:
     )
 
 
-def _timed(command: list[str], lines: str) -> Took:
+def _timed(command: list[str], lines: str = "", environ: Mapping[str, str] | None = None) -> Took:
     """Run a command to its end, with these lines to read.
 
     Raises:
@@ -198,6 +217,7 @@ def _timed(command: list[str], lines: str) -> Took:
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env=environ,
     )
     took_s, after = time.perf_counter() - began_s, os.times()
     cpu_s = (after.children_user + after.children_system

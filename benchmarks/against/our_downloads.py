@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from collector.archive.incoming import ArchivePolicy
-from collector.archive.store import ArchiveStore, Arriving
+from collector.archive.local import LocalDirectory
+from collector.archive.staged import ArchivePolicy
+from collector.archive.store import ArchiveStore, ArchiveStream
+from collector.archive.targz import TAR_GZ
 from collector.model.answers import Problem
 from collector.model.ceilings import STORING
-from collector.providers.base import Target
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource
+from collector.providers.protocol import ProjectAddress, Target
 
 NAME = "bms-logs.tar.gz"
 
@@ -48,21 +50,21 @@ def peak_kib() -> int:
 async def main(plan: dict[str, Any]) -> None:
     """Download all archives of the plan once the word comes."""
     out = Path(plan["out"])
-    shelf = ArchiveStore(out, ArchivePolicy(durable=plan["durability"] == "full"))
+    store = ArchiveStore(LocalDirectory(out), ArchivePolicy(durable=plan["durability"] == "full"))
     source = TokenSource("the benchmark", "benchmark-token")
     places = anyio.Semaphore(plan["at_once"])
-    async with CloudDC({"c": source}, {"c": "a"}, connections=plan["at_once"]) as fleet:
+    project = ProjectAddress("clouddc", plan["url"], plan["project"], "c", "a")
+    async with CloudDC({"c": source}, connections=plan["at_once"]) as fleet:
 
         async def download(server: str, export_id: str) -> None:
-            target = Target(plan["url"], plan["project"], server, "c")
+            target = Target(project, server)
             async with fleet.open_archive(target, export_id, asks_limits=False) as opened:
                 if isinstance(opened, Problem):
                     sys.exit(f"{server}: {opened.message}")
-                arriving = Arriving(
+                stream = ArchiveStream(
                     noting_the_end(opened.chunks, places.release), opened.length, NAME
                 )
-                incoming = shelf.place(server, NAME)
-                answer = await shelf.store(arriving, incoming)
+                answer = await store.store(stream, store.stage(server, NAME, TAR_GZ))
             storing.release()
             if isinstance(answer, Problem):
                 sys.exit(f"{server}: {answer.message}")

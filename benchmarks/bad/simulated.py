@@ -14,7 +14,14 @@ from benchmarks.pacing.service import Service
 from collector.engine.scheduler import Scheduler
 from collector.model import events as e
 from collector.model.actions import AskStatus, FetchArchive
-from collector.model.answers import ExportSaid, Problem, ProblemKind, ScopeKind, Stored
+from collector.model.answers import (
+    ArchiveOpened,
+    ExportSaid,
+    Problem,
+    ProblemKind,
+    ScopeKind,
+    Stored,
+)
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase, RunState, apply
 
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
 
     from benchmarks.bad.ways import Way
     from collector.model.actions import Action, Request
-    from collector.model.answers import Answer
+    from collector.model.answers import Outcome
 
 PROJECTS = 3
 MEDIAN_S, SPREAD = 4.0, 0.5
@@ -156,7 +163,7 @@ class Run(Driver):
             self._posted_s[action.server] = self.now_s
         super().begin(action)
 
-    def asked(self, action: Request, at_s: float) -> Answer:
+    def asked(self, action: Request, at_s: float) -> Outcome:
         """Return the service's answer to a call, or what the client makes of it."""
         server = action.server
         answer = self.service.answer(action, self.state.servers[server].project, at_s)
@@ -186,19 +193,19 @@ class Run(Driver):
         back_s = self.now_s + held_s + self.wire.way_s(self._chance)
         self.at(back_s, self._hear, action, answer)
 
-    def _hear(self, action: Request, answer: Answer) -> None:
+    def _hear(self, action: Request, answer: Outcome) -> None:
         """Hand an answer to the engine, or a download's first bytes."""
         if not isinstance(action, FetchArchive) or not self._opens(action, answer):
             self.answered(action, answer)
             return
-        self.scheduler.opened(action, answer.heard, self.now_s)
+        self.scheduler.answered(action, ArchiveOpened(answer.heard), self.now_s)
         held_s = self._held_s[action.server] or self.wire.download_s
         if isinstance(answer, Stored):
             self.arrives(action, held_s)
         whole = isinstance(answer, Stored) or not self._held_s[action.server]
         self.at(self.now_s + held_s, self._receive if whole else self.answered, action, answer)
 
-    def _opens(self, action: Request, answer: Answer) -> bool:
+    def _opens(self, action: Request, answer: Outcome) -> bool:
         """Whether the beginning of an archive comes, whatever comes after it."""
         if not isinstance(action, FetchArchive):
             return False

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from collector.model.actions import FetchArchive, GiveUp
-from collector.model.answers import Problem, ProblemKind, Stored
+from collector.model.answers import (
+    ArchiveOpened,
+    ArchiveReceived,
+    BytesArrived,
+    BytesConsumed,
+    Problem,
+    ProblemKind,
+    Stored,
+)
 from collector.model.state import apply
 
 if TYPE_CHECKING:
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
     from collector.engine.scheduler import Scheduler
     from collector.model import events as e
     from collector.model.actions import Action, Due, Request
-    from collector.model.answers import Answer
+    from collector.model.answers import Outcome
 
 OBSERVED_EVERY_S = 1.0
 ARCHIVE_BYTES = 1_000_000
@@ -89,7 +97,7 @@ class Driver:
     def __init__(
         self,
         scheduler: Scheduler,
-        answer: Callable[[Request, float], Answer],
+        answer: Callable[[Request, float], Outcome],
         *,
         wire: Wire,
         seed: int,
@@ -158,6 +166,7 @@ class Driver:
         """Make events part of the state."""
         for event in events:
             apply(self.state, event)
+            self.scheduler.applied(event)
 
     def begin(self, action: Action) -> None:
         """Perform an action."""
@@ -172,7 +181,7 @@ class Driver:
         """Write events down, which takes its time."""
         self.at(self.now_s + self.wire.journal_s, self.record, events)
 
-    def answered(self, action: Request, answer: Answer) -> None:
+    def answered(self, action: Request, answer: Outcome) -> None:
         """Hand an answer to the engine."""
         if events := self.scheduler.answered(action, answer, self.now_s):
             self.write(events)
@@ -189,10 +198,10 @@ class Driver:
         answer = self._answer(action, self.now_s)
         self.at(self.now_s + self.wire.way_s(self._chance), self._hear, action, answer)
 
-    def _hear(self, action: Request, answer: Answer) -> None:
+    def _hear(self, action: Request, answer: Outcome) -> None:
         opens = isinstance(answer, Stored) or (isinstance(answer, Problem) and answer.kind in BEGUN)
         if isinstance(action, FetchArchive) and opens:
-            self.scheduler.opened(action, answer.heard, self.now_s)
+            self.scheduler.answered(action, ArchiveOpened(answer.heard), self.now_s)
             ends_s = self.now_s + self.wire.download_s
             self.arrives(action, self.wire.download_s)
             self.at(ends_s, self._receive, action, answer)
@@ -207,9 +216,9 @@ class Driver:
             self.at(at_s, self._arrives, action, ARCHIVE_BYTES // times)
 
     def _arrives(self, action: FetchArchive, size: int) -> None:
-        self.scheduler.arrived(action, size, self.now_s)
-        self.scheduler.awaited(action, self.now_s)
+        self.scheduler.answered(action, BytesArrived(size), self.now_s)
+        self.scheduler.answered(action, BytesConsumed(), self.now_s)
 
-    def _receive(self, action: FetchArchive, answer: Answer) -> None:
-        self.scheduler.received(action)
+    def _receive(self, action: FetchArchive, answer: Outcome) -> None:
+        self.scheduler.answered(action, ArchiveReceived(), self.now_s)
         self.answered(action, answer)

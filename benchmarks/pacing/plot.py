@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from collector.model.actions import Request
-    from collector.model.answers import Answer
+    from collector.model.answers import Outcome
 
 PLACE = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 TOP_RATE = 15.0
@@ -105,7 +105,7 @@ class _Watched(Measured):
         scopes = trial.scenario.scopes(0, Call.START_EXPORT)
         self._scope = next(one for one in scopes if one.kind is trial.limits[0].kind)
 
-    def asked(self, action: Request, at_s: float) -> Answer:
+    def asked(self, action: Request, at_s: float) -> Outcome:
         """Return the service's answer, and write down what it is."""
         answer = super().asked(action, at_s)
         seen = self.seen

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from benchmarks.pacing.gateway import Gate, Gateway
     from collector.model.actions import Request
-    from collector.model.answers import Answer
+    from collector.model.answers import Outcome
 
 SHORT_S = 20.0
 LONG_S = 900.0
@@ -106,7 +106,7 @@ class Service:
         self.throttled = 0
         self.polls = [0] * len(durations_s)
 
-    def answer(self, action: Request, project: int, at_s: float) -> Answer:
+    def answer(self, action: Request, project: int, at_s: float) -> Outcome:
         """Return the answer to a call that arrives."""
         self.calls += 1
         server, duration_s = action.server, self._durations_s[action.server]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from benchmarks.pacing.scenarios import Trial
     from collector.model.actions import Request
-    from collector.model.answers import Answer
+    from collector.model.answers import Outcome
 
 DOWNLOADS = 64
 EXPORT_S = 100_000.0
@@ -124,7 +124,7 @@ class Measured(Driver):
             if not self.finished:
                 self.failure = f"not at its end after {until_s:.0f} s"
 
-    def asked(self, action: Request, at_s: float) -> Answer:
+    def asked(self, action: Request, at_s: float) -> Outcome:
         """Return the service's answer to a call that arrives."""
         project = self.trial.scenario.project_of(action.server)
         answer = self.service.answer(action, project, at_s)
@@ -251,6 +251,6 @@ def _selected(trial: Trial) -> list[e.Event]:
     return [started, *projects, *servers, e.SelectionEnded(at=at, servers=len(servers))]
 
 
-def is_throttled(answer: Answer) -> bool:
+def is_throttled(answer: Outcome) -> bool:
     """Tell whether a call was refused for a limit."""
     return isinstance(answer, Problem) and answer.kind is ProblemKind.THROTTLED

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from benchmarks.pacing.scenarios import Trial
     from collector.model.actions import Request
-    from collector.model.answers import Answer
+    from collector.model.answers import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class _Traced(Measured):
             "",
         )
 
-    def asked(self, action: Request, at_s: float) -> Answer:
+    def asked(self, action: Request, at_s: float) -> Outcome:
         """Return the service's answer, and count it."""
         answer = super().asked(action, at_s)
         counts = self._calls.setdefault(int(at_s // self._every_s), Counter())

@@ -64,11 +64,11 @@ class Body:
                 size += len(chunk)
         return gathered
 
-    async def take(self, wanted: int) -> bytes:
+    async def read_exactly(self, wanted: int) -> bytes:
         """Wait for just so many bytes; fewer where the body ends or breaks off."""
-        taken = b"".join(await self.gather(wanted))
-        self._rest = taken[wanted:]
-        return taken[:wanted]
+        read = b"".join(await self.gather(wanted))
+        self._rest = read[wanted:]
+        return read[:wanted]
 
     def _end(self) -> None:
         if self._length is not None and self._received < self._length:

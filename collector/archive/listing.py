@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 from isal import isal_zlib
 
-from collector.archive.errors import ArchiveError
-from collector.archive.targz.reader import examine
+from collector.archive.format import ArchiveError
 from collector.sizes import size
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from collector.archive.targz.tar import Member
+    from collector.archive.format import Member
 
 _GZIP = 31  # zlib's wbits for a gzip
 _LEVEL = 1
@@ -80,21 +77,6 @@ class Listing:
             )
         self._lines.clear()
         self._waiting = 0
-
-
-def read_anew(directory: Path, path: str) -> bytes | None:
-    """Return the lines of an archive on disk; None where it cannot be read, which `verify` names.
-
-    Args:
-        directory: the run's.
-        path: where it lies in that, which is what its lines call it.
-    """
-    listing = Listing(path)
-    try:
-        examine(directory, path, listing.add)
-    except (ArchiveError, OSError):
-        return None
-    return listing.finish()
 
 
 def _time(at_s: float) -> str:

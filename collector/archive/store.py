@@ -1,4 +1,4 @@
-"""From the wire to a verified file: `ArchiveStore.store`."""
+"""From the wire to a verified archive: `ArchiveStore.store`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 import anyio
 
 from collector.archive.body import Body
-from collector.archive.incoming import ArchivePolicy, StagedArchive
-from collector.archive.space import AHEAD_BYTES, Space, mount_point
+from collector.archive.problems import changed, no_room, too_long
+from collector.archive.staged import ArchivePolicy, StagedArchive, keep_rejected
 from collector.archive.workers import Workers, at_once
-from collector.model.answers import Problem, ProblemKind, Stored
-from collector.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from pathlib import Path
 
-    from collector.model.answers import Checksum
+    from collector.archive.destination import Destination
+    from collector.archive.format import ArchiveFormat
+    from collector.model.answers import Checksum, Problem, Stored
 
 AT_ONCE_BYTES = 256 << 10
 """A body no larger is stored by one call of one thread: a hop costs as much as the work."""
@@ -28,15 +27,19 @@ PIECE_BYTES = 512 << 10
 """What two threads are given at a time of a larger one, while the next is on its way."""
 
 
+AHEAD_BYTES = 64 << 20
+"""Room that a download of unknown length asks for at a time."""
+
+
 @dataclass(frozen=True, slots=True)
-class Arriving:
+class ArchiveStream:
     """An archive as it comes from the wire.
 
     Attributes:
         chunks: the body, from `offset` on; it may end with a `Problem`.
         length: bytes of the whole archive, where the service said so.
         file_name: what it shall be called: a safe name.
-        offset: where the first chunk begins: no later than what is here ends.
+        offset: where the first chunk begins: no later than what is staged ends.
         checksums: of the whole archive, to be compared.
     """
 
@@ -48,81 +51,89 @@ class Arriving:
 
 
 class ArchiveStore:
-    """Where the archives of a run are put, each once every byte of it is verified.
+    """Puts the archives of a run where they belong, each once every byte of it is verified.
 
     Memory is a few pieces for each archive on its way, whatever its size.
 
     Args:
-        directory: the run's.
-        care: how archives are treated.
+        destination: where they belong.
+        policy: how archives are treated.
         throttle: awaited with the size of each chunk, to keep to a ceiling of bytes a second.
         workers: the threads that write, hash and inflate.
     """
 
     def __init__(
         self,
-        directory: Path,
-        care: ArchivePolicy | None = None,
+        destination: Destination,
+        policy: ArchivePolicy | None = None,
         *,
         throttle: Callable[[int], Awaitable[None]] | None = None,
         workers: Workers | None = None,
     ) -> None:
-        self.care = care or ArchivePolicy()
+        self.destination = destination
+        self.policy = policy or ArchivePolicy()
         self.throttle = throttle
         self.workers = workers or Workers()
-        self.space = Space(directory)
-        self._directory = directory
+        self.space = _Space()
 
-    def place(self, directory: str, file_name: str) -> StagedArchive:
+    def stage(self, directory: str, file_name: str, archive_format: ArchiveFormat) -> StagedArchive:
         """Return a place for an archive that is about to come.
 
         Args:
-            directory: the server's, relative to the run's.
-            file_name: what the file shall be called: a safe name.
+            directory: the server's, in the run.
+            file_name: what it shall be called: a safe name.
+            archive_format: what it is packed as.
         """
-        return StagedArchive(self._directory / directory, file_name, directory, self.care)
+        return StagedArchive(self.destination, directory, file_name, archive_format, self.policy)
 
-    async def take_up(self, incoming: StagedArchive) -> int:
-        """Read anew what an earlier try has left of an archive; return its bytes."""
-        return await self.workers.run(incoming.take_up)
+    async def resume(self, staged: StagedArchive) -> int:
+        """Read back what an earlier try has left of an archive; return its bytes."""
+        return await self.workers.run(staged.resume)
 
-    async def settle(self, incoming: StagedArchive, problem: Problem) -> Problem:
-        """Leave behind what a problem asks for: nothing, or a part to go on from; return it."""
-        return await self.workers.run(partial(incoming.settle, problem))
+    async def clean_up(self, staged: StagedArchive, problem: Problem) -> Problem:
+        """Leave what a problem asks for: nothing, or bytes to continue from; return it."""
+        return await self.workers.run(partial(staged.clean_up, problem))
 
-    async def give_up(self, incoming: StagedArchive) -> None:
-        """Let go of what is here of an archive that is not tried again."""
-        await self.workers.run(incoming.give_up)
+    async def discard(self, directory: str, file_name: str) -> None:
+        """Remove what is left of an archive that is not tried again, or keep it as rejected."""
+        await self.workers.run(partial(self._discard, f"{directory}/{file_name}"))
+
+    def _discard(self, path: str) -> None:
+        file = self.destination.stage(path)
+        if self.policy.keep_rejected and file.resume():
+            keep_rejected(file, path)
+        else:
+            file.discard()
 
     async def store(
         self,
-        arriving: Arriving,
-        incoming: StagedArchive,
+        stream: ArchiveStream,
+        staged: StagedArchive,
         *,
         on_begun: Callable[[], None] | None = None,
     ) -> Stored | Problem:
-        """Store an archive under its name once every byte of it is verified.
+        """Store an archive under its path once every byte of it is verified.
 
-        Until then it is `FILE.part`, which a cut or a cancellation leaves to be gone on with, and
+        Until then it is staged, which a cut or a cancellation leaves to be continued, and
         any other problem removes. The next piece is asked for while the last is worked on, and
         no further one: a slow disk is felt by the sender.
 
         Args:
-            arriving: what comes.
-            incoming: where it goes.
+            stream: what comes.
+            staged: where it goes.
             on_begun: called once something is to be written before all of it is here.
 
         Returns:
             What was stored, or why nothing was: `CUT` where bytes are missing; `CHANGED` where
-            they do not go on from what is here; `INVALID_ARCHIVE` where they are no whole archive,
+            they do not continue what is staged; `INVALID_ARCHIVE` where they are no whole archive,
             or more than promised; `TOO_LARGE`; `FILE_REFUSED`; `DISK`.
         """
-        storing = _Storing(self, arriving, incoming, on_begun)
+        storing = _Storing(self, stream, staged, on_begun)
         try:
             return await storing.run()
         finally:
             storing.release()
-            incoming.close()
+            staged.close()
 
 
 class _Storing:
@@ -130,136 +141,144 @@ class _Storing:
 
     def __init__(
         self,
-        shelf: ArchiveStore,
-        arriving: Arriving,
-        incoming: StagedArchive,
+        store: ArchiveStore,
+        stream: ArchiveStream,
+        staged: StagedArchive,
         on_begun: Callable[[], None] | None,
     ) -> None:
-        self._shelf = shelf
-        self._arriving = arriving
-        self._incoming = incoming
+        self._store = store
+        self._stream = stream
+        self._staged = staged
         self._on_begun = on_begun
-        self._body = Body(arriving.chunks, arriving.offset, arriving.length, shelf.throttle)
-        self._promised = 0
+        self._body = Body(stream.chunks, stream.offset, stream.length, store.throttle)
+        self._reserved = 0
         self._room = 0  # bytes of the archive that there is room for
 
     async def run(self) -> Stored | Problem:
-        arriving, incoming = self._arriving, self._incoming
-        allowed = self._shelf.care.limits.unpacked
-        if arriving.length is not None and arriving.length > allowed:
-            return await self._settle(_too_long(arriving.length, allowed))
-        problem = await self._go_on() if arriving.offset else await self._begin()
+        stream, staged = self._stream, self._staged
+        allowed = self._store.policy.limits.unpacked
+        if stream.length is not None and stream.length > allowed:
+            return await self._clean_up(too_long(stream.length, allowed))
+        problem = await self._continue() if stream.offset else await self._begin()
         if problem is not None:
-            return await self._settle(problem)
-        incoming.expect(arriving.length, arriving.checksums)
+            return await self._clean_up(problem)
+        staged.expect(stream.length, stream.checksums)
         pieces = await self._body.gather(AT_ONCE_BYTES + 1)
-        if self._body.ended and not incoming.tried:
-            return await self._shelf.workers.run_small(incoming.finish(pieces))
+        if self._body.ended and not staged.resumed:
+            return await self._store.workers.run_small(staged.finish(pieces))
         return await self._run_large(pieces)
 
     async def _begin(self) -> Problem | None:
-        incoming, name = self._incoming, self._arriving.file_name
-        if incoming.tried:
-            await self._shelf.workers.run(partial(incoming.begin_anew, name))
+        staged, name = self._staged, self._stream.file_name
+        if staged.resumed:
+            await self._store.workers.run(partial(staged.restart, name))
         return None
 
-    async def _go_on(self) -> Problem | None:
-        """See that what comes goes on from what is here."""
-        offset, here = self._arriving.offset, self._incoming.size
-        overlap = await self._body.take(here - offset)
+    async def _continue(self) -> Problem | None:
+        """See that what comes continues what is staged."""
+        offset, here = self._stream.offset, self._staged.size
+        overlap = await self._body.read_exactly(here - offset)
         if self._body.problem is not None:
             return self._body.problem
-        same = partial(self._incoming.continues, offset, overlap)
-        if len(overlap) == here - offset and await self._shelf.workers.run(same):
+        same = partial(self._staged.matches, offset, overlap)
+        if len(overlap) == here - offset and await self._store.workers.run(same):
             return None
-        return Problem(
-            ProblemKind.CHANGED,
-            f"the archive is not the one whose first {here} bytes are here; it is fetched anew",
-        )
+        return changed(here)
 
     async def _run_large(self, pieces: Sequence[bytes]) -> Stored | Problem:
-        incoming, body = self._incoming, self._body
-        if self._on_begun is not None and (pieces or incoming.size):
+        staged, body, workers = self._staged, self._body, self._store.workers
+        if self._on_begun is not None and (pieces or staged.size):
             self._on_begun()
         while not body.ended and body.problem is None:
-            problem = await self._claim(incoming.size + sum(map(len, pieces)))
+            problem = await self._reserve(staged.size + sum(map(len, pieces)))
             if problem is None:
                 pieces, problem = await self._work_and_gather(pieces)
             if problem is not None:
-                return await self._settle(problem)
+                return await self._clean_up(problem)
         if body.problem is not None:
-            problem = (
-                await self._shelf.workers.run(partial(incoming.keep, pieces)) if pieces else None
-            )
-            return await self._settle(problem or body.problem)
-        steps = incoming.finish(pieces)
-        if self._shelf.care.durable:
-            return await self._shelf.workers.run_small(steps)  # syncs are cheaper together
-        return await self._shelf.workers.run(partial(at_once, steps))
+            problem = await workers.run(partial(staged.write, pieces)) if pieces else None
+            return await self._clean_up(problem or body.problem)
+        steps = staged.finish(pieces)
+        if self._store.policy.durable:
+            return await workers.run_small(steps)  # syncs are cheaper together
+        return await workers.run(partial(at_once, steps))
 
     async def _work_and_gather(
         self, pieces: Sequence[bytes]
     ) -> tuple[Sequence[bytes], Problem | None]:
         """Verify pieces and write them, both at once, while the next ones come."""
+        staged, workers = self._staged, self._store.workers
         problems: list[Problem | None] = []
 
         async def work(step: Callable[[Sequence[bytes]], Problem | None]) -> None:
-            problems.append(await self._shelf.workers.run(partial(step, pieces)))
+            problems.append(await workers.run(partial(step, pieces)))
 
         async with anyio.create_task_group() as tasks:
-            if self._shelf.workers.crowded:
-                tasks.start_soon(work, self._incoming.take)
+            if workers.are_busy:
+                tasks.start_soon(work, staged.verify_and_write)
             else:
-                tasks.start_soon(work, self._incoming.read)
-                tasks.start_soon(work, self._incoming.keep)
+                tasks.start_soon(work, staged.verify)
+                tasks.start_soon(work, staged.write)
             following = await self._body.gather(PIECE_BYTES)
-        self._written(sum(map(len, pieces)))
+        self._release(sum(map(len, pieces)))
         return following, next(filter(None, problems), None)
 
-    async def _claim(self, here: int) -> Problem | None:
-        """Have room on the disk before it is needed.
+    async def _reserve(self, here: int) -> Problem | None:
+        """Have room at the destination before it is needed.
 
         Args:
             here: bytes that are written, or in memory.
         """
         if here <= self._room:
             return None
-        length = self._arriving.length
-        room = length if length is not None else here + AHEAD_BYTES
-        needed = room - self._incoming.size - self._promised
+        store, staged, length = self._store, self._staged, self._stream.length
+        wanted = length if length is not None else here + AHEAD_BYTES
+        needed = wanted - staged.size - self._reserved
         try:
-            free = await self._shelf.workers.run(self._shelf.space.free)
+            room = await store.workers.run(store.destination.room)
         except OSError:
-            return None  # a disk that cannot be asked says at the first write what ails it
-        left = self._shelf.space.claim(needed, free)
-        if left is None:
-            self._promised += needed
-            self._room = room
-            return None
-        path = self._incoming.path
-        return Problem(
-            ProblemKind.DISK,
-            f"no room for {path} on the disk at {mount_point(path.parent)}: it needs "
-            f"{size(needed)} more, and {size(left)} are left",
-        )
+            room = None  # a disk that cannot be asked says at the first write what ails it
+        left = None if room is None else store.space.reserve(needed, room)
+        if left is not None:
+            return no_room(store.destination, staged.path, needed, left)
+        if room is not None:
+            self._reserved += needed
+        self._room = wanted
+        return None
 
-    def _written(self, count: int) -> None:
-        """What is written needs no promise any more: the disk itself has it."""
-        kept = min(count, self._promised)
-        self._promised -= kept
-        self._shelf.space.release(kept)
+    def _release(self, count: int) -> None:
+        """Give back what is written: the disk itself counts it."""
+        kept = min(count, self._reserved)
+        self._reserved -= kept
+        self._store.space.release(kept)
 
-    async def _settle(self, problem: Problem) -> Problem:
-        return await self._shelf.settle(self._incoming, problem)
+    async def _clean_up(self, problem: Problem) -> Problem:
+        return await self._store.clean_up(self._staged, problem)
 
     def release(self) -> None:
-        """Let go of the room that was promised."""
-        self._written(self._promised)
+        """Give back all room that was reserved."""
+        self._release(self._reserved)
 
 
-def _too_long(length: int, allowed: int) -> Problem:
-    return Problem(
-        ProblemKind.TOO_LARGE,
-        f"the service announces {size(length)}, more than the {size(allowed)} that --max-unpacked "
-        "allows",
-    )
+class _Space:
+    """What downloads under way still need of the room that there is."""
+
+    def __init__(self) -> None:
+        self._reserved = 0
+
+    def reserve(self, needed: int, room: int) -> int | None:
+        """Reserve so many bytes; return None, or what is left if that is too little.
+
+        Args:
+            needed: bytes.
+            room: what there was a moment ago.
+        """
+        left = max(0, room - self._reserved)
+        if needed > left:
+            return left
+        self._reserved += needed
+        return None
+
+    def release(self, reserved: int) -> None:
+        """Give back so many reserved bytes: they are written, or not needed any more."""
+        self._reserved -= reserved

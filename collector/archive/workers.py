@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
 from collector import threads
-from collector.files import sync_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+
+    from collector.archive.destination import Steps, Sync
 
 MOST_THREADS = 4
 GATHER_S = 0.01
@@ -26,21 +26,19 @@ GATHER_S = 0.01
 LARGEST_GATHERING = 32
 
 T = TypeVar("T")
-Steps: TypeAlias = "Generator[list[Path], None, T]"
-"""A small job: each step may name directories that are to be on disk before the next."""
 
 
 @dataclass(slots=True, eq=False)
 class _Job:
     steps: Steps[Any]
-    failed: OSError | None = None
+    failed: Exception | None = None
     result: Any = None
     error: BaseException | None = None
     abandoned: bool = False
     done: anyio.Event = field(default_factory=anyio.Event)
 
-    def step(self) -> list[Path] | None:
-        """Take the next step; return what it wants to be synced, None when it was the last."""
+    def step(self) -> Sequence[Sync] | None:
+        """Take the next step; return what must be synced after it, None when it was the last."""
         try:
             if self.abandoned:
                 self.steps.close()
@@ -63,7 +61,7 @@ class Workers:
         self._gathering: list[_Job] | None = None
 
     @property
-    def crowded(self) -> bool:
+    def are_busy(self) -> bool:
         """Whether all threads are at work."""
         return self._limiter.available_tokens <= 0
 
@@ -74,7 +72,7 @@ class Workers:
     async def run_small(self, steps: Steps[T]) -> T:
         """Do a small job in a thread, step by step with others of these few milliseconds.
 
-        A cancelled caller's job is left where it is.
+        A cancelled caller's job is left where it is, once the step under way has ended.
         """
         job = _Job(steps)
         if self._gathering is not None:
@@ -85,6 +83,8 @@ class Workers:
                 await job.done.wait()
             except BaseException:
                 job.abandoned = True
+                with anyio.CancelScope(shield=True):
+                    await job.done.wait()  # the caller closes what the step works on
                 raise
         else:
             await self._lead(job)
@@ -117,20 +117,20 @@ def at_once(steps: Steps[T]) -> T:
 
 def _do_all(jobs: list[_Job]) -> None:
     while jobs:
-        wishes = [(job, wish) for job in jobs if (wish := job.step()) is not None]
-        jobs = [job for job, _ in wishes]
-        failures: dict[Path, OSError | None] = {}
-        for job, wish in wishes:
-            for directory in wish:
-                if directory not in failures:
-                    failures[directory] = _failure(directory)
-                job.failed = job.failed or failures[directory]
+        waiting = [(job, syncs) for job in jobs if (syncs := job.step()) is not None]
+        jobs = [job for job, _ in waiting]
+        failures: dict[Sync, Exception | None] = {}
+        for job, syncs in waiting:
+            for sync in syncs:
+                if sync not in failures:
+                    failures[sync] = _failure(sync)
+                job.failed = job.failed or failures[sync]
 
 
-def _failure(directory: Path) -> OSError | None:
-    """Sync a directory for all who wish it; return the error that it met with."""
+def _failure(sync: Sync) -> Exception | None:
+    """Sync something for all who wait for it; return the error that it met with."""
     try:
-        sync_directory(directory)
-    except OSError as error:
+        sync()
+    except Exception as error:  # noqa: BLE001  # raised again in each of their steps
         return error
     return None

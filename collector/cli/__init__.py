@@ -131,4 +131,4 @@ class _Commands(click.Group):
 )
 @click.version_option(package_name="collector", message="%(prog)s %(version)s")
 def main() -> None:
-    """Bring home the logs of a fleet of CloudDC physical servers, and prove that they are whole."""
+    """Bring home the logs of a fleet of physical servers, and prove that they are whole."""

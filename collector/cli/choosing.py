@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import replace
@@ -9,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
-import structlog
 
 from collector.errors import CollectorError
 from collector.inventory import load
-from collector.providers.clouddc.vendor import VENDOR
 from collector.redaction import Secrets
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from collector.inventory import Inventory, Selection
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 def loaded(
@@ -39,12 +38,11 @@ def loaded(
         InventoryError: something is wrong with it.
     """
     file = _opened(source) if isinstance(source, str) else source
-    inventory = load(file, vendor=VENDOR, environ=environ, sends=sends)
+    inventory = load(file, environ=environ, sends=sends)
     if (secrets := _secrets()) is not None:
         for credential in inventory.credentials.values():
-            for field, variable in credential.options.items():
-                if field.endswith("_env"):
-                    secrets.add(environ.get(variable, ""))
+            for variable in credential.variables:
+                secrets.add(environ.get(variable, ""))
     for one in inventory.secrets_missing:
         _log.warning(f"{one.file}:{one.line}:{one.column}: {one.what}; a collect will need it")
     return inventory

@@ -107,10 +107,10 @@ def _archive_options() -> tuple[Callable[[Any], Any], ...]:
 
 
 def storing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how archives are treated, handed over as one `care`."""
+    """Add the options that say how archives are treated, handed over as one `policy`."""
 
     @wraps(command)
-    def with_care(
+    def with_policy(
         durability: str,
         max_unpacked: int,
         max_ratio: float,
@@ -119,14 +119,14 @@ def storing(command: Callable[..., Any]) -> Callable[..., Any]:
         keep_rejected: bool,
         **others: Any,  # noqa: ANN401  # whatever else the command takes
     ) -> Any:  # noqa: ANN401  # whatever it answers
-        from collector.archive.incoming import ArchivePolicy  # noqa: PLC0415  # where archives come, only
-        from collector.archive.limits import UnpackLimits  # noqa: PLC0415  # as above
+        from collector.archive.format import UnpackLimits  # noqa: PLC0415  # as above
+        from collector.archive.staged import ArchivePolicy  # noqa: PLC0415  # where archives come, only
 
         limits = UnpackLimits(unpacked=max_unpacked, ratio=max_ratio, members=max_members)
-        care = ArchivePolicy(limits, durable=durability == "full", keep_rejected=keep_rejected)
-        return command(care=care, **others)
+        policy = ArchivePolicy(limits, durable=durability == "full", keep_rejected=keep_rejected)
+        return command(policy=policy, **others)
 
-    wrapped: Callable[..., Any] = with_care
+    wrapped: Callable[..., Any] = with_policy
     for option in reversed(_archive_options()):
         wrapped = option(wrapped)
     return wrapped
@@ -148,7 +148,7 @@ def _set_up_logs(ctx: click.Context, param: click.Parameter, value: str) -> None
     del param
     if ctx.resilient_parsing:
         return
-    from collector.observe.logs import set_up  # noqa: PLC0415  # structlog costs time
+    from collector.observe.logs import set_up  # noqa: PLC0415  # logging costs time
 
     set_up(
         verbosity=-1 if ctx.meta["collector.quiet"] else ctx.meta["collector.verbose"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.model import events as e
-from collector.runtime.beginning import left_out
+from collector.runtime.reconciling import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import sys
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
 import click
-import structlog
 
 from collector import signals
 from collector.cli.readiness import make_ready
@@ -21,16 +19,16 @@ from collector.cli.rendering.summary import summed_up
 from collector.cli.rendering.wording import duration, short
 from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
-from collector.engine.ending import POSTS_ANSWERED_WITHIN_S
 from collector.errors import CollectorError
 from collector.event_loop import Loop
-from collector.model.ceilings import GRACE_S
+from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
-from collector.providers import clouddc
+from collector.providers.protocol import Access
 from collector.redaction import Secrets
+from collector.report.parts import json_text
 from collector.rundir.layout import find_run
-from collector.runtime.collection import Terms, collect
+from collector.runtime.collection import collect
 from collector.runtime.feed import EventsSkipped
 from collector.runtime.resuming import resume
 
@@ -39,7 +37,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.inventory import Selection
-    from collector.runtime.collection import Collection, Connect
+    from collector.runtime.collection import Collection
+    from collector.runtime.terms import Terms
 
 E = TypeVar("E", bound=Exception)
 
@@ -54,28 +53,12 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
-def user_memory() -> Path | None:
-    """Return where what runs learn is kept for this user; None where there is no such place."""
-    import platformdirs  # noqa: PLC0415  # only the main job remembers
-
-    try:
-        place, why = platformdirs.user_state_path("collector"), "is not an absolute path"
-    except RuntimeError as error:  # no home directory
-        place, why = None, str(error)
-    if place is not None and place.is_absolute():
-        return place
-    structlog.get_logger("collector").info(
-        f"nothing is remembered for the next run: {place or 'the state directory'}: {why}"
-    )
-    return None
-
-
-def _connector(options: Options) -> Connect:
-    return clouddc.connector(
+def _access(options: Options) -> Access:
+    return Access(
         environ=options.environ,
         ca_file=options.ca_file,
         stall_s=options.stall_s,
-        secrets=click.get_current_context().find_object(Secrets),
+        secrets=click.get_current_context().find_object(Secrets) or Secrets(),
     )
 
 
@@ -83,8 +66,8 @@ def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
 ) -> Callable[[], Collection]:
     """Return what begins a new run, inside an event loop."""
-    connect = _connector(options)
-    return partial(collect, selection, out, connect, run_id=run_id, terms=options.terms)
+    access = _access(options)
+    return partial(collect, selection, out, run_id=run_id, terms=options.terms, access=access)
 
 
 def resuming(
@@ -97,17 +80,17 @@ def resuming(
     trust_journal: bool = False,
 ) -> Callable[[], Collection]:
     """Return what takes up a run, inside an event loop."""
-    connect = _connector(options)
+    access = _access(options)
     directory = find_run(run, out=out)
 
     def begin() -> Collection:
         collection = resume(
             directory,
-            connect,
             selection=selection,
             retry_failed=retry_failed,
             trust_journal=trust_journal,
             terms=options.terms,
+            access=access,
         )
         for line in taken_up(collection, selection):
             say(f"{directory.name}: {line}")
@@ -206,7 +189,7 @@ def _first(errors: BaseExceptionGroup[E]) -> E:
 def _print(collection: Collection, *, as_json: bool) -> None:
     summary = collection.summary
     if as_json:
-        show_json(json.dumps(summary, ensure_ascii=False))
+        show_json(json_text(summary))
     else:
         show(summed_up(summary))
     report_lost()  # the run is as good as before, and its exit code says how good

@@ -15,8 +15,6 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 LONGEST_S = 8760 * 3600.0
 """A year: what is longer is a slip of the finger, or means "never"."""
 _PART = re.compile(r"\d{0,9}(?:\.\d{0,9})?", re.ASCII)
-PHASES = ("export", "download")
-"""Phases of one server that may be limited in time."""
 
 
 class Duration(click.ParamType[float]):
@@ -78,16 +76,20 @@ class PhaseTimeout(click.ParamType[tuple[str, float]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
         """Return the phase and the seconds."""
+        from collector.model.lifecycle import TIMEOUTS  # noqa: PLC0415  # only where one is given
+
         phase, equals, duration = str(value).partition("=")
         if not equals:
             self.fail(
-                f"invalid value {shown(value)}; use PHASE=DURATION, e.g. {PHASES[0]}=90m",
+                f"invalid value {shown(value)}; use PHASE=DURATION, e.g. {TIMEOUTS[0]}=90m",
                 param,
                 ctx,
             )
-        if phase not in PHASES:
+        if phase not in TIMEOUTS:
             self.fail(
-                f"unknown phase {shown(phase)}; use {PHASES[0]}=90m or {PHASES[1]}=10m", param, ctx
+                f"unknown phase {shown(phase)}; use {TIMEOUTS[0]}=90m or {TIMEOUTS[1]}=10m",
+                param,
+                ctx,
             )
         return phase, Duration(above_0=f"{phase}=90m").convert(duration, param, ctx)
 

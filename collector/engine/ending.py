@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-POSTS_ANSWERED_WITHIN_S = 5.0
-"""How long answers of POSTs that have left are waited for, so as to leave none in doubt."""
+from collector.model.ceilings import POSTS_ANSWERED_WITHIN_S
+
 POSTS_LATE_S, DOWNLOADS_LATE_S = 1.5, 1.0
 """How long a deadline is overrun, at most, for the sake of what is on its way."""
 

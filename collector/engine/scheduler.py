@@ -28,14 +28,26 @@ from collector.engine.queueing.lanes import YIELDS_S, order
 from collector.engine.queueing.layout import Layout
 from collector.engine.queueing.ready import ReadyLanes
 from collector.model import events as e
-from collector.model.actions import AskStatus, Due, FetchArchive, GiveUp, StartExport
-from collector.model.answers import Call, ExportSaid, Problem, ProblemKind, Reusable
+from collector.model.actions import AskStatus, DiscardPart, Due, FetchArchive, GiveUp, StartExport
+from collector.model.answers import (
+    ArchiveOpened,
+    ArchiveReceived,
+    BytesArrived,
+    BytesConsumed,
+    Call,
+    ExportSaid,
+    PartBegun,
+    Problem,
+    ProblemKind,
+    Progress,
+    Reusable,
+)
 from collector.model.lifecycle import wanted
 from collector.model.prior import Prior
-from collector.model.state import Phase
+from collector.model.state import MOVES_A_SERVER, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from collector.engine.admission.credential_health import CredentialHealth
     from collector.engine.queueing.lanes import Lane
@@ -50,7 +62,7 @@ LAST_SERVERS = 20
 
 
 class Scheduler:
-    """Plans a run whose state is `state`; the only reader of `state.changed`.
+    """Plans a run whose state is `state`, and is told of every event that has changed it.
 
     Args:
         state: the run, folded; changed by nobody but `apply`, after an event is recorded.
@@ -93,10 +105,11 @@ class Scheduler:
             known=known or Prior(),
         )
         self._recording: set[int] = set()
+        self._discards: list[DiscardPart] = []
         self._giving_up: list[int] = []
         self._awake_s = -math.inf
         self._ending = Ending(ceilings.grace_s, ceilings.deadline_s)
-        state.changed = list(range(len(state.servers)))  # all are new to this plan
+        self._moved = list(range(len(state.servers)))  # all are new to this plan
         self._all_lanes = list(self._lanes.values())
         self._waiting = ReadyLanes(self._all_lanes)
         self._pacer.start_slowly([lane.track for lane in self._all_lanes])
@@ -131,8 +144,8 @@ class Scheduler:
         """Return what to do now, and when to ask again."""
         if now_s >= self._ceilings.deadline_s:
             self.stop("deadline")
-        if self.state.changed:
-            self._place_changed(now_s)
+        if self._moved:
+            self._place_moved(now_s)
         if self._ending.reason is not None:
             return self._due_at_the_end(now_s)
         actions: list[Action] = []
@@ -200,9 +213,14 @@ class Scheduler:
         for action in self._in_flight.downloads():
             self._outcomes.add_downloading(action.server, -jump_s)
 
-    def _place_changed(self, now_s: float) -> None:
-        changed = self.state.changed
-        for server in dict.fromkeys(changed) if len(changed) > 1 else changed:
+    def applied(self, event: e.Event) -> None:
+        """Note an event that has become part of the state: its server may want another call now."""
+        if type(event) in MOVES_A_SERVER:
+            self._moved.append(event.server)  # type: ignore[attr-defined]  # all of these have one
+
+    def _place_moved(self, now_s: float) -> None:
+        moved = self._moved
+        for server in dict.fromkeys(moved) if len(moved) > 1 else moved:
             row = self.state.servers[server]
             runs = row.phase is Phase.REQUESTED or row.phase is Phase.EXPORTING
             self._export_counted(server, row.project, runs=runs)
@@ -213,7 +231,7 @@ class Scheduler:
                 self._outcomes.forget(server)
             else:
                 self._place(row, now_s)
-        changed.clear()
+        moved.clear()
         if not self._statuses.is_last and self.state.pending - self._unreachable <= LAST_SERVERS:
             self._statuses.look_for_the_last(now_s)
 
@@ -251,7 +269,9 @@ class Scheduler:
         secret = self._secrets[self.state.projects[row.project].credential]
         self._recording.add(server)
         assert secret.refused is not None  # noqa: S101  # the only way into the list
-        return GiveUp(server, self._outcomes.given_up(row, secret.refused, now_s))
+        failed = self._outcomes.given_up(row, secret.refused, now_s)
+        self._discard_part_of_failed(row, [failed])
+        return GiveUp(server, failed)
 
     def _leave(self, lane: Lane, now_s: float) -> Request:
         """Dequeue and dispatch the lane's next call."""
@@ -278,12 +298,14 @@ class Scheduler:
         if lane.call is Call.START_EXPORT:
             intent = e.ExportRequested(at=self._wall.stamp(now_s), server=row.server)
             return StartExport(row.server, now_s, asks, lane.exports.running, intent)
-        export_id = row.export.id if row.export is not None else ""
+        export_id, location = (row.export.id, row.export.location) if row.export else ("", None)
         if lane.call is Call.ASK_STATUS:
             within_s = self._outcomes.status_within_s(row, now_s)
             return AskStatus(row.server, now_s, asks, export_id, within_s)
         within_s = self._ceilings.download_s - self._outcomes.downloading_s(row.server)
-        return FetchArchive(row.server, now_s, asks, export_id, row.begun, max(0.0, within_s))
+        return FetchArchive(
+            row.server, now_s, asks, export_id, row.begun, max(0.0, within_s), location=location
+        )
 
     @property
     def _is_finished(self) -> bool:
@@ -298,69 +320,47 @@ class Scheduler:
 
     # What an answer means
 
-    def opened(self, action: FetchArchive, heard: ResponseMetadata, now_s: float) -> None:
-        """Take note that an archive's first bytes are here: the API has answered."""
+    def _progressed(self, action: Request, answer: Progress, now_s: float) -> list[e.Event]:
+        """Process how far a download is; return what is to be recorded of it."""
         flight = self._in_flight.of(action)
-        if flight is not None:
-            self._hear(action, None, heard, now_s, hung=flight.quiet)
-            self._in_flight.opened(flight, now_s)
+        if flight is None or not isinstance(action, FetchArchive):
+            return []
+        match answer:
+            case BytesArrived(size):
+                self._in_flight.arrived(flight, size, now_s)
+            case BytesConsumed():
+                self._in_flight.awaited(flight, now_s)
+            case ArchiveOpened(heard):
+                self._hear(action, None, heard, now_s, hung=flight.quiet)
+                self._in_flight.opened(flight, now_s)
+            case ArchiveReceived():
+                self._in_flight.received(flight)
+            case PartBegun():
+                return [self._begun(action, answer, now_s)]
+        return []
 
-    def arrived(self, action: FetchArchive, size: int, now_s: float) -> None:
-        """Record that `size` more bytes of an archive are here."""
-        flight = self._in_flight.of(action)
-        if flight is not None:
-            self._in_flight.arrived(flight, size, now_s)
-
-    def awaited(self, action: FetchArchive, now_s: float) -> None:
-        """Record that what arrived is dealt with, and more is asked for."""
-        flight = self._in_flight.of(action)
-        if flight is not None:
-            self._in_flight.awaited(flight, now_s)
-
-    def begun(
-        self,
-        action: FetchArchive,
-        file_name: str,
-        now_s: float,
-        *,
-        length: int | None,
-        validator: str | None,
-        goes_on: bool,
-    ) -> e.DownloadBegun:
-        """Return the event that says that what comes of an archive is written to a `.part` file.
-
-        Args:
-            action: the download.
-            file_name: what the file shall be called.
-            now_s: now.
-            length: of the whole archive, where the service said so.
-            validator: its strong ETag, where it has one.
-            goes_on: with what an earlier try had left.
-        """
-        resumed = action.begun.resumed + 1 if goes_on and action.begun is not None else 0
+    def _begun(self, action: FetchArchive, part: PartBegun, now_s: float) -> e.DownloadBegun:
+        earlier = action.begun.resumed + 1 if action.begun is not None else 0
         return e.DownloadBegun(
-            at=self._wall.stamp(now_s), server=action.server, file_name=file_name,
-            length=length, validator=validator, resumed=resumed,
+            at=self._wall.stamp(now_s), server=action.server, file_name=part.file_name,
+            length=part.length, validator=part.validator, resumed=earlier if part.continues else 0,
         )  # fmt: skip
 
-    def received(self, action: FetchArchive) -> None:
-        """Take note that an archive's last byte is here, and only the disk is waited for."""
-        flight = self._in_flight.of(action)
-        if flight is not None:
-            self._in_flight.received(flight)
-
     def answered(self, action: Request, answer: Answer, now_s: float) -> list[e.Event]:
-        """Return the events that follow from the answer to an action, to be recorded and applied.
+        """Return the events that follow from an answer to an action, to be recorded and applied.
 
-        The server of an answer without events waits for its next turn at once; that of one with
-        events, when they have been applied.
+        A download has many answers; the last one of each call is an `Outcome`. The server of an
+        outcome without events waits for its next turn at once; that of one with events, when they
+        have been applied.
         """
+        if isinstance(answer, Progress):
+            return self._progressed(action, answer, now_s)
         problem = answer if isinstance(answer, Problem) else None
         if is_probe(action):
             self._probed(action, problem, answer.heard, now_s)
             return []
-        if self.state.changed:
-            self._place_changed(now_s)  # its own intent is seen while it still is under way
+        if self._moved:
+            self._place_moved(now_s)  # its own intent is seen while it still is under way
         server = action.server
         row = self.state.servers[server]
         flight = self._in_flight.of(action)
@@ -384,9 +384,19 @@ class Scheduler:
         self._empty_lanes_of_refused(lane.secret)
         if events:
             self._recording.add(server)
+            self._discard_part_of_failed(row, events)
         else:
             self._place(row, now_s)
         return events
+
+    def discards(self) -> list[DiscardPart]:
+        """Return what is to be removed since the last time, of servers recorded as failed."""
+        discards, self._discards = self._discards, []
+        return discards
+
+    def _discard_part_of_failed(self, row: ServerRow, events: Iterable[e.Event]) -> None:
+        if row.begun is not None and any(isinstance(one, e.ServerFailed) for one in events):
+            self._discards.append(DiscardPart(row.server, row.directory, row.begun.file_name))
 
     def _probed(
         self, action: Request, problem: Problem | None, heard: ResponseMetadata, now_s: float

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-import structlog
 
 from collector.history.entries import Remembered
 from collector.history.file import FILE, WITHOUT, DamagedMemory, load, save
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collector.model.state import RunState
 
 _ODD = (errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.EEXIST, errno.EMLINK)
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class Memory:

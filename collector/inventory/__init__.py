@@ -1,7 +1,8 @@
 """The inventory: which servers, where, with whose credentials, and under which limits.
 
 `load` reads a file or a stream and tells every mistake in it with its place; `Inventory.select`
-picks the servers of one run. A vendor's part, regions and kinds of credentials, comes as a table.
+picks the servers of one run. What only a provider knows, regions and kinds of credentials, comes
+from its `rules`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ from collector.inventory.models import (
     Server,
 )
 from collector.inventory.shape import schema
-from collector.inventory.vendor import CredentialKind, Vendor
 from collector.inventory.writing import to_mapping
 
 __all__ = [
     "Credential",
-    "CredentialKind",
     "Inventory",
     "InventoryError",
     "Mistake",
@@ -32,7 +31,6 @@ __all__ = [
     "Selected",
     "Selection",
     "Server",
-    "Vendor",
     "load",
     "schema",
     "to_mapping",

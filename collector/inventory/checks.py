@@ -1,4 +1,4 @@
-"""What no shape can tell: whether an inventory's parts fit each other, the vendor and here.
+"""What no shape can tell: whether an inventory's parts fit each other, their provider and here.
 
 The checks also read files whose shape is wrong, so that all mistakes are told at once; what has the
 wrong shape they pass over.
@@ -12,16 +12,18 @@ from collector import addresses
 from collector.inventory import credentials
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import quoted, suggestion
+from collector.inventory.providing import provider_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from collector.inventory.credentials import Surroundings
     from collector.inventory.findings import Path
-    from collector.inventory.vendor import Vendor
+    from collector.inventory.providing import Providers
+    from collector.providers.rules import InventoryRules
 
 
-def check(data: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
+def check(data: dict[str, Any], providers: Providers) -> Iterator[Finding]:
     """Everything but the shape and the secrets that is wrong with a file's content."""
     entries = _mapping(data.get("credentials"))
     defaults = _mapping(data.get("defaults"))
@@ -30,64 +32,112 @@ def check(data: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
         for index, one in enumerate(_list(data.get("projects")))
         if isinstance(one, dict)
     ]
+    yield from providers.check(defaults, ("defaults",))
+    users = _users(data, providers)
     for name, entry in entries.items():
         if isinstance(entry, dict):
-            yield from credentials.check(name, entry, vendor)
+            yield from _check_entry(name, entry, users.get(name, []), defaults, providers)
     yield from _check_name(defaults, ("defaults",), entries)
     for path, project in projects:
+        rules = providers.rules(provider_of(project, defaults))
+        yield from providers.check(project, path)
         yield from _check_name(project, path, entries)
-        yield from _check_endpoint(project, path, vendor)
+        yield from _check_endpoint(project, path, rules)
         yield from _check_servers(project, path)
-        if chosen(project, defaults, entries, vendor) is None:
+        if entries and chosen(project, defaults, entries, rules) is None:
             instead = f"write credentials: {' or '.join(sorted(entries))}"
             yield Finding(path, "the project names no credentials, and there are several", instead)
-    yield from _check_projects(projects, vendor)
-    for place, entry in _used(data, vendor):
-        yield from credentials.check_kind(place, entry, vendor)
+    yield from _check_projects(projects, defaults, providers)
+    for place, entry, rules in _used(data, providers):
+        yield from credentials.check_kind(place, entry, rules)
 
 
-def check_secrets(data: dict[str, Any], vendor: Vendor, around: Surroundings) -> Iterator[Finding]:
+def check_secrets(
+    data: dict[str, Any], providers: Providers, around: Surroundings
+) -> Iterator[Finding]:
     """What is wrong, here and now, with the secrets that a file's projects need."""
-    for place, entry in _used(data, vendor):
-        yield from credentials.check_secrets(place, entry, vendor, around)
+    for place, entry, rules in _used(data, providers):
+        yield from credentials.check_secrets(place, entry, rules, around)
 
 
-def _used(data: dict[str, Any], vendor: Vendor) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """The credentials that projects use, and where they stand; nowhere, for the vendor's own."""
+def entries_of(
+    data: Mapping[str, Any], providers: Providers
+) -> Iterator[tuple[str, dict[str, Any], str, InventoryRules]]:
+    """Every credentials entry of a file without mistakes: its name, itself, provider and rules.
+
+    Where the file has none, the variables stand for them that its projects' providers name.
+    """
     entries = _mapping(data.get("credentials"))
     defaults = _mapping(data.get("defaults"))
-    used = {
-        chosen(one, defaults, entries, vendor)
-        for one in _list(data.get("projects"))
-        if isinstance(one, dict)
-    }
-    if used and not entries:
-        yield (), vendor.entry(vendor.variable)
-    for name, entry in entries.items():
-        if name in used and isinstance(entry, dict):
-            yield ("credentials", name), entry
+    users = _users(data, providers)
+    for name in entries or users:
+        provider = _entry_provider(users.get(name, []), defaults)
+        rules = providers.rules(provider)
+        if provider is not None and rules is not None:
+            yield name, entries.get(name) or rules.entry(name), provider, rules
+
+
+def _entry_provider(users: Sequence[str], defaults: Mapping[str, Any]) -> str | None:
+    """The provider whose rules a credentials entry follows: that of the projects that use it.
+
+    Where none does, it is the one of projects that name no other.
+    """
+    return users[0] if users else provider_of({}, defaults)
+
+
+def _users(data: Mapping[str, Any], providers: Providers) -> dict[str, list[str]]:
+    """By the name of each entry that projects use, the providers of these projects."""
+    entries = _mapping(data.get("credentials"))
+    defaults = _mapping(data.get("defaults"))
+    users: dict[str, dict[str, None]] = {}
+    for one in _list(data.get("projects")):
+        if isinstance(one, dict):
+            provider = provider_of(one, defaults)
+            rules = providers.rules(provider)
+            name = chosen(one, defaults, entries, rules)
+            if name is not None and provider is not None and rules is not None:
+                users.setdefault(name, {})[provider] = None
+    return {name: list(found) for name, found in users.items()}
+
+
+def _used(
+    data: dict[str, Any], providers: Providers
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any], InventoryRules]]:
+    """The credentials that projects use, where they stand, and their provider's rules.
+
+    Where the file names none, they stand nowhere.
+    """
+    entries = _mapping(data.get("credentials"))
+    for name, (first, *_) in _users(data, providers).items():
+        rules = providers.rules(first)
+        if rules is None:
+            continue
+        if not entries:
+            yield (), rules.entry(rules.variable), rules
+        elif isinstance(entry := entries.get(name), dict):
+            yield ("credentials", name), entry, rules
 
 
 def chosen(
     project: Mapping[str, Any],
     defaults: Mapping[str, Any],
     entries: Mapping[str, object],
-    vendor: Vendor,
+    rules: InventoryRules | None,
 ) -> str | None:
     """The name of the credentials that a project uses.
 
     Its own, else that of `defaults`, else the only entry there is; where the file has no entry at
-    all, the vendor's variable. None where several could be meant.
+    all, its provider's variable. None where several could be meant.
     """
     for one in (project, defaults):
         if isinstance(one.get("credentials"), str):
             return str(one["credentials"])
     if not entries:
-        return vendor.variable
+        return None if rules is None else rules.variable
     return next(iter(entries)) if len(entries) == 1 else None
 
 
-def endpoint(project: Mapping[str, Any], vendor: Vendor) -> str:
+def endpoint(project: Mapping[str, Any], rules: InventoryRules | None) -> str:
     """A project's endpoint: its own, else the region's.
 
     Raises:
@@ -96,11 +146,28 @@ def endpoint(project: Mapping[str, Any], vendor: Vendor) -> str:
     if isinstance(project.get("endpoint"), str):
         return addresses.normal(project["endpoint"])
     region = project.get("region")
+    if rules is None or not rules.regions:
+        raise ValueError("endpoint is missing")
     if not isinstance(region, str):
         raise ValueError("neither region nor endpoint is given")  # noqa: TRY004 - not a type's fault
-    if region not in vendor.regions:
+    if region not in rules.regions:
         raise ValueError(f"unknown region {quoted(region)}")
-    return addresses.normal(vendor.regions[region])
+    return addresses.normal(rules.regions[region])
+
+
+def _check_entry(
+    name: str,
+    entry: dict[str, Any],
+    users: Sequence[str],
+    defaults: Mapping[str, Any],
+    providers: Providers,
+) -> Iterator[Finding]:
+    if len(users) > 1:
+        what = f"projects of several providers use this entry: {', '.join(sorted(users))}"
+        yield Finding(("credentials", name), what, "write an entry for each of them")
+    rules = providers.rules(_entry_provider(users, defaults))
+    if rules is not None:
+        yield from credentials.check(name, entry, rules)
 
 
 def _check_name(
@@ -112,19 +179,25 @@ def _check_name(
         yield Finding((*path, "credentials"), "there is no credentials entry of this name", instead)
 
 
-def _check_endpoint(project: dict[str, Any], path: Path, vendor: Vendor) -> Iterator[Finding]:
+def _check_endpoint(
+    project: dict[str, Any], path: Path, rules: InventoryRules | None
+) -> Iterator[Finding]:
     try:
-        endpoint(project, vendor)
+        endpoint(project, rules)
     except ValueError as error:
         if isinstance(project.get("endpoint"), str):
             instead = "write a URL such as https://HOST or http://127.0.0.1:18080"
             yield Finding((*path, "endpoint"), f"the endpoint {error}", instead)
+        elif rules is None:
+            pass  # whether it has regions is not known
         elif isinstance(project.get("region"), str):
-            instead = f"{suggestion(project['region'], vendor.regions)} (or write endpoint: URL)"
+            instead = "write endpoint: URL"
+            if rules.regions:
+                instead = f"{suggestion(project['region'], rules.regions)} (or {instead})"
             yield Finding((*path, "region"), str(error), instead)
         elif "region" not in project and "endpoint" not in project:
-            instead = f"write region: {' or '.join(sorted(vendor.regions))}"
-            yield Finding(path, str(error), instead)
+            instead = f"write region: {' or '.join(sorted(rules.regions))}"
+            yield Finding(path, str(error), instead if rules.regions else "write endpoint: URL")
 
 
 def _check_servers(project: dict[str, Any], path: Path) -> Iterator[Finding]:
@@ -142,12 +215,13 @@ def _check_servers(project: dict[str, Any], path: Path) -> Iterator[Finding]:
 
 
 def _check_projects(
-    projects: list[tuple[Path, dict[str, Any]]], vendor: Vendor
+    projects: list[tuple[Path, dict[str, Any]]], defaults: Mapping[str, Any], providers: Providers
 ) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
     for path, project in projects:
         try:
-            key = (_id(project) or "", endpoint(project, vendor))
+            rules = providers.rules(provider_of(project, defaults))
+            key = (_id(project) or "", endpoint(project, rules))
         except ValueError:
             continue
         if key in seen and key[0]:

@@ -1,4 +1,4 @@
-"""Credentials entries: checked against the vendor's table, never read into memory for long."""
+"""Credentials entries: checked by their provider's rules, never read into memory for long."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from collector.inventory.shape import unknown_key
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from collector.inventory.vendor import CredentialKind, Vendor
+    from collector.providers.rules import CredentialKind, InventoryRules
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # A name like this is a variable's for certain, and no token pasted in its place.
@@ -40,15 +40,15 @@ class Surroundings:
     folder: FilePath
 
 
-def check(name: str, entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
+def check(name: str, entry: dict[str, Any], rules: InventoryRules) -> Iterator[Finding]:
     """What is wrong with an entry's own fields."""
     path = ("credentials", name)
     kind_name = entry.get("kind")
-    known = sorted(word for word, one in vendor.kinds.items() if one.readable)
+    known = sorted(word for word, one in rules.kinds.items() if one.readable)
     if not isinstance(kind_name, str):
         yield Finding(path, "kind is missing or no text", f"write kind: {' or '.join(known)}")
         return
-    kind = vendor.kinds.get(kind_name)
+    kind = rules.kinds.get(kind_name)
     if kind is None:
         yield Finding((*path, "kind"), "unknown kind", suggestion(kind_name, known))
         return
@@ -66,25 +66,27 @@ def check(name: str, entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]
             yield Finding(path, f"not exactly one of {words} is given", f"write {words}")
 
 
-def check_kind(path: tuple[str, ...], entry: dict[str, Any], vendor: Vendor) -> Iterator[Finding]:
+def check_kind(
+    path: tuple[str, ...], entry: dict[str, Any], rules: InventoryRules
+) -> Iterator[Finding]:
     """Whether this version can use an entry, its fields being right."""
-    kind = vendor.kinds.get(str(entry.get("kind")))
+    kind = rules.kinds.get(str(entry.get("kind")))
     if kind is not None and kind.readable and not kind.implemented:
         yield _refusal(path, str(entry["kind"]), kind)
 
 
 def check_secrets(
-    path: tuple[str, ...], entry: dict[str, Any], vendor: Vendor, around: Surroundings
+    path: tuple[str, ...], entry: dict[str, Any], rules: InventoryRules, around: Surroundings
 ) -> Iterator[Finding]:
     """What is wrong, here and now, with the secrets that an entry leads to.
 
     Args:
         path: Where the entry stands; empty where the file names none.
         entry: The entry.
-        vendor: Which kinds are implemented.
+        rules: Which kinds are implemented.
         around: Where its secrets are.
     """
-    kind = vendor.kinds.get(str(entry.get("kind")))
+    kind = rules.kinds.get(str(entry.get("kind")))
     if kind is None or not kind.readable or not kind.implemented:
         return
     for key, value in entry.items():
@@ -97,16 +99,19 @@ def check_secrets(
             yield from _check_file(here, located(value, around.folder))
 
 
-def build(name: str, entry: dict[str, Any], vendor: Vendor, folder: FilePath) -> Credential:
+def build(
+    name: str, entry: dict[str, Any], provider: str, rules: InventoryRules, folder: FilePath
+) -> Credential:
     """The model of a checked entry."""
-    kind = vendor.kinds[entry["kind"]]
+    kind = rules.kinds[entry["kind"]]
     options = {
         key: os.fspath(located(value, folder)) if key in kind.files else value
         for key, value in entry.items()
         if key not in ("kind", "account")
     }
     account = entry.get("account") or options.get(kind.account_field or "") or name
-    return Credential(name, entry["kind"], account, options)
+    variables = tuple(value for key, value in options.items() if key in kind.variables)
+    return Credential(name, entry["kind"], account, options, provider, variables)
 
 
 def located(path: str, folder: FilePath) -> FilePath:

@@ -5,7 +5,7 @@ which the row begins. Cells are read without the white space around them. An emp
 optional column is as if the column were not there.
 
 The `credentials` column names the environment variable that holds the row's token, since a CSV
-has no place for more; without it, and where its cell is empty, that is the vendor's own.
+has no place for more; without it, and where its cell is empty, that is its provider's own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from collector.inventory.findings import Finding, Path
-    from collector.inventory.vendor import Vendor
+    from collector.providers.rules import InventoryRules
 
 REQUIRED = ("project_id", "server_id")
 OPTIONAL = ("project_name", "region", "endpoint", "credentials", "name")
@@ -41,7 +41,7 @@ PROJECT_COLUMNS = {
 SERVER_COLUMNS = {"id": "server_id", "name": "name"}
 
 
-def parse(text: str, name: str, vendor: Vendor) -> Parsed:
+def parse(text: str, name: str, rules: InventoryRules) -> Parsed:
     """The rows of a CSV file, put together to projects.
 
     Rows belong to one project if they agree in project_id, region and endpoint; they need not
@@ -53,7 +53,7 @@ def parse(text: str, name: str, vendor: Vendor) -> Parsed:
     check_lines(text, name)
     lines = (line[0] for line in _LINE.finditer(text))
     rows = csv.reader(lines, strict=True, skipinitialspace=True)
-    table = _Table(name, vendor)
+    table = _Table(name, rules)
     try:
         for row in rows:
             if any(row):
@@ -90,7 +90,7 @@ class _Table:
     """Rows as they come in, the header first."""
 
     name: str
-    vendor: Vendor
+    rules: InventoryRules
     line: int = 1
     columns: dict[str, int] = field(default_factory=dict)
     projects: dict[tuple[str, str, str], _Project] = field(default_factory=dict)
@@ -151,10 +151,10 @@ class _Table:
         data: dict[str, Any] = {
             key: row[column] for key, column in PROJECT_COLUMNS.items() if row.get(column)
         }
-        data.setdefault("credentials", self.vendor.variable)
+        data.setdefault("credentials", self.rules.variable)
         project = self.projects.get(key)
         if project is None:
-            self.entries[data["credentials"]] = self.vendor.entry(data["credentials"])
+            self.entries[data["credentials"]] = self.rules.entry(data["credentials"])
             project = self.projects[key] = _Project({**data, "servers": []})
             if len(self.projects) > PROJECTS_MAX:
                 refuse(self.name, self.line, 1, f"more than {PROJECTS_MAX:,} projects")

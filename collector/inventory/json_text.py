@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from collector.inventory import yaml_events
 from collector.inventory.bounds import KEYS_MAX, VALUES_MAX, refuse
 from collector.inventory.findings import Parsed
 from collector.inventory.mistakes import MISTAKES_MAX, InventoryError, Mistake, quoted
@@ -63,10 +62,14 @@ def _integer(digits: str) -> int | float:
 
 
 def _locate(text: str, findings: Sequence[Finding], *, repeats: bool) -> list[Place]:
+    from collector.inventory import yaml_events  # noqa: PLC0415  # where something is wrong, only
+
     return yaml_events.locate(_as_yaml(text), findings, repeats=repeats)
 
 
 def _repeated(text: str, name: str, keys: list[str]) -> tuple[Mistake, ...]:
+    from collector.inventory import yaml_events  # noqa: PLC0415  # as above
+
     instead = "keep one of them"
     try:
         found = yaml_events.repeated_keys(_as_yaml(text), name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 from collector import files
-from collector.inventory import checks, credentials, csv_rows, json_text, toml_lines, yaml_events
+from collector.inventory import checks, credentials
 from collector.inventory.bounds import check_runs
 from collector.inventory.credentials import Surroundings
 from collector.inventory.mistakes import MISTAKES_MAX, QUOTED_MAX, InventoryError, Mistake
@@ -24,6 +25,7 @@ from collector.inventory.models import (
     ProjectLimits,
     Server,
 )
+from collector.inventory.providing import Providers, provider_of
 from collector.inventory.shape import Shape
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from collector.inventory.findings import Finding, Parsed
     from collector.inventory.shape import DefaultsShape, InventoryShape, ProjectShape
-    from collector.inventory.vendor import Vendor
 
 BYTES_MAX = 64_000_000
 START = "start with version: 1, then credentials and projects"
@@ -40,8 +41,7 @@ START = "start with version: 1, then credentials and projects"
 def load(
     source: Path | BinaryIO,
     *,
-    vendor: Vendor,
-    environ: Mapping[str, str],
+    environ: Mapping[str, str] = os.environ,
     name: str | None = None,
     sends: bool = True,
 ) -> Inventory:
@@ -52,7 +52,6 @@ def load(
 
     Args:
         source: A file, or a binary stream such as `sys.stdin.buffer`, which is read to its end.
-        vendor: What the fleet's provider knows: regions and kinds of credentials.
         environ: Where credentials look up their variables, as a rule `os.environ`.
         name: The name to use in messages; by default the path, or `<stdin>` for a stream.
         sends: Whether calls will be made, so that secrets must be there. Where not, what is wrong
@@ -60,16 +59,18 @@ def load(
 
     Raises:
         InventoryError: The inventory cannot be used; every mistake is named, with its place.
+        BrokenProviderError: A provider that it names is installed, and cannot be loaded.
     """
     if name is None:
         name = str(source) if isinstance(source, Path) else "<stdin>"
     folder = _folder(source)
     raw = _read(source, name)
+    providers = Providers()
     with _no_collection():
-        parsed = _parse(_decoded(raw, name), name, vendor)
-        missing = _missing_secrets(parsed, name, vendor, Surroundings(environ, folder))
-        document = _checked(parsed, name, vendor, missing if sends else ())
-        inventory = _built(document, name, hashlib.sha256(raw).hexdigest(), vendor, folder)
+        parsed = _parse(_decoded(raw, name), name, providers)
+        missing = _missing_secrets(parsed, name, providers, Surroundings(environ, folder))
+        document = _checked(parsed, name, providers, missing if sends else ())
+        inventory = _built(document, name, hashlib.sha256(raw).hexdigest(), providers, folder)
     return inventory if sends else replace(inventory, secrets_missing=missing)
 
 
@@ -118,18 +119,26 @@ def _decoded(raw: bytes, name: str) -> str:
         _fail(name, "this is not UTF-8", "save the file as UTF-8", line, column)
 
 
-def _parse(text: str, name: str, vendor: Vendor) -> Parsed:
+def _parse(text: str, name: str, providers: Providers) -> Parsed:
     if not text.strip():
         _fail(name, "the inventory is empty", START)
     check_runs(text, name)
     suffix = Path(name).suffix.lower()
     if suffix == ".toml":
+        from collector.inventory import toml_lines  # noqa: PLC0415  # one format's imports, not all
+
         return toml_lines.parse(text, name)
     if suffix == ".csv":
-        return csv_rows.parse(text, name, vendor)
+        from collector.inventory import csv_rows  # noqa: PLC0415  # as above
+
+        return csv_rows.parse(text, name, providers.default)
     yaml_named = suffix in (".yaml", ".yml")
     if suffix == ".json" or (not yaml_named and text.lstrip().startswith("{")):
+        from collector.inventory import json_text  # noqa: PLC0415  # as above
+
         return json_text.parse(text, name)
+    from collector.inventory import yaml_events  # noqa: PLC0415  # as above
+
     parsed = yaml_events.parse(text, name)
     if parsed.data is None:
         _fail(name, "the inventory is empty", START)
@@ -137,23 +146,23 @@ def _parse(text: str, name: str, vendor: Vendor) -> Parsed:
 
 
 def _checked(
-    parsed: Parsed, name: str, vendor: Vendor, others: tuple[Mistake, ...]
+    parsed: Parsed, name: str, providers: Providers, others: tuple[Mistake, ...]
 ) -> InventoryShape:
     """The document, if nothing is wrong with it, and there are no other mistakes."""
     document, findings = Shape().check(parsed.data)
     if isinstance(parsed.data, dict):
-        findings.extend(islice(checks.check(parsed.data, vendor), MISTAKES_MAX))
+        findings.extend(islice(checks.check(parsed.data, providers), MISTAKES_MAX))
     if findings or parsed.mistakes or others or document is None:
         raise InventoryError([*parsed.mistakes, *_mistakes(findings, parsed, name), *others])
     return document
 
 
 def _missing_secrets(
-    parsed: Parsed, name: str, vendor: Vendor, around: Surroundings
+    parsed: Parsed, name: str, providers: Providers, around: Surroundings
 ) -> tuple[Mistake, ...]:
     if not isinstance(parsed.data, dict):
         return ()
-    findings = list(checks.check_secrets(parsed.data, vendor, around))
+    findings = list(checks.check_secrets(parsed.data, providers, around))
     return tuple(_mistakes(findings, parsed, name)) if findings else ()
 
 
@@ -171,17 +180,19 @@ def _told(path: tuple[str | int, ...]) -> str:
 
 
 def _built(
-    document: InventoryShape, name: str, sha256: str, vendor: Vendor, folder: Path
+    document: InventoryShape, name: str, sha256: str, providers: Providers, folder: Path
 ) -> Inventory:
     defaults = document.get("defaults", cast("DefaultsShape", {}))
-    entries = document.get("credentials") or {vendor.variable: vendor.entry(vendor.variable)}
     limits = defaults.get("limits", {})
-    built = {one: credentials.build(one, entry, vendor, folder) for one, entry in entries.items()}
+    built = {
+        one: credentials.build(one, entry, provider, rules, folder)
+        for one, entry, provider, rules in checks.entries_of(document, providers)
+    }
     return Inventory(
         version=document["version"],
         source_name=name,
         sha256=sha256,
-        projects=tuple(_project(one, defaults, built, vendor) for one in document["projects"]),
+        projects=tuple(_project(one, defaults, built, providers) for one in document["projects"]),
         credentials=built,
         downloads=limits.get("downloads", DOWNLOADS),
         bytes_per_second=limits.get("bytes_per_second"),
@@ -192,16 +203,19 @@ def _project(
     project: ProjectShape,
     defaults: DefaultsShape,
     entries: Mapping[str, Credential],
-    vendor: Vendor,
+    providers: Providers,
 ) -> Project:
     limits: dict[str, Any] = {**defaults.get("limits", {}), **project.get("limits", {})}
-    chosen = checks.chosen(project, defaults, entries, vendor)
+    provider = cast("str", provider_of(project, defaults))
+    rules = providers.rules(provider)
+    chosen = checks.chosen(project, defaults, entries, rules)
     alike: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}  # many servers share tags
     return Project(
         id=project["id"],
         name=project.get("name", project["id"]),
-        endpoint=checks.endpoint(project, vendor),
+        endpoint=checks.endpoint(project, rules),
         region=project.get("region"),
+        provider=provider,
         credentials=cast("str", chosen),
         limits=ProjectLimits(
             limits.get("requests_per_second"),

@@ -37,15 +37,19 @@ class Credential:
 
     Attributes:
         name: The entry's name.
-        kind: The vendor's word for the way of signing in.
+        kind: The provider's word for the way of signing in.
         account: Whose quota is used: the same name shares one account's quota.
         options: The kind's fields: names of environment variables, absolute paths, URLs.
+        provider: Whose rules the entry follows.
+        variables: Environment variables that hold a secret of it.
     """
 
     name: str
     kind: str
     account: str
     options: Mapping[str, str] = field(hash=False)
+    provider: str
+    variables: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Project:
         name: Names the project's directory; the id where the file gives none.
         endpoint: The API's URL, without a slash at its end.
         region: The region as written, None where the file gives an endpoint alone.
+        provider: The name of the provider whose API it is.
         credentials: The name of the entry in `Inventory.credentials`.
         limits: The project's own, else those of `defaults`.
         servers: In the order of the file.
@@ -75,6 +80,7 @@ class Project:
     name: str
     endpoint: str
     region: str | None
+    provider: str
     credentials: str
     limits: ProjectLimits
     servers: tuple[Server, ...] = field(repr=False)

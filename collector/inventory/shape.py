@@ -27,9 +27,9 @@ from collector.inventory.mistakes import MISTAKES_MAX, quoted, suggestion
 from collector.sizes import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from collector.inventory.vendor import CredentialKind, Vendor
+    from collector.providers.rules import CredentialKind, InventoryRules
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 LATER = ("discover", "notify")
@@ -141,7 +141,8 @@ class ProjectShape(TypedDict):
 
     id: Id
     name: NotRequired[Name]
-    region: NotRequired[Annotated[str, _text("a region that the vendor has")]]
+    provider: NotRequired[Annotated[str, _text("the name of a provider")]]
+    region: NotRequired[Annotated[str, _text("a region that the provider has")]]
     endpoint: NotRequired[Annotated[str, _text("an endpoint such as https://HOST")]]
     credentials: NotRequired[Annotated[str, _text("the name of an entry under credentials")]]
     limits: NotRequired[Annotated[LimitsShape, Field(description="limits for this project")]]
@@ -154,6 +155,7 @@ class ProjectShape(TypedDict):
 class DefaultsShape(TypedDict):
     """What holds for each project that says nothing else."""
 
+    provider: NotRequired[Annotated[str, _text("the name of a provider")]]
     credentials: NotRequired[Annotated[str, _text("the name of an entry under credentials")]]
     limits: NotRequired[Annotated[RunLimitsShape, Field(description="limits for each project")]]
 
@@ -166,7 +168,7 @@ class InventoryShape(TypedDict):
     credentials: NotRequired[
         Annotated[
             dict[str, dict[str, Any]],
-            Field(description="entries such as ops: {kind: token, token_env: CLOUDDC_TOKEN}"),
+            Field(description="entries such as ops: {kind: token, token_env: OPS_TOKEN}"),
         ]
     ]
     defaults: NotRequired[
@@ -383,12 +385,12 @@ def _kind(value: object) -> str:
     return words.get(type(value), "a date or a time")
 
 
-def schema(vendor: Vendor | None = None) -> dict[str, Any]:
+def schema(rules: Mapping[str, InventoryRules] | None = None) -> dict[str, Any]:
     """JSON Schema, draft 2020-12, of an inventory.
 
     Args:
-        vendor: Whose kinds of credentials to describe; without one, any entry is allowed that has
-            a `kind`.
+        rules: By the provider's name, whose kinds of credentials to describe; without any, an entry
+            may be anything that has a `kind`.
     """
     found = Shape().schema()
     entry: dict[str, Any] = {
@@ -396,9 +398,16 @@ def schema(vendor: Vendor | None = None) -> dict[str, Any]:
         "required": ["kind"],
         "properties": {"kind": {"type": "string"}},
     }
-    if vendor is not None:
-        kinds = {name: kind for name, kind in vendor.kinds.items() if kind.readable}
-        entry = {"oneOf": [_entry_schema(name, kind) for name, kind in kinds.items()]}
+    if rules:
+        entries = [
+            _entry_schema(name, kind)
+            for one in rules.values()
+            for name, kind in one.kinds.items()
+            if kind.readable
+        ]
+        entry = {"anyOf": [one for i, one in enumerate(entries) if one not in entries[:i]]}
+        for holder in ("ProjectShape", "DefaultsShape"):
+            found["$defs"][holder]["properties"]["provider"]["enum"] = sorted(rules)
     found["properties"]["credentials"]["additionalProperties"] = entry
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -50,6 +50,7 @@ def _project(project: Project, servers: list[dict[str, Any]]) -> dict[str, Any]:
         "name": project.name,
         **region,
         "endpoint": project.endpoint,
+        "provider": project.provider,
         "credentials": project.credentials,
         "limits": _limits(project.limits),
         "servers": servers,

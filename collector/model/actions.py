@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from collector.model.answers import Call
@@ -51,8 +51,8 @@ class AskStatus:
 class FetchArchive:
     """Download the server's archive. Unfinished data has a name of its own: nothing is written.
 
-    `begun`: an earlier try, whose `.part` file may be there to be gone on with. `within_s`: how
-    many seconds it may take.
+    `location`: where it lies, if the service said so. `begun`: an earlier try, whose `.part` file
+    may be there to be gone on with. `within_s`: how many seconds it may take.
     """
 
     call: ClassVar[Call] = Call.FETCH_ARCHIVE
@@ -60,6 +60,7 @@ class FetchArchive:
     sent_s: float
     asks_limits: bool
     export_id: str
+    location: str | None = field(default=None, repr=False, kw_only=True)
     begun: DownloadBegun | None = None
     within_s: float = math.inf
     intent: Event | None = None
@@ -71,6 +72,18 @@ class GiveUp:
 
     server: int
     intent: Event
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardPart:
+    """Remove what is here of an archive that is not tried again. Nothing answers.
+
+    `directory` is the server's, relative to the run's; `file_name` what the file was to be called.
+    """
+
+    server: int
+    directory: str
+    file_name: str
 
 
 Request = StartExport | AskStatus | FetchArchive

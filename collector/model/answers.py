@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
-
-Packed: TypeAlias = bytes
-"""A whole gzip member."""
+from typing import NamedTuple
 
 
 class Call(enum.StrEnum):
@@ -157,6 +154,8 @@ class ExportSaid:
         word: the service's own word, as given.
         known: whether the word is one we know.
         percent: 0 to 100, where given.
+        location: where the archive of a completed export lies, in words of the provider's own:
+            `open_archive` is given it back. It is recorded, and shown nowhere.
     """
 
     export_id: str
@@ -164,6 +163,7 @@ class ExportSaid:
     word: str
     known: bool = True
     percent: float | None = None
+    location: str | None = field(default=None, repr=False, kw_only=True)
     heard: ResponseMetadata = NO_METADATA
 
 
@@ -193,7 +193,6 @@ class Stored:
         members: how many members Python's `tarfile` lists.
         oldest_s, newest_s: the earliest and latest modification time of its regular members,
             in Unix seconds; None where it has none.
-        listing: its members as lines of JSON, packed as one gzip member.
     """
 
     file_name: str
@@ -202,8 +201,7 @@ class Stored:
     members: int
     oldest_s: float | None
     newest_s: float | None
-    listing: Packed = field(default=b"", repr=False)
-    heard: ResponseMetadata = field(default=NO_METADATA)
+    heard: ResponseMetadata = NO_METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +226,51 @@ class Outstanding:
     run: str
 
 
-Answer = ExportSaid | Stored | Problem
+@dataclass(frozen=True, slots=True)
+class ArchiveOpened:
+    """An archive's first bytes are on their way: the API has answered the call."""
+
+    heard: ResponseMetadata = NO_METADATA
+
+
+@dataclass(frozen=True, slots=True)
+class PartBegun:
+    """What comes of an archive is written to a file that a later try can go on with.
+
+    Attributes:
+        file_name: what the file shall be called.
+        length: bytes the whole archive has, where the service said so.
+        validator: its strong ETag, quotes included, where it has one.
+        continues: it goes on from what an earlier try had left.
+    """
+
+    file_name: str
+    length: int | None
+    validator: str | None
+    continues: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BytesArrived:
+    """So many more bytes of an archive are here."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BytesConsumed:
+    """What had arrived is dealt with, and more is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveReceived:
+    """An archive's last byte is here: only the disk is waited for."""
+
+
+Progress = ArchiveOpened | PartBegun | BytesArrived | BytesConsumed | ArchiveReceived
+"""How far a download is. None of these ends it."""
+Outcome = ExportSaid | Stored | Problem
+"""What ends a call."""
+Answer = Outcome | Progress
 SharedExport = Reusable | Outstanding
 """What another run has to do with a server, so that no POST is to leave for it now."""

@@ -18,6 +18,8 @@ QUIET = 768
 EXPORT_S = 3600.0
 """An export that has not completed this long after its start is given up."""
 
+POSTS_ANSWERED_WITHIN_S = 5.0
+"""How long a stop waits for answers of POSTs that have left, so as to leave none in doubt."""
 GRACE_S = 5.0
 """What a person who presses Ctrl-C is ready to wait."""
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+DEFAULT_PROVIDER = "clouddc"
+"""The provider of projects that name none, in an inventory or in an older journal."""
+PROVIDER_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+"""What a provider's name looks like."""
+
 Time = str
 """A UTC time of a machine's clock."""
 AnyTime = str
@@ -14,6 +19,12 @@ ExportId = str
 """The service's id of an export."""
 Endpoint = str
 """An http(s) URL in the form that `collector.addresses` gives it."""
+ProviderName = str
+"""What a provider is called, in inventories and where it is installed."""
+ProviderNames = str
+"""Names of providers, with commas between them."""
+Location = str
+"""Where an export's archive lies, in words that its provider alone understands."""
 ETag = str
 """A strong one, with its quotes."""
 FileName = str

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Phase(enum.StrEnum):
-    """Where a server is on its way; `task.py` draws how one follows from another."""
+    """Where a server is on its way; `lifecycle.py` draws how one follows from another."""
 
     QUEUED = "queued"
     REQUESTED = "requested"
@@ -31,13 +31,14 @@ class Phase(enum.StrEnum):
 class Export(NamedTuple):
     """A server's latest export. `completed_at` is None while it runs.
 
-    One that another run started is `reused`.
+    One that another run started is `reused`. `location` is where its archive lies, if told.
     """
 
     id: str
     requested_at: str
     completed_at: str | None = None
     reused: e.ExportReused | None = None
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +115,56 @@ class ServerRow(NamedTuple):
 class ProjectRow:
     """One project with servers in the selection; `requests` and `throttled` as counted so far."""
 
-    project: int
-    id: str
-    name: str
-    endpoint: str
-    credential: str
-    directory: str
-    requests_per_second: float | None
-    exports_in_flight: int | None
-    share: float
+    selected: e.ProjectSelected
     requests: int = 0
     throttled: int = 0
+
+    @property
+    def project(self) -> int:
+        """Its number, from 0."""
+        return self.selected.project
+
+    @property
+    def id(self) -> str:
+        """The vendor's id."""
+        return self.selected.id
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.selected.name
+
+    @property
+    def endpoint(self) -> str:
+        """Its API's base URL."""
+        return self.selected.endpoint
+
+    @property
+    def credential(self) -> str:
+        """The name of the credential that its calls carry."""
+        return self.selected.credential
+
+    @property
+    def directory(self) -> str:
+        """Where its servers' directories lie, relative to the run's."""
+        return self.selected.directory
+
+    @property
+    def requests_per_second(self) -> float | None:
+        """What a person allows; None where nobody wrote a ceiling."""
+        return self.selected.requests_per_second
+
+    @property
+    def exports_in_flight(self) -> int | None:
+        """What a person allows; None where nobody wrote a ceiling."""
+        return self.selected.exports_in_flight
+
+    @property
+    def share(self) -> float:
+        """The part of a learned limit that is used."""
+        return self.selected.share
+
+    @property
+    def provider(self) -> str:
+        """The name of the provider that its calls go to."""
+        return self.selected.provider

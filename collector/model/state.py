@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
 
 from collector.model import events as e
 from collector.model.rows import Estimate, Export, Phase, ProjectRow, ServerRow
+from collector.model.transitions import TRANSITIONS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-__all__ = ["Estimate", "Export", "Phase", "ProjectRow", "RunState", "ServerRow", "apply"]
+__all__ = [
+    "MOVES_A_SERVER",
+    "Estimate",
+    "Export",
+    "Phase",
+    "ProjectRow",
+    "RunState",
+    "ServerRow",
+    "apply",
+]
 
 
 @dataclass(slots=True)
@@ -22,9 +28,6 @@ class RunState:
     again when an earlier process ended, nor since. `waits` are the latest that each scope asked
     for. `retried` are the servers that the latest process was told to retry. `at` is the time of
     the latest event.
-
-    `changed` names the servers whose rows are new since whoever plans with them last looked; it is
-    the one part that is no fold, and its reader empties it.
     """
 
     started: e.RunStarted | None = None
@@ -52,7 +55,6 @@ class RunState:
     collected: int = 0
     failed: int = 0
     bytes: int = 0
-    changed: list[int] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def pending(self) -> int:
@@ -66,327 +68,24 @@ def apply(state: RunState, event: e.Event) -> None:
     Raises:
         KeyError: for a class of event that is not in `EVENTS`.
     """
-    _APPLY[type(event)](state, event)
+    TRANSITIONS[type(event)](state, event)
     state.at = event.at
 
 
-def _replace_server(state: RunState, row: ServerRow) -> None:
-    state.servers[row.server] = row
-    state.changed.append(row.server)
-
-
-def _answered(state: RunState, row: ServerRow) -> None:
-    """An endpoint answers: that it once did not is no reason any more."""
-    if state.was_down:
-        state.was_down.pop(state.projects[row.project].endpoint, None)
-
-
-def _run_started(state: RunState, event: e.RunStarted) -> None:
-    state.started = state.process = event
-
-
-def _run_resumed(state: RunState, event: e.RunResumed) -> None:
-    """Take up the run: a POST whose answer was never written down is made once more."""
-    if state.ended is None:
-        state.counters_exact = False
-    state.process, state.ended = event, None
-    state.resumed += 1
-    state.estimate = None
-    state.was_down |= state.down
-    state.down.clear()
-    state.waits.clear()
-    state.retried.clear()
-    state.paused = None
-    for row in state.servers:
-        if row.phase is Phase.REQUESTED:
-            _replace_server(state, row._replace(phase=Phase.QUEUED, since=event.at))
-
-
-def _credential_named(state: RunState, event: e.CredentialNamed) -> None:
-    state.credentials[event.name] = event
-
-
-def _project_selected(state: RunState, event: e.ProjectSelected) -> None:
-    """Make a project known; one that is known, to go on with other limits or credentials."""
-    row = ProjectRow(
-        event.project, event.id, event.name, event.endpoint, event.credential, event.directory,
-        event.requests_per_second, event.exports_in_flight, event.share,
-    )  # fmt: skip
-    if event.project < len(state.projects):
-        known = state.projects[event.project]
-        row = replace(row, requests=known.requests, throttled=known.throttled)
-        state.projects[event.project] = row
-    else:
-        state.projects.append(row)
-
-
-def _server_selected(state: RunState, event: e.ServerSelected) -> None:
-    state.servers.append(ServerRow(event, event.server, event.project, event.first, event.at))
-    state.changed.append(event.server)
-
-
-def _selection_ended(state: RunState, event: e.SelectionEnded) -> None:
-    state.selected = event.servers == len(state.servers)
-
-
-def _endpoints_vouched(state: RunState, event: e.EndpointsVouched) -> None:
-    state.mark = event.mark
-
-
-def _export_requested(state: RunState, event: e.ExportRequested) -> None:
-    row = state.servers[event.server]
-    at = event.at
-    _replace_server(state, row._replace(phase=Phase.REQUESTED, since=at, requested_at=at))
-
-
-def _export_not_started(state: RunState, event: e.ExportNotStarted) -> None:
-    row = state.servers[event.server]
-    _replace_server(state, row._replace(phase=Phase.QUEUED, since=event.at))
-
-
-def _export_started(state: RunState, event: e.ExportStarted) -> None:
-    row = state.servers[event.server]
-    _answered(state, row)
-    _replace_server(
-        state,
-        row._replace(
-            phase=Phase.EXPORTING,
-            since=event.at,
-            posts=row.posts + 1,
-            tries=0,
-            doubtful=0,
-            export=Export(event.export_id, row.requested_at or event.at),
-        ),
-    )
-
-
-def _export_reused(state: RunState, event: e.ExportReused) -> None:
-    row = state.servers[event.server]
-    _replace_server(
-        state,
-        row._replace(
-            phase=Phase.EXPORTING,
-            since=event.at,
-            tries=0,
-            doubtful=0,
-            export=Export(event.export_id, event.requested_at, reused=event),
-        ),
-    )
-
-
-def _export_completed(state: RunState, event: e.ExportCompleted) -> None:
-    row = state.servers[event.server]
-    _answered(state, row)
-    export = row.export
-    _replace_server(
-        state,
-        row._replace(
-            phase=Phase.READY,
-            since=event.at,
-            polls=row.polls + event.polls,
-            tries=0,
-            export=export and export._replace(completed_at=event.at),
-        ),
-    )
-
-
-def _archive_stored(state: RunState, event: e.ArchiveStored) -> None:
-    row = state.servers[event.server]
-    _answered(state, row)
-    state.collected += 1
-    state.bytes += event.bytes
-    _replace_server(
-        state,
-        row._replace(
-            phase=Phase.COLLECTED,
-            since=event.at,
-            tries=0,
-            attempt=None,
-            begun=None,
-            archive=event,
-        ),
-    )
-
-
-def _archive_lost(state: RunState, event: e.ArchiveLost) -> None:
-    row = state.servers[event.server]
-    if row.archive is None:
-        return
-    state.collected -= 1
-    state.bytes -= row.archive.bytes
-    _replace_server(state, row._replace(phase=Phase.READY, since=event.at, archive=None))
-
-
-def _attempt_failed(state: RunState, event: e.AttemptFailed) -> None:
-    row = state.servers[event.server]
-    anew = event.anew
-    asked_for_an_export = row.phase is Phase.REQUESTED
-    _replace_server(
-        state,
-        row._replace(
-            phase=Phase.QUEUED if anew or asked_for_an_export else row.phase,
-            since=event.at if anew or asked_for_an_export else row.since,
-            posts=row.posts + asked_for_an_export,
-            polls=row.polls + event.polls,
-            tries=0 if anew else event.attempt,
-            doubtful=0 if anew else row.doubtful + event.doubtful,
-            renewals=row.renewals + anew,
-            attempt=event,
-            begun=None if anew else row.begun,
-        ),
-    )
-
-
-def _server_failed(state: RunState, event: e.ServerFailed) -> None:
-    row = state.servers[event.server]
-    state.failed += 1
-    _replace_server(
-        state,
-        row._replace(
-            phase=Phase.FAILED,
-            since=event.at,
-            posts=row.posts + (row.phase is Phase.REQUESTED),
-            polls=row.polls + event.polls,
-            begun=None,
-            failure=event,
-        ),
-    )
-
-
-def _server_retried(state: RunState, event: e.ServerRetried) -> None:
-    """Go on where the server was when it failed, with nothing held against it."""
-    row = state.servers[event.server]
-    if row.failure is None:
-        return
-    state.failed -= 1
-    state.retried.add(event.server)
-    phase = Phase.QUEUED
-    if row.export is not None and row.failure.kind not in _ENDS_AN_EXPORT:
-        if row.export.completed_at is not None:
-            phase = Phase.READY
-        elif row.failure.stage == "status":
-            phase = Phase.EXPORTING
-    _replace_server(
-        state,
-        row._replace(
-            phase=phase,
-            since=event.at,
-            tries=0,
-            doubtful=0,
-            renewals=0,
-            attempt=row.failure,
-            failure=None,
-        ),
-    )
-
-
-_ENDS_AN_EXPORT = frozenset({"export_failed", "forgotten", "unknown_server"})
-
-
-def _journal_repaired(state: RunState, _event: e.JournalRepaired) -> None:
-    state.repairs += 1
-    state.ended = None
-
-
-def _run_ended(state: RunState, event: e.RunEnded) -> None:
-    state.ended = event
-
-
-def _run_estimated(state: RunState, event: e.RunEstimated) -> None:
-    requests = sum(row.requests for row in state.projects)
-    state.estimate = Estimate(event, requests, state.bytes)
-
-
-def _calls_counted(state: RunState, event: e.CallsCounted) -> None:
-    row = state.projects[event.project]
-    state.projects[event.project] = replace(
-        row, requests=row.requests + event.calls, throttled=row.throttled + event.throttled
-    )
-
-
-def _limit_learned(state: RunState, event: e.LimitLearned) -> None:
-    state.limits[event.scope, event.name] = event
-
-
-def _exports_limit_learned(state: RunState, event: e.ExportsLimitLearned) -> None:
-    state.exports_limits[event.scope, event.name] = event
-
-
-def _durations_learned(state: RunState, event: e.DurationsLearned) -> None:
-    state.durations[event.project] = event
-
-
-def _clock_offset_seen(state: RunState, event: e.ClockOffsetSeen) -> None:
-    state.clock_offset_s = event.offset_s
-
-
-def _download_begun(state: RunState, event: e.DownloadBegun) -> None:
-    row = state.servers[event.server]
-    # Whoever plans is not told: it is what the server's present step goes on from.
-    state.servers[event.server] = row._replace(begun=event)
-
-
-def _downloads_paused(state: RunState, event: e.DownloadsPaused) -> None:
-    state.paused = event
-
-
-def _downloads_went_on(state: RunState, _event: e.DownloadsWentOn) -> None:
-    state.paused = None
-
-
-def _endpoint_went_down(state: RunState, event: e.EndpointWentDown) -> None:
-    state.down[event.endpoint] = event
-
-
-def _endpoint_came_back(state: RunState, event: e.EndpointCameBack) -> None:
-    state.down.pop(event.endpoint, None)
-    state.was_down.pop(event.endpoint, None)
-
-
-def _wait_asked(state: RunState, event: e.WaitAsked) -> None:
-    if event.server is not None:
-        _ = state.servers[event.server]  # one that no line has named is damage
-    state.waits[event.scope, event.name] = event
-
-
-def _only_told(_state: RunState, _event: e.Event) -> None:
-    """For whoever reads the journal or watches the run: it changes nothing that is planned with."""
-
-
-# Each takes just its own class of event, which a mapping's type cannot say.
-_APPLY: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
-    e.RunStarted: _run_started,
-    e.RunResumed: _run_resumed,
-    e.CredentialNamed: _credential_named,
-    e.ProjectSelected: _project_selected,
-    e.ServerSelected: _server_selected,
-    e.SelectionEnded: _selection_ended,
-    e.EndpointsVouched: _endpoints_vouched,
-    e.ExportRequested: _export_requested,
-    e.ExportNotStarted: _export_not_started,
-    e.ExportStarted: _export_started,
-    e.ExportReused: _export_reused,
-    e.ExportCompleted: _export_completed,
-    e.ArchiveStored: _archive_stored,
-    e.ArchiveLost: _archive_lost,
-    e.AttemptFailed: _attempt_failed,
-    e.ServerFailed: _server_failed,
-    e.ServerRetried: _server_retried,
-    e.JournalRepaired: _journal_repaired,
-    e.RunEnded: _run_ended,
-    e.RunEstimated: _run_estimated,
-    e.CallsCounted: _calls_counted,
-    e.LimitLearned: _limit_learned,
-    e.ExportsLimitLearned: _exports_limit_learned,
-    e.DurationsLearned: _durations_learned,
-    e.HintDisbelieved: _only_told,
-    e.WaitAsked: _wait_asked,
-    e.ClockOffsetSeen: _clock_offset_seen,
-    e.ClockJumped: _only_told,
-    e.WordUnknown: _only_told,
-    e.DownloadBegun: _download_begun,
-    e.DownloadsPaused: _downloads_paused,
-    e.DownloadsWentOn: _downloads_went_on,
-    e.EndpointWentDown: _endpoint_went_down,
-    e.EndpointCameBack: _endpoint_came_back,
-}
+MOVES_A_SERVER = frozenset(
+    {
+        e.ServerSelected,
+        e.ExportRequested,
+        e.ExportNotStarted,
+        e.ExportStarted,
+        e.ExportReused,
+        e.ExportCompleted,
+        e.ArchiveStored,
+        e.ArchiveLost,
+        e.AttemptFailed,
+        e.ServerFailed,
+        e.ServerRetried,
+    }
+)
+"""Events after which their server may want another call. `DownloadBegun` is none: it tells what the
+server's present call goes on from."""

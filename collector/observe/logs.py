@@ -1,45 +1,28 @@
-"""Logs: structlog lines on stderr, for a person or for a program."""
+"""Logs: what the modules log, as lines on stderr, for a person or for a program.
+
+Modules log with the standard library's `logging`, under `collector`. What a line says beside its
+words, its facts, comes as `extra={"facts": {...}}`. structlog renders the lines for people.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import structlog
-
-from collector.observe.redaction import redact
-from collector.observe.streams import Stream
-from collector.printable import one_line, visible
+from collector.observe.streams import Stream, record
+from collector.printable import one_line
+from collector.redaction import hide, hide_fact
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping
 
-    from structlog.typing import Processor
+    from structlog.dev import ConsoleRenderer
 
-_RENDER_JSON = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
-_OF_LINES = frozenset({"exception", "stack"})
-_OF_LOGS = frozenset({"event", "level", "timestamp"})
 _UNPLAIN = re.compile("[ =\"']|^$")
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
-
-
-class _Lines:
-    """Whatever `sys.stderr` is when a line is written."""
-
-    def write(self, line: str) -> int:
-        """Write a line that is visible already, but for the colours."""
-        stderr = sys.stderr
-        if isinstance(stderr, Stream):
-            stderr.put(line.removesuffix("\n"))
-        else:
-            stderr.write(line)
-        return len(line)
-
-    def flush(self) -> None:
-        """Flush it."""
-        sys.stderr.flush()
 
 
 def set_up(*, verbosity: int, as_json: bool) -> None:
@@ -55,41 +38,45 @@ def set_up(*, verbosity: int, as_json: bool) -> None:
         stderr.as_json = as_json
         stderr.quiet = verbosity < 0
         colours = stderr.has_colours
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-    ]
-    last: list[Processor]
-    if as_json:
-        last = [
-            structlog.processors.format_exc_info,
-            redact,
-            _json,
-        ]
-    else:
-        last = [
-            structlog.processors.format_exc_info,
-            redact,
-            _values_made_visible,
-            structlog.dev.ConsoleRenderer(
-                colors=colours, pad_event_to=0, pad_level=False, sort_keys=False
-            ),
-        ]
-    structlog.configure(
-        processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            _LEVELS.get(verbosity, logging.DEBUG if verbosity > 0 else logging.ERROR)
-        ),
-        logger_factory=_make_logger,
-        cache_logger_on_first_use=False,
-    )
+    log = logging.getLogger("collector")
+    log.handlers[:] = [_Lines(as_json=as_json, colours=colours)]
+    log.setLevel(_LEVELS.get(verbosity, logging.DEBUG if verbosity > 0 else logging.ERROR))
 
 
-def _make_logger(*args: Any) -> structlog.WriteLogger:  # noqa: ANN401  # structlog's own signature
-    del args
-    return structlog.WriteLogger(_Lines())  # type: ignore[arg-type]  # writes and flushes: enough
+class _Lines(logging.Handler):
+    """Writes to whatever `sys.stderr` is when something is logged."""
+
+    def __init__(self, *, as_json: bool, colours: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+        self._colours = colours
+        self._console: ConsoleRenderer | None = None
+
+    def emit(self, logged: logging.LogRecord) -> None:
+        """Write one line, without secrets and visible, but for the colours."""
+        said, level = hide(logged.getMessage()), logged.levelname.lower()
+        facts: Mapping[str, object] = getattr(logged, "facts", {})
+        facts = {name: hide_fact(name, value) for name, value in facts.items()}
+        as_text = record if self._as_json else self._for_people
+        line = as_text(said, level, facts)
+        stderr = sys.stderr
+        if isinstance(stderr, Stream):
+            stderr.put(line)
+        else:
+            stderr.write(f"{line}\n")
+
+    def _for_people(self, said: str, level: str, facts: Mapping[str, object]) -> str:
+        if self._console is None:
+            # With the first line: it takes a tenth of a second, and most commands log none.
+            from structlog.dev import ConsoleRenderer  # noqa: PLC0415
+
+            self._console = ConsoleRenderer(
+                colors=self._colours, pad_event_to=0, pad_level=False, sort_keys=False
+            )
+        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        shown = {one_line(name): _Shown(value) for name, value in facts.items()}
+        line = {**shown, "timestamp": at, "level": level, "event": one_line(said)}
+        return str(self._console(None, level, line))
 
 
 class _Shown:
@@ -105,24 +92,3 @@ class _Shown:
             return text
         quote = '"' if "'" in text else "'"
         return f"{quote}{text}{quote}"
-
-
-def _values_made_visible(
-    logger: object, method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Make names and messages fit for a terminal, before colours are added: a processor."""
-    del logger, method
-    return {one_line(name): _shown(name, value) for name, value in event.items()}
-
-
-def _shown(name: str, value: object) -> object:
-    if name in _OF_LINES:
-        return visible(str(value))
-    return one_line(str(value)) if name in _OF_LOGS else _Shown(value)
-
-
-def _json(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-    """Return a line as JSON, fit for a terminal: the last processor."""
-    line = _RENDER_JSON(logger, method, event)
-    assert isinstance(line, str)  # noqa: S101  # what a serializer of text returns
-    return visible(line)

@@ -6,8 +6,6 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from collector.model import events as e
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
 }
 """What is said of each kind of event, with its own fields in braces, and how important it is."""
 _LEFT_OUT = frozenset(
-    {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word"}
+    {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word", "location"}
 )
 _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
 """What log lines say of themselves: a field of an event that is called so gets another name."""
@@ -64,7 +62,7 @@ class Narrator:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._log = structlog.get_logger("collector").bind()  # as logs are set up by now
+        self._log = logging.getLogger(__name__)
         self._told: set[str] = set()
 
     def tell(self, event: e.Event) -> None:
@@ -72,9 +70,10 @@ class Narrator:
         level, words = _LINES[type(event)]
         if isinstance(event, e.ServerFailed) and self._is_told(event):
             level = logging.INFO  # the summary names every server; a refused token fails them all
-        if self._log.is_enabled_for(level):
+        if self._log.isEnabledFor(level):
             told = words.format_map(_fields(event))
-            self._log.log(level, told, **{**_facts(event), **self._where(event), **self._run()})
+            facts = {**_facts(event), **self._where(event), **self._run()}
+            self._log.log(level, told, extra={"facts": facts})
 
     def _run(self) -> dict[str, Any]:
         started = self._state.started

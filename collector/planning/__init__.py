@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from collector.planning.disk import Disk
 from collector.planning.limits import Limit
-from collector.planning.plans import Plan, ProjectPlan, of_state, plan
+from collector.planning.plans import Plan, ProjectPlan, of_state
 
-__all__ = ["Disk", "Limit", "Plan", "ProjectPlan", "of_state", "plan"]
+__all__ = ["Disk", "Limit", "Plan", "ProjectPlan", "of_state"]

@@ -11,6 +11,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from collector.model.answers import Call
+from collector.model.lifecycle import calls_from
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,7 +56,11 @@ class Work:
     @property
     def calls(self) -> int:
         """The fewest calls for that: an export, a status that finds it complete, a download."""
-        return 3 * self.queued + 2 * self.exporting + self.ready
+        return (
+            self.queued * len(calls_from(Call.START_EXPORT))
+            + self.exporting * len(calls_from(Call.ASK_STATUS))
+            + self.ready * len(calls_from(Call.FETCH_ARCHIVE))
+        )
 
 
 def mean_s(durations: PriorDurations) -> float:

@@ -8,34 +8,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from collector.model.answers import Call, ScopeKind
+from collector.model.lifecycle import LIFECYCLE
 from collector.model.prior import PriorDurations
-from collector.model.state import Phase
 from collector.planning.forecasting import LONGEST_S, mean_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from collector.model.answers import Scope
     from collector.model.prior import Prior, PriorExports, PriorLimit
     from collector.model.state import ProjectRow, RunState
-
-    Scopes = Callable[[int, Call], tuple[Scope, ...]]
+    from collector.providers.connecting import Scopes
 
 ASSUMED_CALLS = 10
 ASSUMED_WINDOW_S = 1.0
 """What an account is taken to be allowed, where nobody knows: a guess that is said to be one."""
 ASSUMED_DURATIONS = PriorDurations(exports=0, median_s=135.0, spread=0.8)
 """How long exports are taken to take, where nobody knows: one in a hundred over a quarter hour."""
-
-_WANTED = {
-    Phase.QUEUED: tuple(Call),
-    Phase.REQUESTED: tuple(Call),
-    Phase.EXPORTING: (Call.ASK_STATUS, Call.FETCH_ARCHIVE),
-    Phase.READY: (Call.FETCH_ARCHIVE,),
-    Phase.COLLECTED: (),
-    Phase.FAILED: (),
-}
-"""The fewest calls that a server still needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,7 @@ class CallLimits:
         for (project, phase), servers in Counter(
             (row.project, row.phase) for row in state.servers
         ).items():
-            for call in _WANTED[phase]:
+            for call in LIFECYCLE[phase].calls:
                 self.calls[project][call] += servers
         self._passing: dict[Scope, set[tuple[int, Call]]] = defaultdict(set)
         for project in self.calls:

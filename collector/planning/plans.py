@@ -6,27 +6,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from collector import clock
-from collector.history import Memory
 from collector.model.answers import Call
-from collector.model.state import RunState, apply
 from collector.planning.disk import disk
 from collector.planning.forecasting import LONGEST_S, Work, home_by, last_export_s, makespan_s
 from collector.planning.limits import CallLimits, Limit, by_project
-from collector.providers.base import Target
-from collector.runtime import beginning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from collector.inventory import Selection
-    from collector.model.answers import Scope
     from collector.model.prior import Prior, PriorDurations
+    from collector.model.state import RunState
     from collector.planning.disk import Disk
-    from collector.planning.limits import Scopes
-
-    ScopesOf = Callable[[Call, Target, str], tuple[Scope, ...]]
+    from collector.providers.connecting import Scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,43 +134,6 @@ def _project(project: ProjectPlan) -> dict[str, Any]:
     }
 
 
-def plan(
-    selection: Selection,
-    out: Path,
-    scopes: ScopesOf,
-    *,
-    deadline_s: float | None = None,
-    share: float | None = None,
-    memory: Path | None = None,
-) -> Plan:
-    """Plan a collect of `selection` into `out`, which need not exist; sends nothing.
-
-    Args:
-        selection: the servers.
-        out: where the run would be: earlier runs there tell how large archives are, and the disk
-            that it lies on is looked at.
-        scopes: who shares the limits that a call passes, by the provider: `clouddc.scopes`.
-        deadline_s: seconds that the run may take; None where it may take what it takes.
-        share: the part of any learned limit that would be used; None: as the inventory says.
-        memory: where what earlier runs have learned is kept; None: nothing is known.
-    """
-    at = clock.WallClock().stamp(clock.now_s())
-    state = RunState()
-    first = beginning.events(selection, "", (), at)
-    if share is not None:
-        first = beginning.with_share(first, state, share, at)
-    for event in first:
-        apply(state, event)
-
-    def scopes_of(project: int, call: Call) -> tuple[Scope, ...]:
-        row = state.projects[project]
-        account = state.credentials[row.credential].account
-        return scopes(call, Target(row.endpoint, row.id, "", row.credential), account)
-
-    known = Memory(memory).recall().known(state)
-    return of_state(state, out, scopes_of, known, deadline_s=deadline_s)
-
-
 def of_state(
     state: RunState,
     out: Path,
@@ -192,10 +147,11 @@ def of_state(
 
     Args:
         state: the run's, begun or not.
-        out: as for `plan`.
+        out: where the run is, or would be: earlier runs there tell how large archives are, and the
+            disk that it lies on is looked at.
         scopes: who shares the limits that a project's calls pass.
         known: what earlier runs have learned.
-        deadline_s: as for `plan`.
+        deadline_s: seconds that the run may take; None where it may take what it takes.
         but: the run's own directory under `out`, where it has one.
     """
     needed = disk(state, out, but=but)

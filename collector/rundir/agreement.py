@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from collector.report.building import Report
 from collector.rundir import manifest
 from collector.rundir.layout import JOURNAL, MANIFEST, SHA256SUMS
-from collector.rundir.records import Mismatch, claims_of, lines_then
+from collector.rundir.records import Mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,17 +40,17 @@ def disagreements(records: Records, notes: list[str]) -> Iterator[Mismatch]:
 def _missing(records: Records) -> Iterator[Mismatch]:
     """Miss what a run has once it has ended, or once it has named its servers and written them."""
     if records.ended or not records.whole:
-        if records.document is None:
+        if records.manifest is None:
             yield Mismatch(MANIFEST, "missing", "a file", None)
         if records.sums is None:
             yield Mismatch(SHA256SUMS, "missing", "a file", None)
 
 
 def _manifest(records: Records) -> Iterator[Mismatch]:
-    if not records.document:
+    if records.manifest is None or not records.manifest.content:
         return  # missing or unreadable: said already
-    expected = manifest.document(records.state, lines=records.lines, head=records.head)
-    for what, wanted, found in _differences(expected, records.document):
+    report = Report(records.state, lines=records.lines, head=records.head)
+    for what, wanted, found in _differences(manifest.document(report), records.manifest.content):
         yield Mismatch(MANIFEST, what, wanted, found)
 
 
@@ -68,14 +69,14 @@ def _sums(records: Records) -> Iterator[Mismatch]:
 
 
 def _lagging_manifest(records: Records) -> Iterator[Mismatch]:
-    if not records.document:
+    if records.manifest is None or not records.manifest.content:
         return
-    lines, head = lines_then(records.document)
+    lines, head = records.manifest.journal
     if records.head_then is None:
         yield Mismatch(MANIFEST, "run.journal.lines", f"at most {records.lines}", lines)
     elif records.head_then != head:
         yield Mismatch(MANIFEST, "run.journal.head", records.head_then, head)
-    for claim in claims_of(records.document):
+    for claim in records.manifest.claims():
         if claim not in records.stored:
             yield Mismatch(
                 MANIFEST, f"archive {claim.path}", "as the journal tells of it", claim.sha256
@@ -91,7 +92,7 @@ def _lagging_sums(records: Records) -> Iterator[Mismatch]:
 
 def _lag(records: Records) -> Iterator[str]:
     what = "is running" if records.held else "was killed"
-    lines, _ = lines_then(records.document)
+    lines = records.manifest.journal[0] if records.manifest else None
     if lines != records.lines:
         yield (
             f"the run {what}: {MANIFEST} is behind the journal (line {lines or 0} of "

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -23,8 +24,6 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import structlog
 
 from collector import files
 from collector.archive.names import PART, safe_name
@@ -48,7 +47,7 @@ DIRECTORY_BYTES = 255
 """The most that a directory's name has."""
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _WHICH = "`collector runs DIR` lists the runs under DIR"
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 _TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 """What befalls a disk, and says nothing of what its file system can do."""

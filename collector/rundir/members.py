@@ -23,11 +23,14 @@ import anyio
 from collector import files, threads
 from collector.archive.names import PART
 from collector.errors import CollectorError
+from collector.model.events import ArchiveStored
 from collector.rundir.layout import MEMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from collector.model.events import Event
 
 GATHERED_BYTES = 1 << 20
 """So much is gathered before it is appended without waiting for the next manifest."""
@@ -54,6 +57,7 @@ class Members:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / MEMBERS
+        self._stored: dict[int, bytes] = {}
         self._gathered: list[bytes] = []
         self._size = 0
         self._full = anyio.Event()
@@ -63,6 +67,15 @@ class Members:
     def is_full(self) -> bool:
         """Whether so much has gathered that it is to be appended."""
         return self._size >= GATHERED_BYTES
+
+    def hold(self, server: int, listing: bytes) -> None:
+        """Keep the lines of a server's archive until the journal calls it stored."""
+        self._stored[server] = listing
+
+    def follow(self, event: Event) -> None:
+        """Gather the lines of an archive that the journal has just called stored."""
+        if isinstance(event, ArchiveStored) and (listing := self._stored.pop(event.server, None)):
+            self.add(listing)
 
     def add(self, listing: bytes) -> None:
         """Gather the lines of an archive that the journal calls stored."""

@@ -14,10 +14,9 @@ from collector.model.state import RunState
 from collector.rundir.journal.reading import Reading, fold
 from collector.rundir.layout import JOURNAL, LARGEST_MANIFEST, LARGEST_SUMS, MANIFEST, SHA256SUMS
 from collector.rundir.lock import is_held
-from collector.rundir.tree import regular_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from collector.model.events import Event
@@ -60,13 +59,55 @@ class Claim:
     members: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FoundManifest:
+    """A manifest as it lies there, whatever it holds: here alone it is looked into.
+
+    Attributes:
+        content: its JSON; empty where it is unreadable.
+    """
+
+    content: Mapping[str, Any]
+
+    @property
+    def journal(self) -> tuple[int | None, str | None]:
+        """The lines and the head of the journal that it speaks of, if it does."""
+        run = self.content.get("run")
+        journal = run.get("journal") if isinstance(run, dict) else None
+        if not isinstance(journal, dict):
+            return None, None
+        lines, head = journal.get("lines"), journal.get("head")
+        return lines if type(lines) is int else None, head if isinstance(head, str) else None
+
+    def claims(self) -> Iterator[Claim]:
+        """Find the archives that it names."""
+        projects = self.content.get("projects")
+        for project in projects if isinstance(projects, list) else ():
+            rows = project.get("servers") if isinstance(project, dict) else None
+            for row in rows if isinstance(rows, list) else ():
+                archive = row.get("archive") if isinstance(row, dict) else None
+                if isinstance(archive, dict):
+                    yield _claim(archive)
+
+
+def _claim(archive: Mapping[str, object]) -> Claim:
+    path, sha256 = archive.get("path"), archive.get("sha256")
+    size, members = archive.get("bytes"), archive.get("members")
+    return Claim(
+        path if isinstance(path, str) else "?",
+        sha256 if isinstance(sha256, str) else "?",
+        size if isinstance(size, int) else None,
+        members if isinstance(members, int) else None,
+    )
+
+
 @dataclass(slots=True)
 class Records:
     """The three records of a run, as far as they can be read.
 
     Attributes:
         sums: hashes by path; None where there is no SHA256SUMS.
-        document: the manifest; None where there is none, empty where it is unreadable.
+        manifest: None where there is none.
         state: the fold of the journal's longest valid prefix.
         stored: every archive that the journal ever told of, also those that were lost again.
         paths: of all these.
@@ -78,7 +119,7 @@ class Records:
     """
 
     sums: dict[str, str] | None = None
-    document: dict[str, Any] | None = None
+    manifest: FoundManifest | None = None
     state: RunState = field(default_factory=RunState)
     stored: set[Claim] = field(default_factory=set)
     paths: set[str] = field(default_factory=set)
@@ -129,8 +170,8 @@ def read_records(
     records = Records()
     most = _largest(directory, entries)
     records.sums = _read_sums(directory, min(most, LARGEST_SUMS), mismatches)
-    records.document = _read_manifest(directory, min(most, LARGEST_MANIFEST), mismatches)
-    if regular_size(directory, JOURNAL) is None:
+    records.manifest = _read_manifest(directory, min(most, LARGEST_MANIFEST), mismatches)
+    if files.size_beneath(directory, JOURNAL) is None:
         mismatches.append(Mismatch(JOURNAL, "missing", "a file", None))
         return records
     try:
@@ -144,42 +185,12 @@ def read_records(
 
 def _largest(directory: Path, entries: int) -> int:
     """Return how many bytes a record of such a run may have: no more than there is to tell."""
-    journal = regular_size(directory, JOURNAL) or 0
+    journal = files.size_beneath(directory, JOURNAL) or 0
     return _LEAST_READ + _TOLD_OF_EACH * entries + _TIMES_THE_JOURNAL * journal
 
 
-def lines_then(document: dict[str, Any] | None) -> tuple[int | None, str | None]:
-    """Return the lines and the head of the journal that a manifest speaks of, if it does."""
-    journal: object = document
-    for name in ("run", "journal"):
-        journal = journal.get(name) if isinstance(journal, dict) else None
-    if not isinstance(journal, dict):
-        return None, None
-    lines, head = journal.get("lines"), journal.get("head")
-    return lines if type(lines) is int else None, head if isinstance(head, str) else None
-
-
-def claims_of(document: dict[str, Any] | None) -> Iterator[Claim]:
-    """Find the archives in a manifest, whatever else it may hold."""
-    projects = document.get("projects") if document else None
-    for project in projects if isinstance(projects, list) else ():
-        rows = project.get("servers") if isinstance(project, dict) else None
-        for row in rows if isinstance(rows, list) else ():
-            archive = row.get("archive") if isinstance(row, dict) else None
-            if not isinstance(archive, dict):
-                continue
-            path, sha256 = archive.get("path"), archive.get("sha256")
-            size, members = archive.get("bytes"), archive.get("members")
-            yield Claim(
-                path if isinstance(path, str) else "?",
-                sha256 if isinstance(sha256, str) else "?",
-                size if isinstance(size, int) else None,
-                members if isinstance(members, int) else None,
-            )
-
-
 def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[str, str] | None:
-    if regular_size(directory, SHA256SUMS) is None:
+    if files.size_beneath(directory, SHA256SUMS) is None:
         return None
     try:
         content = files.read_within(directory / SHA256SUMS, most)
@@ -203,21 +214,20 @@ def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[s
     return sums
 
 
-def _read_manifest(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[str, Any] | None:
-    if regular_size(directory, MANIFEST) is None:
+def _read_manifest(directory: Path, most: int, mismatches: list[Mismatch]) -> FoundManifest | None:
+    if files.size_beneath(directory, MANIFEST) is None:
         return None
     try:
-        document = json.loads(files.read_within(directory / MANIFEST, most))
+        content = json.loads(files.read_within(directory / MANIFEST, most))
+        if isinstance(content, dict):
+            return FoundManifest(content)
+        unreadable = Mismatch(MANIFEST, "unreadable", "an object", type(content).__name__)
     except OSError as error:
-        mismatches.append(Mismatch(MANIFEST, "unreadable", "a file to read", error.strerror))
-        return {}
+        unreadable = Mismatch(MANIFEST, "unreadable", "a file to read", error.strerror)
     except (ValueError, RecursionError) as error:
-        mismatches.append(Mismatch(MANIFEST, "unreadable", "JSON", str(error)))
-        return {}
-    if not isinstance(document, dict):
-        mismatches.append(Mismatch(MANIFEST, "unreadable", "an object", type(document).__name__))
-        return {}
-    return document
+        unreadable = Mismatch(MANIFEST, "unreadable", "JSON", str(error))
+    mismatches.append(unreadable)
+    return FoundManifest({})
 
 
 def _read_journal(
@@ -225,7 +235,7 @@ def _read_journal(
 ) -> None:
     """Fold the journal as far as it is valid, and say what is wrong after that."""
     reading = Reading(directory / JOURNAL)
-    then, _ = lines_then(records.document)
+    then = records.manifest.journal[0] if records.manifest else None
     records.head_then = reading.head if then == 0 else None
     has_ended = False
 

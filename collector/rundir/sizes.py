@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from typing import TYPE_CHECKING, Any
-
-import structlog
 
 from collector import files
 from collector.errors import CollectorError
@@ -24,7 +23,7 @@ RUNS_READ = 3
 _LARGEST_ARCHIVE = 1 << 50
 _LONGEST_LINE = 1 << 20
 _SERVERS_FOLLOW = '"servers": ['
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -42,8 +41,7 @@ def earlier_sizes(manifests: Iterable[Path], wanted: Container[Server]) -> dict[
         except OSError as error:
             _log.warning(
                 "an earlier run's manifest cannot be read; nothing is known of its archives' sizes",
-                path=str(manifest),
-                why=error.strerror,
+                extra={"facts": {"path": str(manifest), "why": error.strerror}},
             )
             continue
         sizes = found | sizes

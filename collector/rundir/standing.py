@@ -7,28 +7,30 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta
 
 from collector import files
 from collector.errors import CollectorError
+from collector.report.building import Report
+from collector.report.manifest import RunTotals, RunWord
+from collector.report.summary import RunLine
 from collector.rundir.journal.reading import Reading, fold
 from collector.rundir.layout import JOURNAL, LARGEST_MANIFEST, MANIFEST, runs_under
 from collector.rundir.lock import is_held
-from collector.rundir.summary import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from collector.model.state import RunState
+    from collector.report.summary import Summary
     from collector.rundir.journal.reading import Damage
 
 
 _OPENING = 4 << 20
 """Bytes that a manifest begins with, before its projects."""
-_OVER = ("complete", "partial", "failed", "interrupted", "deadline")
-_SHOWN = ("servers", "collected", "bytes")
-_COUNTERS = ("exact", "at_least")
 _LONGEST_NAME = 255
 _LARGEST_COUNT = 1 << 60
 
@@ -56,16 +58,14 @@ class Standing:
     manifest_sha256: str | None
     unreadable: str | None
 
-    def summary(self) -> dict[str, Any]:
+    @property
+    def report(self) -> Report:
+        """The run as its journal tells of it."""
+        return Report(self.state, lines=self.lines, head=self.head, alive=self.alive)
+
+    def summary(self) -> Summary:
         """Make what `--json` prints of it."""
-        return summary(
-            self.state,
-            self.directory,
-            lines=self.lines,
-            head=self.head,
-            manifest_sha256=self.manifest_sha256,
-            alive=self.alive,
-        )
+        return self.report.summary(self.directory, self.manifest_sha256)
 
 
 def standing(directory: Path) -> Standing:
@@ -106,8 +106,8 @@ def standing(directory: Path) -> Standing:
     )
 
 
-def overview(out: Path) -> list[dict[str, Any]]:
-    """List the runs under an output directory, the oldest first: id, state, started_at, totals.
+def overview(out: Path) -> list[RunLine]:
+    """List the runs under an output directory, the oldest first.
 
     A run that ended is read from its manifest, any other from its journal. Of a run of which
     neither can be read, the totals are null.
@@ -119,66 +119,72 @@ def overview(out: Path) -> list[dict[str, Any]]:
     return sorted(runs, key=_began)
 
 
-def _began(run: Mapping[str, Any]) -> str:
+def _began(run: RunLine) -> str:
     """Return when a run began as ids tell it; a person may have chosen another id."""
-    at: str = run["started_at"] or run["id"]
-    return at if run["started_at"] is None else at.replace("-", "").replace(":", "")
+    at = run.started_at
+    return run.id if at is None else at.replace("-", "").replace(":", "")
 
 
-def _from_manifest(directory: Path) -> dict[str, Any] | None:
+class _Beginning(msgspec.Struct, frozen=True):
+    """What `runs` shows of a manifest's `run`: a newer version may say more."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=_LONGEST_NAME)]
+    state: RunWord
+    started_at: Annotated[str, Meta(max_length=_LONGEST_NAME)]
+
+
+class _Opening(msgspec.Struct, frozen=True):
+    """What comes before a manifest's projects, as far as `runs` shows it."""
+
+    run: _Beginning
+    totals: RunTotals
+
+
+def _from_manifest(directory: Path) -> RunLine | None:
     """Read a run's line from its manifest, if that can be trusted to be the latest."""
     try:
         if _is_alive(directory):
             return None
-        run, totals = _opening(directory / MANIFEST)
-        line = _line(run["id"], run["state"], run["started_at"], totals)
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        found = _opening(directory / MANIFEST)
+    except (OSError, ValueError, RecursionError):
         return None  # the journal knows
-    return line if _is_believable(line) else None
+    if not _is_believable(found):
+        return None
+    return RunLine(found.run.id, found.run.state, found.run.started_at, found.totals)
 
 
-def _opening(path: Path) -> tuple[Any, Any]:
-    """Read what a manifest says of its run: what comes before the projects, where it is ours."""
+def _opening(path: Path) -> _Opening:
+    """Read what a manifest says of its run: what comes before the projects, where it is ours.
+
+    Raises:
+        ValueError: it says something else.
+    """
     with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # of a descriptor
         beginning = file.read(_OPENING + 1)
     before, found, _ = beginning.partition(b'\n "projects": [')
     if not found and len(beginning) > _OPENING:
         raise OSError(errno.EFBIG, "it does not begin as a manifest does", str(path))
     document = json.loads(before + b'"projects": []}' if found else beginning)
-    return document["run"], document["totals"]
+    return msgspec.convert(document, _Opening)
 
 
-def _is_believable(line: dict[str, Any]) -> bool:
+def _is_believable(found: _Opening) -> bool:
     """Whether a manifest's words on a run that is over can be shown as they are."""
-    id_, totals = line["id"], line["totals"]
-    started = line["started_at"]
+    counts = (value for value in msgspec.structs.astuple(found.totals) if isinstance(value, int))
     return (
-        isinstance(id_, str)
-        and 0 < len(id_) <= _LONGEST_NAME
-        and id_.isprintable()
-        and line["state"] in _OVER
-        and isinstance(started, str)
-        and len(started) <= _LONGEST_NAME
-        and started.isprintable()
-        and isinstance(totals, dict)
-        and len(totals) <= _LONGEST_NAME
-        and all(map(_is_count, map(totals.get, _SHOWN)))
-        and all(value in _COUNTERS or _is_count(value) for value in totals.values())
+        found.run.state != "running"
+        and found.run.id.isprintable()
+        and found.run.started_at.isprintable()
+        and max(counts) <= _LARGEST_COUNT
     )
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _LARGEST_COUNT
-
-
-def _from_journal(directory: Path) -> dict[str, Any]:
+def _from_journal(directory: Path) -> RunLine:
     try:
-        told = standing(directory).summary()
+        return standing(directory).report.line()
     except CollectorError:
-        return _line(
-            directory.name, "running" if _is_alive(directory) else "interrupted", None, None
-        )
-    return _line(told["run"]["id"], told["run"]["state"], told["run"]["started_at"], told["totals"])
+        state: RunWord = "running" if _is_alive(directory) else "interrupted"
+        return RunLine(directory.name, state, None, None)
 
 
 def _is_alive(directory: Path) -> bool:
@@ -186,12 +192,6 @@ def _is_alive(directory: Path) -> bool:
         return is_held(directory / JOURNAL)
     except OSError:
         return False
-
-
-def _line(
-    id_: str, state: str, started_at: str | None, totals: dict[str, Any] | None
-) -> dict[str, Any]:
-    return {"id": id_, "state": state, "started_at": started_at, "totals": totals}
 
 
 def _sha256(path: Path) -> str:

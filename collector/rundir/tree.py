@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from collector.files import stays_beneath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,27 +58,3 @@ def _kind(entry: os.DirEntry[str]) -> str:
         return "file" if entry.is_file(follow_symlinks=False) else "special"
     except OSError:  # some file systems do not tell it with the name
         return "unreadable"
-
-
-def regular_size(directory: Path, path: str) -> int | None:
-    """Return the size of a regular file in the tree.
-
-    Args:
-        directory: the run's.
-        path: relative to it, with slashes, as a journal or a manifest names it.
-
-    Returns:
-        Its bytes; None where there is no such file, or only through a link or outside the tree.
-    """
-    if not stays_beneath(path):
-        return None
-    *parents, name = path.split("/")
-    try:
-        for part in parents:
-            directory /= part
-            if not stat.S_ISDIR(directory.lstat().st_mode):
-                return None
-        found = (directory / name).lstat()
-    except OSError:
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None

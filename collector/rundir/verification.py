@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
 import re
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from collector import files
-from collector.archive.errors import ArchiveError
+from collector.archive.format import ArchiveError
+from collector.archive.local import LocalDirectory
 from collector.archive.names import PART, REJECTED
-from collector.archive.targz.reader import examine
+from collector.errors import CollectorError
 from collector.rundir.agreement import disagreements
+from collector.rundir.archives import stored_archives
 from collector.rundir.layout import JOURNAL, MANIFEST, MEMBERS, SHA256SUMS, find_run
 from collector.rundir.members import count
-from collector.rundir.records import Claim, Mismatch, claims_of, read_records, shown
-from collector.rundir.tree import regular_size, walk
+from collector.rundir.records import Claim, Mismatch, read_records, shown
+from collector.rundir.tree import Entry, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from collector.archive.destination import Destination, OpenDestination
+    from collector.archive.examination import StoredArchives
     from collector.model.state import RunState
     from collector.rundir.records import Records
-    from collector.rundir.tree import Entry
+
+    Examine = Callable[[Claim], tuple[Mismatch, ...]]
 
 __all__ = ["Mismatch", "Verification", "verify"]
 
@@ -72,7 +77,11 @@ class Verification:
         return not self.mismatches
 
 
-def verify(run_dir: Path) -> Verification:
+def verify(
+    run_dir: Path,
+    *,
+    destination: OpenDestination = LocalDirectory,
+) -> Verification:
     """Read every archive of a run anew, and check its records against each other and the tree.
 
     Nothing is changed, and a run may go on meanwhile: what it has stored is checked. Memory grows
@@ -80,30 +89,46 @@ def verify(run_dir: Path) -> Verification:
 
     Args:
         run_dir: the run's directory, or a link to it.
+        destination: where its archives are kept, as the run was told.
 
     Raises:
-        CollectorError: it is no run's directory, or a newer version wrote it.
+        CollectorError: it is no run's directory, a newer version wrote it, a provider of it is not
+            installed, or its archives cannot be listed.
     """
     directory = find_run(run_dir)
+    with contextlib.closing(destination(directory)) as kept:
+        return _verified(directory, kept)
+
+
+def _verified(directory: Path, destination: Destination) -> Verification:
     mismatches: list[Mismatch] = []
     notes: list[str] = []
-    entries = list(walk(directory))
+    entries = [*walk(directory), *_entries_of(destination)]
     records = read_records(directory, len(entries), mismatches, notes)
     mismatches += disagreements(records, notes)
     claims = _claims(records)
     mismatches += _strangers(entries, claims, records.state, notes)
     archives = size = 0
-    for claim, wrong in _examined(directory, claims.values()):
+    stored = stored_archives(records.state, destination)
+    for claim, wrong in _examined(claims.values(), partial(_examine, stored)):
         mismatches += wrong
         if not wrong:
             archives += 1
-            size += regular_size(directory, claim.path) or 0
+            size += claim.bytes or stored.size(claim.path) or 0
     amiss = {mismatch.path for mismatch in mismatches}
     mismatches += _misplaced_members(directory, claims, records, amiss, notes)
     servers = len(records.state.servers)
     missing = servers - records.state.collected
     shown_mismatches = tuple(map(_shown, mismatches))
     return Verification(archives, size, shown_mismatches, tuple(notes), servers, missing)
+
+
+def _entries_of(destination: Destination) -> Iterator[Entry]:
+    """List what is kept outside of the run's directory."""
+    try:
+        yield from (Entry(path, "file") for path in destination.entries())
+    except OSError as error:
+        raise CollectorError(f"cannot list the run's archives: {error.strerror}") from error
 
 
 def _shown(one: Mismatch) -> Mismatch:
@@ -122,7 +147,7 @@ def _claims(records: Records) -> dict[str, Claim]:
         if row.archive is not None
     }
     if not records.whole:
-        for claim in claims_of(records.document):
+        for claim in records.manifest.claims() if records.manifest else ():
             claims.setdefault(claim.path, claim)
         for path, sha256 in (records.sums or {}).items():
             claims.setdefault(path, Claim(path, sha256))
@@ -210,14 +235,14 @@ def _strangers(
 
 
 def _examined(
-    directory: Path, claims: Iterable[Claim]
+    claims: Iterable[Claim], examination: Examine
 ) -> Iterator[tuple[Claim, tuple[Mismatch, ...]]]:
     """Read archives in threads, a few ahead, and yield what is wrong with each, in order."""
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verify")
     ahead: deque[tuple[Claim, Future[tuple[Mismatch, ...]]]] = deque()
     try:
         for claim in claims:
-            ahead.append((claim, _begun(pool, directory, claim)))
+            ahead.append((claim, _begun(pool, examination, claim)))
             if len(ahead) > 2 * THREADS:
                 first, answer = ahead.popleft()
                 yield first, answer.result()
@@ -227,23 +252,32 @@ def _examined(
         pool.shutdown(cancel_futures=True)
 
 
-def _begun(pool: ThreadPoolExecutor, directory: Path, claim: Claim) -> Future[tuple[Mismatch, ...]]:
+def _begun(
+    pool: ThreadPoolExecutor, examination: Examine, claim: Claim
+) -> Future[tuple[Mismatch, ...]]:
     """Have an archive read in a thread; where none can be started, here and now."""
     try:
-        return pool.submit(_examine, directory, claim)
+        return pool.submit(examination, claim)
     except RuntimeError:
         found: Future[tuple[Mismatch, ...]] = Future()
-        found.set_result(_examine(directory, claim))
+        found.set_result(examination(claim))
         return found
 
 
-def _examine(directory: Path, claim: Claim) -> tuple[Mismatch, ...]:
+def _examine(stored: StoredArchives, claim: Claim) -> tuple[Mismatch, ...]:
     """Read one archive to its end, and compare it with what is said of it."""
-    return tuple(_wrong(directory, claim))
+    return tuple(_wrong(stored, claim))
 
 
-def _wrong(directory: Path, claim: Claim) -> Iterator[Mismatch]:
-    size = regular_size(directory, claim.path)
+def _wrong(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
+    try:
+        yield from _differences(stored, claim)
+    except OSError as error:
+        yield Mismatch(claim.path, "unreadable", "a file to read", error.strerror)
+
+
+def _differences(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
+    size = stored.size(claim.path)
     if size is None:
         yield Mismatch(claim.path, "missing", "a file", None)
         return
@@ -252,23 +286,15 @@ def _wrong(directory: Path, claim: Claim) -> Iterator[Mismatch]:
         if size > 2 * claim.bytes + SPARE_BYTES:
             return  # perhaps a hole of terabytes: it is another file, whatever it holds
     try:
-        try:
-            examined = examine(directory, claim.path)
-            sha256, members = examined.sha256, examined.contents.members
-        except ArchiveError as error:
-            yield Mismatch(claim.path, "archive", "a whole .tar.gz", str(error))
-            if claim.bytes is None:
-                return  # of any size
-            sha256, members = _sha256(directory, claim.path), None
-    except OSError as error:
-        yield Mismatch(claim.path, "unreadable", "a file to read", error.strerror)
-        return
+        examined = stored.examine(claim.path)
+        sha256, members = examined.sha256, examined.contents.members
+    except ArchiveError as error:
+        expected = f"a whole {stored.format_at(claim.path).suffix}"
+        yield Mismatch(claim.path, "archive", expected, str(error))
+        if claim.bytes is None:
+            return  # of any size
+        sha256, members = stored.sha256(claim.path), None
     if sha256 != claim.sha256:
         yield Mismatch(claim.path, "sha256", claim.sha256, sha256)
     elif members is not None and claim.members not in (None, members):
         yield Mismatch(claim.path, "members", claim.members, members)
-
-
-def _sha256(directory: Path, path: str) -> str:
-    with open(files.open_beneath(directory, path), "rb") as file:  # noqa: PTH123  # of a descriptor
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,15 +6,14 @@ behind, and ends nothing. Only a run whose directory is gone is over.
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-import structlog
 
 from collector import threads
-from collector.archive.listing import read_anew
 from collector.errors import CollectorError
 from collector.rundir import layout, manifest
 from collector.rundir.members import Members
@@ -22,6 +21,7 @@ from collector.rundir.members import Members
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from collector.archive.examination import StoredArchives
     from collector.model.state import RunState
     from collector.rundir.journal.journal import Journal
 
@@ -29,7 +29,7 @@ APART_S = 1.0
 APART_TIMES = 20
 """How many times as long as its last writing took the manifest waits before the next."""
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class Views:
@@ -114,14 +114,19 @@ class Views:
             self.tell(error)
             return []
 
-    async def list_anew(self, unlisted: list[str], listed: anyio.Event | None = None) -> None:
+    async def list_again(
+        self,
+        unlisted: list[str],
+        archives: StoredArchives,
+        listed: anyio.Event | None = None,
+    ) -> None:
         """Read archives once more whose members a kill has kept from being listed.
 
         What cannot be read is left out: `verify` names it.
         """
         for path in unlisted:
             listing = await threads.run_sync(
-                partial(read_anew, self._directory, path), abandon_on_cancel=True
+                partial(archives.list_again, path), abandon_on_cancel=True
             )
             if listing is not None:
                 self.members.add(listing)

@@ -1,6 +1,6 @@
 """The library's face: a run as an object.
 
-    async with collect(selection, Path("collected"), connect) as run:
+    async with collect(selection, Path("collected")) as run:
         async for event in run:
             ...
     print(run.summary)
@@ -11,113 +11,76 @@ out as a class, and what it hands out comes from a queue.
 
 from __future__ import annotations
 
-import math
-import random
-from dataclasses import dataclass, field
+import logging
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
-import structlog
 
-from collector import clock, descriptors, planning, threads
-from collector.archive.incoming import ArchivePolicy
+from collector import clock, threads
 from collector.engine.outcomes.facts import reused
-from collector.engine.scheduler import Scheduler
 from collector.history import Memory
 from collector.model import events as e
 from collector.model.answers import Reusable
-from collector.model.ceilings import CALLS_IN_FLIGHT, EXPORT_S, GRACE_S, QUIET, STORING, Ceilings
-from collector.model.state import RunState, apply
-from collector.providers.base import Target
+from collector.model.state import RunState
+from collector.providers.connecting import connect, scopes_of
+from collector.providers.protocol import Access
+from collector.report.building import Report
+from collector.report.verdict import Verdict, verdict
 from collector.rundir import layout
+from collector.rundir.archives import stored_archives
 from collector.rundir.journal.journal import Journal
 from collector.rundir.lacking import lacking
-from collector.rundir.summary import summary
-from collector.rundir.verdict import Verdict, verdict
 from collector.rundir.views import Views
-from collector.runtime import beginning, trust
-from collector.runtime.feed import EventsSkipped, Feed
+from collector.runtime import assembly, beginning, trust
+from collector.runtime.feed import Feed
 from collector.runtime.loop import Loop
-from collector.sharing.claims import Claims
+from collector.runtime.performer import LocalPerformer
+from collector.runtime.recorder import Recorder
+from collector.runtime.terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from collector.archive.examination import StoredArchives
+    from collector.engine.scheduler import Scheduler
     from collector.inventory import Selection
-    from collector.model.answers import Call, Scope, SharedExport
+    from collector.model.answers import SharedExport
     from collector.model.prior import Prior
-    from collector.providers.base import Fleet
-
-    Connection = AbstractAsyncContextManager[Fleet]
-    Connect = Callable[[RunState], Connection]
+    from collector.providers.connecting import Connection, Scopes
+    from collector.providers.protocol import Fleet
+    from collector.report.summary import Summary
+    from collector.runtime.feed import Subscription
+    from collector.sharing.claims import Claims
 
 FIRST_AT_ONCE = 5_000
 """First events that are written down together: memory for all of a big fleet's is worth saving."""
-REUSE_S = 300.0
-"""How old an export of another run may be: older logs may miss an incident."""
 LAST_WORDS_WITHIN_S = 60.0
 """How long a stopped run may take to write its journal's end and its manifest."""
 
-_log = structlog.get_logger("collector")
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a person asks of a run, beside which servers.
-
-    Attributes:
-        deadline_s: seconds after which it ends with what it has.
-        max_attempts: tries of one step of one server.
-        share: the part of any learned limit that is used, for every project; None: as the inventory
-            says, or said when the run began.
-        reuse_s: how old an export that another run has started may be to be taken over; 0: none is.
-        export_s: seconds after its start at which an export that is still running is given up.
-        download_s: seconds that a server's download may take, without what it waits for; infinite
-            where it may take any.
-        grace_s: seconds that a stop waits for downloads that are under way.
-        memory: a directory where what runs learn of limits is kept for later ones, and the key that
-            marks their journals as this user's; None: nowhere.
-        care: how archives are treated.
-        bytes_per_second: how fast archives may come, together; None: as said when the run began.
-        argv: how the run came about, for its journal, which keeps no secrets of it.
-    """
-
-    deadline_s: float = math.inf
-    max_attempts: int = 4
-    share: float | None = None
-    reuse_s: float = REUSE_S
-    export_s: float = EXPORT_S
-    download_s: float = math.inf
-    grace_s: float = GRACE_S
-    memory: Path | None = None
-    care: ArchivePolicy = field(default_factory=ArchivePolicy)
-    bytes_per_second: int | None = None
-    argv: Iterable[str] = ()
+_log = logging.getLogger(__name__)
 
 
 def collect(
     selection: Selection,
     out: Path,
-    connect: Connect,
     *,
     run_id: str | None = None,
-    terms: Terms = Terms(),  # frozen
+    terms: Terms = Terms(),  # noqa: B008  # frozen
+    access: Access | None = None,
 ) -> Collection:
     """Collect the logs of a selection into a new run under `out`.
 
     Args:
         selection: which servers, in which order.
         out: the output directory; the run gets a directory of its own in it.
-        connect: returns the fleet's API for the credentials that a run's state names, or raises a
-            `CollectorError`: it is called before anything is written, and what it returns is
-            entered once the run begins.
         run_id: the run's name; by default the time and four random digits.
         terms: what else is asked of the run.
+        access: how to reach the services; by default with the secrets in `os.environ`.
 
     Returns:
         The run, to be entered with `async with`.
@@ -126,7 +89,8 @@ def collect(
         CollectorError: the run cannot be begun: a secret is missing, its name is taken, or its
             directory cannot be written in. Nothing was changed.
     """
-    fleet = connect(beginning.foreseen(RunState(), beginning.named(selection, terms.argv, "")))
+    named = beginning.named(selection, terms.argv, "")
+    connection = connect(beginning.foreseen(RunState(), named), access or Access())
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
@@ -141,7 +105,7 @@ def collect(
     if terms.share is not None:
         first = beginning.with_share(first, state, terms.share, at)
     first = trust.vouched(first, state, trust.key_of(terms.memory, make=True), at)
-    return Collection(directory, journal, state, first, fleet, terms)
+    return Collection(directory, journal, state, first, connection, terms)
 
 
 class Collection:
@@ -161,38 +125,43 @@ class Collection:
         journal: Journal,
         state: RunState,
         first: Iterable[e.Event],
-        fleet: Connection | None,
+        connection: Connection | None,
         terms: Terms,
+        *,
+        taken_up: Sequence[e.Event] = (),
     ) -> None:
         self.directory = directory
         self.state = state
         self.torn = journal.torn
         self.repaired = journal.repaired
-        self.taken_up = tuple(first) if isinstance(first, list) else ()
+        self.taken_up = tuple(taken_up)
         self._journal = journal
         self._first = first
-        self._fleet = fleet
+        self._connection = connection
         self._terms = terms
         self._feed = Feed()
+        self._own_feed = self._feed.subscribe()
+        self._recorder = Recorder(state, journal)
+        self._recorder.follow(self._feed.put)
         self._memory = Memory(terms.memory)
         self._views = Views(directory, state, journal)
+        self._destination = terms.destination(directory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
         self._scheduler: Scheduler | None = None
-        self._orchestrator: Loop | None = None
+        self._loop: Loop | None = None
         self._claims: Claims | None = None
         self._stop_reason: str | None = None
 
     @property
-    def summary(self) -> dict[str, Any]:
-        """The run as `--json` prints it: `run`, `totals`, `not_collected` and where it lies."""
-        return summary(
-            self.state,
-            self.directory,
-            lines=self._journal.lines,
-            head=self._journal.head,
-            manifest_sha256=self._views.manifest_sha256,
-        )
+    def report(self) -> Report:
+        """The run as it stands: totals, projects, and a row for each server."""
+        return Report(self.state, lines=self._journal.lines, head=self._journal.head)
+
+    @property
+    def summary(self) -> Summary:
+        """The run as it stands: `as_json()` is what `--json` prints of it."""
+        return self.report.summary(self.directory, self._views.manifest_sha256)
 
     @property
     def verdict(self) -> Verdict:
@@ -202,8 +171,8 @@ class Collection:
     def stop(self, reason: str = "stopped") -> None:
         """Start nothing any more, and end the run in order."""
         self._stop_reason = self._stop_reason or reason
-        if self._orchestrator is not None:
-            self._orchestrator.stop(reason)
+        if self._loop is not None:
+            self._loop.stop(reason)
 
     def stop_at_once(self) -> None:
         """End the run without waiting for answers: a resume finds out what became of them."""
@@ -225,12 +194,16 @@ class Collection:
             self.stop_at_once()
         return await self._tasks.__aexit__(kind, error, traceback)
 
-    def __aiter__(self) -> Self:
-        return self
+    def __aiter__(self) -> Subscription:
+        """Iterate over the events from the run's beginning on; one task may do that."""
+        return self._own_feed
 
-    async def __anext__(self) -> e.Event | EventsSkipped:
-        """Return the next event; `EventsSkipped` in place of those that came too fast."""
-        return await self._feed.next()
+    def subscribe(self) -> Subscription:
+        """Return an iterator over the events from now on, for as many onlookers as come.
+
+        An onlooker who is slow finds `EventsSkipped` in place of events, and slows nothing.
+        """
+        return self._feed.subscribe()
 
     async def _run(self) -> None:
         """Collect, and whatever happens, write down where that has led."""
@@ -243,6 +216,7 @@ class Collection:
                     await self._end()
             finally:
                 self._feed.end()
+                self._destination.close()
                 self._journal.close()
                 if self._claims is not None:
                     self._claims.close()
@@ -253,49 +227,52 @@ class Collection:
         if self.state.resumed or not begun:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
                 unlisted = await threads.run_sync(self._views.agree_on_members)
-        if not begun or self._fleet is None:
-            await self._views.list_anew(unlisted)
+        connection = self._connection
+        if not begun or connection is None:
+            await self._views.list_again(unlisted, self._archives())
             return
         remembered = await threads.run_sync(self._memory.recall)
-        async with self._fleet as fleet, anyio.create_task_group() as tasks:
-            known = remembered.known(self.state)
-            self._claims = self._open_claims()
-            await self._take_over(await self._claims.begin())
-            self._scheduler = self._schedule(fleet, known)
-            self._orchestrator = Loop(
-                self.state,
-                self._scheduler,
-                self._journal,
-                self._claims,
-                fleet,
-                self.directory,
-                care=self._terms.care,
-                bytes_per_second=self._terms.bytes_per_second
-                or (self.state.started.bytes_per_second if self.state.started else None),
-                on_event=self._feed.put,
-                on_listing=self._views.members.add,
-            )
+        async with connection.fleet as fleet, anyio.create_task_group() as tasks:
+            prior = remembered.known(self.state)
+            scopes = scopes_of(self.state, connection.providers)
+            self._loop = await self._assemble(fleet, connection, scopes, prior)
             if self._stop_reason is not None:
-                self._orchestrator.stop(self._stop_reason)
-            await self._record([await threads.run_sync(lambda: self._estimate(fleet, known))])
+                self._loop.stop(self._stop_reason)
+            estimated = partial(assembly.estimate, self.state, self.directory, scopes, prior)
+            await self._recorder.record([await threads.run_sync(estimated)])
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.tell)
             listed = anyio.Event()
-            tasks.start_soon(self._views.list_anew, unlisted, listed)
-            await self._orchestrator.run()
+            tasks.start_soon(self._views.list_again, unlisted, self._archives(), listed)
+            await self._loop.run()
             if not self.state.pending:
                 await listed.wait()  # a run that is not finished is completed by its resume
             tasks.cancel_scope.cancel()
 
-    def _open_claims(self) -> Claims:
-        wall = clock.WallClock()
-        return Claims(
-            self.directory,
-            self.state,
-            fresh_s=self._terms.reuse_s,
-            age_s=lambda at: wall.age_s(at, clock.now_s()),
-            stamp=lambda ago_s: wall.stamp(clock.now_s() - ago_s),
+    def _archives(self) -> StoredArchives:
+        return stored_archives(self.state, self._destination)
+
+    async def _assemble(
+        self, fleet: Fleet, connection: Connection, scopes: Scopes, prior: Prior
+    ) -> Loop:
+        """Make what works on the run, and join it by the recorder."""
+        state, recorder, terms = self.state, self._recorder, self._terms
+        claims = self._claims = assembly.claims(state, self.directory, reuse_s=terms.reuse_s)
+        await self._take_over(await claims.begin())
+        recorder.claims = claims
+        scheduler = self._scheduler = assembly.scheduler(state, scopes, prior, terms)
+        recorder.follow(scheduler.applied)
+        recorder.follow(self._views.members.follow)
+        performer = LocalPerformer(
+            state,
+            fleet,
+            connection.providers,
+            self._destination,
+            policy=terms.policy,
+            bytes_per_second=assembly.bytes_per_second(state, terms),
+            on_listing=self._views.members.hold,
         )
+        return Loop(scheduler, recorder, performer, claims)
 
     async def _take_over(self, claims: Mapping[int, SharedExport]) -> None:
         """Make exports that other runs have left this run's."""
@@ -305,25 +282,7 @@ class Collection:
             for server, claim in claims.items()
             if isinstance(claim, Reusable)
         ]
-        if events:
-            await self._record(events)
-
-    def _estimate(self, fleet: Fleet, known: Prior) -> e.RunEstimated:
-        """Say what is to be expected, to be compared with what comes. For a worker thread."""
-        plan = planning.of_state(
-            self.state,
-            self.directory.parent,
-            self._scopes(fleet),
-            known,
-            but=self.directory,
-        )
-        return e.RunEstimated(
-            at=clock.WallClock().stamp(clock.now_s()),
-            servers=plan.servers,
-            seconds=round(plan.seconds, 1),
-            requests=plan.requests,
-            bytes=plan.disk.needed,
-        )
+        await self._recorder.record(events)
 
     async def _begin(self) -> bool:
         """Write the first events down; tell whether there were any.
@@ -334,68 +293,16 @@ class Collection:
         begun = False
         with anyio.CancelScope(shield=True):
             while some := list(islice(events, FIRST_AT_ONCE)):
-                await self._record(some)
+                await self._recorder.record(some)
                 begun = True
         return begun
 
-    async def _record(self, events: list[e.Event]) -> None:
-        """Write events down, then make them part of the state, where no orchestrator does."""
-        await self._journal.record(events)
-        for event in events:
-            apply(self.state, event)
-            self._feed.put(event)
-
-    def _scopes(self, fleet: Fleet) -> Callable[[int, Call], tuple[Scope, ...]]:
-        def scopes(project: int, call: Call) -> tuple[Scope, ...]:
-            row = self.state.projects[project]
-            return fleet.scopes(call, Target(row.endpoint, row.id, "", row.credential))
-
-        return scopes
-
-    def _schedule(self, fleet: Fleet, known: Prior) -> Scheduler:
-        state = self.state
-        now_s = clock.now_s()
-        at_once = self._at_once()
-        return Scheduler(
-            state,
-            scopes=self._scopes(fleet),
-            ceilings=Ceilings(
-                downloads=at_once.downloads,
-                calls=at_once.calls,
-                storing=at_once.storing,
-                quiet=at_once.quiet,
-                max_attempts=self._terms.max_attempts,
-                exports_in_flight={
-                    row.project: row.exports_in_flight
-                    for row in state.projects
-                    if row.exports_in_flight is not None
-                },
-                deadline_s=now_s + self._terms.deadline_s,
-                export_s=self._terms.export_s,
-                download_s=self._terms.download_s,
-                grace_s=self._terms.grace_s,
-            ),
-            wall=clock.WallClock(),
-            seed=random.SystemRandom().getrandbits(64),
-            known=known,
-        )
-
-    def _at_once(self) -> descriptors.AtOnce:
-        """Return how much may be under way at once; where that is less than asked for, say so."""
-        downloads = self.state.started.downloads if self.state.started else 1
-        wanted = descriptors.AtOnce(downloads, CALLS_IN_FLIGHT, STORING, QUIET)
-        endpoints = len({row.endpoint for row in self.state.projects})
-        given = descriptors.fitting(wanted, descriptors.left(), endpoints)
-        if warning := descriptors.told(wanted, given):
-            _log.warning(warning)
-        return given
-
     async def _end(self) -> None:
         """Write the journal's last event, and a manifest that lags in nothing."""
-        if self._orchestrator is not None:
-            await self._orchestrator.record_answers()
+        if self._loop is not None:
+            await self._loop.record_answers()
         if self.state.ended is None:
-            await self._record(self._last_events(clock.now_s()))
+            await self._recorder.record(self._last_events(clock.now_s()))
         await self._views.refresh()
         if self._scheduler is not None:
             await threads.run_sync(lambda: self._memory.keep(self.state))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
@@ -23,16 +23,47 @@ class EventsSkipped:
 
 
 class Feed:
-    """Events in order, for one reader."""
+    """Events in order, for as many onlookers as come."""
 
     def __init__(self) -> None:
+        self._subscriptions: list[Subscription] = []
+        self._ended = False
+
+    def subscribe(self) -> Subscription:
+        """Return an iterator over the events from now on; leave its context to stop listening."""
+        subscription = Subscription(self._subscriptions)
+        self._subscriptions.append(subscription)
+        if self._ended:
+            subscription.end()
+        return subscription
+
+    def put(self, event: Event) -> None:
+        """Offer an event to each onlooker; it never waits."""
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def end(self) -> None:
+        """Say that no more will come."""
+        self._ended = True
+        for subscription in self._subscriptions:
+            subscription.end()
+
+
+class Subscription:
+    """One onlooker's view of the feed: an async iterator, to be used by one task.
+
+    It ends with the run. An onlooker who is slow finds `EventsSkipped` in place of events.
+    """
+
+    def __init__(self, subscriptions: list[Subscription]) -> None:
+        self._subscriptions = subscriptions
         self._events: deque[Event] = deque()
         self._skipped = 0
         self._ended = False
         self._more = anyio.Event()
 
     def put(self, event: Event) -> None:
-        """Offer an event; it never waits."""
+        """Keep an event until it is read."""
         if len(self._events) >= KEPT:
             self._skipped += len(self._events)
             self._events.clear()
@@ -44,12 +75,24 @@ class Feed:
         self._ended = True
         self._more.set()
 
-    async def next(self) -> Event | EventsSkipped:
-        """Return the next event.
+    def close(self) -> None:
+        """Stop listening; the events that were not read are dropped. May be called twice."""
+        if self in self._subscriptions:
+            self._subscriptions.remove(self)
+        self._events.clear()
+        self.end()
 
-        Raises:
-            StopAsyncIteration: when the run is over and all have been read.
-        """
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event | EventsSkipped:
+        """Return the next event; at the end of the run, stop."""
         while not self._events and not self._ended:
             self._more = anyio.Event()
             await self._more.wait()

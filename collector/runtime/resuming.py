@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
+import contextlib
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from collector import clock
 from collector.errors import CollectorError
 from collector.model import events as e
+from collector.providers.connecting import connect
+from collector.providers.protocol import Access
 from collector.rundir import layout
 from collector.rundir.journal.journal import Journal
 from collector.rundir.journal.repair import unnamed
-from collector.runtime import beginning, trust
-from collector.runtime.collection import Collection, Terms
+from collector.runtime import beginning, reconciling, trust
+from collector.runtime.collection import Collection
+from collector.runtime.process import process_of
+from collector.runtime.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
     from collector.inventory import Selection
     from collector.model.state import RunState
-    from collector.runtime.collection import Connect, Connection
+    from collector.providers.connecting import Connection
 
 _WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
 """With one of these, a run that was finished has something to do."""
@@ -29,12 +33,12 @@ _WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
 
 def resume(
     directory: Path,
-    connect: Connect,
     *,
     selection: Selection | None = None,
     retry_failed: bool = False,
     trust_journal: bool = False,
     terms: Terms = Terms(),  # noqa: B008  # frozen
+    access: Access | None = None,
 ) -> Collection:
     """Go on with a run that a process has left: with all servers that are neither here nor failed.
 
@@ -46,12 +50,12 @@ def resume(
 
     Args:
         directory: the run's.
-        connect: as for `collect`.
         selection: where given, its servers are added to the run's, and its inventory's limits and
             credentials hold from now on.
         retry_failed: servers that failed are tried again as well.
         trust_journal: endpoints and credentials are taken from the journal, whoever wrote it.
         terms: what else is asked, from now on.
+        access: as for `collect`.
 
     Returns:
         The run, to be entered with `async with`.
@@ -63,66 +67,109 @@ def resume(
         CollectorError: it never got so far as to name its servers, a secret is missing, or its
             journal cannot be read, written or repaired.
     """
-    at = clock.WallClock().stamp(clock.now_s())
-    first: list[e.Event] = []
-    fleet: Connection | None = None
-    going_on = partial(
-        _first, directory, selection, terms, at,
+    resumption = _Resumption(
+        directory, selection, terms, access or Access(),
         retry_failed=retry_failed, trust_journal=trust_journal,
     )  # fmt: skip
-
-    def look(state: RunState) -> None:
-        nonlocal fleet
-        if not state.selected and selection is None:
-            raise CollectorError(unnamed(directory))
-        if state.started is not None:
-            first.extend(going_on(state))
-            named: Iterable[e.Event] = first
-        else:
-            named = () if selection is None else beginning.named(selection, terms.argv, at)
-        if first or state.started is None:
-            fleet = connect(beginning.foreseen(state, named))
-
     journal, state = Journal.resume(
-        directory / layout.JOURNAL, at=at, anew=selection is not None, before=look
+        directory / layout.JOURNAL,
+        at=resumption.at,
+        anew=selection is not None,
+        before=resumption.look,
     )
-    if state.started is None and selection is not None:
-        anew = beginning.events(selection, directory.name, terms.argv, at)
-        told = [] if journal.repaired is None else [journal.repaired]
-        begun = chain(islice(anew, 1), told, anew)
-        vouched = trust.vouched(begun, state, trust.key_of(terms.memory, make=True), at)
-        return Collection(directory, journal, state, vouched, fleet, terms)
-    if first:
-        key = trust.key_of(terms.memory, make=True)
-        first = list(trust.vouched(first, state, key, at))
-    return Collection(directory, journal, state, first, fleet, terms)
+    return resumption.collection(journal, state)
 
 
-def _first(
-    directory: Path,
-    selection: Selection | None,
-    terms: Terms,
-    at: str,
-    state: RunState,
-    *,
-    retry_failed: bool,
-    trust_journal: bool,
-) -> list[e.Event]:
-    """Return the events that a resume begins with: none where nothing is left to do.
+class _Resumption:
+    """What one resume is made of, from the look at the journal on. `at` is when it began."""
+
+    def __init__(
+        self,
+        directory: Path,
+        selection: Selection | None,
+        terms: Terms,
+        access: Access,
+        *,
+        retry_failed: bool,
+        trust_journal: bool,
+    ) -> None:
+        self.at = clock.WallClock().stamp(clock.now_s())
+        self._directory = directory
+        self._selection = selection
+        self._terms = terms
+        self._access = access
+        self._retry_failed = retry_failed
+        self._trust_journal = trust_journal
+        self._first: list[e.Event] = []
+        self._connection: Connection | None = None
+
+    def look(self, state: RunState) -> None:
+        """Decide how the run begins, before anything is written.
+
+        Raises:
+            CollectorError: it cannot go on, as `resume` says.
+        """
+        selection = self._selection
+        if not state.selected and selection is None:
+            raise CollectorError(unnamed(self._directory))
+        if state.started is not None:
+            self._first = self._first_events(state)
+            named: Iterable[e.Event] = self._first
+        else:
+            named = () if selection is None else beginning.named(selection, self._terms.argv, "")
+        if self._first or state.started is None:
+            self._connection = connect(beginning.foreseen(state, named), self._access)
+
+    def collection(self, journal: Journal, state: RunState) -> Collection:
+        """Return the run: begun anew where its journal had named no servers."""
+        terms, selection = self._terms, self._selection
+        if state.started is None and selection is not None:
+            anew = beginning.events(selection, self._directory.name, terms.argv, self.at)
+            repaired = [] if journal.repaired is None else [journal.repaired]
+            first = self._vouched(chain(islice(anew, 1), repaired, anew), state)
+            return Collection(self._directory, journal, state, first, self._connection, terms)
+        taken_up = list(self._vouched(self._first, state)) if self._first else []
+        return Collection(
+            self._directory, journal, state, taken_up, self._connection, terms, taken_up=taken_up
+        )
+
+    def _vouched(self, first: Iterable[e.Event], state: RunState) -> Iterable[e.Event]:
+        return trust.vouched(first, state, trust.key_of(self._terms.memory, make=True), self.at)
+
+    def _first_events(self, state: RunState) -> list[e.Event]:
+        """Return the events that a resume begins with: none where nothing is left to do.
+
+        Raises:
+            UntrustedJournal: nobody vouches for what the run then names.
+        """
+        selection, terms, at = self._selection, self._terms, self.at
+        given = [] if selection is None else list(reconciling.additions(state, selection, at))
+        first: list[e.Event] = [*_lost(self._directory, terms, state, at), *given]
+        if self._retry_failed:
+            first += reconciling.retried(state, at)
+        if not state.pending and not any(isinstance(one, _WORK) for one in first):
+            return []
+        trusted = self._trust_journal or trust.is_vouched(
+            state, trust.key_of(terms.memory, make=False)
+        )
+        if not trusted and (wants := trust.Named(state, given).wants_but(given)):
+            raise trust.UntrustedJournal(self._directory, wants, beside=selection is not None)
+        if terms.share is not None:
+            first = list(beginning.with_share(first, state, terms.share, at))
+        first.insert(0, e.RunResumed(at=at, **process_of(terms.argv)))
+        return first
+
+
+def _lost(directory: Path, terms: Terms, state: RunState, at: str) -> list[e.ArchiveLost]:
+    """Return an event for each archive that is not at the run's destination any more.
 
     Raises:
-        UntrustedJournal: nobody vouches for what the run then names.
+        CollectorError: that cannot be asked.
     """
-    given = [] if selection is None else list(beginning.additions(state, selection, at))
-    first: list[e.Event] = [*beginning.lost_archives(state, directory, at), *given]
-    if retry_failed:
-        first += beginning.retried(state, at)
-    if not state.pending and not any(isinstance(one, _WORK) for one in first):
-        return []
-    trusted = trust_journal or trust.is_vouched(state, trust.key_of(terms.memory, make=False))
-    if not trusted and (wants := trust.Named(state, given).wants_but(given)):
-        raise trust.UntrustedJournal(directory, wants, beside=selection is not None)
-    if terms.share is not None:
-        first = list(beginning.with_share(first, state, terms.share, at))
-    first.insert(0, e.RunResumed(at=at, **beginning.process(terms.argv)))
-    return first
+    try:
+        with contextlib.closing(terms.destination(directory)) as destination:
+            return list(reconciling.lost_archives(state, destination, at))
+    except OSError as error:
+        raise CollectorError(
+            f"cannot look for the archives of {directory}: {error.strerror}; nothing was changed"
+        ) from error

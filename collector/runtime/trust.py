@@ -12,17 +12,17 @@ import contextlib
 import errno
 import hmac
 import json
+import logging
 import os
 import re
 import secrets
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-import structlog
-
 from collector import files
 from collector.errors import CollectorError
 from collector.model import events as e
+from collector.model.fields import DEFAULT_PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ _TEXT_BYTES = 2 * _KEY_BYTES + 1
 _SHOWN = 120
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class Want(NamedTuple):
@@ -48,6 +48,20 @@ class Want(NamedTuple):
     endpoint: str
     credential: str
     secret: str
+
+
+class _Project(NamedTuple):
+    """What a mark says of a project."""
+
+    id: str
+    endpoint: str
+    credential: str
+    provider: str
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """What is marked; marks made before there were others do not name the provider."""
+        return self[:3] if self.provider == DEFAULT_PROVIDER else self
 
 
 class UntrustedJournal(CollectorError):  # noqa: N818  # a state of affairs, not a mishap of ours
@@ -86,7 +100,8 @@ class Named:
     def __init__(self, state: RunState, events: Iterable[e.Event] = ()) -> None:
         self._credentials = dict(state.credentials)
         self._projects = {
-            row.project: (row.id, row.endpoint, row.credential) for row in state.projects
+            row.project: _Project(row.id, row.endpoint, row.credential, row.provider)
+            for row in state.projects
         }
         for event in events:
             self.add(event)
@@ -96,18 +111,22 @@ class Named:
         if isinstance(event, e.CredentialNamed):
             self._credentials[event.name] = event
         elif isinstance(event, e.ProjectSelected):
-            self._projects[event.project] = (event.id, event.endpoint, event.credential)
+            self._projects[event.project] = _Project(
+                event.id, event.endpoint, event.credential, event.provider
+            )
 
     def mark(self, key: bytes) -> str:
         """Return the mark of all this, made with a user's key."""
-        used = {credential for _, _, credential in self._projects.values()}
+        used = {project.credential for project in self._projects.values()}
         said = {
             "credentials": [
                 [one.name, one.kind, one.account, sorted(one.options.items())]
                 for name, one in sorted(self._credentials.items())
                 if name in used
             ],
-            "projects": sorted([number, *project] for number, project in self._projects.items()),
+            "projects": sorted(
+                [number, *project.marked] for number, project in self._projects.items()
+            ),
         }
         text = json.dumps(said, separators=(",", ":")).encode("ascii")
         return hmac.new(key, text, "sha256").hexdigest()
@@ -116,8 +135,8 @@ class Named:
         """Return what is wanted by other projects than those that these events name."""
         named = {event.project for event in given if isinstance(event, e.ProjectSelected)}
         return [
-            Want(endpoint, name, _secret(self._credentials.get(name)))
-            for number, (_, endpoint, name) in self._projects.items()
+            Want(one.endpoint, one.credential, _secret(self._credentials.get(one.credential)))
+            for number, one in self._projects.items()
             if number not in named
         ]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import structlog
 
 from collector import threads
 from collector.model import events as e
@@ -32,7 +32,7 @@ _GONE = frozenset({"forgotten", "export_failed"})
 
 T = TypeVar("T")
 
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class Claims:
@@ -78,7 +78,7 @@ class Claims:
             _log.warning(
                 "exports are not shared with other runs, and another machine may not see that this "
                 "run is held",
-                why=why,
+                extra={"facts": {"why": why}},
             )
         found = await self._with(partial(ExportsFile.begin, kept_since=self._stamp(KEPT_S)))
         if found is None:
@@ -125,10 +125,10 @@ class Claims:
             except OSError as error:
                 self._file.close()
                 self._file = None
+                path = str(error.filename or self._out / SHARED / EXPORTS)
                 _log.warning(
                     "exports are not shared with other runs from now on",
-                    path=str(error.filename or self._out / SHARED / EXPORTS),
-                    why=error.strerror or str(error),
+                    extra={"facts": {"path": path, "why": error.strerror or str(error)}},
                 )
                 return None
 

@@ -9,6 +9,7 @@ import contextlib
 import faulthandler
 import importlib
 import os
+import pkgutil
 import resource
 import signal
 import sys
@@ -18,6 +19,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from collector import cli
 from tests.acceptance.command import COLLECTOR
 
 if TYPE_CHECKING:
@@ -27,10 +29,6 @@ if TYPE_CHECKING:
 ADDRESSES_MAX: Final = 6 << 30
 FILE_MAX: Final = 2 << 30
 """So that what goes wrong does not take the machine with it."""
-_NEEDED: Final = (
-    "collect", "demo", "inventory", "plan", "resumed", "running", "runs", "schema", "status",
-    "summary", "verdict", "verify",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +55,8 @@ def prepare() -> None:
     importlib.import_module("uvloop")
     importlib.import_module("collector.rundir.verification")
     importlib.import_module("collector.planning")
-    for name in _NEEDED:
-        importlib.import_module(f"collector.cli.{name}")
+    for module in pkgutil.walk_packages(cli.__path__, f"{cli.__name__}."):
+        importlib.import_module(module.name)
 
 
 def run(

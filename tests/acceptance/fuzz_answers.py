@@ -30,12 +30,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import pytest
-import structlog
 
 import collector
-from collector.archive.incoming import ArchivePolicy
-from collector.archive.limits import UnpackLimits
-from collector.runtime.collection import Terms
+from collector.archive.format import UnpackLimits
+from collector.archive.staged import ArchivePolicy
+from collector.runtime.terms import Terms
 from tests.acceptance.answers import archive_of, sane
 from tests.acceptance.mutations import mutated
 from tests.acceptance.trial import assert_in_order, assert_printable, collected
@@ -68,7 +67,7 @@ _HURRY: Final[dict[str, object]] = {
     "collector.engine.outcomes.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
     "collector.engine.polling.timing.FIRST_ASK_S": 0.05,
     "collector.engine.polling.timing.SOONEST_S": 0.05,
-    "collector.providers.clouddc.wire.TOTAL_S": 1.5,
+    "collector.providers.http.wire.TOTAL_S": 1.5,
 }
 """Limits of minutes that are seconds here, so that a run ends in seconds."""
 
@@ -138,15 +137,12 @@ async def played(served: Served, home: Path) -> Counter[str]:
     async with served.service() as wire:
         selection = collector.load(
             io.BytesIO(json.dumps(wire.inventory()).encode()),
-            vendor=collector.clouddc.VENDOR,
             environ={"CLOUDDC_TOKEN": wire.token},
         ).select()
-        connect = collector.clouddc.connector(
-            environ={"CLOUDDC_TOKEN": wire.token}, stall_s=STALL_S
-        )
-        care = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
-        terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, care=care)
-        run = collector.collect(selection, home / "collected", connect, terms=terms)
+        access = collector.Access(environ={"CLOUDDC_TOKEN": wire.token}, stall_s=STALL_S)
+        policy = ArchivePolicy(UnpackLimits(1 << 30, 1000, 10_000), durable=False)
+        terms = Terms(max_attempts=2, reuse_s=0.0, download_s=DOWNLOAD_S, policy=policy)
+        run = collector.collect(selection, home / "collected", access=access, terms=terms)
         with anyio.move_on_after(ENDS_WITHIN_S) as limit:
             async with run:
                 async for _ in run:
@@ -267,7 +263,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="SERVER")
     parser.add_argument("--keep-going", action="store_true", help="count the runs that are wrong")
     arguments = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger("collector").setLevel(logging.CRITICAL)
     fates: Counter[str] = Counter()
     answers = runs = wrong = 0
     with hurried():

@@ -24,10 +24,9 @@ from typing import TYPE_CHECKING
 
 from isal import isal_zlib
 
-from collector.archive.errors import ArchiveError
-from collector.archive.limits import UnpackLimits
+from collector.archive.format import ArchiveError, UnpackLimits
 from collector.archive.listing import Listing
-from collector.archive.targz.reader import ArchiveReader
+from collector.archive.targz.reader import TarGzReader
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -87,7 +86,7 @@ def damaged(rng: random.Random, data: bytes) -> bytes:
 def reads(rng: random.Random, archive: bytes) -> bool:
     """Return whether the reader accepts it, fed in pieces of any size."""
     listing = Listing("a")
-    reader = ArchiveReader(LIMITS, listing.add)
+    reader = TarGzReader(LIMITS, listing.add)
     at = 0
     try:
         while at < len(archive):

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.archive.errors import ArchiveError
-from collector.archive.limits import RATIO_AFTER_BYTES, UnpackLimits
+from collector.archive.format import RATIO_AFTER_BYTES, ArchiveError, UnpackLimits
 from collector.archive.listing import Listing
-from collector.archive.targz.reader import ArchiveReader
+from collector.archive.targz.reader import TarGzReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,20 +23,20 @@ MB = 1 << 20
 
 def refused(pieces: Iterable[bytes], limits: UnpackLimits | None = None) -> str:
     """Why no more of it is read; the pieces after that are not asked for."""
-    reader = ArchiveReader(limits or UnpackLimits(), Listing("a").add)
+    reader = TarGzReader(limits or UnpackLimits(), Listing("a").add)
     with pytest.raises(ArchiveError) as caught:
         _feed(reader, pieces)
     assert caught.value.too_large
     return str(caught.value)
 
 
-def _feed(reader: ArchiveReader, pieces: Iterable[bytes]) -> None:
+def _feed(reader: TarGzReader, pieces: Iterable[bytes]) -> None:
     for piece in pieces:
         reader.feed(piece)
 
 
 def read(archive: bytes, limits: UnpackLimits | None = None) -> int:
-    reader = ArchiveReader(limits or UnpackLimits())
+    reader = TarGzReader(limits or UnpackLimits())
     reader.feed(archive)
     return reader.finish().members
 
@@ -106,7 +105,7 @@ def test_a_list_of_many_members_is_small_in_memory() -> None:
     listing = Listing("payments/bms-001/dump.tar.gz")
     tracemalloc.start()
     try:
-        reader = ArchiveReader(UnpackLimits(), listing.add)
+        reader = TarGzReader(UnpackLimits(), listing.add)
         reader.feed(archive)
         assert reader.finish().members == 50_000
         packed = listing.finish()

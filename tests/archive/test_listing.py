@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from collector.archive.errors import ArchiveError
+from collector.archive.format import ArchiveError, Member
 from collector.archive.listing import Listing
-from collector.archive.targz.tar import Member
 
 
 def lines(*members: Member) -> list[dict[str, Any]]:

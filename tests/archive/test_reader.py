@@ -17,8 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.archive.targz.reader import ArchiveReader, examine
-from collector.archive.targz.tar import Contents, Member
+from collector.archive.examination import Examined, StoredArchives
+from collector.archive.format import Contents, Member
+from collector.archive.local import LocalDirectory
+from collector.archive.targz import TAR_GZ
+from collector.archive.targz.reader import TarGzReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def read(*pieces: bytes) -> Contents:
-    reader = ArchiveReader()
+    reader = TarGzReader()
     for piece in pieces:
         reader.feed(piece)
     return reader.finish()
@@ -53,7 +56,7 @@ KINDS = {
 def told(*pieces: bytes) -> tuple[Contents, list[Member]]:
     """What the reader has to say of it, member by member."""
     members: list[Member] = []
-    reader = ArchiveReader(listing=members.append)
+    reader = TarGzReader(on_member=members.append)
     for piece in pieces:
         reader.feed(piece)
     return reader.finish(), members
@@ -267,6 +270,10 @@ def test_memory_does_not_grow_with_what_is_inside() -> None:
         assert tracemalloc.get_traced_memory()[1] < 6 << 20
     finally:
         tracemalloc.stop()
+
+
+def examine(directory: Path, path: str) -> Examined:
+    return StoredArchives(LocalDirectory(directory), lambda _: TAR_GZ).examine(path)
 
 
 def test_an_archive_on_disk_is_examined(tmp_path: Path) -> None:

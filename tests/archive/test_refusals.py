@@ -12,22 +12,22 @@ import zlib
 
 import pytest
 
-from collector.archive.errors import ArchiveError
+from collector.archive.format import ArchiveError, Contents
 from collector.archive.targz.gunzip import HEADER_LIMIT
-from collector.archive.targz.reader import ArchiveReader
-from collector.archive.targz.tar import PAX_LIMIT, Contents
+from collector.archive.targz.reader import TarGzReader
+from collector.archive.targz.tar import PAX_LIMIT
 
 END = bytes(1024)
 
 
 def read(archive: bytes) -> Contents:
-    reader = ArchiveReader()
+    reader = TarGzReader()
     reader.feed(archive)
     return reader.finish()
 
 
 def feed_by_byte(archive: bytes) -> None:
-    reader = ArchiveReader()
+    reader = TarGzReader()
     for byte in archive:
         reader.feed(bytes([byte]))
 
@@ -249,11 +249,11 @@ def test_an_error_inside_is_found_while_bytes_still_arrive() -> None:
     squeeze = zlib.compressobj(wbits=31)
     start = squeeze.compress(b"no tar" * 999) + squeeze.flush(zlib.Z_SYNC_FLUSH)
     with pytest.raises(ArchiveError, match="holds no tar"):
-        ArchiveReader().feed(start)
+        TarGzReader().feed(start)
 
 
 def test_a_disguise_is_seen_through_while_bytes_still_arrive() -> None:
-    reader = ArchiveReader()
+    reader = TarGzReader()
     reader.feed(b"<html>")
     with pytest.raises(ArchiveError, match="a web page"):
         reader.feed(b" " * 512)

@@ -18,9 +18,10 @@ import anyio
 import pytest
 
 from collector import files
-from collector.archive.incoming import ArchivePolicy, StagedArchive
-from collector.archive.space import mount_point
-from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, ArchiveStore, Arriving
+from collector.archive.local import LocalDirectory, mount_point
+from collector.archive.staged import ArchivePolicy, StagedArchive
+from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, ArchiveStore, ArchiveStream
+from collector.archive.targz import TAR_GZ
 from collector.archive.workers import Workers
 from collector.model.answers import Checksum, Problem, ProblemKind, Stored
 from tests.open_files import no_file_left
@@ -55,15 +56,15 @@ async def arriving(chunks: Iterable[bytes | Problem]) -> AsyncIterator[bytes | P
         yield chunk
 
 
-def shelf_of(
+def store_of(
     directory: Path,
-    care: ArchivePolicy | None = None,
+    policy: ArchivePolicy | None = None,
     throttle: Callable[[int], Awaitable[None]] | None = None,
 ) -> tuple[ArchiveStore, str]:
-    """Return the shelf of the run that a server's directory is in, and that one's name in it."""
+    """Return the store of the run that a server's directory is in, and that one's name in it."""
     run = directory.parent.parent
-    shelf = ArchiveStore(run, care, throttle=throttle, workers=Workers(2))
-    return shelf, str(directory.relative_to(run))
+    store = ArchiveStore(LocalDirectory(run), policy, throttle=throttle, workers=Workers(2))
+    return store, str(directory.relative_to(run))
 
 
 def stored(
@@ -73,18 +74,18 @@ def stored(
     length: int | None = None,
     offset: int = 0,
     checksums: tuple[Checksum, ...] = (),
-    care: ArchivePolicy | None = None,
+    policy: ArchivePolicy | None = None,
     throttle: Callable[[int], Awaitable[None]] | None = None,
 ) -> Stored | Problem:
     """Store what comes; with an offset, after what an earlier try has left."""
 
     async def main() -> Stored | Problem:
-        shelf, name = shelf_of(directory, care, throttle)
-        incoming = shelf.place(name, NAME)
+        store, name = store_of(directory, policy, throttle)
+        staged = store.stage(name, NAME, TAR_GZ)
         if offset:
-            await shelf.take_up(incoming)
-        return await shelf.store(
-            Arriving(arriving(chunks), length, NAME, offset, checksums), incoming
+            await store.resume(staged)
+        return await store.store(
+            ArchiveStream(arriving(chunks), length, NAME, offset, checksums), staged
         )
 
     return anyio.run(main)
@@ -114,7 +115,7 @@ def directory(tmp_path: Path) -> Path:
 def test_a_whole_archive_is_stored_under_its_name(directory: Path, body: bytes, told: bool) -> None:
     answer = stored(directory, in_chunks(body), length=len(body) if told else None)
     assert isinstance(answer, Stored)
-    assert replace(answer, listing=b"") == Stored(
+    assert answer == Stored(
         file_name=NAME,
         bytes=len(body),
         sha256=hashlib.sha256(body).hexdigest(),
@@ -315,9 +316,10 @@ def test_a_file_that_may_not_grow_further_is_no_error_of_the_disk(
 
 
 def test_too_many_open_files_pause_downloads_and_are_not_called_the_disks(directory: Path) -> None:
-    incoming = StagedArchive(directory, NAME, "bms-001", ArchivePolicy())
+    run = LocalDirectory(directory.parent.parent)
+    staged = StagedArchive(run, "payments/bms-001", NAME, TAR_GZ, ArchivePolicy())
     with no_file_left():
-        answer = incoming.keep([SMALL])
+        answer = staged.write([SMALL])
     assert answer is not None
     assert answer.kind is ProblemKind.DISK
     assert "this process has as many files and connections open as it may" in answer.message
@@ -367,8 +369,8 @@ def test_a_cancelled_download_has_no_name_and_no_open_file(directory: Path, body
                 tasks.cancel_scope.cancel()
                 await anyio.sleep_forever()
 
-            shelf, name = shelf_of(directory)
-            await shelf.store(Arriving(stopped(), None, NAME), shelf.place(name, NAME))
+            store, name = store_of(directory)
+            await store.store(ArchiveStream(stopped(), None, NAME), store.stage(name, NAME, TAR_GZ))
 
     anyio.run(main)  # imports and worker threads are there from now on
     opened = len(list(OPEN_FILES.iterdir()))
@@ -460,12 +462,12 @@ def test_a_part_with_a_second_name_is_not_gone_on_with(directory: Path, tmp_path
     victim = tmp_path / "victim"
     victim.write_bytes(LARGE[:900_000])
     (directory / f"{NAME}.part").hardlink_to(victim)
-    shelf, name = shelf_of(directory)
+    store, name = store_of(directory)
 
     async def main() -> int:
-        incoming = shelf.place(name, NAME)
-        here = await shelf.take_up(incoming)
-        incoming.close()
+        staged = store.stage(name, NAME, TAR_GZ)
+        here = await store.resume(staged)
+        staged.close()
         return here
 
     assert anyio.run(main) == 0
@@ -523,13 +525,15 @@ def test_what_is_rejected_is_kept_whole_where_that_was_asked_for_and_only_there(
 ) -> None:
     spoilt = bytearray(body)
     spoilt[len(spoilt) // 2] ^= 0xFF
-    answer = stored(directory, in_chunks(bytes(spoilt)), care=ArchivePolicy(keep_rejected=kept))
+    answer = stored(directory, in_chunks(bytes(spoilt)), policy=ArchivePolicy(keep_rejected=kept))
     assert kind(answer) is ProblemKind.INVALID_ARCHIVE
     rejected = directory / f"{NAME}.rejected"
     assert rejected.exists() == kept
     if kept:
         assert rejected.read_bytes() == spoilt
-        assert isinstance(stored(directory, [body], care=ArchivePolicy(keep_rejected=True)), Stored)
+        assert isinstance(
+            stored(directory, [body], policy=ArchivePolicy(keep_rejected=True)), Stored
+        )
         assert [path.name for path in directory.iterdir()] == [NAME]
 
 
@@ -539,6 +543,8 @@ def test_relaxed_durability_waits_for_no_disk(
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
-    assert isinstance(stored(directory, in_chunks(body), care=ArchivePolicy(durable=False)), Stored)
+    assert isinstance(
+        stored(directory, in_chunks(body), policy=ArchivePolicy(durable=False)), Stored
+    )
     assert synced == []
     assert (directory / NAME).read_bytes() == body

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import anyio
 import pytest
-import structlog
 
 from collector.emulator import Emulator
 from tests.crash.rehearsal import make_impatient, small_fleet
@@ -26,7 +25,7 @@ async def main(home: Path, patch: pytest.MonkeyPatch) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as monkeypatch:
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+        logging.getLogger("collector").setLevel(logging.CRITICAL)
         make_impatient(monkeypatch)
         monkeypatch.setenv("XDG_STATE_HOME", name)
         anyio.run(main, Path(name), monkeypatch)

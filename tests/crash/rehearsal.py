@@ -14,8 +14,8 @@ from collector.rundir.journal.reading import Reading, fold
 from tests.crash.disks import crashes
 from tests.crash.recording import Recorder
 from tests.integration.drill import (
+    access_to,
     begin,
-    connect_to,
     manifest_of,
     rows,
     scenario_of,
@@ -85,7 +85,7 @@ def gone_on_with(api: Emulator, home: Path) -> Collection:
     if not (directory / "journal.jsonl").exists():
         return new_run(api, home)
     return collector.resume(
-        directory, connect_to(api), selection=selection_of(api), retry_failed=True
+        directory, access=access_to(api), selection=selection_of(api), retry_failed=True
     )
 
 

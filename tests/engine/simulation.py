@@ -19,11 +19,11 @@ from collector.engine.scheduler import Scheduler
 from collector.model import events as e
 from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
 from collector.model.answers import (
-    Answer,
     Call,
     ExportSaid,
     ExportState,
     LimitTold,
+    Outcome,
     Problem,
     ProblemKind,
     ResponseMetadata,
@@ -142,7 +142,7 @@ def problems(draw: st.DrawFn) -> Problem:
     )
 
 
-def answers() -> st.SearchStrategy[Answer]:
+def answers() -> st.SearchStrategy[Outcome]:
     """Any answer; one that does not fit its call is left out by the service."""
     said = st.builds(
         ExportSaid,
@@ -155,7 +155,7 @@ def answers() -> st.SearchStrategy[Answer]:
     return problems() | said
 
 
-def lists_of_answers(servers: int) -> st.SearchStrategy[list[list[Answer]]]:
+def lists_of_answers(servers: int) -> st.SearchStrategy[list[list[Outcome]]]:
     """For each server what its calls meet with first, before all goes well."""
     return st.lists(st.lists(answers(), max_size=8), min_size=servers, max_size=servers)
 
@@ -220,8 +220,8 @@ class Service:
     duration_s: Callable[[int], float] = lambda _server: 5.0
     unreachable: Callable[[str, float], bool] = lambda _endpoint, _at_s: False
     percent: Callable[[float], float | None] = lambda _part: None
-    script: dict[tuple[int, Call], list[Answer]] = field(default_factory=dict)
-    sequences: list[list[Answer]] = field(default_factory=list)
+    script: dict[tuple[int, Call], list[Outcome]] = field(default_factory=dict)
+    sequences: list[list[Outcome]] = field(default_factory=list)
     calls: Counter[Call] = field(default_factory=Counter)
     exports: Counter[int] = field(default_factory=Counter)
     _ends: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -231,7 +231,7 @@ class Service:
     def refused(self) -> int:
         return sum(limit.refused for limit in self.limits)
 
-    def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Answer:
+    def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Outcome:
         if self.unreachable(scopes[-1].name, now_s):
             return problem(ProblemKind.NOT_SENT)
         scripted = self._scripted(action)
@@ -243,7 +243,7 @@ class Service:
                 return refusal
         return scripted or self._usual(action, now_s)
 
-    def _usual(self, action: Request, now_s: float) -> Answer:
+    def _usual(self, action: Request, now_s: float) -> Outcome:
         if isinstance(action, FetchArchive):
             return Stored("a.tar.gz", 10, "ab", 1, EPOCH_S, EPOCH_S)
         if isinstance(action, StartExport):
@@ -256,7 +256,7 @@ class Service:
         state = ExportState.COMPLETED if part >= 1 else ExportState.RUNNING
         return ExportSaid(action.export_id, state, state, percent=self.percent(min(part, 1.0)))
 
-    def _scripted(self, action: Request) -> Answer | None:
+    def _scripted(self, action: Request) -> Outcome | None:
         for server in (action.server, ANY_SERVER):
             if script := self.script.get((server, action.call)):
                 return script.pop(0)
@@ -374,7 +374,7 @@ class Simulation(Driver):
             self.sent.append(Sent(self.now_s, action, self.state.servers[action.server].project))
         super().begin(action)
 
-    def answered(self, action: Request, answer: Answer) -> None:
+    def answered(self, action: Request, answer: Outcome) -> None:
         if self._out.get(action.server) is action:
             del self._out[action.server]
         self._under_way[action.call] -= 1
@@ -388,7 +388,7 @@ class Simulation(Driver):
         self._unrecorded -= 1
         self.record(events)
 
-    def _asked(self, action: Request, at_s: float) -> Answer:
+    def _asked(self, action: Request, at_s: float) -> Outcome:
         project = self.state.servers[action.server].project
         return self.service.answer(action, self.scopes(project, action.call), at_s)
 

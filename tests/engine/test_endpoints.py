@@ -9,7 +9,7 @@ import pytest
 
 from collector.model import events as e
 from collector.model.actions import AskStatus
-from collector.model.answers import Answer, Call, ProblemKind
+from collector.model.answers import Call, Outcome, ProblemKind
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase
 from tests.engine.simulation import (
@@ -34,8 +34,8 @@ FOUND_WITHIN_S = LEFT_WITHIN_S = 5.0
 
 
 def always(
-    servers: Iterable[int], call: Call, answer: Answer
-) -> dict[tuple[int, Call], list[Answer]]:
+    servers: Iterable[int], call: Call, answer: Outcome
+) -> dict[tuple[int, Call], list[Outcome]]:
     return {(server, call): [answer] * 1000 for server in servers}
 
 
@@ -46,7 +46,7 @@ class Gone(Service):
         super().__init__(duration_s=lambda server: 3.0 + server % 5)
         self.kind, self.from_s, self.until_s = kind, from_s, until_s
 
-    def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Answer:
+    def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Outcome:
         if self.from_s <= now_s < self.until_s:
             return problem(self.kind)
         return super().answer(action, scopes, now_s)
@@ -165,7 +165,7 @@ def test_network_that_swallows_everything_is_found_and_left_within_5_seconds(fro
 
 def test_two_outages_are_two_conditions() -> None:
     class Twice(Gone):
-        def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Answer:
+        def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Outcome:
             self.from_s, self.until_s = (2.0, 20.0) if now_s < 24 else (26.0, 50.0)
             return super().answer(action, scopes, now_s)
 
@@ -189,7 +189,7 @@ def test_refusals_of_some_servers_do_not_condemn_a_credential_that_others_are_ac
 
 def test_credential_that_expires_is_given_up_after_three_refusals() -> None:
     class Expiring(Service):
-        def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Answer:
+        def answer(self, action: Request, scopes: tuple[Scope, ...], now_s: float) -> Outcome:
             return (
                 problem(P.UNAUTHENTICATED) if now_s > 2 else super().answer(action, scopes, now_s)
             )

@@ -14,7 +14,7 @@ from tests.engine.simulation import HiddenLimit, Service, Simulation, selected
 
 if TYPE_CHECKING:
     from collector.model.actions import Request
-    from collector.model.answers import Answer, Scope
+    from collector.model.answers import Outcome, Scope
 
 POST, ASK = Call.START_EXPORT, Call.ASK_STATUS
 EVERY_S = 600.0
@@ -155,7 +155,7 @@ def test_a_run_whose_exports_may_not_run_at_once_comes_home() -> None:
     service = Service(duration_s=lambda _server: 20.0)
     usual = service.answer
 
-    def answer(action: Request, passed: tuple[Scope, ...], now_s: float) -> Answer:
+    def answer(action: Request, passed: tuple[Scope, ...], now_s: float) -> Outcome:
         alive = sum(ends_s > now_s for ends_s in running.values())
         if action.call is POST and alive >= 4:
             service.calls[POST] += 1

@@ -68,6 +68,12 @@ def test_a_hundred_exports_of_a_second_are_home_soon_after_though_nothing_is_kno
     assert len(sim.times(ASK)) < 300
 
 
+def test_a_service_that_has_its_archives_ready_is_waited_for_a_moment_and_no_longer() -> None:
+    lasts = [0.0] * 12
+    sim = simulated(lasts).run()
+    assert late_s(sim, lasts)[-1] < 0.2
+
+
 def test_a_deadline_of_six_seconds_holds_sixty_exports_of_a_second() -> None:
     sim = simulated(durations(60, 1, 0.3, 1.5), Ceilings(deadline_s=6.0)).run()
     assert sim.state.collected >= 58

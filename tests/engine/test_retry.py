@@ -8,7 +8,7 @@ import pytest
 from collector.engine.outcomes import retry
 from collector.engine.outcomes.retry import Again, Anew, Decision, Fail, Rule, Tried
 from collector.model import events as e
-from collector.model.answers import Answer, Call, ExportSaid, ExportState, ProblemKind
+from collector.model.answers import Call, ExportSaid, ExportState, Outcome, ProblemKind
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase
 from tests.engine.simulation import Service, Simulation, gaps, problem, selected
@@ -148,7 +148,7 @@ def told_by(call: Call) -> dict[str, Story]:
 
 def story(call: Call, kind: ProblemKind) -> Story:
     # An export that fails comes as a word, not as a status; the others as what they are.
-    met: Answer = problem(kind)
+    met: Outcome = problem(kind)
     if kind is P.EXPORT_FAILED and call is not FETCH:
         met = ExportSaid("x1", ExportState.FAILED, "failed")
     service = Service(script={(0, call): [met] * TIMES})
@@ -229,8 +229,8 @@ def test_a_server_that_is_not_ready_is_asked_after_seconds_then_minutes_for_an_h
 
 
 def test_an_hour_of_not_ready_begins_anew_after_another_answer() -> None:
-    not_ready: list[Answer] = [problem(P.NOT_READY)] * 30
-    running: Answer = ExportSaid("x1", ExportState.RUNNING, "Running")
+    not_ready: list[Outcome] = [problem(P.NOT_READY)] * 30
+    running: Outcome = ExportSaid("x1", ExportState.RUNNING, "Running")
     service = Service(script={(0, ASK): [*not_ready, running, *not_ready]})
     sim = Simulation(service, selected(1)).run()
     times = sim.times(ASK)
@@ -244,7 +244,7 @@ def test_an_hour_of_not_ready_begins_anew_after_another_answer() -> None:
 def test_a_post_in_doubt_is_made_once_more_whatever_max_attempts_says(
     kind: ProblemKind, max_attempts: int
 ) -> None:
-    doubts: list[Answer] = [problem(kind)] * 3
+    doubts: list[Outcome] = [problem(kind)] * 3
     ceilings = Ceilings(max_attempts=max_attempts)
     sim = Simulation(Service(script={(0, POST): doubts}), selected(1), ceilings).run()
     assert len(sim.times(POST)) == 2
@@ -265,7 +265,7 @@ def test_a_step_is_tried_max_attempts_times(max_attempts: int) -> None:
 
 
 def test_attempts_of_one_step_are_not_held_against_the_next() -> None:
-    failures: list[Answer] = [problem(P.SERVICE_FAILED)] * 3
+    failures: list[Outcome] = [problem(P.SERVICE_FAILED)] * 3
     service = Service(script={(0, call): list(failures) for call in Call})
     sim = Simulation(service, selected(1)).run()
     assert sim.state.servers[0].phase is Phase.COLLECTED
@@ -273,8 +273,8 @@ def test_attempts_of_one_step_are_not_held_against_the_next() -> None:
 
 
 def test_status_calls_that_failed_are_forgiven_once_one_is_answered() -> None:
-    running: Answer = ExportSaid("x1", ExportState.RUNNING, "Running")
-    failures: list[Answer] = [problem(P.SERVICE_FAILED)] * 3
+    running: Outcome = ExportSaid("x1", ExportState.RUNNING, "Running")
+    failures: list[Outcome] = [problem(P.SERVICE_FAILED)] * 3
     service = Service(script={(0, ASK): [*failures, running, *failures, running, *failures]})
     assert Simulation(service, selected(1)).run().state.collected == 1
 
@@ -295,8 +295,8 @@ def test_attempts_of_an_export_that_came_to_nothing_are_not_held_against_the_nex
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retry, "LAG_FOR_S", 0.0)
-    failures: list[Answer] = [problem(P.SERVICE_FAILED)] * 3
-    started: Answer = ExportSaid("x0", ExportState.RUNNING, "Running")
+    failures: list[Outcome] = [problem(P.SERVICE_FAILED)] * 3
+    started: Outcome = ExportSaid("x0", ExportState.RUNNING, "Running")
     script = {(0, POST): [started, *failures], (0, ASK): [*failures, problem(P.FORGOTTEN)]}
     assert Simulation(Service(script=script), selected(1)).run().state.collected == 1
 
@@ -377,8 +377,8 @@ def test_an_export_that_stays_unknown_for_a_minute_is_started_anew_and_then_deci
 
 
 def test_a_minute_of_not_being_known_begins_anew_after_another_answer() -> None:
-    lost: list[Answer] = [problem(P.FORGOTTEN)] * 7
-    running: Answer = ExportSaid("x1", ExportState.RUNNING, "Running")
+    lost: list[Outcome] = [problem(P.FORGOTTEN)] * 7
+    running: Outcome = ExportSaid("x1", ExportState.RUNNING, "Running")
     service = Service(script={(0, ASK): [*lost, running, *lost]})
     sim = Simulation(service, selected(1), latency_s=0.001).run()
     assert sim.times(ASK)[-1] - sim.times(ASK)[0] > 60
@@ -440,7 +440,7 @@ def test_a_wait_that_cannot_be_meant_is_not_believed_and_that_is_said_once() -> 
 
 @pytest.mark.parametrize("max_attempts", [1, 3])
 def test_a_post_that_was_refused_on_the_way_is_in_no_doubt(max_attempts: int) -> None:
-    pages: list[Answer] = [problem(P.UNREADABLE, blocked=True)] * 9
+    pages: list[Outcome] = [problem(P.UNREADABLE, blocked=True)] * 9
     sim = Simulation(
         Service(script={(0, POST): pages}), selected(1), Ceilings(max_attempts=max_attempts)
     ).run()

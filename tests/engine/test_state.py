@@ -22,7 +22,7 @@ from tests.engine.simulation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from collector.model.answers import Answer
+    from collector.model.answers import Outcome
 
     Fold = Callable[[Iterable[e.Event]], RunState]
 
@@ -57,7 +57,7 @@ def failure(server: int) -> e.ServerFailed:
 
 @quick
 @given(answers=lists_of_answers(servers=4))
-def test_the_fold_of_the_journal_is_the_live_state(answers: list[list[Answer]]) -> None:
+def test_the_fold_of_the_journal_is_the_live_state(answers: list[list[Outcome]]) -> None:
     sim = Simulation(Service(sequences=answers), selected(4, projects=2)).run()
     sim.record([sim.scheduler.ending(sim.now_s)])
     folded = RunState()
@@ -68,7 +68,7 @@ def test_the_fold_of_the_journal_is_the_live_state(answers: list[list[Answer]]) 
 
 @quick
 @given(answers=lists_of_answers(servers=3))
-def test_a_run_taken_up_after_any_event_ends_every_server(answers: list[list[Answer]]) -> None:
+def test_a_run_taken_up_after_any_event_ends_every_server(answers: list[list[Outcome]]) -> None:
     whole = Simulation(Service(sequences=copy.deepcopy(answers)), selected(3)).run()
     first = len(selected(3))
     for cut in range(first, len(whole.events), 1 + len(whole.events) // 4):

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.emulator import Fault
-    from collector.runtime.collection import Collection, Connect
+    from collector.report.summary import Summary
+    from collector.runtime.collection import Collection
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -42,8 +43,8 @@ def servers(count: int) -> Iterator[ServerSpec]:
     return (server(number) for number in range(count))
 
 
-def connect_to(emulator: Emulator) -> Connect:
-    return collector.clouddc.connector(environ={"CLOUDDC_TOKEN": emulator.token})
+def access_to(emulator: Emulator) -> collector.Access:
+    return collector.Access(environ={"CLOUDDC_TOKEN": emulator.token})
 
 
 def selection_of(
@@ -53,14 +54,13 @@ def selection_of(
     text = json.dumps(emulator.inventory() if inventory is None else inventory).encode()
     loaded = collector.load(
         io.BytesIO(text),
-        vendor=collector.clouddc.VENDOR,
         environ={"CLOUDDC_TOKEN": emulator.token},
     )
     return loaded.select()
 
 
 def begin(emulator: Emulator, out: Path, **options: Any) -> Collection:  # noqa: ANN401  # collect's own
-    return collector.collect(selection_of(emulator), out, connect_to(emulator), **options)
+    return collector.collect(selection_of(emulator), out, access=access_to(emulator), **options)
 
 
 @dataclass(repr=False)
@@ -68,7 +68,7 @@ class Told:
     """A run that is over: what it left, and what the other side saw of it."""
 
     directory: Path
-    summary: dict[str, Any]
+    summary: Summary
     verdict: int
     events: list[Event | collector.EventsSkipped]
     manifest: dict[str, Any]

@@ -13,10 +13,10 @@ from collector.emulator import Emulator, Fault
 from collector.model.events import AttemptFailed, DownloadBegun
 from tests.integration.drill import (
     Told,
+    access_to,
     assert_as_sent,
     begin,
     collected,
-    connect_to,
     scenario_of,
     server,
     told,
@@ -49,7 +49,7 @@ def test_a_cut_at_every_tenth_costs_next_to_nothing_where_ranges_work(
     assert_as_sent(run)
     assert len(run.named(AttemptFailed)) == len(TENTHS)
     if ranges:
-        assert run.statistics["bytes_sent"] <= 1.1 * run.summary["totals"]["bytes"]
+        assert run.statistics["bytes_sent"] <= 1.1 * run.summary.totals.bytes
         # A connection may break before its reader has begun: nothing is here to go on from.
         resumed = [row["archive"]["resumed"] for row in run.rows.values()]
         assert sum(resumed) >= len(TENTHS) - 2
@@ -63,7 +63,7 @@ def test_one_archive_cut_at_every_tenth_is_gone_on_with_each_time(tmp_path: Path
     run = anyio.run(lambda: collected(scenario, tmp_path, terms=TERMS))
     assert_as_sent(run)
     assert run.rows["id-0"]["archive"]["resumed"] == len(TENTHS)
-    assert run.statistics["bytes_sent"] <= 1.1 * run.summary["totals"]["bytes"]
+    assert run.statistics["bytes_sent"] <= 1.1 * run.summary.totals.bytes
 
 
 @pytest.mark.parametrize(("etag", "length"), list(product([True, False], repeat=2)))
@@ -94,7 +94,7 @@ def test_a_stopped_download_is_gone_on_with_by_a_resume(tmp_path: Path) -> None:
                         await anyio.sleep(0.5)
                         run.stop_at_once()
             part = part_under(tmp_path)
-            again = collector.resume(run.directory, connect_to(emulator), trust_journal=True)
+            again = collector.resume(run.directory, access=access_to(emulator), trust_journal=True)
             return part, await told(emulator, again)
 
     part, run = anyio.run(stopped_and_resumed)

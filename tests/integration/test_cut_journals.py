@@ -28,8 +28,8 @@ from collector.rundir.journal.lines import NO_HASH, LineError, check, decode
 from collector.rundir.journal.reading import Reading, fold
 from collector.rundir.verification import verify
 from tests.integration.drill import (
+    access_to,
     begin,
-    connect_to,
     follow,
     manifest_of,
     scenario_of,
@@ -101,7 +101,7 @@ def left_at(whole: Whole, journal: bytes, home: Path) -> Path:
 
 async def assert_resumed(api: Emulator, whole: Whole, journal: bytes, home: Path) -> None:
     directory = left_at(whole, journal, home)
-    run = collector.resume(directory, connect_to(api), trust_journal=True)
+    run = collector.resume(directory, access=access_to(api), trust_journal=True)
     await follow(run)
     assert comparable(manifest_of(directory)) == comparable(whole.manifest)
     found = verify(directory)
@@ -180,7 +180,6 @@ def folds(journal: bytes) -> Iterator[tuple[int, int, RunState]]:
         yield at, at + len(line), state
         at += len(line)
         apply(state, decode(check(line, head)[0]))
-        state.changed.clear()
 
 
 def test_fold_of_a_journal_that_was_cut_is_that_of_its_whole_lines(
@@ -290,7 +289,7 @@ def test_run_with_a_damaged_journal_comes_to_the_same_end(tmp_path: Path) -> Non
                 harmed[at] ^= 0x55
                 (directory / "journal.jsonl").write_bytes(harmed)
                 assert not verify(directory).ok
-                run = collector.resume(directory, connect_to(api), trust_journal=True)
+                run = collector.resume(directory, access=access_to(api), trust_journal=True)
                 assert run.repaired is not None
                 await follow(run)
                 assert comparable(manifest_of(directory)) == comparable(whole.manifest)
@@ -311,12 +310,15 @@ async def resumed_after_damage(home: Path, count: int) -> dict[str, int]:
             directory = left_at(whole, whole.journal, home / str(number))
             (directory / "journal.jsonl").write_bytes(damaged(whole.journal, rng))
             try:
-                run = collector.resume(directory, connect_to(api), trust_journal=True)
+                run = collector.resume(directory, access=access_to(api), trust_journal=True)
                 came_to["resumed"] += 1
             except collector.CollectorError as error:
                 assert "INVENTORY" in str(error)  # noqa: PT017  # where it is refused at all
                 run = collector.resume(
-                    directory, connect_to(api), trust_journal=True, selection=selection_of(api)
+                    directory,
+                    access=access_to(api),
+                    trust_journal=True,
+                    selection=selection_of(api),
                 )
                 came_to["with the inventory"] += 1
             await follow(run)
@@ -346,10 +348,10 @@ def test_journal_that_lost_its_selection_goes_on_with_the_inventory(
             directory = left_at(whole, whole.journal, tmp_path / "out")
             (directory / "journal.jsonl").write_bytes(b"".join(all_lines))
             with pytest.raises(collector.CollectorError, match="INVENTORY"):
-                collector.resume(directory, connect_to(api), trust_journal=True)
+                collector.resume(directory, access=access_to(api), trust_journal=True)
             selection = selection_of(api)
             run = collector.resume(
-                directory, connect_to(api), trust_journal=True, selection=selection
+                directory, access=access_to(api), trust_journal=True, selection=selection
             )
             await follow(run)
             events = list(Journal.read(directory / "journal.jsonl"))
@@ -368,9 +370,12 @@ def test_journal_cut_within_its_selection_is_not_said_to_have_sent_nothing(tmp_p
             path = whole.directory / "journal.jsonl"
             path.write_bytes(b"".join(whole.journal.splitlines(keepends=True)[:3]))
             with pytest.raises(collector.CollectorError, match="give the INVENTORY"):
-                collector.resume(whole.directory, connect_to(api), trust_journal=True)
+                collector.resume(whole.directory, access=access_to(api), trust_journal=True)
             run = collector.resume(
-                whole.directory, connect_to(api), trust_journal=True, selection=selection_of(api)
+                whole.directory,
+                access=access_to(api),
+                trust_journal=True,
+                selection=selection_of(api),
             )
             await follow(run)
             assert comparable(manifest_of(whole.directory)) == comparable(whole.manifest)

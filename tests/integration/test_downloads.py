@@ -38,14 +38,15 @@ def test_archives_of_every_size_arrive_as_they_were_sent(tmp_path: Path) -> None
     scenario = scenario_of(servers(COUNT), archive_bytes=sizes)
     told = anyio.run(lambda: collected(scenario, tmp_path))
     assert_as_sent(told)
-    assert told.summary["totals"]["bytes"] == told.statistics["bytes_sent"]
+    assert told.summary.totals.bytes == told.statistics["bytes_sent"]
 
 
 def test_clock_of_the_service_is_compared_with_ours(tmp_path: Path) -> None:
     scenario = scenario_of(servers(COUNT), clock_skew_s=3600.0)
     told = anyio.run(lambda: collected(scenario, tmp_path))
     assert told.verdict == 0
-    offset_s = told.summary["run"]["clock_offset_s"]
+    offset_s = told.summary.run.clock_offset_s
+    assert offset_s is not None
     assert -3602 < offset_s < -3598
     assert {event.offset_s for event in told.named(ClockOffsetSeen)} >= {offset_s}
 

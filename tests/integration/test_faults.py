@@ -245,8 +245,8 @@ def test_a_refusal_names_the_request_for_the_vendors_support(told: Told) -> None
 
 def test_what_came_of_it_all_is_whole_and_agrees_with_itself(told: Told) -> None:
     assert told.verdict == 3
-    assert told.summary["run"]["state"] == "partial"
-    assert told.summary["totals"]["failed"] == len(FAILING) == len(told.summary["not_collected"])
+    assert told.summary.run.state == "partial"
+    assert told.summary.totals.failed == len(FAILING) == len(told.summary.not_collected)
     found = verify(told.directory)
     assert found.ok, found.mismatches
     assert found.notes == ()
@@ -260,14 +260,14 @@ def test_export_that_never_ends_is_pending_at_the_deadline(tmp_path: Path) -> No
     row = told.rows["id-stuck"]
     assert (row["state"], row["error"]) == ("pending", None)
     assert (row["waiting"]["phase"], row["waiting"]["reason"]) == ("exporting", "deadline")
-    assert told.summary["run"]["state"] == "deadline"
+    assert told.summary.run.state == "deadline"
     assert told.verdict == 3
 
 
 def test_download_that_stalls_is_cut_and_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.providers.clouddc.wire.STALL_S", 0.2)
+    monkeypatch.setattr("collector.providers.http.wire.STALL_S", 0.2)
     scenario = scenario_of(
         [server("once", Fault("stalled", times=1)), server("always", Fault("stalled"))],
         archive_bytes=20_000,

@@ -36,7 +36,7 @@ def test_every_server_is_in_the_manifest_once_and_collected(told: Told) -> None:
     servers = [row["id"] for project in told.manifest["projects"] for row in project["servers"]]
     assert sorted(servers) == sorted(told.truth)
     assert {row["state"] for row in told.rows.values()} == {"collected"}
-    assert told.summary["run"]["state"] == "complete"
+    assert told.summary.run.state == "complete"
     assert told.verdict == 0
 
 
@@ -67,11 +67,11 @@ def test_the_limit_is_learned_from_the_service(told: Told) -> None:
 
 
 def test_the_manifest_counts_what_the_service_counted(told: Told) -> None:
-    totals = told.summary["totals"]
-    assert totals["requests"] == told.statistics["calls"]["total"]
-    assert totals["throttled"] == told.statistics["throttled"]["total"]
-    assert totals["bytes"] == sum(truth["bytes"] for truth in told.truth.values())
-    assert totals["counters"] == "exact"
+    totals = told.summary.totals
+    assert totals.requests == told.statistics["calls"]["total"]
+    assert totals.throttled == told.statistics["throttled"]["total"]
+    assert totals.bytes == sum(truth["bytes"] for truth in told.truth.values())
+    assert totals.counters == "exact"
 
 
 def test_the_journal_tells_the_same_as_the_run(told: Told) -> None:

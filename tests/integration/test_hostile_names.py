@@ -12,8 +12,8 @@ from collector.emulator import Emulator, ProjectSpec, Scenario, ServerSpec
 from collector.rundir.verification import verify
 from tests.integration.drill import (
     Told,
+    access_to,
     collected,
-    connect_to,
     files_of,
     follow,
     scenario_of,
@@ -159,7 +159,7 @@ def test_directory_of_a_server_does_not_hang_on_the_selection(tmp_path: Path) ->
             both = selection_of(emulator)
             directories = []
             for selection in (both, both.inventory.select(["id=b"])):
-                run = collector.collect(selection, tmp_path, connect_to(emulator))
+                run = collector.collect(selection, tmp_path, access=access_to(emulator))
                 await follow(run)
                 directories += [row.directory for row in run.state.servers if row.id == "b"]
             return directories

@@ -15,8 +15,8 @@ from collector.emulator import Emulator, Fault
 from collector.model.events import ExportNotStarted, RunEnded
 from collector.rundir.journal.journal import Journal
 from tests.integration.drill import (
+    access_to,
     begin,
-    connect_to,
     folded,
     follow,
     manifest_of,
@@ -62,12 +62,40 @@ def test_slow_reader_skips_events_and_does_not_slow_the_run(
     anyio.run(main)
 
 
+def test_every_onlooker_sees_every_event_from_when_it_came(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(4))) as api:
+            run = begin(api, tmp_path)
+            first, second = run.subscribe(), run.subscribe()
+            events = await follow(run)
+            assert [event async for event in first] == events
+            assert [event async for event in second] == events
+            assert [event async for event in run.subscribe()] == []
+
+    anyio.run(main)
+
+
+def test_onlooker_that_leaves_gets_no_more_and_disturbs_nobody(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(4))) as api:
+            run = begin(api, tmp_path)
+            with run.subscribe() as onlooker:
+                async with run:
+                    await anext(onlooker)
+                    onlooker.close()
+                    rest = [event async for event in run]
+            assert [event async for event in onlooker] == []
+            assert isinstance(rest[-1], RunEnded)
+
+    anyio.run(main)
+
+
 def test_run_that_nobody_reads_comes_to_its_end(tmp_path: Path) -> None:
     async def main() -> None:
         async with Emulator(scenario_of(servers(3))) as api:
             async with begin(api, tmp_path) as run:
                 pass
-            assert run.summary["run"]["state"] == "complete"
+            assert run.summary.run.state == "complete"
             assert run.verdict is collector.Verdict.COLLECTED
 
     anyio.run(main)
@@ -79,9 +107,9 @@ def test_summary_is_that_of_the_manifest(tmp_path: Path) -> None:
             run = begin(api, tmp_path)
             await follow(run)
             manifest = manifest_of(run.directory)
-            assert run.summary["run"] == manifest["run"]
-            assert run.summary["totals"] == manifest["totals"]
-            missing = [row["id"] for row in run.summary["not_collected"]]
+            assert run.summary.run.as_json() == manifest["run"]
+            assert run.summary.totals.as_json() == manifest["totals"]
+            missing = [row.id for row in run.summary.not_collected]
             assert missing == ["id-2"]
 
     anyio.run(main)
@@ -95,8 +123,10 @@ def test_stop_ends_a_run_in_order_and_a_second_changes_nothing(tmp_path: Path) -
                     if run.state.servers and all(row.export for row in run.state.servers):
                         run.stop()
                         run.stop()
-            assert run.summary["run"]["state"] == "interrupted"
-            assert {row["waiting"]["reason"] for row in run.summary["not_collected"]} == {"stopped"}
+            assert run.summary.run.state == "interrupted"
+            assert {row.waiting and row.waiting.reason for row in run.summary.not_collected} == {
+                "stopped"
+            }
             assert folded(run.directory) == run.state
             assert api.statistics()["exports"]["started"] == 10
 
@@ -111,7 +141,7 @@ def test_run_stopped_before_it_is_entered_sends_nothing(tmp_path: Path) -> None:
             await follow(run)
             assert api.statistics()["calls"]["total"] == 0
             assert run.state.pending == 3
-            again = collector.resume(run.directory, connect_to(api), trust_journal=True)
+            again = collector.resume(run.directory, access=access_to(api), trust_journal=True)
             await follow(again)
             assert again.state.collected == 3
 
@@ -141,8 +171,8 @@ def test_deadline_ends_a_run_with_what_it_has(tmp_path: Path) -> None:
         async with Emulator(scenario_of([slow, server("quick")])) as api:
             run = begin(api, tmp_path, terms=collector.Terms(deadline_s=1.0))
             await follow(run)
-            assert run.summary["run"]["state"] == "deadline"
-            assert [row["id"] for row in run.summary["not_collected"]] == ["id-slow"]
+            assert run.summary.run.state == "deadline"
+            assert [row.id for row in run.summary.not_collected] == ["id-slow"]
             assert run.verdict is collector.Verdict.INCOMPLETE
 
     anyio.run(main)
@@ -155,7 +185,7 @@ def test_endpoint_that_is_away_for_a_while_costs_no_server(tmp_path: Path) -> No
         api = Emulator(scenario_of(servers(6), export_duration_s=0.5))
         async with api:
             selection = selection_of(api)
-        run = collector.collect(selection, tmp_path, connect_to(api))
+        run = collector.collect(selection, tmp_path, access=access_to(api))
         async with run:
             async for event in run:
                 if isinstance(event, ExportNotStarted):
@@ -184,7 +214,7 @@ def test_run_that_could_not_be_begun_is_held_by_nobody(
                     begin(api, tmp_path, run_id="run")
             selection = selection_of(api)
             run = collector.resume(
-                tmp_path / "run", connect_to(api), trust_journal=True, selection=selection
+                tmp_path / "run", access=access_to(api), trust_journal=True, selection=selection
             )
             await follow(run)
             assert run.state.collected == 1

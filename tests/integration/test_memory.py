@@ -13,8 +13,8 @@ from collector.emulator import Emulator, Throttle
 from collector.engine.scheduler import Scheduler
 from collector.model.events import ProjectSelected, RunEstimated
 from tests.integration.drill import (
+    access_to,
     begin,
-    connect_to,
     folded,
     follow,
     manifest_of,
@@ -97,7 +97,7 @@ def test_a_share_holds_for_every_project_and_over_a_resume(tmp_path: Path, *, na
                 terms = collector.Terms(share=share)
                 again = collector.resume(
                     run.directory,
-                    connect_to(api),
+                    access=access_to(api),
                     selection=selection,
                     trust_journal=True,
                     terms=terms,
@@ -117,13 +117,14 @@ def test_an_export_that_takes_longer_than_it_may_fails_its_server(tmp_path: Path
             assert run.state.pending == 1
             again = collector.resume(
                 run.directory,
-                connect_to(api),
+                access=access_to(api),
                 trust_journal=True,
                 terms=collector.Terms(export_s=0.1),
             )
             await follow(again)
-            (row,) = again.summary["not_collected"]
-            assert (row["state"], row["error"]["stage"]) == ("failed", "export")
+            (row,) = again.summary.not_collected
+            assert row.error is not None
+            assert (row.state, row.error.stage) == ("failed", "export")
 
     anyio.run(main)
 
@@ -138,12 +139,12 @@ def test_an_estimate_is_made_at_the_start_and_stands_in_the_manifest(tmp_path: P
             estimate = manifest_of(run.directory)["run"]["estimate"]
             assert estimate["seconds"] == expected.seconds > 0
             assert estimate["took_s"] > 0
-            assert estimate["requests_made"] == run.summary["totals"]["requests"]
-            assert estimate["bytes_collected"] == run.summary["totals"]["bytes"]
+            assert estimate["requests_made"] == run.summary.totals.requests
+            assert estimate["bytes_collected"] == run.summary.totals.bytes
             assert collector.verify(run.directory).ok
             again = begin(api, tmp_path)
             await follow(again)
             assert again.state.estimate is not None
-            assert again.state.estimate.expected.bytes == run.summary["totals"]["bytes"]
+            assert again.state.estimate.expected.bytes == run.summary.totals.bytes
 
     anyio.run(main)

@@ -15,8 +15,8 @@ from collector.model.events import RunEnded, RunResumed
 from collector.model.state import Phase
 from collector.rundir.verification import verify
 from tests.integration.drill import (
+    access_to,
     begin,
-    connect_to,
     files_of,
     folded,
     follow,
@@ -40,7 +40,9 @@ SERVERS = 18
 
 
 def resume(emulator: Emulator, run: Collection, **options: Any) -> Collection:  # noqa: ANN401  # resume's own
-    return collector.resume(run.directory, connect_to(emulator), trust_journal=True, **options)
+    return collector.resume(
+        run.directory, access=access_to(emulator), trust_journal=True, **options
+    )
 
 
 async def interrupted(run: Collection, events: int, interrupt: Callable[[], None]) -> None:
@@ -117,7 +119,7 @@ def test_finished_run_stays_as_it_is(tmp_path: Path) -> None:
             first = await told(api, begin(api, tmp_path))
             journal = (first.directory / "journal.jsonl").read_bytes()
             again = await told(
-                api, collector.resume(first.directory, connect_to(api), trust_journal=True)
+                api, collector.resume(first.directory, access=access_to(api), trust_journal=True)
             )
             assert again.events == []
             assert again.verdict == first.verdict == 3
@@ -142,7 +144,7 @@ def test_archive_that_is_lost_is_fetched_again_from_its_export(tmp_path: Path, h
                 archive.write_bytes(content[:-1])
             assert not verify(first.directory).ok
             again = await told(
-                api, collector.resume(first.directory, connect_to(api), trust_journal=True)
+                api, collector.resume(first.directory, access=access_to(api), trust_journal=True)
             )
             assert archive.read_bytes() == content
             assert again.statistics["exports"]["started"] == 3
@@ -159,11 +161,11 @@ def test_inventory_given_with_a_resume_adds_its_servers(tmp_path: Path) -> None:
         async with Emulator(scenario_of(servers(5))) as api:
             whole = selection_of(api)
             few = whole.inventory.select(["name=bms-0", "name=bms-1"])
-            first = collector.collect(few, tmp_path, connect_to(api))
+            first = collector.collect(few, tmp_path, access=access_to(api))
             await follow(first)
             before = {path: (first.directory / path).stat() for path in files_of(first.directory)}
             again = await told(api, resume(api, first, selection=whole))
-            assert again.summary["totals"]["collected"] == 5
+            assert again.summary.totals.collected == 5
             assert again.statistics["exports"]["by_server"] == dict.fromkeys(again.truth, 1)
             assert len(again.named(RunResumed)) == len(again.named(RunEnded)) == 1
             for path, stat in before.items():
@@ -181,7 +183,7 @@ def test_servers_that_failed_stay_failed(tmp_path: Path) -> None:
         async with Emulator(scenario) as api:
             first = await told(api, begin(api, tmp_path))
             again = await told(
-                api, collector.resume(first.directory, connect_to(api), trust_journal=True)
+                api, collector.resume(first.directory, access=access_to(api), trust_journal=True)
             )
             assert again.rows["id-1"]["state"] == "failed"
             assert again.verdict == first.verdict == 3

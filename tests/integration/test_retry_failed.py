@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 import collector
 from collector.emulator import Emulator, Fault
 from collector.model.events import ServerFailed, ServerRetried
 from collector.rundir.journal.journal import Journal
-from collector.runtime.collection import Terms
+from collector.runtime.terms import Terms
 from tests.integration.drill import (
     Told,
+    access_to,
     assert_as_sent,
     begin,
-    connect_to,
     scenario_of,
     server,
     told,
@@ -40,7 +41,7 @@ async def first_and_again(
         first = await told(api, begin(api, out, terms=Terms(max_attempts=max_attempts)))
         assert first.rows["id-1"]["state"] == "failed"
         run = collector.resume(
-            first.directory, connect_to(api), trust_journal=True, retry_failed=True
+            first.directory, access=access_to(api), trust_journal=True, retry_failed=True
         )
         return first, await told(api, run)
 
@@ -64,7 +65,7 @@ def test_failed_server_goes_on_where_it_was(tmp_path: Path, fault: Fault, export
     assert_as_sent(again)
     row, before = again.rows["id-1"], first.rows["id-1"]
     assert row["error"] is None
-    assert again.summary["run"]["resumed"] == 1
+    assert again.summary.run.resumed == 1
     assert before["export"] is None or row["export"]["attempts"] >= before["export"]["attempts"]
 
 
@@ -81,9 +82,8 @@ def test_server_that_fails_again_tells_why_it_did_the_last_time(tmp_path: Path) 
     first, again = anyio.run(lambda: first_and_again(tmp_path, *faults))
     assert first.rows["id-1"]["error"]["code"] != again.rows["id-1"]["error"]["code"]
     assert again.verdict == 3
-    assert again.summary["totals"] == first.summary["totals"] | {
-        "requests": again.summary["totals"]["requests"]
-    }
+    requests = again.summary.totals.requests
+    assert again.summary.totals == replace(first.summary.totals, requests=requests)
 
 
 def test_complete_run_has_nothing_to_try_again(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_complete_run_has_nothing_to_try_again(tmp_path: Path) -> None:
         async with Emulator(scenario_of([server(1)])) as api:
             first = await told(api, begin(api, tmp_path))
             run = collector.resume(
-                first.directory, connect_to(api), trust_journal=True, retry_failed=True
+                first.directory, access=access_to(api), trust_journal=True, retry_failed=True
             )
             assert run.taken_up == ()
             assert (await told(api, run)).manifest == first.manifest

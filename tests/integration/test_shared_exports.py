@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -13,12 +14,12 @@ from collector.emulator import Emulator, fleet
 from collector.model.events import ExportReused, ExportStarted
 from collector.model.state import Phase
 from collector.rundir.journal.journal import Journal
-from collector.runtime.collection import Terms
+from collector.runtime.terms import Terms
 from tests.integration.drill import (
     Told,
+    access_to,
     assert_as_sent,
     begin,
-    connect_to,
     follow,
     scenario_of,
     selection_of,
@@ -90,7 +91,7 @@ def test_run_after_one_that_was_stopped_takes_its_exports_over(tmp_path: Path) -
             assert row["export"]["run"] == first.directory.name
             assert row["export"]["age_s"] >= 0
             assert row["export"]["attempts"] == 0
-            assert second.summary["reused_exports"]["count"] == len(reused)
+            assert second.summary.reused_exports.count == len(reused)
 
     anyio.run(main)
 
@@ -150,7 +151,7 @@ def test_export_that_was_taken_over_and_fetched_serves_no_third_run(tmp_path: Pa
             assert exports_of(api) == {"id-0": 2}
             # And the one that started it goes on with it.
             again = await told(
-                api, collector.resume(first.directory, connect_to(api), trust_journal=True)
+                api, collector.resume(first.directory, access=access_to(api), trust_journal=True)
             )
             assert sources(again) == ["started"]
             assert exports_of(api) == {"id-0": 2}
@@ -189,7 +190,7 @@ def test_export_of_other_credentials_is_not_shared(tmp_path: Path) -> None:
             (name,) = inventory["credentials"]
             inventory["credentials"][name]["account"] = "another"
             selection = selection_of(api, inventory)
-            second = await told(api, collector.collect(selection, tmp_path, connect_to(api)))
+            second = await told(api, collector.collect(selection, tmp_path, access=access_to(api)))
             assert exports_of(api) == {"id-0": 2}
             assert sources(second) == ["started"]
 
@@ -211,7 +212,7 @@ def test_answer_that_the_journal_has_lost_is_found_in_the_claims(tmp_path: Path)
             end = journal.rfind(b"\n", 0, sizes[0] - 1) + 1
             path.write_bytes(journal[:end])  # before the first answer
             again = await told(
-                api, collector.resume(run.directory, connect_to(api), trust_journal=True)
+                api, collector.resume(run.directory, access=access_to(api), trust_journal=True)
             )
             assert again.verdict == 0
             assert exports_of(api) == dict.fromkeys(again.truth, ONCE)
@@ -222,7 +223,7 @@ def test_answer_that_the_journal_has_lost_is_found_in_the_claims(tmp_path: Path)
 
 @pytest.mark.parametrize("harm", ["link", "file", "unwritable lines"])
 def test_run_that_cannot_share_says_so_and_goes_on(
-    tmp_path: Path, harm: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
     out.mkdir()
@@ -240,10 +241,10 @@ def test_run_that_cannot_share_says_so_and_goes_on(
             assert run.verdict == 0
             assert_as_sent(run)
 
+    caplog.set_level(logging.WARNING, "collector")
     anyio.run(main)
     assert list(elsewhere.iterdir()) == []
-    streams = capsys.readouterr()
-    assert (streams.out + streams.err).count("exports are not shared") == 1
+    assert caplog.text.count("exports are not shared") == 1
 
 
 def test_claims_are_for_their_owner_alone_and_hold_no_secret(tmp_path: Path) -> None:

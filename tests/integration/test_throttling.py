@@ -87,9 +87,9 @@ def test_throttled_fleet_comes_home_with_one_export_each(
     runs: Mapping[str, Told], name: str
 ) -> None:
     told = runs[name]
-    assert told.summary["run"]["state"] == "complete"
+    assert told.summary.run.state == "complete"
     assert told.statistics["exports"]["by_server"] == dict.fromkeys(told.truth, 1)
-    assert told.summary["totals"]["throttled"] == told.statistics["throttled"]["total"]
+    assert told.summary.totals.throttled == told.statistics["throttled"]["total"]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -101,7 +101,7 @@ def test_few_calls_are_refused(runs: Mapping[str, Told], name: str) -> None:
 @pytest.mark.parametrize("name", FORMS)
 def test_every_form_of_a_429_is_taken_for_one(runs: Mapping[str, Told], name: str) -> None:
     told = runs[name]
-    assert told.summary["totals"]["throttled"] >= 1
+    assert told.summary.totals.throttled >= 1
     assert told.named(LimitLearned)
     assert not told.named(HintDisbelieved)
 
@@ -141,7 +141,7 @@ def test_projects_that_share_a_limit_of_their_account_come_home_if_nobody_names_
         archive_bytes=1000,
     )
     told = anyio.run(collected, scenario, tmp_path)
-    assert told.summary["run"]["state"] == "complete"
+    assert told.summary.run.state == "complete"
     assert told.statistics["exports"]["by_server"] == dict.fromkeys(told.truth, 1)
     assert told.statistics["throttled"]["total"] <= told.statistics["calls"]["total"] / 10
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.inventory import Inventory, InventoryError, load
-from collector.providers.clouddc.vendor import VENDOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +25,7 @@ class Reader:
     ) -> Inventory:
         path = self.folder / f"fleet{suffix}"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return load(path, vendor=VENDOR, environ=environ)
+        return load(path, environ=environ)
 
     def mistakes(
         self, text: str | bytes, suffix: str = ".yaml", environ: Mapping[str, str] = ENVIRON

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.inventory import InventoryError, load
-from collector.providers.clouddc.vendor import VENDOR
 
 ENVIRON = {"CLOUDDC_TOKEN": "x"}
 FORMATS = ("a.yaml", "a.json", "a.toml", "a.csv", "-")
@@ -43,7 +42,7 @@ values = st.recursive(
 
 def attempt(raw: bytes, name: str) -> None:
     try:
-        load(io.BytesIO(raw), vendor=VENDOR, environ=ENVIRON, name=name)
+        load(io.BytesIO(raw), environ=ENVIRON, name=name)
     except InventoryError as error:
         caught = error
     else:

@@ -11,7 +11,6 @@ import pytest
 from collector.emulator.fleets import fleet
 from collector.emulator.inventory import inventory as emulated
 from collector.inventory import Credential, InventoryError, ProjectLimits, Server, load
-from collector.providers.clouddc.vendor import VENDOR
 
 if TYPE_CHECKING:
     from tests.inventory.conftest import Reader
@@ -23,16 +22,16 @@ SERVERS = "region: cn-east-3, servers: [{id: s1}]"
 
 @pytest.mark.parametrize("suffix", ["toml", "json"])
 def test_the_same_fleet_in_each_format_is_the_same_model(suffix: str) -> None:
-    one = load(SAMPLES / "fleet.yaml", vendor=VENDOR, environ=ENVIRON)
-    other = load(SAMPLES / f"fleet.{suffix}", vendor=VENDOR, environ=ENVIRON)
+    one = load(SAMPLES / "fleet.yaml", environ=ENVIRON)
+    other = load(SAMPLES / f"fleet.{suffix}", environ=ENVIRON)
     assert other.projects == one.projects
     assert other.credentials == one.credentials
     assert (other.downloads, other.bytes_per_second) == (one.downloads, one.bytes_per_second)
 
 
 def test_a_csv_holds_the_same_projects_and_servers() -> None:
-    one = load(SAMPLES / "fleet.yaml", vendor=VENDOR, environ=ENVIRON)
-    other = load(SAMPLES / "fleet.csv", vendor=VENDOR, environ=ENVIRON)
+    one = load(SAMPLES / "fleet.yaml", environ=ENVIRON)
+    other = load(SAMPLES / "fleet.csv", environ=ENVIRON)
     for ours, theirs in zip(one.projects, other.projects, strict=True):
         assert theirs.servers == ours.servers
         assert (theirs.id, theirs.name, theirs.endpoint) == (ours.id, ours.name, ours.endpoint)
@@ -40,9 +39,9 @@ def test_a_csv_holds_the_same_projects_and_servers() -> None:
 
 
 def test_the_demo_is_the_fleet_that_the_emulator_serves_by_itself() -> None:
-    written = load(SAMPLES / "demo.yaml", vendor=VENDOR, environ=ENVIRON)
+    written = load(SAMPLES / "demo.yaml", environ=ENVIRON)
     served = json.dumps(emulated(fleet(), "http://127.0.0.1:18080")).encode()
-    assert written.projects == load(io.BytesIO(served), vendor=VENDOR, environ=ENVIRON).projects
+    assert written.projects == load(io.BytesIO(served), environ=ENVIRON).projects
 
 
 def test_every_field_arrives_and_defaults_stand_behind_it(reader: Reader) -> None:
@@ -79,7 +78,12 @@ projects:
     assert second.limits == ProjectLimits(2, 20, 1)
     assert second.credentials == "night"
     assert inventory.credentials["night"] == Credential(
-        "night", "token", "acme", {"token_env": "CLOUDDC_TOKEN"}
+        "night",
+        "token",
+        "acme",
+        {"token_env": "CLOUDDC_TOKEN"},
+        provider="clouddc",
+        variables=("CLOUDDC_TOKEN",),
     )
     assert inventory.credentials["ops"].account == "ops"
 
@@ -121,7 +125,7 @@ def test_a_byte_order_mark_is_read_over(suffix: str, reader: Reader) -> None:
     ],
 )
 def test_a_stream_is_json_if_it_begins_with_a_brace_and_else_yaml(text: str) -> None:
-    inventory = load(io.BytesIO(text.encode()), vendor=VENDOR, environ=ENVIRON)
+    inventory = load(io.BytesIO(text.encode()), environ=ENVIRON)
     assert inventory.source_name == "<stdin>"
     assert inventory.projects[0].id == "p1"
 
@@ -129,7 +133,7 @@ def test_a_stream_is_json_if_it_begins_with_a_brace_and_else_yaml(text: str) -> 
 def test_a_file_that_is_not_there_is_told_with_the_reason(tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "no.yaml", "No such file"), (tmp_path, "directory")):
         with pytest.raises(InventoryError, match=reason) as caught:
-            load(path, vendor=VENDOR, environ=ENVIRON)
+            load(path, environ=ENVIRON)
         assert str(caught.value).startswith(f"{path}:1:1: ")
 
 

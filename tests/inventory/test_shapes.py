@@ -11,7 +11,7 @@ import yaml
 
 from collector.addresses import normal
 from collector.inventory import load, schema, to_mapping
-from collector.providers.clouddc.vendor import VENDOR
+from collector.providers.clouddc.rules import RULES
 from collector.sizes import parse_size
 
 SAMPLES = Path(__file__).parents[2] / "inventories"
@@ -26,7 +26,7 @@ def document(changes: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["demo.yaml", "fleet.yaml", "fleet.json"])
 def test_the_schema_allows_what_load_allows(name: str) -> None:
     data = yaml.safe_load((SAMPLES / name).read_text())
-    for one in (schema(), schema(VENDOR)):
+    for one in (schema(), schema({"clouddc": RULES})):
         jsonschema.Draft202012Validator.check_schema(one)
         jsonschema.validate(data, one, jsonschema.Draft202012Validator)
 
@@ -49,7 +49,9 @@ def test_the_schema_allows_what_load_allows(name: str) -> None:
 )
 def test_the_schema_refuses_what_load_refuses(changes: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(document(changes), schema(VENDOR), jsonschema.Draft202012Validator)
+        jsonschema.validate(
+            document(changes), schema({"clouddc": RULES}), jsonschema.Draft202012Validator
+        )
 
 
 def test_without_a_vendor_the_schema_leaves_credentials_open() -> None:
@@ -58,16 +60,16 @@ def test_without_a_vendor_the_schema_leaves_credentials_open() -> None:
 
 
 def test_what_is_shown_as_json_loads_again_as_the_same() -> None:
-    one = load(SAMPLES / "fleet.yaml", vendor=VENDOR, environ=ENVIRON)
+    one = load(SAMPLES / "fleet.yaml", environ=ENVIRON)
     shown = json.dumps(to_mapping(one.select())).encode()
-    other = load(io.BytesIO(shown), vendor=VENDOR, environ=ENVIRON)
+    other = load(io.BytesIO(shown), environ=ENVIRON)
     assert other.projects == one.projects
     assert other.credentials == one.credentials
     assert (other.downloads, other.bytes_per_second) == (one.downloads, one.bytes_per_second)
 
 
 def test_a_selection_is_shown_without_what_it_does_not_match() -> None:
-    one = load(SAMPLES / "fleet.yaml", vendor=VENDOR, environ=ENVIRON)
+    one = load(SAMPLES / "fleet.yaml", environ=ENVIRON)
     shown = to_mapping(one.select(["tag:role=db"], first=["name=bms-002"]))
     assert [
         (project["name"], [server["name"] for server in project["servers"]])
@@ -121,4 +123,4 @@ def test_what_is_no_endpoint_is_refused(url: str) -> None:
 
 
 def test_the_published_vendor_has_an_endpoint_for_each_region() -> None:
-    assert all(normal(url) == url for url in VENDOR.regions.values())
+    assert all(normal(url) == url for url in RULES.regions.values())

@@ -39,7 +39,6 @@ def inventory(
     }
     return collector.load(
         io.BytesIO(json.dumps(document).encode()),
-        vendor=collector.clouddc.VENDOR,
         environ={"CLOUDDC_TOKEN": "t", "OTHER": "t"},
     )
 
@@ -50,7 +49,7 @@ def project(name: str, servers: int, **options: Any) -> dict[str, Any]:  # noqa:
 
 
 def planned(loaded: collector.Inventory, out: Path, **options: Any) -> Plan:  # noqa: ANN401  # plan's own
-    return collector.plan(loaded.select(), out, collector.clouddc.scopes, **options)
+    return collector.plan(loaded.select(), out, **options)
 
 
 def remember(directory: Path, loaded: collector.Inventory, *learned: e.Event) -> Path:
@@ -245,6 +244,6 @@ def test_limits_of_no_sense_make_a_plan_all_the_same(tmp_path: Path) -> None:
 
 def test_an_empty_selection_takes_nothing(tmp_path: Path) -> None:
     selection = inventory(project("p1", 2)).select(["id=nobody"])
-    plan = collector.plan(selection, tmp_path, collector.clouddc.scopes, deadline_s=1.0)
+    plan = collector.plan(selection, tmp_path, deadline_s=1.0)
     assert (plan.servers, plan.seconds, plan.disk.needed) == (0, 0, 0)
     assert (plan.deadline_reachable, plan.servers_by_deadline) == (True, 0)

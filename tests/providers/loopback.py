@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from collector.model.answers import Problem
-from collector.providers.base import Target
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource
+from collector.providers.protocol import ProjectAddress, Target
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from collector.providers.base import OpenArchive
+    from collector.providers.protocol import OpenArchive
 
 TOKEN = "canary-" + "t0ken" * 8
 ARCHIVE = b"\x1f\x8b" + bytes(range(256)) * 40
@@ -118,7 +118,7 @@ async def request_head(reader: asyncio.StreamReader) -> bytes:
 
 
 def target(endpoint: str, *, project: str = "p1", server: str = "s1") -> Target:
-    return Target(endpoint, project, server, "ops")
+    return Target(ProjectAddress("clouddc", endpoint, project, "ops", "acme"), server)
 
 
 def clouddc(
@@ -131,7 +131,6 @@ def clouddc(
     source = token or TokenSource("a test", TOKEN)
     return CloudDC(
         {"ops": source},
-        {"ops": "acme"},
         connections=connections,
         ca_file=ca_file,
         stall_s=stall_s,

@@ -15,13 +15,14 @@ from collector.model.answers import (
     ProblemKind,
     ScopeKind,
 )
+from collector.providers.clouddc import PROVIDER
 from collector.providers.clouddc.credentials import TokenSource
 from tests.providers.loopback import TOKEN, Answer, asked, clouddc, serving, started, target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collector.providers.base import Target
+    from collector.providers.protocol import ProjectAddress
 
 pytestmark = pytest.mark.anyio
 
@@ -192,16 +193,14 @@ async def test_outside_of_its_context_a_fleet_says_so() -> None:
 
 
 def test_calls_share_the_scopes_that_their_limits_are_shared_by() -> None:
-    fleet = clouddc()
-    here, there = target("https://a.example"), target("https://b.example")
-    other_project = target("https://a.example", project="p2")
-    scopes = {scope.kind: scope for scope in fleet.scopes(Call.START_EXPORT, here)}
+    here, there = target("https://a.example").project, target("https://b.example").project
+    other_project = target("https://a.example", project="p2").project
+    scopes = {scope.kind: scope for scope in PROVIDER.scopes(Call.START_EXPORT, here)}
     assert set(scopes) == set(ScopeKind)
 
-    def shared(call: Call, other: Target) -> set[ScopeKind]:
-        return {scope.kind for scope in fleet.scopes(call, other) if scope in scopes.values()}
+    def shared(call: Call, other: ProjectAddress) -> set[ScopeKind]:
+        return {scope.kind for scope in PROVIDER.scopes(call, other) if scope in scopes.values()}
 
     assert shared(Call.START_EXPORT, there) == set()
     assert shared(Call.ASK_STATUS, here) == set(ScopeKind) - {ScopeKind.API}
     assert shared(Call.START_EXPORT, other_project) == set(ScopeKind) - {ScopeKind.PROJECT}
-    assert fleet.scopes(Call.START_EXPORT, here) is fleet.scopes(Call.START_EXPORT, here)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 
 from collector.providers.clouddc.credentials import TokenSource, UnusableTokenError
 
@@ -102,55 +102,65 @@ async def test_an_environment_variable_does_not_change() -> None:
     assert not await source.changed_since("old")
 
 
-def warnings_of(path: Path) -> list[str]:
-    with structlog.testing.capture_logs() as logs:
-        assert TokenSource.from_file(path).token == SECRET
-    assert {log["log_level"] for log in logs} <= {"warning"}
-    return [log["event"] for log in logs]
+def warnings_of(path: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
+    caplog.set_level(logging.DEBUG, "collector")
+    assert TokenSource.from_file(path).token == SECRET
+    assert {line.levelname for line in caplog.records} <= {"WARNING"}
+    return [line.getMessage() for line in caplog.records]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
-def test_a_tokens_file_that_others_may_read_or_change_is_told(tmp_path: Path, mode: int) -> None:
+def test_a_tokens_file_that_others_may_read_or_change_is_told(
+    tmp_path: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "token"
     path.write_text(SECRET)
     path.chmod(mode)
-    (told,) = warnings_of(path)
+    (told,) = warnings_of(path, caplog)
     assert told.endswith(f"chmod 600 {path}")
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
-def test_a_tokens_file_of_its_owner_alone_is_told_to_nobody(tmp_path: Path, mode: int) -> None:
+def test_a_tokens_file_of_its_owner_alone_is_told_to_nobody(
+    tmp_path: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "token"
     path.write_text(SECRET)
     path.chmod(mode)
-    assert warnings_of(path) == []
+    assert warnings_of(path, caplog) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_tokens_file_of_another_user_is_told(tmp_path: Path) -> None:
+def test_a_tokens_file_of_another_user_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "token"
     path.write_text(SECRET)
     path.chmod(0o600)
     os.chown(path, 12345, 12345)
-    (told,) = warnings_of(path)
+    (told,) = warnings_of(path, caplog)
     assert told.endswith(f"chown 0 {path}")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes root's directories")
-def test_a_tokens_file_as_kubernetes_mounts_it_is_told_to_nobody(tmp_path: Path) -> None:
+def test_a_tokens_file_as_kubernetes_mounts_it_is_told_to_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "..2026").mkdir()
     (tmp_path / "..2026" / "token").write_text(SECRET)
     (tmp_path / "..2026" / "token").chmod(0o644)
     (tmp_path / "..data").symlink_to("..2026")
     (tmp_path / "token").symlink_to("..data/token")
-    assert warnings_of(tmp_path / "token") == []
+    assert warnings_of(tmp_path / "token", caplog) == []
 
 
-def test_a_token_through_a_pipe_is_told_to_nobody(tmp_path: Path) -> None:
+def test_a_token_through_a_pipe_is_told_to_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "token"
     os.mkfifo(path, 0o666)
     path.chmod(0o666)
     writer = threading.Thread(target=path.write_text, args=(SECRET,))
     writer.start()
-    assert warnings_of(path) == []
+    assert warnings_of(path, caplog) == []
     writer.join()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.model.answers import LimitTold, Problem, ProblemKind, ScopeKind
-from collector.providers.base import OpenArchive
+from collector.providers.protocol import OpenArchive
 from tests.providers.loopback import (
     ARCHIVE,
     TOKEN,

@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 
 from collector.model.answers import NO_METADATA, Call, Problem, ProblemKind, ScopeKind
 from collector.providers.clouddc.errors import PERMISSIONS, TABLE, problem_of, rows
-from collector.providers.clouddc.parsing import Reply
+from collector.providers.http.replies import Reply
 from collector.redaction import Secrets
 from tests.providers.loopback import TOKEN
 

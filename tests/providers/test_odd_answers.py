@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector.model.answers import ExportSaid, ExportState, Problem, ProblemKind
-from collector.providers.base import OpenArchive
-from collector.providers.clouddc.bodies import BODY_MAX
-from collector.providers.clouddc.disposition import file_name
+from collector.providers.http.bodies import BODY_MAX
+from collector.providers.http.disposition import file_name
+from collector.providers.protocol import OpenArchive
 from tests.providers.loopback import (
     ARCHIVE,
     TOKEN,
@@ -211,7 +211,7 @@ async def test_a_body_that_turns_invalid_half_way_ends_at_once_with_the_reason()
 async def test_an_answer_that_comes_byte_by_byte_ends_when_its_time_is_over(
     beginning: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.providers.clouddc.wire.TOTAL_S", 0.3)
+    monkeypatch.setattr("collector.providers.http.wire.TOTAL_S", 0.3)
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_head(reader)
@@ -563,7 +563,7 @@ async def test_whatever_reading_an_answer_raises_is_of_this_server_and_names_its
     def stumble(*_: object, **__: object) -> None:
         raise ZeroDivisionError(f"no good\n\x1b[31m {TOKEN}")
 
-    monkeypatch.setattr("collector.providers.clouddc.hearing.limits_told", stumble)
+    monkeypatch.setattr("collector.providers.clouddc.metadata.limits_told", stumble)
     expected = "the answer cannot be read: no good [31m *** (ZeroDivisionError)"
     async with serving(Answer(200, STATUS)) as server, clouddc() as fleet:
         here = target(server.url)

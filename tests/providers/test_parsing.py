@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collector.model.answers import NO_METADATA, ExportSaid, ExportState
 from collector.providers.clouddc.parsing import ErrorBody, error_body, export_said, percent
-from collector.providers.clouddc.words import one_line
+from collector.providers.http.words import one_line
 
 
 def said(**fields: object) -> ExportSaid | None:

@@ -6,9 +6,9 @@ import pytest
 from yarl import URL
 
 from collector.model.answers import Checksum, Problem, ProblemKind
-from collector.providers.base import Fetched, OpenArchive
-from collector.providers.clouddc.checksums import checksums
-from collector.providers.clouddc.requests import redirected
+from collector.providers.http.checksums import checksums
+from collector.providers.http.urls import redirected
+from collector.providers.protocol import Fetched, OpenArchive
 from tests.providers.loopback import ARCHIVE, TOKEN, Answer, clouddc, read_all, serving, target
 
 pytestmark = pytest.mark.anyio

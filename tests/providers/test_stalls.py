@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from collector.model.answers import Problem, ProblemKind
-from collector.providers.base import OpenArchive
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource
+from collector.providers.protocol import OpenArchive
 from tests.providers.loopback import (
     ARCHIVE,
     TOKEN,
@@ -25,7 +25,7 @@ STALL_S = 0.05
 
 def clouddc() -> CloudDC:
     source = TokenSource("a test", TOKEN)
-    return CloudDC({"ops": source}, {"ops": "acme"}, connections=2, stall_s=STALL_S)
+    return CloudDC({"ops": source}, connections=2, stall_s=STALL_S)
 
 
 async def test_an_archive_that_stalls_is_cut_and_the_message_names_the_seconds() -> None:

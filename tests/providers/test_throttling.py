@@ -6,12 +6,13 @@ import pytest
 from multidict import CIMultiDict
 
 from collector.model.answers import NO_METADATA, LimitTold, ScopeKind
-from collector.providers.clouddc.hearing import CLOCK_EVERY_S, Hearing
-from collector.providers.clouddc.throttling import (
+from collector.providers.clouddc.metadata import MetadataReader
+from collector.providers.clouddc.throttling import limits_told, throttled_by
+from collector.providers.http.times import (
+    CLOCK_EVERY_S,
     LARGEST_NUMBER,
-    limits_told,
+    ClockOffset,
     retry_after_s,
-    throttled_by,
 )
 
 WORDS = (
@@ -201,26 +202,26 @@ class Clocks:
     wall_s = NOW_S + 0.0
     steady_s = 100.0
 
-    def hearing(self) -> Hearing:
-        return Hearing(lambda: self.wall_s, lambda: self.steady_s)
+    def reader(self) -> MetadataReader:
+        return MetadataReader(ClockOffset(lambda: self.wall_s, lambda: self.steady_s))
 
 
 def test_the_clock_offset_is_ours_less_the_services_half_a_second_in() -> None:
     clocks = Clocks()
-    heard = clocks.hearing().heard(CIMultiDict({"Date": date(NOW_S - 20)}))
+    heard = clocks.reader().read(CIMultiDict({"Date": date(NOW_S - 20)}))
     assert heard.clock_offset_s == 19.5
 
 
 @pytest.mark.parametrize("headers", [{}, {"Date": ""}, {"Date": "no date"}])
 def test_without_a_date_there_is_no_clock_offset(headers: dict[str, str]) -> None:
-    assert Clocks().hearing().heard(CIMultiDict(headers)) is NO_METADATA
+    assert Clocks().reader().read(CIMultiDict(headers)) is NO_METADATA
 
 
 def test_a_clock_is_looked_at_once_a_minute() -> None:
     clocks = Clocks()
-    hearing = clocks.hearing()
+    reader = clocks.reader()
     headers = CIMultiDict({"Date": date(NOW_S)})
-    assert hearing.heard(headers).clock_offset_s is not None
-    assert hearing.heard(headers) is NO_METADATA
+    assert reader.read(headers).clock_offset_s is not None
+    assert reader.read(headers) is NO_METADATA
     clocks.steady_s += CLOCK_EVERY_S
-    assert hearing.heard(headers).clock_offset_s is not None
+    assert reader.read(headers).clock_offset_s is not None

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 
 from collector.model.answers import ExportSaid, Problem, ProblemKind
-from collector.providers.clouddc import wire
-from collector.providers.clouddc.proxies import UnusableProxyError
-from collector.providers.clouddc.transport import UnusableCAFileError
+from collector.providers.http import wire
+from collector.providers.http.proxies import UnusableProxyError
+from collector.providers.http.transport import UnusableCAFileError
 from collector.redaction import Secrets
 from tests.open_files import no_file_left
 from tests.providers.loopback import (
@@ -109,7 +109,7 @@ async def test_a_body_cut_short_leaves_a_call_in_doubt() -> None:
 
 
 async def test_silence_leaves_a_call_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.providers.clouddc.wire.TOTAL_S", 0.25)
+    monkeypatch.setattr("collector.providers.http.wire.TOTAL_S", 0.25)
 
     async def speak(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await request_head(reader)

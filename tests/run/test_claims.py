@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -171,9 +172,10 @@ def test_file_that_grew_large_loses_what_is_old_and_nobody_loses_what_is_not(
 
 
 def test_lock_that_somebody_keeps_stops_the_sharing_and_not_the_run(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("collector.sharing.exports_file.LOCKED_WITHIN_S", 0.05)
+    caplog.set_level(logging.WARNING, "collector")
 
     async def main() -> None:
         one = runs.begin("one")
@@ -187,8 +189,7 @@ def test_lock_that_somebody_keeps_stops_the_sharing_and_not_the_run(
 
     anyio.run(main)
     runs.close()
-    streams = capsys.readouterr()
-    assert (streams.out + streams.err).count("exports are not shared") == 1
+    assert caplog.text.count("exports are not shared") == 1
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "", ".", "..", "a/b"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from collector.inventory import shape
 from collector.model import events as e
 from collector.rundir.journal import values
-from collector.rundir.journal.lines import LONGEST_LINE, NO_HASH, LongLineError, encode
+from collector.rundir.journal.lines import LONGEST_LINE, NO_HASH, LongLineError, decode, encode
 from collector.rundir.journal.reading import Reading, fold
 from tests.acceptance.handed import DAMAGED, NO_SELECTION
 from tests.acceptance.journals import chained, rewrite
@@ -76,6 +77,17 @@ def test_what_cannot_have_happened_is_damage(journal: Path, member: str) -> None
     assert not reading.damage.torn
     assert len(reading.damage.what) < 200
     assert state.selected
+
+
+def test_lines_from_before_there_were_providers_mean_the_default_one(
+    selection: list[e.Event],
+) -> None:
+    def before(event: e.Event) -> bytes:
+        line = json.loads(encode(event, NO_HASH)[0])
+        return json.dumps({k: v for k, v in line.items() if k not in ("hash", "provider")}).encode()
+
+    for event in selection:
+        assert decode(before(event)) == event
 
 
 def test_what_an_inventory_may_say_can_be_read_again() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from collector.archive.names import safe_name
 from collector.model.answers import ScopeKind
 from collector.model.events import EVENTS, Event, RunEnded, SelectionEnded
+from collector.model.fields import PROVIDER_NAME
 from collector.rundir.journal.lines import NO_HASH, LineError, check, decode, encode
 from collector.rundir.journal.reading import Reading
 from collector.rundir.journal.values import (
@@ -49,6 +50,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "Endpoint": st.sampled_from(
         ["https://a.example", "http://127.0.0.1:8080/x", "http://[::1]:8080"]
     ),
+    "ProviderName": st.from_regex(PROVIDER_NAME, fullmatch=True),
+    "ProviderNames": st.lists(
+        st.from_regex(PROVIDER_NAME, fullmatch=True), min_size=1, max_size=3
+    ).map(",".join),
+    "Location": st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=20),
     "ETag": st.from_regex(r'"[a-z0-9]{0,9}"', fullmatch=True),
     "FileName": safe,
     "DirectoryName": safe,

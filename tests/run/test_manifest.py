@@ -3,20 +3,25 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.model import events as e
 from collector.model.answers import ProblemKind
 from collector.model.state import apply
+from collector.report.building import Report
+from collector.report.manifest import Error
+from collector.report.parts import json_text
+from collector.report.schema import manifest_schema
 from collector.rundir import manifest
 from collector.rundir.journal.lines import NO_HASH
-from collector.rundir.schemas import manifest_schema
-from collector.rundir.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +42,7 @@ def ended(reason: str) -> e.RunEnded:
 
 
 def document(state: RunState, *, alive: bool = True) -> dict[str, Any]:
-    made = manifest.document(state, lines=12, head="a" * 64, alive=alive)
+    made = manifest.document(Report(state, lines=12, head="a" * 64, alive=alive))
     jsonschema.Draft202012Validator(manifest_schema()).validate(json.loads(json.dumps(made)))
     return made
 
@@ -332,7 +337,8 @@ def test_a_summary_holds_the_rows_that_are_not_collected(
     selection: list[e.Event], folded: Fold, collected: Collected, failed: Failed, tmp_path: Path
 ) -> None:
     state = folded([*selection, *collected(0), *collected(1), failed(2), ended("stopped")])
-    told = summary(state, tmp_path, lines=3, head="a" * 64, manifest_sha256="b" * 64)
+    report = Report(state, lines=3, head="a" * 64)
+    told = report.summary(tmp_path, "b" * 64).as_json()
     assert set(told) == {
         *("run", "totals", "directory", "manifest_sha256", "not_collected"),
         *("limits", "exports_limits", "durations", "reused_exports", "endpoints_down"),
@@ -382,7 +388,8 @@ def test_a_time_that_makes_no_sense_makes_no_duration(
     selection: list[e.Event], folded: Fold, at: str
 ) -> None:
     expected = e.RunEstimated(at=at, servers=4, seconds=1.0, requests=12, bytes=0)
-    made = manifest.document(folded([*selection, expected, ended("stopped")]), lines=1, head="a")
+    state = folded([*selection, expected, ended("stopped")])
+    made = manifest.document(Report(state, lines=1, head="a"))
     assert made["run"]["estimate"]["took_s"] is None
 
 
@@ -392,3 +399,11 @@ def test_the_schema_takes_a_manifest_of_before_there_were_estimates(
     made = document(folded(selection))
     del made["run"]["estimate"]
     jsonschema.Draft202012Validator(manifest_schema()).validate(json.loads(json.dumps(made)))
+
+
+@given(st.text(st.characters(exclude_categories=())), st.integers(), st.floats(allow_nan=False))
+def test_a_part_is_written_as_json_dumps_writes_it(text: str, number: int, offset_s: float) -> None:
+    error = Error("export", text, number, text, None, 1, text)
+    assert json_text(error) == json.dumps(error.as_json(), ensure_ascii=False)
+    if not math.isinf(offset_s):
+        assert json.loads(json_text(offset_s)) == offset_s

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.model import events as e
-from collector.rundir.verdict import run_state, verdict
+from collector.report.verdict import run_word, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def test_an_exit_code_is_the_first_that_is_true(
             history.append(failed(server, kinds[fate]))
     state = folded([*history, ENDED])
     assert verdict(state) == code
-    assert run_state(state) == word
+    assert run_word(state) == word
 
 
 def test_an_empty_selection_is_a_success(
@@ -55,4 +55,4 @@ def test_an_empty_selection_is_a_success(
 ) -> None:
     state = folded([started, e.SelectionEnded(at=started.at, servers=0), ENDED])
     assert verdict(state) == 0
-    assert run_state(state) == "complete"
+    assert run_word(state) == "complete"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collector.archive.errors import ArchiveError
-from collector.archive.targz.tar import BLOCK, TarReader
+from collector.archive.format import ArchiveError
+from collector.archive.targz.header import BLOCK
+from collector.archive.targz.tar import TarReader
 
 # What a file of another kind begins with.
 _KINDS = (

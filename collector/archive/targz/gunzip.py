@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from isal import igzip_lib, isal_zlib
 
-from collector.archive.errors import ArchiveError
+from collector.archive.format import ArchiveError
 from collector.archive.targz.disguise import disguise
-from collector.archive.targz.tar import BLOCK
+from collector.archive.targz.header import BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,12 +138,12 @@ class Gunzip:
             self._strict = None
 
     def _read_header(self, data: bytes) -> bytes:
-        """Tell what begins here: a gzip member, or what does not belong."""
+        """Read what begins here: a gzip member, or what does not belong."""
         self._held = b""
         if not data.startswith(_MAGIC[: len(data)]):
             if self.members:
                 raise ArchiveError(f"after the gzip there is something else: {data[:8].hex(' ')}")
-            if len(data) < BLOCK:  # what it is will be told when more of it is here
+            if len(data) < BLOCK:  # what it is can be said when more of it is here
                 self._held = data
                 return b""
             raise ArchiveError(disguise(data))
@@ -208,8 +208,8 @@ def _header_end(data: bytes) -> int | None:  # noqa: C901  # a condition a field
     if end > len(data):
         return None
     if flags & _FHCRC:
-        told = int.from_bytes(data[end - 2 : end], "little")
-        if told != zlib.crc32(data[: end - 2]) & 0xFFFF:
+        stated = int.from_bytes(data[end - 2 : end], "little")
+        if stated != zlib.crc32(data[: end - 2]) & 0xFFFF:
             raise ArchiveError("the gzip is damaged: its header's checksum is wrong")
     return end
 

@@ -24,7 +24,7 @@ from collector.cli.options import (
 from collector.cli.values import Duration
 
 if TYPE_CHECKING:
-    from collector.archive.incoming import ArchivePolicy
+    from collector.archive.staged import ArchivePolicy
 
 EXAMPLES = """\b
 Examples:
@@ -153,7 +153,7 @@ def command(
     grace: float,
     stall_timeout: float,
     max_bandwidth: int | None,
-    care: ArchivePolicy,
+    policy: ArchivePolicy,
     share: float | None,
     as_json: bool,
 ) -> None:
@@ -166,10 +166,7 @@ def command(
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of missing permissions; 2
     the command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
     """
-    from collector.cli import choosing, running  # noqa: PLC0415  # the work's imports cost start-up time
-    from collector.model.ceilings import EXPORT_S  # noqa: PLC0415  # as above
-    from collector.redaction import Arguments, Secrets  # noqa: PLC0415  # as above
-    from collector.runtime.collection import Terms  # noqa: PLC0415  # as above
+    from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     if retry_failed and resumed is None:
@@ -185,6 +182,12 @@ def command(
 
         show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
         return
+    from collector.cli import running  # noqa: PLC0415  # as above
+    from collector.cli.user_state import user_memory  # noqa: PLC0415  # as above
+    from collector.model.ceilings import EXPORT_S  # noqa: PLC0415  # as above
+    from collector.redaction import Arguments, Secrets  # noqa: PLC0415  # as above
+    from collector.runtime.terms import Terms  # noqa: PLC0415  # as above
+
     secrets = click.get_current_context().find_object(Secrets) or Secrets()
     terms = Terms(
         deadline_s=math.inf if deadline is None else deadline,
@@ -194,8 +197,8 @@ def command(
         export_s=dict(phase_timeouts).get("export", EXPORT_S),
         download_s=dict(phase_timeouts).get("download", math.inf),
         grace_s=grace,
-        memory=running.user_memory(),
-        care=care,
+        memory=user_memory(),
+        policy=policy,
         bytes_per_second=max_bandwidth,
         argv=Arguments(sys.argv, secrets),
     )

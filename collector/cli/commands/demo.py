@@ -54,7 +54,7 @@ def command(out: Path, progress: str, as_json: bool) -> None:
 
     from collector.cli import choosing, running  # noqa: PLC0415  # as above
     from collector.emulator import demo_fleet, inventory  # noqa: PLC0415  # as above
-    from collector.runtime.collection import Terms  # noqa: PLC0415  # as above
+    from collector.runtime.terms import Terms  # noqa: PLC0415  # as above
 
     scenario = demo_fleet.scenario()
     with _serving(scenario) as emulator:

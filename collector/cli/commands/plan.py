@@ -69,18 +69,16 @@ def show(
     as_json: bool,
 ) -> None:
     """Print the plan of a selection."""
-    from collector.cli import running  # noqa: PLC0415  # as above
     from collector.cli.rendering.plan import told  # noqa: PLC0415  # as above
-    from collector.planning import plan  # noqa: PLC0415  # as above
-    from collector.providers import clouddc  # noqa: PLC0415  # as above
+    from collector.cli.user_state import user_memory  # noqa: PLC0415  # as above
+    from collector.runtime.planned import plan  # noqa: PLC0415  # as above
 
     planned = plan(
         selection,
         out,
-        clouddc.scopes,
         deadline_s=deadline_s,
         share=share,
-        memory=running.user_memory(),
+        memory=user_memory(),
     )
     if as_json:
         show_json(json.dumps(planned.as_json()))

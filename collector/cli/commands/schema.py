@@ -16,7 +16,7 @@ from collector.cli.streams import show_json
     epilog="""\b
 Examples:
   collector schema inventory > inventory.schema.json
-  collector schema manifest | jq .properties.run
+  collector schema manifest | jq '.["$defs"].Run'
 """,
 )
 @click.argument("what", type=click.Choice(["inventory", "manifest", "journal"]))
@@ -28,20 +28,20 @@ def command(what: str) -> None:
 
 # Each imports what it needs when it is asked for: pydantic, for one, costs start-up time.
 def _inventory() -> dict[str, Any]:
+    from collector import providers  # noqa: PLC0415
     from collector.inventory import schema  # noqa: PLC0415
-    from collector.providers.clouddc.vendor import VENDOR  # noqa: PLC0415
 
-    return schema(VENDOR)
+    return schema({name: providers.find(name).rules for name in providers.names()})
 
 
 def _manifest() -> dict[str, Any]:
-    from collector.rundir.schemas import manifest_schema  # noqa: PLC0415
+    from collector.report.schema import manifest_schema  # noqa: PLC0415
 
     return manifest_schema()
 
 
 def _journal() -> dict[str, Any]:
-    from collector.rundir.schemas import journal_schema  # noqa: PLC0415
+    from collector.rundir.journal.schema import journal_schema  # noqa: PLC0415
 
     return journal_schema()
 

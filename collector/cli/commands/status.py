@@ -45,6 +45,6 @@ def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
     summary = found.summary()
     verbose = ctx.meta["collector.verbose"] > 0
     if as_json:
-        show_json(json.dumps(summary))
+        show_json(json.dumps(summary.as_json()))
     else:
         show(summed_up(summary, verbose=verbose))

@@ -8,12 +8,14 @@ import shlex
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from collector.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from collector.report.summary import CallsLimit, ExportDurations, ExportsLimit, Wait
 
 WIDTH = 80
 SOON_S = 60.0
@@ -99,13 +101,13 @@ def ago(at: str, now: datetime) -> str:
     return f", {count(days, 'day') if days else duration(60 * minutes)} ago"
 
 
-def waits(asked: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
+def waits(asked: Iterable[Wait], now: datetime) -> list[str]:
     """Return the waits that the service asked for and that are not over, the longest first."""
-    left = [one for one in asked if (until := _time(one["until"])) is not None and until > now]
+    left = [one for one in asked if (until := _time(one.until)) is not None and until > now]
     return [
-        f"asked to wait until {moment(one['until'], now)}, for "
-        + (f"the server {one['server']}" if one["server"] else scope(one["scope"], one["name"]))
-        for one in sorted(left, key=lambda one: str(one["until"]), reverse=True)
+        f"asked to wait until {moment(one.until, now)}, for "
+        + (f"the server {one.server}" if one.server else scope(one.scope, one.name))
+        for one in sorted(left, key=lambda one: one.until, reverse=True)
     ]
 
 
@@ -128,16 +130,16 @@ def scope(kind: str, name: str) -> str:
     return _SCOPES.get(kind, f"{kind} {{}}").format(name)
 
 
-def calls_limit(limit: Mapping[str, Any]) -> str:
-    """Return a limit on calls, as `status --json` has it, in words."""
-    calls = f"{limit['limit']:g} calls in {duration(limit['window_s'])}"
-    return f"{calls} for {scope(limit['scope'], limit['name'])}, {source(limit['source'])}"
+def calls_limit(limit: CallsLimit) -> str:
+    """Return a limit on calls in words."""
+    calls = f"{limit.limit:g} calls in {duration(limit.window_s)}"
+    return f"{calls} for {scope(limit.scope, limit.name)}, {source(limit.source)}"
 
 
-def exports_limit(limit: Mapping[str, Any]) -> str:
-    """Return a limit on exports, as `status --json` has it, in words."""
-    where = scope(limit["scope"], limit["name"])
-    return f"{limit['limit']} exports at once for {where}, {source(limit['source'])}"
+def exports_limit(limit: ExportsLimit) -> str:
+    """Return a limit on exports in words."""
+    where = scope(limit.scope, limit.name)
+    return f"{limit.limit} exports at once for {where}, {source(limit.source)}"
 
 
 def nine_in_ten_s(median_s: float, spread: float) -> float:
@@ -145,12 +147,12 @@ def nine_in_ten_s(median_s: float, spread: float) -> float:
     return median_s * math.exp(_NINE_IN_TEN * spread)
 
 
-def durations(found: Mapping[str, Any]) -> str:
-    """Return how long exports take, as `status --json` has it, in words."""
-    high_s = nine_in_ten_s(found["median_s"], found["spread"])
+def durations(found: ExportDurations) -> str:
+    """Return how long exports take in words."""
+    high_s = nine_in_ten_s(found.median_s, found.spread)
     return (
-        f"{found['project']}: half of the exports take up to {about(found['median_s'])}, nine "
-        f"in ten up to {about(high_s)}; {found['exports']} seen"
+        f"{found.project}: half of the exports take up to {about(found.median_s)}, nine "
+        f"in ten up to {about(high_s)}; {found.exports} seen"
     )
 
 

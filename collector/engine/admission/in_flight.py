@@ -144,7 +144,9 @@ class InFlight:
     def of(self, action: Request) -> Flight | None:
         """Return what is known of a call; None if it is no longer under way."""
         flight = self._out.get(action.server)
-        return flight if flight is not None and flight.action is action else None
+        if flight is None or (flight.action is not action and flight.action != action):
+            return None
+        return flight
 
     def opened(self, flight: Flight, now_s: float) -> None:
         """Count a download that the API has answered: it goes on until it has ended."""

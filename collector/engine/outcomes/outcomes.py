@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collector.engine.outcomes.observations import Observations
     from collector.engine.polling.timing import Pressure
     from collector.model.actions import Request
-    from collector.model.answers import Answer, Reusable
+    from collector.model.answers import Outcome, Reusable
     from collector.model.prior import Prior
     from collector.model.state import RunState, ServerRow
     from collector.model.wall_time import WallTime
@@ -208,7 +208,7 @@ class Outcomes:
         self,
         action: Request,
         row: ServerRow,
-        answer: Answer,
+        answer: Outcome,
         now_s: float,
         *,
         paused: bool = False,
@@ -269,7 +269,11 @@ class Outcomes:
             if call is Call.ASK_STATUS:
                 self._found(row.project, progress, sent_s, now_s)
                 self._plan_first_looks(row.project)
-            events.append(e.ExportCompleted(at=at, server=row.server, polls=memory.polls))
+            events.append(
+                e.ExportCompleted(
+                    at=at, server=row.server, polls=memory.polls, location=said.location
+                )
+            )
             memory.polls = 0
             return events
         if call is Call.ASK_STATUS:
@@ -418,7 +422,7 @@ class Outcomes:
         """Return what is known of an export that began; some are to be learned from."""
         durations = self.durations[project]
         scout = durations.begins()
-        return Progress(began_s, scout=scout, curious=scout and not durations.is_known)
+        return Progress(began_s, scout=scout, curious=scout > 0 and not durations.is_known)
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""

@@ -116,10 +116,12 @@ class ExportDurations:
         """Whether the distribution is known well enough to go by it."""
         return self._weight >= ENOUGH
 
-    def begins(self) -> bool:
-        """Count an export that begins; return whether it is a scout."""
+    def begins(self) -> float:
+        """Count an export that begins; return what it is, as `scout` of `Progress`."""
         self.begun += 1
-        return self.begun <= scouts.FIRST
+        if self.begun == 1 and not self.is_known:
+            return scouts.AT_ONCE
+        return float(self.begun <= scouts.FIRST)
 
     def completed(self) -> None:
         """Count an export that was found completed."""

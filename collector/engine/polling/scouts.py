@@ -12,6 +12,9 @@ import math
 
 FIRST = 12
 """So many exports of a project are scouts."""
+AT_ONCE = 0.1
+"""The first of all is asked about after so many times the soonest: a service that has its archives
+ready is waited for no longer than that."""
 SPREAD = 1.0
 """The standard deviation that the durations' logarithms are taken to have."""
 DOUBT = 0.4

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 SHORTER = 0.85
 """Exports are thought to take so much less time, at most, and their statuses are planned anew."""
 ANSWERS_FOR_EACH = 2
-"""Each answer pays for so many of them that are planned anew, at most."""
+"""Each answer pays for so many of them that are planned anew, at most,"""
+FEW = 12
+"""unless there are no more than these: then any answer does."""
 
 
 @dataclass(slots=True)
@@ -120,7 +122,9 @@ class Statuses:
         long_s = self._outcomes.durations[project].long_s
         if long_s > plan.long_s:
             plan.long_s = long_s
-        elif long_s < SHORTER * plan.long_s and ANSWERS_FOR_EACH * plan.answers >= lane.heard:
+        elif long_s < SHORTER * plan.long_s and (
+            lane.heard <= max(FEW, ANSWERS_FOR_EACH * plan.answers)
+        ):
             self._plans[project] = _Plan(long_s)
             for server in self._waiting.empty_heard(lane):
                 self.place(lane, self._state.servers[server], now_s)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collector.engine.polling.durations import ExportDurations
 
 SOONEST_S = 0.5
-"""No export is asked about more often than this."""
+"""No export is asked about more often than this,"""
+AT_ONCE_S = 0.05
+"""and none for the first time before this."""
 FIRST_ASK_S = 1.0
 """The first exports of a project are asked about after this long, and twice that, and so on, though
 calls are scarce."""
@@ -104,7 +106,8 @@ class Progress:
         elapsed_s: how long it had run when it was last said not to have completed.
         low_s, high_s: by its percentages it takes longer than the one, no longer than the other.
         evidence: what it has added to what is known of durations.
-        scout: it is asked about early, to learn from it.
+        scout: it is asked about early, to learn from it: after so many times `SOONEST_S`; 0: no
+            scout.
         curious: a scout that is asked about though calls are scarce.
         certain_s: on the engine's clock, when it was last thought almost certain to have completed.
     """
@@ -114,7 +117,7 @@ class Progress:
     low_s: float = 0.0
     high_s: float = math.inf
     evidence: Evidence = field(default_factory=Evidence)
-    scout: bool = False
+    scout: float = 0.0
     curious: bool = False
     certain_s: float = math.inf
 
@@ -145,7 +148,7 @@ class Progress:
 def ask_at(export: Progress, durations: ExportDurations, pressure: Pressure) -> Ask:
     """Return when to ask about `export` next."""
     elapsed_s = export.elapsed_s
-    least_s = elapsed_s + SOONEST_S
+    least_s = elapsed_s + SOONEST_S if elapsed_s else AT_ONCE_S
     if durations.are_percentages_believed and elapsed_s < export.high_s < math.inf:
         early_s = _by_percentage(export, durations, pressure)
         certain_s = max(early_s, export.high_s)
@@ -164,7 +167,7 @@ def ask_at(export: Progress, durations: ExportDurations, pressure: Pressure) -> 
             certain_s = max(early_s, durations.certain_s(elapsed_s))
             export.certain_s = export.started_s + certain_s
     if export.scout and not elapsed_s and pressure is not Pressure.DEADLINE:
-        early_s = min(early_s, SOONEST_S)
+        early_s = min(early_s, export.scout * SOONEST_S)
     started_s = export.started_s
     return Ask(started_s + max(least_s, early_s), started_s + max(least_s, certain_s))
 

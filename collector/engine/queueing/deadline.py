@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from collector.engine.polling.durations import KNOWN_BY_FEW
 from collector.model.answers import Call
+from collector.model.lifecycle import calls_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +21,6 @@ LOOKS_APART_S = 0.25
 WORTH_STARTING = 0.2
 RESERVE = 1.1
 """Calls that are kept for each that is certain to be needed: some statuses are asked for twice."""
-CALLS_LEFT = {Call.START_EXPORT: 3, Call.ASK_STATUS: 2, Call.FETCH_ARCHIVE: 1}
-"""Calls that a server still needs, by the one it waits for."""
 
 
 class Deadline:
@@ -80,7 +79,7 @@ class Deadline:
         starts: dict[Scope, int] = {}
         rest: dict[Scope, int] = {}
         for lane in self._lanes:
-            calls = CALLS_LEFT[lane.call] * len(lane)
+            calls = len(calls_from(lane.call)) * len(lane)
             starting = lane.call is Call.START_EXPORT
             for scope in lane.track.scopes:
                 starts[scope] = starts.get(scope, 0) + calls * starting
@@ -88,7 +87,7 @@ class Deadline:
         return starts, rest
 
     def _withhold(self, left_s: float, rest: Mapping[Scope, int]) -> frozenset[int]:
-        one_more = CALLS_LEFT[Call.START_EXPORT]
+        one_more = len(calls_from(Call.START_EXPORT))
         full = {
             scope
             for scope, needed in rest.items()

@@ -1,57 +1,63 @@
-"""The CloudDC log-export API: `VENDOR` for inventories, `connector` for calls, `scopes` to plan."""
+"""The CloudDC log-export API: `PROVIDER`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collector.providers.clouddc.rules import RULES
 from collector.providers.clouddc.scopes import scopes
-from collector.providers.clouddc.vendor import VENDOR
+from collector.providers.protocol import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from collector.model.state import RunState
+    from collector.archive.format import ArchiveFormat
+    from collector.model.answers import Call, Scope
+    from collector.model.events import CredentialNamed
     from collector.providers.clouddc.client import CloudDC
-    from collector.redaction import Secrets
+    from collector.providers.protocol import Access, ProjectAddress
+    from collector.providers.rules import InventoryRules
 
-__all__ = ["VENDOR", "connector", "scopes"]
 
+class _CloudDCProvider(Provider):
+    @property
+    def rules(self) -> InventoryRules:
+        """What an inventory may say about CloudDC projects."""
+        return RULES
 
-def connector(
-    *,
-    environ: Mapping[str, str],
-    ca_file: Path | None = None,
-    stall_s: float | None = None,
-    secrets: Secrets | None = None,
-) -> Callable[[RunState], CloudDC]:
-    """Return what opens the API with the credentials that a run names.
+    def connect(
+        self, credentials: Mapping[str, CredentialNamed], access: Access, *, connections: int
+    ) -> CloudDC:
+        """Return the API with the secrets that these credentials lead to."""
+        from collector.providers.clouddc.client import CloudDC  # noqa: PLC0415  # aiohttp is slow
+        from collector.providers.clouddc.credentials import TokenSource  # noqa: PLC0415  # as above
 
-    Args:
-        environ: where secrets are looked up, as a rule `os.environ`.
-        ca_file: certificate authorities to trust, in PEM; None for the system's.
-        stall_s: seconds without a byte of an archive that are a cut; None for 30.
-        secrets: where those that are read are made known, for whoever writes elsewhere.
-
-    Returns:
-        A function of a run's state, which may come from a journal. It raises `CollectorError` for
-        credentials of no known kind, and for a secret that cannot be had.
-    """
-
-    def connect(state: RunState) -> CloudDC:
-        from collector.model.ceilings import CALLS_IN_FLIGHT, QUIET  # noqa: PLC0415  # with the rest
-        from collector.providers.clouddc import wire  # noqa: PLC0415  # as above
-        from collector.providers.clouddc.client import CloudDC  # noqa: PLC0415  # aiohttp takes long
-        from collector.providers.clouddc.credentials import token_sources  # noqa: PLC0415
-
-        downloads = state.started.downloads if state.started is not None else 0
+        sources = {
+            name: TokenSource.of(named.options, access.environ)
+            for name, named in credentials.items()
+        }
         return CloudDC(
-            token_sources(state, environ),
-            {name: credential.account for name, credential in state.credentials.items()},
-            connections=CALLS_IN_FLIGHT + QUIET + downloads,
-            ca_file=ca_file,
-            stall_s=wire.STALL_S if stall_s is None else stall_s,
-            secrets=secrets,
+            sources,
+            connections=connections,
+            ca_file=access.ca_file,
+            stall_s=access.stall_s,
+            secrets=access.secrets,
         )
 
-    return connect
+    def scopes(self, call: Call, project: ProjectAddress) -> tuple[Scope, ...]:
+        """Return every scope that this call passes."""
+        return scopes(call, project)
+
+    @property
+    def archive_format(self) -> ArchiveFormat:
+        """Logs come as a tar in a gzip."""
+        from collector.archive.targz import TAR_GZ  # noqa: PLC0415  # isal is slow to load
+
+        return TAR_GZ
+
+    def file_name(self, server_id: str) -> str:
+        """Return what an archive is called whose answer gives it no name."""
+        return f"{server_id}-dump.tar.gz"
+
+
+PROVIDER = _CloudDCProvider()

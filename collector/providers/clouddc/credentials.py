@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from collector import files, threads
 from collector.errors import CollectorError
-from collector.providers.clouddc.vendor import INSTEAD, VENDOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collector.model.state import RunState
     from collector.redaction import Secrets
 
 LARGEST_FILE = 64 << 10
-_log = structlog.get_logger("collector")
+_log = logging.getLogger(__name__)
 
 
 class UnusableTokenError(CollectorError):
@@ -34,45 +31,6 @@ class UnusableTokenError(CollectorError):
     def __init__(self, source: str, what: str) -> None:
         self.source = source
         super().__init__(f"the token in {source} {what}; put a valid token there and start again")
-
-
-class UnknownCredentialError(CollectorError):
-    """A run names credentials that this version cannot use, or not at all.
-
-    Attributes:
-        name: of the entry.
-    """
-
-    def __init__(self, name: str, what: str) -> None:
-        self.name = name
-        super().__init__(f"credentials {name!r} of this run {what}; {INSTEAD}")
-
-
-def token_sources(state: RunState, environ: Mapping[str, str]) -> dict[str, TokenSource]:
-    """Return the sources of the tokens that a run's projects use, by the credentials' names.
-
-    Raises:
-        UnknownCredentialError: the run does not say where a token is, or not in words known here.
-        UnusableTokenError: a token cannot be had.
-    """
-    used = dict.fromkeys(row.credential for row in state.projects)
-    return {name: TokenSource.of(_options(name, state), environ) for name in used}
-
-
-def _options(name: str, state: RunState) -> Mapping[str, str]:
-    """Look at what a run says of credentials, as an inventory's are looked at."""
-    named = state.credentials.get(name)
-    if named is None:
-        raise UnknownCredentialError(name, "are nowhere described")
-    kind = VENDOR.kinds.get(named.kind)
-    if kind is None or not kind.implemented:
-        raise UnknownCredentialError(name, f"are of kind {named.kind!r}")
-    fields = named.options.keys()
-    if not fields <= set(kind.fields) or any(
-        len(fields & set(group)) != 1 for group in kind.one_of
-    ):
-        raise UnknownCredentialError(name, f"have {', '.join(sorted(fields)) or 'no fields'}")
-    return named.options
 
 
 class TokenSource:
@@ -178,14 +136,12 @@ def _warn_if_exposed(path: Path, found: os.stat_result) -> None:
     if found.st_uid not in (os.geteuid(), 0):
         _log.warning(
             f"the file of a token belongs to another user; chown {os.geteuid()} {path}",
-            path=str(path),
-            owner=found.st_uid,
+            extra={"facts": {"path": str(path), "owner": found.st_uid}},
         )
     elif found.st_mode & 0o066:
         _log.warning(
             f"others may read or change the file of a token; chmod 600 {path}",
-            path=str(path),
-            mode=f"{stat.S_IMODE(found.st_mode):04o}",
+            extra={"facts": {"path": str(path), "mode": f"{stat.S_IMODE(found.st_mode):04o}"}},
         )
 
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.model.answers import Call, Problem, ProblemKind, ResponseMetadata
 from collector.providers.clouddc.parsing import error_body
-from collector.providers.clouddc.throttling import SERVICE_THROTTLES, retry_after_s, throttled_by
-from collector.providers.clouddc.words import CODE_MAX, REQUEST_ID_MAX, told
+from collector.providers.clouddc.throttling import SERVICE_THROTTLES, throttled_by
+from collector.providers.http.times import retry_after_s
+from collector.providers.http.words import CODE_MAX, REQUEST_ID_MAX, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from collector.providers.clouddc.parsing import ErrorBody, Reply
+    from collector.providers.clouddc.parsing import ErrorBody
+    from collector.providers.http.replies import Reply
     from collector.redaction import Secrets
 
 _P = ProblemKind

@@ -1,23 +1,22 @@
-"""What the gateway tells about limits: in a 429's words, in debug headers, by Retry-After.
+"""What the gateway tells about limits: in a 429's words, and in debug headers.
 
 API reference, gateway manual: a 429 says `The throttling threshold has been reached: policy user
 over ratelimit,limit:10,time:1 second`; with `X-Apig-Mode: debug` in the request an answer carries,
 for each policy, `X-Apig-RateLimit-api|user|app|ip|api-allenv: remain:9,limit:10,time:10 second`.
 
-What can be read is passed on, a limit of 0 and a Retry-After of a year too: whether it can be meant
-is for the engine to judge, which says so where it cannot.
+What can be read is passed on, a limit of 0 too: whether it can be meant is for the engine to judge,
+which says so where it cannot.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 from multidict import istr
 
 from collector.model.answers import LimitTold, ScopeKind
+from collector.providers.http.times import NUMBER, bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,12 +24,7 @@ if TYPE_CHECKING:
 SERVICE_THROTTLES: Final = "iMetal.0005"
 """The service's own code for too many requests: it says neither whose limit it is nor how many."""
 
-LARGEST_NUMBER: Final = 1e15
-"""A number beyond it is read as this one, so that what is reckoned from it stays finite."""
-
 LONGEST_WINDOW_S: Final = 86_400.0
-RETRY_AFTER: Final = istr("Retry-After")
-DATE: Final = istr("Date")
 
 # The default for all environments together is a limit on one API like the others of that name.
 _POLICIES: Final[Mapping[str, ScopeKind]] = {
@@ -52,13 +46,11 @@ _SPELLINGS_S: Final[Mapping[tuple[str, ...], float]] = {
 _UNITS_S: Final[Mapping[str, float]] = {
     unit: seconds for units, seconds in _SPELLINGS_S.items() for unit in units
 }
-_NUMBER: Final = r"([+-]?\d+(?:\.\d+)?)"
 _FLAGS: Final = re.IGNORECASE | re.ASCII
 _POLICY = re.compile(r"\bpolicy\s*[:=]?\s*(api-allenv|api|user|app|ip)\b", _FLAGS)
-_LIMIT = re.compile(rf"\blimit\s*[:=]\s*{_NUMBER}\b", _FLAGS)
-_TIME = re.compile(rf"\btime\s*[:=]\s*{_NUMBER}\s*({'|'.join(_UNITS_S)})\b", _FLAGS)
+_LIMIT = re.compile(rf"\blimit\s*[:=]\s*{NUMBER}\b", _FLAGS)
+_TIME = re.compile(rf"\btime\s*[:=]\s*{NUMBER}\s*({'|'.join(_UNITS_S)})\b", _FLAGS)
 _REMAIN = re.compile(r"\bremain\s*[:=]\s*(\d+)\b", _FLAGS)
-_SECONDS = re.compile(_NUMBER, re.ASCII)
 
 
 def throttled_by(words: str) -> ScopeKind | None:
@@ -91,45 +83,13 @@ def limits_told(headers: Mapping[str, str], words: str = "") -> tuple[LimitTold,
     return _tightest(told) if told else ()
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that Retry-After asks for; None without it, or where it says no time.
-
-    RFC 9110: seconds, or a date. A date is read against the answer's own, so that this machine's
-    clock does not matter, and one in the past is 0. Seconds are as they were said, below 0 too.
-    """
-    value = headers.get(RETRY_AFTER)
-    if value is None:
-        return None
-    value = value.strip()
-    if _SECONDS.fullmatch(value):
-        return _number(value)
-    until_s, now_s = http_date_s(value), http_date_s(headers.get(DATE, ""))
-    if until_s is None or now_s is None:
-        return None
-    return max(0.0, until_s - now_s)
-
-
-def http_date_s(value: str) -> float | None:
-    """Return an HTTP date in Unix seconds; None where it is none."""
-    try:
-        at = parsedate_to_datetime(value)
-        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
 def _limit_told(kind: ScopeKind, words: str) -> LimitTold | None:
     limit, time, remain = (pattern.search(words) for pattern in (_LIMIT, _TIME, _REMAIN))
     if limit is None or time is None:
         return None
-    remaining = None if remain is None else int(_number(remain[1]))
-    window_s = _number(time[1]) * _UNITS_S[time[2].lower()]
-    return LimitTold(kind, int(_number(limit[1])), window_s, remaining)
-
-
-def _number(text: str) -> float:
-    """Return a finite number: what has hundreds of digits is infinite before it is bounded."""
-    return max(-LARGEST_NUMBER, min(LARGEST_NUMBER, float(text)))
+    remaining = None if remain is None else int(bounded(remain[1]))
+    window_s = bounded(time[1]) * _UNITS_S[time[2].lower()]
+    return LimitTold(kind, int(bounded(limit[1])), window_s, remaining)
 
 
 def _tightest(told: Iterable[LimitTold]) -> tuple[LimitTold, ...]:

@@ -65,8 +65,8 @@ class Sequence:
     def _check_project(self, event: e.ProjectSelected) -> None:
         if event.project < len(self._state.projects):
             known = self._state.projects[event.project]
-            same = (known.id, known.endpoint, known.directory)
-            if (event.id, event.endpoint, event.directory) != same:
+            same = (known.id, known.endpoint, known.directory, known.provider)
+            if (event.id, event.endpoint, event.directory, event.provider) != same:
                 raise OutOfSequenceError(f"project {event.project} is another one already")
             return
         if event.project > len(self._state.projects):

@@ -15,6 +15,7 @@ from collector import addresses
 from collector.archive.names import LIMIT_BYTES, is_safe_name
 from collector.model.answers import ScopeKind
 from collector.model.events import SCHEMA_VERSION
+from collector.model.fields import PROVIDER_NAME
 from collector.rundir.layout import DIRECTORY_BYTES
 
 if TYPE_CHECKING:
@@ -31,11 +32,13 @@ FEWEST_A_SECOND, MOST_A_SECOND = 1e-6, 1e9
 WIDEST_SPREAD = 100.0
 EXPORT_ID_MAX = 512
 ETAG_MAX = 16 << 10
+LOCATION_MAX = 16 << 10
 FIRST_YEAR, YEARS_END = "1970", "2200"
 SOURCES = ("told", "estimated", "remembered", "refuted")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 _ID = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_PROVIDER = re.compile(PROVIDER_NAME)
 _HALF = re.compile(r"[\ud800-\udfff]")
 _ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -79,6 +82,16 @@ def is_export_id(text: str) -> bool:
         and text == text.strip()
         and "\ufffd" not in text
     )
+
+
+def is_etag(text: str) -> bool:
+    """Whether it is a strong ETag."""
+    return len(text) <= ETAG_MAX and _ETAG.fullmatch(text) is not None
+
+
+def is_location(text: str) -> bool:
+    """Whether a provider may have said that an archive lies there."""
+    return 0 < len(text) <= LOCATION_MAX and text.isprintable()
 
 
 def _is_any_time(text: str) -> bool:
@@ -157,8 +170,17 @@ _KINDS: Mapping[str, Kind] = {
     ),
     "ExportId": _text(is_export_id, minLength=1, maxLength=EXPORT_ID_MAX),
     "Endpoint": _text(_is_endpoint, pattern="^https?://"),
+    "ProviderName": _text(
+        lambda text: _PROVIDER.fullmatch(text) is not None, pattern=f"^{PROVIDER_NAME}$"
+    ),
+    "ProviderNames": _text(
+        lambda text: all(map(_PROVIDER.fullmatch, text.split(","))),
+        description="between commas, where there are several",
+        pattern=f"^{PROVIDER_NAME}(,{PROVIDER_NAME})*$",
+    ),
+    "Location": _text(is_location, minLength=1, maxLength=LOCATION_MAX),
     "ETag": _text(
-        lambda text: len(text) <= ETAG_MAX and _ETAG.fullmatch(text) is not None,
+        is_etag,
         maxLength=ETAG_MAX,
         pattern='^".*"$',
     ),

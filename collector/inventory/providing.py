@@ -1,0 +1,65 @@
+"""Which provider an inventory's projects are of, and what its rules are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from collector import providers
+from collector.inventory.findings import Finding
+from collector.inventory.mistakes import quoted, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from collector.inventory.findings import Path
+    from collector.providers.rules import InventoryRules
+
+
+def provider_of(project: Mapping[str, Any], defaults: Mapping[str, Any]) -> str | None:
+    """The name of a project's provider: its own, else that of `defaults`, else the default one.
+
+    None where what is written is no name.
+    """
+    for one in (project, defaults):
+        if "provider" in one:
+            return one["provider"] if isinstance(one["provider"], str) else None
+    return providers.DEFAULT_PROVIDER
+
+
+class Providers:
+    """The rules of the providers that one inventory names; each is found once."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, InventoryRules] = {}
+        self._installed: list[str] = []
+
+    def rules(self, name: str | None) -> InventoryRules | None:
+        """The rules of a provider; None where there is none of this name.
+
+        Raises:
+            BrokenProviderError: It cannot be loaded.
+        """
+        if name is None or (name != providers.DEFAULT_PROVIDER and name not in self.installed):
+            return None
+        if name not in self._rules:
+            self._rules[name] = providers.find(name).rules
+        return self._rules[name]
+
+    @property
+    def default(self) -> InventoryRules:
+        """The rules of projects that name no provider."""
+        return cast("InventoryRules", self.rules(providers.DEFAULT_PROVIDER))
+
+    @property
+    def installed(self) -> list[str]:
+        """The names of all that are installed."""
+        if not self._installed:
+            self._installed = providers.names()
+        return self._installed
+
+    def check(self, holder: Mapping[str, Any], path: Path) -> Iterator[Finding]:
+        """What is wrong with the provider that a project, or `defaults`, names."""
+        name = holder.get("provider")
+        if isinstance(name, str) and name and self.rules(name) is None:
+            what = f"there is no provider {quoted(name)}"
+            yield Finding((*path, "provider"), what, suggestion(name, self.installed))

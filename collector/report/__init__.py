@@ -1,0 +1,16 @@
+"""One typed model of a run: the manifest, `--json` and every other view render it.
+
+`building.Report(state, ...)` reads the model off a run's state. Servers' rows are made when they
+are asked for, one after the other, so a fleet of 100,000 takes no more memory than one server.
+
+    report = Report(state, lines=812, head="...")
+    report.run.state, report.totals.collected
+    for number, project in enumerate(report.projects):
+        for server in report.servers(number):
+            ...
+
+The types are in `manifest.py` and `summary.py`. Their annotations are the contract: `schema.py`
+derives the JSON Schema from them, and `json_text` and `as_json` write their fields in the order in
+which they are declared. To add a column to the report, add a field there and fill it in
+`building.py`.
+"""

@@ -1,0 +1,56 @@
+"""What became of a run: the word for its state, and its exit code."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from collector.model.answers import ProblemKind
+
+if TYPE_CHECKING:
+    from collector.model.state import RunState
+    from collector.report.manifest import RunWord
+
+_NOT_ALLOWED = frozenset({ProblemKind.UNAUTHENTICATED, ProblemKind.FORBIDDEN})
+
+
+class Verdict(enum.IntEnum):
+    """The exit code of a run that was neither stopped by a signal nor by a bug."""
+
+    COLLECTED = 0
+    """Every selected server is collected and verified."""
+    INCOMPLETE = 3
+    """Some are collected, some not, for any reason."""
+    NOTHING = 4
+    """Servers were selected, and none is collected."""
+    NOT_ALLOWED = 5
+    """None is collected, none pending, and each failure is of authentication or permission."""
+
+
+def verdict(state: RunState) -> Verdict:
+    """Judge a run as it stands."""
+    if state.collected == len(state.servers):
+        return Verdict.COLLECTED
+    if state.collected:
+        return Verdict.INCOMPLETE
+    if not state.pending and all(
+        row.failure is not None and row.failure.kind in _NOT_ALLOWED for row in state.servers
+    ):
+        return Verdict.NOT_ALLOWED
+    return Verdict.NOTHING
+
+
+def run_word(state: RunState, *, alive: bool = True) -> RunWord:
+    """Name the state of a run: running, complete, partial, failed, interrupted or deadline.
+
+    Args:
+        state: of a run that has begun.
+        alive: whether a process holds it; without one, a run that never ended was killed.
+    """
+    if state.ended is None:
+        return "running" if alive else "interrupted"
+    if state.pending:
+        return "deadline" if state.ended.reason == "deadline" else "interrupted"
+    if not state.failed:
+        return "complete"
+    return "partial" if state.collected else "failed"

@@ -1,0 +1,93 @@
+"""The parts that work on a run, made from its state and its terms."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING
+
+from collector import clock, descriptors, planning
+from collector.engine.scheduler import Scheduler
+from collector.model import events as e
+from collector.model.ceilings import CALLS_IN_FLIGHT, QUIET, STORING, Ceilings
+from collector.sharing.claims import Claims
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collector.model.prior import Prior
+    from collector.model.state import RunState
+    from collector.providers.connecting import Scopes
+    from collector.runtime.terms import Terms
+
+_log = logging.getLogger(__name__)
+
+
+def claims(state: RunState, directory: Path, *, reuse_s: float) -> Claims:
+    """Return the run's part in the exports of all runs beside it."""
+    wall = clock.WallClock()
+    return Claims(
+        directory,
+        state,
+        fresh_s=reuse_s,
+        age_s=lambda at: wall.age_s(at, clock.now_s()),
+        stamp=lambda ago_s: wall.stamp(clock.now_s() - ago_s),
+    )
+
+
+def scheduler(state: RunState, scopes: Scopes, prior: Prior, terms: Terms) -> Scheduler:
+    """Return what plans the run, from now on."""
+    at_once = _at_once(state)
+    return Scheduler(
+        state,
+        scopes=scopes,
+        ceilings=Ceilings(
+            downloads=at_once.downloads,
+            calls=at_once.calls,
+            storing=at_once.storing,
+            quiet=at_once.quiet,
+            max_attempts=terms.max_attempts,
+            exports_in_flight={
+                row.project: row.exports_in_flight
+                for row in state.projects
+                if row.exports_in_flight is not None
+            },
+            deadline_s=clock.now_s() + terms.deadline_s,
+            export_s=terms.export_s,
+            download_s=terms.download_s,
+            grace_s=terms.grace_s,
+        ),
+        wall=clock.WallClock(),
+        seed=random.SystemRandom().getrandbits(64),
+        known=prior,
+    )
+
+
+def estimate(state: RunState, directory: Path, scopes: Scopes, prior: Prior) -> e.RunEstimated:
+    """Say what is to be expected, to be compared with what comes. For a worker thread."""
+    plan = planning.of_state(state, directory.parent, scopes, prior, but=directory)
+    return e.RunEstimated(
+        at=clock.WallClock().stamp(clock.now_s()),
+        servers=plan.servers,
+        seconds=round(plan.seconds, 1),
+        requests=plan.requests,
+        bytes=plan.disk.needed,
+    )
+
+
+def bytes_per_second(state: RunState, terms: Terms) -> int | None:
+    """Return the ceiling on what arrives: the terms', else the inventory's."""
+    if terms.bytes_per_second is not None:
+        return terms.bytes_per_second
+    return state.started.bytes_per_second if state.started else None
+
+
+def _at_once(state: RunState) -> descriptors.AtOnce:
+    """Return how much may be in flight; warn where that is less than asked for."""
+    downloads = state.started.downloads if state.started else 1
+    wanted = descriptors.AtOnce(downloads, CALLS_IN_FLIGHT, STORING, QUIET)
+    endpoints = len({row.endpoint for row in state.projects})
+    given = descriptors.fitting(wanted, descriptors.left(), endpoints)
+    if warning := descriptors.told(wanted, given):
+        _log.warning(warning)
+    return given
