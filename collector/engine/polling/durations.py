@@ -121,7 +121,7 @@ class ExportDurations:
         self.begun += 1
         if self.begun == 1 and not self.is_known:
             return scouts.AT_ONCE
-        return float(self.begun <= scouts.FIRST)
+        return scouts.times(self.begun) if self.begun <= scouts.FIRST else 0.0
 
     def completed(self) -> None:
         """Count an export that was found completed."""

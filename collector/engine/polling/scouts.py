@@ -20,6 +20,8 @@ SPREAD = 1.0
 DOUBT = 0.4
 """By how much the logarithm of the guessed median may easily be off; to be off by more is no less
 likely."""
+_GOLDEN = (math.sqrt(5) - 1) / 2
+"""Of which multiples spread evenly, however many they are."""
 _ENOUGH_NEWS = 0.02
 """So much of what is known has to be new for another estimate."""
 _FARTHEST = 8.0
@@ -27,6 +29,11 @@ _STEPS = 16
 _TINY = 1e-9
 _ROOT_2 = math.sqrt(2)
 _ROOT_2_PI = math.sqrt(2 * math.pi)
+
+
+def times(number: int) -> float:
+    """Return after how many times the soonest a scout is asked about: once to twice, all apart."""
+    return math.exp2(number * _GOLDEN % 1)
 
 
 class Reports:
