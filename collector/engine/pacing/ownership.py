@@ -20,7 +20,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector.engine.pacing.inference import Guess, explained
+from collector.engine.pacing.inference import REFUSALS_KEPT, Guess, explained
 from collector.model.answers import Scope, ScopeKind
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collector.engine.pacing.tracks import Track, Tracks
 
 NESTED = (ScopeKind.IP, ScopeKind.USER, ScopeKind.APP, ScopeKind.PROJECT)
-REFUSALS_COMPARED = 8
 PAIRED_GAPS = 2.5
 PAIRS = 2
 """So many times two scopes were refused one right after the other: a refused call takes no place,
@@ -153,7 +152,7 @@ class Ownership:
             tried = any(pace.scope in self._trials for pace in self.nested(track))
             self._owners[scope] = Owners(kind, guess.window_s, tried=tried)
             self._found_s[scope] = now_s
-            self._latest[scope] = deque((refusal,), maxlen=REFUSALS_COMPARED)
+            self._latest[scope] = deque((refusal,), maxlen=REFUSALS_KEPT)
 
     def displaced(self, scope: Scope) -> list[ScopePace]:
         """Return the paces whose guesses one about a scope replaces: those that it holds."""
@@ -197,7 +196,7 @@ class Ownership:
         scope = self.widest(track).scope
         if refusal.sent_s < self._found_s.get(scope, -math.inf):
             return
-        self._latest.setdefault(scope, deque(maxlen=REFUSALS_COMPARED)).append(refusal)
+        self._latest.setdefault(scope, deque(maxlen=REFUSALS_KEPT)).append(refusal)
 
     def pointed_at(self, track: Track, pace: ScopePace, now_s: float) -> ScopePace | None:
         """Return another pace that refusals point at, though `pace` explains them as well.

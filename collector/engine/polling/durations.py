@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from collector.engine.polling import scouts
-from collector.engine.polling.scouts import Reports
+from collector.engine.polling.scouts import ROOT_2, ROOT_2_PI, Reports
 
 if TYPE_CHECKING:
     from collector.model.prior import PriorDurations
@@ -32,13 +32,10 @@ WORTH_A_PLAN = 0.01
 FEW = 0.04
 EARLY_ENOUGH = 1.3
 _CALIBRATION = 0.1
-_EARLY_CALIBRATION = 0.1
 _WHOLE = 100
 _BROKEN_BELIEVED = 2
 _STANDARD = NormalDist()
 _STANDARD_CERTAIN = _STANDARD.inv_cdf(CERTAIN)
-_ROOT_2 = math.sqrt(2)
-_ROOT_2_PI = math.sqrt(2 * math.pi)
 _FAR = 8.0
 _NARROW = 0.2
 _TINY = 1e-12
@@ -163,13 +160,13 @@ class ExportDurations:
         low = (math.log(low_s) - average) / spread if low_s > 0 else -_FAR
         high = (math.log(max(_TINY, high_s)) - average) / spread if high_s < math.inf else _FAR
         low, high = max(-_FAR, min(_FAR, low)), max(-_FAR, min(_FAR, high))
-        within = 0.5 * (math.erfc(low / _ROOT_2) - math.erfc(high / _ROOT_2))
+        within = 0.5 * (math.erfc(low / ROOT_2) - math.erfc(high / ROOT_2))
         if high - low < _NARROW or within < _TINY:
             bound = low if high >= _FAR else (low if low <= -_FAR else (low + high) / 2)
             mean = average + spread * bound
             return mean, mean**2
-        at_low = math.exp(-0.5 * low**2) / _ROOT_2_PI
-        at_high = math.exp(-0.5 * high**2) / _ROOT_2_PI
+        at_low = math.exp(-0.5 * low**2) / ROOT_2_PI
+        at_high = math.exp(-0.5 * high**2) / ROOT_2_PI
         shift = (at_low - at_high) / within
         part = 1 + (low * at_low - high * at_high) / within - shift**2
         mean = average + spread * shift
@@ -179,7 +176,7 @@ class ExportDurations:
         """Return the duration that `part` of those exports do not exceed that took `elapsed_s`."""
         spread, average = self.spread, self._model_logarithm
         if elapsed_s > 0:
-            over = 0.5 * math.erfc((math.log(elapsed_s) - average) / spread / _ROOT_2)
+            over = 0.5 * math.erfc((math.log(elapsed_s) - average) / spread / ROOT_2)
             part = 1.0 - over * (1.0 - part)
         if part >= 1 - 1e-12:
             return elapsed_s * 1.5
@@ -201,7 +198,7 @@ class ExportDurations:
         if elapsed_s <= 0:
             return 0.0
         over = (math.log(elapsed_s) - self._model_logarithm) / self.spread
-        return 0.5 * math.erfc(-over / _ROOT_2)
+        return 0.5 * math.erfc(-over / ROOT_2)
 
     def has_moved(self) -> bool:
         """Tell whether what is believed has changed by much since it last had."""
@@ -236,7 +233,7 @@ class ExportDurations:
             return
         if elapsed_s <= EARLY_ENOUGH * self.first_s:
             change = -(1 - FEW) if completed else FEW
-            self._early = min(1.5, max(-1.5, self._early + _EARLY_CALIBRATION * change))
+            self._early = min(1.5, max(-1.5, self._early + _CALIBRATION * change))
 
     # Where calls are scarce
 

@@ -27,8 +27,8 @@ _ENOUGH_NEWS = 0.02
 _FARTHEST = 8.0
 _STEPS = 16
 _TINY = 1e-9
-_ROOT_2 = math.sqrt(2)
-_ROOT_2_PI = math.sqrt(2 * math.pi)
+ROOT_2 = math.sqrt(2)
+ROOT_2_PI = math.sqrt(2 * math.pi)
 
 
 def times(number: int) -> float:
@@ -86,8 +86,8 @@ class Reports:
     def _is_low(self, logarithm: float) -> bool:
         """Whether a longer median would be more likely."""
         age = (self._ages / self._heard - logarithm) / SPREAD
-        running = min(1 - _TINY, max(_TINY, 0.5 * math.erfc(age / _ROOT_2)))
-        density = math.exp(-0.5 * age**2) / _ROOT_2_PI / SPREAD
+        running = min(1 - _TINY, max(_TINY, 0.5 * math.erfc(age / ROOT_2)))
+        density = math.exp(-0.5 * age**2) / ROOT_2_PI / SPREAD
         still = self._heard - self._ended
         gain = density * (still / running - self._ended / (1 - running))
         off = (logarithm - self._guess) / DOUBT
