@@ -240,8 +240,6 @@ OWNERS = (
     constant("exports: probes farther apart", concurrency,
              {"MOST_STARTS_BETWEEN_PROBES": concurrency.STARTS_BETWEEN_PROBES},
              (ExportsLimit, "refused")),
-    constant("exports: tested until proven", concurrency, {"FIRST_TEST_S": math.inf},
-             (ExportsLimit, "allows_at")),
 )  # fmt: skip
 STATUSES = (
     method("scouts", ExportDurations, "begins", never),

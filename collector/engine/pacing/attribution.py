@@ -98,7 +98,7 @@ class Attribution:
             news: what is learned is added to it.
         """
         starts = track.call is Call.START_EXPORT
-        if starts and track.exports is not None and track.exports.refused(running, now_s):
+        if starts and track.exports is not None and track.exports.refused(running):
             return True
         candidates = self._candidates(track, problem)
         wait_s = problem.retry_after_s or 0.0
@@ -250,7 +250,7 @@ class Attribution:
         if guess is None:  # nothing of ours was let through: somebody else uses it all
             return []
         if isinstance(guess, ExportsGuess):
-            return self._adopt_exports(track, guess, candidates, now_s)
+            return self._adopt_exports(track, guess, candidates)
         guess = self._owners.tried_first(track, guess, refusal, now_s)
         self._rule_out_wider(guess, candidates)
         return self._adopt(track, guess, refusal, candidates, now_s)
@@ -319,14 +319,14 @@ class Attribution:
         return [*news, Learned(guess.scope, guess.limit, guess.window_s, "estimated")]
 
     def _adopt_exports(
-        self, track: Track, guess: ExportsGuess, candidates: Iterable[ScopePace], now_s: float
+        self, track: Track, guess: ExportsGuess, candidates: Iterable[ScopePace]
     ) -> list[Finding]:
         """Go by a limit on exports that run at once, in place of estimates that have not held."""
         news = _drop([pace for pace in candidates if not pace.belief.is_held], but=guess.scope)
         self._owners.start_others(track, guess.scope.kind)
         for one in self._tracks.of(guess.scope):
             if one.call is Call.START_EXPORT:
-                one.exports = ExportsLimit(guess.limit, now_s)
+                one.exports = ExportsLimit(guess.limit)
         return [*news, LearnedExports(guess.scope, guess.limit)]
 
 

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-FIRST_TEST_S = 10.0
-LONGEST_TEST_S = 600.0
-"""Until one was let through in the place of one that had ended, one more is started after so long,
-then after three times as long each time, to see whether it is this kind of limit at all."""
 STARTS_BETWEEN_PROBES = 64
 MOST_STARTS_BETWEEN_PROBES = 512
 """One more is started after so many starts; twice as many after each such probe that was refused:
@@ -25,29 +19,18 @@ class ExportsLimit:
         is_proven: whether one was let through in the place of one that had ended.
     """
 
-    __slots__ = ("_apart", "_started", "_step", "_test_s", "_tests", "is_proven", "limit")
+    __slots__ = ("_apart", "_started", "_step", "is_proven", "limit")
 
-    def __init__(self, limit: int, now_s: float) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = max(1, limit)
+        self.is_proven = False
         self._started = 0
         self._apart = STARTS_BETWEEN_PROBES
         self._step = 0
-        self.is_proven = False
-        self._tests = 0
-        self._test_s = now_s + FIRST_TEST_S
 
-    def allows_at(self, running: int) -> float:
-        """Return when one more export may be started while `running` run.
-
-        Until one was let through in the place of one that had ended, it is tested from time to time
-        whether it is this kind of limit at all.
-        """
-        return -math.inf if running < self.limit + self._step else self._test_s
-
-    def sent(self, running: int) -> None:
-        """Count a start that leaves: a test goes alone."""
-        if running >= self.limit:
-            self._test_s = math.inf
+    def allows(self, running: int) -> bool:
+        """Whether one more export may be started while `running` run."""
+        return running < self.limit + self._step
 
     def started(self, running: int) -> bool:
         """Count a start that was let through while `running` ran; return whether that is news.
@@ -60,21 +43,16 @@ class ExportsLimit:
             self._started = 0
             return True
         if not self.is_proven:
-            self.is_proven, self._test_s = True, math.inf
+            self.is_proven = True
             return True
         self._started += 1
         if self._started >= self._apart and not self._step:
             self._step = 1
         return False
 
-    def refused(self, running: int, now_s: float) -> bool:
+    def refused(self, running: int) -> bool:
         """Process a start that was refused while `running` ran; return whether it explains it."""
         if self._step:
             self._step, self._started = 0, 0
             self._apart = min(MOST_STARTS_BETWEEN_PROBES, 2 * self._apart)
-        if running < self.limit:
-            return False
-        if not self.is_proven:
-            self._tests += 1
-            self._test_s = now_s + min(LONGEST_TEST_S, FIRST_TEST_S * 3.0**self._tests)
-        return True
+        return running >= self.limit

@@ -66,7 +66,7 @@ class Pacer:
         )
         for known in self._known.exports if call is Call.START_EXPORT else ():
             if known.scope in scopes:
-                track.exports = ExportsLimit(known.limit, -math.inf)
+                track.exports = ExportsLimit(known.limit)
         self._tracks.add(track)
         return track
 
@@ -111,8 +111,8 @@ class Pacer:
         for pace in track.own:
             if (pace_s := pace.next_at()) > at_s:
                 at_s = pace_s
-        if track.exports is not None:
-            at_s = max(at_s, track.exports.allows_at(track.running))
+        if track.exports is not None and not track.exports.allows(track.running):
+            return math.inf
         return at_s
 
     @property
@@ -126,8 +126,6 @@ class Pacer:
         for pace in track.binding:
             pace.sent(now_s)
             self._next_s.pop(pace, None)
-        if track.exports is not None:
-            track.exports.sent(track.running)
 
     def gap_s(self, track: Track) -> float:
         """Return the seconds between paced calls, at the tightest limit."""
