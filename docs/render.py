@@ -16,11 +16,13 @@ import dataclasses
 import inspect
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import collector
 from collector import emulator
 from collector.cli import main as collector_command
 from collector.engine import scheduler
@@ -374,6 +376,42 @@ def _default(field: dataclasses.Field[Any]) -> str:
     return _code(str(field.default).lower() if isinstance(field.default, bool) else field.default)
 
 
+def _public(*modules: str) -> str:
+    """Return a table of the names in `collector` that come from these modules."""
+    rows = []
+    for name in (name for module in modules for name in collector.NAMES[module].split()):
+        public = getattr(collector, name)
+        file = Path(inspect.getfile(public)).relative_to(HERE.parent)
+        summary = " ".join((inspect.getdoc(public) or "").partition("\n\n")[0].split())
+        rows.append((f"[{_code(name)}](../../{file})", summary))
+    return _table(("name", "what it is"), rows)
+
+
+LIBRARY = {
+    "library runs": (
+        *("collector.runtime.collection", "collector.runtime.resuming"),
+        *("collector.runtime.terms", "collector.runtime.feed", "collector.inventory"),
+        *("collector.planning", "collector.runtime.planned", "collector.rundir.verification"),
+        *("collector.report.building", "collector.report.summary", "collector.report.verdict"),
+        *("collector.model.state", "collector.model.rows"),
+    ),
+    "library events": ("collector.model.events",),
+    "library errors": (
+        *("collector.errors", "collector.inventory.mistakes", "collector.rundir.lock"),
+        *("collector.rundir.journal.journal", "collector.rundir.journal.reading"),
+        *("collector.runtime.trust", "collector.providers", "collector.providers.connecting"),
+    ),
+    "library providers": (
+        *("collector.providers.protocol", "collector.providers.rules", "collector.model.answers"),
+    ),
+    "library archives": (
+        *("collector.archive.format", "collector.archive.staged"),
+        *("collector.archive.destination", "collector.archive.local"),
+    ),
+}
+"""Sections of the library's reference, by the modules that their names come from."""
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = {
     "refusals": _refusals,
     "policy": _policy,
@@ -393,6 +431,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "scenario throttle": lambda: _members_of(emulator.Throttle),
     "scenario fault": lambda: _members_of(emulator.Fault),
     "scenario dialect": lambda: _members_of(emulator.Dialect),
+    **{name: partial(_public, *modules) for name, modules in LIBRARY.items()},
 }
 
 

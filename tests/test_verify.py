@@ -352,7 +352,7 @@ def test_a_run_of_a_version_that_listed_no_members_is_ok(run: Run) -> None:
     (run.directory / MEMBERS).unlink()
     found = verify(run.directory)
     assert found.ok
-    assert "is not listed" in found.notes[0]
+    assert "are not listed" in found.notes[0]
 
 
 def test_a_killed_run_whose_list_of_members_is_cut_at_any_byte_lags(killed: Run) -> None:
@@ -519,7 +519,7 @@ def test_a_torn_last_line_of_a_killed_run_is_a_note(killed: Run) -> None:
         journal.write('{"event":"Expo')
     found = verify(killed.directory)
     assert found.ok
-    assert "line 19 has no end" in found.notes[0]
+    assert "line 19 is unfinished" in found.notes[0]
 
 
 def test_an_archive_that_a_kill_kept_from_being_recorded_is_a_note(empty: Run) -> None:

@@ -107,6 +107,7 @@ _BACK_OFF: Callable[..., None] = vars(Utilization)["_back_off"]
 _PROBE: Callable[..., None] = vars(EstimatedLimit)["_probe"]
 _REVERT: Callable[..., None] = vars(EstimatedLimit)["_revert"]
 _PASSED: Callable[..., None] = vars(Window)["passed"]
+_KIND: Callable[..., object] = vars(FairQueue)["_kind"]
 _PRESSURE: Callable[..., Pressure] = vars(Statuses)["_pressure"]
 _DOMINATED = (Window, "jitter_dominated", bool)
 _POINTED = (Ownership, "pointed_at", bool)
@@ -234,7 +235,8 @@ OWNERS = (
     constant("kinds: confirmed twice", kind_test, {"CONFIRMATIONS": 1},
              (Attribution, "test_passed")),
     method("kinds: a status is hurried", Dispatcher, "_hurry_a_test", nothing),
-    method("kinds: the test goes first", Dispatcher, "_is_test_among", never),
+    method("kinds: the test goes first", FairQueue, "_kind",
+           lambda self, lanes, _due_first: _KIND(self, lanes, due_first=False)),
     constant("exports: probe after 64 starts", concurrency, {"STARTS_BETWEEN_PROBES": 10**9},
              (ExportsLimit, "started")),
     constant("exports: probes farther apart", concurrency,

@@ -27,7 +27,7 @@ VERSION = 1
 
 
 class NewerVersionError(ValueError):
-    """It is whole, and of a version that is not known yet."""
+    """The file was written by a newer version."""
 
 
 class _ProjectDurations(Part, frozen=True, forbid_unknown_fields=False):
@@ -50,11 +50,11 @@ class _File(Part, frozen=True, forbid_unknown_fields=False):
 
 
 def read(content: bytes) -> Remembered:
-    """Read what `written` wrote.
+    """Parse what `written` returned.
 
     Raises:
         NewerVersionError: a newer collector wrote it.
-        ValueError: nobody did.
+        ValueError: no collector wrote it.
     """
     try:
         document = json.loads(content)

@@ -46,7 +46,9 @@ def check(data: dict[str, Any], providers: Providers) -> Iterator[Finding]:
         yield from _check_servers(project, path)
         if entries and chosen(project, defaults, entries, rules) is None:
             instead = f"write credentials: {' or '.join(sorted(entries))}"
-            yield Finding(path, "the project names no credentials, and there are several", instead)
+            yield Finding(
+                path, "the project names no credentials, and several are defined", instead
+            )
     yield from _check_projects(projects, defaults, providers)
     for place, entry, rules in _used(data, providers):
         yield from credentials.check_kind(place, entry, rules)
@@ -149,7 +151,7 @@ def endpoint(project: Mapping[str, Any], rules: InventoryRules | None) -> str:
     if rules is None or not rules.regions:
         raise ValueError("endpoint is missing")
     if not isinstance(region, str):
-        raise ValueError("neither region nor endpoint is given")  # noqa: TRY004 - not a type's fault
+        raise ValueError("the project has neither region nor endpoint")  # noqa: TRY004 - not a type's fault
     if region not in rules.regions:
         raise ValueError(f"unknown region {quoted(region)}")
     return addresses.normal(rules.regions[region])
@@ -175,8 +177,8 @@ def _check_name(
 ) -> Iterator[Finding]:
     name = holder.get("credentials")
     if isinstance(name, str) and name not in entries:
-        instead = suggestion(name, entries) if entries else "write the entry under credentials"
-        yield Finding((*path, "credentials"), "there is no credentials entry of this name", instead)
+        instead = suggestion(name, entries) if entries else "add it under credentials"
+        yield Finding((*path, "credentials"), "no credentials entry has this name", instead)
 
 
 def _check_endpoint(

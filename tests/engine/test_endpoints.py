@@ -12,7 +12,7 @@ from collector.model.actions import AskStatus
 from collector.model.answers import Call, Outcome, ProblemKind
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase
-from tests.engine.simulation import (
+from tests.support.simulation import (
     ANY_SERVER,
     EPOCH_S,
     Service,

@@ -15,7 +15,7 @@ from collector.model.events import ExportReused, ExportStarted
 from collector.model.state import Phase
 from collector.rundir.journal.journal import Journal
 from collector.runtime.terms import Terms
-from tests.integration.drill import (
+from tests.support.drill import (
     Told,
     access_to,
     assert_as_sent,

@@ -16,7 +16,7 @@ from collector.model.state import RunState, apply
 from collector.rundir.journal.journal import Journal
 from collector.sharing.claims import Claims
 from collector.sharing.exports_file import EXPORTS, LOCK
-from collector.sharing.ledger import Line, What, Whose, decoded
+from collector.sharing.ledger import Claim, ClaimKind, ServerKey, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +55,9 @@ class Runs:
             self.kill(name)
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[Claim]:
         text = (self.out / ".collector" / EXPORTS).read_bytes()
-        return [line for line in map(decoded, text.splitlines()) if line is not None]
+        return [line for line in map(decode, text.splitlines()) if line is not None]
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def started(server: int, export_id: str = "x") -> e.ExportStarted:
 
 async def request(claims: Claims, server: int) -> None:
     """Claim an export, and note its intention as the orchestrator does."""
-    assert await claims.take([server]) == {}
+    assert await claims.claim([server]) == {}
     apply(claims._state, e.ExportRequested(at=NOW, server=server))
 
 
@@ -80,9 +80,9 @@ def test_export_is_waited_for_while_its_run_lives_and_taken_when_it_is_known(run
         one, two = runs.begin("one"), runs.begin("two")
         assert await one.begin() == await two.begin() == {}
         await request(one, 0)
-        assert await two.take([0, 1]) == {0: Outstanding("one")}
-        await one.tell([started(0, "x0")])
-        assert await two.take([0]) == {0: Reusable("x0", NOW, "one")}
+        assert await two.claim([0, 1]) == {0: Outstanding("one")}
+        await one.publish([started(0, "x0")])
+        assert await two.claim([0]) == {0: Reusable("x0", NOW, "one")}
 
     anyio.run(main)
     runs.close()
@@ -95,7 +95,7 @@ def test_claim_of_a_run_that_is_dead_holds_nobody_up(runs: Runs) -> None:
         await two.begin()
         await request(one, 0)
         runs.kill("one")
-        assert await two.take([0]) == {}
+        assert await two.claim([0]) == {}
 
     anyio.run(main)
     runs.close()
@@ -108,9 +108,9 @@ def test_post_that_came_to_nothing_frees_its_server(runs: Runs, kind: str) -> No
         await one.begin()
         await two.begin()
         await request(one, 0)
-        await one.tell([e.ExportNotStarted(at=NOW, server=0, kind=kind)])
-        assert await two.take([0]) == {}
-        assert await one.take([0]) == {0: Outstanding("two")}
+        await one.publish([e.ExportNotStarted(at=NOW, server=0, kind=kind)])
+        assert await two.claim([0]) == {}
+        assert await one.claim([0]) == {0: Outstanding("two")}
 
     anyio.run(main)
     runs.close()
@@ -123,9 +123,9 @@ def test_export_that_is_gone_is_taken_over_by_nobody(
         one, two = runs.begin("one"), runs.begin("two")
         await one.begin()
         await request(one, 0)
-        await one.tell([started(0)])
+        await one.publish([started(0)])
         apply(one._state, started(0))
-        await one.tell([failed(0, "export_failed")])
+        await one.publish([failed(0, "export_failed")])
         assert await two.begin() == {}
 
     anyio.run(main)
@@ -138,11 +138,11 @@ def test_run_without_reuse_takes_nothing_over_and_tells_the_others_all_the_same(
         await one.begin()
         await request(one, 0)
         assert await two.begin() == {}
-        assert await two.take([0]) == {}
-        await one.tell([started(0)])
-        assert await two.take([0]) == {}
+        assert await two.claim([0]) == {}
+        await one.publish([started(0)])
+        assert await two.claim([0]) == {}
         await request(two, 1)
-        assert await one.take([1]) == {1: Outstanding("two")}
+        assert await one.claim([1]) == {1: Outstanding("two")}
 
     anyio.run(main)
     runs.close()
@@ -151,21 +151,21 @@ def test_run_without_reuse_takes_nothing_over_and_tells_the_others_all_the_same(
 def test_file_that_grew_large_loses_what_is_old_and_nobody_loses_what_is_not(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = Line(LONG_AGO, "gone", What.REQUESTED, Whose("e", "p", "s", "c"))
+    old = Claim(LONG_AGO, "gone", ClaimKind.REQUESTED, ServerKey("e", "p", "s", "c"))
 
     async def main() -> None:
         one = runs.begin("one")
         await one.begin()
         await request(one, 0)
         path = runs.out / ".collector" / EXPORTS
-        path.write_bytes(old.encoded() * 10 + path.read_bytes())
+        path.write_bytes(old.encode() * 10 + path.read_bytes())
         monkeypatch.setattr("collector.sharing.exports_file.COMPACTED_BYTES", 100)
         two = runs.begin("two")
         await two.begin()
         assert [line.run for line in runs.lines] == ["one"]
         assert path.stat().st_mode & 0o777 == 0o600
-        await one.tell([started(0, "x0")])  # into the file that took the other's place
-        assert await two.take([0]) == {0: Reusable("x0", NOW, "one")}
+        await one.publish([started(0, "x0")])  # into the file that took the other's place
+        assert await two.claim([0]) == {0: Reusable("x0", NOW, "one")}
 
     anyio.run(main)
     runs.close()
@@ -182,9 +182,9 @@ def test_lock_that_somebody_keeps_stops_the_sharing_and_not_the_run(
         await one.begin()
         lock = os.open(runs.out / ".collector" / LOCK, os.O_RDWR)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert await one.take([0]) == {}
+        assert await one.claim([0]) == {}
         os.close(lock)
-        assert await one.take([0]) == {}
+        assert await one.claim([0]) == {}
         assert runs.lines == []
 
     anyio.run(main)
@@ -197,11 +197,11 @@ def test_name_that_is_no_run_is_of_no_run_alive(runs: Runs, name: str) -> None:
     async def main() -> None:
         one = runs.begin("one")
         await one.begin()
-        whose = one._whose(one._state.servers[0])
-        line = Line(NOW, name, What.REQUESTED, whose)
+        key = one._key(one._state.servers[0])
+        line = Claim(NOW, name, ClaimKind.REQUESTED, key)
         with (runs.out / ".collector" / EXPORTS).open("ab") as file:
-            file.write(line.encoded())
-        assert await one.take([0]) == {}
+            file.write(line.encode())
+        assert await one.claim([0]) == {}
 
     anyio.run(main)
     runs.close()
@@ -212,10 +212,10 @@ def test_name_that_is_no_run_is_of_no_run_alive(runs: Runs, name: str) -> None:
     [b"", b"\0\0", b"[]", b"{}", b'{"at":1}', b'{"at":"a","run":"r","what":"eaten"}', b"\xff{"],
 )
 def test_what_is_no_line_is_passed_over(line: bytes) -> None:
-    assert decoded(line) is None
+    assert decode(line) is None
 
 
 def test_line_is_read_as_it_was_written() -> None:
-    line = Line(NOW, "run", What.STARTED, Whose("e", "p", "ß\n", "c"), "x", LONG_AGO)
-    assert decoded(line.encoded()) == line
-    assert line.encoded().count(b"\n") == 1
+    line = Claim(NOW, "run", ClaimKind.STARTED, ServerKey("e", "p", "ß\n", "c"), "x", LONG_AGO)
+    assert decode(line.encode()) == line
+    assert line.encode().count(b"\n") == 1

@@ -75,11 +75,11 @@ def test_verbose_status_says_what_was_learned_in_80_columns(
     assert max(map(len, answer.stdout.splitlines())) <= 80
     text = " ".join(answer.stdout.split())
     assert "10 calls in 1 s for the account ops-of-the-whole-company at https://" in text
-    assert "told by the service" in text
+    assert "reported by the service" in text
     assert "20 exports at once for the project p1 at https://" in text
     assert "estimated from its refusals" in text
     assert "project-1: half of the exports take up to 3 min, nine in ten up to 5 min 45 s" in text
-    assert "told by the service" not in call("status", tmp_path / "run").stdout
+    assert "reported by the service" not in call("status", tmp_path / "run").stdout
 
 
 def test_verbose_status_says_that_nothing_was_learned(
@@ -160,7 +160,7 @@ def test_a_line_that_a_run_is_writing_is_no_damage(
     assert "journal.jsonl: line" not in verify.output
     assert verify.exit_code == 0
     left = call("verify", tmp_path / "run")
-    assert "journal.jsonl: line 9 has no end" in left.output
+    assert "journal.jsonl: line 9 is unfinished" in left.output
     assert left.exit_code == 0
 
 

@@ -14,8 +14,8 @@ from collector.model import events as e
 from collector.rundir.journal import values
 from collector.rundir.journal.lines import LONGEST_LINE, NO_HASH, LongLineError, decode, encode
 from collector.rundir.journal.reading import Reading, fold
-from tests.acceptance.handed import DAMAGED, NO_SELECTION
-from tests.acceptance.journals import chained, rewrite
+from tests.support.handed import DAMAGED, NO_SELECTION
+from tests.support.journals import chained, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable

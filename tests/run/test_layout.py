@@ -174,7 +174,7 @@ def test_what_is_no_run_is_refused_and_says_what_is_missing(tmp_path: Path) -> N
     (tmp_path / "latest").symlink_to("gone")
     for argument, message in [
         (tmp_path / "nowhere", "does not exist"),
-        (tmp_path / "file", "is a file, not a run's directory"),
+        (tmp_path / "file", "is a file, not a run directory"),
         (tmp_path / "latest", "points to gone"),
         (tmp_path, "neither journal.jsonl nor manifest.json"),
     ]:

@@ -171,20 +171,20 @@ def test_a_hash_is_of_the_hash_before_and_the_bytes_before_it() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        (b'{"event":"Unheard","at":"2026-11-23T08:41:03Z"}', "no event 'Unheard'"),
-        (b'{"at":"2026-11-23T08:41:03Z"}', "no event None"),
-        (b'{"event":["RunEnded"]}', "no event"),
-        (b"[]", "no event"),
+        (b'{"event":"Unheard","at":"2026-11-23T08:41:03Z"}', "unknown event 'Unheard'"),
+        (b'{"at":"2026-11-23T08:41:03Z"}', "unknown event None"),
+        (b'{"event":["RunEnded"]}', "unknown event"),
+        (b"[]", "unknown event"),
         (b"{", "not JSON"),
         (b"\xff", "not JSON"),
-        (b'{"event":"RunEnded","at":"2026-11-23T08:41:03Z"}', "RunEnded misses 'reason'"),
+        (b'{"event":"RunEnded","at":"2026-11-23T08:41:03Z"}', "RunEnded lacks 'reason'"),
         (
             b'{"event":"RunEnded","at":"2026-11-23T08:41:03Z","reason":3}',
-            "RunEnded has a wrong 'reason'",
+            "RunEnded has an invalid 'reason'",
         ),
         (
             b'{"event":"RunEnded","at":"2026-11-23T08:41:03Z","reason":"","x":1}',
-            "RunEnded has no x",
+            "RunEnded has unknown fields: x",
         ),
     ],
 )

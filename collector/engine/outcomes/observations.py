@@ -98,11 +98,11 @@ class Observations:
             at = self._wall.stamp(now_s)
             self._events.append(e.WordUnknown(at=at, server=server, word=word))
 
-    def endpoint_down(self, circuit: EndpointBreaker, now_s: float) -> None:
+    def endpoint_down(self, breaker: EndpointBreaker, now_s: float) -> None:
         """Report that an endpoint cannot be reached."""
-        at, hint = self._wall.stamp(now_s), circuit.hint or UNREACHABLE
+        at, hint = self._wall.stamp(now_s), breaker.hint or UNREACHABLE
         self._events.append(
-            e.EndpointWentDown(at=at, endpoint=circuit.name, message=circuit.why, hint=hint)
+            e.EndpointWentDown(at=at, endpoint=breaker.name, message=breaker.why, hint=hint)
         )
         self.urgent = True
 

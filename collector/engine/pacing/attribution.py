@@ -53,11 +53,11 @@ class Attribution:
         self._doubts: list[ScopePace] = []
 
     @property
-    def has_doubts(self) -> bool:
-        """Whether there is a refusal that the next call is to explain."""
+    def doubts(self) -> list[ScopePace]:
+        """The paces that have refused a call for no known reason: the next one is to explain it."""
         if self._doubts:
             self._doubts = [pace for pace in self._doubts if pace.in_doubt]
-        return bool(self._doubts)
+        return self._doubts
 
     def doubt(self, pace: ScopePace) -> None:
         """Remember a scope that has refused a call for no known reason."""

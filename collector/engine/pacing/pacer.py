@@ -15,7 +15,7 @@ from collector.engine.pacing.findings import Disbelieved, Finding, LearnedExport
 from collector.engine.pacing.latency import Latency
 from collector.engine.pacing.ownership import Ownership
 from collector.engine.pacing.scope import ScopePace
-from collector.engine.pacing.tracks import Common, Track, Tracks
+from collector.engine.pacing.tracks import Track, Tracks
 from collector.model.answers import Call, LimitTold, Problem, Scope, ScopeKind
 
 if TYPE_CHECKING:
@@ -93,32 +93,26 @@ class Pacer:
 
     def next_at(self, track: Track) -> float:
         """Return when a call may leave; any time that is past means now, infinity on an answer."""
-        return max(self.common_at(track.common), self.own_at(track))
-
-    def common_at(self, common: Common) -> float:
-        """Return when the scopes that projects share let a call leave."""
-        at_s, known = -math.inf, self._next_s
-        for pace in common.binding:
-            pace_s = known.get(pace)
-            if pace_s is None:
-                pace_s = known[pace] = pace.next_at()
-            at_s = max(at_s, pace_s)
-        return at_s
-
-    def own_at(self, track: Track) -> float:
-        """Return when the limits of its project let a call leave."""
-        at_s = -math.inf
-        for pace in track.own:
-            if (pace_s := pace.next_at()) > at_s:
-                at_s = pace_s
+        at_s = max(map(self.pace_at, track.binding), default=-math.inf)
         if track.exports is not None and not track.exports.allows(track.running):
             return math.inf
         return at_s
 
+    def pace_at(self, pace: ScopePace) -> float:
+        """Return when a scope lets a call leave."""
+        at_s = self._next_s.get(pace)
+        if at_s is None:
+            at_s = self._next_s[pace] = pace.next_at()
+        return at_s
+
+    def test_at(self) -> float:
+        """Return when the next call may leave that is to explain a refusal."""
+        return min((pace.next_at() for pace in self._attribution.doubts), default=math.inf)
+
     @property
     def has_doubts(self) -> bool:
         """Whether there is a refusal that the next call is to explain."""
-        return self._attribution.has_doubts
+        return bool(self._attribution.doubts)
 
     def sent(self, track: Track, now_s: float) -> None:
         """Count a call that leaves now."""
