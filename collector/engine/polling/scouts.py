@@ -25,6 +25,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 _ENOUGH_NEWS = 0.02
 """So much of what is known has to be new for another estimate."""
 _FARTHEST = 8.0
+_FARTHEST_AGE = 35.0
 _NEAR = 0.25
 _CLOSE = 1e-3
 _STEPS = 16
@@ -116,9 +117,12 @@ class Reports:
     def _gain(self, logarithm: float) -> float:
         """Return by how much more likely a longer median would be."""
         age = (self._ages / self._heard - logarithm) / SPREAD
-        running = min(1 - _TINY, max(_TINY, 0.5 * math.erfc(age / ROOT_2)))
+        age = max(-_FARTHEST_AGE, min(_FARTHEST_AGE, age))
         density = math.exp(-0.5 * age * age) / ROOT_2_PI / SPREAD
-        ended = self._ended
-        gain = density * ((self._heard - ended) / running - ended / (1 - running))
+        gain = 0.0
+        if still := self._heard - self._ended:
+            gain += still * density / (0.5 * math.erfc(age / ROOT_2))
+        if self._ended:
+            gain -= self._ended * density / (0.5 * math.erfc(-age / ROOT_2))
         off = (logarithm - self._guess) / DOUBT
         return gain - (1.0 if off > 1 else -1.0 if off < -1 else off) / DOUBT
