@@ -6,11 +6,13 @@ READY := $(VENV)/.ready
 JOBS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs bench lock clean
+.PHONY: help setup demo test test-deep test-all lint docs bench lock clean
 
 help:
 	@echo "make demo    collect a throttled, faulty fleet from an emulator on this machine"
-	@echo "make test    run every test"
+	@echo "make test    run the tests, long series in a short form: some minutes"
+	@echo "make test-deep  run every test in its long form, through the installed command: about an hour"
+	@echo "make test-all   run the tests with each Python that is here, from 3.11 to 3.13"
 	@echo "make lint    ruff and mypy, as strict as they get"
 	@echo "make docs    write anew what the pages of docs/ take from the code"
 	@echo "make bench   measure, and print the tables of benchmarks/RESULTS.md"
@@ -33,10 +35,33 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	@$(BIN)/collector demo; code=$$?; test $$code -eq 3 || exit $$code
 
-# Many tests wait for a run to end: more of them than there are cores go on side by side.
+# Many tests wait for a run to end: more of them than there are cores go on side by side, and those
+# that wait longest, in acceptance/, begin first.
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not alone"
-	$(BIN)/python -m pytest -m alone
+	$(PYTEST) $(PARALLEL) -m "not alone and not deep"
+	$(PYTEST) -m "alone and not deep"
+
+test-deep: export COLLECTOR_INSTALLED := 1
+test-deep: $(READY)
+	$(PYTEST) $(PARALLEL) --hypothesis-profile deep -m "not alone"
+	$(PYTEST) --hypothesis-profile deep -m alone
+
+# What is called python3.12 may be no more than a hint to install it.
+test-all:
+	@failed=; \
+	for version in 3.11 3.12 3.13; do \
+		python=; \
+		for one in python$$version $$HOME/.pyenv/versions/$$version.*/bin/python3; do \
+			if $$one -c 'import venv' 2>/dev/null; then python=$$one; break; fi; \
+		done; \
+		if test -z "$$python"; then echo "== Python $$version is not here: skipped"; continue; fi; \
+		echo "== Python $$version: $$python"; \
+		$(MAKE) test PYTHON=$$python VENV=.venv-$$version || failed="$$failed $$version"; \
+	done; \
+	if test -n "$$failed"; then echo "== failed with Python$$failed"; exit 1; fi
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -58,5 +83,5 @@ lock:
 		--no-emit-index-url --python-version 3.11 --quiet --upgrade --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist collected
+	rm -rf $(VENV) .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist collected
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Brings home the logs of every physical server of a fleet, verified and accounted for.
+"""Collects the logs of every physical server of a fleet, verified and accounted for.
 
     from pathlib import Path
     import anyio, collector
@@ -13,8 +13,8 @@
 
     anyio.run(main)
 
-The names below are loaded when they are first used, so that `collector --help` answers at once.
-Nothing at all is imported here: until it is, a Ctrl-C ends in Python's own words.
+The names below are loaded on first use, so that `collector --help` answers at once. Nothing is
+imported here, since a Ctrl-C during an import would end in a traceback.
 """
 
 from __future__ import annotations
@@ -24,59 +24,237 @@ TYPE_CHECKING = False  # as in `typing`, which takes a while
 if TYPE_CHECKING:
     from typing import Any
 
+    from collector.archive.destination import Destination, StagedFile
+    from collector.archive.format import (
+        ArchiveError,
+        ArchiveFormat,
+        ArchiveReader,
+        Contents,
+        Member,
+        UnpackLimits,
+    )
+    from collector.archive.local import LocalDirectory
+    from collector.archive.staged import ArchivePolicy
     from collector.errors import CollectorError
-    from collector.inventory import Inventory, InventoryError, Selection, load
+    from collector.inventory import Inventory, Selection, load
+    from collector.inventory.mistakes import InventoryError, Mistake
+    from collector.model.answers import (
+        Call,
+        Checksum,
+        ExportSaid,
+        ExportState,
+        LimitTold,
+        Problem,
+        ProblemKind,
+        ResponseMetadata,
+        Scope,
+        ScopeKind,
+    )
+    from collector.model.events import (
+        ArchiveLost,
+        ArchiveStored,
+        AttemptFailed,
+        CallsCounted,
+        ClockJumped,
+        ClockOffsetSeen,
+        CredentialNamed,
+        DownloadBegun,
+        DownloadsPaused,
+        DownloadsWentOn,
+        DurationsLearned,
+        EndpointCameBack,
+        EndpointsVouched,
+        EndpointWentDown,
+        Event,
+        ExportCompleted,
+        ExportNotStarted,
+        ExportRequested,
+        ExportReused,
+        ExportsLimitLearned,
+        ExportStarted,
+        HintDisbelieved,
+        JournalRepaired,
+        LimitLearned,
+        Observation,
+        ProjectSelected,
+        RunEnded,
+        RunEstimated,
+        RunResumed,
+        RunStarted,
+        SelectionEnded,
+        ServerFailed,
+        ServerRetried,
+        ServerSelected,
+        WaitAsked,
+        WordUnknown,
+    )
+    from collector.model.rows import Phase
+    from collector.model.state import RunState
     from collector.planning import Plan
-    from collector.providers.protocol import Access, Fleet, Provider
+    from collector.providers import BrokenProviderError, UnknownProviderError
+    from collector.providers.connecting import UnusableCredentialError
+    from collector.providers.protocol import (
+        Access,
+        Fetched,
+        Fleet,
+        OpenArchive,
+        ProjectAddress,
+        Provider,
+        Target,
+    )
+    from collector.providers.rules import CredentialKind, InventoryRules
     from collector.report.building import Report
     from collector.report.summary import Summary
     from collector.report.verdict import Verdict
-    from collector.rundir.verification import Verification, verify
+    from collector.rundir.journal.journal import JournalError
+    from collector.rundir.journal.reading import DamagedJournal
+    from collector.rundir.lock import RunHeld
+    from collector.rundir.verification import Mismatch, Verification, verify
     from collector.runtime.collection import Collection, collect
-    from collector.runtime.feed import EventsSkipped
+    from collector.runtime.feed import EventsSkipped, Subscription
     from collector.runtime.planned import plan
     from collector.runtime.resuming import resume
     from collector.runtime.terms import Terms
+    from collector.runtime.trust import UntrustedJournal
 
-_PLACES = {
-    "Access": "collector.providers.protocol",
-    "Collection": "collector.runtime.collection",
-    "CollectorError": "collector.errors",
-    "EventsSkipped": "collector.runtime.feed",
-    "Fleet": "collector.providers.protocol",
-    "Inventory": "collector.inventory",
-    "InventoryError": "collector.inventory",
-    "Plan": "collector.planning",
-    "Provider": "collector.providers.protocol",
-    "Report": "collector.report.building",
-    "Selection": "collector.inventory",
-    "Summary": "collector.report.summary",
-    "Terms": "collector.runtime.terms",
-    "Verdict": "collector.report.verdict",
-    "Verification": "collector.rundir.verification",
-    "collect": "collector.runtime.collection",
-    "load": "collector.inventory",
-    "plan": "collector.runtime.planned",
-    "resume": "collector.runtime.resuming",
-    "verify": "collector.rundir.verification",
+NAMES = {
+    "collector.runtime.collection": "Collection collect",
+    "collector.runtime.resuming": "resume",
+    "collector.runtime.terms": "Terms",
+    "collector.runtime.feed": "EventsSkipped Subscription",
+    "collector.inventory": "Inventory Selection load",
+    "collector.planning": "Plan",
+    "collector.runtime.planned": "plan",
+    "collector.report.building": "Report",
+    "collector.report.summary": "Summary",
+    "collector.rundir.verification": "Mismatch Verification verify",
+    "collector.report.verdict": "Verdict",
+    "collector.model.state": "RunState",
+    "collector.model.rows": "Phase",
+    "collector.model.events": (
+        "Event Observation RunStarted CredentialNamed ProjectSelected ServerSelected "
+        "SelectionEnded EndpointsVouched RunResumed ExportRequested ExportNotStarted "
+        "ExportStarted ExportReused ExportCompleted ArchiveStored ArchiveLost AttemptFailed "
+        "ServerFailed ServerRetried JournalRepaired RunEnded RunEstimated CallsCounted "
+        "LimitLearned ExportsLimitLearned DurationsLearned HintDisbelieved WaitAsked "
+        "ClockOffsetSeen ClockJumped WordUnknown DownloadBegun DownloadsPaused "
+        "DownloadsWentOn EndpointWentDown EndpointCameBack"
+    ),
+    "collector.errors": "CollectorError",
+    "collector.inventory.mistakes": "InventoryError Mistake",
+    "collector.rundir.lock": "RunHeld",
+    "collector.rundir.journal.journal": "JournalError",
+    "collector.rundir.journal.reading": "DamagedJournal",
+    "collector.runtime.trust": "UntrustedJournal",
+    "collector.providers": "BrokenProviderError UnknownProviderError",
+    "collector.providers.connecting": "UnusableCredentialError",
+    "collector.providers.protocol": (
+        "Access Fetched Fleet OpenArchive ProjectAddress Provider Target"
+    ),
+    "collector.providers.rules": "CredentialKind InventoryRules",
+    "collector.model.answers": (
+        "Call Checksum ExportSaid ExportState LimitTold Problem ProblemKind ResponseMetadata "
+        "Scope ScopeKind"
+    ),
+    "collector.archive.format": (
+        "ArchiveError ArchiveFormat ArchiveReader Contents Member UnpackLimits"
+    ),
+    "collector.archive.staged": "ArchivePolicy",
+    "collector.archive.destination": "Destination StagedFile",
+    "collector.archive.local": "LocalDirectory",
 }
+"""The public names by the module that they come from, as `docs/reference/library.md` lists them."""
 
 __all__ = [
     "Access",
+    "ArchiveError",
+    "ArchiveFormat",
+    "ArchiveLost",
+    "ArchivePolicy",
+    "ArchiveReader",
+    "ArchiveStored",
+    "AttemptFailed",
+    "BrokenProviderError",
+    "Call",
+    "CallsCounted",
+    "Checksum",
+    "ClockJumped",
+    "ClockOffsetSeen",
     "Collection",
     "CollectorError",
+    "Contents",
+    "CredentialKind",
+    "CredentialNamed",
+    "DamagedJournal",
+    "Destination",
+    "DownloadBegun",
+    "DownloadsPaused",
+    "DownloadsWentOn",
+    "DurationsLearned",
+    "EndpointCameBack",
+    "EndpointWentDown",
+    "EndpointsVouched",
+    "Event",
     "EventsSkipped",
+    "ExportCompleted",
+    "ExportNotStarted",
+    "ExportRequested",
+    "ExportReused",
+    "ExportSaid",
+    "ExportStarted",
+    "ExportState",
+    "ExportsLimitLearned",
+    "Fetched",
     "Fleet",
+    "HintDisbelieved",
     "Inventory",
     "InventoryError",
+    "InventoryRules",
+    "JournalError",
+    "JournalRepaired",
+    "LimitLearned",
+    "LimitTold",
+    "LocalDirectory",
+    "Member",
+    "Mismatch",
+    "Mistake",
+    "Observation",
+    "OpenArchive",
+    "Phase",
     "Plan",
+    "Problem",
+    "ProblemKind",
+    "ProjectAddress",
+    "ProjectSelected",
     "Provider",
     "Report",
+    "ResponseMetadata",
+    "RunEnded",
+    "RunEstimated",
+    "RunHeld",
+    "RunResumed",
+    "RunStarted",
+    "RunState",
+    "Scope",
+    "ScopeKind",
     "Selection",
+    "SelectionEnded",
+    "ServerFailed",
+    "ServerRetried",
+    "ServerSelected",
+    "StagedFile",
+    "Subscription",
     "Summary",
+    "Target",
     "Terms",
+    "UnknownProviderError",
+    "UnpackLimits",
+    "UntrustedJournal",
+    "UnusableCredentialError",
     "Verdict",
     "Verification",
+    "WaitAsked",
+    "WordUnknown",
     "collect",
     "load",
     "plan",
@@ -86,10 +264,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands for
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib  # noqa: PLC0415  # as above
+    for place, names in NAMES.items():
+        if name in names.split():
+            import importlib  # noqa: PLC0415  # as above
 
-    place = importlib.import_module(_PLACES[name])
-    value = globals()[name] = getattr(place, name)
-    return value
+            value = globals()[name] = getattr(importlib.import_module(place), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""The engine's clock, and how it reads on the wall's."""
+"""The engine's clock, and how to convert it to wall time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 from datetime import UTC, datetime
 from functools import lru_cache
 
-# It goes on while a laptop sleeps: on Linux that is BOOTTIME, on macOS MONOTONIC.
+# It keeps counting while a laptop sleeps: BOOTTIME on Linux, MONOTONIC on macOS.
 _CLOCK = time.CLOCK_MONOTONIC if sys.platform == "darwin" else time.CLOCK_BOOTTIME
 
 
 def now_s() -> float:
-    """Return the engine's time in seconds; only differences mean anything."""
+    """Return the engine's time in seconds; only differences are meaningful."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -21,7 +21,7 @@ class WallClock:
     """The machine's wall clock, as the journal and the manifest write it."""
 
     def __init__(self) -> None:
-        # What happens in one millisecond shares one text: a big fleet has many of these.
+        # All events of one millisecond share one string: a big fleet has many of them.
         self._text = lru_cache(maxsize=256)(self._written)
         self._date = lru_cache(maxsize=64)(_date)
 
@@ -30,7 +30,7 @@ class WallClock:
         return self.of_unix(time.time() - (time.clock_gettime(_CLOCK) - now_s))
 
     def of_unix(self, at_s: float) -> str:
-        """Return Unix seconds as a UTC time; the nearest one there is for what no date reaches."""
+        """Return Unix seconds as a UTC time, clamped to the range of dates."""
         return self._text(math.floor(at_s * 1000))
 
     def _written(self, millisecond: int) -> str:
@@ -38,7 +38,7 @@ class WallClock:
         return f"{self._date(second)}.{rest:03d}Z"
 
     def age_s(self, at: str, now_s: float) -> float:
-        """Return seconds from `at`, a time that this class wrote, to `now_s`; never negative."""
+        """Return the seconds from `at`, written by this class, to `now_s`; never negative."""
         wall_s = time.time() - (time.clock_gettime(_CLOCK) - now_s)
         return max(0.0, wall_s - datetime.fromisoformat(at).timestamp())
 

@@ -1,7 +1,7 @@
-"""How much may be under way at once where the system lets a process have few files open.
+"""How many calls and downloads may run at once under the system's limit on open files.
 
-A connection is an open file to the system as well. Where no more may be open, whatever asks for one
-fails, the manifest as soon as a download; so fewer downloads and calls are begun.
+A connection counts as an open file. At the limit any open fails, the manifest's as well as a
+download's; so fewer downloads and calls are started.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ import resource
 from dataclasses import dataclass
 
 _DOWNLOAD = 4
-"""A connection to the service, which is kept, one to its storage, `FILE.part` and its directory."""
+"""A kept connection to the service, one to its storage, `FILE.part` and its directory."""
 _STORING = 2
 """`FILE.part` and its directory."""
 _RESERVE = 8
-"""For what comes and goes: the manifest, checksums, lists, DNS, directories that are synced."""
+"""For short-lived files: the manifest, checksums, lists, DNS, directories being synced."""
 _MOST = 10_240
-"""More than any run uses, and the most that macOS takes, whatever it says."""
+"""More than any run uses, and the most that macOS accepts whatever it reports."""
 _OPEN_AS_A_RULE = 16
 _LEAST = 18
-"""Files that an event loop, a run's own files and one download need, with a few to spare."""
+"""Files for an event loop, a run's own files and one download, with a few to spare."""
 _REFUSALS = {
     errno.EMFILE: (
-        "this process has as many files and connections open as it may (EMFILE)",
+        "this process has reached its limit on open files and connections (EMFILE)",
         "allow more open files with ulimit -n, then --resume the run with --retry-failed",
     ),
     errno.ENFILE: (
-        "this machine has as many files and connections open as it may (ENFILE)",
-        "end what holds them, or raise the limit; then --resume the run with --retry-failed",
+        "this machine has reached its limit on open files and connections (ENFILE)",
+        "stop what holds them open or raise the limit, then --resume the run with --retry-failed",
     ),
 }
 
@@ -40,12 +40,12 @@ FEWEST_DOWNLOADS, FEWEST_CALLS, FEWEST_STORING = 1, 2, 1
 
 @dataclass(frozen=True, slots=True)
 class AtOnce:
-    """What may be under way at once.
+    """How much may run at once.
 
     Attributes:
-        downloads, calls: those that go on; small calls.
-        storing: archives that are received and not yet on disk.
-        quiet: downloads and calls beside them that hang.
+        downloads, calls: running downloads; small calls.
+        storing: archives received but not yet on disk.
+        quiet: hanging downloads and calls, in addition.
     """
 
     downloads: int
@@ -55,7 +55,7 @@ class AtOnce:
 
 
 def raise_limit() -> None:
-    """Have as many open files as the system lets this process have; for who owns the process."""
+    """Raise the soft limit on open files to the hard one; only for the owner of the process."""
     soft, hard = (_counted(limit) for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
     wanted = min(hard, _MOST)
     if soft < wanted:
@@ -67,7 +67,7 @@ def raise_limit() -> None:
 
 
 def limit() -> float:
-    """Return how many files this process may have open; infinite where there is no limit."""
+    """Return how many files this process may have open; infinite if there is no limit."""
     return _counted(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
@@ -82,18 +82,18 @@ def too_few() -> str | None:
     if room >= _LEAST:
         return None
     return (
-        f"no more than {limit():.0f} files and connections may be open at once, and "
-        f"{max(0, room):.0f} of them are free; {_LEAST} are needed: raise that limit with ulimit -n"
+        f"at most {limit()} files and connections may be open at once, and {max(0, room)} of them "
+        f"are free; {_LEAST} are needed: raise the limit with ulimit -n"
     )
 
 
 def fitting(wanted: AtOnce, room: float, endpoints: int) -> AtOnce:
-    """Return how much of what is wanted fits; a little is tried in any case.
+    """Return how much of what is wanted fits; at least a little is always tried.
 
     Args:
-        wanted: what there would be with room for all.
+        wanted: the numbers without a limit on files.
         room: how many more files may be open.
-        endpoints: how many there are; each keeps connections of its own for a while.
+        endpoints: how many there are; each keeps its own connections open for a while.
     """
     room -= _RESERVE
     each = _DOWNLOAD + _STORING
@@ -109,20 +109,20 @@ def fitting(wanted: AtOnce, room: float, endpoints: int) -> AtOnce:
 
 
 def told(wanted: AtOnce, given: AtOnce) -> str | None:
-    """Return what a person should know of it; None where it makes no difference."""
+    """Return a message about the reduction; None if there is none."""
     if given.downloads >= wanted.downloads and given.calls >= wanted.calls:
         return None
     return (
-        f"no more than {limit():.0f} files and connections may be open at once (ulimit -n), so "
-        f"there are at most {given.downloads} of {wanted.downloads} downloads and {given.calls} of "
-        f"{wanted.calls} calls at a time; for speed, raise that limit with ulimit -n"
+        f"at most {limit()} files and connections may be open at once (ulimit -n); this allows "
+        f"{given.downloads} of {wanted.downloads} downloads and {given.calls} of {wanted.calls} "
+        "calls at a time; raise the limit for speed"
     )
 
 
 def refusal(number: int | None) -> tuple[str, str] | None:
-    """Return what an error number says, and a hint, where too many files are open; else None.
+    """Return a message and a hint if the error means too many open files; else None.
 
-    That is the fault of neither the disk nor the network, though it is met with there.
+    Such an error appears on the disk or the network, but is the fault of neither.
     """
     return None if number is None else _REFUSALS.get(number)
 

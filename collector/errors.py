@@ -1,4 +1,4 @@
-"""The root of what `collector` raises: configuration and bugs, never what a wire did."""
+"""The base of what `collector` raises: for configuration and bugs, never for network errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CollectorError(Exception):
         lines: the text; mostly one.
 
     Attributes:
-        exit_code: what a command that meets with it answers to its caller.
+        exit_code: the exit code of a command that fails with it.
         lines: as they were given.
     """
 

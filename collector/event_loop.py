@@ -1,7 +1,7 @@
-"""The event loop of commands: uvloop's, but names of hosts become addresses in threads of our own.
+"""The event loop of commands: uvloop's, with host names resolved in threads of our own.
 
-uvloop has that done in threads of libuv, also where the host is an address, with each connection;
-and libuv aborts the process where the system starts no thread for it.
+uvloop resolves in libuv's threads for every connection, even if the host is an address; and libuv
+aborts the process if the system cannot start such a thread.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     Infos: TypeAlias = list[tuple[Any, Any, int, str, tuple[Any, ...]]]
 
 LOOKUPS: Final = 4
-"""Names that are looked up at the same time, also those that nobody waits for any more."""
+"""Lookups at the same time, including those that nobody waits for any more."""
 
 
 class Loop(uvloop.Loop):
-    """Looks hosts up in threads that are not waited for at the exit: some lookups take long."""
+    """Resolves hosts in threads that are not joined at exit, since some lookups take long."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,13 +50,13 @@ class Loop(uvloop.Loop):
         looking = partial(self._look_up, partial(ask, flags), found)
         try:
             threading.Thread(target=looking, name="lookup", daemon=True).start()
-        except RuntimeError:  # the system starts no more
+        except RuntimeError:  # the system allows no more threads
             self._lookups.release()
             return ask(flags)
         return await found
 
     async def getnameinfo(self, sockaddr: tuple[Any, ...], flags: int = 0) -> tuple[str, str]:
-        """Return an address as text; only numbers are ever asked for, which nobody looks up."""
+        """Return an address as text; only numeric ones are asked for, which need no lookup."""
         return socket.getnameinfo(sockaddr, flags)
 
     def _look_up(self, ask: Callable[[], Infos], found: asyncio.Future[Infos]) -> None:

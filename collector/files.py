@@ -1,15 +1,13 @@
-"""All that changes a disk, and how a run's own files are read: the rooms that keep runs do it here.
+"""Everything that changes the disk, and how a run's own files are read.
 
-So there is one place to record what a run does to its disk, and to let it fail. Files and
-directories are made for their owner alone, whatever the umask.
+All rooms that keep runs go through here, so that tests can record what a run does to its disk and
+let each call fail. Files and directories are created for their owner only, whatever the umask.
 
-A run's directory may come from anybody, so a name in it may belong to a link, a pipe or a device:
-no link is followed here, nothing is waited for, and only regular files are read. Every function
-blocks, and raises OSError as the system does.
+A run's directory may come from anybody, so a name in it may be a link, a pipe or a device. No link
+is followed, no pipe is waited for, and only regular files are read. Every function blocks, and
+raises OSError as the system does.
 
-Shares and sticks may have no permissions, no sync of a directory, no rename over another file: what
-a run can do without is done without here. `keeps_private` and `can_sync` tell, so that a person
-can be told.
+Network shares and USB sticks may lack permissions, directory sync or atomic replacement: skipped.
 """
 
 from __future__ import annotations
@@ -17,30 +15,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import stat
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     Data = bytes | bytearray | memoryview
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 BLOCK_BYTES = 1 << 20
-WRITER_WITHIN_S = 5.0
-PIPE_WITHIN_S = 60.0
-"""How long a pipe that a person has named is waited for: until somebody has it open to write, and
-until its end. What a shell's `<(...)` makes has a writer from its beginning."""
 _ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """No link is followed, and no pipe waited for."""
 _UNSUPPORTED = frozenset(
     {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY}
 )
-"""How a file system says that it has no such thing."""
+"""How a file system says that it does not support something."""
 _NO_CHMOD = _UNSUPPORTED | {errno.EPERM, errno.EACCES}
 _NO_DIRECTORY_SYNC = _UNSUPPORTED | {errno.EPERM, errno.EACCES, errno.EBADF, errno.EISDIR}
 _NO_REPLACING = _UNSUPPORTED | {errno.EPERM, errno.EACCES, errno.EEXIST}
@@ -48,18 +40,19 @@ _KINDS = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a
 
 
 def open_to_write(path: Path | str, flags: int, *, dir_fd: int | None = None) -> int:
-    """Open a file that is to be changed, and make it where `flags` say so; return its descriptor.
+    """Open a file for changing, creating it if `flags` say so; return its descriptor.
 
-    A file that is there keeps its mode: it is not changed by being opened.
+    An existing file keeps its mode. As everywhere here, `path` is a name in the directory `dir_fd`,
+    if that is given.
 
     Args:
-        path: of the file; a name, where `dir_fd` is given.
-        flags: as of `os.open`; no link is followed in any case.
-        dir_fd: the directory that the name is in.
+        path: of the file.
+        flags: for `os.open`; no link is followed in any case.
+        dir_fd: the directory.
 
     Raises:
-        OSError: also as for `open_to_read`; EMLINK where the file has a second name, under which it
-            would change as well; EPERM where it belongs to another user than its directory.
+        OSError: as for `open_to_read`; also EMLINK if the file has a second name, under which it
+            would change as well; EPERM if its owner is not that of its directory.
     """
     descriptor = _made(path, flags, dir_fd) if flags & os.O_CREAT else None
     if descriptor is not None:
@@ -74,10 +67,10 @@ def open_to_write(path: Path | str, flags: int, *, dir_fd: int | None = None) ->
 
 
 def open_to_append(path: Path | str, *, dir_fd: int | None = None) -> int:
-    """Open a file that is read and appended to, and make it where it is missing.
+    """Open a file for reading and appending, creating it if it is missing.
 
-    One that has a second name becomes a copy first: what a backup or somebody else knows by that
-    name stays as it is.
+    A file with a second name is copied first, so that what a backup or somebody else knows by that
+    name does not change.
 
     Raises:
         OSError: as for `open_to_write`.
@@ -103,85 +96,29 @@ def open_to_append(path: Path | str, *, dir_fd: int | None = None) -> int:
 
 
 def open_to_lock(path: Path | str, *, dir_fd: int | None = None) -> int:
-    """Open a file that is locked and never written to, and make it where it is missing."""
-    # Opened for writing: NFS grants an exclusive lock only then.
+    """Open a file to lock it, creating it if it is missing; it is never written to."""
+    # Opened for writing, because NFS grants an exclusive lock only then.
     flags = os.O_RDWR | os.O_CREAT
     descriptor = _made(path, flags, dir_fd)
     return _open_regular(path, os.O_RDWR, dir_fd) if descriptor is None else descriptor
 
 
 def open_to_read(path: Path | str, *, dir_fd: int | None = None) -> int:
-    """Open a regular file that is to be read; return its descriptor.
+    """Open a regular file for reading; return its descriptor.
 
     Raises:
-        OSError: also where it is a link (ELOOP) or no regular file (EINVAL).
+        OSError: also if it is a link (ELOOP) or not a regular file (EINVAL).
     """
     return _open_regular(path, os.O_RDONLY, dir_fd)
 
 
 def read_within(path: Path | str, most: int, *, dir_fd: int | None = None) -> bytes:
-    """Return a regular file's content.
-
-    Args:
-        path: of the file; a name, where `dir_fd` is given.
-        most: bytes that it may have.
-        dir_fd: the directory that the name is in.
-
-    Raises:
-        OSError: as for `open_to_read`; EFBIG where it is larger.
-    """
+    """Return a regular file's content; EFBIG if it has more than `most` bytes."""
     with open(open_to_read(path, dir_fd=dir_fd), "rb") as file:  # a descriptor has no path
-        # A sparse file of terabytes is refused before it is read, and one that grows, after.
+        # A sparse file of terabytes is refused before it is read, a growing one afterwards.
         if os.fstat(file.fileno()).st_size <= most and len(content := file.read(most + 1)) <= most:
             return content
     raise OSError(errno.EFBIG, f"larger than {most} bytes", str(path))
-
-
-def open_beneath(directory: Path, path: str) -> int:
-    """Open a regular file in a directory's tree to be read, by no link anywhere in its path.
-
-    Args:
-        directory: the tree's root, which may itself be reached by links.
-        path: relative to it, with slashes, as a journal or a manifest names it.
-
-    Raises:
-        OSError: as for `open_to_read`; EINVAL where the path is not one that stays in the tree.
-    """
-    *parents, name = path.split("/")
-    if not stays_beneath(path):
-        raise OSError(errno.EINVAL, "not a path inside the directory", path)
-    here = os.open(directory, DIRECTORY)
-    try:
-        for part in parents:
-            above, here = here, open_directory(part, dir_fd=here)
-            os.close(above)
-        return open_to_read(name, dir_fd=here)
-    finally:
-        os.close(here)
-
-
-def size_beneath(directory: Path, path: str) -> int | None:
-    """Return the size of a regular file in the tree.
-
-    Args:
-        directory: the run's.
-        path: relative to it, with slashes, as a journal or a manifest names it.
-
-    Returns:
-        Its bytes; None where there is no such file, or only through a link or outside the tree.
-    """
-    if not stays_beneath(path):
-        return None
-    *parents, name = path.split("/")
-    try:
-        for part in parents:
-            directory /= part
-            if not stat.S_ISDIR(directory.lstat().st_mode):
-                return None
-        found = (directory / name).lstat()
-    except OSError:
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def open_directory(path: Path | str, *, dir_fd: int | None = None) -> int:
@@ -192,94 +129,14 @@ def open_directory(path: Path | str, *, dir_fd: int | None = None) -> int:
     """
     try:
         return os.open(path, DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd)
-    except NotADirectoryError:  # Linux says so of a link, too
+    except NotADirectoryError:  # Linux says so for a link, too
         if stat.S_ISLNK(os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode):
             raise OSError(errno.ELOOP, "a link, which is not followed", str(path)) from None
         raise
 
 
-def is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file is the one that has this name.
-
-    Some file systems number a file anew whenever they look: then it is, if it has a name at all,
-    and the other one has its size and its time.
-
-    Raises:
-        OSError: nothing has the name, or it cannot be looked at.
-    """
-    mine, named = os.fstat(descriptor), path.lstat()
-    if os.path.samestat(mine, named):
-        return True
-    return mine.st_nlink > 0 and _look(mine) == _look(named)
-
-
-def _look(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_dev, found.st_mode, found.st_size, found.st_mtime_ns
-
-
-def stays_beneath(path: str) -> bool:
-    """Whether a path with slashes, as a file names it, leads to a place inside a directory."""
-    if any(part in ("", ".", "..") or "\0" in part for part in path.split("/")):
-        return False
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError:  # half a character, which no file's name holds
-        return False
-    return True
-
-
-def read_input(path: Path | str, most: int) -> bytes:
-    """Return what a file holds that a person has named: links and pipes are as good as files.
-
-    A pipe that nobody writes to is given up after `WRITER_WITHIN_S`, and one that does not come to
-    its end after `PIPE_WITHIN_S`.
-
-    Args:
-        path: of the file, the pipe or the device.
-        most: bytes to read: one more is returned where there is more.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        return b"".join(_pieces(descriptor, most + 1, str(path)))
-    finally:
-        os.close(descriptor)
-
-
-def _pieces(descriptor: int, most: int, path: str) -> Iterator[bytes]:
-    """Read up to so many bytes, and wait a while for what has not come yet."""
-    is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
-    began_s, begun = time.monotonic(), False
-    while most:
-        try:
-            piece = os.read(descriptor, min(most, BLOCK_BYTES))
-        except BlockingIOError:  # somebody has it open to write
-            begun, left_s = True, began_s + PIPE_WITHIN_S - time.monotonic()
-            if left_s <= 0 or not _is_readable(descriptor, left_s):
-                why = f"it has not come to its end within {PIPE_WITHIN_S:g} s"
-                raise TimeoutError(errno.ETIMEDOUT, why, path) from None
-            continue
-        if piece:
-            begun, most = True, most - len(piece)
-            yield piece
-        elif begun or not is_pipe:
-            return
-        elif time.monotonic() - began_s > WRITER_WITHIN_S:
-            why = f"a pipe that nobody has written to within {WRITER_WITHIN_S:g} s"
-            raise TimeoutError(errno.ETIMEDOUT, why, path)
-        else:
-            time.sleep(0.01)
-
-
-def _is_readable(descriptor: int, within_s: float) -> bool:
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(within_s * 1000))
-
-
 def _made(path: Path | str, flags: int, dir_fd: int | None) -> int | None:
-    """Make a file for its owner alone; None where there is one, unless that is an error."""
+    """Create a file for its owner only; None if it exists, unless that is an error."""
     try:
         descriptor = os.open(path, flags | os.O_EXCL | _ALWAYS, 0o600, dir_fd=dir_fd)
     except FileExistsError:
@@ -291,7 +148,7 @@ def _made(path: Path | str, flags: int, dir_fd: int | None) -> int | None:
 
 
 def _open_regular(path: Path | str, flags: int, dir_fd: int | None) -> int:
-    # Looked at before, too: to open a device may do something.
+    # Checked before opening as well, since opening a device may have effects.
     _check_regular(path, os.stat(path, dir_fd=dir_fd, follow_symlinks=False))
     descriptor = os.open(path, flags | _ALWAYS, dir_fd=dir_fd)
     try:
@@ -311,12 +168,12 @@ def _check_regular(path: Path | str, found: os.stat_result) -> None:
 
 
 def _check_alone(path: Path | str, descriptor: int, dir_fd: int | None) -> None:
-    """See that to write to a file changes nothing elsewhere, and nobody else's."""
+    """Check that writing to a file changes no other file, and nobody else's."""
     found = os.fstat(descriptor)
     if found.st_nlink > 1:
         raise OSError(errno.EMLINK, "it has a second name (a hard link)", str(path))
     if found.st_uid != os.geteuid():
-        # On some network shares all belongs to one user, whoever has made it.
+        # On some network shares everything belongs to one user, whoever created it.
         above = Path(path).parent.stat() if dir_fd is None else os.fstat(dir_fd)
         if found.st_uid != above.st_uid:
             raise OSError(errno.EPERM, "it belongs to another user", str(path))
@@ -340,7 +197,7 @@ def write_all(descriptor: int, data: Data) -> None:
 
 
 def sync(descriptor: int) -> None:
-    """Have a file, or a directory's entries, on disk; as far as the file system can do that."""
+    """Flush a file, or a directory's entries, to disk, as far as the file system supports that."""
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -350,7 +207,7 @@ def sync(descriptor: int) -> None:
 
 
 def sync_data(descriptor: int) -> None:
-    """Have a file's bytes and its size on disk; as far as the file system can do that.
+    """Flush a file's bytes and its size to disk, as far as the file system supports that.
 
     macOS has no fdatasync; its F_FULLFSYNC, which also empties the drive's cache, is too slow here.
     """
@@ -366,7 +223,7 @@ def sync_data(descriptor: int) -> None:
 
 
 def can_sync(path: Path) -> bool:
-    """Whether the names in a directory can be had on disk."""
+    """Whether a directory's entries can be flushed to disk."""
     try:
         descriptor = os.open(path, DIRECTORY)
     except OSError:
@@ -381,7 +238,7 @@ def can_sync(path: Path) -> bool:
 
 
 def keep_private(file: Path | int, mode: int) -> None:
-    """Let a file have the permissions of `mode`; as far as the file system has any."""
+    """Set a file's permissions, as far as the file system has any."""
     if stat.S_IMODE(os.stat(file).st_mode) == mode:  # noqa: PTH116  # of a descriptor too
         return
     try:
@@ -391,24 +248,16 @@ def keep_private(file: Path | int, mode: int) -> None:
             raise
 
 
-def keeps_private(path: Path) -> bool:
-    """Whether nobody but its owner may enter a directory that was made here."""
-    try:
-        return not path.stat().st_mode & 0o077
-    except OSError:
-        return False  # as far as anybody knows
-
-
 def truncate(descriptor: int, size: int) -> None:
-    """Cut a file off."""
+    """Truncate a file."""
     os.ftruncate(descriptor, size)
 
 
 def rename(old: Path | str, new: Path | str, *, dir_fd: int | None = None) -> None:
-    """Give a file another name, in place of whatever file or link has it.
+    """Rename a file, replacing whatever file or link has the new name.
 
-    Where the file system replaces nothing, what has the name goes first, if it is in the same
-    directory: then it can only be removed where the other can be renamed, too.
+    If the file system cannot replace, the file with the new name is removed first, provided that it
+    is in the same directory: there, one may be removed only where the other may be renamed.
     """
     try:
         os.rename(old, new, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
@@ -429,11 +278,7 @@ def remove(path: Path | str, *, dir_fd: int | None = None) -> None:
 
 
 def make_hard_link(old: Path, new: Path) -> None:
-    """Give a file a second name.
-
-    Raises:
-        FileExistsError: something has that name.
-    """
+    """Give a file a second name; FileExistsError if that is taken."""
     os.link(old, new, follow_symlinks=False)
 
 
@@ -443,17 +288,13 @@ def make_link(target: str, path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory.
-
-    Raises:
-        FileExistsError: something has that name.
-    """
+    """Create a directory; FileExistsError if the name is taken."""
     path.mkdir(mode=0o700)
     keep_private(path, 0o700)
 
 
 def make_directories(path: Path) -> None:
-    """Make a directory and those above it, as far as they are missing; others stay as they are."""
+    """Create a directory and its missing parents; existing ones stay as they are."""
     missing, above = [], path
     while not above.exists():
         missing.append(above)
@@ -466,7 +307,7 @@ def make_directories(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Have the names in a directory on disk, as `sync` has a file's bytes there."""
+    """Flush a directory's entries to disk."""
     descriptor = os.open(path, DIRECTORY)
     try:
         sync(descriptor)

@@ -1,7 +1,7 @@
-r"""Text made safe to print: nothing in it moves a cursor, reverses a line or cannot be seen.
+r"""Text made safe to print: nothing in it moves a cursor, reverses a line or stays invisible.
 
-Whatever is not printable is written as `\uXXXX`, the form that JSON knows too: what is made
-visible inside a JSON document still means the same.
+What is not printable is written as `\uXXXX`, which JSON understands: a JSON document treated this
+way still means the same.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 from typing import Final
 
 _BLANK: Final = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0]")
-"""Characters that count as printable, and show nothing."""
+"""Characters that count as printable but show nothing."""
 
 
 def one_line(text: str) -> str:
-    """Return a name or a value as one line: line breaks and tabs are made visible too."""
+    """Return a name or a value as one line; line breaks and tabs are made visible too."""
     if text.isprintable() and (text.isascii() or not _BLANK.search(text)):
         return text
     return "".join(
@@ -23,7 +23,7 @@ def one_line(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Return text of several lines with everything made visible but its line breaks."""
+    """Return text of several lines with everything but line breaks made visible."""
     return "\n".join(map(one_line, text.split("\n")))
 
 

@@ -1,6 +1,6 @@
-"""What must not be read where text leaves: secrets that are known, and whatever looks like one.
+"""Redaction: known secrets, and whatever looks like one, are taken out of text that leaves.
 
-Text leaves by what the service says, by the arguments a run was begun with, and by stderr.
+Text leaves through service messages, through the arguments of a run, and through stderr.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HIDDEN: Final = "***"
 SHORTEST: Final = 6
-"""Characters of a secret that is looked for: a shorter one stands in many a word by chance."""
+"""Secrets shorter than this are not searched for, since they occur in words by chance."""
 
 _QUOTE = r"\\?[\"']"
 _IS = rf"(?:{_QUOTE}\s*,\s*(?=b?{_QUOTE})|(?:{_QUOTE})?\s*[:=]\s*)(?:b(?={_QUOTE}))?"
@@ -45,10 +45,10 @@ _OPTION = re.compile(
 
 
 def hide(text: str) -> str:
-    """Return `text` without what looks like a secret.
+    """Return `text` without anything that looks like a secret.
 
-    That is the values of headers and parameters that carry one, and of URLs who asks, and the
-    query: a link that is signed needs no more than that.
+    That is: values of headers and parameters that carry one; in URLs, the user and the query, since
+    a signed link needs no more than its query.
     """
     text = _USER.sub(rf"\1{HIDDEN}@", text)
     text = _QUERY.sub(rf"\1?{HIDDEN}", text)
@@ -75,7 +75,7 @@ def hide_fact(name: object, value: object) -> object:
 
 
 def arguments(argv: Iterable[str]) -> Iterator[str]:
-    """Yield the arguments of a command without the secrets that somebody wrote among them."""
+    """Yield a command's arguments without the secrets among them."""
     is_value = False
     for argument in argv:
         option = _OPTION.fullmatch(argument)
@@ -89,7 +89,7 @@ def arguments(argv: Iterable[str]) -> Iterator[str]:
 
 
 class Arguments:
-    """What a command was begun with: secrets that are known by the time it is read are left out.
+    """A command's arguments, without the secrets that are known when they are read.
 
     Args:
         argv: the arguments.
@@ -105,7 +105,7 @@ class Arguments:
 
 
 class Secrets:
-    """The secrets that this process has read, to be taken out of any text, in any usual writing."""
+    """The secrets that this process has read, to be taken out of text in any usual encoding."""
 
     def __init__(self) -> None:
         self._written: tuple[str, ...] = ()
@@ -115,16 +115,16 @@ class Secrets:
         return f"Secrets({len(self._written)} writings)"
 
     def add(self, secret: str) -> None:
-        """Know one more; one of a few characters is not looked for."""
+        """Add a secret; one of only a few characters is ignored."""
         if len(secret) < SHORTEST or secret in self._written:
             return
         written = {*self._written, *_writings(secret)}
-        # The longest first: where one begins with another, its rest must not stay.
+        # The longest first: if one starts with another, no rest of it may stay.
         self._written = tuple(sorted(written, key=len, reverse=True))
         self._bytes = tuple(text.encode() for text in self._written)
 
     def and_also(self, others: Iterable[str]) -> Secrets:
-        """Return the same with others beside, which are forgotten with it."""
+        """Return a copy with more secrets, which are forgotten with it."""
         both = Secrets()
         both._written, both._bytes = self._written, self._bytes
         for other in others:
@@ -151,7 +151,7 @@ class Secrets:
 
 
 def _writings(secret: str) -> Iterator[str]:
-    """Yield the ways in which a secret is written: alone, in URLs, JSON and pages, in base64."""
+    """Yield a secret's encodings: plain, in URLs, in JSON and HTML, in base64."""
     in_json = json.dumps(secret)[1:-1]
     yield from (secret, in_json, in_json.replace("/", r"\/"), html.escape(secret))
     for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):

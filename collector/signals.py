@@ -1,6 +1,6 @@
-"""Signals that stop a process, and what they do while it has nothing to save.
+"""Signals that stop a process, before and after it has something to save.
 
-Loaded before anything else, and so with little of its own.
+Loaded before everything else, so it imports little.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ STOPS = {
     signal.SIGTERM: signal.SIGTERM,
     signal.SIGHUP: signal.SIGTERM,  # a terminal that was closed
 }
-"""Signals that stop a command, each with the one that its exit code tells of."""
+"""Signals that stop a command, each with the one that its exit code reports."""
 
 
 def end_at_once(code: int | None = None) -> None:
-    """From now on a stop ends the process there and then.
+    """From now on a stop signal ends the process at once.
 
-    For as long as nothing has to be saved: before a run begins, and after it has ended. An
-    exception instead, as Python has it, could be raised and lost anywhere within an import. What
-    the caller has chosen to ignore stays ignored.
+    For use while there is nothing to save: before a run starts and after it has ended. Python's
+    usual exception could be lost inside an import. Signals that the caller ignores stay ignored.
 
     Args:
         code: the exit code; None for the signal's own, 130 or 143.
@@ -45,7 +44,7 @@ def end_at_once(code: int | None = None) -> None:
 
 @contextmanager
 def received(*wanted: signal.Signals) -> Iterator[AsyncIterator[signal.Signals]]:
-    """Receive signals in an event loop; afterwards they do again what they did before."""
+    """Receive signals in an event loop; afterwards the earlier handlers are restored."""
     import anyio  # noqa: PLC0415  # with the rest of what an event loop needs
 
     before = {one: signal.getsignal(one) for one in wanted}
@@ -58,6 +57,6 @@ def received(*wanted: signal.Signals) -> Iterator[AsyncIterator[signal.Signals]]
 
 
 def ignore() -> None:
-    """Ignore stops from now on: the process is about to end."""
+    """Ignore stop signals from now on: the process is about to end."""
     for received in STOPS:
         signal.signal(received, signal.SIG_IGN)

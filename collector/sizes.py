@@ -1,4 +1,4 @@
-"""Sizes as people write them, `500KB`, `50MB`, `2GiB`, and as they read them."""
+"""Sizes as people write them (`500KB`, `50MB`, `2GiB`) and as they read them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?i?b)?", re.ASCII | re.IG
 
 
 def parse_size(text: str) -> int:
-    """The bytes that a size such as `50MB` means (a plain number: bytes).
+    """The bytes that a size such as `50MB` stands for (a plain number: bytes).
 
     Raises:
-        ValueError: It is no size, less than one byte, or more than any disk holds.
+        ValueError: It is not a size, less than one byte, or larger than any disk.
     """
     found = _SIZE.fullmatch(text.strip())
     unit = (found[2] or "b").lower() if found else ""
@@ -27,12 +27,12 @@ def parse_size(text: str) -> int:
     if size < 1:
         raise ValueError("less than one byte")
     if size > LARGEST:
-        raise ValueError("more than any disk holds")
+        raise ValueError("larger than any disk")
     return size
 
 
 def size(amount: float) -> str:
-    """Return bytes as a person says them: `3.4 MB`, and `2 GiB` where it is just that."""
+    """Return bytes for people: `3.4 MB`, or `2 GiB` if it is exactly that."""
     for power, unit in ((6, "EiB"), (5, "PiB"), (4, "TiB"), (3, "GiB"), (2, "MiB")):
         if amount and amount % 1024**power == 0:
             return f"{amount // 1024**power:.0f} {unit}"

@@ -1,7 +1,7 @@
-"""Blocking work in threads, and without them where the system starts no more.
+"""Blocking work in threads, or without them if the system allows no more.
 
-A user may have so many threads, and so may a container (`ulimit -u`, `pids.max`); other programs
-count too, so the last one may be gone at any time.
+Users and containers have limits on threads (`ulimit -u`, `pids.max`) that other programs count
+against too, so the last one may be gone at any time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TOLD: Final = RunVar[bool]("collector.threads.told", default=False)
-"""Of an event loop: whether a person knows."""
+"""Whether the shortage was reported in this event loop."""
 
 
 async def run_sync(
@@ -29,14 +29,14 @@ async def run_sync(
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
 ) -> T:
-    """Do blocking work in a thread of the event loop; where none can be started, here.
+    """Do blocking work in a thread of the event loop, or right here if none can be started.
 
-    All else waits meanwhile: it takes longer, and goes on.
+    In the latter case everything else waits meanwhile.
 
     Args:
-        work: what is to be done.
-        limiter: of how many threads may do such work at once; None for anyio's own.
-        abandon_on_cancel: a cancelled caller does not wait for its end.
+        work: what to do.
+        limiter: limits how many threads do such work at once; None for anyio's default.
+        abandon_on_cancel: a cancelled caller does not wait for it to end.
     """
     begun = False
 
@@ -53,7 +53,7 @@ async def run_sync(
     if not _TOLD.get():
         _TOLD.set(True)
         logging.getLogger(__name__).warning(
-            "the system starts no more threads (ulimit -u, or pids.max of a container): work "
-            "goes on, slower, with those that it has"
+            "the system allows no more threads (ulimit -u, or a container's pids.max): "
+            "continuing with fewer, more slowly"
         )
     return work()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from collector import descriptors
 from collector.descriptors import AtOnce, fitting, told
 from collector.model.ceilings import CALLS_IN_FLIGHT, STORING
-from tests.open_files import no_file_left
+from tests.support.open_files import no_file_left
 
 WANTED = AtOnce(8, CALLS_IN_FLIGHT, STORING)
 
@@ -65,7 +65,7 @@ def test_the_warning_names_the_limit_what_is_left_of_it_and_the_way_out() -> Non
     said = told(WANTED, AtOnce(3, 22, 3))
     assert said is not None
     counts = ("3 of 8 downloads", "22 of 256 calls")
-    for words in (f"no more than {limit} files", *counts, "ulimit -n"):
+    for words in (f"at most {limit} files", *counts, "ulimit -n"):
         assert words in said
 
 

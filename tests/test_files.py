@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector import files
+from collector import beneath, files, inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def test_path_that_leads_out_of_a_tree_is_not_opened(path: str, tmp_path: Path) 
     (tmp_path / "tree" / "a").mkdir(parents=True)
     (tmp_path / "tree" / "b").touch()
     with pytest.raises(OSError, match="not a path inside") as caught:
-        files.open_beneath(tmp_path / "tree", path)
+        beneath.open_beneath(tmp_path / "tree", path)
     assert caught.value.errno == errno.EINVAL
 
 
@@ -54,7 +54,7 @@ def test_link_is_followed_nowhere_in_a_tree(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "link").symlink_to("../outside")
     with pytest.raises(OSError, match="a link, which is not followed"):
-        files.open_beneath(tmp_path / "tree", "link/file")
+        beneath.open_beneath(tmp_path / "tree", "link/file")
 
 
 def test_device_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,31 +107,31 @@ def test_file_of_somebody_else_is_written_to_only_in_a_directory_of_theirs(tmp_p
 def test_pipe_that_nobody_writes_to_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "WRITER_WITHIN_S", 0.03)
+    monkeypatch.setattr(inputs, "WRITER_WITHIN_S", 0.03)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(TimeoutError, match="nobody has written to"):
-        files.read_input(tmp_path / "pipe", 10)
+    with pytest.raises(TimeoutError, match="nothing was written to"):
+        inputs.read_input(tmp_path / "pipe", 10)
 
 
 def test_pipe_that_does_not_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "PIPE_WITHIN_S", 0.03)
+    monkeypatch.setattr(inputs, "PIPE_WITHIN_S", 0.03)
     os.mkfifo(tmp_path / "pipe")
     writer = os.open(tmp_path / "pipe", os.O_RDWR)
     os.write(writer, b"some")
-    with pytest.raises(TimeoutError, match="come to its end"):
-        files.read_input(tmp_path / "pipe", 10)
+    with pytest.raises(TimeoutError, match="did not end"):
+        inputs.read_input(tmp_path / "pipe", 10)
     os.close(writer)
 
 
 def test_input_may_be_a_link_and_is_read_to_one_byte_more_than_asked_for(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     (tmp_path / "link").symlink_to("file")
-    assert files.read_input(tmp_path / "link", 5) == b"12345"
-    assert files.read_input("/dev/zero", 5) == bytes(6)
+    assert inputs.read_input(tmp_path / "link", 5) == b"12345"
+    assert inputs.read_input("/dev/zero", 5) == bytes(6)
 
 
 def test_half_a_character_is_in_no_path(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not a path inside"):
-        files.open_beneath(tmp_path, "a/\ud800")
+        beneath.open_beneath(tmp_path, "a/\ud800")

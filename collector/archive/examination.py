@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector import files
+from collector import beneath
 from collector.archive.format import ArchiveError
 from collector.archive.listing import Listing
 
@@ -54,7 +54,7 @@ class StoredArchives:
         Raises:
             OSError: the destination cannot be asked.
         """
-        return self.destination.size(path) if files.stays_beneath(path) else None
+        return self.destination.size(path) if beneath.stays_beneath(path) else None
 
     def examine(self, path: str, on_member: Callable[[Member], None] | None = None) -> Examined:
         """Read an archive to its end, in constant memory.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collector import files
+from collector import beneath, files
 from collector.archive.names import PART
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ class LocalDirectory:
 
     def size(self, path: str) -> int | None:
         """Return an archive's bytes; None where no regular file is, or only through a link."""
-        return files.size_beneath(self._directory, path)
+        return beneath.size_beneath(self._directory, path)
 
     def read(self, path: str) -> Pieces:
         """Read an archive, by no link."""
         buffer = memoryview(bytearray(READ_BYTES))
-        with open(files.open_beneath(self._directory, path), "rb", buffering=0) as file:  # noqa: PTH123  # of a descriptor
+        with open(beneath.open_beneath(self._directory, path), "rb", buffering=0) as file:  # noqa: PTH123  # of a descriptor
             while count := file.readinto(buffer):
                 yield buffer[:count]
 

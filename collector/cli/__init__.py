@@ -1,4 +1,4 @@
-"""The command line: a file a command, loaded when it is called."""
+"""The command line: one file per command, imported when it is called."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "collect": "bring home the logs of a fleet: the main job",
-    "plan": "say what a collect would do; sends nothing",
+    "collect": "collect the logs of a fleet: the main command",
+    "plan": "estimate time and disk space; sends nothing",
     "verify": "prove that a run's archives are whole and unchanged",
-    "status": "show what a run, running or ended, has done so far",
+    "status": "show what a run has done so far",
     "runs": "list the runs under an output directory",
     "inventory": "check an inventory, or show what a selection matches",
     "schema": "print the JSON Schema of what the tool reads and writes",
@@ -41,15 +41,15 @@ EXAMPLES = """\b
 Examples:
   collector demo                                  see it work: no account, no network
   collector inventory check fleet.yaml            is the inventory right?
-  collector collect fleet.yaml                    bring home every log of the fleet
+  collector collect fleet.yaml                    collect every log of the fleet
   collector collect fleet.yaml --select project=payments --deadline 30m
   collector collect --resume latest               resume after Ctrl-C or a crash
-  collector verify                                prove that all of it is whole
+  collector verify                                prove that everything is whole
 """
 
 
 class _Commands(click.Group):
-    """Commands by name; the file of one is imported when it is needed."""
+    """Commands by name; each is imported when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -66,7 +66,7 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; of one that does not exist, say which may have been meant."""
+        """Find the command; for an unknown one, suggest the nearest."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             near = {"resume": ["collect --resume"]}.get(
@@ -77,7 +77,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx  # each command's line stands above: none is imported to say it
+        del ctx  # from the table above, without importing any command
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -91,18 +91,18 @@ class _Commands(click.Group):
         sys.exit(code)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own signature
-        """Run a command, where the machine has what it takes."""
+        """Run a command; explain what the machine lacks."""
         try:
             return super().invoke(ctx)
         except MemoryError:
             raise CollectorError(
-                "no more memory may be used (ulimit -v, or the limit of a container); allow more, "
-                "then --resume the run if one was begun"
+                "out of memory (ulimit -v, or a container's limit); allow more, then --resume "
+                "the run if one was started"
             ) from None
         except ImportError as error:  # out of memory, or a file of the installation is missing
             raise CollectorError(
-                f"cannot load a part of this program ({error}); allow more memory (ulimit -v), or "
-                "install it anew"
+                f"cannot load a part of this program ({error}); allow more memory (ulimit -v) or "
+                "reinstall it"
             ) from error
 
     def _answered(self, args: Sequence[str] | None, options: dict[str, Any]) -> int:
@@ -131,4 +131,4 @@ class _Commands(click.Group):
 )
 @click.version_option(package_name="collector", message="%(prog)s %(version)s")
 def main() -> None:
-    """Bring home the logs of a fleet of physical servers, and prove that they are whole."""
+    """Collect the logs of a fleet of physical servers, and prove that they are whole."""

@@ -1,4 +1,4 @@
-"""The servers that a command is about: an inventory is loaded, and some of it selected."""
+"""Loading an inventory and selecting servers, for commands."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ def loaded(
 
     Args:
         source: its name, or a stream.
-        sends: whether calls will be made; a command that makes none warns where a secret is
-            missing, and goes on.
+        sends: whether calls will be made. If not, a missing secret is only a warning.
         environ: where secrets are looked up.
 
     Raises:
@@ -56,14 +55,13 @@ def chosen(
     *,
     allow_empty: bool = False,
 ) -> Selection:
-    """Select servers of an inventory; warn of each expression that matches nothing.
+    """Select servers of an inventory; warn about each expression that matches nothing.
 
     Raises:
-        CollectorError: an expression cannot be read, or nothing is selected and that is not
-            allowed.
+        CollectorError: an expression is invalid, or nothing is selected without `allow_empty`.
     """
     selection = inventory.select(select, exclude, first)
-    if (secrets := _secrets()) is not None:  # a person may have put one where it does not belong
+    if (secrets := _secrets()) is not None:  # somebody may have put one where it does not belong
         selection = replace(selection, select=tuple(map(secrets.out_of, selection.select)))
     if not selection.servers and not allow_empty:
         raise CollectorError(*_empty(selection, excluding=bool(exclude)))
@@ -73,7 +71,7 @@ def chosen(
 
 
 def _secrets() -> Secrets | None:
-    """Return the secrets that this command knows of, which go nowhere."""
+    """Return the secrets of this command, for redaction."""
     context = click.get_current_context(silent=True)
     return None if context is None else context.find_object(Secrets)
 

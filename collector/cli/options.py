@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OUT = Path("collected")
-"""Where runs are kept, unless said otherwise."""
+"""The default directory for runs."""
 DURATION = Duration()
 SOME_TIME = Duration(above_0="30m")
 SHARE = Share()
@@ -23,7 +23,7 @@ PHASE_TIMEOUT = PhaseTimeout()
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every command takes: how much it says on stderr, and in which form."""
+    """Add the options of every command: how much it logs, and in which format."""
     for option in (
         click.option(
             "--log-format",
@@ -47,7 +47,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 run_argument = click.argument("run", metavar="[RUN_DIR|latest]", default="latest")
-"""A run: `latest`, or left out, is the latest under `OUT`."""
+"""A run; `latest`, the default, is the latest under `OUT`."""
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON on stdout."
@@ -55,8 +55,8 @@ json_option = click.option(
 
 share_option = click.option(
     "--share", type=SHARE, metavar="FRACTION",
-    help="Use at most this part of any learned limit: 0.5 leaves half of it to others.  "
-    "[default: as the inventory says, else 0.95]",
+    help="Use at most this share of each learned limit; 0.5 leaves half to others.  [default: "
+    "from the inventory, else 0.95]",
 )  # fmt: skip
 
 select_options = (
@@ -84,8 +84,8 @@ def _archive_options() -> tuple[Callable[[Any], Any], ...]:
         click.option(
             "--durability", type=click.Choice(["full", "relaxed"]), default="full",
             show_default=True,
-            help="When an archive counts as collected: once it is safe from a power cut (full), or "
-            "once it is written, which is faster (relaxed).",
+            help="When an archive counts as collected: once a power failure cannot lose it "
+            "(full), or once it is written, which is faster (relaxed).",
         ),
         click.option(
             "--max-unpacked", type=SIZE, default="1TiB", show_default=True, metavar="SIZE",
@@ -101,7 +101,7 @@ def _archive_options() -> tuple[Callable[[Any], Any], ...]:
         ),
         click.option(
             "--keep-rejected", is_flag=True,
-            help="Keep archives that fail verification, as FILE.rejected.",
+            help="Keep archives that fail verification as FILE.rejected.",
         ),
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ def storing(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that choose servers of an inventory."""
+    """Add the options that select servers."""
     for option in reversed(select_options):
         command = option(command)
     return command
@@ -144,7 +144,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # no
 
 
 def _set_up_logs(ctx: click.Context, param: click.Parameter, value: str) -> None:
-    """Set logs up once all three options are known: this one is read last, being not eager."""
+    """Set up logging once all three options are known; this one, not eager, is read last."""
     del param
     if ctx.resilient_parsing:
         return

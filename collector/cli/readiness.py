@@ -1,4 +1,4 @@
-"""What a command that calls or serves needs of the machine: seen to before it begins."""
+"""What a command that calls or serves needs from the machine, checked before it starts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collector.errors import CollectorError
 
 
 def make_ready() -> None:
-    """Have as many open files as the system allows, and load what speaks HTTP.
+    """Raise the limit on open files, and load the HTTP library.
 
     Raises:
-        CollectorError: these are too few, or TLS cannot be prepared.
+        CollectorError: the limit is too low, or TLS cannot be set up.
     """
     descriptors.raise_limit()
     if (few := descriptors.too_few()) is not None:
@@ -19,6 +19,6 @@ def make_ready() -> None:
         import aiohttp  # noqa: F401, PLC0415  # takes long, and prepares TLS as it is loaded
     except OSError as error:
         raise CollectorError(
-            f"cannot prepare TLS: {error.filename}: {error.strerror}; mend or unset the variable "
-            "of the environment that names it, such as SSLKEYLOGFILE"
+            f"cannot set up TLS: {error.filename}: {error.strerror}; fix or unset the environment "
+            "variable that names this file, e.g. SSLKEYLOGFILE"
         ) from error

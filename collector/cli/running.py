@@ -1,4 +1,4 @@
-"""A run at the command line: begun, shown while it goes on, stopped by signals, summed up."""
+"""A run at the command line: started, shown while it runs, stopped by signals, summed up."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ E = TypeVar("E", bound=Exception)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked of a run, besides which servers."""
+    """The options of a run, apart from the selection."""
 
     terms: Terms
     ca_file: Path | None = None
@@ -65,7 +65,7 @@ def _access(options: Options) -> Access:
 def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
 ) -> Callable[[], Collection]:
-    """Return what begins a new run, inside an event loop."""
+    """Return a function that starts a new run inside an event loop."""
     access = _access(options)
     return partial(collect, selection, out, run_id=run_id, terms=options.terms, access=access)
 
@@ -79,7 +79,7 @@ def resuming(
     retry_failed: bool = False,
     trust_journal: bool = False,
 ) -> Callable[[], Collection]:
-    """Return what takes up a run, inside an event loop."""
+    """Return a function that resumes a run inside an event loop."""
     access = _access(options)
     directory = find_run(run, out=out)
 
@@ -102,10 +102,9 @@ def resuming(
 def finish(
     begin: Callable[[], Collection], *, progress: str, as_json: bool, grace_s: float = GRACE_S
 ) -> NoReturn:
-    """Run it to its end, say how it went, and exit with what the interface promises."""
-    # Rows and events are frozen and hold no cycles: to look for some costs a fifth of the time.
+    """Run to the end, print the summary, and exit with the documented code."""
+    # Rows and events are frozen and have no cycles; looking for some costs a fifth of the time.
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
     make_ready()
     collection, stopped_by, failure = anyio.run(
         partial(_follow, begin, progress, grace_s), backend_options={"loop_factory": Loop}
@@ -124,12 +123,12 @@ async def _follow(
     """Show a run until it is over.
 
     Returns:
-        The run; the signal that stopped it, if one did; and what went wrong after its end was
-        recorded: a manifest that cannot be written, say.
+        The run; the signal that stopped it, if any; and what went wrong after its end was recorded,
+        such as a manifest that cannot be written.
     """
     heeded = set(signals.STOPS)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        heeded.remove(signal.SIGHUP)  # by nohup: to outlast the terminal
+        heeded.remove(signal.SIGHUP)  # set by nohup: the run should survive the terminal
     with signals.received(*heeded) as stops:
         collection = begin()
         stopped_by: signal.Signals | None = None
@@ -181,7 +180,7 @@ async def _narrate(collection: Collection, narrator: Narrator) -> None:
 
 
 def _first(errors: BaseExceptionGroup[E]) -> E:
-    """Of errors that all say the same, one is enough."""
+    """Return one of several errors, which all say the same."""
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
@@ -192,4 +191,4 @@ def _print(collection: Collection, *, as_json: bool) -> None:
         show_json(json_text(summary))
     else:
         show(summed_up(summary))
-    report_lost()  # the run is as good as before, and its exit code says how good
+    report_lost()  # the run itself is fine, and so is its exit code

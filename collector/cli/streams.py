@@ -1,4 +1,4 @@
-"""The standard streams of a command: what is said on stderr, and the result on stdout."""
+"""The standard streams of a command: messages on stderr, the result on stdout."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ if TYPE_CHECKING:
     from collector.redaction import Secrets
 
 PATIENCE_S: Final = 1.0
-"""How long a run waits for whoever reads stderr: a terminal that was halted, a full pipe."""
+"""How long a run waits for the reader of stderr: a halted terminal, a full pipe."""
 _CHOICES: Final = re.compile(r"\n\t(?=\w+)")
-"""How click parts the choices that a missing argument has."""
+"""How click separates the choices of a missing argument."""
 _HELP: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
-"""What click raises, from version 8.2 on, where help is all the answer."""
+"""Raised by click, from version 8.2 on, if help is the whole answer."""
 
 
 def open_streams(secrets: Secrets, *, as_json: bool) -> None:
-    """Let the standard streams take any text and outlast their readers.
+    """Make the standard streams accept any text and survive their readers.
 
-    Those that the caller has closed lead nowhere. Else the next file to be opened, a journal
-    perhaps, would stand in for one of them.
+    Closed ones are opened on /dev/null. Otherwise the next file opened, perhaps a journal, would
+    get the number of one of them.
 
     Args:
-        secrets: to be taken out of what goes to stderr: messages, logs, the traces of bugs.
-        as_json: whether lines on stderr are JSON, as far as it is known before options are read.
+        secrets: redacted on stderr: in messages, logs and tracebacks.
+        as_json: whether lines on stderr are JSON, as far as is known before options are parsed.
     """
     for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY)):
-        if getattr(sys, name) is None:  # how Python tells of it; the lowest free number is its own
+        if getattr(sys, name) is None:  # closed; the lowest free number is its own
             nowhere = os.open(os.devnull, flags)
             if name == "stdin":
                 sys.stdin = open(nowhere)  # noqa: SIM115, PTH123  # open for good; a descriptor has no path
     stderr = Stream(sys.stderr, secrets, patience_s=PATIENCE_S)
     stderr.as_json = as_json
-    sys.stdout, sys.stderr = Stream(sys.stdout), stderr  # text streams in all they do
+    sys.stdout, sys.stderr = Stream(sys.stdout), stderr  # they behave as text streams
 
 
 def say(line: str, level: str = "info", *, has_secrets: bool = True) -> None:
-    """Write one line to stderr. With `--quiet` only errors are said.
+    """Write one line to stderr; with `--quiet` only errors.
 
     Args:
-        line: what is said, for people.
+        line: the text.
         level: `error`, `warning` or `info`, as in the logs.
-        has_secrets: whether what looks like a secret is taken out.
+        has_secrets: whether to redact what looks like a secret.
     """
     stderr = sys.stderr
     if not isinstance(stderr, Stream):
-        print(one_line(line), file=stderr, flush=True)  # nobody has opened the streams
+        print(one_line(line), file=stderr, flush=True)  # `open_streams` was not called
     elif level == "error" or not stderr.quiet:
         stderr.tell(line, level, has_secrets=has_secrets)
 
 
 def refuse(error: click.ClickException) -> None:
-    """Say what is wrong with a command line, and how it is used."""
+    """Report a wrong command line, with its usage."""
     stderr = sys.stderr
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None or isinstance(error, _HELP) or not isinstance(stderr, Stream):
@@ -79,7 +79,7 @@ def refuse(error: click.ClickException) -> None:
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Return whether `--log-format json` stands among arguments that nobody has read yet."""
+    """Return whether `--log-format json` is among arguments that are not parsed yet."""
     return any(
         argument == "--log-format=json" or (argument, value) == ("--log-format", "json")
         for argument, value in zip(arguments, (*arguments[1:], ""), strict=True)
@@ -87,17 +87,17 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 
 def show(lines: Iterable[str]) -> None:
-    """Print a result: what stands on a line of it stays there, whatever names hold."""
+    """Print a result; each item stays on its line, whatever names contain."""
     print("".join(f"{one_line(line)}\n" for line in lines), end="", flush=True)  # noqa: T201  # the result
 
 
 def show_json(document: str) -> None:
-    """Print a result that is JSON; every value in it reads back as it was."""
+    """Print a result that is JSON."""
     print(f"{document}\n", end="", flush=True)  # noqa: T201  # the result
 
 
 def report_lost() -> bool:
-    """Say why the result could not be written, if so, and once; return whether."""
+    """Report once why the result could not be written; return whether that was so."""
     stdout = sys.stdout
     if not isinstance(stdout, Stream) or stdout.lost is None:
         return False
@@ -107,7 +107,7 @@ def report_lost() -> bool:
 
 
 def report_bug() -> bool:
-    """Write the exception that is being handled as one object, where lines are JSON."""
+    """Report the exception being handled as a JSON object, if lines are JSON."""
     stderr = sys.stderr
     if not isinstance(stderr, Stream) or not stderr.as_json:
         return False

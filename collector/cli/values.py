@@ -1,4 +1,4 @@
-"""The kinds of value that options take, and what is said where one is wrong."""
+"""Types of option values, and their error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DURATION = re.compile(
 )
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 LONGEST_S = 8760 * 3600.0
-"""A year: what is longer is a slip of the finger, or means "never"."""
+"""A year; anything longer is a typo, or means "never"."""
 _PART = re.compile(r"\d{0,9}(?:\.\d{0,9})?", re.ASCII)
 
 
@@ -21,7 +21,7 @@ class Duration(click.ParamType[float]):
     """`90`, `90s`, `15m`, `2h30m`: seconds as a float.
 
     Args:
-        above_0: what to write instead of 0, where 0 makes no sense; None where it does.
+        above_0: an example to use instead of 0, if 0 makes no sense; else None.
     """
 
     name = "duration"
@@ -32,7 +32,7 @@ class Duration(click.ParamType[float]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the seconds that `value` means."""
+        """Return the seconds that `value` stands for."""
         if isinstance(value, float):
             return value
         match = _DURATION.fullmatch(str(value).strip())
@@ -47,14 +47,14 @@ class Duration(click.ParamType[float]):
 
 
 class Share(click.ParamType[float]):
-    """A part of a whole, above 0 and at most 1."""
+    """A fraction above 0 and at most 1."""
 
     name = "fraction"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the part that `value` names."""
+        """Return the fraction."""
         text = str(value).strip()
         share = float(text) if _PART.fullmatch(text) and text not in ("", ".") else 0.0
         if not 0 < share <= 1:
@@ -68,7 +68,7 @@ class Share(click.ParamType[float]):
 
 
 class PhaseTimeout(click.ParamType[tuple[str, float]]):
-    """`PHASE=DURATION`: a phase of one server, and the seconds that it may take."""
+    """`PHASE=DURATION`: a phase of one server, and its time limit in seconds."""
 
     name = "phase=duration"
 
@@ -102,7 +102,7 @@ class Size(click.ParamType[int]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """Return the bytes that `value` means."""
+        """Return the bytes that `value` stands for."""
         if isinstance(value, int):
             return value
         from collector.sizes import parse_size  # noqa: PLC0415  # only where one is given
@@ -114,7 +114,7 @@ class Size(click.ParamType[int]):
 
 
 class Ratio(click.FloatRange):
-    """A number that is one: `nan` is in no range and out of none."""
+    """A finite number; `nan` would pass any range check."""
 
     def convert(
         self,

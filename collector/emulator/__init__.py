@@ -1,8 +1,7 @@
 """An emulator of the CloudDC log-export API and of the gateway before it.
 
-It is a real HTTP server that behaves as the API reference says, throttles, and breaks on request.
-It imports nothing of the project it tests: a constant that both sides share would hide a mistake
-that both sides make.
+It is a real HTTP server that behaves as the API reference says, throttles, and fails on request. It
+imports nothing from the project that it tests: a shared constant would hide a shared mistake.
 
     async with Emulator(fleet(servers=300, projects=3, seed=7)) as emulator:
         print(emulator.url, emulator.token)

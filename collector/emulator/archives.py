@@ -1,8 +1,8 @@
 """Archives of logs: multi-member gzip around a tar, the same bytes for the same seed and server.
 
-An archive is a list of segments, each a whole gzip member. All but one of them are shared by the
-fleet: what is a server's own is a small first member that says which server it is. So an archive
-of 4 KiB costs some 100 microseconds, and one of 10 GiB a list of references.
+An archive is a list of segments, each a gzip member. All but one are shared by the fleet; only a
+small first member is the server's own and identifies it. So an archive of 4 KiB costs some 100
+microseconds, and one of 10 GiB a list of references.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_ENTRIES = 40
 _TRIES_TO_FIT = 20
 _MOST_PADDING = 1024
 _FCOMMENT = 0x10  # RFC 1952
-# Longer than deflate's window: text that repeats after it is compressed as if it were new.
+# Longer than deflate's window, so text that repeats after it compresses as if it were new.
 _TEXT_BYTES = 64 * 1024
 _KINDS = tuple(LOG_KINDS)
 _LONG_NAME = "bmc/firmware/" + "/".join(f"component-{n:02}-inventory" for n in range(6)) + ".txt"
@@ -59,7 +59,7 @@ class Archive:
             if at >= stop:
                 return
             if at + len(segment) > start:
-                # A slice that is the whole segment is no copy of it.
+                # Slicing a whole segment does not copy it.
                 yield segment[max(0, start - at) : stop - at]
             at += len(segment)
 
@@ -76,15 +76,15 @@ class Archive:
         return [digest.digest() for digest in digests]
 
     def vital_offset(self) -> int:
-        """A byte amid compressed data: an archive with another one there cannot be read."""
+        """The offset of a byte within compressed data; changing it makes the archive unreadable."""
         largest = max(range(len(self.segments)), key=lambda index: len(self.segments[index]))
         return sum(map(len, self.segments[:largest])) + len(self.segments[largest]) // 2
 
 
 class ArchiveShelf:
-    """Builds archives, and keeps what they share.
+    """Builds archives, and caches what they share.
 
-    Safe to use from several threads: what two of them build at once is the same.
+    Safe to use from several threads, since two of them build the same bytes.
 
     Args:
         seed: Decides the contents of all logs.
@@ -102,10 +102,10 @@ class ArchiveShelf:
         """An archive of about `size` bytes.
 
         Args:
-            identity: What is said of the server in its `server.json`; must hold its `id`.
-            size: The compressed size wanted, in bytes; met to some 300 bytes, and no archive has
-                less than some 700.
-            version: Which of its archives: one differs from the next in every part.
+            identity: The content of `server.json`; must have the server's `id`.
+            size: The compressed size wanted, in bytes; met to some 300 bytes, with a minimum of
+                some 700.
+            version: Which of its archives; each differs from the next in every part.
         """
         segments = [self._first(identity, version)]
         slots = _plan(size - len(segments[0]) - len(self._end))
@@ -125,7 +125,7 @@ class ArchiveShelf:
         )
 
     def build_as_long(self, identity: dict[str, str], archive: Archive, version: int) -> Archive:
-        """Another version of an archive, of the very same length."""
+        """Return another version of an archive, of exactly the same length."""
         size = archive.size
         for _ in range(_TRIES_TO_FIT):
             other = self.build(identity, size, version)
@@ -142,7 +142,7 @@ class ArchiveShelf:
             identity = {**identity, "version": str(version)}
         body = json.dumps(identity, indent=1).encode()
         info = _file("server.json", len(body), _mtime_s(0))
-        # Packed harder, a later version has room for what would make it longer than the first.
+        # Compressed more, a later version has room for what would make it longer than the first.
         level = 9 if version else 1
         return _gzip(self._preamble + info + body + bytes(-len(body) % _BLOCK), level)
 
@@ -154,18 +154,18 @@ class ArchiveShelf:
         return self._headers[key]
 
     def _chunk(self, kind: str, size: int) -> tuple[bytes, int]:
-        """Log lines that compress to about `size` bytes, and how long they are in plain."""
+        """Return log lines that compress to about `size` bytes, and their uncompressed length."""
         key = kind, size
         if key not in self._chunks:
             text, ratio = self._text(kind)
-            # Short texts compress worse than long ones: the second try is near enough.
+            # Short texts compress worse than long ones; the second try is close enough.
             first = _cut(text, size * ratio)
             plain = _cut(text, len(first) * size / len(_gzip(first)))
             self._chunks[key] = _gzip(plain), len(plain)
         return self._chunks[key]
 
     def _text(self, kind: str) -> tuple[bytes, float]:
-        """Text of that kind, and how many of its bytes compress into one."""
+        """Return text of that kind, and its compression ratio."""
         if kind not in self._texts:
             text = log_text(kind, generator(self._seed, kind), _TEXT_BYTES)
             self._texts[kind] = text, len(text) / len(_gzip(text))
@@ -189,7 +189,7 @@ def _plan(size: int) -> list[list[int]]:
 
 
 def _cut(text: bytes, size: float) -> bytes:
-    """The text, over and over, up to whole blocks of about `size` bytes."""
+    """Return the text, repeated up to whole blocks of about `size` bytes."""
     size = max(1, round(size / _BLOCK)) * _BLOCK
     return (text * (size // len(text) + 1))[: size - 1] + b"\n"
 

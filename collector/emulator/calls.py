@@ -12,7 +12,7 @@ CALL_KINDS: tuple[CallKind, ...] = get_args(CallKind)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: what it asks for, and of which server. `export_id` is empty for an export."""
+    """One call: its kind and its server. `export_id` is empty for an export."""
 
     kind: CallKind
     project_id: str
@@ -21,7 +21,7 @@ class Call:
 
 
 def parse_call(method: str, raw_path: str) -> Call | None:
-    """The call that a request line makes; None where the API has no such call."""
+    """Return the call of a request line; None if the API has no such call."""
     parts = raw_path.partition("?")[0].split("/")
     if "%" in raw_path:
         parts = [unquote(part) for part in parts]

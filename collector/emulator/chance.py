@@ -1,7 +1,7 @@
 """Everything that happens by chance comes from the seed.
 
-A draw is named by what it is for (the server, the call, how manyth it is), never by when it is
-made. So two runs whose calls arrive in another order still meet the same fate, server by server.
+A draw is named by its purpose (the server, the call, which occurrence), never by when it is made.
+So two runs whose calls arrive in a different order still see the same outcome for each server.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collector.emulator.errors import require
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Any value between `low` and `high`, each as likely."""
+    """Any value between `low` and `high`, with equal probability."""
 
     low: float
     high: float
@@ -28,7 +28,7 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Lognormal:
-    """Most values near `median`, a long tail above; never outside `low` to `high`.
+    """Most values near `median`, with a long tail above; never outside `low` to `high`.
 
     `sigma` is the standard deviation of the logarithm: at 0.5 one in twenty is over 2.3 medians.
     """
@@ -44,28 +44,28 @@ class Lognormal:
 
 
 Spread: TypeAlias = float | Uniform | Lognormal
-"""One value for all, or how values are spread."""
+"""One value for all, or a distribution."""
 
 
 def fraction(*name: object) -> float:
-    """The draw of that name: a number from 0 up to, never reaching, 1."""
+    """Return the draw of that name: a number from 0 to 1, 1 excluded."""
     digest = blake2b("|".join(map(str, name)).encode(), digest_size=7).digest()
     return int.from_bytes(digest) / (1 << 56)
 
 
 def generator(*name: object) -> Random:
-    """A generator for draws that belong together."""
-    # Not for secrets: repeatable numbers are what is wanted.
+    """Return a generator for draws that belong together."""
+    # Not for secrets: the numbers should be repeatable.
     return Random("|".join(map(str, name)))  # noqa: S311 - see the line above
 
 
 def opaque(*name: object) -> str:
-    """32 hexadecimal digits that belong to that name."""
+    """Return 32 hexadecimal digits for that name."""
     return blake2b("|".join(map(str, name)).encode(), digest_size=16).hexdigest()
 
 
 def draw(spread: Spread, *name: object) -> float:
-    """The value of that name, spread as asked."""
+    """Return the value of that name from a distribution."""
     if isinstance(spread, Uniform):
         return spread.low + (spread.high - spread.low) * fraction(*name)
     if isinstance(spread, Lognormal):

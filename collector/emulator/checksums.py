@@ -1,4 +1,4 @@
-"""The headers in which a service may tell an archive's hash."""
+"""The headers in which a service may give an archive's hash."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def checksum_headers(
     """The headers of those names, by name.
 
     Args:
-        archive: What is hashed: as long as it takes, 100 ms for 100 MB or so.
+        archive: What is hashed, which takes some 100 ms for 100 MB.
         names: Which headers.
-        wrong: Whether they are to be those of other bytes.
+        wrong: Whether to give the hashes of other bytes.
     """
     hashes = archive.hashed("md5", "sha256")
     if wrong:

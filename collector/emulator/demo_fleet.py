@@ -1,4 +1,4 @@
-"""The demo's fleet: sixty servers behind a throttle, with a few faults, and two beyond help."""
+"""The demo's fleet: sixty servers behind a throttle, with a few faults, two of them permanent."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ FAULTS = {
     41: Fault("no_permission", calls=("export",)),
     56: Fault("corrupt"),
 }
-"""What goes wrong with which server, by its number; the last two always, and so for good."""
+"""The fault of each server, by its number; the last two are permanent."""
 
 
 def scenario() -> Scenario:
-    """Return what the demo's emulator is to be."""
+    """Return the demo's scenario."""
     ready = fleet(
         servers=SERVERS,
         projects=PROJECTS,
         seed=SEED,
         dialect="mixed",
-        debug_headers=False,  # it has to meet a 429 to learn the limit
+        debug_headers=False,  # a 429 is needed to learn the limit
         throttles=(Throttle("user", CALLS_A_SECOND, 1.0, window="sliding"),),
         export_duration_s=Lognormal(median=4, sigma=0.5, low=1, high=10),
         archive_bytes=Lognormal(median=120_000, sigma=0.8, low=8_000, high=1_000_000),

@@ -1,4 +1,4 @@
-"""How a server words its answers: the editions of the API reference disagree, so may servers."""
+"""How a server words its answers. Editions of the API reference disagree, so servers may too."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Dialect:
 
 
 def mixed_dialect(seed: int, server_id: str) -> Dialect:
-    """A dialect of the server's own, from the seed."""
+    """Return the server's own dialect, from the seed."""
     random = generator(seed, server_id, "dialect")
     return Dialect(
         percentage=random.choice(PERCENTAGE_FORMS),
@@ -122,7 +122,7 @@ def _status_word(dialect: Dialect, state: State, draw: tuple[object, ...]) -> st
 
 
 def _percent(dialect: Dialect, done: float) -> int:
-    """What an export that has not completed says of itself: never 100."""
+    """Return the percentage of a running export: never 100."""
     if dialect.progress == "stepped":
         return min(99, int(done * dialect.steps) * 100 // dialect.steps)
     if dialect.progress == "stuck_at_99":

@@ -1,4 +1,4 @@
-"""Sending an archive: whole, a part of it, or in one of the ways in which downloads go wrong."""
+"""Sending an archive: whole, in part, or with one of the faults of downloads."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _PLAIN_NAME = re.compile(r"[^\s\"(),;<=>?@\[\]{}\\]+")
 
 
 def content_disposition(server: ServerSpec, file_name: str) -> str:
-    """The header that names the archive: as documented, where the name can be written so."""
+    """Return the header that names the archive, in the documented form if the name allows."""
     if server.content_disposition is not None:
         return server.content_disposition
     if not file_name.isascii():
@@ -52,10 +52,10 @@ def content_disposition(server: ServerSpec, file_name: str) -> str:
 
 
 def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """The first byte and the one after the last that a Range header asks for.
+    """Return the start and stop of the bytes that a Range header asks for.
 
-    None where it asks for all, or for what is not understood (several ranges): RFC 9110 has such
-    headers ignored. A range that begins past the end comes back as it was asked for.
+    None if it asks for all, or is not understood (several ranges): RFC 9110 says to ignore those. A
+    range that starts past the end is returned as it is.
     """
     match = _RANGE.fullmatch(header or "")
     if match is None or match[1] == match[2] == "":
@@ -69,7 +69,7 @@ def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """Which of a server's archives is sent: how manyth, and as long as which."""
+    """Which of a server's archives is sent: its version, and the one that it has the length of."""
 
     number: int = 0
     as_long: bool = True
@@ -80,14 +80,14 @@ _FIRST = _Version()
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What is sent of a server, and what tells it from anything else that might be."""
+    """What is sent for a server, and what identifies it."""
 
     archive: Archive
     validators: Mapping[str, str]
     checksums: Mapping[str, str]
 
     def is_meant(self, if_range: str) -> bool:
-        """Whether an If-Range asks for parts of this very content (RFC 9110)."""
+        """Whether an If-Range matches this content (RFC 9110)."""
         return not if_range.startswith("W/") and if_range in self.validators.values()
 
 
@@ -107,7 +107,7 @@ class Downloads:
         self._checksums: dict[tuple[object, ...], dict[str, str]] = {}
 
     def archive(self, server: ServerSpec) -> Archive:
-        """The server's archive as it is now. The first large ones take some 100 ms."""
+        """Return the server's current archive. The first large ones take some 100 ms."""
         identity = {"id": server.id, "name": server.name, "serial": self._scenario.serial(server)}
         size = self._size(server)
         version = self._version(server)
@@ -138,8 +138,8 @@ class Downloads:
         Args:
             request: The request, for its Range.
             server: Whose archive.
-            headers: What every answer to it carries.
-            strike: Gives what spoils it, of the faults that can.
+            headers: The headers of every answer.
+            strike: Returns the fault that hits it, of those that can.
         """
         self._statistics.download_begun(server.id)
         content = await self._content(server, None)
@@ -232,7 +232,7 @@ class Downloads:
             tag = f'"{opaque(self._scenario.seed, server.id, number, name, "etag")}"'
             validators["ETag"] = f"W/{tag}" if self._scenario.weak_etag else tag
         if self._scenario.last_modified:
-            # A minute later with each version: HTTP dates know no parts of a second.
+            # A minute later with each version, since HTTP dates have whole seconds.
             changed_s = LOGS_END.timestamp() + 60 * number
             validators["Last-Modified"] = formatdate(changed_s, usegmt=True)
         return validators
@@ -248,7 +248,7 @@ class Downloads:
     def _masquerade(
         self, server: ServerSpec, name: str, headers: Mapping[str, str]
     ) -> web.Response:
-        """What is no gzip, under all the headers of an archive."""
+        """Something that is not a gzip, with all the headers of an archive."""
         if name == "html_archive":
             body = html_page(200, "Service is being upgraded").body
         else:
@@ -271,7 +271,7 @@ class Downloads:
                 await response.write(piece)
                 self._statistics.sent(server.id, len(piece))
                 if len(piece) >= _SMALL_BYTES:
-                    # Who reads as fast as we write would leave no turn to anybody else.
+                    # A client that reads as fast as we write would leave no turn to anybody else.
                     await asyncio.sleep(0)
             return
         step = max(1, int(fault.bytes_per_s / _WRITES_PER_S))
@@ -286,10 +286,10 @@ class Downloads:
         self, request: web.BaseRequest, response: web.StreamResponse, server: ServerSpec, name: str
     ) -> None:
         if name == "stalled":
-            # Until the client has had enough: its going cancels the request.
+            # Until the client leaves, which cancels the request.
             await asyncio.Event().wait()
         elif name in _BREAKS:
-            # Sends what is written and ends the connection there, as a dying proxy does.
+            # Flushes what is written and closes the connection, as a dying proxy does.
             if request.transport is not None:
                 request.transport.close()
         else:
@@ -298,7 +298,7 @@ class Downloads:
 
 
 def _can_hit(fault: Fault, size: int, part: tuple[int, int] | None) -> bool:
-    """Whether a fault has anything to do with the part of an archive that is asked for."""
+    """Whether a fault affects the requested part of an archive."""
     place = fault.place(size)
     if place is None:
         return True
@@ -307,7 +307,7 @@ def _can_hit(fault: Fault, size: int, part: tuple[int, int] | None) -> bool:
 
 
 def _end(fault: Fault | None, start: int, stop: int, size: int) -> int:
-    """Where what is sent of the bytes from `start` to `stop` ends."""
+    """Return where sending the bytes from `start` to `stop` ends."""
     if fault is None:
         return stop
     if fault.name in ("truncated", "truncated_chunked", "stalled"):
@@ -317,7 +317,7 @@ def _end(fault: Fault | None, start: int, stop: int, size: int) -> int:
 
 
 def _gathered(body: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, small pieces put together: each that is sent costs a call of the system."""
+    """Yield the same bytes in larger pieces, since each one costs a system call."""
     small: list[bytes] = []
     size = 0
     for piece in body:
@@ -334,7 +334,7 @@ def _gathered(body: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _corrupted(body: Iterator[bytes], offset: int) -> Iterator[bytes]:
-    """The same bytes, but for the one at `offset`."""
+    """Yield the same bytes, except for the one at `offset`."""
     at = 0
     for piece in body:
         if at <= offset < at + len(piece):

@@ -1,4 +1,4 @@
-"""What the emulator raises: a scenario that says something impossible."""
+"""The emulator's error: an impossible scenario."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class ScenarioError(ValueError):
     """A scenario that cannot be played.
 
-    The text names the place in the scenario, what is wrong there, and what would be right.
+    The text names the place in the scenario, what is wrong there, and what to write instead.
     """
 
 

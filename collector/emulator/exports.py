@@ -1,4 +1,4 @@
-"""Exports: what was started for which server, and what has become of it."""
+"""Exports: which were started for which server, and their state."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Export:
 
     Attributes:
         id: Opaque.
-        project_id: Whose quota it takes.
-        server_id: Whose logs it holds.
-        started_s: When it was started, on the emulator's clock, which never goes back.
+        project_id: The project whose quota it uses.
+        server_id: The server whose logs it has.
+        started_s: When it was started, on the emulator's monotonic clock.
         duration_s: How long it takes, unless it is stuck.
         created_at_s: When it was started, in seconds since 1970, on the service's clock.
         fate: What goes wrong with it.
-        polls: How often its status was told.
-        heard: Whether anybody was told that it has completed.
+        polls: How often its status was asked for.
+        heard: Whether a status call has reported its completion.
     """
 
     id: str
@@ -40,24 +40,24 @@ class Export:
 
     @property
     def ends_s(self) -> float:
-        """When it completes or fails; never, if it is stuck."""
+        """When it completes or fails; never if it is stuck."""
         if self.fate is not None and self.fate.name == "stuck_export":
             return math.inf
         return self.started_s + self.duration_s
 
     def state(self, now_s: float) -> State:
-        """What it has come to."""
+        """Its state."""
         if now_s < self.ends_s:
             return "running"
         return "failed" if self.fate and self.fate.name == "failed_export" else "completed"
 
     def done(self, now_s: float) -> float:
-        """How much of its time has passed, 0 to 1; 1 also when it is stuck beyond its time."""
+        """The part of its duration that has passed, 0 to 1; also 1 if it is stuck beyond that."""
         passed_s = now_s - self.started_s
         return passed_s / self.duration_s if passed_s < self.duration_s else 1.0
 
     def known(self, now_s: float) -> bool:
-        """Whether the service knows it already, and has not forgotten it."""
+        """Whether the service knows it: replicas have caught up, and it is not forgotten."""
         name = "" if self.fate is None else self.fate.name
         if self.fate is not None and name == "forgotten_export":
             return now_s < self.started_s + (self.fate.after_s or 0.0)
@@ -67,7 +67,7 @@ class Export:
 
 
 class ExportTable:
-    """Every export ever started, and how many of a project are under way."""
+    """Every export ever started, and how many of each project are running."""
 
     def __init__(self) -> None:
         self._exports: dict[str, Export] = {}
@@ -81,17 +81,17 @@ class ExportTable:
         heapq.heappush(self._ends.setdefault(export.project_id, []), export.ends_s)
 
     def find(self, export_id: str, now_s: float) -> Export | None:
-        """The export of that id, if it is known."""
+        """Return the export with that id, if it is known."""
         export = self._exports.get(export_id)
         return export if export is not None and export.known(now_s) else None
 
     def running(self, server_id: str, now_s: float) -> Export | None:
-        """The server's latest export, if it is under way."""
+        """Return the server's latest export, if it is running."""
         export = self._latest.get(server_id)
         return export if export is not None and now_s < export.ends_s else None
 
     def in_flight(self, project_id: str, now_s: float) -> int:
-        """How many exports of the project are under way."""
+        """Return how many exports of the project are running."""
         ends = self._ends.get(project_id, [])
         while ends and ends[0] <= now_s:
             heapq.heappop(ends)

@@ -1,4 +1,4 @@
-"""What may go wrong, by whose order: a server's own list, or chance for all of them."""
+"""Faults: from a server's own list, or by chance for all servers."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ _POSSIBLE_CALLS: dict[str, tuple[CallKind, ...]] = {
     "gzip_json": ("export", "status"),
     "reset_after": ("export", "status"),
 }
-"""The calls that a fault's `calls` may name; a fault that is not here has no choice."""
+"""The calls that a fault's `calls` may name; other faults have no choice."""
 _OPTIONS = {
     "after_s": ("forgotten_export",),
     "for_s": ("late", "replica_lag"),
@@ -223,7 +223,7 @@ class Fault:
 
     @property
     def moment(self) -> Moment:
-        """When in a call's life it strikes."""
+        """The stage of a call at which it strikes."""
         return _MOMENTS[self.name]
 
     @property
@@ -232,14 +232,14 @@ class Fault:
         return self.calls or _CALLS[self.name]
 
     def place(self, size: int) -> int | None:
-        """The byte of an archive of that size before which the connection ends, if it does."""
+        """Return the byte of an archive of that size at which the connection ends, if it does."""
         if self.at_bytes is not None:
             return self.at_bytes
         return None if self.at is None else round(size * self.at)
 
 
 class ServerFaults:
-    """The faults of one server, and how often each has still to strike."""
+    """The faults of one server, and how often each will still strike."""
 
     def __init__(self, seed: int, server_id: str, faults: Iterable[Fault]) -> None:
         self._seed = seed
@@ -256,9 +256,9 @@ class ServerFaults:
     def strike(
         self, moment: Moment, kind: CallKind, can_hit: Callable[[Fault], bool] = lambda _: True
     ) -> Fault | None:
-        """The fault that hits a call of that kind at that moment, if one does.
+        """Return the fault that hits a call of that kind at that stage, if any.
 
-        The first of the list that is due and can hit this call; it counts as having struck.
+        It is the first in the list that is due and can hit this call; it counts as having struck.
         """
         for index, fault in self._faults.get((moment, kind), ()):
             if self._left.get(index, 1) < 1 or not can_hit(fault):

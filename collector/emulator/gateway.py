@@ -1,4 +1,4 @@
-"""The gateway before the service: who is calling, and may they, now."""
+"""The gateway in front of the service: authentication and throttling."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class Tokens:
-    """The accepted tokens, and what each has been used for.
+    """The accepted tokens, and their use.
 
     Args:
-        scenario: Says which there are.
-        now_s: When their time begins to run.
+        scenario: Which there are.
+        now_s: When their lifetime starts.
     """
 
     def __init__(self, scenario: Scenario, now_s: float) -> None:
@@ -38,7 +38,7 @@ class Tokens:
         self._used: Counter[str] = Counter()
 
     def user_of(self, value: str, now_s: float) -> str | None:
-        """The account that may use this token now; None if there is none. Counts as a use."""
+        """Return the account of a valid token, else None. Counts as a use."""
         token = self._specs.get(value)
         if token is None:
             return None
@@ -52,11 +52,11 @@ class Tokens:
 
 
 class Gateway:
-    """Authenticates, throttles, and hands over to the service.
+    """Authenticates, throttles, and forwards to the service.
 
     Args:
-        scenario: Says who is accepted and how much of them.
-        service: What stands behind.
+        scenario: Who is accepted, and within which limits.
+        service: The service behind it.
         statistics: Where everything is counted.
     """
 
@@ -70,7 +70,7 @@ class Gateway:
         self._request_numbers = itertools.count(1)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, whatever it is."""
+        """Answer any request."""
         request_id = f"{self._request_prefix}{next(self._request_numbers):016x}"
         headers = {"X-Request-Id": request_id}
         if self._scenario.clock_skew_s:
@@ -98,7 +98,7 @@ class Gateway:
     def _refuse(
         self, request: web.BaseRequest, call: Call, headers: dict[str, str], request_id: str
     ) -> Answer:
-        """Why the call goes no further; None if it does. Adds the debug headers asked for."""
+        """Return why the call is refused; None if it is not. Adds requested debug headers."""
         now_s = time.monotonic()
         token = request.headers.get("X-Auth-Token", "")
         user = self._tokens.user_of(token, now_s)
@@ -123,7 +123,7 @@ class Gateway:
 
 
 def _reset(request: web.BaseRequest) -> None:
-    """Break the connection so that the client reads a reset, not an end."""
+    """Reset the connection instead of closing it."""
     if request.transport is None:
         return
     connection = request.transport.get_extra_info("socket")

@@ -1,6 +1,6 @@
-"""What is sent in place of an archive, to see what becomes of whoever opens it.
+"""Hostile content in place of an archive.
 
-All of it is lists of shared segments, as archives are: what unpacks to 10 GB costs 16 KiB.
+Like archives, it is built of shared segments: what unpacks to 10 GB costs 16 KiB.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _END = bytes(2 * _BLOCK)
 
 
 def _plain_tar(archive: Archive) -> Archive:
-    """As large as the archive, of bytes that need not be packed."""
+    """Uncompressed content as large as the archive."""
     size = max(archive.size - 3 * _BLOCK, 0) // _BLOCK * _BLOCK
     text = b"Nov 23 07:59:59 bms kernel: all is well\n" * (_MIB // 40)
     whole, rest = divmod(size, len(text))
@@ -54,7 +54,7 @@ def _trailing_garbage(archive: Archive) -> Archive:
 
 
 def _bomb() -> Archive:
-    """A sound archive of one file, all zeros, with the end of its tar in the last gzip member."""
+    """A valid archive of one file of zeros, with the end of its tar in the last gzip member."""
     whole, rest = divmod(_BOMB_BYTES, _ZEROS_MIB * _MIB)
     zeros = _packed([bytes(_MIB)] * _ZEROS_MIB)
     last = _packed([*[bytes(_MIB)] * (rest // _MIB), bytes(rest % _MIB + -rest % _BLOCK)])
@@ -63,7 +63,7 @@ def _bomb() -> Archive:
 
 
 def _many_members(count: int) -> Archive:
-    """Empty files, whose names come again every so often."""
+    """Empty files whose names repeat."""
     whole, rest = divmod(count, _MEMBERS_TOGETHER)
     headers = [_header(f"var/spool/{number:03}", 0) for number in range(_MEMBERS_TOGETHER)]
     together = _packed(headers)
@@ -76,11 +76,11 @@ def _huge_length(archive: Archive) -> Archive:
 
 
 HOSTILE: frozenset[str] = frozenset(get_args(HostileFault))
-"""The faults that put something else in the place of a server's own archive."""
+"""The faults that replace a server's archive."""
 
 
 def hostile(fault: Fault, archive: Archive) -> Archive:
-    """What a fault of `HOSTILE` sends in place of an archive; it takes up to some 100 ms."""
+    """Return what a fault in `HOSTILE` sends in place of an archive; takes up to some 100 ms."""
     makers: dict[str, Callable[[], Archive]] = {
         "plain_tar": lambda: _plain_tar(archive),
         "empty": _empty,

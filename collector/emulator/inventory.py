@@ -1,4 +1,4 @@
-"""The inventory of a fleet, as the collector's users write it: version 1, as JSON."""
+"""The inventory of a fleet, as a collector's user would write it: version 1, as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def inventory(scenario: Scenario, endpoint: str) -> dict[str, Any]:
     """The inventory that collects the whole fleet from `endpoint`.
 
-    The token is no part of it: it is read from the environment variable `CLOUDDC_TOKEN`.
+    The token is not in it, but in the environment variable `CLOUDDC_TOKEN`.
     """
     return {
         "version": 1,

@@ -1,4 +1,4 @@
-"""Links to the second origin: signed, and good for a while; no credential of the API goes there."""
+"""Signed, temporary links to the second origin, which takes no credentials of the API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _USUAL_LIFE_S = 900.0
 
 @dataclass(slots=True)
 class Link:
-    """One address that was given: its own permission, for whoever has it."""
+    """One link: whoever has it may download."""
 
     export_id: str
     expires_s: float
@@ -36,11 +36,11 @@ class Link:
 
 
 class Links:
-    """Every link ever given.
+    """Every link ever issued.
 
     Args:
-        scenario: Says what they are good for.
-        statistics: Where it is counted what becomes of them.
+        scenario: How long they are valid.
+        statistics: Where their use is counted.
     """
 
     def __init__(self, scenario: Scenario, statistics: Statistics) -> None:
@@ -50,7 +50,7 @@ class Links:
         self._issued: Counter[str] = Counter()
 
     def issue(self, export_id: str) -> str:
-        """The path and query of a new link to an export's archive."""
+        """Return the path and query of a new link to an export's archive."""
         scenario = self._scenario
         self._issued[export_id] += 1
         signature = opaque(scenario.seed, export_id, "signature", self._issued[export_id])
@@ -65,7 +65,7 @@ class Links:
         return f"{export_id}?{query}"
 
     def opened(self, request: web.BaseRequest) -> Link | web.Response:
-        """The link that a request makes use of, or why it cannot."""
+        """Return the link that a request uses, or why it is refused."""
         self._statistics.object_requests += 1
         leaked = [name for name in _CREDENTIALS if name in request.headers]
         if leaked:
@@ -81,14 +81,14 @@ class Links:
         return link
 
     def expired(self, link: Link) -> web.Response:
-        """Refuse a link, from now on for ever."""
+        """Refuse a link from now on."""
         link.uses_left = 0
         self._statistics.refused_links += 1
         return refused(403, "AccessDenied", "Request has expired.")
 
 
 def refused(status: int, code: str, message: str) -> web.Response:
-    """An object storage's error body."""
+    """Return an object storage's error response."""
     body = (
         '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
         f"<Error><Code>{code}</Code><Message>{message}</Message>"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
-# A fixed moment: archives are the same whenever they are built.
+# A fixed time, so that archives are the same whenever they are built.
 LOGS_END = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 
 _UNITS = ("systemd", "sshd", "kernel", "chronyd", "NetworkManager", "multipathd", "smartd", "rasd")
@@ -61,11 +61,11 @@ LOG_KINDS: Mapping[str, Callable[[Random, datetime], str]] = {
     "bmc/sel.log": _sel,
     "bmc/sensors.log": _bmc,
 }
-"""The path of each kind of log in an archive, and what makes a line of it."""
+"""The path of each kind of log in an archive, and the function that makes its lines."""
 
 
 def log_text(kind: str, random: Random, size: int) -> bytes:
-    """`size` bytes of lines of one kind, in the order of time; the last one may be cut."""
+    """Return `size` bytes of lines of one kind, in order of time; the last one may be cut."""
     at = LOGS_END - timedelta(days=2)
     lines = []
     length = 0

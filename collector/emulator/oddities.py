@@ -1,4 +1,4 @@
-"""The usual answer, told in an odd way: late, in drops, or as no HTTP library would send it."""
+"""The usual answer, sent in an odd way: late, slowly, or as no HTTP library would."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _GBK_DISPOSITION = b'attachment; filename="' + "服务器日志.tar.gz".encode("
 async def tell(
     fault: Fault, request: web.BaseRequest, response: web.Response
 ) -> web.StreamResponse:
-    """Answer a request in the way of a fault.
+    """Answer a request as a fault demands.
 
     Args:
-        fault: One whose moment is `wire`.
-        request: What is answered.
-        response: The usual answer, of which nothing was sent.
+        fault: One whose stage is `wire`.
+        request: The request.
+        response: The usual answer, not sent yet.
 
     Returns:
-        What is still to be sent, or what was.
+        The response that is to be sent, or was.
     """
     match fault.name:
         case "late":
@@ -66,7 +66,7 @@ def _body(response: web.Response) -> bytes:
 
 
 def _head(response: web.Response) -> bytes:
-    """The head of an answer, without what says how long it is and without its end."""
+    """Return the head of an answer, without its length and without the final line."""
     headers = {**response.headers, "Connection": "close"}
     headers.pop("Content-Length", None)
     lines = [f"HTTP/1.1 {response.status} {response.reason}"]
@@ -75,7 +75,7 @@ def _head(response: web.Response) -> bytes:
 
 
 def _send(request: web.BaseRequest, head: bytes, body: bytes) -> None:
-    """Send bytes as they are, and end the connection after them."""
+    """Send raw bytes, then close the connection."""
     if request.transport is not None:
         request.transport.write(head + b"\r\n" + body)
         request.transport.close()

@@ -1,4 +1,4 @@
-"""The answers that refuse a call: status, code and body as the API reference documents them."""
+"""Refusals: status, code and body as the API reference documents them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FORMS: tuple[RefusalForm, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that is not what was asked for."""
+    """A refusal of a call."""
 
     status: int
     body: bytes
@@ -47,7 +47,7 @@ class Refusal:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self, headers: Mapping[str, str]) -> web.Response:
-        """The answer, with the headers that every answer carries."""
+        """Return the response, with the headers of every answer."""
         all_headers = {**headers, **self.headers, "Content-Type": self.content_type}
         return web.Response(status=self.status, body=self.body, headers=all_headers)
 
@@ -64,13 +64,13 @@ def gateway_error(status: int, code: str, message: str, request_id: str) -> Refu
 
 
 def html_page(status: int, title: str) -> Refusal:
-    """A page for people, as a proxy or a load balancer answers."""
+    """An HTML page, as a proxy or a load balancer sends."""
     words = title.encode()
     return Refusal(status, HTML_PAGE % (words, words), "text/html")
 
 
 def proxy_fault(fault: Fault) -> Refusal:
-    """What stands between the caller and the service answers in its place."""
+    """A proxy on the way answers in place of the service."""
     match fault.name:
         case "bad_gateway":
             return html_page(502, "502 Bad Gateway")
@@ -96,19 +96,19 @@ def unauthorized(request_id: str) -> Refusal:
 
 
 def no_such_api(request_id: str) -> Refusal:
-    """A method and path that are none of the three calls."""
+    """A method and path that are not one of the three calls."""
     return gateway_error(
         404, "APIGW.0101", "The API does not exist or has not been published", request_id
     )
 
 
 def unknown_export(export_id: str) -> Refusal:
-    """An export that was never started, or is forgotten. The reference gives it no code."""
+    """An export that was never started, or is forgotten; the reference has no code for it."""
     return service_error(404, "iMetal.0120", f"log export {export_id} does not exist")
 
 
 def service_fault(name: str, server_id: str) -> Refusal:
-    """The answer of the service to a call that it fails or refuses, by the fault's name."""
+    """Return the service's refusal or failure, by the fault's name."""
     status, code, message = {
         "error_500": (500, "iMetal.0099", "Internal error."),
         "no_permission": (403, "iMetal.0004", "Insufficient permissions."),
@@ -124,7 +124,7 @@ def service_fault(name: str, server_id: str) -> Refusal:
 def throttled(
     throttle: Throttle, wait_s: float, *, request_id: str, clock_s: float, draw: tuple[object, ...]
 ) -> Refusal:
-    """The 429 of a policy, in the form it is configured for.
+    """Return the 429 of a policy, in its configured form.
 
     Args:
         throttle: The policy that refuses.
@@ -147,7 +147,7 @@ def throttled(
 
 
 def too_many_exports() -> Refusal:
-    """More exports under way than the service runs for one project."""
+    """The project has as many running exports as the service allows."""
     return _worded("service", "", "")
 
 

@@ -1,4 +1,4 @@
-"""What the emulator is asked to be: a fleet, and how the API and its gateway treat the caller."""
+"""Scenarios: a fleet, and how the API and its gateway behave."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class TokenSpec:
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """One physical server. What is None is as the scenario says.
+    """One physical server. None means the scenario's value.
 
     Attributes:
         id: Its id in the API; unique in the scenario.
         name: For the inventory; empty means the id.
         tags: For the inventory.
-        faults: What goes wrong with it, before what goes wrong with all.
+        faults: Its own faults, which come before those of all servers.
         dialect: How it words its answers.
         export_duration_s: How long its exports take, in seconds.
-        archive_bytes: How large its archive is, about.
+        archive_bytes: The approximate size of its archive.
         file_name: The archive's name; None means `SERIAL-dump.tar.gz`.
         content_disposition: The whole header, word for word.
     """
@@ -77,8 +77,8 @@ class ProjectSpec:
         id: Its id in the API.
         name: For the inventory; empty means the id.
         servers: Its servers.
-        exports_in_flight: How many exports the service runs at once for it; None is the
-            scenario's.
+        exports_in_flight: How many exports the service runs at once for it; None means the
+            scenario's value.
     """
 
     id: str
@@ -93,30 +93,30 @@ class ProjectSpec:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """All that the emulator does is said here; the same scenario does the same again.
+    """Everything that the emulator does; the same scenario gives the same behaviour.
 
     Attributes:
         seed: Decides every draw.
         projects: The fleet.
         tokens: The accepted tokens; the first is `Emulator.token`.
-        throttles: The policies; all of them hold.
-        throttled_calls_count: Whether a refused call counts in the windows too.
+        throttles: The policies; all of them apply.
+        throttled_calls_count: Whether refused calls count in the windows too.
         debug_headers: Whether `X-Apig-Mode: debug` is answered by `X-Apig-RateLimit-*`.
         exports_in_flight: How many exports the service runs at once for a project; a POST beyond
             them is answered by 429 iMetal.0005.
         export_duration_s: How long an export takes, in seconds.
-        archive_bytes: How large an archive is, compressed, about.
+        archive_bytes: The approximate compressed size of an archive.
         dialect: How servers word their answers; `mixed` gives each its own.
-        faults: What goes wrong with any server, mostly with a `probability`.
-        latency_s: How long each call is held before it is answered, in seconds.
-        reuse_running_exports: Whether a second POST gives the export under way, instead of
+        faults: Faults of any server, mostly with a `probability`.
+        latency_s: How long each call is delayed before the answer, in seconds.
+        reuse_running_exports: Whether a second POST returns the running export, instead of
             starting another.
-        content_length: Whether downloads tell their length; else they come in chunks.
+        content_length: Whether downloads have a Content-Length; else they are chunked.
         etag: Whether downloads carry an ETag.
-        weak_etag: Whether it is a weak one, with which no range is asked for (RFC 9110).
+        weak_etag: Whether it is a weak one, which is useless for ranges (RFC 9110).
         last_modified: Whether downloads carry Last-Modified.
-        checksums: Which headers tell the archive's hash: `content-md5` (only with the whole of
-            it), `x-obs-meta-sha256`, `digest`, `repr-digest`.
+        checksums: Which headers have the archive's hash: `content-md5` (only with the whole
+            archive), `x-obs-meta-sha256`, `digest`, `repr-digest`.
         ranges: Whether downloads honour Range, and If-Range where there is an ETag.
         redirect_downloads: Whether a download is a redirect to a second origin.
         links_expire_after_s: Seconds from a redirect until its link is refused with 403.
@@ -158,7 +158,7 @@ class Scenario:
         _refuse_twins("servers", [s.id for project in self.projects for s in project.servers])
 
     def _refuse_what_cannot_strike(self) -> None:
-        """Refuse what would stand there and never do anything."""
+        """Refuse options that would have no effect."""
         names = {fault.name for fault in self.faults}
         names |= {f.name for p in self.projects for s in p.servers for f in s.faults}
         require(
@@ -176,13 +176,13 @@ class Scenario:
             )
 
     def file_name(self, server: ServerSpec) -> str:
-        """The name that the API gives a server's archive: the serial number is not the id."""
+        """Return the API's name for a server's archive; the serial number is not the id."""
         if server.file_name is not None:
             return server.file_name
         return f"{self.serial(server)}-dump.tar.gz"
 
     def serial(self, server: ServerSpec) -> str:
-        """A server's serial number."""
+        """Return a server's serial number."""
         return "2102" + opaque(self.seed, server.id, "serial")[:16].upper()
 
 

@@ -21,14 +21,14 @@ if typing.TYPE_CHECKING:
 
 _SPREADS: Mapping[str, type[Uniform | Lognormal]] = {"uniform": Uniform, "lognormal": Lognormal}
 _SHORT_MEMBERS = {"Fault": "name"}
-"""A text in the place of one of these gives this member; `Throttle` has a spelling of its own."""
+"""A plain text in place of one of these sets this member; `Throttle` has its own syntax."""
 
 
 def load_scenario(path: Path) -> Scenario:
-    """The scenario in a file: JSON if its name ends so, else TOML.
+    """Read a scenario from a file: JSON if its name ends so, else TOML.
 
     Raises:
-        ScenarioError: If it cannot be read, or says what no scenario can; with the place.
+        ScenarioError: If it cannot be read, or is impossible; with the place.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -42,14 +42,14 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def scenario_from_mapping(mapping: object) -> Scenario:
-    """The scenario that a mapping says: keys are `Scenario`'s members, and theirs.
+    """Build a scenario from a mapping, whose keys are `Scenario`'s members, and theirs.
 
-    A spread is a number, or `{kind = "uniform" | "lognormal", ...}`; a fault may be its name
-    alone, a throttle the text that `Throttle.parse` reads. `fleet = {servers = N, projects = N}`
-    in the place of `projects` gives a ready fleet.
+    A distribution is a number, or `{kind = "uniform" | "lognormal", ...}`; a fault may be just its
+    name, a throttle the text that `Throttle.parse` reads. `fleet = {servers = N, projects = N}` in
+    place of `projects` gives a ready-made fleet.
 
     Raises:
-        ScenarioError: If a key is unknown or a value of the wrong kind; the text names it.
+        ScenarioError: If a key is unknown or a value has the wrong type; the text names it.
     """
     if not isinstance(mapping, Mapping):
         raise ScenarioError("scenario: wanted a mapping")
@@ -93,7 +93,7 @@ def _object(wanted: Any, value: Mapping[str, object], where: str) -> Any:  # noq
 
 
 def _value(wanted: Any, value: object, where: str) -> Any:  # noqa: ANN401 - the type is an argument
-    """The value as the wanted type, built from what JSON and TOML have."""
+    """Convert a value from JSON or TOML to the wanted type."""
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is tuple:
         if not isinstance(value, list):
@@ -113,7 +113,7 @@ def _value(wanted: Any, value: object, where: str) -> Any:  # noqa: ANN401 - the
 
 
 def _one_of(arguments: tuple[Any, ...], value: object, where: str) -> Any:  # noqa: ANN401 - as _value
-    """The value as the one of several types that it can be."""
+    """Convert a value to the one of several types that fits."""
     if value is None and types.NoneType in arguments:
         return None
     objects = [of for of in arguments if dataclasses.is_dataclass(of)]

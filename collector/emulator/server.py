@@ -1,4 +1,4 @@
-"""The emulator as a server: what listens, and the pages about itself."""
+"""The emulator as a server, with pages about itself."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _LAST_ANSWERS_S = 0.1
 
 
 class Emulator:
-    """The API of a scenario, on a real port, from entering the context until leaving it.
+    """The API of a scenario on a real port, while its context is entered.
 
-    It may be entered again: it goes on where it was, on the same port, as after an outage.
+    It may be entered again and continues on the same port, as after an outage.
 
-    Beside the API it serves, unthrottled, uncounted and without a token, `/emulator/statistics`,
-    `/emulator/truth` (what every archive is) and `/emulator/inventory`.
+    Besides the API it serves `/emulator/statistics`, `/emulator/truth` (what every archive is) and
+    `/emulator/inventory`, unthrottled, uncounted and without a token.
 
     Args:
-        scenario: What it is to be.
+        scenario: How it behaves.
         host: The address to listen on.
-        port: The port; 0 takes any that is free.
+        port: The port; 0 for any free one.
     """
 
     def __init__(self, scenario: Scenario, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -60,17 +60,17 @@ class Emulator:
         return self.scenario.tokens[0].value
 
     def statistics(self) -> dict[str, Any]:
-        """What it has seen so far, in types that JSON has."""
+        """Return what it has seen so far, ready for JSON."""
         return self._statistics.as_json()
 
     def inventory(self) -> dict[str, Any]:
-        """The collector's inventory of its fleet, as long as it listens."""
+        """Return the inventory of its fleet, while it listens."""
         return inventory(self.scenario, self.url)
 
     def truth(self, server_id: str) -> dict[str, Any]:
-        """What the server's archive is: `sha256`, `bytes`, `members`, `file_name`, `covers`.
+        """Return facts on a server's archive: `sha256`, `bytes`, `members`, `file_name`, `covers`.
 
-        It is hashed anew each time: some 100 ms for 100 MB.
+        It is hashed each time: some 100 ms for 100 MB.
 
         Raises:
             ScenarioError: If the fleet has no such server.
@@ -115,7 +115,7 @@ class Emulator:
     async def _listen(
         self, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], port: int
     ) -> int:
-        # A client that goes away cancels its request: a stalled download must not outlive it.
+        # A client that leaves cancels its request, so that a stalled download does not outlive it.
         server = web.Server(answer, access_log=None, handler_cancellation=True)
         runner = web.ServerRunner(server, shutdown_timeout=_LAST_ANSWERS_S)
         await runner.setup()
@@ -144,7 +144,7 @@ class Emulator:
 
 
 def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
-    """Return what to listen on, each once: looked up here, where nothing goes on yet."""
+    """Resolve the addresses to listen on, before anything runs."""
     infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     return list(dict.fromkeys((family, str(address[0])) for family, *_, address in infos))
 

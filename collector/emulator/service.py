@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collector.emulator.statistics import Statistics
 
 Answer: TypeAlias = web.StreamResponse | Refusal | None
-"""What a call is answered with; None means that its connection is reset."""
+"""The answer to a call; None means that its connection is reset."""
 
 
 class Server:
-    """A server as the service knows it: what it is, and what has been asked of it."""
+    """A server as the service knows it, and its calls so far."""
 
     def __init__(self, scenario: Scenario, project: ProjectSpec, spec: ServerSpec) -> None:
         self.spec = spec
@@ -51,10 +51,10 @@ def _dialect(scenario: Scenario, spec: ServerSpec) -> Dialect:
 
 
 class Service:
-    """Answers the calls that the gateway lets through.
+    """Answers the calls that pass the gateway.
 
     Args:
-        scenario: What the fleet is, and how it behaves.
+        scenario: The fleet and its behaviour.
         statistics: Where everything is counted.
     """
 
@@ -73,7 +73,7 @@ class Service:
         self._links = Links(scenario, statistics)
 
     def find(self, project_id: str, server_id: str) -> Server | None:
-        """The server of that project and id."""
+        """Return the server with that project and id."""
         key = project_id, server_id
         if key not in self._servers and key in self._specs:
             self._servers[key] = Server(self._scenario, *self._specs[key])
@@ -86,9 +86,9 @@ class Service:
 
         Args:
             request: The request, for its body and its Range.
-            call: What it asks for.
-            headers: What every answer to it carries.
-            request_id: What the answer names it by.
+            call: The call.
+            headers: The headers of every answer.
+            request_id: The request's id in the answer.
         """
         server = self.find(call.project_id, call.server_id)
         if server is None:
@@ -124,7 +124,7 @@ class Service:
         *,
         whole: bool,
     ) -> Answer:
-        """Do what a call asks for; `whole`: an archive is not sent, but handed over."""
+        """Perform a call; with `whole`, return an archive instead of sending it."""
         if call.kind == "export":
             return await self._start(request, server, headers)
         now_s = time.monotonic()
@@ -242,7 +242,7 @@ class Service:
         if self.objects_url is not None:
             self._statistics.redirects += 1
             location = f"{self.objects_url}/{self._links.issue(export.id)}"
-            # Cookies know no ports: one that is kept would go to the second origin as well.
+            # Cookies ignore ports: kept ones would go to the second origin as well.
             cookie = f"session={opaque(self._scenario.seed, export.id, 'cookie')}; Path=/; HttpOnly"
             all_headers = {**headers, "Location": location, "Set-Cookie": cookie}
             return web.Response(status=302, headers=all_headers)
@@ -259,7 +259,7 @@ class Service:
         )
 
     async def object(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request at the second origin, where the redirects of downloads lead."""
+        """Answer a request at the second origin, the target of download redirects."""
         link = self._links.opened(request)
         if isinstance(link, web.Response):
             return link
@@ -274,7 +274,7 @@ class Service:
 
 
 def _refusal(fault: Fault, call: Call, request_id: str) -> Refusal | None:
-    """The answer in place of the one asked for; None where the connection is to be reset."""
+    """Return the fault's answer; None if the connection is to be reset."""
     match fault.name:
         case "expired_token":
             return refusals.unauthorized(request_id)

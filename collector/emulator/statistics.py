@@ -1,4 +1,4 @@
-"""What the emulator has seen: the other side's account of a run."""
+"""What the emulator has seen: a run from the service's side."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Statistics:
-    """Counts, as the service's side sees them. All are whole: nothing is sampled."""
+    """Counts, from the service's side; nothing is sampled."""
 
     def __init__(self) -> None:
         self._calls: Counter[CallKind] = Counter()
@@ -37,15 +37,15 @@ class Statistics:
         self.resets = 0
 
     def called(self, kind: CallKind) -> None:
-        """A call has come in, whatever will become of it."""
+        """A call has arrived, whatever its answer."""
         self._calls[kind] += 1
 
     def answered(self, status: int) -> None:
-        """A call was given an answer of that status."""
+        """A call was answered with that status."""
         self._answers[status] += 1
 
     def throttled(self, scope: str, kind: CallKind) -> None:
-        """A call was answered by 429, for the sake of that scope."""
+        """A call was answered with 429, because of that scope."""
         self._throttled[scope, kind] += 1
 
     def struck(self, fault: str) -> None:
@@ -53,13 +53,13 @@ class Statistics:
         self._faults[fault] += 1
 
     def export_started(self, export: Export, in_flight: int) -> None:
-        """An export has begun, as the `in_flight`-th of its project."""
+        """An export has started, as the `in_flight`-th of its project."""
         self._exports[export.server_id] += 1
         most = self._most_in_flight
         most[export.project_id] = max(most[export.project_id], in_flight)
 
     def completion_heard(self, delay_s: float) -> None:
-        """A status call was the first to hear that an export has completed."""
+        """A status call was the first to report that an export has completed."""
         self._delays_s.append(delay_s)
 
     def download_begun(self, server_id: str) -> None:
@@ -67,20 +67,20 @@ class Statistics:
         self._downloads[server_id] += 1
 
     def download_ended(self, server_id: str) -> None:
-        """What was promised of a server's archive has been sent to its end."""
+        """The promised part of a server's archive has been sent completely."""
         self._whole_downloads[server_id] += 1
 
     def sent(self, server_id: str, count: int) -> None:
-        """So many bytes more of a server's archive have been sent."""
+        """More bytes of a server's archive have been sent."""
         self._bytes_sent[server_id] += count
 
     def leaked(self, names: Sequence[str]) -> None:
-        """A request at the second origin has brought these headers, which are none of its own."""
+        """A request at the second origin had headers that do not belong there."""
         self.leaked_credentials += 1
         self._leaked.update(names)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, in types that JSON has."""
+        """Return everything, ready for JSON."""
         exports, throttled = self._exports, self._throttled
         scopes = {scope for scope, _ in throttled}
         return {
@@ -128,7 +128,7 @@ class Statistics:
 
 
 def _quantiles(values: Sequence[float]) -> dict[str, Any]:
-    """Count, median, 95th percentile and maximum; None where there are no values."""
+    """Return count, median, 95th percentile and maximum; None if there are no values."""
     ranked = sorted(values)
     if not ranked:
         return {"count": 0, "p50": None, "p95": None, "max": None}

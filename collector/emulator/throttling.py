@@ -1,4 +1,4 @@
-"""Who may call how often: the gateway's policies, and the service's by project."""
+"""Throttling: the gateway's policies, and the service's per project."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A policy: at most `limit` calls in `per_s` seconds, of those that share its scope.
+    """A policy: at most `limit` calls in `per_s` seconds within its scope.
 
     Attributes:
         scope: What the limit is shared by: `api` (one call at this endpoint), `user` (the calls
             of one account), `app` (one token), `ip` (one machine), `api-allenv` (as `api`: the
             gateway's default for all environments), `project` (the service's own throttle).
-        limit: The calls a window admits.
+        limit: The calls that a window allows.
         per_s: The window's length in seconds.
         window: `fixed` windows one after the other, a `sliding` one, or a `bucket` that holds
             `limit` tokens and is refilled evenly.
@@ -46,7 +46,7 @@ class Throttle:
             `text`: a plain string. `empty`: no body. `mixed`: each by chance. None: `service`
             for `project`, else `gateway`.
         retry_after: Whether a 429 carries Retry-After, and as what.
-        only: The calls it counts; empty means all three.
+        only: The calls that it counts; empty means all three.
     """
 
     scope: Scope
@@ -64,7 +64,7 @@ class Throttle:
 
     @classmethod
     def parse(cls, text: str) -> Throttle:
-        """The policy of `20/1s`, `project:10/30s` or `ip:100/1m`; the scope is `user` if absent.
+        """Parse a policy: `20/1s`, `project:10/30s` or `ip:100/1m`; the default scope is `user`.
 
         Raises:
             ScenarioError: If the text is none of these.
@@ -91,20 +91,20 @@ class Throttle:
 
 
 class Window(Protocol):
-    """A count of calls against a limit. Times are seconds of one clock that never goes back."""
+    """Counts calls against a limit. Times are seconds on a monotonic clock."""
 
     def remaining(self, now_s: float) -> int:
-        """How many calls it would admit now."""
+        """Return how many calls it would allow now."""
 
     def take(self, now_s: float) -> None:
         """Count a call."""
 
     def wait_s(self, now_s: float) -> float:
-        """How long from now until it admits a call; 0 if it does."""
+        """Return the seconds until it allows a call; 0 for now."""
 
 
 class FixedWindow:
-    """Windows one after the other; each admits `limit` calls."""
+    """Consecutive windows; each allows `limit` calls."""
 
     def __init__(self, limit: int, per_s: float) -> None:
         self._limit = limit
@@ -133,12 +133,12 @@ class FixedWindow:
 
 
 class SlidingWindow:
-    """No `per_s` seconds, wherever they begin, hold more than `limit` calls."""
+    """No interval of `per_s` seconds has more than `limit` calls."""
 
     def __init__(self, limit: int, per_s: float) -> None:
         self._limit = limit
         self._per_s = per_s
-        # More than the last `limit` calls never matter, so refused calls that count cost nothing.
+        # Only the last `limit` calls matter, so counting refused calls costs nothing.
         self._taken: deque[float] = deque(maxlen=limit)
 
     def remaining(self, now_s: float) -> int:
@@ -157,7 +157,7 @@ class SlidingWindow:
 
 
 class TokenBucket:
-    """Holds `limit` tokens, refilled evenly over `per_s`; a call takes one."""
+    """A bucket of `limit` tokens, refilled evenly over `per_s`; a call takes one."""
 
     def __init__(self, limit: int, per_s: float) -> None:
         self._limit = limit
@@ -193,7 +193,7 @@ _WINDOWS: Mapping[WindowKind, type[FixedWindow | SlidingWindow | TokenBucket]] =
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose call it is, by scope: what the policies tell calls apart by."""
+    """The caller of a call, by scope."""
 
     kind: CallKind
     user: str
@@ -202,7 +202,7 @@ class Caller:
     project: str
 
     def key(self, scope: Scope) -> str:
-        """What calls of that scope have in common."""
+        """Return the key that calls share within that scope."""
         match scope:
             case "user":
                 return self.user
@@ -217,12 +217,12 @@ class Caller:
 
 
 class Gate:
-    """Every policy at once: a call goes through if all of them admit it.
+    """All policies together: a call passes if all of them allow it.
 
     Args:
         throttles: The policies.
-        throttled_calls_count: Whether a refused call is counted in the windows too, so that who
-            hammers stays out.
+        throttled_calls_count: Whether refused calls count in the windows too, so that a client that
+            hammers stays blocked.
     """
 
     def __init__(self, throttles: Sequence[Throttle], *, throttled_calls_count: bool) -> None:
@@ -244,9 +244,9 @@ class Gate:
         return applying
 
     def admit(self, caller: Caller, now_s: float) -> tuple[Throttle, float] | None:
-        """Let the call through (None), or name the policy that refuses it and the wait in seconds.
+        """Let the call pass (None), or return the policy that refuses it and the wait in seconds.
 
-        A refused call takes nothing from any window, unless refused calls count.
+        A refused call uses nothing of any window, unless refused calls count.
         """
         applying = self._applying(caller)
         refused = next((pair for pair in applying if not pair[1].remaining(now_s)), None)
@@ -259,9 +259,9 @@ class Gate:
         return throttle, window.wait_s(now_s)
 
     def debug_headers(self, caller: Caller, now_s: float) -> dict[str, str]:
-        """What the gateway tells of its windows when asked (API reference, "Throttling").
+        """Return the gateway's headers on its windows (API reference, "Throttling").
 
-        The service's own throttle is not the gateway's, and not told.
+        The service's own throttle is not among them.
         """
         told: dict[str, tuple[int, str]] = {}
         for throttle, window in self._applying(caller):
@@ -269,6 +269,6 @@ class Gate:
                 remain = window.remaining(now_s)
                 name = f"X-Apig-RateLimit-{throttle.scope}"
                 words = f"remain:{remain},limit:{throttle.limit},time:{throttle.period}"
-                # One header a scope: of two policies the one that is nearer to refusing.
+                # One header per scope: of two policies the one closer to refusing.
                 told[name] = min(told.get(name, (remain, words)), (remain, words))
         return {name: words for name, (_, words) in told.items()}

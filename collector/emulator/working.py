@@ -1,4 +1,4 @@
-"""Work that takes long, beside the answers that go on."""
+"""Long work in the background of answers."""
 
 from __future__ import annotations
 

@@ -91,11 +91,15 @@ class Scheduler:
         self._news = Observations(wall)
         self._hearing = Feedback(self._pacer, self._in_flight.disk, self._news)
         layout = Layout.of(state, self._pacer, ceilings, scopes)
-        self._lanes, self._secrets, self._circuits = layout.lanes, layout.secrets, layout.circuits
+        self._lanes, self._credentials, self._breakers = (
+            layout.lanes,
+            layout.credentials,
+            layout.breakers,
+        )
         rng = random.Random(seed)  # noqa: S311  # spreads calls, keeps no secret
         self._outcomes = Outcomes(
             state,
-            self._secrets,
+            self._credentials,
             self._news,
             max_attempts=ceilings.max_attempts,
             export_s=ceilings.export_s,
@@ -110,9 +114,12 @@ class Scheduler:
         self._awake_s = -math.inf
         self._ending = Ending(ceilings.grace_s, ceilings.deadline_s)
         self._moved = list(range(len(state.servers)))  # all are new to this plan
+        self._outages = layout.outages
+        self._ended = {row.server for row in state.servers if row.phase.ended}
         self._all_lanes = list(self._lanes.values())
-        self._waiting = ReadyLanes(self._all_lanes)
-        self._pacer.start_slowly([lane.track for lane in self._all_lanes])
+        turns = FairQueue([row.share for row in state.projects])
+        self._waiting = ReadyLanes(self._all_lanes, turns)
+        self._pacer.start_slowly(layout.crowded_tracks(state))
         deadline = Deadline(
             ceilings.deadline_s, self._all_lanes, self._pacer, self._outcomes.durations
         )
@@ -121,6 +128,7 @@ class Scheduler:
             self._lanes,
             self._pacer,
             self._in_flight,
+            self._waiting,
             self._news,
             rng=rng,
             leave=self._leave_out_of_turn,
@@ -132,7 +140,7 @@ class Scheduler:
             self._waiting,
             self._pacer,
             self._in_flight,
-            FairQueue([row.share for row in state.projects]),
+            turns,
             deadline,
             self._statuses,
             leave=self._leave,
@@ -155,6 +163,7 @@ class Scheduler:
         for flight in self._in_flight.fall_quiet(now_s):
             self._pacer.hangs(flight.lane.track, flight.action.sent_s)
             self._outcomes.hangs(flight.action.server)
+            self._waiting.touch(flight.lane)
         wake_s = min(
             self._ceilings.deadline_s,
             self._probes.take(now_s, actions),
@@ -208,8 +217,8 @@ class Scheduler:
         self._awake_s = now_s
         self._outcomes.slept(jump_s)
         self._in_flight.disk.slept(jump_s)
-        for circuit in self._circuits.values():
-            circuit.slept(jump_s, now_s)
+        for breaker in self._breakers.values():
+            breaker.slept(jump_s, now_s)
         for action in self._in_flight.downloads():
             self._outcomes.add_downloading(action.server, -jump_s)
 
@@ -228,24 +237,33 @@ class Scheduler:
                 continue  # its own intent was recorded; the answer decides
             self._recording.discard(server)
             if row.phase.ended:
-                self._outcomes.forget(server)
+                self._end(row)
             else:
                 self._place(row, now_s)
         moved.clear()
-        if not self._statuses.is_last and self.state.pending - self._unreachable <= LAST_SERVERS:
+        reachable = self.state.pending - self._outages.waiting
+        if reachable <= LAST_SERVERS and not self._statuses.is_last:
             self._statuses.look_for_the_last(now_s)
+
+    def _end(self, row: ServerRow) -> None:
+        """Let go of a server that is at its end."""
+        self._outcomes.forget(row.server)
+        if row.server not in self._ended:
+            self._ended.add(row.server)
+            self._lanes[row.project, Call.START_EXPORT].breaker.servers -= 1
 
     def _export_counted(self, server: int, project: int, *, runs: bool) -> None:
         lane = self._lanes[project, Call.START_EXPORT]
         lane.exports.count(server, runs=runs)
         lane.track.running = lane.exports.running
+        self._waiting.touch_gate(lane.exports)
 
     def _place(self, row: ServerRow, now_s: float) -> None:
         call = wanted(row)
         if call is None:
             return
         lane = self._lanes[row.project, call]
-        if lane.secret.refused is not None:
+        if lane.credential.refused is not None:
             self._giving_up.append(row.server)
             return
         if call is Call.ASK_STATUS:
@@ -257,19 +275,12 @@ class Scheduler:
             place = order(first=row.first, failed=failed)
             self._waiting.put(lane, row.server, place, at_s, due_s, now_s)
 
-    @property
-    def _unreachable(self) -> int:
-        """How many servers wait for an endpoint that is down."""
-        if all(circuit.down_s is None for circuit in self._circuits.values()):
-            return 0
-        return sum(len(lane) for lane in self._all_lanes if lane.circuit.down_s is not None)
-
     def _give_up(self, server: int, now_s: float) -> GiveUp:
         row = self.state.servers[server]
-        secret = self._secrets[self.state.projects[row.project].credential]
+        credential = self._credentials[self.state.projects[row.project].credential]
         self._recording.add(server)
-        assert secret.refused is not None  # noqa: S101  # the only way into the list
-        failed = self._outcomes.given_up(row, secret.refused, now_s)
+        assert credential.refused is not None  # noqa: S101  # the only way into the list
+        failed = self._outcomes.given_up(row, credential.refused, now_s)
         self._discard_part_of_failed(row, [failed])
         return GiveUp(server, failed)
 
@@ -287,6 +298,7 @@ class Scheduler:
         action = self._action(lane, row, now_s)
         self._pacer.sent(lane.track, now_s)
         self._in_flight.left(action, lane)
+        self._probes.left(lane)
         if lane.call is Call.START_EXPORT:
             # Counted before its intent is applied, so that one moment cannot start too many.
             self._export_counted(server, row.project, runs=True)
@@ -311,12 +323,14 @@ class Scheduler:
     def _is_finished(self) -> bool:
         if self._in_flight or self._recording or self._giving_up:
             return False
-        return not any(len(lane) and not self._is_given_up(lane) for lane in self._all_lanes)
-
-    def _is_given_up(self, lane: Lane) -> bool:
-        """Whether nothing that waits in the lane will ever leave."""
-        no_disk = lane.call is Call.FETCH_ARCHIVE and self._in_flight.disk.given_up
-        return lane.circuit.given_up or no_disk
+        waiting = self._waiting.waiting - sum(one.waiting for one in self._outages.given_up)
+        if waiting and self._in_flight.disk.given_up:
+            waiting -= sum(
+                len(lane)
+                for lane in self._all_lanes
+                if lane.call is Call.FETCH_ARCHIVE and not lane.breaker.given_up
+            )
+        return not waiting
 
     # What an answer means
 
@@ -333,6 +347,7 @@ class Scheduler:
             case ArchiveOpened(heard):
                 self._hear(action, None, heard, now_s, hung=flight.quiet)
                 self._in_flight.opened(flight, now_s)
+                self._waiting.touch(flight.lane)
             case ArchiveReceived():
                 self._in_flight.received(flight)
             case PartBegun():
@@ -366,7 +381,9 @@ class Scheduler:
         flight = self._in_flight.of(action)
         assert flight is not None  # noqa: S101  # it is answered once
         self._in_flight.ended(flight)
-        if not flight.opened:
+        if flight.opened:
+            self._waiting.touch(flight.lane)
+        else:
             self._hear(action, problem, answer.heard, now_s, hung=flight.quiet)
         paused = self._in_flight.disk.down_s is not None
         if isinstance(action, FetchArchive):
@@ -374,14 +391,14 @@ class Scheduler:
             self._outcomes.add_downloading(server, now_s - action.sent_s)
         lane = flight.lane
         if isinstance(answer, ExportSaid):
-            self._probes.saw(lane.circuit, server, answer.export_id, action.call)
-        down = lane.circuit.is_in_question(action.sent_s) or action.sent_s < self._awake_s
+            self._probes.saw(lane.breaker, server, answer.export_id, action.call)
+        down = lane.breaker.is_in_question(action.sent_s) or action.sent_s < self._awake_s
         events = self._outcomes.follow(
-            action, row, answer, now_s, paused=paused, down=down, back_s=lane.circuit.back_s
+            action, row, answer, now_s, paused=paused, down=down, back_s=lane.breaker.back_s
         )
         if action.call is Call.ASK_STATUS:
             self._statuses.heard(row.project, now_s)
-        self._empty_lanes_of_refused(lane.secret)
+        self._empty_lanes_of_refused(lane.credential)
         if events:
             self._recording.add(server)
             self._discard_part_of_failed(row, events)
@@ -402,14 +419,14 @@ class Scheduler:
         self, action: Request, problem: Problem | None, heard: ResponseMetadata, now_s: float
     ) -> None:
         """Process what a probe says of its endpoint and its credential."""
-        secret = self._lane_of(action).secret
-        secret.under_way -= 1
+        credential = self._lane_of(action).credential
+        credential.under_way -= 1
         self._hear(action, problem, heard, now_s)
         if problem is None or problem.kind is not ProblemKind.UNAUTHENTICATED:
             return
-        if retry.is_given_up(problem, proven=secret.proven, refusals=secret.refusals):
-            secret.refused = problem
-            self._empty_lanes_of_refused(secret)
+        if retry.is_given_up(problem, proven=credential.proven, refusals=credential.refusals):
+            credential.refused = problem
+            self._empty_lanes_of_refused(credential)
 
     def claimed(self, action: StartExport, claim: SharedExport, now_s: float) -> list[e.Event]:
         """Take back a POST that has not left, for what another run has to do with its server.
@@ -424,6 +441,8 @@ class Scheduler:
         assert flight is not None  # noqa: S101  # it has not left
         self._in_flight.ended(flight)
         self._hearing.withdrawn(flight.lane, action)
+        self._waiting.touch(flight.lane)
+        self._probes.touch(flight.lane)
         if isinstance(claim, Reusable):
             self._recording.add(server)
             return [self._outcomes.reused(server, claim, now_s)]
@@ -444,15 +463,18 @@ class Scheduler:
         lane = self._lane_of(action)
         if hung:
             self._pacer.hung(lane.track)
-        self._hearing.heard(lane, action, problem, heard, now_s)
+        if self._hearing.heard(lane, action, problem, heard, now_s):
+            self._waiting.touch_all()
+        self._waiting.touch(lane)
+        self._probes.touch(lane)
 
     def _lane_of(self, action: Request) -> Lane:
         return self._lanes[self.state.servers[action.server].project, action.call]
 
-    def _empty_lanes_of_refused(self, secret: CredentialHealth) -> None:
-        """Whatever waits for a call with a refused secret is given up without one."""
-        if secret.refused is None:
+    def _empty_lanes_of_refused(self, credential: CredentialHealth) -> None:
+        """Whatever waits for a call with a refused credential is given up without one."""
+        if credential.refused is None:
             return
         for lane in self._all_lanes:
-            if lane.secret is secret:
+            if lane.credential is credential:
                 self._giving_up += self._waiting.empty(lane)

@@ -1,7 +1,7 @@
-"""What runs have learned of a service, kept for the next one in a small file of the user's.
+"""What runs have learned about a service, kept for the next run in a small file of the user's.
 
-It is a starting point and no promise: nothing here may fail a run. It holds what a run's journal
-holds of limits and durations, and so never a secret.
+It is a starting point, not a promise: nothing here may fail a run. It holds limits and durations as
+a journal does, and so never a secret.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is remembered: entries with their dates, how two sets become one, and what is believed."""
+"""What is remembered: dated entries, how to merge two sets, and which values are plausible."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 KEPT_FOR = timedelta(days=30)
 ENTRIES_KEPT = 1000
-"""Of each kind; the oldest are dropped."""
+"""Entries of each kind; the oldest beyond that are dropped."""
 REFUTED = "refuted"
-"""What a run has found not to hold: it takes an older entry's place, and is not kept."""
+"""A limit that a run has refuted: it replaces an older entry, and is not kept itself."""
 SOURCES = ("told", "estimated", REFUTED)
-"""What a run has found out itself, as `LimitLearned` says it."""
+"""Sources of `LimitLearned` that a run has found out itself."""
 LARGEST_LIMIT = 1_000_000
 LONGEST_S = 86_400.0
 WIDEST_SPREAD = 10.0
@@ -30,7 +30,7 @@ WIDEST_SPREAD = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RememberedDurations:
-    """How long exports of a project took, and when that was known."""
+    """How long exports of a project took, and when that was learned."""
 
     at: str
     exports: int
@@ -39,11 +39,11 @@ class RememberedDurations:
 
 
 class Dated(Protocol):
-    """What was learned at a time."""
+    """Something learned at a certain time."""
 
     @property
     def at(self) -> str:
-        """When, as the journal writes it."""
+        """The time, as the journal writes it."""
 
 
 EntryT = TypeVar("EntryT", bound=Dated)
@@ -52,14 +52,14 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What is known from earlier runs: limits by scope, durations by endpoint and project's id."""
+    """What earlier runs have learned: limits by scope, durations by endpoint and project id."""
 
     limits: Mapping[Key, e.LimitLearned] = field(default_factory=dict)
     exports_limits: Mapping[Key, e.ExportsLimitLearned] = field(default_factory=dict)
     durations: Mapping[Key, RememberedDurations] = field(default_factory=dict)
 
     def known(self, state: RunState) -> Prior:
-        """Return what a run begins with: of what is older and what its journal says, the latest."""
+        """Return what a run starts with: the latest of these and of what its journal has."""
         own = learned_by(state)
         limits = standing(merged(self.limits, own.limits))
         exports_limits = merged(self.exports_limits, own.exports_limits)
@@ -81,7 +81,7 @@ class Remembered:
 
 
 def learned_by(state: RunState) -> Remembered:
-    """Return what a run has learned itself: not what it only remembers."""
+    """Return what a run has learned itself, without what it remembered from earlier ones."""
     return Remembered(
         {key: one for key, one in state.limits.items() if _is_own(one) and is_limit(one)},
         {key: one for key, one in state.exports_limits.items() if _is_own(one) and is_count(one)},
@@ -105,7 +105,7 @@ def _scope(key: Key) -> Scope:
 
 
 def merged(older: Mapping[Key, EntryT], newer: Mapping[Key, EntryT]) -> dict[Key, EntryT]:
-    """Return the entries of both; of two with one key, the one that was learned last."""
+    """Merge two sets of entries; for the same key, the one learned last wins."""
     merged = dict(older)
     for key, entry in newer.items():
         there = merged.get(key)
@@ -115,16 +115,16 @@ def merged(older: Mapping[Key, EntryT], newer: Mapping[Key, EntryT]) -> dict[Key
 
 
 def standing(limits: Mapping[Key, e.LimitLearned]) -> dict[Key, e.LimitLearned]:
-    """Leave out those that were refuted."""
+    """Drop the refuted ones."""
     return {key: entry for key, entry in limits.items() if entry.source != REFUTED}
 
 
 def grown(
     older: Mapping[Key, RememberedDurations], newer: Mapping[Key, RememberedDurations]
 ) -> dict[Key, RememberedDurations]:
-    """Return the newer ones, each known from no fewer exports than before: a run begins with those.
+    """Return the newer ones that are based on no fewer exports than before.
 
-    So a run of one server takes nothing from what a hundred have shown.
+    So a run of one server does not replace what a hundred have shown.
     """
     return {
         key: replace(entry, exports=max(entry.exports, older[key].exports if key in older else 0))
@@ -133,17 +133,17 @@ def grown(
 
 
 def date(entry: Dated) -> datetime:
-    """Read when something was learned.
+    """Parse the time when something was learned.
 
     Raises:
-        ValueError: it is no time.
+        ValueError: it is not a time.
     """
     at = datetime.fromisoformat(entry.at)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def fresh(found: Remembered, now: datetime) -> Remembered:
-    """Leave out what is old, or dated where a clock was wrong, and the oldest of too many."""
+    """Drop entries that are old or from the future, and the oldest if there are too many."""
 
     def of(entries: Mapping[Key, EntryT]) -> dict[Key, EntryT]:
         dated = ((abs(now - date(entry)), key, entry) for key, entry in entries.items())
@@ -153,11 +153,11 @@ def fresh(found: Remembered, now: datetime) -> Remembered:
     return Remembered(of(found.limits), of(found.exports_limits), of(found.durations))
 
 
-# What is believable: nothing else is written, and a file that holds something else is damaged
+# Plausible values: nothing else is written, and a file with anything else is damaged
 
 
 def is_limit(entry: e.LimitLearned) -> bool:
-    """Whether a service may have such a limit."""
+    """Whether a service may have such a limit on calls."""
     return (
         _is_dated(entry)
         and _is_within(entry.limit, LARGEST_LIMIT)
@@ -166,7 +166,7 @@ def is_limit(entry: e.LimitLearned) -> bool:
 
 
 def is_count(entry: e.ExportsLimitLearned) -> bool:
-    """Whether a service may let so many exports run."""
+    """Whether a service may have such a limit on exports."""
     return _is_dated(entry) and _is_within(entry.limit, LARGEST_LIMIT)
 
 

@@ -1,4 +1,4 @@
-"""The file: read and written by many runs at once, of which none loses what another wrote."""
+"""The file: many runs read and write it at once, and none loses what another wrote."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ FILE = "learned.json"
 LOCK = "learned.lock"
 LARGEST_FILE = 4 << 20
 LOCKED_WITHIN_S = 2.0
-"""How long another run's writing is waited for; after that, the last writer wins."""
-WITHOUT = "the run begins without what earlier ones have learned"
+"""How long to wait for another run's writing; after that, the last writer wins."""
+WITHOUT = "the run starts without limits learned earlier"
 
 
 class DamagedMemory(CollectorError):  # noqa: N818  # a state of affairs, not a mishap of ours
-    """What earlier runs have learned cannot be made sense of: the run goes on without it.
+    """The file cannot be understood; the run continues without it.
 
     Attributes:
         path: the file.
-        is_newer: it is whole, and of a newer version: it is left as it is.
+        is_newer: it was written by a newer version, and is left as it is.
     """
 
     def __init__(self, path: Path, what: str, *, is_newer: bool = False) -> None:
@@ -44,14 +44,14 @@ class DamagedMemory(CollectorError):  # noqa: N818  # a state of affairs, not a 
 
 
 def load(directory: Path, now: datetime) -> Remembered:
-    """Read what earlier runs have learned; what is too old to be believed is left out.
+    """Read what earlier runs have learned, without what is too old.
 
     Args:
-        directory: the user's, or whichever was chosen.
+        directory: the user's state directory, or another one.
         now: the UTC time.
 
     Raises:
-        DamagedMemory: what is there is not what a collector writes.
+        DamagedMemory: the file was not written by a collector.
         OSError: it cannot be read.
     """
     path = directory / FILE
@@ -62,15 +62,15 @@ def load(directory: Path, now: datetime) -> Remembered:
         return fresh(text.read(content), now)
     except text.NewerVersionError as error:
         raise DamagedMemory(path, str(error), is_newer=True) from error
-    except (ValueError, OverflowError) as error:  # of a number that no float can hold, or a year
-        raise DamagedMemory(path, "is not what a collector writes") from error
+    except (ValueError, OverflowError) as error:  # a number or a year is too large
+        raise DamagedMemory(path, "was not written by a collector") from error
 
 
 def save(directory: Path, state: RunState, now: datetime) -> None:
-    """Add what a run has learned to what is there, whoever else does so at the same time.
+    """Merge what a run has learned into the file, safely with other runs.
 
     Args:
-        directory: made, 0700, where it is missing.
+        directory: created, 0700, if it is missing.
         state: of the run.
         now: the UTC time.
 
@@ -97,7 +97,7 @@ def save(directory: Path, state: RunState, now: datetime) -> None:
 
 
 def _content(path: Path) -> bytes | None:
-    """Read the file, where there is one."""
+    """Read the file, if there is one."""
     try:
         return files.read_within(path, LARGEST_FILE)
     except FileNotFoundError:
@@ -109,9 +109,9 @@ def _content(path: Path) -> bytes | None:
 
 
 def _write(directory: Path, found: Remembered) -> None:
-    """Put a new file in the old one's place, from one instant to the next."""
+    """Replace the file atomically."""
     descriptor, name = tempfile.mkstemp(dir=directory, prefix=f"{FILE}.", suffix=".part")
-    files.keep_private(descriptor, 0o600)  # a umask may have taken even that
+    files.keep_private(descriptor, 0o600)  # the umask may have removed even that
     unfinished = Path(name)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  # as above
@@ -126,7 +126,7 @@ def _write(directory: Path, found: Remembered) -> None:
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Keep other runs from writing, where the file system can do that."""
+    """Keep other runs from writing, if the file system has locks."""
     descriptor = files.open_to_lock(directory / LOCK)
     try:
         until_s = time.monotonic() + LOCKED_WITHIN_S
@@ -138,7 +138,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take the lock; where the file system has none, go on without."""
+    """Try to take the lock; without locks on the file system, do without."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

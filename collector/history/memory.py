@@ -1,4 +1,4 @@
-"""A run's use of what is remembered."""
+"""A run's access to what is remembered."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _log = logging.getLogger(__name__)
 
 
 class Memory:
-    """A run's use of what is remembered: whatever is wrong with it is said once.
+    """A run's access to what is remembered; problems are reported once.
 
     Args:
-        directory: where it is kept; None where nothing is.
+        directory: where it is kept; None to remember nothing.
     """
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
 
     def recall(self) -> Remembered:
-        """Return what earlier runs have learned, if that can be had. For a worker thread."""
+        """Return what earlier runs have learned, if it can be read. For a worker thread."""
         if self._directory is None:
             return Remembered()
         try:
@@ -41,23 +41,23 @@ class Memory:
         except OSError as error:
             directory, self._directory = self._directory, None
             path = directory / FILE
-            # A place that is closed to this user was never theirs; a file that is there was.
+            # A directory closed to this user was never theirs; an existing file was.
             there = os.path.lexists(path) or isinstance(error, NotADirectoryError)
             log = _log.warning if there else _log.info
             log(f"cannot read {path}: {error.strerror}; {WITHOUT}")
         return Remembered()
 
     def keep(self, state: RunState) -> None:
-        """Keep what a run has learned, if that can be done. For a worker thread."""
+        """Keep what a run has learned, if possible. For a worker thread."""
         if self._directory is None:
             return
         try:
             save(self._directory, state, datetime.now(UTC))
         except OSError as error:
             path = error.filename or self._directory / FILE
-            # A place that cannot be written in is no surprise; one with something odd in it is.
+            # An unwritable directory is no surprise; one with something odd in it is.
             log = _log.warning if error.errno in _ODD else _log.info
             log(
-                f"cannot write {path}: {error.strerror}; "
-                "the next run learns the service's limits anew"
+                f"cannot write {path}: {error.strerror}; the next run will have to learn the "
+                "service's limits again"
             )

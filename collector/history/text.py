@@ -27,7 +27,7 @@ VERSION = 1
 
 
 class NewerVersionError(ValueError):
-    """It is whole, and of a version that is not known yet."""
+    """The file was written by a newer version."""
 
 
 class _ProjectDurations(Part, frozen=True, forbid_unknown_fields=False):
@@ -50,20 +50,20 @@ class _File(Part, frozen=True, forbid_unknown_fields=False):
 
 
 def read(content: bytes) -> Remembered:
-    """Read what `written` wrote.
+    """Parse what `written` returned.
 
     Raises:
         NewerVersionError: a newer collector wrote it.
-        ValueError: nobody did.
+        ValueError: no collector wrote it.
     """
     try:
         document = json.loads(content)
         version = document["version"]
         if isinstance(version, int) and version > VERSION:
-            raise NewerVersionError("is of a newer version")
+            raise NewerVersionError("was written by a newer version")
         found = msgspec.convert(document, _File)
     except (TypeError, KeyError, RecursionError) as error:
-        raise ValueError("is not what a collector writes") from error
+        raise ValueError("was not written by a collector") from error
     return Remembered(
         dict(map(_limit, found.limits)),
         dict(map(_exports_limit, found.exports_limits)),
@@ -72,7 +72,7 @@ def read(content: bytes) -> Remembered:
 
 
 def written(found: Remembered) -> str:
-    """Write it down."""
+    """Return it as the file's text."""
     file = _File(
         list(map(CallsLimit.of, found.limits.values())),
         list(map(ExportsLimit.of, found.exports_limits.values())),

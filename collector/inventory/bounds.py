@@ -1,4 +1,4 @@
-"""How much an inventory may hold: more is refused before it takes time or memory.
+"""Limits on an inventory's size: anything larger is refused before it takes time or memory.
 
 A fleet of 100,000 servers is far below all of these.
 """
@@ -13,15 +13,15 @@ LINES_MAX = 1_000_000
 """Of TOML and CSV."""
 PROJECTS_MAX = 20_000
 RUN_MAX = 50_000
-"""Characters in a row of which none ends a line or stands between two values."""
+"""Consecutive characters without a line end or a separator of values."""
 VALUES_MAX = 3_000_000
-"""Texts, numbers, lists and mappings, the keys among them."""
+"""Texts, numbers, lists, mappings and keys."""
 KEYS_MAX = 10_000
 """Keys of one mapping."""
 ITEMS_MAX = 1_000
-"""Items of a list that holds neither projects nor servers."""
+"""Items of a list other than projects or servers."""
 PARTS_MAX = 50
-"""Parts of one key with dots in TOML."""
+"""Parts of a dotted key in TOML."""
 ESCAPES_MAX = 1_000_000
 """Backslashes in TOML."""
 COLUMNS_MAX = 1_000
@@ -32,27 +32,27 @@ TEXT_MAX = 4_096
 """Characters of a name, a tag's key or value, and any other text."""
 
 LONG_LISTS = ("projects", "servers")
-"""The keys of lists that may be long."""
+"""The keys of lists that may be longer."""
 
 
 _ENDS = '\n ",[{'
 
 
 def check_lines(text: str, name: str) -> None:
-    """Refuse a text of more lines than any inventory has.
+    """Refuse a text with too many lines.
 
     Raises:
-        InventoryError: it has.
+        InventoryError: it has too many.
     """
     if text.count("\n") > LINES_MAX:
         refuse(name, LINES_MAX, 1, f"the inventory has more than {LINES_MAX:,} lines")
 
 
 def check_runs(text: str, name: str) -> None:
-    """Refuse a text that holds one value of tens of thousands of characters, before it is parsed.
+    """Refuse a text with a value of tens of thousands of characters, before parsing it.
 
     Raises:
-        InventoryError: it does; the place is near the value's beginning.
+        InventoryError: it has one; the place is near its start.
     """
     for at in range(0, len(text) - RUN_MAX + 1, RUN_MAX):
         if all(text.find(end, at, at + RUN_MAX) < 0 for end in _ENDS):
@@ -62,5 +62,5 @@ def check_runs(text: str, name: str) -> None:
 
 
 def refuse(name: str, line: int, column: int, what: str) -> NoReturn:
-    """Raise an error about a file that holds too much."""
+    """Raise an error about a file that is too large."""
     raise InventoryError([Mistake(name, line, column, what, "split it, or write less")])

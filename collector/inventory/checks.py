@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def check(data: dict[str, Any], providers: Providers) -> Iterator[Finding]:
-    """Everything but the shape and the secrets that is wrong with a file's content."""
+    """Yield everything but the shape and the secrets that is wrong with a file's content."""
     entries = _mapping(data.get("credentials"))
     defaults = _mapping(data.get("defaults"))
     projects: list[tuple[Path, dict[str, Any]]] = [
@@ -46,7 +46,9 @@ def check(data: dict[str, Any], providers: Providers) -> Iterator[Finding]:
         yield from _check_servers(project, path)
         if entries and chosen(project, defaults, entries, rules) is None:
             instead = f"write credentials: {' or '.join(sorted(entries))}"
-            yield Finding(path, "the project names no credentials, and there are several", instead)
+            yield Finding(
+                path, "the project names no credentials, and several are defined", instead
+            )
     yield from _check_projects(projects, defaults, providers)
     for place, entry, rules in _used(data, providers):
         yield from credentials.check_kind(place, entry, rules)
@@ -55,7 +57,7 @@ def check(data: dict[str, Any], providers: Providers) -> Iterator[Finding]:
 def check_secrets(
     data: dict[str, Any], providers: Providers, around: Surroundings
 ) -> Iterator[Finding]:
-    """What is wrong, here and now, with the secrets that a file's projects need."""
+    """Yield what is wrong, here and now, with the secrets that a file's projects need."""
     for place, entry, rules in _used(data, providers):
         yield from credentials.check_secrets(place, entry, rules, around)
 
@@ -63,7 +65,7 @@ def check_secrets(
 def entries_of(
     data: Mapping[str, Any], providers: Providers
 ) -> Iterator[tuple[str, dict[str, Any], str, InventoryRules]]:
-    """Every credentials entry of a file without mistakes: its name, itself, provider and rules.
+    """Yield each credentials entry of a file without mistakes: its name, itself, provider, rules.
 
     Where the file has none, the variables stand for them that its projects' providers name.
     """
@@ -78,7 +80,7 @@ def entries_of(
 
 
 def _entry_provider(users: Sequence[str], defaults: Mapping[str, Any]) -> str | None:
-    """The provider whose rules a credentials entry follows: that of the projects that use it.
+    """Return whose rules a credentials entry follows: the provider's of the projects that use it.
 
     Where none does, it is the one of projects that name no other.
     """
@@ -86,7 +88,7 @@ def _entry_provider(users: Sequence[str], defaults: Mapping[str, Any]) -> str | 
 
 
 def _users(data: Mapping[str, Any], providers: Providers) -> dict[str, list[str]]:
-    """By the name of each entry that projects use, the providers of these projects."""
+    """Return by the name of each entry that projects use the providers of these projects."""
     entries = _mapping(data.get("credentials"))
     defaults = _mapping(data.get("defaults"))
     users: dict[str, dict[str, None]] = {}
@@ -103,7 +105,7 @@ def _users(data: Mapping[str, Any], providers: Providers) -> dict[str, list[str]
 def _used(
     data: dict[str, Any], providers: Providers
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any], InventoryRules]]:
-    """The credentials that projects use, where they stand, and their provider's rules.
+    """Yield the credentials that projects use, where they stand, and their provider's rules.
 
     Where the file names none, they stand nowhere.
     """
@@ -124,7 +126,7 @@ def chosen(
     entries: Mapping[str, object],
     rules: InventoryRules | None,
 ) -> str | None:
-    """The name of the credentials that a project uses.
+    """Return the name of the credentials that a project uses.
 
     Its own, else that of `defaults`, else the only entry there is; where the file has no entry at
     all, its provider's variable. None where several could be meant.
@@ -138,7 +140,7 @@ def chosen(
 
 
 def endpoint(project: Mapping[str, Any], rules: InventoryRules | None) -> str:
-    """A project's endpoint: its own, else the region's.
+    """Return a project's endpoint: its own, else the region's.
 
     Raises:
         ValueError: It has none that can be used; the text says why.
@@ -149,7 +151,7 @@ def endpoint(project: Mapping[str, Any], rules: InventoryRules | None) -> str:
     if rules is None or not rules.regions:
         raise ValueError("endpoint is missing")
     if not isinstance(region, str):
-        raise ValueError("neither region nor endpoint is given")  # noqa: TRY004 - not a type's fault
+        raise ValueError("the project has neither region nor endpoint")  # noqa: TRY004 - not a type's fault
     if region not in rules.regions:
         raise ValueError(f"unknown region {quoted(region)}")
     return addresses.normal(rules.regions[region])
@@ -175,8 +177,8 @@ def _check_name(
 ) -> Iterator[Finding]:
     name = holder.get("credentials")
     if isinstance(name, str) and name not in entries:
-        instead = suggestion(name, entries) if entries else "write the entry under credentials"
-        yield Finding((*path, "credentials"), "there is no credentials entry of this name", instead)
+        instead = suggestion(name, entries) if entries else "add it under credentials"
+        yield Finding((*path, "credentials"), "no credentials entry has this name", instead)
 
 
 def _check_endpoint(

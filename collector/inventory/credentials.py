@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from collector import addresses, files
+from collector import addresses, inputs
 from collector.inventory.bounds import TEXT_MAX
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import suggestion
 from collector.inventory.models import Credential
-from collector.inventory.shape import unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +45,7 @@ def check(name: str, entry: dict[str, Any], rules: InventoryRules) -> Iterator[F
     kind_name = entry.get("kind")
     known = sorted(word for word, one in rules.kinds.items() if one.readable)
     if not isinstance(kind_name, str):
-        yield Finding(path, "kind is missing or no text", f"write kind: {' or '.join(known)}")
+        yield Finding(path, "kind is missing or not text", f"write kind: {' or '.join(known)}")
         return
     kind = rules.kinds.get(kind_name)
     if kind is None:
@@ -63,7 +62,7 @@ def check(name: str, entry: dict[str, Any], rules: InventoryRules) -> Iterator[F
     for group in kind.one_of:
         if sum(key in entry for key in group) != 1:
             words = " or ".join(group)
-            yield Finding(path, f"not exactly one of {words} is given", f"write {words}")
+            yield Finding(path, f"exactly one of {words} must be given", f"write {words}")
 
 
 def check_kind(
@@ -131,6 +130,8 @@ def _check_field(path: tuple[str, ...], value: object, kind: CredentialKind) -> 
     key = path[-1]
     fields = ["kind", "account", *kind.fields]
     if key not in fields:
+        from collector.inventory.shape_checks import unknown_key  # noqa: PLC0415  # for a mistake
+
         yield unknown_key(path, fields)
     elif isinstance(value, str) and len(value) > TEXT_MAX:
         yield Finding(path, f"{key} is too long", f"write at most {TEXT_MAX:,} characters")
@@ -154,28 +155,28 @@ def _check_variable(path: tuple[str, ...], name: str, around: Surroundings) -> I
     elif not value.strip():
         yield Finding(path, f"{told} is empty", "set it to the secret and start again")
     elif not _sendable(value):
-        yield Finding(path, f"{told} must be one line of plain text", "set it to the secret alone")
+        yield Finding(path, f"{told} must be one line of plain text", "set it to the secret only")
 
 
 def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
-    instead = "name a file with the secret in it, from the inventory's directory on"
+    instead = "name a file that holds the secret, relative to the inventory's directory"
     key = path[-1]
     try:
         if file.is_fifo():
             return  # it can be read once, and whoever signs in does
         if not file.is_file():
             reason = "is a directory or a device" if file.exists() else "does not exist"
-            yield Finding(path, f"the file that {key} names {reason}", instead)
+            yield Finding(path, f"the file named by {key} {reason}", instead)
             return
-        content = files.read_input(file, SECRET_MAX)
+        content = inputs.read_input(file, SECRET_MAX)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
-        yield Finding(path, f"the file that {key} names cannot be read ({reason})", instead)
+        yield Finding(path, f"the file named by {key} cannot be read ({reason})", instead)
         return
     if not content.strip():
-        yield Finding(path, f"the file that {key} names is empty", instead)
+        yield Finding(path, f"the file named by {key} is empty", instead)
     elif len(content) > SECRET_MAX or not _sendable(content.decode("latin-1")):
-        yield Finding(path, f"the file that {key} names must be one line of plain text", instead)
+        yield Finding(path, f"the file named by {key} must be one line of plain text", instead)
 
 
 def _sendable(secret: str) -> bool:

@@ -68,7 +68,7 @@ def parse(text: str, name: str, rules: InventoryRules) -> Parsed:
     if not table.columns:
         table.mistakes.append(Mistake(name, 1, 1, "the header is missing", HEADER))
     elif not table.projects and not table.mistakes:
-        what, instead = "no row follows the header", "write a row for each server"
+        what, instead = "there are no rows after the header", "write a row for each server"
         table.mistakes.append(Mistake(name, 1, 1, what, instead))
     if not table.projects:
         raise InventoryError(table.mistakes)
@@ -101,8 +101,8 @@ class _Table:
         if not self.columns:
             self._read_header(row)
         elif len(row) != len(self.columns):
-            what = f"the row has {len(row)} fields, the header {len(self.columns)}"
-            self._mistake(min(len(row), len(self.columns)), what, "write as many fields")
+            what = f"the row has {len(row)} fields, but the header has {len(self.columns)}"
+            self._mistake(min(len(row), len(self.columns)), what, "make them equal")
         else:
             self._read_row(dict(zip(self.columns, row, strict=True)))
 
@@ -161,8 +161,10 @@ class _Table:
         for field_name in ("name", "credentials"):
             if data.get(field_name) != project.data.get(field_name):
                 column = PROJECT_COLUMNS[field_name]
-                what = f"{column} differs from that of the same project on line {project.lines[0]}"
-                self._mistake(self.columns[column], what, "write the same in each of its rows")
+                what = (
+                    f"{column} differs from the one for the same project on line {project.lines[0]}"
+                )
+                self._mistake(self.columns[column], what, "write the same value in all of its rows")
         return project
 
     def _place(self, path: Path, projects: list[_Project]) -> Place:

@@ -1,4 +1,4 @@
-"""A mistake before its place is known, and what a format's reader hands over to find it."""
+"""Mistakes without their place yet, and what a format's reader provides to find it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A mistake whose place in the file is not known yet.
+    """A mistake whose place in the file is still unknown.
 
     Attributes:
-        path: Keys and indices that lead to the value.
+        path: The keys and indices that lead to the value.
         what: What is wrong.
-        instead: What would be right.
-        at_key: The place is the last key of the path rather than its value.
+        instead: What to write instead.
+        at_key: The place is that of the path's last key, not of its value.
     """
 
     path: Path
@@ -31,12 +31,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands.
+    """A position in the file.
 
     Attributes:
         line: Counted from 1.
         column: Counted from 1.
-        exact: False if this is only where the surrounding thing begins.
+        exact: False if this is only the start of what surrounds it.
     """
 
     line: int
@@ -52,9 +52,9 @@ class Parsed:
     """A file as plain data.
 
     Attributes:
-        data: Dicts, lists, text, numbers, bools, None and what else a format knows.
-        locate: The place of each finding; slow, since it reads the file again.
-        mistakes: What the format's reader found wrong and could read past.
+        data: Dicts, lists, text, numbers, bools, None and whatever else the format has.
+        locate: Returns the place of each finding; slow, since it reads the file again.
+        mistakes: Problems that the format's reader could read past.
     """
 
     data: Any

@@ -1,4 +1,4 @@
-"""JSON into plain data, and places in it."""
+"""Parsing JSON, and finding places in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from collector.inventory.findings import Finding, Place
 
-# What JSON allows in text and YAML does not, or takes for the end of a line; halves of characters.
+# Characters that JSON allows in text and YAML does not, or takes for line ends; lone surrogates.
 _ODD = re.compile("[\t\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 DIGITS_MAX = 300
@@ -30,7 +30,7 @@ def parse(text: str, name: str) -> Parsed:
     """
     repeated: list[str] = []
     if sum(map(text.count, "[{,")) > VALUES_MAX:
-        refuse(name, 1, 1, f"the inventory holds more than {VALUES_MAX:,} values")
+        refuse(name, 1, 1, f"the inventory has more than {VALUES_MAX:,} values")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(pairs) > KEYS_MAX:
@@ -50,14 +50,14 @@ def parse(text: str, name: str) -> Parsed:
         instead = "check the quotes, commas and brackets here"
         raise InventoryError([Mistake(name, error.lineno, error.colno, what, instead)]) from None
     except RecursionError:
-        what, instead = "this is nested too deeply", "an inventory has six levels"
+        what, instead = "this is nested too deeply", "an inventory has only six levels"
         raise InventoryError([Mistake(name, 1, 1, what, instead)]) from None
     mistakes = _repeated(text, name, repeated) if repeated else ()
     return Parsed(data, lambda findings: _locate(text, findings, repeats=bool(repeated)), mistakes)
 
 
 def _integer(digits: str) -> int | float:
-    """Python refuses to read very long integers, which no field of an inventory takes anyway."""
+    """Replace very long integers, which Python refuses to parse and no field accepts."""
     return int(digits) if len(digits) < DIGITS_MAX else float(digits)
 
 
@@ -75,7 +75,7 @@ def _repeated(text: str, name: str, keys: list[str]) -> tuple[Mistake, ...]:
         found = yaml_events.repeated_keys(_as_yaml(text), name)
     except InventoryError:
         found = ()
-    # YAML cannot read quite every JSON text; then the keys are told without their places.
+    # YAML cannot read every JSON text; the keys are then reported without their places.
     return found or tuple(
         Mistake(name, 1, 1, f"the key {quoted(key)} is listed twice in one object", instead)
         for key in keys
@@ -83,5 +83,5 @@ def _repeated(text: str, name: str, keys: list[str]) -> tuple[Mistake, ...]:
 
 
 def _as_yaml(text: str) -> str:
-    """The text in which YAML finds the same keys at the same places."""
+    """Return a text in which YAML finds the same keys at the same places."""
     return _HALF.sub(r"\\u003f", _ODD.sub(" ", text))

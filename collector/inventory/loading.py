@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
-from collector import files
-from collector.inventory import checks, credentials
+from collector import inputs
+from collector.inventory import checks, credentials, shape
 from collector.inventory.bounds import check_runs
 from collector.inventory.credentials import Surroundings
 from collector.inventory.mistakes import MISTAKES_MAX, QUOTED_MAX, InventoryError, Mistake
@@ -26,13 +26,11 @@ from collector.inventory.models import (
     Server,
 )
 from collector.inventory.providing import Providers, provider_of
-from collector.inventory.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from collector.inventory.findings import Finding, Parsed
-    from collector.inventory.shape import DefaultsShape, InventoryShape, ProjectShape
 
 BYTES_MAX = 64_000_000
 START = "start with version: 1, then credentials and projects"
@@ -98,12 +96,12 @@ def _folder(source: Path | BinaryIO) -> Path:
 def _read(source: Path | BinaryIO, name: str) -> bytes:
     try:
         if isinstance(source, Path):
-            raw = files.read_input(source, BYTES_MAX)
+            raw = inputs.read_input(source, BYTES_MAX)
         else:
             raw = source.read(BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
-        _fail(name, f"the inventory cannot be read ({reason})", "name a file that can be read")
+        _fail(name, f"cannot read the inventory ({reason})", "name a readable file")
     if len(raw) > BYTES_MAX:
         _fail(name, "the inventory is larger than 64 MB", "split it into several")
     return raw
@@ -147,14 +145,14 @@ def _parse(text: str, name: str, providers: Providers) -> Parsed:
 
 def _checked(
     parsed: Parsed, name: str, providers: Providers, others: tuple[Mistake, ...]
-) -> InventoryShape:
+) -> dict[str, Any]:
     """The document, if nothing is wrong with it, and there are no other mistakes."""
-    document, findings = Shape().check(parsed.data)
+    findings = shape.check(parsed.data)
     if isinstance(parsed.data, dict):
         findings.extend(islice(checks.check(parsed.data, providers), MISTAKES_MAX))
-    if findings or parsed.mistakes or others or document is None:
+    if findings or parsed.mistakes or others:
         raise InventoryError([*parsed.mistakes, *_mistakes(findings, parsed, name), *others])
-    return document
+    return cast("dict[str, Any]", parsed.data)
 
 
 def _missing_secrets(
@@ -180,10 +178,11 @@ def _told(path: tuple[str | int, ...]) -> str:
 
 
 def _built(
-    document: InventoryShape, name: str, sha256: str, providers: Providers, folder: Path
+    document: dict[str, Any], name: str, sha256: str, providers: Providers, folder: Path
 ) -> Inventory:
-    defaults = document.get("defaults", cast("DefaultsShape", {}))
+    defaults = document.get("defaults", {})
     limits = defaults.get("limits", {})
+    rate = limits.get("bytes_per_second")
     built = {
         one: credentials.build(one, entry, provider, rules, folder)
         for one, entry, provider, rules in checks.entries_of(document, providers)
@@ -195,17 +194,18 @@ def _built(
         projects=tuple(_project(one, defaults, built, providers) for one in document["projects"]),
         credentials=built,
         downloads=limits.get("downloads", DOWNLOADS),
-        bytes_per_second=limits.get("bytes_per_second"),
+        bytes_per_second=None if rate is None else shape.bytes_of(rate),
     )
 
 
 def _project(
-    project: ProjectShape,
-    defaults: DefaultsShape,
+    project: Mapping[str, Any],
+    defaults: Mapping[str, Any],
     entries: Mapping[str, Credential],
     providers: Providers,
 ) -> Project:
     limits: dict[str, Any] = {**defaults.get("limits", {}), **project.get("limits", {})}
+    rate = limits.get("requests_per_second")
     provider = cast("str", provider_of(project, defaults))
     rules = providers.rules(provider)
     chosen = checks.chosen(project, defaults, entries, rules)
@@ -218,9 +218,9 @@ def _project(
         provider=provider,
         credentials=cast("str", chosen),
         limits=ProjectLimits(
-            limits.get("requests_per_second"),
+            None if rate is None else float(rate),
             limits.get("exports_in_flight"),
-            limits.get("share", SHARE),
+            float(limits.get("share", SHARE)),
         ),
         servers=tuple(
             [

@@ -1,4 +1,4 @@
-"""What is wrong with an inventory, and where: the words a person reads."""
+"""Error messages about an inventory."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 PRINTED_MAX = 50
 MISTAKES_MAX = 1_000
-"""Mistakes that are looked for: whoever makes more makes the same one many times."""
+"""How many mistakes to look for; beyond this they are the same one many times over."""
 QUOTED_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing to change in one place.
+    """One mistake, at one place.
 
     Attributes:
         file: The file's name as it was given, or `<stdin>`.
@@ -28,7 +28,7 @@ class Mistake:
         column: Counted from 1, in characters. In CSV it is the number of the field, as in a
             spreadsheet.
         what: What is wrong. Never holds the value of a secret.
-        instead: What would be right.
+        instead: What to write instead.
     """
 
     file: str
@@ -39,13 +39,13 @@ class Mistake:
 
     @property
     def text(self) -> str:
-        """The mistake as one line, in the form that editors jump to."""
+        """The mistake as one line, in the format that editors can jump to."""
         return one_line(f"{self.file}:{self.line}:{self.column}: {self.what}; {self.instead}")
 
 
 @dataclass(frozen=True, slots=True)
 class BadExpression(Mistake):
-    """A mistake in an expression of the command line: `file` is the option and the expression."""
+    """A mistake in a selection expression; `file` is the option with the expression."""
 
     @property
     def text(self) -> str:
@@ -57,8 +57,8 @@ class BadExpression(Mistake):
 class InventoryError(CollectorError):
     """An inventory or a selection that cannot be used as it stands.
 
-    Its text is one line for each mistake, `file:line:column: what is wrong; what would be right`;
-    after fifty it says how many more there are.
+    Its text has one line per mistake, `file:line:column: what is wrong; what to write instead`, and
+    after fifty the number of the rest.
 
     Attributes:
         problems: Every mistake, in the order of the file; of thousands, the first `MISTAKES_MAX`
@@ -78,27 +78,27 @@ class InventoryError(CollectorError):
 
     @property
     def told(self) -> str:
-        """The mistakes alone, so that an editor finds the place at the beginning of each line."""
+        """The mistakes alone, so that each line starts with its place."""
         return str(self)
 
 
 def quoted(text: str) -> str:
-    """Text from a file as it may stand in a message: short, on one line, printable."""
+    """Return text from a file in quotes for a message: short, on one line, printable."""
     short = text if len(text) <= QUOTED_MAX else text[: QUOTED_MAX - 1] + "…"
     return f"'{one_line(short)}'"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant, or None if nothing is near."""
+    """Return the known word that was probably meant, or None if none is similar."""
     by_lower = {one.lower(): one for one in known}
     found = difflib.get_close_matches(word.lower()[:QUOTED_MAX], by_lower, n=1)
     return by_lower[found[0]] if found else None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """The second half of a mistake about an unknown word: the nearest one, else all of them."""
+    """Return the second half of a message about an unknown word: the nearest one, else all."""
     words = sorted(known)
     near = nearest(word, words)
     if near is not None:
         return f"did you mean {quoted(near)}?"
-    return f"known are {', '.join(words)}" if words else "none is known here"
+    return f"use one of: {', '.join(words)}" if words else "no keys are allowed here"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from collector import providers
 from collector.inventory.findings import Finding
-from collector.inventory.mistakes import quoted, suggestion
+from collector.inventory.mistakes import nearest, quoted, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def provider_of(project: Mapping[str, Any], defaults: Mapping[str, Any]) -> str | None:
-    """The name of a project's provider: its own, else that of `defaults`, else the default one.
+    """Return a project's provider by name: its own, else that of `defaults`, else the default one.
 
     None where what is written is no name.
     """
@@ -34,7 +34,7 @@ class Providers:
         self._installed: list[str] = []
 
     def rules(self, name: str | None) -> InventoryRules | None:
-        """The rules of a provider; None where there is none of this name.
+        """Return the rules of a provider; None where there is none of this name.
 
         Raises:
             BrokenProviderError: It cannot be loaded.
@@ -47,19 +47,22 @@ class Providers:
 
     @property
     def default(self) -> InventoryRules:
-        """The rules of projects that name no provider."""
+        """Return the rules of projects that name no provider."""
         return cast("InventoryRules", self.rules(providers.DEFAULT_PROVIDER))
 
     @property
     def installed(self) -> list[str]:
-        """The names of all that are installed."""
+        """Return the names of all that are installed."""
         if not self._installed:
             self._installed = providers.names()
         return self._installed
 
     def check(self, holder: Mapping[str, Any], path: Path) -> Iterator[Finding]:
-        """What is wrong with the provider that a project, or `defaults`, names."""
+        """Yield what is wrong with the provider that a project, or `defaults`, names."""
         name = holder.get("provider")
         if isinstance(name, str) and name and self.rules(name) is None:
             what = f"there is no provider {quoted(name)}"
-            yield Finding((*path, "provider"), what, suggestion(name, self.installed))
+            instead = suggestion(name, self.installed)
+            if nearest(name, self.installed) is None:
+                instead = f"install the package that adds it, or {instead}"
+            yield Finding((*path, "provider"), what, instead)

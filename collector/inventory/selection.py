@@ -1,4 +1,4 @@
-"""Which servers an expression such as `project=payments,tag:role=db` means."""
+"""Selection expressions such as `project=payments,tag:role=db`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Place = tuple["Project", "Server"]
 KEYS = ("project", "id", "name")
 TAG = "tag:"
 NEAR_MAX = 100
-"""How many words are compared in full with one that may be misspelt."""
+"""How many words are compared in full with a possibly misspelt one."""
 DISCOVERED = ("health", "rack", "alarm")
 SHAPE = "use key=value (keys: project, id, name, tag:KEY)"
 
 
 def read(**options: Sequence[str]) -> list[tuple[Filter, ...]]:
-    """The filters of each option's expressions, in the options' order.
+    """Parse each option's expressions into filters, in the order of the options.
 
     Args:
-        **options: Expressions by the option's name, which appears in mistakes.
+        **options: Expressions by the option's name, which appears in error messages.
 
     Raises:
         InventoryError: With every mistake in every expression.
@@ -48,7 +48,7 @@ def read(**options: Sequence[str]) -> list[tuple[Filter, ...]]:
 
 
 def matches(filters: tuple[Filter, ...], project: Project, server: Server) -> bool:
-    """Whether any filter matches the server in all its terms."""
+    """Whether the server matches all terms of any filter."""
     return any(
         all(_holds(key, match, project, server) for key, match in terms) for terms in filters
     )
@@ -61,14 +61,14 @@ def unmatched(
     servers: Sequence[Place],
     what: str,
 ) -> Iterator[str]:
-    """Say of each expression that matches none of these servers what may have been meant.
+    """Return a message for each expression that matches none of these servers.
 
     Args:
         option: The option's name.
         expressions: As they were given.
-        filters: What was read from them.
-        servers: Where they look, with their projects.
-        what: What these servers are called.
+        filters: The same, parsed.
+        servers: The servers to match, with their projects.
+        what: A word for these servers.
     """
     for text, terms in zip(expressions, filters, strict=True):
         if not any(matches((terms,), project, server) for project, server in servers):
@@ -76,7 +76,7 @@ def unmatched(
 
 
 def _meant(text: str, terms: Filter, servers: Sequence[Place]) -> str:
-    """The first term that matches no server by itself, as it may have been meant."""
+    """Return a suggestion for the first term that matches no server by itself."""
     for term, (key, match) in zip(text.split(","), terms, strict=True):
         values = {value for project, server in servers for value in _values(key, project, server)}
         if any(map(match, values)):
@@ -92,7 +92,7 @@ def _meant(text: str, terms: Filter, servers: Sequence[Place]) -> str:
 
 
 def _near(word: str, known: Iterable[str]) -> str | None:
-    """The nearest of many words: those alike at both ends are compared in full."""
+    """Return the nearest of many words; only those with similar ends are compared in full."""
     here = word.lower()
 
     def alike(other: str) -> int:
@@ -103,7 +103,7 @@ def _near(word: str, known: Iterable[str]) -> str | None:
 
 
 def _same(here: str, there: str) -> int:
-    """How many characters two words have in common at their beginning."""
+    """Return the length of the common prefix of two words."""
     return sum(takewhile(bool, map(eq, here, there)))
 
 
@@ -132,7 +132,7 @@ def _problem(key: str, value: str) -> tuple[str, str] | None:
     if key in KEYS or (key.startswith(TAG) and key != TAG):
         return None
     if key in DISCOVERED:
-        return f"{key} needs discovered servers, and none is discovered here", SHAPE
+        return f"{key} works only for discovered servers; there are none here", SHAPE
     near = nearest(key, KEYS)
     instead = (
         f"did you mean {quoted(near)}?" if near else f"{SHAPE}, such as {TAG}{key or 'KEY'}=VALUE"
@@ -145,7 +145,7 @@ def _holds(key: str, match: Match, project: Project, server: Server) -> bool:
 
 
 def _values(key: str, project: Project, server: Server) -> tuple[str, ...]:
-    """What a server has under a key."""
+    """Return a server's value for a key."""
     if key == "project":
         return (project.name, project.id)
     if key == "id":

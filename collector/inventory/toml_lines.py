@@ -1,4 +1,4 @@
-"""TOML into plain data, and the lines of its keys and table headers."""
+"""Parsing TOML, and finding the lines of its keys and table headers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _KEY = re.compile(rf"\s*(?P<key>{_WORD}(?:\s*\.\s*{_WORD})*)\s*=")
 
 
 def parse(text: str, name: str) -> Parsed:
-    """The tables of a TOML file.
+    """Parse a TOML file.
 
     Raises:
         InventoryError: The text is not TOML.
@@ -47,7 +47,7 @@ def parse(text: str, name: str) -> Parsed:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = _POSITION.fullmatch(str(error))
-        # Without numbers it is the end of the document.
+        # Without numbers, it is the end of the document.
         line, column = len(lines) or 1, len(lines[-1]) + 1 if lines else 1
         if found and found["line"]:
             line, column = int(found["line"]), int(found["column"])
@@ -55,13 +55,13 @@ def parse(text: str, name: str) -> Parsed:
         instead = "check the quotes, brackets and keys here"
         raise InventoryError([Mistake(name, line, column, what, instead)]) from None
     except (RecursionError, ValueError):
-        what, instead = "this is nested too deeply, or holds too long a number", "write less"
+        what, instead = "this is nested too deeply, or a number is too long", "write less"
         raise InventoryError([Mistake(name, 1, 1, what, instead)]) from None
     return Parsed(data, lambda findings: _locate(lines, findings))
 
 
 def _check_size(lines: Sequence[str], name: str) -> None:
-    """Refuse what `tomllib` would take minutes and gigabytes for: it knows no limits of its own."""
+    """Refuse what would cost `tomllib`, which has no limits, minutes and gigabytes."""
     keys = tables = escapes = projects = 0
     for number, line in enumerate(lines, start=1):
         escapes += line.count("\\")
@@ -83,12 +83,12 @@ def _check_size(lines: Sequence[str], name: str) -> None:
 
 
 def _parts(line: str) -> int:
-    """The dots of the longest chain of words: a key's, unless it is in a text of several lines."""
+    """Return the most dots in a chain of words: a key, unless it is inside multi-line text."""
     return max(part.count(".") for part in _BETWEEN.split(_QUOTED.sub("_", line)))
 
 
 def _locate(lines: Sequence[str], findings: Sequence[Finding]) -> list[Place]:
-    """The line of each finding's key, or of the key or table header that it stands under."""
+    """Return the line of each finding's key, or of the key or table header above it."""
     places = _places(lines)
     return [_nearest(one.path, places) for one in findings]
 
@@ -120,7 +120,7 @@ def _places(lines: Sequence[str]) -> dict[Path, Place]:
 
 
 def _table(keys: Path, counts: dict[Path, int], *, array: bool) -> Path:
-    """The path that a header opens; arrays of tables count on."""
+    """Return the path that a header opens, counting the items of arrays of tables."""
     path: Path = ()
     for position, key in enumerate(keys):
         path = (*path, key)
@@ -132,7 +132,7 @@ def _table(keys: Path, counts: dict[Path, int], *, array: bool) -> Path:
 
 
 def _keys(line: str) -> Path:
-    """The keys in a header or before an equals sign, read by the parser itself."""
+    """Return the keys in a header or before an equals sign, parsed by `tomllib`."""
     try:
         part = tomllib.loads(line)
     except tomllib.TOMLDecodeError:

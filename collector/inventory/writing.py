@@ -1,4 +1,4 @@
-"""A selection in the inventory's own shape, which `load` reads again."""
+"""A selection as an inventory, which `load` can read."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def to_mapping(selection: Selection) -> dict[str, Any]:
-    """What a selection matches, as an inventory with every default written out.
+    """Return a selection as an inventory with every default written out.
 
-    Projects stand in the order of the inventory, those without a selected server left out; servers
-    in the order to collect.
+    Projects are in the order of the inventory, without those that have no selected server; servers
+    are in the order of collection.
     """
     inventory = selection.inventory
     servers: dict[tuple[str, str], list[dict[str, Any]]] = {}

@@ -1,12 +1,11 @@
-"""YAML into plain data, and places in it, from the events of libyaml.
+"""Parsing YAML, and finding places in it, from the events of libyaml.
 
-Building from events takes a quarter of the time of `yaml.load`, refuses what it must on the way,
+Building data from events takes a quarter of the time of `yaml.load`, allows limits along the way,
 and needs no recursion, so that no file can exhaust the stack.
 
-Two things of YAML are refused. Tags, since every value of an inventory is text, a number, a list or
-a mapping. Anchors and aliases altogether, not only those that multiply: an inventory means the same
-in every format, and what its projects share stands under `defaults`. Keys are text, however they
-look, and so are dates.
+Two features of YAML are refused: tags, since every value of an inventory is text, a number, a list
+or a mapping; and all anchors and aliases, since an inventory means the same in every format and
+what projects share belongs under `defaults`. Keys and dates are always text.
 """
 
 from __future__ import annotations
@@ -31,19 +30,19 @@ from collector.inventory.mistakes import MISTAKES_MAX, InventoryError, Mistake, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-# The one in C is many times as fast, and absent where PyYAML was built without it.
+# The one in C is many times faster, but missing if PyYAML was built without it.
 LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEPTH_MAX = 100
 DIGITS_MAX = 300
-"""Characters of a number: a longer one is text, and takes long to read."""
+"""Characters of a number; a longer one is treated as text, since it takes long to parse."""
 HINT = "check the indentation (spaces, no tabs), the quotes and the brackets here"
 
 
 def parse(text: str, name: str) -> Parsed:
-    """The one document of a YAML file.
+    """Parse the one document of a YAML file.
 
     Raises:
-        InventoryError: The text is not YAML, or holds tags, anchors, aliases, several documents or
+        InventoryError: The text is not YAML, or has tags, anchors, aliases, several documents or
             more than 100 levels.
     """
     builder = _Builder(name)
@@ -59,21 +58,21 @@ def parse(text: str, name: str) -> Parsed:
 
 
 def repeated_keys(text: str, name: str) -> tuple[Mistake, ...]:
-    """A mistake for each key that is listed twice in one mapping.
+    """Return a mistake for each key that is listed twice in one mapping.
 
     Raises:
-        InventoryError: As `parse`.
+        InventoryError: As for `parse`.
     """
     return parse(text, name).mistakes
 
 
 def locate(text: str, findings: Sequence[Finding], *, repeats: bool = False) -> list[Place]:
-    """Where each finding stands: its key or value, else what surrounds it most closely.
+    """Return the place of each finding: its key or value, else whatever surrounds it most closely.
 
     Args:
         text: The document.
         findings: What to look for.
-        repeats: A key is listed twice: its path leads to the later one, as the data does.
+        repeats: Some key is listed twice; its path leads to the later one, as in the data.
     """
     wanted = {one.path[:length] for one in findings for length in range(len(one.path) + 1)}
     found: dict[Path, tuple[Place, Place]] = {}
@@ -84,7 +83,7 @@ def locate(text: str, findings: Sequence[Finding], *, repeats: bool = False) -> 
                 if len(found) == len(wanted) and not repeats:
                     break
     except yaml.YAMLError:
-        # JSON that YAML cannot read: what stands before is found all the same.
+        # JSON that YAML cannot read; everything before that place is found anyway.
         pass
     return [_nearest(one, found) for one in findings]
 
@@ -101,8 +100,8 @@ def _nearest(finding: Finding, found: dict[Path, tuple[Place, Place]]) -> Place:
 
 
 def _events(text: str, name: str) -> Iterator[yaml.Event]:
-    """The events of a text, with errors of the format as mistakes."""
-    # PyYAML tells the place of such a character in bytes or in characters, as its build goes.
+    """Yield the events of a text; syntax errors become mistakes."""
+    # Depending on its build, PyYAML gives this place in bytes or in characters.
     if bad := Reader.NON_PRINTABLE.search(text):
         before = text[: bad.start()]
         line, column = before.count("\n") + 1, bad.start() - before.rfind("\n")
@@ -125,13 +124,13 @@ _NOTHING: Final = object()
 
 @dataclass(slots=True)
 class _Builder:
-    """Puts events together, one after the other.
+    """Builds data from events, one after the other.
 
     Attributes:
         name: The file's, for mistakes.
         root: The document, `_NOTHING` before it.
-        refused: What the data cannot be used with.
-        repeated: Keys that stand twice; the later one counts.
+        refused: What makes the data unusable.
+        repeated: Keys listed twice; the later one counts.
     """
 
     name: str
@@ -140,13 +139,13 @@ class _Builder:
     repeated: list[Mistake] = field(default_factory=list)
     _open: list[Any] = field(default_factory=list)
     _keys: list[Any] = field(default_factory=list)
-    _most: list[int] = field(default_factory=list)  # how many each of those that are open may hold
+    _most: list[int] = field(default_factory=list)  # the maximum size of each open mapping and list
     _values: int = 0
 
     def add(self, event: yaml.Event) -> None:
         self._values += 1
         if self._values > VALUES_MAX:
-            self._stop(event, f"the inventory holds more than {VALUES_MAX:,} values")
+            self._stop(event, f"the inventory has more than {VALUES_MAX:,} values")
         if isinstance(event, yaml.ScalarEvent):
             if event.anchor is not None or event.tag is not None:
                 self._refuse_properties(event)
@@ -168,7 +167,7 @@ class _Builder:
             else:
                 self._add_value(None, event)
         elif isinstance(event, yaml.DocumentStartEvent) and self.root is not _NOTHING:
-            self._refuse(event, "a second document begins", "write one inventory in one file")
+            self._refuse(event, "this starts a second document", "write one inventory per file")
             raise InventoryError(self.refused + self.repeated)
 
     def _start(self, event: yaml.Event) -> None:
@@ -176,7 +175,11 @@ class _Builder:
             self._refuse(event, "a key is not text", "write keys as plain words")
             raise InventoryError(self.refused + self.repeated)
         if len(self._open) == DEPTH_MAX:
-            self._refuse(event, f"this is nested {DEPTH_MAX} levels deep", "an inventory has six")
+            self._refuse(
+                event,
+                f"this is nested {DEPTH_MAX} levels deep",
+                "an inventory has only six levels",
+            )
             raise InventoryError(self.refused + self.repeated)
         opened: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
         is_long = bool(self._keys) and self._keys[-1] in LONG_LISTS
@@ -195,7 +198,7 @@ class _Builder:
             self._stop(event, f"a mapping of more than {self._most[-1]:,} keys")
         if event.value in self._open[-1]:
             place = _place(event.start_mark)
-            what, instead = f"the key {quoted(event.value)} stands here twice", "keep one of them"
+            what, instead = f"the key {quoted(event.value)} is listed twice", "keep one of them"
             self.repeated.append(Mistake(self.name, place.line, place.column, what, instead))
             self._give_up_on_many()
         self._keys[-1] = event.value
@@ -232,11 +235,11 @@ class _Builder:
 
 
 def _places(text: str) -> Iterator[tuple[Path, Place, Place]]:
-    """The path of each value in a document, the place of its key and its own.
+    """Yield the path of each value in a document, with the places of its key and of itself.
 
-    The place of a list's item is that of its value, for key and value alike.
+    For the items of a list, both places are the item's own.
     """
-    # Of each open mapping or list: its path, and the key or index that comes next.
+    # For each open mapping or list: its path, and the next key or index.
     paths: list[Path] = []
     nexts: list[str | int | None] = []
     key_place = Place(1, 1)
@@ -262,7 +265,7 @@ def _places(text: str) -> Iterator[tuple[Path, Place, Place]]:
 
 
 def _scalar(event: yaml.ScalarEvent) -> object:
-    """The value of a scalar: what stands in quotes is text, and so is what only looks odd."""
+    """Return the value of a scalar: text if quoted or unusual."""
     text: str = event.value
     if event.implicit[0] and len(text) <= DIGITS_MAX:
         for tag, pattern in _RESOLVERS.get(text[:1], ()):
@@ -274,7 +277,7 @@ def _scalar(event: yaml.ScalarEvent) -> object:
     return text
 
 
-# Dates, `<<` and `=` are left out, which makes them text.
+# Dates, `<<` and `=` are left out, and so become text.
 _CONSTRUCTOR = SafeConstructor()
 _CONSTRUCT: Final[dict[str, Callable[[yaml.ScalarNode], object]]] = {
     "tag:yaml.org,2002:null": _CONSTRUCTOR.construct_yaml_null,

@@ -1,1 +1,1 @@
-"""What people and other programs see of a run: logs and progress."""
+"""What people and other programs see of a running run: logs and progress."""

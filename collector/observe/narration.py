@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.RunStarted: (logging.INFO, "run started"),
-    e.CredentialNamed: (logging.DEBUG, "credential '{name}' is used"),
+    e.CredentialNamed: (logging.DEBUG, "using credential '{name}'"),
     e.ProjectSelected: (logging.DEBUG, "project selected"),
     e.ServerSelected: (logging.DEBUG, "server selected"),
-    e.SelectionEnded: (logging.DEBUG, "every server of the selection is in the journal"),
+    e.SelectionEnded: (logging.DEBUG, "all selected servers are in the journal"),
     e.RunResumed: (logging.INFO, "run resumed"),
-    e.EndpointsVouched: (logging.DEBUG, "the run's endpoints and credentials are marked as yours"),
+    e.EndpointsVouched: (logging.DEBUG, "marked the run's endpoints and credentials as yours"),
     e.ExportRequested: (logging.DEBUG, "requesting an export"),
     e.ExportNotStarted: (logging.DEBUG, "the request started no export; it will be repeated"),
     e.ExportStarted: (logging.INFO, "export started"),
     e.ExportReused: (logging.INFO, "using an export that another run started"),
     e.ExportCompleted: (logging.INFO, "export completed"),
     e.ArchiveStored: (logging.INFO, "archive stored and verified"),
-    e.ArchiveLost: (logging.INFO, "an archive of this run is missing or cut; fetching it again"),
-    e.AttemptFailed: (logging.INFO, "attempt failed; trying again"),
+    e.ArchiveLost: (logging.INFO, "an archive is missing or truncated; downloading it again"),
+    e.AttemptFailed: (logging.INFO, "attempt failed; retrying"),
     e.ServerFailed: (logging.WARNING, "server failed"),
-    e.ServerRetried: (logging.INFO, "retrying a server that failed"),
+    e.ServerRetried: (logging.INFO, "retrying a failed server"),
     e.JournalRepaired: (logging.INFO, "the journal was damaged; continuing from before the damage"),
     e.RunEnded: (logging.INFO, "run ended"),
-    e.RunEstimated: (logging.INFO, "estimate of the work that is left"),
+    e.RunEstimated: (logging.INFO, "estimated the remaining work"),
     e.CallsCounted: (logging.DEBUG, "calls counted"),
     e.LimitLearned: (logging.INFO, "learned a limit on calls"),
-    e.ExportsLimitLearned: (logging.INFO, "learned a limit on exports running at once"),
+    e.ExportsLimitLearned: (logging.INFO, "learned a limit on concurrent exports"),
     e.DurationsLearned: (logging.DEBUG, "learned how long exports take"),
-    e.HintDisbelieved: (logging.WARNING, "ignoring a limit that the service cannot mean"),
-    e.WaitAsked: (logging.WARNING, "the service asked to wait until {until}"),
+    e.HintDisbelieved: (logging.WARNING, "ignoring an implausible limit from the service"),
+    e.WaitAsked: (logging.WARNING, "the service asks to wait until {until}"),
     e.ClockOffsetSeen: (logging.DEBUG, "compared this machine's clock with the service's"),
     e.ClockJumped: (logging.WARNING, "this machine slept, or the process was suspended"),
     e.WordUnknown: (logging.INFO, "unknown export status '{word}', treated as running"),
@@ -49,16 +49,16 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.EndpointWentDown: (logging.WARNING, "the endpoint is down; its servers wait"),
     e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
 }
-"""What is said of each kind of event, with its own fields in braces, and how important it is."""
+"""The level and text for each kind of event; its fields may stand in braces."""
 _LEFT_OUT = frozenset(
     {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word", "location"}
 )
 _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
-"""What log lines say of themselves: a field of an event that is called so gets another name."""
+"""Keys that every log line uses: an event's field of that name gets another one."""
 
 
 class Narrator:
-    """Tells what happens in a run, line by line, with the run, project and server named."""
+    """Logs a run's events, each with its run, project and server."""
 
     def __init__(self, state: RunState) -> None:
         self._state = state
@@ -66,7 +66,7 @@ class Narrator:
         self._told: set[str] = set()
 
     def tell(self, event: e.Event) -> None:
-        """Write a line for an event that has been applied; for most, only when asked for more."""
+        """Log an event that has been applied; most only with `-v`."""
         level, words = _LINES[type(event)]
         if isinstance(event, e.ServerFailed) and self._is_told(event):
             level = logging.INFO  # the summary names every server; a refused token fails them all
@@ -80,7 +80,7 @@ class Narrator:
         return {} if started is None else {"run": started.run_id}
 
     def _is_told(self, event: e.ServerFailed) -> bool:
-        """Whether a server has failed in these words before."""
+        """Whether a server has failed with the same message before."""
         if event.message in self._told:
             return True
         self._told.add(event.message)
@@ -99,10 +99,10 @@ class Narrator:
 
 
 def _facts(event: e.Event) -> dict[str, Any]:
-    """Return the event's fields that a person wants to read: no numbers of ours, nothing empty."""
+    """Return the event's fields that interest a person: no internal numbers, nothing empty."""
     if isinstance(event, e.RunStarted | e.RunResumed):
         return {"host": event.host, "pid": event.pid}
-    # Nobody reads a summary while an endpoint is down: what to do is said at once.
+    # There is no summary while an endpoint is down, so the hint is logged at once.
     left_out = _LEFT_OUT - {"hint"} if isinstance(event, e.EndpointWentDown) else _LEFT_OUT
     return {
         f"of_{name}" if name in _OF_EVERY_LINE else name: value

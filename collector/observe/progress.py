@@ -31,16 +31,16 @@ LIVE_EVERY_S = 0.25
 PLAIN_EVERY_S = 5.0
 _TROUBLES = 3
 _SIZE = re.compile("[1-9][0-9]{0,2}")
-"""Columns and lines that the environment may say a terminal has."""
+"""Valid values of COLUMNS and LINES."""
 _LIVE_PROJECTS = 12
-"""Projects that the live display has a line for; those with most to do come first."""
+"""Projects shown in the live display, those with most to do first."""
 
 
 class Display(Protocol):
     """Shows a run until it ends."""
 
     async def show(self) -> None:
-        """Go on showing until cancelled."""
+        """Show it until cancelled."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -51,16 +51,15 @@ class Display(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was found."""
+        """Restore the terminal."""
 
 
 def choose(kind: str, state: RunState) -> Display | None:
-    """Return the display of a kind, or None for no display.
+    """Return a display of this kind, or None for no display.
 
     Args:
-        kind: `auto`, `live`, `plain` or `none`. Where nothing can be drawn in place, since lines
-            go to no terminal, to a plain one, or as JSON, `live` is `plain`. With `--quiet`,
-            `auto` is `none`.
+        kind: `auto`, `live`, `plain` or `none`. `live` becomes `plain` if stderr is not a terminal
+            that can be drawn on, or is JSON. With `--quiet`, `auto` becomes `none`.
         state: of the run.
     """
     stderr = sys.stderr if isinstance(sys.stderr, Stream) else Stream(sys.stderr)
@@ -77,9 +76,9 @@ def counts(state: RunState, project: int | None = None) -> Counter[str]:
 
 
 def trouble(state: RunState) -> str:
-    """Say what holds a run up, in words that follow its counts; nothing where nothing does."""
+    """Return what holds a run up, to be appended to its counts; empty if nothing does."""
     now = datetime.now(UTC).isoformat()
-    held = [f"{one.endpoint} is down since {_clock(one.at)}" for one in state.down.values()]
+    held = [f"{one.endpoint} has been down since {_clock(one.at)}" for one in state.down.values()]
     held += ["downloads wait for the disk"] if state.paused else []
     waits = [asked.until for asked in state.waits.values() if asked.until > now]
     held += [f"asked to wait until {_clock(max(waits))}"] if waits else []
@@ -87,12 +86,12 @@ def trouble(state: RunState) -> str:
 
 
 def _clock(at: str) -> str:
-    """Return the hours and minutes of a time that the journal tells."""
+    """Return the hours and minutes of a journal's time."""
     return f"{at[11:16]} (UTC)"
 
 
 class PlainDisplay:
-    """A line every few seconds, and only where something has changed."""
+    """A line every few seconds, if something has changed."""
 
     def __init__(self, state: RunState, stderr: Stream) -> None:
         self._state = state
@@ -107,7 +106,7 @@ class PlainDisplay:
         self._write()
 
     async def show(self) -> None:
-        """Write a line, wait, and again."""
+        """Write a line every few seconds until cancelled."""
         while True:
             await anyio.sleep(PLAIN_EVERY_S)
             self._write()
@@ -148,7 +147,7 @@ def _line(now: Mapping[str, int]) -> str:
 
 
 class _Screen:
-    """The terminal as rich writes to it: past the display that it draws there."""
+    """The terminal for rich to draw on, bypassing the redirection of `Stream`."""
 
     def __init__(self, stderr: Stream) -> None:
         self._stderr = stderr
@@ -160,15 +159,15 @@ class _Screen:
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
     def isatty(self) -> bool:
-        """Say that it can draw: else there would be no display."""
+        """Return true: otherwise there would be no live display."""
         return True
 
 
 class LiveDisplay:
-    """A table that a terminal shows in place: a line a project, and one for all."""
+    """A table drawn in place: a row per project, and one for all."""
 
     def __init__(self, state: RunState, stderr: Stream) -> None:
         self._state = state
@@ -191,7 +190,7 @@ class LiveDisplay:
         return self
 
     def _write_above(self, line: str) -> None:
-        """Write a line of somebody else's, and the display again below it."""
+        """Write a line above the display."""
         from rich.text import Text  # noqa: PLC0415  # as above
 
         if self._live is not None:
@@ -210,7 +209,7 @@ class LiveDisplay:
             self._live.__exit__(kind, error, traceback)
 
     async def show(self) -> None:
-        """Draw the table, wait, and again."""
+        """Redraw the table several times a second until cancelled."""
         while True:
             await anyio.sleep(LIVE_EVERY_S)
             if self._live is not None:
@@ -247,7 +246,7 @@ def _open(phases: Counter[str]) -> int:
 
 
 def _console(stderr: Stream) -> Console:
-    """Return what draws, and believes of the environment only what can be."""
+    """Return a console that ignores impossible sizes from the environment."""
     from rich.console import Console  # noqa: PLC0415  # as above
 
     environ = {name: os.environ.get(name, "") for name in ("TERM", "COLORTERM")}
@@ -269,7 +268,7 @@ def _console(stderr: Stream) -> Console:
 
 
 def _text(text: str) -> Text:
-    """Return text as rich shows it unread: what a name holds is no markup, and moves no cursor."""
+    """Return text for rich, without markup or control characters taking effect."""
     from rich.text import Text  # noqa: PLC0415  # as above
 
     return Text(one_line(text))

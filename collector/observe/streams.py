@@ -1,4 +1,4 @@
-"""stdout and stderr as the program writes to them: they take any text, and never raise."""
+"""stdout and stderr for the program: they accept any text, and never raise."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from collector.redaction import Secrets
 
 _ESCAPE: Final = "collector.escape"
-"""The name under which Python's encoders know how to write what an encoding lacks."""
+"""The name of our codec error handler, which escapes what an encoding lacks."""
 _PAUSE_S: Final = 0.01
 _PLAIN_TERMINALS: Final = ("", "dumb", "unknown")
 
 
 class Stream:
-    r"""A standard stream that outlasts its reader, its disk and its terminal.
+    r"""A standard stream that survives the loss of its reader, disk or terminal.
 
-    What is written is made visible first: control characters, and what the stream's encoding
-    lacks, come out as `\uXXXX`. Where the reader has gone away, text goes nowhere, silently.
+    Control characters, and what the stream's encoding lacks, are written as `\uXXXX`. Once the
+    reader has gone, text is dropped silently.
 
     Attributes:
-        encoding, errors: it takes any text, whatever the encoding of the file behind it.
-        is_terminal: somebody looks at it, or did when the program began.
-        lost: why some of the text could not be written; None where all was, or the reader left.
+        encoding, errors: any text is accepted, whatever the encoding of the file behind it.
+        is_terminal: whether it is, or was when the program started, a terminal.
+        lost: why some text could not be written; None if all was, or the reader left.
         as_json: every line is written as a JSON object.
-        quiet: nothing is told but errors.
-        above: while a display is drawn in place: what writes lines above it.
+        quiet: only errors are written.
+        above: while a live display is shown: writes lines above it.
     """
 
     encoding = "utf-8"
@@ -52,13 +52,13 @@ class Stream:
         *,
         patience_s: float | None = None,
     ) -> None:
-        """Take over a stream.
+        """Wrap a stream.
 
         Args:
-            stream: None where the caller has closed it.
-            secrets: to be taken out of what is written.
-            patience_s: how long a reader that does not read is waited for, before text is dropped
-                until it reads again; None: for as long as that takes.
+            stream: None if the caller closed it.
+            secrets: to be redacted.
+            patience_s: how long to wait for a reader that does not read, before text is dropped
+                until it reads again; None to wait forever.
         """
         codecs.register_error(_ESCAPE, _escape)
         self.lost: OSError | None = None
@@ -85,22 +85,22 @@ class Stream:
 
     @property
     def can_draw(self) -> bool:
-        """Whether it is a terminal that lines can be drawn anew on."""
+        """Whether it is a terminal whose lines can be redrawn."""
         return self.is_terminal and os.environ.get("TERM", "") not in _PLAIN_TERMINALS
 
     @property
     def has_colours(self) -> bool:
-        """Whether colours are shown, and wanted."""
+        """Whether colours are supported and wanted."""
         return self.can_draw and not os.environ.get("NO_COLOR")
 
     def fileno(self) -> int:
-        """Return the file's number, for whoever asks about the terminal."""
+        """Return the file descriptor, for queries about the terminal."""
         if self._stream is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        """Write text of whatever origin."""
+        """Write text from any source."""
         if not isinstance(text, str):
             raise TypeError(f"text is written, not {type(text).__name__}")
         told = text if self._secrets is None else self._secrets.hide(text)
@@ -116,12 +116,12 @@ class Stream:
         return len(text)
 
     def flush(self) -> None:
-        """Write what was held back of a line."""
+        """Write the unfinished line that was held back."""
         if self._rest:
             self.write("\n")
 
     def put(self, line: str) -> None:
-        """Write a line that is visible already: escape sequences in it are our own."""
+        """Write a line that is safe to print: escape sequences in it are our own."""
         self._put(line if self._secrets is None else self._secrets.out_of(line))
 
     def tell(
@@ -135,10 +135,10 @@ class Stream:
         """Write one line for people.
 
         Args:
-            line: what is said.
-            level: `error`, `warning` or `info`: a member of the line, where lines are JSON.
+            line: the text.
+            level: `error`, `warning` or `info`; in JSON, a member of the line.
             facts: more members.
-            has_secrets: what looks like a secret in the line is taken out.
+            has_secrets: whether to redact what looks like a secret.
         """
         told = hide(line) if has_secrets else line
         if not self.as_json:
@@ -147,7 +147,7 @@ class Stream:
             self.put(record(told, level, facts or {}))
 
     def draw(self, text: str) -> None:
-        """Write to the file itself: for a display, past which `write` and `put` lead."""
+        """Write to the file itself, for the live display; `write` and `put` go above it."""
         if self._gone or self._stream is None:
             return
         try:
@@ -162,11 +162,11 @@ class Stream:
         (self.above or self.draw)(f"{line}\n")
 
     def _write(self, text: str, patience_s: float | None) -> None:
-        """Write text, or keep in mind that some is missing: it is said once there is room again."""
+        """Write text, or remember that some is missing, to say so once there is room again."""
         assert self._stream is not None  # noqa: S101  # else it is gone
         data = self._encode(text)
         number = _number(self._stream) if self._own is None else self._own
-        if number is None:  # no file, as under a test
+        if number is None:  # not a file, as in a test
             self._stream.write(text)
             self._stream.flush()
             return
@@ -174,12 +174,12 @@ class Stream:
         if written == len(data):
             self._missing = None
         elif written or self._missing is None:
-            told = "some lines are missing here: nobody read them in time"
+            told = "some lines are missing here: stderr was not read in time"
             told = record(told, "warning", {}) if self.as_json else told
             self._missing = f"\n{told}\n" if written else f"{told}\n"
 
     def _note(self, error: OSError | ValueError) -> None:
-        """Tell a reader that went away, which is no trouble, from a disk that is full."""
+        """Distinguish a reader that left, which is fine, from a full disk."""
         code = error.errno if isinstance(error, OSError) else None
         if code in (errno.EPIPE, None) or (code == errno.EIO and self._is_device()):
             self._gone = True
@@ -187,9 +187,9 @@ class Stream:
             self.lost = error if isinstance(error, OSError) else None
 
     def _opened_anew(self) -> int | None:
-        """Open the terminal once more, so that a write to it need not wait while it is halted.
+        """Reopen the terminal without blocking, so that writing does not hang while it is halted.
 
-        That is said of an open file, and the caller's own belongs to others as well.
+        Non-blocking mode belongs to an open file, and the caller shares this one with others.
         """
         flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
         try:
@@ -198,12 +198,12 @@ class Stream:
             return None
 
     def _is_device(self) -> bool:
-        """Whether it is no file on a disk: a terminal that was closed says that it is none."""
+        """Whether it is not a file on disk; a closed terminal no longer says what it is."""
         return stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
 
 
 def record(event: str, level: str, facts: Mapping[str, object]) -> str:
-    """Return a line of a JSON log."""
+    """Return a line of JSON."""
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     told = {"event": event, "level": level, "timestamp": now, **facts}
     return visible(json.dumps(told, ensure_ascii=False, default=str))
@@ -217,12 +217,12 @@ def _number(stream: TextIO) -> int | None:
 
 
 def _write(number: int, data: bytes, patience_s: float | None) -> int:
-    """Write it all, past Python's buffers: what they hold would fail again at the exit.
+    """Write all data, bypassing Python's buffers, which would fail again at exit.
 
     Args:
-        number: the file's.
-        data: what.
-        patience_s: how long the reader may take to make room; None: as long as it likes.
+        number: the file descriptor.
+        data: the bytes.
+        patience_s: how long to wait for the reader to make room; None to wait forever.
 
     Returns:
         How many bytes were written: all, if there was room in time.
@@ -234,17 +234,17 @@ def _write(number: int, data: bytes, patience_s: float | None) -> int:
         if not select.select((), (number,), (), left_s)[1]:
             break
         try:
-            # Where there is room at all, a pipe has it for so much: such a write does not wait.
+            # A pipe with any room has room for this many bytes, so the write does not block.
             written += os.write(number, data[written : written + select.PIPE_BUF])
         except BlockingIOError:
             if not left_s and patience_s is not None:
                 break
-            time.sleep(_PAUSE_S)  # room for less than a terminal wants
+            time.sleep(_PAUSE_S)  # less room than a terminal wants
     return written
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    """Write what an encoding lacks, for Python's encoders."""
+    """Escape what an encoding lacks: a codec error handler."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return escaped(error.object[error.start : error.end]), error.end

@@ -1,4 +1,4 @@
-"""What a collect would do, and how long it takes: by what is known, else by what is assumed."""
+"""What a collect would do and how long it would take, from what is known or else assumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The disk that archives need, and what there is of it."""
+"""The disk space that archives need, and what is free."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from collector.rundir.sizes import Server
 
 ASSUMED_ARCHIVE_BYTES = 4_000_000
-"""What a server's archive is taken to have, where nobody knows: a stated guess, no measurement."""
+"""The assumed size of an archive where nothing is known: a guess, reported as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The disk that the archives need.
+    """The disk space that the archives need.
 
     Attributes:
         needed: bytes.
-        free: bytes where the run would be; None where nobody knows.
-        known: how many servers' archives are taken to be as large as in an earlier run.
-        assumed: how many are taken to have `assumed_archive_bytes`: the mean of the others, or
-            `ASSUMED_ARCHIVE_BYTES` where there are none.
+        free: bytes free where the run would be; None if unknown.
+        known: how many archives are expected at their size in an earlier run.
+        assumed: how many are expected at `assumed_archive_bytes`: the mean of the others, or
+            `ASSUMED_ARCHIVE_BYTES` if there are none.
     """
 
     needed: int
@@ -39,17 +39,17 @@ class Disk:
 
     @property
     def suffices(self) -> bool:
-        """Whether the archives fit, as far as anybody knows."""
+        """Whether the archives fit, as far as is known."""
         return self.free is None or self.needed <= self.free
 
 
 def disk(state: RunState, out: Path, *, but: Path | None = None) -> Disk:
-    """Look at the earlier runs under `out`, and at the disk that it lies on, or would.
+    """Look at the earlier runs under `out`, and at its disk.
 
     Args:
         state: of a run, begun or not.
         out: the output directory; it need not exist.
-        but: the run's own directory, where it has one.
+        but: the run's own directory, if it has one.
     """
     sizes: dict[Server, int] = {}
     if state.pending and (manifests := latest_manifests(out, but=but)):
@@ -72,7 +72,7 @@ def _pending(state: RunState) -> set[Server]:
 
 
 def _free(out: Path) -> int | None:
-    """Return the bytes free where `out` is, or would be; None where the disk does not say."""
+    """Return the bytes free where `out` is or would be; None if the disk does not say."""
     place = out
     try:
         while not os.path.exists(place) and place != place.parent:  # noqa: PTH110  # asks a path of any length

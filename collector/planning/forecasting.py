@@ -1,8 +1,8 @@
-"""How long a collection takes, by a simple model: a flow of calls, and exports in their time.
+"""How long a collection takes, by a simple model of call rates and export durations.
 
-Exports go first, evenly, as fast as the limits on them allow. Each then takes as long as a
-log-normal law says. All calls together take as long as the limits on calls say. Whichever is later
-ends the run. What failures, repeated statuses and the downloads' own time add is left out.
+Exports start first, evenly, as fast as the limits on them allow. Each takes a log-normally
+distributed time. All calls together take as long as the limits on calls require. Whichever is later
+ends the run. Failures, repeated statuses and the time of downloads are left out.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from collector.model.prior import PriorDurations
 
 LONGEST_S = 1e9
-"""Some thirty years: nothing is said to take longer."""
+"""Some thirty years; no estimate is longer."""
 _SLICES = 64
-"""Into how many parts the exports of a project are divided, to be added up."""
+"""Steps of the numerical sum over a project's exports."""
 _PRECISION = 1e-4
-"""How near an answer comes to the model's: the model is not that near to the truth."""
+"""The tolerance of the numerical solution; the model itself is less exact."""
 _NARROWEST = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be done in one project.
+    """The work to do in one project.
 
     Attributes:
         queued: servers without an export yet.
         exporting: servers whose export runs.
-        ready: servers whose archive waits.
-        posts_s: seconds that it takes to start all exports, by the limits on that.
-        calls_s: seconds that all calls take, by the limits on calls.
+        ready: servers whose archive is ready.
+        posts_s: seconds to start all exports, by the limits on that.
+        calls_s: seconds for all calls, by the limits on calls.
         durations: how long exports take.
     """
 
@@ -50,12 +50,12 @@ class Work:
 
     @property
     def servers(self) -> int:
-        """How many servers wait for their archives."""
+        """How many servers still need their archives."""
         return self.queued + self.exporting + self.ready
 
     @property
     def calls(self) -> int:
-        """The fewest calls for that: an export, a status that finds it complete, a download."""
+        """The fewest calls for that: per server a POST, one status and a download."""
         return (
             self.queued * len(calls_from(Call.START_EXPORT))
             + self.exporting * len(calls_from(Call.ASK_STATUS))
@@ -69,7 +69,7 @@ def mean_s(durations: PriorDurations) -> float:
 
 
 def makespan_s(work: Work) -> float:
-    """Return the seconds after which all archives are as likely here as not."""
+    """Return the seconds after which all archives are here with even odds."""
     if not work.queued + work.exporting:
         return min(LONGEST_S, work.calls_s)
     low_s, high_s = 0.0, work.posts_s + work.durations.median_s
@@ -85,12 +85,12 @@ def makespan_s(work: Work) -> float:
 
 
 def last_export_s(work: Work) -> float:
-    """Return how long the longest export of all is likely to take, from its own start."""
+    """Return how long the longest export is likely to take from its start."""
     return makespan_s(replace(work, posts_s=0.0, calls_s=0.0))
 
 
 def home_by(work: Work, deadline_s: float) -> float:
-    """Return how many archives can be here by then, if just so many exports are started."""
+    """Return how many archives can be here by then, if only that many exports are started."""
     budget = math.inf
     if work.calls_s:
         budget = work.calls * min(1.0, deadline_s / work.calls_s)
@@ -105,7 +105,7 @@ def home_by(work: Work, deadline_s: float) -> float:
 
 
 def _starts(work: Work, started: float) -> Iterator[tuple[float, float]]:
-    """Yield when exports begin, and how many at each time, for so many of those that are queued."""
+    """Yield start times, and how many exports start then, for the first `started` of the queue."""
     yield 0.0, work.exporting
     if not work.queued:
         return
@@ -123,7 +123,7 @@ def _completed(work: Work, after_s: float, started: float) -> float:
 
 
 def _all_complete(work: Work, after_s: float) -> bool:
-    """Whether it is as likely as not that every export is complete."""
+    """Whether every export is complete with even odds."""
     logarithm = 0.0
     for at_s, count in _starts(work, work.queued):
         if count:
@@ -135,7 +135,7 @@ def _all_complete(work: Work, after_s: float) -> bool:
 
 
 def _is_complete(durations: PriorDurations, after_s: float) -> float:
-    """Return the chance that an export is complete so long after it began."""
+    """Return the probability that an export is complete so long after its start."""
     if after_s <= 0:
         return 0.0
     spread = max(durations.spread, _NARROWEST)

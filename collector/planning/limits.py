@@ -1,4 +1,4 @@
-"""Which limits hold up which calls, and how long each alone makes a run take."""
+"""Which limits apply to which calls, and how long a run takes under each alone."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 ASSUMED_CALLS = 10
 ASSUMED_WINDOW_S = 1.0
-"""What an account is taken to be allowed, where nobody knows: a guess that is said to be one."""
+"""The assumed limit of an account where nothing is known: a guess, reported as one."""
 ASSUMED_DURATIONS = PriorDurations(exports=0, median_s=135.0, spread=0.8)
-"""How long exports are taken to take, where nobody knows: one in a hundred over a quarter hour."""
+"""The assumed duration of exports where nothing is known: one in a hundred over a quarter hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit, and the seconds that it alone makes a run take.
+    """A limit, and how long a run takes under it alone.
 
     Attributes:
-        what: what it limits: `calls`, `exports` that run at once, or `bytes`.
+        what: what it limits: `calls`, running `exports`, or `bytes`.
         scope: who shares it: a kind of scope, or `run`.
-        name: which of them.
+        name: the scope's name.
         limit: how many; for calls and bytes, in `window_s`.
         window_s: None for exports.
-        used: how many of them a run would use.
+        used: how many of these a run would use.
         source: `inventory`, `remembered` from earlier runs, or `assumed`.
-        seconds: how long its work takes.
-        starts_s: how long it takes to start every export.
-        covers: the calls that it holds up, each as its project's number and its kind.
+        seconds: how long all work under it takes.
+        starts_s: how long starting every export takes under it.
+        covers: the calls that it applies to, each as its project's number and its kind.
     """
 
     what: str
@@ -57,10 +57,11 @@ class Limit:
 
 
 class CallLimits:
-    """The limits that hold up what is left of a run.
+    """The limits on what is left of a run.
 
     Attributes:
-        calls: by project, how many servers still need each kind of call; only projects with any.
+        calls: by project, how many servers still need each kind of call; projects with none are
+            left out.
     """
 
     def __init__(self, state: RunState, scopes: Scopes, known: Prior) -> None:
@@ -79,12 +80,12 @@ class CallLimits:
                     self._passing[scope].add((project, call))
 
     def durations(self, project: int) -> tuple[PriorDurations, str]:
-        """Return how long a project's exports are taken to take, and whether that is known."""
+        """Return the expected duration of a project's exports, and whether it is known."""
         found = self._known.durations.get(project)
         return (ASSUMED_DURATIONS, "assumed") if found is None else (found, "remembered")
 
     def all(self) -> Iterator[Limit]:
-        """Yield every limit that is known or has to be assumed, but that on bytes."""
+        """Yield every known or assumed limit, except the one on bytes."""
         spoken_of = {project for project in self.calls if self._met_none(project)}
         for limit in self._known.limits:
             if covers := self._passing.get(limit.scope):
@@ -98,7 +99,7 @@ class CallLimits:
             yield from self._written(self._state.projects[project])
 
     def _met_none(self, project: int) -> bool:
-        """Whether as many exports as this went through before: they would have met a limit."""
+        """Whether as many exports went through before without meeting a limit."""
         found = self._known.durations.get(project)
         return found is not None and found.exports >= self.calls[project][Call.START_EXPORT]
 
@@ -110,7 +111,7 @@ class CallLimits:
         )  # fmt: skip
 
     def _assumed(self, spoken_of: set[int]) -> Iterator[Limit]:
-        """Assume something of each account with a project of whose limits nothing is known."""
+        """Assume a limit for each account that has a project without any known limit."""
         for (kind, name), covers in self._passing.items():
             if kind is ScopeKind.USER and any(project not in spoken_of for project, _ in covers):
                 yield self._of_calls(
@@ -119,7 +120,7 @@ class CallLimits:
                 )  # fmt: skip
 
     def _written(self, row: ProjectRow) -> Iterator[Limit]:
-        """Yield the ceilings that a person wrote for a project."""
+        """Yield a project's ceilings from the inventory."""
         covers = {(row.project, call) for call in Call}
         if (rate := row.requests_per_second) is not None:
             yield self._of_calls(
@@ -133,7 +134,7 @@ class CallLimits:
         return self._of_exports(kind.value, name, exports.limit, "remembered", covers)
 
     def _used(self, limit: float, covers: set[tuple[int, Call]]) -> float:
-        """Return how many calls of a learned limit are used: the least that a project wants."""
+        """Return how much of a learned limit is used: the smallest share of its projects."""
         share = min(self._state.projects[project].share for project, _ in covers)
         return max(1, math.floor(share * limit)) if limit >= 1 else limit
 
@@ -159,7 +160,7 @@ class CallLimits:
     ) -> Limit:
         exports, work_s = 0, 0.0
         for project in {project for project, _ in covers}:
-            here = self.calls[project][Call.ASK_STATUS]  # those that run already have places
+            here = self.calls[project][Call.ASK_STATUS]  # running exports already have places
             exports += here
             work_s += here * mean_s(self.durations(project)[0])
         mean = min(LONGEST_S, work_s / exports) if exports else 0.0
@@ -175,7 +176,7 @@ def _starts(call: Call) -> bool:
 
 
 def by_project(limits: list[Limit]) -> Mapping[int, list[Limit]]:
-    """Sort limits by the projects that they hold up."""
+    """Group limits by the projects that they apply to."""
     found: dict[int, list[Limit]] = defaultdict(list)
     for limit in limits:
         for project in {project for project, _ in limit.covers}:

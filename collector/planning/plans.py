@@ -1,4 +1,4 @@
-"""The plan: what would be done, how long it takes, and whether a deadline and the disk allow it."""
+"""The plan: what would be done, how long it takes, and whether deadline and disk allow it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ProjectPlan:
     """What would be done in one project.
 
     Attributes:
-        requests: the fewest calls that it takes.
-        seconds: how long it takes, beside the others.
-        durations: how long its exports are taken to take.
+        requests: the fewest calls needed.
+        seconds: how long it takes, alongside the others.
+        durations: the expected duration of its exports.
         durations_source: `remembered` or `assumed`.
-        last_export_s: how long the longest of them is likely to take.
+        last_export_s: the likely duration of the longest of them.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Plan:
 
     Attributes:
         projects: those with servers to collect.
-        limits: the one that takes longest first.
-        disk: what it needs there.
-        seconds: the estimate for all of it.
-        deadline_s: what was asked for; None where nothing was.
-        servers_by_deadline: how many servers would be here by then; None without a deadline.
+        limits: sorted, the slowest first.
+        disk: the disk space.
+        seconds: the estimate for the whole run.
+        deadline_s: the deadline; None if there is none.
+        servers_by_deadline: how many servers would be collected by then; None without a deadline.
     """
 
     projects: tuple[ProjectPlan, ...]
@@ -72,12 +72,12 @@ class Plan:
 
     @property
     def requests(self) -> int:
-        """The fewest calls that this takes."""
+        """The fewest calls needed."""
         return sum(project.requests for project in self.projects)
 
     @property
     def deadline_reachable(self) -> bool | None:
-        """Whether all would be here by the deadline; None without one."""
+        """Whether all would be collected by the deadline; None without one."""
         return None if self.deadline_s is None else self.seconds <= self.deadline_s
 
     def as_json(self) -> dict[str, Any]:
@@ -149,10 +149,10 @@ def of_state(
         state: the run's, begun or not.
         out: where the run is, or would be: earlier runs there tell how large archives are, and the
             disk that it lies on is looked at.
-        scopes: who shares the limits that a project's calls pass.
+        scopes: the scopes of a project's calls.
         known: what earlier runs have learned.
         deadline_s: seconds that the run may take; None where it may take what it takes.
-        but: the run's own directory under `out`, where it has one.
+        but: the run's own directory under `out`, if it has one.
     """
     needed = disk(state, out, but=but)
     left = CallLimits(state, scopes, known)
@@ -173,7 +173,7 @@ def of_state(
 
 
 def _work(left: CallLimits, project: int, limits: Sequence[Limit]) -> Work:
-    """Bring the limits on a project together: the one that takes longest binds."""
+    """Combine the limits on a project: the slowest one counts."""
     calls = left.calls[project]
     durations, _ = left.durations(project)
     queued = calls[Call.START_EXPORT]
@@ -206,7 +206,7 @@ def _planned(state: RunState, left: CallLimits, project: int, work: Work) -> Pro
 
 
 def _home(works: Sequence[Work], seconds: float, bytes_s: float, deadline_s: float) -> int:
-    """Return how many servers are here by a deadline."""
+    """Return how many servers are collected by a deadline."""
     servers = sum(work.servers for work in works)
     if seconds <= deadline_s:
         return servers

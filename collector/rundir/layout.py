@@ -1,4 +1,4 @@
-"""Where things lie: run ids, run directories, and a directory for each project and server.
+"""The layout of runs on disk: run ids and directories, and a directory for each project and server.
 
 ```
 OUT/latest -> RUN_ID
@@ -39,34 +39,34 @@ SHA256SUMS = "SHA256SUMS"
 MEMBERS = "members.jsonl.gz"
 LATEST = "latest"
 LARGEST_MANIFEST = LARGEST_SUMS = 256 << 20
-"""Bytes of a manifest and of a SHA256SUMS that are read: those of 100,000 servers are smaller."""
+"""The largest manifest and SHA256SUMS that are read; those of 100,000 servers are smaller."""
 SHARED = ".collector"
-"""What the runs of one output directory share lies there."""
+"""The directory for what the runs of one output directory share."""
 
 DIRECTORY_BYTES = 255
-"""The most that a directory's name has."""
+"""The longest name of a directory."""
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _WHICH = "`collector runs DIR` lists the runs under DIR"
 _log = logging.getLogger(__name__)
 
 _TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
-"""What befalls a disk, and says nothing of what its file system can do."""
+"""Trouble with a disk, as opposed to something that its file system does not support."""
 _FIRST_LINE = 1 << 20
-"""Bytes that a journal's first line has at most: it holds the command's arguments."""
+"""The longest first line of a journal, in bytes; it holds the command's arguments."""
 _SUFFIX_DIGITS = (0, 8, 16, 32, 48)
-"""Hex digits of the suffix that tells colliding names apart: more, should fewer collide again."""
+"""Lengths of the suffix that tells colliding names apart; longer ones if these collide again."""
 
 
 def create_run(out: Path, *, run_id: str | None, now: datetime) -> Path:
-    """Make a new run's directory, 0700, under `out`, which is made too where it is missing.
+    """Create a new run's directory, 0700, under `out`, which is created if it is missing.
 
     Args:
         out: the output directory, which holds runs.
-        run_id: the name that a person wants; None for the time and four random hex digits.
+        run_id: the name that a person chose; None for the time and four random hex digits.
         now: the UTC time of the run's start.
 
     Raises:
-        CollectorError: the id is no safe name or is taken, or `out` cannot be written in.
+        CollectorError: the id is not a safe name or is taken, or `out` is not writable.
     """
     if run_id is not None:
         _check_run_id(run_id)
@@ -83,13 +83,13 @@ def create_run(out: Path, *, run_id: str | None, now: datetime) -> Path:
         ) from error
     except OSError as error:
         raise CollectorError(
-            f"cannot make a run's directory in {out}: {error.strerror}; choose another with --out"
+            f"cannot create a run directory in {out}: {error.strerror}; choose another with --out"
         ) from error
     return directory
 
 
 def _make_out(out: Path) -> None:
-    """Make the output directory where it is missing, on disk: no power cut takes it away."""
+    """Create the output directory if it is missing, and sync it."""
     missing = [one for one in (out, *out.parents) if not one.exists()]
     files.make_directories(out)
     for one in missing:
@@ -105,7 +105,7 @@ def _check_run_id(run_id: str) -> None:
 
 
 def _make_directory(out: Path, run_id: str | None, now: datetime) -> Path:
-    """Make the directory: of two runs in one second, the later finds its id taken and tries on."""
+    """Create the directory; if the generated id is taken, try another."""
     if run_id is not None:
         directory = out / run_id
         files.make_directory(directory)
@@ -120,12 +120,12 @@ def _make_directory(out: Path, run_id: str | None, now: datetime) -> Path:
 
 
 def point_latest(directory: Path) -> OSError | None:
-    """Let `latest` beside a run's directory name that run, from one instant to the next.
+    """Point `latest` beside a run's directory to that run, atomically.
 
-    What has that name and is no link is left alone, and said.
+    If something else than a link has that name, it is left alone, with a warning.
 
     Returns:
-        Why there is no `latest` now, where the file system has no links; None elsewhere.
+        Why there is no `latest`, if the file system does not support links; else None.
 
     Raises:
         CollectorError: `latest` cannot be replaced.
@@ -133,9 +133,9 @@ def point_latest(directory: Path) -> OSError | None:
     out = directory.parent
     latest = out / LATEST
     if os.path.lexists(latest) and not latest.is_symlink():
-        _log.warning(f"{latest} is not a link to the latest run and stays as it is; move it away")
+        _log.warning(f"{latest} is not a link to the latest run, so it is left alone; move it away")
         return None
-    link = directory / f"{LATEST}{PART}"  # in the run's own directory: no other run's way
+    link = directory / f"{LATEST}{PART}"  # in the run's own directory, out of other runs' way
     refused: OSError | None = None
     try:
         with contextlib.suppress(FileNotFoundError):
@@ -145,9 +145,9 @@ def point_latest(directory: Path) -> OSError | None:
         except OSError as error:
             if error.errno in _TROUBLE:
                 raise
-            refused = error  # other things can be made there: the directory just was
+            refused = error  # links are unsupported: a directory has just been created there
             with contextlib.suppress(FileNotFoundError):
-                files.remove(out / LATEST)  # it would name an older run
+                files.remove(out / LATEST)  # it would point to an older run
         else:
             files.rename(link, out / LATEST)
         files.sync_directory(out)
@@ -157,7 +157,7 @@ def point_latest(directory: Path) -> OSError | None:
 
 
 def latest_run(out: Path) -> Path | None:
-    """Find the run under `out` that began last, for where no link says so; None for none."""
+    """Find the run under `out` that started last, without the link; None if there is none."""
     try:
         runs = runs_under(out)
     except CollectorError:
@@ -166,7 +166,7 @@ def latest_run(out: Path) -> Path | None:
 
 
 def _began_at(run: Path) -> str:
-    """Return the time that a run's journal begins with; the run's own name may be anything."""
+    """Return a run's start time from its journal, since its name may be anything."""
     try:
         with open(files.open_to_read(run / JOURNAL), "rb") as journal:  # noqa: PTH123  # a descriptor has no path
             return str(json.loads(journal.readline(_FIRST_LINE))["at"])
@@ -178,8 +178,8 @@ def project_directories(projects: Sequence[tuple[str, str, str]]) -> list[str]:
     """Name the directory of each project of a whole inventory.
 
     Args:
-        projects: (id, endpoint, name) of every project, also of those that are not selected: a
-            directory's name must not hang on the selection. An empty name means the id.
+        projects: (id, endpoint, name) of every project, selected or not, because a directory's
+            name must not depend on the selection. An empty name means the id.
 
     Returns:
         A name for each project, in the same order.
@@ -191,8 +191,8 @@ def server_directories(servers: Sequence[tuple[str, str]]) -> list[str]:
     """Name the directory of each server of one project of an inventory, below the project's.
 
     Args:
-        servers: (id, name) of every server of the project, also of those that are not selected.
-            An empty name means the id.
+        servers: (id, name) of every server of the project, selected or not. An empty name means
+            the id.
 
     Returns:
         A name for each server, in the same order.
@@ -201,9 +201,9 @@ def server_directories(servers: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _distinct(entries: Sequence[tuple[str, str]]) -> list[str]:
-    """Make (id, name) pairs safe names that no file system takes for one another.
+    """Turn (id, name) pairs into safe names that no file system confuses.
 
-    All names of a collision get a suffix from a hash of their ids, not all but the first, so that
+    All names of a collision get a suffix from a hash of their ids, the first one included, so that
     the order of the inventory does not matter.
 
     Raises:
@@ -224,7 +224,7 @@ def _distinct(entries: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _collisions(names: Sequence[str]) -> list[int]:
-    """Find the places of the names that some file system takes for another one of them."""
+    """Return the indices of names that some file system confuses with another one."""
     alike = [folded(name) for name in names]
     if len(set(alike)) == len(alike):
         return []
@@ -235,12 +235,12 @@ def _collisions(names: Sequence[str]) -> list[int]:
 
 
 def with_suffix(name: str, digest: str) -> str:
-    """Tell a name from one that is taken; where it is too long for that, it is cut."""
+    """Add a suffix to a name that is taken, shortening it if necessary."""
     return safe_name(f"{name}-{digest}", fallback=digest, limit_bytes=DIRECTORY_BYTES)
 
 
 def folded(name: str) -> str:
-    """Make names alike that differ only in letter case or in how an accent is composed."""
+    """Map names that differ only in letter case or Unicode composition to one name."""
     if name.isascii():
         return name.lower()
     decomposed = unicodedata.normalize("NFD", name).casefold()
@@ -248,25 +248,25 @@ def folded(name: str) -> str:
 
 
 def find_run(argument: str | Path, *, out: Path | None = None) -> Path:
-    """Find the run's directory that a person means.
+    """Find the run directory that a person means.
 
     Args:
         argument: a path; or, where `out` is given, the word `latest` or a run's id.
         out: the output directory whose run is meant.
 
-    Where `latest` is no link, since the file system has none, it means the run that began last.
+    If the file system has no links, `latest` means the run that started last.
 
     Returns:
-        The directory itself, links resolved: `latest` may point elsewhere in a moment.
+        The directory itself, with links resolved, since `latest` may change at any moment.
 
     Raises:
-        CollectorError: there is none, or it is no run; the text says what is missing.
+        CollectorError: there is none, or it is not a run; the text says what is missing.
     """
     try:
         return _found(argument, out)
     except OSError as error:
         raise CollectorError(
-            f"cannot look at {error.filename or argument}: {error.strerror}; name a run's directory"
+            f"cannot access {error.filename or argument}: {error.strerror}; name a run directory"
         ) from error
 
 
@@ -281,17 +281,17 @@ def _found(argument: str | Path, out: Path | None) -> Path:
     if path.name == LATEST and not os.path.lexists(path):
         path = latest_run(path.parent) or path
     if out is not None and path == out / LATEST and not os.path.lexists(path):
-        raise CollectorError(f"there is no run under {out}; name a run's directory")
+        raise CollectorError(f"there is no run under {out}; name a run directory")
     try:
         is_directory = stat.S_ISDIR(path.stat().st_mode)
     except OSError as error:
         if error.errno == errno.ENOENT and path.is_symlink():
-            what = f"points to {path.readlink()}, which is not there any more"
+            what = f"points to {path.readlink()}, which no longer exists"
             raise CollectorError(f"{path} {what}") from None
         what = "does not exist" if error.errno == errno.ENOENT else f"({error.strerror})"
         raise CollectorError(f"{path} {what}; {_WHICH}") from error
     if not is_directory:
-        raise CollectorError(f"{path} is a file, not a run's directory; {_WHICH}")
+        raise CollectorError(f"{path} is a file, not a run directory; {_WHICH}")
     directory = path.resolve()
     if not os.access(directory, os.X_OK):
         raise CollectorError(f"cannot read {path}: {os.strerror(errno.EACCES)}")
@@ -304,7 +304,7 @@ def _found(argument: str | Path, out: Path | None) -> Path:
 
 
 def is_run(directory: Path) -> bool:
-    """Tell whether a directory is a run's: it has a journal, or at least a manifest."""
+    """Whether a directory is a run's: it has a journal, or at least a manifest."""
     return any(os.path.lexists(directory / name) for name in (JOURNAL, MANIFEST))
 
 
@@ -312,7 +312,7 @@ def runs_under(out: Path) -> list[Path]:
     """List the runs of an output directory by name, which is by time.
 
     Raises:
-        CollectorError: `out` is no directory or cannot be read.
+        CollectorError: `out` is not a directory or cannot be read.
     """
     try:
         entries = sorted(
@@ -324,5 +324,5 @@ def runs_under(out: Path) -> list[Path]:
 
 
 def _is_closed(directory: Path) -> bool:
-    """Tell whether a directory has a run's name, and is closed to this user."""
+    """Whether a directory has a run's name, but this user may not enter it."""
     return bool(_RUN_ID.fullmatch(directory.name)) and not os.access(directory, os.X_OK)

@@ -1,4 +1,4 @@
-"""One process a run: `flock` on the journal, which goes with its process and so is never stale."""
+"""One process per run: `flock` on the journal, released when its process ends, so never stale."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RunHeld(CollectorError):  # noqa: N818 - a state of affairs, not a mishap
 
     Attributes:
         path: the journal that it holds.
-        pid: its process id; None where the journal does not say yet.
+        pid: its process id; None if the journal does not say yet.
         host: the machine it runs on; None likewise.
     """
 
@@ -40,7 +40,7 @@ class RunHeld(CollectorError):  # noqa: N818 - a state of affairs, not a mishap
         self.host = host
         who = "another process" if pid is None else f"process {pid} on {host}"
         super().__init__(
-            f"{path.parent} is held by {who}; wait until it ends, or stop it, and try again"
+            f"{path.parent} is in use by {who}; wait until it ends, or stop it, then try again"
         )
 
 
@@ -61,22 +61,22 @@ def hold(descriptor: int, path: Path) -> None:
                 return
             if not _try(descriptor, fcntl.LOCK_SH):
                 break
-            time.sleep(_LOOK_S)  # nobody holds it: another only looks, as `is_held` does
+            time.sleep(_LOOK_S)  # nobody holds it; another is only checking, as `is_held` does
     except OSError as error:
         raise CollectorError(
             f"cannot lock {path}: {error.strerror}; without locks two processes could work on one "
-            "run: choose a file system that has them, with --out"
+            "run: use --out to choose a file system that supports them"
         ) from error
     raise RunHeld(path, *_holder(path))
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether a process holds the run of this journal now.
+    """Whether a process holds the run of this journal now.
 
-    Where the file system has no locks nobody does: runs are refused there, and a copy can be read.
+    On a file system without locks nobody does: no run starts there, but a copy can be read.
 
     Raises:
-        OSError: the journal cannot be opened, or is no regular file.
+        OSError: the journal cannot be opened, or is not a regular file.
     """
     descriptor = files.open_to_read(path)
     try:
@@ -100,7 +100,7 @@ def _try(descriptor: int, kind: int) -> bool:
 
 
 def _holder(path: Path) -> tuple[int | None, str | None]:
-    """Read who took the run up last. Its holder may be writing: what is no line yet is passed."""
+    """Read who started or resumed the run last, skipping a line that is being written."""
     latest: tuple[int | None, str | None] = None, None
     with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # a descriptor has no path
         while line := file.readline(LONGEST_LINE):

@@ -1,8 +1,8 @@
-"""`members.jsonl.gz`: what is inside a run's archives, a line for each member, to search later.
+"""`members.jsonl.gz`: the members of a run's archives, one per line, to be searched later.
 
-Each archive's lines are a whole gzip member, appended after the journal has called the archive
-stored. So the file may lag behind the journal and never leads it, like the manifest; and it can
-always be made anew from the archives.
+Each archive's lines are one gzip member, appended after the journal has recorded the archive as
+stored. So, like the manifest, the file may lag behind the journal but never leads it; and it can
+always be rebuilt from the archives.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
     from collector.model.events import Event
 
 GATHERED_BYTES = 1 << 20
-"""So much is gathered before it is appended without waiting for the next manifest."""
+"""So many bytes are appended at once, without waiting for the next manifest."""
 
 AGAIN_S = 5.0
-"""How soon it is tried again to append where that failed."""
+"""How soon a failed append is retried."""
 
 _LINE_LIMIT = 64 << 10
-"""A line holds a name and a path of at most some KiB each; more is no line of ours."""
+"""The longest line: a name and a path have at most some KiB each."""
 
 
 _SPARE = 100_000
-"""Lines that a resume reads of archives which the journal has lost since."""
+"""Lines that a resume reads about archives that the journal has since lost."""
 _BLOCK = 4 << 10
 _PIECE = 64 << 10
 
 
 class TornMembersError(ValueError):
-    """The file ends within a line or a gzip member, or holds something else."""
+    """The file ends within a line or a gzip member, or has other content."""
 
 
 class Members:
-    """The file of one run, and what is about to be appended to it."""
+    """The file of one run, and what is waiting to be appended."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / MEMBERS
@@ -65,7 +65,7 @@ class Members:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much has gathered that it is to be appended."""
+        """Whether enough has gathered to be appended."""
         return self._size >= GATHERED_BYTES
 
     def hold(self, server: int, listing: bytes) -> None:
@@ -78,14 +78,14 @@ class Members:
             self.add(listing)
 
     def add(self, listing: bytes) -> None:
-        """Gather the lines of an archive that the journal calls stored."""
+        """Gather the lines of an archive that the journal has recorded as stored."""
         self._gathered.append(listing)
         self._size += len(listing)
         if self.is_full:
             self._full.set()
 
     async def keep(self, on_failure: Callable[[CollectorError], None]) -> None:
-        """Append whenever much has gathered, for ever; what cannot be written is kept for later."""
+        """Append whenever enough has gathered, until cancelled; what cannot be written is kept."""
         while True:
             await self._full.wait()
             try:
@@ -95,10 +95,10 @@ class Members:
                 await anyio.sleep(AGAIN_S)
 
     async def flush(self) -> None:
-        """Append what has gathered. A cancelled caller has lost nothing: all is written, or waits.
+        """Append what has gathered. Cancellation loses nothing: lines are written or kept.
 
         Raises:
-            CollectorError: it cannot be written; the file is as before, and nothing is forgotten.
+            CollectorError: it cannot be written; the file is as before, and nothing is lost.
         """
         async with self._turn:
             if not self._gathered:
@@ -116,16 +116,16 @@ class Members:
                     raise self._error(error) from error
 
     def agree(self, archives: Mapping[str, int]) -> list[str]:
-        """Have the file hold the lines of these archives and of no others. For a worker thread.
+        """Make the file hold the lines of exactly these archives. For a worker thread.
 
-        It is replaced as a whole, and only where it holds anything else. Memory grows with the
-        number of archives.
+        It is replaced as a whole, and only if it holds anything else. Memory grows with the number
+        of archives.
 
         Args:
             archives: how many members each has, by its path in the run.
 
         Returns:
-            The archives whose lines it does not hold, and has to get.
+            The archives whose lines are missing.
 
         Raises:
             CollectorError: the file cannot be read or written.
@@ -158,20 +158,20 @@ class Members:
 
     def _error(self, cause: OSError) -> CollectorError:
         return CollectorError(
-            f"cannot update {self._path}: {cause.strerror}; the archives are not affected; make "
-            "room or repair the directory, and --resume the run if it has ended"
+            f"cannot update {self._path}: {cause.strerror}; the archives are not affected; free "
+            "up space or fix the directory, and --resume the run if it has ended"
         )
 
 
 def count(path: Path, most: float = math.inf) -> tuple[Counter[str], str | None]:
-    """Count the lines about each archive, as far as the file is whole.
+    """Count the lines about each archive, up to the first damage.
 
     Args:
         path: of the file.
-        most: lines that it may have: what follows is not read, however much it is.
+        most: how many lines to read at most.
 
     Returns:
-        How many lines each archive's path has; and what is wrong after them, if anything is.
+        How many lines there are for each archive's path; and what is wrong after them, if anything.
 
     Raises:
         OSError: it cannot be read.
@@ -180,7 +180,7 @@ def count(path: Path, most: float = math.inf) -> tuple[Counter[str], str | None]
     try:
         for number, (archive, _) in enumerate(lines(path)):
             if number >= most:
-                return listed, f"it goes on after line {number}, and has a line a member"
+                return listed, f"there is more after line {number}, but only one line per member"
             listed[archive] += 1
     except TornMembersError as error:
         return listed, str(error)
@@ -188,10 +188,10 @@ def count(path: Path, most: float = math.inf) -> tuple[Counter[str], str | None]
 
 
 def lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the archive that each line is about, and the line.
+    """Yield each line and the archive that it is about.
 
     Raises:
-        TornMembersError: the file is not whole, or is none; what came before is right.
+        TornMembersError: the file is damaged from here on; what came before is right.
         OSError: it cannot be read.
     """
     try:
@@ -207,15 +207,15 @@ def lines(path: Path) -> Iterator[tuple[str, bytes]]:
             if rest.endswith(b"\n"):
                 whole, rest = [*whole, rest], b""
             if len(rest) > _LINE_LIMIT:
-                raise TornMembersError("a line has no end")
+                raise TornMembersError("a line is unfinished")
             for line in whole:
                 yield _about(line), line
     if rest:
-        raise TornMembersError("a line has no end")
+        raise TornMembersError("a line is unfinished")
 
 
 def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
-    """Inflate gzip members that follow one another, a piece at a time, whatever the ratio."""
+    """Inflate consecutive gzip members, a piece at a time, whatever the ratio."""
     unpacker = None
     while block := packed.read(_BLOCK):
         while block:
@@ -228,11 +228,11 @@ def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
             if unpacker.eof:
                 block, unpacker = unpacker.unused_data, None
     if unpacker is not None:
-        raise TornMembersError("the gzip is cut off")
+        raise TornMembersError("the gzip is truncated")
 
 
 def _packed(path: Path, right: set[str], most: int) -> Iterator[bytes]:
-    """Yield a gzip member of those lines that are about certain archives, piece by piece."""
+    """Yield one gzip member with the lines about certain archives, piece by piece."""
     packer = zlib.compressobj(1, wbits=31)
     with contextlib.suppress(TornMembersError):
         for archive, line in islice(lines(path), most):
@@ -253,7 +253,7 @@ def _about(line: bytes) -> str:
 
 
 def _append(path: Path, listings: Sequence[bytes]) -> None:
-    """Append all of the lines and sync them, or leave the file as it was."""
+    """Append all lines and sync them, or leave the file as it was."""
     descriptor = files.open_to_append(path)
     try:
         before = os.fstat(descriptor).st_size

@@ -1,4 +1,4 @@
-"""What the records of a run say of it: SHA256SUMS, manifest and journal, read with distrust."""
+"""The records of a run, SHA256SUMS, manifest and journal, read with distrust."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from collector import files
+from collector import beneath, files
 from collector.model.events import ArchiveStored, RunEnded
 from collector.model.state import RunState
 from collector.rundir.journal.reading import Reading, fold
@@ -25,21 +25,21 @@ WRONG_LINES = 100
 """Malformed lines of SHA256SUMS that are reported."""
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)", re.DOTALL)
 _LEAST_READ, _TOLD_OF_EACH, _TIMES_THE_JOURNAL = 4 << 20, 4 << 10, 16
-"""Bytes of a record that are read: of any run, for each file that it holds, and for each byte of
-its journal. A server's row is half as long as what the journal says of it, or as long."""
+"""Bytes of a record that are read: a base, plus some per file in the run and per byte of its
+journal. A server's row is at most as long as its lines in the journal."""
 _SHOWN = 1000
-"""Characters of what was found that are worth showing."""
+"""Characters of a found value that are shown."""
 _DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Something that is not as it should be, or not as the run's own records say.
+    """Something that is wrong, or differs from the run's own records.
 
     Attributes:
         path: the file, relative to the run's directory.
-        what: what of it: `missing`, `sha256`, `bytes`, `link`, a field of the manifest...
-        expected: what was to be found.
+        what: which property: `missing`, `sha256`, `bytes`, `link`, a field of the manifest...
+        expected: what should have been found.
         found: what was found instead.
     """
 
@@ -51,7 +51,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An archive that a record says is there; None is what that record does not tell."""
+    """An archive as a record describes it; None for what the record does not say."""
 
     path: str
     sha256: str
@@ -109,11 +109,11 @@ class Records:
         sums: hashes by path; None where there is no SHA256SUMS.
         manifest: None where there is none.
         state: the fold of the journal's longest valid prefix.
-        stored: every archive that the journal ever told of, also those that were lost again.
-        paths: of all these.
+        stored: every archive that the journal ever recorded, including those lost later.
+        paths: the paths of all these.
         lines, head: of that prefix.
-        head_then: the hash of the line that the manifest speaks of; None where there is none.
-        whole: the journal is there, and undamaged but for what an interrupted write leaves.
+        head_then: the hash of the line that the manifest refers to; None if there is none.
+        whole: the journal is there and undamaged, a torn last line aside.
         ended: the journal says that its run ended, and nobody holds it.
         held: a process holds the run.
     """
@@ -132,9 +132,9 @@ class Records:
 
 
 def shown(value: object) -> object:
-    """Return what was found as it can be shown: a long text cut, and what is no text of ours told.
+    """Return a found value in a form that can be shown: long text shortened, deep values named.
 
-    A manifest may hold anything, also what no writer of JSON writes.
+    A manifest may hold anything, even what no JSON writer writes.
     """
     if isinstance(value, str):
         return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}... ({len(value)} characters)"
@@ -154,15 +154,15 @@ def _is_deep(value: object, most: int) -> bool:
 def read_records(
     directory: Path, entries: int, mismatches: list[Mismatch], notes: list[str]
 ) -> Records:
-    """Read the records in an order in which a run that goes on meanwhile never contradicts itself.
+    """Read the records in an order in which even a running run never contradicts itself.
 
-    What is read first may lag behind what is read later, as it may on disk.
+    What is read earlier may lag behind what is read later, just as on disk.
 
     Args:
         directory: the run's.
         entries: how many files and directories it holds.
-        mismatches: what cannot be read, or is damaged, is added here.
-        notes: what is worth knowing, here.
+        mismatches: unreadable or damaged records are added here.
+        notes: what is worth knowing is added here.
 
     Raises:
         CollectorError: a newer version wrote the run.
@@ -171,31 +171,31 @@ def read_records(
     most = _largest(directory, entries)
     records.sums = _read_sums(directory, min(most, LARGEST_SUMS), mismatches)
     records.manifest = _read_manifest(directory, min(most, LARGEST_MANIFEST), mismatches)
-    if files.size_beneath(directory, JOURNAL) is None:
+    if beneath.size_beneath(directory, JOURNAL) is None:
         mismatches.append(Mismatch(JOURNAL, "missing", "a file", None))
         return records
     try:
         records.held = is_held(directory / JOURNAL)
     except OSError as error:
-        mismatches.append(Mismatch(JOURNAL, "unreadable", "a file to read", error.strerror))
+        mismatches.append(Mismatch(JOURNAL, "unreadable", "a readable file", error.strerror))
         return records
     _read_journal(directory, records, mismatches, notes)
     return records
 
 
 def _largest(directory: Path, entries: int) -> int:
-    """Return how many bytes a record of such a run may have: no more than there is to tell."""
-    journal = files.size_beneath(directory, JOURNAL) or 0
+    """Return how many bytes a record of such a run may have."""
+    journal = beneath.size_beneath(directory, JOURNAL) or 0
     return _LEAST_READ + _TOLD_OF_EACH * entries + _TIMES_THE_JOURNAL * journal
 
 
 def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[str, str] | None:
-    if files.size_beneath(directory, SHA256SUMS) is None:
+    if beneath.size_beneath(directory, SHA256SUMS) is None:
         return None
     try:
         content = files.read_within(directory / SHA256SUMS, most)
     except OSError as error:
-        mismatches.append(Mismatch(SHA256SUMS, "unreadable", "a file to read", error.strerror))
+        mismatches.append(Mismatch(SHA256SUMS, "unreadable", "a readable file", error.strerror))
         return {}
     sums: dict[str, str] = {}
     wrong = 0
@@ -215,7 +215,7 @@ def _read_sums(directory: Path, most: int, mismatches: list[Mismatch]) -> dict[s
 
 
 def _read_manifest(directory: Path, most: int, mismatches: list[Mismatch]) -> FoundManifest | None:
-    if files.size_beneath(directory, MANIFEST) is None:
+    if beneath.size_beneath(directory, MANIFEST) is None:
         return None
     try:
         content = json.loads(files.read_within(directory / MANIFEST, most))
@@ -233,7 +233,7 @@ def _read_manifest(directory: Path, most: int, mismatches: list[Mismatch]) -> Fo
 def _read_journal(
     directory: Path, records: Records, mismatches: list[Mismatch], notes: list[str]
 ) -> None:
-    """Fold the journal as far as it is valid, and say what is wrong after that."""
+    """Fold the journal as far as it is valid, and report what is wrong after that."""
     reading = Reading(directory / JOURNAL)
     then = records.manifest.journal[0] if records.manifest else None
     records.head_then = reading.head if then == 0 else None
@@ -253,11 +253,11 @@ def _read_journal(
     damage = reading.damage
     if damage is not None and not (damage.torn and (records.held or not has_ended)):
         what = f"line {damage.line}"
-        mismatches.append(Mismatch(JOURNAL, what, "a line that follows", damage.what))
+        mismatches.append(Mismatch(JOURNAL, what, "a valid line", damage.what))
         return
     if damage is not None and not records.held:
         notes.append(
-            f"{JOURNAL}: line {damage.line} has no end, as a kill leaves it; a resume cuts it off"
+            f"{JOURNAL}: line {damage.line} is unfinished, as a kill leaves it; a resume removes it"
         )
     records.whole = True
     records.ended = records.state.ended is not None and not records.held

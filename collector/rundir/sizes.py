@@ -1,4 +1,4 @@
-"""How large archives were in earlier runs: read from their manifests, a line at a time."""
+"""How large archives were in earlier runs, read from their manifests line by line."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Server = tuple[str, str, str]
-"""Its endpoint, its project's id, and its own."""
+"""A server: its endpoint, its project's id, and its own id."""
 RUNS_READ = 3
-"""The latest of them: what is older says little, and reading takes time."""
+"""How many manifests are read; older ones say little, and reading takes time."""
 _LARGEST_ARCHIVE = 1 << 50
 _LONGEST_LINE = 1 << 20
 _SERVERS_FOLLOW = '"servers": ['
@@ -28,7 +28,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def earlier_sizes(manifests: Iterable[Path], wanted: Container[Server]) -> dict[Server, int]:
-    """Return the size of each wanted server's latest archive, as far as one is known.
+    """Return the size of each wanted server's latest archive, if known.
 
     Args:
         manifests: of earlier runs, the latest first.
@@ -53,7 +53,7 @@ def latest_manifests(out: Path, *, but: Path | None = None) -> list[Path]:
 
     Args:
         out: the output directory; it need not exist.
-        but: the directory of a run that is no earlier one.
+        but: the directory of a run to leave out.
     """
     try:
         runs = runs_under(out)
@@ -71,9 +71,9 @@ def latest_manifests(out: Path, *, but: Path | None = None) -> list[Path]:
 
 
 def _sizes_in(manifest: Path) -> Iterator[tuple[Server, int]]:
-    """Read a manifest as it is laid out: a project a line, then a server a line.
+    """Read a manifest line by line, as it is laid out: one project or server per line.
 
-    So one of 100,000 servers needs no memory. One that somebody has laid out anew tells nothing.
+    So even one of 100,000 servers needs no memory. One that was reformatted yields nothing.
     """
     endpoint = project = None
     with open(files.open_to_read(manifest), "rb") as lines:  # noqa: PTH123  # of a descriptor
@@ -93,7 +93,7 @@ def _sizes_in(manifest: Path) -> Iterator[tuple[Server, int]]:
 
 
 def _row(text: str) -> dict[str, Any]:
-    """Read the object that a line begins with."""
+    """Read the object at the start of a line."""
     try:
         row, _ = _decode(text)
     except (ValueError, RecursionError):

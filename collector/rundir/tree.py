@@ -1,4 +1,4 @@
-"""What lies in a run's directory; links are seen, and never followed."""
+"""The tree of a run's directory; links are listed and never followed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something in the tree that is no directory, or a directory that cannot be listed.
+    """Something in the tree that is not a directory, or a directory that cannot be listed.
 
     Attributes:
         path: relative to the run's directory, with slashes.
@@ -25,9 +25,9 @@ class Entry:
 
 
 def walk(directory: Path) -> Iterator[Entry]:
-    """List everything in the tree but directories, each directory's by name.
+    """List everything in the tree but directories; within a directory, by name.
 
-    A directory that lies so deep that its path is too long for the system is an unreadable one.
+    A directory whose path is too long for the system counts as unreadable.
     """
     waiting = [""]
     while waiting:
@@ -56,5 +56,5 @@ def _kind(entry: os.DirEntry[str]) -> str:
         if entry.is_dir(follow_symlinks=False):
             return "directory"
         return "file" if entry.is_file(follow_symlinks=False) else "special"
-    except OSError:  # some file systems do not tell it with the name
+    except OSError:  # some file systems do not give the type with the name
         return "unreadable"

@@ -1,4 +1,4 @@
-"""`verify`: whether what a run left is whole, unchanged, and agrees with itself."""
+"""`verify`: whether a run is whole, unchanged and consistent."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
 __all__ = ["Mismatch", "Verification", "verify"]
 
 THREADS = min(4, max(2, os.cpu_count() or 2))
-"""Archives read at once: inflating and hashing leave Python's lock alone."""
+"""Archives read at once; inflating and hashing release the GIL."""
 
 LINES_SPARE = 100_000
 SPARE_BYTES = 1 << 20
-"""So much more than the records say is still read of a list of members, and of an archive."""
+"""How much more than the records say is read of a list of members, and of an archive."""
 
 _RUN_FILES = frozenset({JOURNAL, MANIFEST, MEMBERS, SHA256SUMS})
 _DAMAGED = re.compile(r"journal\.damaged-\d+\.jsonl")
 _KINDS = {
     "link": ("link", "no links in a run"),
-    "special": ("special file", "files and directories alone"),
-    "unreadable": ("unreadable", "a directory that can be listed"),
+    "special": ("special file", "only files and directories"),
+    "unreadable": ("unreadable", "a readable directory"),
 }
 
 
@@ -56,12 +56,12 @@ class Verification:
     """What `verify` found.
 
     Attributes:
-        archives: how many archives were read to their ends, and are whole and unchanged.
-        bytes: how many bytes these have.
-        mismatches: all that is not as it should be.
-        notes: what is worth knowing, and no mismatch: that a killed run's manifest lags, say.
-        servers: how many the run is about, as its journal says.
-        missing: how many of them it says are not collected.
+        archives: how many archives are whole and unchanged, each read to its end.
+        bytes: the size of these.
+        mismatches: everything that is wrong.
+        notes: worth knowing, but not wrong: that a killed run's manifest lags, say.
+        servers: how many servers the run has, according to its journal.
+        missing: how many of them are not collected.
     """
 
     archives: int
@@ -73,7 +73,7 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is amiss."""
+        """Whether there is no mismatch."""
         return not self.mismatches
 
 
@@ -82,10 +82,10 @@ def verify(
     *,
     destination: OpenDestination = LocalDirectory,
 ) -> Verification:
-    """Read every archive of a run anew, and check its records against each other and the tree.
+    """Read every archive of a run, and compare its records with each other and the tree.
 
-    Nothing is changed, and a run may go on meanwhile: what it has stored is checked. Memory grows
-    with the number of servers, and not with their archives.
+    Nothing is changed. The run may be running: what it has stored so far is checked. Memory grows
+    with the number of servers, not with the size of their archives.
 
     Args:
         run_dir: the run's directory, or a link to it.
@@ -138,7 +138,7 @@ def _shown(one: Mismatch) -> Mismatch:
 
 
 def _claims(records: Records) -> dict[str, Claim]:
-    """Gather the archives that should be there, by path: from the journal, unless it is damaged."""
+    """Gather the expected archives by path; only from the journal, unless it is damaged."""
     claims = {
         row.archive.path: Claim(
             row.archive.path, row.archive.sha256, row.archive.bytes, row.archive.members
@@ -161,23 +161,23 @@ def _misplaced_members(
     amiss: set[str],
     notes: list[str],
 ) -> Iterator[Mismatch]:
-    """Compare the list of members with what is said of the archives, by their number.
+    """Compare the number of listed members with that of each archive.
 
-    Of those that are `amiss` already, no second word is said.
+    Paths already reported (`amiss`) are skipped.
     """
     if MEMBERS in amiss:
         return  # a link or a special file
     try:
         listed, torn = count(directory / MEMBERS, _lines_expected(claims, records))
     except FileNotFoundError:
-        if claims:  # as in every run of a version that listed none
-            notes.append(f"{MEMBERS} is not there: what is inside the archives is not listed")
+        if claims:  # as in runs of versions that listed none
+            notes.append(f"{MEMBERS} is missing: the contents of the archives are not listed")
         return
     except OSError as error:
-        yield Mismatch(MEMBERS, "unreadable", "a file to read", error.strerror)
+        yield Mismatch(MEMBERS, "unreadable", "a readable file", error.strerror)
         return
-    if torn and records.ended:  # that of a killed run may be cut
-        yield Mismatch(MEMBERS, "gzip", "a whole list of members", torn)
+    if torn and records.ended:  # a killed run's list may be torn
+        yield Mismatch(MEMBERS, "gzip", "a complete list of members", torn)
         return
     lags = torn is not None
     for archive in sorted((claims.keys() | listed.keys()) - amiss):
@@ -194,16 +194,16 @@ def _misplaced_members(
 
 
 def _lines_expected(claims: dict[str, Claim], records: Records) -> int:
-    """Return how many lines a list of members may have: more of them are not looked at."""
+    """Return how many lines of a list of members to read."""
     told = [*claims.values(), *records.stored]
     return LINES_SPARE + sum(max(0, one.members or 0) for one in told)
 
 
 def _may_lag(records: Records, archive: str, listed: int) -> bool:
-    """Whether it is no wonder that so many members of an archive are listed, and not all.
+    """Whether the list may rightly lag behind for this archive.
 
-    A run that another process goes on with may have listed more than its journal told a moment ago.
-    One that was left for a resume may lack archives whose lines an earlier kill took.
+    A running run may have listed more since its journal was read. A run that awaits a resume may
+    lack lines that a kill prevented.
     """
     if records.ended:
         return bool(records.state.pending) and listed == 0
@@ -213,25 +213,25 @@ def _may_lag(records: Records, archive: str, listed: int) -> bool:
 def _strangers(
     entries: Iterable[Entry], claims: dict[str, Claim], state: RunState, notes: list[str]
 ) -> Iterator[Mismatch]:
-    """Find what lies in the tree and should not."""
+    """Find what should not be in the tree."""
     pending = {row.directory for row in state.servers if not row.phase.ended}
     for entry in entries:
         path = entry.path
         if _DAMAGED.fullmatch(path) and entry.kind == "file":
             notes.append(f"{path} is the journal as it was before a resume repaired it")
         elif path.endswith((PART, REJECTED)):
-            notes.append(f"{path} is unfinished: no part of what was collected")
+            notes.append(f"{path} is unfinished and does not count as collected")
         elif entry.kind in _KINDS:
             what, expected = _KINDS[entry.kind]
             yield Mismatch(path, what, expected, entry.kind)
         elif path in _RUN_FILES or path in claims:
             continue
         elif path.rpartition("/")[0] in pending:
-            notes.append(f"{path} was not recorded when the run was left; a resume settles it")
+            notes.append(f"{path} was not recorded before the run stopped; a resume cleans it up")
         elif state.repairs and entry.kind == "file":
-            notes.append(f"{path} may be what the journal told of before it was damaged")
+            notes.append(f"{path} may be from the damaged part of the journal")
         else:
-            yield Mismatch(path, "unknown file", None, "a file that no record names")
+            yield Mismatch(path, "unknown file", None, "a file that no record lists")
 
 
 def _examined(
@@ -255,7 +255,7 @@ def _examined(
 def _begun(
     pool: ThreadPoolExecutor, examination: Examine, claim: Claim
 ) -> Future[tuple[Mismatch, ...]]:
-    """Have an archive read in a thread; where none can be started, here and now."""
+    """Read an archive in a thread, or right here if none can be started."""
     try:
         return pool.submit(examination, claim)
     except RuntimeError:
@@ -265,7 +265,7 @@ def _begun(
 
 
 def _examine(stored: StoredArchives, claim: Claim) -> tuple[Mismatch, ...]:
-    """Read one archive to its end, and compare it with what is said of it."""
+    """Read one archive to its end, and compare it with its record."""
     return tuple(_wrong(stored, claim))
 
 
@@ -273,7 +273,7 @@ def _wrong(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
     try:
         yield from _differences(stored, claim)
     except OSError as error:
-        yield Mismatch(claim.path, "unreadable", "a file to read", error.strerror)
+        yield Mismatch(claim.path, "unreadable", "a readable file", error.strerror)
 
 
 def _differences(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
@@ -284,15 +284,15 @@ def _differences(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
     if claim.bytes is not None and size != claim.bytes:
         yield Mismatch(claim.path, "bytes", claim.bytes, size)
         if size > 2 * claim.bytes + SPARE_BYTES:
-            return  # perhaps a hole of terabytes: it is another file, whatever it holds
+            return  # another file, perhaps a sparse one of terabytes
     try:
         examined = stored.examine(claim.path)
         sha256, members = examined.sha256, examined.contents.members
     except ArchiveError as error:
-        expected = f"a whole {stored.format_at(claim.path).suffix}"
+        expected = f"a complete {stored.format_at(claim.path).suffix}"
         yield Mismatch(claim.path, "archive", expected, str(error))
         if claim.bytes is None:
-            return  # of any size
+            return  # it may have any size
         sha256, members = stored.sha256(claim.path), None
     if sha256 != claim.sha256:
         yield Mismatch(claim.path, "sha256", claim.sha256, sha256)

@@ -1,7 +1,7 @@
-"""The files that others read of a run, kept current: its manifest, SHA256SUMS, and list of members.
+"""The views of a run, kept current: manifest, SHA256SUMS and the list of members.
 
-They are views of the state, and the journal is the run: what cannot be written for a while lags
-behind, and ends nothing. Only a run whose directory is gone is over.
+The journal is the run, and these files follow it: if one cannot be written for a while, it lags
+behind and the run continues. The run ends only if its directory is gone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 APART_S = 1.0
 APART_TIMES = 20
-"""How many times as long as its last writing took the manifest waits before the next."""
+"""The pause between two manifests, as a multiple of the time that the last one took to write."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ class Views:
     """The files of one run.
 
     Attributes:
-        members: the list of what is inside the archives.
-        manifest_sha256: of the manifest as it was last written; None before that.
+        members: the list of the archives' members.
+        manifest_sha256: of the manifest as last written; None before that.
     """
 
     def __init__(self, directory: Path, state: RunState, journal: Journal) -> None:
@@ -49,7 +49,7 @@ class Views:
         self.manifest_sha256: str | None = None
 
     async def keep(self) -> None:
-        """Keep the manifest current for ever, at a cost that stays small for any fleet.
+        """Keep the manifest current until cancelled, at a cost that stays small for any fleet.
 
         Raises:
             CollectorError: the run's directory is gone.
@@ -65,13 +65,13 @@ class Views:
             await anyio.sleep(max(APART_S, APART_TIMES * took_s))
 
     def tell(self, error: CollectorError) -> None:
-        """Warn once of each failure to write a file; the run goes on, and tries again."""
+        """Warn once about each failure to write a file; the run continues, and retries."""
         if str(error) not in self._told:
             self._told.add(str(error))
-            _log.warning(f"{error}; the run goes on")
+            _log.warning(f"{error}; the run continues")
 
     async def refresh(self) -> None:
-        """Write what has gathered, SHA256SUMS and the manifest: as much of it as can be written.
+        """Write gathered members, SHA256SUMS and the manifest, as far as they can be written.
 
         Raises:
             CollectorError: one of them cannot be written, or the run's directory is gone.
@@ -92,19 +92,19 @@ class Views:
             path = error.filename or self._directory / layout.MANIFEST
             raise CollectorError(
                 f"cannot update {layout.MANIFEST} and {layout.SHA256SUMS} ({path}: "
-                f"{error.strerror}); what was collected is in the journal beside them; make room, "
-                "or move away what is in the way, and --resume the run if it has ended"
+                f"{error.strerror}); the journal beside them has everything; free up space or "
+                "move away what is in the way, and --resume the run if it has ended"
             ) from error
         if failure is not None:
             raise failure
 
     def agree_on_members(self) -> list[str]:
-        """Rid the list of members of what the journal does not say; return what it lacks.
+        """Remove from the list of members what the journal does not have; return what it lacks.
 
         For a worker thread.
         """
         if self._state.ended is not None and not (self._directory / layout.MEMBERS).exists():
-            return []  # an older version's, and over
+            return []  # a finished run of an older version
         archives = (row.archive for row in self._state.servers)
         try:
             return self.members.agree(
@@ -120,9 +120,9 @@ class Views:
         archives: StoredArchives,
         listed: anyio.Event | None = None,
     ) -> None:
-        """Read archives once more whose members a kill has kept from being listed.
+        """Read archives again whose members a kill has kept from being listed.
 
-        What cannot be read is left out: `verify` names it.
+        Unreadable ones are skipped; `verify` reports them.
         """
         for path in unlisted:
             listing = await threads.run_sync(
@@ -141,6 +141,6 @@ class Views:
     def _look_for_the_directory(self) -> None:
         if self._journal.is_gone:
             raise CollectorError(
-                f"cannot write to {self._directory}: it was removed or moved while the run went "
-                "on; move it back and --resume the run, or collect anew"
+                f"cannot write to {self._directory}: it was removed or moved during the run; move "
+                "it back and --resume the run, or start a new run"
             )

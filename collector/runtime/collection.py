@@ -31,8 +31,8 @@ from collector.report.building import Report
 from collector.report.verdict import Verdict, verdict
 from collector.rundir import layout
 from collector.rundir.archives import stored_archives
+from collector.rundir.file_system import shortcomings
 from collector.rundir.journal.journal import Journal
-from collector.rundir.lacking import lacking
 from collector.rundir.views import Views
 from collector.runtime import assembly, beginning, trust
 from collector.runtime.feed import Feed
@@ -94,7 +94,7 @@ def collect(
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
-        for lack in lacking(directory, layout.point_latest(directory)):
+        for lack in shortcomings(directory, layout.point_latest(directory)):
             _log.warning(lack)
     except BaseException:
         journal.close()
@@ -229,7 +229,8 @@ class Collection:
                 unlisted = await threads.run_sync(self._views.agree_on_members)
         connection = self._connection
         if not begun or connection is None:
-            await self._views.list_again(unlisted, self._archives())
+            if unlisted:
+                await self._views.list_again(unlisted, self._archives())
             return
         remembered = await threads.run_sync(self._memory.recall)
         async with connection.fleet as fleet, anyio.create_task_group() as tasks:

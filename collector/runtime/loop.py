@@ -106,7 +106,7 @@ class Loop:
     async def _unclaimed(self, actions: list[Action]) -> list[Action]:
         """Claim the exports that are about to be started; leave out those that others have."""
         posts = {action.server: action for action in actions if isinstance(action, StartExport)}
-        claims = await self._claims.take(list(posts)) if posts else {}
+        claims = await self._claims.claim(list(posts)) if posts else {}
         if not claims:
             return actions
         now_s = clock.now_s()

@@ -49,7 +49,7 @@ class Recorder:
         if not events:
             return
         if self.claims is not None:
-            await self.claims.tell(events)
+            await self.claims.publish(events)
         await self._journal.record(events)
         for event in events:
             apply(self._state, event)

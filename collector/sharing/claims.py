@@ -1,4 +1,4 @@
-"""What a run and those beside it have to do with each other's exports."""
+"""A run's part in the exports that the runs of one output directory share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import anyio
 from collector import threads
 from collector.model import events as e
 from collector.model.state import Phase
+from collector.rundir.file_system import local_locks
 from collector.rundir.layout import SHARED
-from collector.rundir.mounts import distrusted
 from collector.sharing.exports_file import EXPORTS, ExportsFile
-from collector.sharing.ledger import Claimed, Line, What, Whose, credential_digest
+from collector.sharing.ledger import Claim, ClaimKind, Ledger, ServerKey, credential_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collector.model.state import RunState, ServerRow
 
 LOOKED_BACK_S = 3600.0
-"""Lines older than this, and than what is fresh, are not looked at."""
+"""Claims older than this, and older than fresh exports, are ignored."""
 LOOKED_AHEAD_S = 30 * 86_400.0
-"""Nor are those of so far ahead: a clock was wrong, and no run takes so long."""
+"""So are claims this far in the future: a clock was wrong, and no run takes so long."""
 KEPT_S = 86_400.0
 _GONE = frozenset({"forgotten", "export_failed"})
 
@@ -36,16 +36,16 @@ _log = logging.getLogger(__name__)
 
 
 class Claims:
-    """A run's part in the exports of all runs beside it.
+    """The claims of this run, and those of the runs beside it.
 
-    Where the file cannot be used, this run shares nothing and says so once; it goes on.
+    If the file cannot be used, this run warns once and continues without sharing.
 
     Args:
         directory: the run's.
         state: the run's.
-        fresh_s: how old another run's export may be to be taken over, in seconds; 0: none is.
-        age_s: seconds since a time that a journal tells; never negative.
-        stamp: the time now, as a journal writes it; of so many seconds ago, where given.
+        fresh_s: the age up to which another run's export is reused, in seconds; 0: never.
+        age_s: returns the seconds since a journal's time; never negative.
+        stamp: returns the time so many seconds ago, as a journal writes it.
     """
 
     def __init__(
@@ -64,20 +64,20 @@ class Claims:
         self._credentials = {
             name: credential_digest(named) for name, named in state.credentials.items()
         }
-        claimed = Claimed(
+        ledger = Ledger(
             self._run, self._servers(), fresh_s=fresh_s, age_s=age_s, alive=self._is_alive
         )
         since, until = stamp(max(LOOKED_BACK_S, fresh_s)), stamp(-LOOKED_AHEAD_S)
-        self._file: ExportsFile | None = ExportsFile(directory.parent, claimed, since, until)
+        self._file: ExportsFile | None = ExportsFile(directory.parent, ledger, since, until)
         self._turn = anyio.Lock()
 
     async def begin(self) -> dict[int, SharedExport]:
-        """Read what others have claimed; return what holds for the servers that want an export."""
-        if self._file is not None and (why := distrusted(self._out)) is not None:
+        """Read the claims; return those of others on servers that want an export."""
+        if self._file is not None and (why := local_locks(self._out)) is not None:
             self._file = None
             _log.warning(
-                "exports are not shared with other runs, and another machine may not see that this "
-                "run is held",
+                "exports are not shared with other runs, and another machine may not see that "
+                "this run is in use",
                 extra={"facts": {"why": why}},
             )
         found = await self._with(partial(ExportsFile.begin, kept_since=self._stamp(KEPT_S)))
@@ -86,37 +86,37 @@ class Claims:
         wanting = [row for row in self._state.servers if row.phase is Phase.QUEUED]
         return await self._claims(wanting, [])
 
-    async def take(self, servers: Sequence[int]) -> dict[int, SharedExport]:
-        """Claim the exports of servers, just before their POSTs; return what others have claimed.
+    async def claim(self, servers: Sequence[int]) -> dict[int, SharedExport]:
+        """Claim the exports of servers just before their POSTs; return those that others have.
 
-        For the servers that are returned, no POST may leave.
+        No POST may leave for the servers that are returned.
         """
         rows = [self._state.servers[server] for server in servers]
-        return await self._claims(rows, [self._line(row, What.REQUESTED) for row in rows])
+        return await self._claims(rows, [self._line(row, ClaimKind.REQUESTED) for row in rows])
 
-    async def tell(self, events: Iterable[e.Event]) -> None:
-        """Tell other runs what came of a claim: before the events are part of the state."""
+    async def publish(self, events: Iterable[e.Event]) -> None:
+        """Publish what came of this run's claims, before the events become part of the state."""
         if self._file is None:
             return
         lines = [line for event in events for line in self._lines(event)]
         if lines:
-            data = b"".join(line.encoded() for line in lines)
+            data = b"".join(line.encode() for line in lines)
             await self._with(partial(ExportsFile.append, data=data))
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         if self._file is not None:
             self._file.close()
 
     async def _claims(
-        self, rows: Sequence[ServerRow], lines: Sequence[Line]
+        self, rows: Sequence[ServerRow], lines: Sequence[Claim]
     ) -> dict[int, SharedExport]:
-        asked = [(self._whose(row), row.export.id if row.export else None) for row in rows]
+        asked = [(self._key(row), row.export.id if row.export else None) for row in rows]
         found = await self._with(partial(ExportsFile.take, asked=asked, lines=lines)) or []
         return {row.server: claim for row, claim in zip(rows, found, strict=False) if claim}
 
     async def _with(self, step: Callable[[ExportsFile], T]) -> T | None:
-        """Do something with the file in a thread; None where it cannot be used."""
+        """Use the file in a thread; return None if it cannot be used."""
         async with self._turn:
             if self._file is None:
                 return None
@@ -127,48 +127,50 @@ class Claims:
                 self._file = None
                 path = str(error.filename or self._out / SHARED / EXPORTS)
                 _log.warning(
-                    "exports are not shared with other runs from now on",
+                    "exports are no longer shared with other runs",
                     extra={"facts": {"path": path, "why": error.strerror or str(error)}},
                 )
                 return None
 
-    def _lines(self, event: e.Event) -> Iterator[Line]:
+    def _lines(self, event: e.Event) -> Iterator[Claim]:
         match event:
             case e.ExportStarted():
                 row = self._state.servers[event.server]
                 requested_at = row.requested_at or event.at
-                yield self._line(row, What.STARTED, event.export_id, requested_at)
+                yield self._line(row, ClaimKind.STARTED, event.export_id, requested_at)
             case e.ArchiveStored():
                 row = self._state.servers[event.server]
                 if row.export is not None:
-                    yield self._line(row, What.FETCHED, row.export.id)
+                    yield self._line(row, ClaimKind.FETCHED, row.export.id)
             case e.ExportNotStarted() | e.AttemptFailed() | e.ServerFailed():
                 row = self._state.servers[event.server]
                 if row.phase is Phase.REQUESTED:
-                    yield self._line(row, What.NOT_STARTED)
+                    yield self._line(row, ClaimKind.NOT_STARTED)
                 elif row.export is not None and event.kind in _GONE:
-                    yield self._line(row, What.GONE, row.export.id)
+                    yield self._line(row, ClaimKind.GONE, row.export.id)
 
-    def _line(self, row: ServerRow, what: What, export_id: str = "", requested: str = "") -> Line:
-        return Line(self._stamp(0.0), self._run, what, self._whose(row), export_id, requested)
+    def _line(
+        self, row: ServerRow, what: ClaimKind, export_id: str = "", requested: str = ""
+    ) -> Claim:
+        return Claim(self._stamp(0.0), self._run, what, self._key(row), export_id, requested)
 
-    def _whose(self, row: ServerRow) -> Whose:
+    def _key(self, row: ServerRow) -> ServerKey:
         project = self._state.projects[row.project]
         digest = self._credentials.get(project.credential, "")
-        return Whose(project.endpoint, project.id, row.id, digest)
+        return ServerKey(project.endpoint, project.id, row.id, digest)
 
-    def _servers(self) -> Callable[[Whose], bool]:
-        """Return a test of whether a server is one of this run's."""
+    def _servers(self) -> Callable[[ServerKey], bool]:
+        """Return a predicate: whether a server is one of this run's."""
         ids: dict[tuple[str, str, str], set[str]] = {}
         for row in self._state.servers:
-            whose = self._whose(row)
-            ids.setdefault((whose.endpoint, whose.project, whose.credential), set()).add(row.id)
+            key = self._key(row)
+            ids.setdefault((key.endpoint, key.project, key.credential), set()).add(row.id)
 
-        def mine(whose: Whose) -> bool:
-            here = ids.get((whose.endpoint, whose.project, whose.credential))
-            return here is not None and whose.server in here
+        def is_ours(key: ServerKey) -> bool:
+            here = ids.get((key.endpoint, key.project, key.credential))
+            return here is not None and key.server in here
 
-        return mine
+        return is_ours
 
     def _is_alive(self, run: str) -> bool:
         return self._file is not None and self._file.is_alive(run)

@@ -1,7 +1,7 @@
-"""`OUT/.collector/exports.jsonl` and its lock: read and appended to, for an instant at a time.
+"""`OUT/.collector/exports.jsonl` and its lock, which is held only while reading or appending.
 
-It is not synced: a power cut may cost an export that could have been shared, and no run loses
-anything it has.
+It is not synced: a power failure may cost an export that could have been shared, but no run loses
+anything.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from collector import files
 from collector.archive.names import PART
 from collector.rundir.layout import JOURNAL, SHARED
 from collector.rundir.lock import is_held
-from collector.sharing.ledger import LONGEST_LINE, decoded
+from collector.sharing.ledger import LONGEST_LINE, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from collector.model.answers import SharedExport
-    from collector.sharing.ledger import Claimed, Line, Whose
+    from collector.sharing.ledger import Claim, Ledger, ServerKey
 
 EXPORTS = "exports.jsonl"
 LOCK = "exports.lock"
 
 COMPACTED_BYTES = 8 << 20
-"""A file that is larger loses the lines that are older than a day, when a run begins."""
+"""When a run starts, a larger file loses its lines older than a day."""
 LOCKED_WITHIN_S = 5.0
 _LINES_AT_ONCE = 1000
 LARGEST_FILE = 1 << 30
@@ -44,14 +44,14 @@ class ExportsFile:
 
     Args:
         out: the directory that holds the runs.
-        claimed: what the lines come to.
-        since: lines that are older are passed over.
-        until: and so are those that are newer.
+        ledger: is given the claims.
+        since: older claims are ignored.
+        until: newer claims are ignored.
     """
 
-    def __init__(self, out: Path, claimed: Claimed, since: str, until: str) -> None:
+    def __init__(self, out: Path, ledger: Ledger, since: str, until: str) -> None:
         self._out = out
-        self._claimed = claimed
+        self._ledger = ledger
         self._since = since
         self._until = until
         self._directory = self._lock = self._lines = -1
@@ -72,25 +72,25 @@ class ExportsFile:
             if self._read > COMPACTED_BYTES:
                 self._compact(kept_since)
             self._alive.clear()
-            self._claimed.begin()
+            self._ledger.note_ended_runs()
         return True
 
     def take(
-        self, *, asked: Sequence[tuple[Whose, str | None]], lines: Sequence[Line]
+        self, *, asked: Sequence[tuple[ServerKey, str | None]], lines: Sequence[Claim]
     ) -> list[SharedExport | None]:
-        """Return what others have claimed, and append the lines for what nobody has.
+        """Return what others have claimed, and append claims for the rest.
 
         Args:
             asked: servers, each with the id of an export that is of no use.
-            lines: for each of them, or none at all.
+            lines: a claim for each of them, or no claims at all.
         """
         with self._locked():
             self._catch_up()
             self._alive.clear()
-            claims = [self._claimed.claim(whose, but) for whose, but in asked]
+            claims = [self._ledger.lookup(key, unusable) for key, unusable in asked]
             mine = [line for line, claim in zip(lines, claims, strict=False) if claim is None]
             if mine:
-                self._write(b"".join(line.encoded() for line in mine))
+                self._write(b"".join(line.encode() for line in mine))
         return claims
 
     def append(self, *, data: bytes) -> bool:
@@ -101,7 +101,7 @@ class ExportsFile:
         return True
 
     def is_alive(self, run: str) -> bool:
-        """Whether a process holds a run, as last looked at in this turn."""
+        """Whether a process holds a run, checked once per turn."""
         if run not in self._alive:
             self._alive[run] = self._is_held(run)
         return self._alive[run]
@@ -119,13 +119,13 @@ class ExportsFile:
         try:
             return is_held(self._out / run / JOURNAL)
         except OSError:
-            return False  # removed since
+            return False  # it was removed
 
     def _opened(self, name: str) -> int:
         return self._named(name, files.open_to_append)
 
     def _named(self, name: str, opening: Callable[..., int]) -> int:
-        """Open a file; an error names all of its path."""
+        """Open a file; an error has its full path."""
         try:
             return opening(name, dir_fd=self._directory)
         except OSError as error:
@@ -151,7 +151,7 @@ class ExportsFile:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _catch_up(self) -> None:
-        """Read what was appended since the last time."""
+        """Read what was appended since last time."""
         try:
             found = os.stat(EXPORTS, dir_fd=self._directory, follow_symlinks=False)
             replaced = found.st_ino != self._inode
@@ -170,20 +170,20 @@ class ExportsFile:
         while block := os.pread(self._lines, _BLOCK, self._read):
             self._read += len(block)
             *whole, rest = (rest[:LONGEST_LINE] + block).split(b"\n")
-            self._claimed.add(filter(None, map(self._decoded, whole)))
+            self._ledger.add(filter(None, map(self._decode, whole)))
 
-    def _decoded(self, line: bytes) -> Line | None:
-        return decoded(line) if self._since <= _time(line) <= self._until else None
+    def _decode(self, line: bytes) -> Claim | None:
+        return decode(line) if self._since <= _time(line) <= self._until else None
 
     def _write(self, data: bytes) -> None:
-        """Append lines, after those that are there; what a crash has cut is ended first."""
+        """Append lines, ending a line that a crash cut short."""
         if self._read and os.pread(self._lines, 1, self._read - 1) != b"\n":
             data = b"\n" + data
         self._read += len(data)
         files.write_all(self._lines, data)
 
     def _compact(self, since: str) -> None:
-        """Let go of lines that are older: nobody takes over an export of yesterday."""
+        """Drop older lines, since nobody reuses yesterday's exports."""
         unfinished = f"{EXPORTS}{PART}"
         with contextlib.suppress(FileNotFoundError):
             files.remove(unfinished, dir_fd=self._directory)
@@ -204,19 +204,19 @@ class ExportsFile:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Read the lines of a file but those that are too long to be any."""
+    """Yield the lines of a file, except those that are too long."""
     while line := file.readline(LONGEST_LINE):
         if line.endswith(b"\n"):
             yield line
 
 
 def _check_owner(path: Path, descriptor: int) -> None:
-    """See that nobody else's directory is believed: in one that all may write to, say."""
+    """Refuse a directory of another user's, in a shared one such as /tmp."""
     owner = os.fstat(descriptor).st_uid
     if owner not in (os.geteuid(), path.parent.stat().st_uid):
         raise OSError(errno.EPERM, "it belongs to another user", str(path))
 
 
 def _time(line: bytes) -> str:
-    """Return the time that a line begins with: it is compared before the line is read."""
+    """Return the time at the start of a line, which is compared before the line is parsed."""
     return line[len(_BEGINNING) : len(_BEGINNING) + 24].decode("ascii", "replace")

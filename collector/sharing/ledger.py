@@ -1,7 +1,7 @@
-"""Claims on exports: what each line of `exports.jsonl` says, and what all of them come to.
+"""Claims on exports, the lines of `exports.jsonl`, and the ledger that adds them up.
 
-A run says that it is about to ask for a server's export, and then what came of it: so that a run
-beside it, or after it, need not ask for another.
+A run claims a server's export before its POST, and records what came of it, so that runs beside it
+or after it need not start another.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from collector.model.events import CredentialNamed
 
 
-class What(enum.StrEnum):
-    """What a line says of a server's export."""
+class ClaimKind(enum.StrEnum):
+    """What a claim says about a server's export."""
 
     REQUESTED = "requested"
-    """The run is about to ask for one."""
+    """The run is about to start one."""
     NOT_STARTED = "not_started"
-    """Nothing is known to have come of that."""
+    """As far as is known, none was started."""
     STARTED = "started"
-    """It has one: the line names it."""
+    """It was started; the claim has its id."""
     GONE = "gone"
-    """Nobody will get an archive from it."""
+    """It will yield no archive."""
     FETCHED = "fetched"
-    """The run has its archive."""
+    """The run has downloaded its archive."""
 
 
-class Whose(NamedTuple):
-    """A server, as the credential that asks for it sees it: nobody else's exports are shared.
+class ServerKey(NamedTuple):
+    """A server as one credential sees it; exports are shared only under the same credential.
 
     Attributes:
         endpoint, project, server: as the API knows them.
-        credential: a digest of what tells it from others, of which no secret is a part.
+        credential: a digest of its description, without any secret.
     """
 
     endpoint: str
@@ -53,19 +53,19 @@ class Whose(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line: at that time, a run said that of a server."""
+class Claim:
+    """One line: at that time, a run claimed that about a server."""
 
     at: str
     run: str
-    what: What
-    whose: Whose
+    what: ClaimKind
+    key: ServerKey
     export_id: str = ""
     requested_at: str = ""
 
-    def encoded(self) -> bytes:
-        """Write it, with its newline."""
-        record = {"at": self.at, "run": self.run, "what": self.what, **self.whose._asdict()}
+    def encode(self) -> bytes:
+        """Return the line, newline included."""
+        record = {"at": self.at, "run": self.run, "what": self.what, **self.key._asdict()}
         if self.export_id:
             record["export_id"] = self.export_id
         if self.requested_at:
@@ -74,16 +74,16 @@ class Line:
 
 
 LONGEST_LINE = 64 << 10
-"""In bytes: no line of ours comes near."""
-_NAMES = ("at", "run", *Whose._fields)
+"""In bytes; our own lines are far shorter."""
+_NAMES = ("at", "run", *ServerKey._fields)
 _RUN = re.compile(r"[^./\0][^/\0]{0,254}")
 
 
-def decoded(line: bytes) -> Line | None:
-    """Read a line; None for what is none, as a crash or somebody else may leave it.
+def decode(line: bytes) -> Claim | None:
+    """Read a line; None if it is invalid, as a crash or somebody else may leave it.
 
-    What a line says is used as it is after this: a run's name as that of a directory, an export's
-    id in a URL, times to reckon with.
+    Its values are used unchecked after this: the run's name as a directory's, the export's id in
+    a URL, times in calculations.
     """
     if len(line) > LONGEST_LINE:
         return None
@@ -91,18 +91,18 @@ def decoded(line: bytes) -> Line | None:
         record = json.loads(line)
         texts = {name: record[name] for name in _NAMES}
         more = {name: record.get(name, "") for name in ("export_id", "requested_at")}
-        what = What(record["what"])
+        what = ClaimKind(record["what"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if not all(isinstance(text, str) for text in (*texts.values(), *more.values())):
         return None
-    whose = Whose(*(texts[name] for name in Whose._fields))
-    found = Line(texts["at"], texts["run"], what, whose, **more)
+    key = ServerKey(*(texts[name] for name in ServerKey._fields))
+    found = Claim(texts["at"], texts["run"], what, key, **more)
     return found if _is_believable(found) else None
 
 
-def _is_believable(line: Line) -> bool:
-    # What is taken over is recorded, and has to be read again.
+def _is_believable(line: Claim) -> bool:
+    # A reused export is recorded in the journal, which must be readable again.
     return (
         bool(_RUN.fullmatch(line.run))
         and line.run.isprintable()
@@ -112,11 +112,11 @@ def _is_believable(line: Line) -> bool:
     )
 
 
-_NAMING = (What.STARTED, What.GONE, What.FETCHED)
+_NAMING = (ClaimKind.STARTED, ClaimKind.GONE, ClaimKind.FETCHED)
 
 
 def credential_digest(named: CredentialNamed) -> str:
-    """Tell a credential from others by what its inventory says of it: never by its secret."""
+    """Return a digest of a credential's description in the inventory, without its secret."""
     told = json.dumps([named.kind, named.account, sorted(named.options.items())])
     return hashlib.sha256(told.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
@@ -135,77 +135,77 @@ class _Server:
     exports: dict[str, _Export] = field(default_factory=dict)
 
 
-class Claimed:
-    """What the lines come to, for the servers of one run.
+class Ledger:
+    """Adds up the claims on the servers of one run.
 
     Args:
         run: its id.
-        mine: whether a server is one of this run's.
-        fresh_s: how old an export may be that is taken over; 0: none is.
-        age_s: seconds since a time that a line tells.
+        is_ours: whether a server is one of this run's.
+        fresh_s: the age up to which another run's export is reused, in seconds; 0: never.
+        age_s: returns the seconds since a claim's time.
         alive: whether a run's lock is held.
     """
 
     def __init__(
         self,
         run: str,
-        mine: Callable[[Whose], bool],
+        is_ours: Callable[[ServerKey], bool],
         *,
         fresh_s: float,
         age_s: Callable[[str], float],
         alive: Callable[[str], bool],
     ) -> None:
         self._run = run
-        self._mine = mine
+        self._is_ours = is_ours
         self._fresh_s = fresh_s
         self._age_s = age_s
         self._alive = alive
-        self._servers: dict[Whose, _Server] = {}
+        self._servers: dict[ServerKey, _Server] = {}
         self._over: set[str] = set()
         self._living: set[str] = {run}
 
-    def add(self, lines: Iterable[Line]) -> None:
-        """Take note of lines, in their order, as far as they are about servers of this run."""
+    def add(self, lines: Iterable[Claim]) -> None:
+        """Add claims, in their order; those on other servers are ignored."""
         for line in lines:
-            if not self._mine(line.whose):
+            if not self._is_ours(line.key):
                 continue
-            server = self._servers.setdefault(line.whose, _Server())
+            server = self._servers.setdefault(line.key, _Server())
             export = server.exports.get(line.export_id)
             match line.what:
-                case What.REQUESTED:
+                case ClaimKind.REQUESTED:
                     server.asking.add(line.run)
-                case What.NOT_STARTED:
+                case ClaimKind.NOT_STARTED:
                     server.asking.discard(line.run)
-                case What.STARTED:
+                case ClaimKind.STARTED:
                     server.asking.discard(line.run)
                     server.exports[line.export_id] = _Export(line.run, line.requested_at or line.at)
-                case What.GONE if export is not None:
+                case ClaimKind.GONE if export is not None:
                     export.gone = True
-                case What.FETCHED if export is not None:
+                case ClaimKind.FETCHED if export is not None:
                     export.fetched_by.add(line.run)
 
-    def begin(self) -> None:
-        """Take note of which runs are over: what they have fetched is not for this one."""
+    def note_ended_runs(self) -> None:
+        """Note which runs have ended: what those have fetched is not reused."""
         for server in self._servers.values():
             for export in server.exports.values():
                 for run in (export.run, *export.fetched_by):
                     if run not in self._over and run not in self._living:
                         (self._living if self._alive(run) else self._over).add(run)
 
-    def claim(self, whose: Whose, but: str | None) -> SharedExport | None:
-        """Return what another run has to do with a server; None if an export is to be started.
+    def lookup(self, key: ServerKey, unusable: str | None) -> SharedExport | None:
+        """Return another run's export of a server; None if this run should start one.
 
         Args:
-            whose: the server.
-            but: the id of an export that is of no use to this run.
+            key: the server.
+            unusable: the id of an export that is of no use to this run.
         """
-        server = self._servers.get(whose)
+        server = self._servers.get(key)
         if server is None:
             return None
         usable = [
             (export.requested_at, id_, export.run)
             for id_, export in server.exports.items()
-            if id_ != but and self._is_usable(export)
+            if id_ != unusable and self._is_usable(export)
         ]
         if usable:
             requested_at, id_, run = max(usable)
@@ -217,5 +217,5 @@ class Claimed:
         if export.gone or export.fetched_by & self._over or self._run in export.fetched_by:
             return False
         if export.run == self._run:
-            return True  # an earlier process of this run was killed before its journal said so
+            return True  # an earlier process of this run was killed before its journal had it
         return 0 < self._fresh_s >= self._age_s(export.requested_at)

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.trial import Trials
+from tests.support.trial import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tests.acceptance.trial import Plan
+    from tests.support.trial import Plan
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from collector.emulator import Fault
-from tests.acceptance.command import fleet_of, server, servers, serving
+from tests.support.command import fleet_of, server, servers, serving
 
 if TYPE_CHECKING:
     from pathlib import Path

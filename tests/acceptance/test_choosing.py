@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import Command
+from tests.support.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector.rundir.verification import verify
-from tests.acceptance.command import COLLECTOR, environment
+from tests.support.command import COLLECTOR, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def test_under_5_percent_of_its_calls_are_throttled(demo: Shown) -> None:
 
 
 def test_it_says_that_an_emulator_stands_in_for_the_service(demo: Shown) -> None:
-    assert demo.err.startswith("An emulator at http://127.0.0.1:")
+    assert demo.err.startswith("The emulator at http://127.0.0.1:")
     assert "Traceback" not in demo.err
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import Service, fleet_of, servers, serving
+from tests.support.command import Service, fleet_of, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +26,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def collected(service: Service, soft: int, hard: int) -> tuple[int, int, str]:
     """Collect with a limit on open files; return the exit code, how many are here, and stderr."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-    ended = service.run("collect", "fleet.json", "--json", preexec_fn=limit)
+    limits = {resource.RLIMIT_NOFILE: (soft, hard)}
+    ended = service.run("collect", "fleet.json", "--json", limits=limits)
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended.returncode, json.loads(ended.stdout)["totals"]["collected"], ended.stderr
 
@@ -40,7 +37,7 @@ def test_few_open_files_slow_a_run_down_and_it_says_so_once(service: Service, li
     code, here, told = collected(service, limit, limit)
     assert (code, here) == (0, 40), told
     assert told.count(WARNING) == told.count("warning") == 1, told
-    assert f"no more than {limit} files" in told
+    assert f"at most {limit} files" in told
 
 
 def test_a_limit_that_may_be_raised_is_raised(service: Service) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.altered import altered
-from tests.acceptance.command import COLLECTOR, Command, fleet_of, servers, serving
+from tests.support.altered import altered
+from tests.support.command import COLLECTOR, Command, fleet_of, servers, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,15 +56,22 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
 @pytest.mark.parametrize(
     ("name", "module"),
     [
-        *((name, "click") for name in COMMANDS),
-        *((name, f"collector.cli.{COMMANDS[name][0]}") for name in COMMANDS),
+        ("collect", "click"),
+        ("plan", "click"),
         ("collect", "collector.runtime.collection"),
         ("collect", "uvloop.loop"),
-        ("plan", "collector.planning.plans"),
-        ("check", "yaml"),
-        ("verify", "collector.rundir.verification"),
-        ("demo", "collector.emulator.server"),
-        ("emulator", "anyio"),
+        *((name, f"collector.cli.commands.{COMMANDS[name][0]}") for name in COMMANDS),
+        *(
+            pytest.param(name, module, marks=pytest.mark.deep)
+            for name, module in (
+                *((name, "click") for name in [*COMMANDS][2:]),
+                ("plan", "collector.planning.plans"),
+                ("check", "yaml"),
+                ("verify", "collector.rundir.verification"),
+                ("demo", "collector.emulator.server"),
+                ("emulator", "anyio"),
+            )
+        ),
     ],
 )  # fmt: skip
 def test_stop_while_modules_are_loaded_ends_by_the_code_of_its_signal_without_a_word(

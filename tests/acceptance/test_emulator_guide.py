@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from collector.emulator import scenario_from_mapping
-from tests.acceptance.command import COLLECTOR, environment, serving
+from tests.support.command import COLLECTOR, environment, serving
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.emulator import Fault
-from tests.acceptance.command import Service, fleet_of, server, servers, serving
+from tests.support.command import Service, fleet_of, server, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def test_signal_is_130_or_143_and_leaves_a_run_to_resume(tmp_path: Path, number:
             process.send_signal(number)
             out, err = process.communicate()
         assert held.returncode == 75
-        assert f"held by process {process.pid}" in held.stderr
+        assert f"in use by process {process.pid}" in held.stderr
         assert process.returncode == 128 + number
         assert "Traceback" not in err
         assert json.loads(out)["run"]["state"] == "interrupted"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.acceptance.answers import DOWN, error, page, reply
-from tests.acceptance.trial import (
+from tests.support.answers import DOWN, error, page, reply
+from tests.support.trial import (
     Failed,
     Home,
     Member,
@@ -24,11 +24,11 @@ from tests.acceptance.trial import (
     assert_the_others_are_home,
     tried,
 )
-from tests.acceptance.wire import after_export, always, first, in_turn
+from tests.support.wire import after_export, always, first, in_turn
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Plan, Trial, Trials
-    from tests.acceptance.wire import Behaviour, Kind, Step
+    from tests.support.trial import Plan, Trial, Trials
+    from tests.support.wire import Behaviour, Kind, Step
 
 NO_TALK: Final = r"^(?!.*(?:permission|token|inventory)).*$"
 """Advice that would send a person the wrong way, when it was no answer of the service."""

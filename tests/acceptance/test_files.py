@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import COLLECTOR, Service, fleet_of, servers, serving
+from tests.support.command import COLLECTOR, Service, fleet_of, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def test_directory_that_is_removed_under_the_run_is_told(tmp_path: Path) -> None
     assert process.returncode == 2
     assert out == ""
     assert "Traceback" not in err
-    assert "it was removed or moved while the run went on" in err
+    assert "it was removed or moved during the run" in err
 
 
 def test_manifest_that_cannot_be_written_for_a_while_ends_no_run(tmp_path: Path) -> None:

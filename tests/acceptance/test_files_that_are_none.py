@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.command import Service, fleet_of, servers, serving
-from tests.acceptance.odd_files import KINDS, SECRET, beyond, ended, lines_of, put, second_name
+from tests.support.command import Service, fleet_of, servers, serving
+from tests.support.odd_files import KINDS, SECRET, beyond, ended, lines_of, put, second_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -369,7 +369,7 @@ def test_runs_of_any_name_are_listed_and_read(service: Service, out: Path) -> No
     done = ended(service, "runs", "collected", "--json")
     assert len(json.loads(done.stdout)) == len(names) + 1
     for name in names[:2]:
-        assert ended(service, "verify", b"collected/" + name).returncode == 0
+        assert ended(service, "verify", os.fsdecode(b"collected/" + name)).returncode == 0
 
 
 @pytest.mark.parametrize("command", ["verify", "status"])

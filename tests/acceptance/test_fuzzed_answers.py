@@ -1,23 +1,31 @@
-"""A few hundred mutated answers of bad servers, beside healthy ones: the same at every run.
+"""Mutated answers of bad servers, beside healthy ones: the same at every run.
 
-Thousands of others: `python -m tests.acceptance.fuzz_answers`.
+Others: `python -m tests.support.fuzz.answers`.
 """
 
 from __future__ import annotations
 
-from tests.acceptance.fuzz_answers import hurried, play
+import pytest
+
+from tests.support.fuzz.answers import hurried, play
 
 SEED = 20_260_101
 
 
-def test_answers_of_bad_servers_hurt_nobody_else() -> None:
+@pytest.mark.parametrize(
+    "seed", [SEED, *(pytest.param(30_000 + at, marks=pytest.mark.deep) for at in range(20))]
+)
+def test_answers_of_bad_servers_hurt_nobody_else(seed: int) -> None:
     with hurried():
-        answers, fates = play(SEED)
+        answers, fates = play(seed)
     assert answers > 100
     assert fates["failed"]
     assert fates["collected"]
 
 
-def test_installed_command_prints_nothing_raw_whatever_it_is_answered() -> None:
-    answers, _ = play(SEED + 1, by_command=True, deadline_s=10)
+@pytest.mark.parametrize(
+    "seed", [SEED + 1, *(pytest.param(40_000 + at, marks=pytest.mark.deep) for at in range(3))]
+)
+def test_installed_command_prints_nothing_raw_whatever_it_is_answered(seed: int) -> None:
+    answers, _ = play(seed, by_command=True, deadline_s=10)
     assert answers > 100

@@ -1,6 +1,6 @@
-"""A few hundred mutated files around a run: the same at every run.
+"""Mutated files around a run: the same at every run, and thousands of them where time allows.
 
-Thousands of others: `python -m tests.acceptance.fuzz_files`.
+Others: `python -m tests.support.fuzz.files`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SEED = 20_260_102
-MUTATIONS = 200
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("seed", "mutations"),
+    [
+        (20_260_102, 80),
+        pytest.param(3_000_000, 5_000, marks=[pytest.mark.deep, pytest.mark.timeout(1800)]),
+    ],
+)
 @pytest.mark.skipif(sys.platform == "darwin", reason="a copy cannot ask macOS for its proxies")
-def test_mutated_files_lead_no_command_astray() -> None:
+def test_mutated_files_lead_no_command_astray(seed: int, mutations: int) -> None:
     # In a process of its own: it is copied for each command, and this one has threads.
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", "tests.acceptance.fuzz_files"),
-            *("--seed", f"{SEED}", "--mutations", f"{MUTATIONS}"),
+            *(sys.executable, "-m", "tests.support.fuzz.files"),
+            *("--seed", f"{seed}", "--mutations", f"{mutations}"),
         ],
         cwd=ROOT,
         capture_output=True,

@@ -7,6 +7,7 @@ who knows how its chain is made.
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -16,22 +17,22 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.acceptance.command import COLLECTOR, Command, fleet_of, servers, serving
-from tests.acceptance.handed import AT, DAMAGED, NO_SELECTION, named
-from tests.acceptance.journals import events_of, of, rewrite
-from tests.acceptance.test_planted_links import snapshot
+from tests.support.command import Command, fleet_of, servers, serving
+from tests.support.handed import AT, DAMAGED, NO_SELECTION, named
+from tests.support.journals import events_of, of, rewrite
+from tests.support.stage import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.acceptance.command import Service
-    from tests.acceptance.handed import Edit
-    from tests.acceptance.journals import Event
+    from tests.support.command import Service
+    from tests.support.handed import Edit
+    from tests.support.journals import Event
 
 SECRET: Final = "the-other-secret"
 PATIENCE_S: Final = 60.0
-MEMORY_KIB: Final = 300 << 10
+MEMORY: Final = 300 << 20
 """What a command may have of its own: a line of 300 MB does not fit in."""
 
 
@@ -60,7 +61,7 @@ GONE_ON_WITH: Final = (
     "a limit of a scope that nobody knows",
     "an export completed twice over",
 )
-"""Those that are tried through the command; all are in `tests/run/test_handed_lines.py`."""
+"""Those that are tried through the command; all are in `tests/rundir/test_handed_lines.py`."""
 
 
 class Trap:
@@ -203,13 +204,13 @@ class Hand:
     def handed(self, name: str, edit: Edit, *arguments: str) -> Handed:
         return self.ran(self.copy(name, edit), "collect", "--resume", "latest", *arguments)
 
-    def ran(self, command: Command, *arguments: str) -> Handed:
+    def ran(self, command: Command, *arguments: str, installed: bool = False) -> Handed:
         """Run a command in bounded time, and see how much memory it took."""
         environ = command.environment(OTHER=SECRET, XDG_STATE_HOME=str(self.service.state))
-        limited = ["sh", "-c", f'ulimit -d {MEMORY_KIB} && exec "$@"', "sh", COLLECTOR, *arguments]
-        with subprocess.Popen(
-            limited, cwd=command.home, env=environ, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, errors="surrogateescape",
+        with command.start(
+            *arguments, env=environ, limits={resource.RLIMIT_DATA: (MEMORY, MEMORY)},
+            installed=installed,
+            stdout=subprocess.DEVNULL, errors="surrogateescape",
         ) as process:  # fmt: skip
             try:
                 _, err = process.communicate(timeout=PATIENCE_S)
@@ -396,7 +397,7 @@ def test_a_line_of_300_mb_is_damage_and_takes_no_memory(hand: Hand) -> None:
         (("runs", "collected"), 0),
         (("collect", "--resume", "latest"), 0),
     ):
-        found = hand.ran(command, *arguments)
+        found = hand.ran(command, *arguments, installed=True)  # it has that memory for itself
         assert found.code == code, found.err
         assert "Traceback" not in found.err
         if arguments[0] == "status":

@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import Service, fleet_of, servers, serving
-from tests.acceptance.odd_files import SECRET, ended, lines_of
+from tests.support.command import Service, fleet_of, run, servers, serving
+from tests.support.odd_files import SECRET, ended, lines_of
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 
 NOBODY = 65_534
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +55,8 @@ def hand_over(out: Path, user: int, *, readable: bool = True) -> None:
 
 
 def as_nobody(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.acceptance.nobody", f"{NOBODY}", *arguments],
-        cwd=ROOT, env=service.environment(HOME="/nonexistent"), capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
+    env = service.environment(HOME="/nonexistent")
+    done = run(*arguments, cwd=Path("/"), env=env, user=NOBODY, timeout=60)
     assert done.returncode != 1, done.stderr
     assert "Traceback" not in done.stderr
     assert SECRET not in done.stdout + done.stderr

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from collector.cli import COMMANDS
-from tests.acceptance.command import COLLECTOR, environment
+from tests.support.command import run
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_shows_examples(command: str) -> None:
     arguments = [*command.split(), "--help"]
-    ended = subprocess.run(
-        [COLLECTOR, *arguments], env=environment(), capture_output=True, text=True, check=False
-    )
+    ended = run(*arguments)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith(f"Usage: collector {command}".rstrip())
     assert "Examples:\n" in ended.stdout

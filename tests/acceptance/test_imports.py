@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import Service, fleet_of, server, serving
+from tests.support.command import Service, fleet_of, server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HTTP = {"aiohttp", "ssl", "uvloop", "asyncio", "collector.providers.clouddc.client"}
 RUNS = {"collector.engine.scheduler", "collector.runtime.loop", "collector.runtime.collection"}
-INVENTORIES = {"collector.inventory.loading", "pydantic"}
+INVENTORIES = {"collector.inventory.loading", "collector.inventory.shape"}
 FORMATS = {"yaml", "tomllib", "collector.inventory.csv_rows"}
 MEMORY = {"platformdirs", "collector.history"}
 LOOKING_BACK = HTTP | RUNS | INVENTORIES | FORMATS | MEMORY | {"rich", "importlib.metadata"}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.command import COLLECTOR, Command, environment
-from tests.acceptance.odd_files import PATIENCE_S, ended, hole, lines_of, listening, put
+from tests.support.command import COLLECTOR, Command, environment
+from tests.support.odd_files import PATIENCE_S, ended, hole, lines_of, listening, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,7 +101,18 @@ def command(tmp_path: Path) -> Command:
     return Command(tmp_path, "token")
 
 
-@pytest.mark.parametrize("bomb", BOMBS)
+ALWAYS = frozenset({
+    "dots.toml", "tables.toml", "escapes.toml", "columns.csv", "rows twice.csv", "a cell.csv",
+    "lists in lists.yaml", "laughs.yaml", "a text.yaml", "mistakes.yaml",
+    "objects in objects.json", "objects.json", "mistakes.json",
+})  # fmt: skip
+"""One of each kind in each format; the others wait for a deep run."""
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [pytest.param(bomb, marks=() if bomb in ALWAYS else pytest.mark.deep) for bomb in BOMBS],
+)
 def test_an_inventory_that_holds_too_much_is_refused_soon_and_in_little_memory(
     tmp_path: Path, bomb: str
 ) -> None:
@@ -183,7 +194,7 @@ def test_pipes_that_nobody_writes_to_are_given_up(command: Command) -> None:
     token = {"credentials": {"a": {"kind": "token", "token_file": "pipe"}}}
     (command.home / "token.json").write_text(json.dumps(json.loads(server()) | token))
     asked = {
-        ("inventory", "check", "pipe"): "the inventory cannot be read",
+        ("inventory", "check", "pipe"): "cannot read the inventory",
         ("collect", "token.json"): "the token in file",
         ("collect", "fleet.json", "--ca-file", "pipe"): "cannot read certificates",
     }
@@ -192,7 +203,7 @@ def test_pipes_that_nobody_writes_to_are_given_up(command: Command) -> None:
         _, told = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 2, told
         assert asked[arguments] in told.splitlines()[-1]
-        assert "nobody has written to" in told
+        assert "nothing was written to" in told
 
 
 def test_an_inventory_comes_through_a_pipe(command: Command) -> None:
@@ -222,4 +233,4 @@ def test_a_tokens_file_that_is_none_is_refused_in_a_line(command: Command, kind:
     done = ended(command, "collect", "fleet.json")
     assert done.returncode == 2
     assert len(lines_of(done)) == 1
-    assert "the file that token_file names" in lines_of(done)[0]
+    assert "the file named by token_file" in lines_of(done)[0]

@@ -8,13 +8,13 @@ import time
 from typing import TYPE_CHECKING
 
 from collector.emulator import fleet
-from tests.acceptance.command import serving
+from tests.support.command import serving
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from tests.acceptance.command import Service
+    from tests.support.command import Service
 
 SERVERS = 30
 KILLS = 5

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector.emulator import Fault
-from tests.acceptance.command import Service, fleet_of, server, serving
-from tests.acceptance.terminal import on_terminal, screen
+from tests.support.command import Service, fleet_of, server, serving
+from tests.support.terminal import on_terminal, screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

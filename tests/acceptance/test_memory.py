@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.emulator import Throttle
-from tests.acceptance.command import Service, fleet_of, servers, serving
+from tests.support.command import Service, fleet_of, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def test_a_limit_that_was_learned_is_what_the_next_plan_goes_by(
     told = " ".join(service.run("plan", "fleet.json").stdout.split())
     assert "47 of 50 calls in 1 s" in told
     assert "remembered from an earlier run" in told
-    assert "3 servers as large as in an earlier run there" in told
+    assert "3 servers at their size in an earlier run there" in told
 
 
 def test_a_damaged_memory_is_said_once_and_costs_no_server(service: Service, kept: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_damaged_memory_is_said_once_and_costs_no_server(service: Service, kep
     kept.write_text("{")
     ended = service.run("collect", "fleet.json", "--progress", "none")
     assert ended.returncode == 0
-    assert ended.stderr.count("is not what a collector writes") == 1
+    assert ended.stderr.count("was not written by a collector") == 1
     assert json.loads(kept.read_bytes())["limits"]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.answers import (
+from tests.support.answers import (
     archive_of,
     archived,
     as_json,
@@ -21,7 +21,7 @@ from tests.acceptance.answers import (
     reply,
     sane,
 )
-from tests.acceptance.trial import (
+from tests.support.trial import (
     Failed,
     Home,
     Member,
@@ -33,12 +33,12 @@ from tests.acceptance.trial import (
     tried,
     wired,
 )
-from tests.acceptance.wire import Drip, End, Step, Wire, always, first
+from tests.support.wire import Drip, End, Step, Wire, always, first
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.acceptance.trial import Plan, Trial, Trials
+    from tests.support.trial import Plan, Trial, Trials
 
 INVALID = Failed("verify", "invalid_archive")
 NO_ARCHIVE = Failed("download|verify", "unreadable|invalid_archive|cut")

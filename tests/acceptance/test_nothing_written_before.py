@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.emulator import Fault
-from tests.acceptance.command import fleet_of, server, serving
+from tests.support.command import fleet_of, server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.acceptance.command import Service
+    from tests.support.command import Service
 
 
 @pytest.fixture(scope="module")

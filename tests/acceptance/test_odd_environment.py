@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector import verify
-from tests.acceptance.altered import altered
-from tests.acceptance.command import COLLECTOR, Command, Service, fleet_of, server, serving
+from tests.support.altered import altered
+from tests.support.command import COLLECTOR, Command, Service, fleet_of, server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -141,7 +141,7 @@ def test_all_is_collected_without_a_word_wherever_it_is_run(
 def test_umask_makes_no_difference(service: Service, tmp_path: Path, umask: int) -> None:
     out = tmp_path / "out"
     env = service.environment()
-    assert collected(service, out, env, preexec_fn=partial(os.umask, umask)) == ""
+    assert collected(service, out, env, umask=umask) == ""
     assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_file()} == {0o600}
     assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_dir()} == {0o700}
 
@@ -178,8 +178,8 @@ def test_path_of_odd_bytes_is_a_path(service: Service, arguments: tuple[str, ...
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("collect", "fleet.json"), 2, "fleet.json:1:1: the inventory cannot be read"),
-        (("collect", "{home}/fleet.json"), 2, "collector: cannot make a run's directory in"),
+        (("collect", "fleet.json"), 2, "fleet.json:1:1: cannot read the inventory"),
+        (("collect", "{home}/fleet.json"), 2, "collector: cannot create a run directory in"),
         (("collect", "{home}/fleet.json", "--out", "{home}/out", *QUIETLY), 0, ""),
         (("plan", "{home}/fleet.json", "--json"), 0, ""),
         (("status", "{home}/out/latest"), 0, ""),
@@ -209,7 +209,7 @@ def test_file_of_tls_keys_that_cannot_be_written_is_told_in_one_line(
     before = sorted(service.out.glob("*"))
     ended = service.run(*arguments, env=service.environment(SSLKEYLOGFILE="/dev/null/keys"))
     assert ended.returncode == 2
-    assert ended.stderr.startswith("collector: cannot prepare TLS: /dev/null/keys")
+    assert ended.stderr.startswith("collector: cannot set up TLS: /dev/null/keys")
     assert ended.stderr.count("\n") == 1
     assert sorted(service.out.glob("*")) == before
 
@@ -244,7 +244,7 @@ def test_home_that_nobody_knows_has_no_token(tmp_path: Path) -> None:
     del env["HOME"]
     ended = command.run("collect", "fleet.yaml", env=env)
     assert ended.returncode == 2
-    assert "the file that token_file names does not exist" in ended.stderr
+    assert "the file named by token_file does not exist" in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 
@@ -264,8 +264,8 @@ def test_lack_of_memory_is_told_in_one_line_before_a_run_and_in_it(
 @pytest.mark.parametrize(
     ("arguments", "limit", "most", "told"),
     [
-        (("collect", "fleet.json"), resource.RLIMIT_NOFILE, 6, "18 are needed: raise that limit"),
-        (("demo",), resource.RLIMIT_NOFILE, 16, "18 are needed: raise that limit with ulimit -n"),
+        (("collect", "fleet.json"), resource.RLIMIT_NOFILE, 6, "18 are needed: raise the limit"),
+        (("demo",), resource.RLIMIT_NOFILE, 16, "18 are needed: raise the limit with ulimit -n"),
         (("collect", "fleet.json"), resource.RLIMIT_FSIZE, 100, "File too large"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.answers import (
+from tests.support.answers import (
     archive_of,
     archived,
     chunked,
@@ -18,7 +18,7 @@ from tests.acceptance.answers import (
     reply,
     started,
 )
-from tests.acceptance.trial import (
+from tests.support.trial import (
     Failed,
     Home,
     Member,
@@ -28,10 +28,10 @@ from tests.acceptance.trial import (
     assert_the_others_are_home,
     tried,
 )
-from tests.acceptance.wire import End, always
+from tests.support.wire import End, always
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Plan, Trial, Trials
+    from tests.support.trial import Plan, Trial, Trials
 
 UNREADABLE = "unreadable|cut"
 POST_LOST = Failed("export", UNREADABLE, posts=2)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.answers import archived, named, page, reply, started
-from tests.acceptance.trial import (
+from tests.support.answers import archived, named, page, reply, started
+from tests.support.trial import (
     Failed,
     Home,
     Member,
@@ -21,11 +21,11 @@ from tests.acceptance.trial import (
     assert_the_others_are_home,
     tried,
 )
-from tests.acceptance.wire import always, first
+from tests.support.wire import always, first
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Plan, Trial, Trials
-    from tests.acceptance.wire import Call
+    from tests.support.trial import Plan, Trial, Trials
+    from tests.support.wire import Call
 
 
 def disposition(value: bytes) -> Member:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.answers import as_json, completed, page, reply, started
-from tests.acceptance.trial import (
+from tests.support.answers import as_json, completed, page, reply, started
+from tests.support.trial import (
     Failed,
     Home,
     Member,
@@ -19,10 +19,10 @@ from tests.acceptance.trial import (
     assert_the_others_are_home,
     tried,
 )
-from tests.acceptance.wire import always, in_turn
+from tests.support.wire import always, in_turn
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Plan, Trial, Trials
+    from tests.support.trial import Plan, Trial, Trials
 
 NO_ID = Failed("export", "unreadable", posts=2)
 NO_STATUS = Failed("status", "unreadable")

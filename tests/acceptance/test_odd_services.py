@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.acceptance.answers import (
+from tests.support.answers import (
     archive_of,
     archived,
     chunked,
@@ -21,7 +21,7 @@ from tests.acceptance.answers import (
     sane,
     started,
 )
-from tests.acceptance.trial import (
+from tests.support.trial import (
     Home,
     assert_became,
     assert_in_order,
@@ -29,14 +29,14 @@ from tests.acceptance.trial import (
     assert_the_others_are_home,
     collected,
 )
-from tests.acceptance.wire import End, Wire, after_export, always, first, while_young
+from tests.support.wire import End, Wire, after_export, always, first, while_young
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.acceptance.trial import Plan, Trial, Trials
-    from tests.acceptance.wire import Answer, Call, Script
+    from tests.support.trial import Plan, Trial, Trials
+    from tests.support.wire import Answer, Call, Script
 
 SIX: Final = tuple(f"bms-{number}" for number in range(1, 7))
 FOR_S: Final = 3.0

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
-from tests.acceptance.command import COLLECTOR, environment
+from tests.support.command import run
 
 
 def refused(*arguments: str) -> str:
     """The line that says why."""
-    ended = subprocess.run(
-        [COLLECTOR, *arguments], env=environment(), capture_output=True, text=True, check=False
-    )
+    ended = run(*arguments)
     assert ended.returncode == 2, ended.stderr
     assert ended.stdout == ""
     *usage, said = ended.stderr.splitlines()

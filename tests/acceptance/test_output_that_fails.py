@@ -12,13 +12,12 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from collector.emulator import Fault
-from tests.acceptance.command import Service, fleet_of, server, serving
+from tests.support.command import Service, fleet_of, server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,9 +126,9 @@ def test_only_a_reader_that_has_gone_is_no_trouble(
 def test_a_result_over_the_limit_on_the_size_of_files_is_said(
     service: Service, tmp_path: Path
 ) -> None:
-    limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (10, 10))
+    limits = {resource.RLIMIT_FSIZE: (10, 10)}
     with (tmp_path / "result").open("w") as result:
-        done = service.run("runs", "collected", stdout=result, preexec_fn=limited)
+        done = service.run("runs", "collected", stdout=result, limits=limits)
     assert done.returncode == 2
     assert done.stderr == "collector: cannot write the result to stdout: File too large\n"
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command import Service, fleet_of, servers, serving
+from tests.support.command import Service, fleet_of, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.acceptance.command import Command
+    from tests.support.command import Command
 
 
 @pytest.fixture

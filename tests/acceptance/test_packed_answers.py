@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.answers import archived, completed, error, reply, running, started
-from tests.acceptance.trial import (
+from tests.support.answers import archived, completed, error, reply, running, started
+from tests.support.trial import (
     Failed,
     Home,
     Member,
@@ -23,10 +23,10 @@ from tests.acceptance.trial import (
     assert_the_others_are_home,
     tried,
 )
-from tests.acceptance.wire import always, first
+from tests.support.wire import always, first
 
 if TYPE_CHECKING:
-    from tests.acceptance.trial import Plan, Trial, Trials
+    from tests.support.trial import Plan, Trial, Trials
 
 GZIP = b"Content-Encoding: gzip"
 NO_ID = Failed("export", "unreadable|cut", posts=2)

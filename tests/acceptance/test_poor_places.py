@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector import verify
-from tests.acceptance.altered import altered
-from tests.acceptance.command import Service, fleet_of, server, servers, serving
+from tests.support.altered import altered
+from tests.support.command import Service, fleet_of, server, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,9 +91,9 @@ NO_SIZE = """
     os.statvfs = sizeless
 """
 NO_STATVFS = "\n    refusing('statvfs', errno.ENOSYS, always)"
-LINKS = "cannot hold symbolic links"
+LINKS = "does not support symbolic links"
 PERMISSIONS = "does not keep permissions"
-SYNC = "cannot say when a new file is safe"
+SYNC = "cannot confirm that new files"
 
 
 def code(*parts: str) -> str:
@@ -204,4 +204,4 @@ def test_place_without_locks_is_refused(service: Service, tmp_path: Path) -> Non
     )  # fmt: skip
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
-    assert "choose a file system that has them, with --out" in ended.stderr
+    assert "use --out to choose a file system that supports them" in ended.stderr

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector.emulator import Fault, ProjectSpec, Scenario
-from tests.acceptance.command import Service, server, serving
-from tests.acceptance.terminal import on_terminal, screen
-from tests.acceptance.trial import assert_printable
+from tests.support.command import Service, server, serving
+from tests.support.terminal import on_terminal, screen
+from tests.support.trial import assert_printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.emulator import Fault, fleet
-from tests.acceptance.command import fleet_of, server, servers, serving
-from tests.acceptance.terminal import COLUMNS, on_terminal, screen
+from tests.support.command import fleet_of, server, servers, serving
+from tests.support.terminal import COLUMNS, on_terminal, screen
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.emulator import Fault
-from tests.acceptance.command import fleet_of, server, serving
+from tests.support.command import fleet_of, server, serving
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import pytest
 
 from collector.emulator import TokenSpec
-from tests.acceptance.command import COLLECTOR, environment, fleet_of, servers, serving
+from tests.support.command import environment, fleet_of, run, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -171,10 +171,9 @@ def test_token_is_nowhere_even_where_the_service_says_it(tmp_path: Path, status:
             "defaults": {"credentials": "ops"},
             "projects": [{"id": "p1", "endpoint": url, "servers": [{"id": "s1"}]}],
         }
-        ended = subprocess.run(
-            [COLLECTOR, "collect", "-", "-vv", "--json", "--max-attempts", "1"],
-            cwd=tmp_path, env=environment(CANARY=CANARY), input=json.dumps(fleet),
-            capture_output=True, text=True, check=False,
+        ended = run(
+            *("collect", "-", "-vv", "--json", "--max-attempts", "1"),
+            cwd=tmp_path, env=environment(CANARY=CANARY), stdin=json.dumps(fleet),
         )  # fmt: skip
     assert ended.returncode in (4, 5), ended.stderr
     assert json.loads(ended.stdout)["not_collected"][0]["error"]["http_status"] == status
@@ -265,7 +264,7 @@ def test_trace_of_a_bug_is_without_the_headers_that_its_exception_carries(
     with answered_by(Repeating) as url:
         ended = collect(
             fleet(url), tmp_path, *how.split(),
-            command=(sys.executable, "-c", BUGGY),
+            program=BUGGY,
         )  # fmt: skip
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr
@@ -311,15 +310,17 @@ def collect(
     inventory: dict[str, Any],
     home: Path,
     *arguments: str,
-    command: tuple[str, ...] = (COLLECTOR,),
+    program: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
+    """Collect by the command, or by a program in its place."""
+    variables = {"CANARY": CANARY, "XDG_STATE_HOME": str(home / "state")} | dict(environ or {})
+    arguments, env = ("collect", "-", *arguments), environment(**variables)
+    if program is None:
+        return run(*arguments, cwd=home, env=env, stdin=json.dumps(inventory))
     return subprocess.run(
-        [*command, "collect", "-", *arguments],
-        cwd=home, input=json.dumps(inventory), capture_output=True, text=True, check=False,
-        env=environment(
-            **({"CANARY": CANARY, "XDG_STATE_HOME": str(home / "state")} | dict(environ or {}))
-        ),
+        [sys.executable, "-c", program, *arguments],
+        cwd=home, env=env, input=json.dumps(inventory), capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.acceptance.answers import archive_of, archived, completed, error, reply, sane, started
-from tests.acceptance.trial import (
+from tests.support.answers import archive_of, archived, completed, error, reply, sane, started
+from tests.support.trial import (
     WELL,
     Failed,
     Home,
@@ -20,12 +20,12 @@ from tests.acceptance.trial import (
     collected,
     tried,
 )
-from tests.acceptance.wire import Drip, End, Step, Wait, Wire, always, first
+from tests.support.wire import Drip, End, Step, Wait, Wire, always, first
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.acceptance.trial import Plan, Trial, Trials
+    from tests.support.trial import Plan, Trial, Trials
 
 HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
 LATE_POST = Failed("export", "cut|unreadable", posts=2)

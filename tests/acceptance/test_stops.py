@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector.emulator import Fault
-from tests.acceptance.command import fleet_of, server, serving
+from tests.support.command import fleet_of, server, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.acceptance.command import Service
+    from tests.support.command import Service
 
 LINE = "Stopping: finishing requests in flight (up to {}). Ctrl-C again to stop now."
 

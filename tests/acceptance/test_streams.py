@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from collector.emulator import Fault
-from tests.acceptance.command import COLLECTOR, Service, fleet_of, server, servers, serving
+from tests.support.command import COLLECTOR, Service, fleet_of, server, servers, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from collector.emulator import Fault, fleet
-from tests.acceptance.answers import page, reply, sane
-from tests.acceptance.command import serving
-from tests.acceptance.trial import (
+from tests.support.answers import page, reply, sane
+from tests.support.command import serving
+from tests.support.trial import (
     Failed,
     assert_became,
     assert_in_order,
@@ -22,13 +22,13 @@ from tests.acceptance.trial import (
     assert_the_others_are_home,
     collected,
 )
-from tests.acceptance.wire import End, Wire, always, while_young
+from tests.support.wire import End, Wire, always, while_young
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.acceptance.trial import Plan, Trial, Trials
-    from tests.acceptance.wire import Answer, Kind, Script
+    from tests.support.trial import Plan, Trial, Trials
+    from tests.support.wire import Answer, Kind, Script
 
 ALL: Final = tuple(f"bms-{number:02}" for number in range(24))
 BAD: Final = ALL[::3]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.answers import error, reply, sane
-from tests.acceptance.command import Command
-from tests.acceptance.trial import wired
-from tests.acceptance.wire import Wire
+from tests.support.answers import error, reply, sane
+from tests.support.command import Command
+from tests.support.trial import wired
+from tests.support.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +91,7 @@ def test_an_endpoint_that_is_down_is_told_since_when_and_why_and_a_resume_keeps_
     clock = f"{down['since'][11:16]} (UTC)"
     assert f"down {url} since {clock}" in status
     assert f": {why} -> {hint}" in status
-    assert f"; {url} is down since {clock}" in err
+    assert f"; {url} has been down since {clock}" in err
     (line,) = (line for line in err.splitlines() if "the endpoint is down" in line)
     assert hint in line
     said = in_words(out)

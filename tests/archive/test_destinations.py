@@ -29,8 +29,8 @@ from collector.archive.staged import ArchivePolicy
 from collector.archive.store import PIECE_BYTES, ArchiveStore, ArchiveStream
 from collector.archive.targz import TAR_GZ
 from collector.model.answers import Problem, ProblemKind, Stored
-from tests.archive.second_destination import SqliteDestination
-from tests.archive.shown import from_the_page
+from tests.support.second_destination import SqliteDestination
+from tests.support.shown import from_the_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator

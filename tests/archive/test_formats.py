@@ -17,8 +17,8 @@ import pytest
 
 from collector.archive.format import RATIO_AFTER_BYTES, ArchiveError, Contents, Member, UnpackLimits
 from collector.archive.targz import TAR_GZ
-from tests.archive.shown import from_the_page
 from tests.provider_package.collector_redfish.zipped import ZIP
+from tests.support.shown import from_the_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

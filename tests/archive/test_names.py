@@ -3,7 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.archive.names import RUN_NAMES, is_safe_name, safe_name
@@ -34,14 +34,12 @@ def assert_safe(name: str, limit_bytes: int) -> None:
     assert unicodedata.is_normalized("NFC", name)
 
 
-@settings(deadline=None)
 @example(raw="\xa0con", fallback="", limit_bytes=32)
 @given(raw=st.none() | hostile, fallback=hostile, limit_bytes=st.integers(32, 220))
 def test_any_name_becomes_safe(raw: str | None, fallback: str, limit_bytes: int) -> None:
     assert_safe(safe_name(raw, fallback=fallback, limit_bytes=limit_bytes), limit_bytes)
 
 
-@settings(deadline=None)
 @given(raw=hostile)
 def test_a_safe_name_stays_as_it_is(raw: str) -> None:
     name = safe_name(raw, fallback="x")
@@ -53,14 +51,12 @@ plain = st.lists(st.sampled_from(["a", "Con", ".", "-", "part", "tar", "latest",
 )
 
 
-@settings(deadline=None)
 @given(name=hostile | plain, limit_bytes=st.sampled_from([32, 200, 255]))
 def test_a_name_is_safe_that_stays_as_it_is(name: str, limit_bytes: int) -> None:
     stays = safe_name(name, fallback="unnamed", limit_bytes=limit_bytes) == name
     assert is_safe_name(name, limit_bytes) == stays
 
 
-@settings(deadline=None)
 @given(one=hostile, other=hostile)
 def test_different_names_stay_different(one: str, other: str) -> None:
     normal_one, normal_other = (unicodedata.normalize("NFC", raw) for raw in (one, other))

@@ -14,7 +14,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.archive.examination import Examined, StoredArchives
@@ -113,7 +113,6 @@ def tar(draw: st.DrawFn) -> bytes:
 cuts = st.lists(st.integers(min_value=0), max_size=8)
 
 
-@settings(deadline=None)
 @given(tar=tar(), gzip_cuts=cuts, feed_cuts=cuts, padding=st.sampled_from([0, 1, 700]))
 def test_however_it_is_split_the_answer_is_that_of_tarfile(
     tar: bytes, gzip_cuts: list[int], feed_cuts: list[int], padding: int

@@ -24,7 +24,7 @@ from collector.archive.store import AT_ONCE_BYTES, PIECE_BYTES, ArchiveStore, Ar
 from collector.archive.targz import TAR_GZ
 from collector.archive.workers import Workers
 from collector.model.answers import Checksum, Problem, ProblemKind, Stored
-from tests.open_files import no_file_left
+from tests.support.open_files import no_file_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -322,7 +322,7 @@ def test_too_many_open_files_pause_downloads_and_are_not_called_the_disks(direct
         answer = staged.write([SMALL])
     assert answer is not None
     assert answer.kind is ProblemKind.DISK
-    assert "this process has as many files and connections open as it may" in answer.message
+    assert "this process has reached its limit on open files and connections" in answer.message
     assert "on the disk" not in answer.message
     assert answer.hint is not None
     assert "ulimit -n" in answer.hint

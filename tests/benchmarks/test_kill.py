@@ -11,7 +11,9 @@ import pytest
 from benchmarks.kill import one_run, scenario
 
 
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize(
+    "seed", [3, *(pytest.param(seed, marks=pytest.mark.deep) for seed in range(4, 12))]
+)
 def test_killed_run_loses_nothing_and_asks_for_nothing_twice(seed: int) -> None:
     scene = scenario(24, seed, smallest=100_000, largest=3_000_000)
     rng = random.Random(seed)  # noqa: S311  # repeatable, no secret

@@ -12,8 +12,8 @@ import pytest
 
 from collector.emulator import Emulator
 from collector.rundir.journal.reading import Reading
-from tests.crash.disks import Crash, distinct, put
-from tests.crash.rehearsal import (
+from tests.support.crash.disks import Crash, distinct, put
+from tests.support.crash.rehearsal import (
     Recorded,
     assert_can_be_finished,
     assert_no_lie,
@@ -28,8 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-RESUMED = 25
-"""How many of the disks the tests resume from; `python -m tests.crash` does from all."""
+pytestmark = pytest.mark.usefixtures("impatient")
+
+RESUMED = 10
+"""From how many of the disks a resume is tried, where there is no time for all."""
+
+DEEP = (pytest.mark.deep, pytest.mark.timeout(1800))
 
 AGAIN = ("everything", "nothing unsynced", "damaged")
 """Disks that a crash halfway leaves: what a resume of these does is recorded as well."""
@@ -106,11 +110,11 @@ async def crashed(home: Path, patch: pytest.MonkeyPatch, resumed: int | None) ->
     return figures
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.parametrize("resumed", [RESUMED, pytest.param(None, marks=DEEP)])
 def test_run_that_crashed_anywhere_has_lost_nothing_and_can_be_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resumed: int | None
 ) -> None:
-    figures = anyio.run(crashed, tmp_path, monkeypatch, RESUMED)
+    figures = anyio.run(crashed, tmp_path, monkeypatch, resumed)
     assert figures.operations > 150
     assert figures.disks > 2 * figures.operations
-    assert figures.resumed >= RESUMED
+    assert figures.resumed >= (RESUMED if resumed is not None else figures.operations)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,16 +9,6 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
-
-
-@pytest.fixture
-def render(root: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("render", root / "docs" / "render.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_every_page_says_what_the_code_says(page: Path, render: ModuleType) -> None:

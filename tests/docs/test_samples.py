@@ -18,7 +18,7 @@ LANGUAGES = ("text", "console", "json", "")
 NO_OUTPUT = (
     "collected/latest ->",  # a run's directory, explained
     "OUT/latest ->",  # the same
-    "inventory file ──►",  # a drawing
+    "                 ┌──",  # a drawing
     "30 2 * * *",  # a line for cron
 )
 """How blocks begin that no command prints."""

@@ -32,11 +32,6 @@ EXPORTS = "/v1/p1/physicalservers/s1/logs/exports"
 LONG_S = 3600.0
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def playing(**members: Any) -> AsyncIterator[tuple[Emulator, ClientSession]]:  # noqa: ANN401 - Scenario's
     scenario = Scenario(**{"projects": PROJECTS, "export_duration_s": 0.0, **members})

@@ -22,15 +22,10 @@ from collector.emulator import (
 )
 from collector.emulator.archives import ArchiveShelf
 from collector.emulator.downloads import wanted_range
-from tests.emulator.playing import playing
+from tests.support.playing import playing
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def get(

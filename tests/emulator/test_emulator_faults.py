@@ -33,11 +33,6 @@ EXPORTS = "/v1/p1/physicalservers/s1/logs/exports"
 LONG_S = 3600.0
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def playing(
     *faults: Fault,

@@ -14,17 +14,12 @@ import pytest
 from collector.emulator import Fault
 from collector.emulator.archives import ArchiveShelf
 from collector.emulator.hostile import hostile
-from tests.emulator.playing import get, playing
+from tests.support.playing import get, playing
 
 if TYPE_CHECKING:
     from collector.emulator.archives import Archive
 
 BOMB_BYTES = 10_000_000_000
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 def made(fault: Fault, size: int = 4096) -> Archive:

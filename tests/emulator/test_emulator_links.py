@@ -10,17 +10,12 @@ import pytest
 from aiohttp import ClientSession
 
 from collector.emulator import Fault
-from tests.emulator.playing import get, location, playing, read_until_cut
+from tests.support.playing import get, location, playing, read_until_cut
 
 if TYPE_CHECKING:
     from yarl import URL
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def status_of(url: URL, **headers: str) -> int:

@@ -21,11 +21,6 @@ EXPORTS = "/v1/p1/physicalservers/s1/logs/exports"
 LONG_S = 3600.0
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def playing(*faults: Fault, **members: Any) -> AsyncIterator[Emulator]:  # noqa: ANN401 - Scenario's
     projects = (ProjectSpec("p1", servers=(ServerSpec("s1", faults=faults),)),)

@@ -14,7 +14,7 @@ import pytest
 
 from collector.emulator import Fault, ScenarioError
 from collector.emulator.archives import ArchiveShelf
-from tests.emulator.playing import get, playing, read_until_cut
+from tests.support.playing import get, playing, read_until_cut
 
 if TYPE_CHECKING:
     from collector.emulator import Emulator
@@ -23,11 +23,6 @@ pytestmark = pytest.mark.anyio
 
 SIZES = [700, 4096, 300_000]
 WINDOW = 512
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 def is_truth(body: bytes, emulator: Emulator) -> bool:

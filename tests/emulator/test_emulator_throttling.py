@@ -36,11 +36,6 @@ PROJECTS = tuple(ProjectSpec(p, servers=(ServerSpec(f"{p}-s1"),)) for p in ("p1"
 TOKENS = (TokenSpec("one", user="a"), TokenSpec("two", user="a"), TokenSpec("three", user="b"))
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def playing(
     *throttles: Throttle,

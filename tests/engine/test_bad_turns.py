@@ -21,8 +21,8 @@ from collector.model.answers import (
 from collector.model.ceilings import Ceilings
 from collector.model.prior import Prior, PriorLimit
 from collector.model.state import Phase
-from tests.engine.greedy import USER, Answer, Gate, Greedy, rate, told
-from tests.engine.simulation import Service, Simulation, problem, selected
+from tests.support.greedy import USER, Answer, Gate, Greedy, rate, told
+from tests.support.simulation import Service, Simulation, problem, selected
 
 if TYPE_CHECKING:
     from collector.engine.pacing.tracks import Track

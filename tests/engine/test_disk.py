@@ -5,7 +5,7 @@ from __future__ import annotations
 from collector.engine.admission.circuit_breaker import DISK_PATIENCE_S
 from collector.model import events as e
 from collector.model.answers import Call, ProblemKind
-from tests.engine.simulation import ANY_SERVER, Service, Simulation, problem, selected
+from tests.support.simulation import ANY_SERVER, Service, Simulation, problem, selected
 
 FETCH = Call.FETCH_ARCHIVE
 FULL = problem(ProblemKind.DISK)

@@ -18,7 +18,7 @@ from collector.model.answers import Call
 from collector.model.ceilings import Ceilings
 from collector.model.prior import Prior
 from collector.model.state import RunState, apply
-from tests.engine.simulation import scopes_of, selected
+from tests.support.simulation import scopes_of, selected
 
 POST, ASK, FETCH = Call
 
@@ -28,8 +28,8 @@ class Calls:
 
     def __init__(self, ceilings: Ceilings) -> None:
         self.in_flight = InFlight(ceilings)
-        self.secret = CredentialHealth(accepted=True)
-        self.circuit = EndpointBreaker("e")
+        self.credential = CredentialHealth(accepted=True)
+        self.breaker = EndpointBreaker("e")
         state = RunState()
         for event in selected(1):
             apply(state, event)
@@ -37,7 +37,7 @@ class Calls:
         self._lanes = {
             call: Lane(
                 number, 0, pacer.track(call, scopes_of(state.projects[0], call), share=1.0),
-                secret=self.secret, circuit=self.circuit, exports=RunningExports(),
+                credential=self.credential, breaker=self.breaker, exports=RunningExports(),
             )
             for number, call in enumerate(Call)
         }  # fmt: skip
@@ -55,7 +55,7 @@ class Calls:
         return flight
 
     def allows(self, call: Call) -> bool:
-        return self.in_flight.allows_at(call, self.secret, self.circuit) < math.inf
+        return self.in_flight.room_at(call) < math.inf
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_no_more_calls_hang_beside_the_others_than_there_is_room_for() -> None:
 
 def test_the_first_call_with_a_credential_holds_up_the_others_no_longer_than_it_may_hang() -> None:
     calls = Calls(Ceilings())
-    calls.secret.accepted = False
+    calls.credential.accepted = False
     flight = calls.left(POST)
-    assert not calls.allows(POST)
+    assert calls.credential.opens_s > QUIET_S
     calls.in_flight.fall_quiet(QUIET_S)
-    assert calls.allows(POST)
+    assert calls.credential.opens_s < QUIET_S
     calls.in_flight.ended(flight)
-    assert calls.secret.under_way == 0
+    assert calls.credential.under_way == 0

@@ -9,8 +9,8 @@ from collector.engine.pacing.findings import Learned
 from collector.model import events as e
 from collector.model.answers import Call, ScopeKind
 from collector.model.prior import Prior, PriorExports, PriorLimit
-from tests.engine.greedy import USER, Gate, Greedy, rate, scopes, throttled
-from tests.engine.simulation import HiddenLimit, Service, Simulation, selected
+from tests.support.greedy import USER, Gate, Greedy, rate, scopes, throttled
+from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 if TYPE_CHECKING:
     from collector.model.actions import Request

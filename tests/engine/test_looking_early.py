@@ -20,7 +20,7 @@ from collector.model import events as e
 from collector.model.answers import Call, ScopeKind
 from collector.model.ceilings import Ceilings
 from collector.model.prior import Prior, PriorDurations
-from tests.engine.simulation import HiddenLimit, Service, Simulation, scopes_of, selected
+from tests.support.simulation import HiddenLimit, Service, Simulation, scopes_of, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +153,12 @@ def lane() -> Lane:
     (project,) = Simulation(Service(), selected(1)).state.projects
     track = Pacer(Prior()).track(ASK, scopes_of(project, ASK), share=1.0)
     return Lane(
-        0, 0, track, secret=CredentialHealth(), circuit=EndpointBreaker(), exports=RunningExports()
+        0,
+        0,
+        track,
+        credential=CredentialHealth(),
+        breaker=EndpointBreaker(),
+        exports=RunningExports(),
     )
 
 

@@ -16,7 +16,7 @@ from collector.model import events as e
 from collector.model.answers import Call, Scope, ScopeKind
 from collector.model.ceilings import Ceilings
 from collector.model.prior import Prior
-from tests.engine.simulation import HiddenLimit, Service, Simulation, selected
+from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 POST = Call.START_EXPORT
 
@@ -43,14 +43,15 @@ def test_a_share_that_is_idle_is_used_by_the_other_and_earns_no_credit() -> None
             project,
             project,
             pacer.track(POST, (Scope(ScopeKind.PROJECT, str(project)),), share=1.0),
-            secret=CredentialHealth(), circuit=EndpointBreaker(), exports=RunningExports(),
+            credential=CredentialHealth(), breaker=EndpointBreaker(), exports=RunningExports(),
         )
         for project in (0, 1)
     ]  # fmt: skip
-    for lane in lanes:
-        lane.put(0, 1, 0.0, 0.0, 1.0)
     assert {turns.next(lanes[:1], due_first=False).project for _ in range(100)} == {0}
-    both = Counter(turns.next(turns.first(lanes), due_first=False).project for _ in range(100))
+    both = Counter(
+        turns.next([min(lanes, key=lambda lane: turns.time(lane.project))], due_first=False).project
+        for _ in range(100)
+    )
     assert abs(both[0] - both[1]) <= 2
 
 

@@ -11,8 +11,8 @@ from collector.engine.pacing.pacer import Pacer
 from collector.model import events as e
 from collector.model.answers import Call, Scope, ScopeKind
 from collector.model.prior import Prior
-from tests.engine.greedy import scopes, throttled
-from tests.engine.simulation import HiddenLimit, Service, Simulation, selected
+from tests.support.greedy import scopes, throttled
+from tests.support.simulation import HiddenLimit, Service, Simulation, selected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

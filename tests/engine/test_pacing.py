@@ -23,7 +23,7 @@ from collector.model.answers import (
     ScopeKind,
 )
 from collector.model.prior import Prior
-from tests.engine.greedy import (
+from tests.support.greedy import (
     USER,
     Answer,
     Gate,
@@ -34,7 +34,7 @@ from tests.engine.greedy import (
     throttled,
     told,
 )
-from tests.engine.simulation import (
+from tests.support.simulation import (
     ANY_SERVER,
     HiddenLimit,
     Service,

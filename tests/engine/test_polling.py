@@ -18,7 +18,7 @@ from collector.model.answers import Call, ExportSaid, ExportState, ProblemKind
 from collector.model.ceilings import Ceilings
 from collector.model.prior import PriorDurations
 from collector.model.state import Phase
-from tests.engine.simulation import Service, Simulation, gaps, problem, quick, selected
+from tests.support.simulation import Service, Simulation, gaps, problem, quick, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable

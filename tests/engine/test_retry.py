@@ -11,7 +11,7 @@ from collector.model import events as e
 from collector.model.answers import Call, ExportSaid, ExportState, Outcome, ProblemKind
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase
-from tests.engine.simulation import Service, Simulation, gaps, problem, selected
+from tests.support.simulation import Service, Simulation, gaps, problem, selected
 
 P = ProblemKind
 POST, ASK, FETCH = Call.START_EXPORT, Call.ASK_STATUS, Call.FETCH_ARCHIVE

@@ -21,7 +21,7 @@ from collector.model.answers import (
 )
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase
-from tests.engine.simulation import (
+from tests.support.simulation import (
     ANY_SERVER,
     HiddenLimit,
     Service,

@@ -10,7 +10,7 @@ from hypothesis import given
 from collector.model import events as e
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase, RunState, apply
-from tests.engine.simulation import (
+from tests.support.simulation import (
     Service,
     SimulatedWall,
     Simulation,

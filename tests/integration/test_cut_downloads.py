@@ -11,7 +11,7 @@ import pytest
 import collector
 from collector.emulator import Emulator, Fault
 from collector.model.events import AttemptFailed, DownloadBegun
-from tests.integration.drill import (
+from tests.support.drill import (
     Told,
     access_to,
     assert_as_sent,

@@ -1,9 +1,4 @@
-"""A run's journal cut, or damaged, wherever it may be: a resume brings the run to the same end.
-
-    python -m tests.integration.test_cut_journals
-
-cuts at every byte, resumes at every line, and damages a thousand times; the tests take a part.
-"""
+"""A run's journal cut, or damaged, wherever it may be: a resume brings the run to the same end."""
 
 from __future__ import annotations
 
@@ -11,9 +6,7 @@ import itertools
 import os
 import random
 import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -27,7 +20,7 @@ from collector.rundir.journal.journal import Journal
 from collector.rundir.journal.lines import NO_HASH, LineError, check, decode
 from collector.rundir.journal.reading import Reading, fold
 from collector.rundir.verification import verify
-from tests.integration.drill import (
+from tests.support.drill import (
     access_to,
     begin,
     follow,
@@ -39,9 +32,11 @@ from tests.integration.drill import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
+DEEP = (pytest.mark.deep, pytest.mark.timeout(1800))
 SERVERS = 30
 COUNTERS = frozenset({"requests", "throttled", "counters", "polls", "attempts", "resumed"})
 TIMES = frozenset(
@@ -125,9 +120,14 @@ async def resumed_everywhere(home: Path, *, every: int, within: int) -> int:
     return len(cuts)
 
 
-def test_run_cut_at_a_line_or_within_one_comes_to_the_same_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("every", "within"), [(20, 8), pytest.param(1, 200, marks=DEEP, id="everywhere")]
+)
+def test_run_cut_at_a_line_or_within_one_comes_to_the_same_end(
+    tmp_path: Path, every: int, within: int
+) -> None:
     async def main() -> None:
-        assert await resumed_everywhere(tmp_path, every=12, within=12) > 20
+        assert await resumed_everywhere(tmp_path, every=every, within=within) > within
 
     anyio.run(main)
 
@@ -182,12 +182,15 @@ def folds(journal: bytes) -> Iterator[tuple[int, int, RunState]]:
         apply(state, decode(check(line, head)[0]))
 
 
+@pytest.mark.parametrize("within", [1, pytest.param(None, marks=DEEP, id="at every byte")])
 def test_fold_of_a_journal_that_was_cut_is_that_of_its_whole_lines(
-    journal: bytes, tmp_path: Path
+    journal: bytes, tmp_path: Path, within: int | None
 ) -> None:
     rng = random.Random(3)  # noqa: S311  # as above
     for begins, ends, state in folds(journal):
-        assert_cut(tmp_path / "journal.jsonl", journal, rng.randrange(begins, ends), state)
+        places = range(begins, ends)
+        for cut in places if within is None else rng.sample(places, within):
+            assert_cut(tmp_path / "journal.jsonl", journal, cut, state)
 
 
 def damaged(journal: bytes, rng: random.Random) -> bytes:
@@ -270,8 +273,11 @@ def damages(home: Path, journal: bytes, count: int) -> dict[str, int]:
     return came_to
 
 
-def test_damage_is_repaired_or_refused_and_never_believed(journal: bytes, tmp_path: Path) -> None:
-    came_to = damages(tmp_path, journal, 150)
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=DEEP)])
+def test_damage_is_repaired_or_refused_and_never_believed(
+    journal: bytes, tmp_path: Path, count: int
+) -> None:
+    came_to = damages(tmp_path, journal, count)
     assert came_to.keys() >= {"cut", "refused", "repaired"}
 
 
@@ -329,9 +335,10 @@ async def resumed_after_damage(home: Path, count: int) -> dict[str, int]:
     return came_to
 
 
-def test_run_damaged_anywhere_comes_to_the_same_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [6, pytest.param(30, marks=DEEP)])
+def test_run_damaged_anywhere_comes_to_the_same_end(tmp_path: Path, count: int) -> None:
     async def main() -> None:
-        assert all((await resumed_after_damage(tmp_path, 6)).values())
+        assert all((await resumed_after_damage(tmp_path, count)).values())
 
     anyio.run(main)
 
@@ -382,29 +389,3 @@ def test_journal_cut_within_its_selection_is_not_said_to_have_sent_nothing(tmp_p
             assert verify(whole.directory).ok
 
     anyio.run(main)
-
-
-def main() -> None:
-    """Do it all."""
-    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("collector.engine.polling.timing.FIRST_ASK_S", 0.05)
-        patch.setattr("collector.engine.polling.timing.SOONEST_S", 0.05)
-        home = Path(name)
-        journal = recorded(home / "recorded")
-        for begins, ends, state in folds(journal):
-            for cut in range(begins, ends):
-                assert_cut(home / "journal.jsonl", journal, cut, state)
-        print(f"{len(journal)} cuts in memory")  # noqa: T201
-        print("1,000 damages:", damages(home / "damages", journal, 1000))  # noqa: T201
-
-        async def resumes() -> None:
-            damaged_ones = await resumed_after_damage(home / "damaged", 30)
-            print("30 damages:", damaged_ones)  # noqa: T201
-            cut = await resumed_everywhere(home / "resumes", every=1, within=200)
-            print(cut, "resumes after a cut")  # noqa: T201
-
-        anyio.run(resumes)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ import pytest
 
 from collector.emulator import Dialect, Lognormal
 from collector.model.events import ClockOffsetSeen, WordUnknown
-from tests.integration.drill import assert_as_sent, collected, scenario_of, server, servers
+from tests.support.drill import assert_as_sent, collected, scenario_of, server, servers
 
 if TYPE_CHECKING:
     from pathlib import Path

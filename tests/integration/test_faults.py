@@ -11,7 +11,7 @@ import pytest
 import collector
 from collector.emulator import Fault
 from collector.rundir.verification import verify
-from tests.integration.drill import Told, collected, scenario_of, server
+from tests.support.drill import Told, collected, scenario_of, server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

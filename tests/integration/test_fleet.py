@@ -11,7 +11,7 @@ import pytest
 from collector.emulator import Lognormal, Throttle, fleet
 from collector.model.events import LimitLearned
 from collector.rundir.verification import verify
-from tests.integration.drill import Told, collected, files_of, folded
+from tests.support.drill import Told, collected, files_of, folded
 
 SERVERS = 300
 CALLS_A_SECOND = 200

@@ -10,7 +10,7 @@ import pytest
 import collector
 from collector.emulator import Emulator, ProjectSpec, Scenario, ServerSpec
 from collector.rundir.verification import verify
-from tests.integration.drill import (
+from tests.support.drill import (
     Told,
     access_to,
     collected,

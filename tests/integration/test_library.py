@@ -14,7 +14,7 @@ from collector import CollectorError, files
 from collector.emulator import Emulator, Fault
 from collector.model.events import ExportNotStarted, RunEnded
 from collector.rundir.journal.journal import Journal
-from tests.integration.drill import (
+from tests.support.drill import (
     access_to,
     begin,
     folded,

@@ -12,7 +12,7 @@ import collector
 from collector.emulator import Emulator, Throttle
 from collector.engine.scheduler import Scheduler
 from collector.model.events import ProjectSelected, RunEstimated
-from tests.integration.drill import (
+from tests.support.drill import (
     access_to,
     begin,
     folded,

@@ -10,16 +10,24 @@ import anyio
 import pytest
 
 import collector
+from collector.archive.local import LocalDirectory
+from collector.archive.staged import ArchivePolicy
 from collector.emulator import Fault
+from collector.model import events as e
+from collector.model.actions import StartExport
+from collector.model.answers import ExportSaid, ExportState, Problem, ProblemKind
 from collector.model.messages import from_json, to_json
+from collector.model.state import RunState, apply
+from collector.providers.clouddc.client import CloudDC
 from collector.runtime.performer import LocalPerformer
-from tests.integration.drill import assert_as_sent, collected, scenario_of, server, servers
+from tests.support.drill import assert_as_sent, collected, scenario_of, server, servers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.model.actions import DiscardPart, Request
     from collector.model.answers import Answer
+    from collector.providers.protocol import Target
     from collector.runtime.performer import Report
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -58,6 +66,52 @@ def test_fleet_is_collected_by_a_performer_that_is_reached_by_messages_alone(
     assert_as_sent(run)
     assert set(Remote.performed) == {"StartExport", "AskStatus", "FetchArchive"}
     assert run.rows["id-cut"]["archive"]["resumed"] == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ExportSaid("two\nlines", ExportState.RUNNING, ""),
+        ExportSaid("", ExportState.RUNNING, ""),
+        ExportSaid("x" * 1000, ExportState.RUNNING, ""),
+        ExportSaid("x", ExportState.COMPLETED, "", location="/a\r\nX: y"),
+        ExportSaid("x", ExportState.COMPLETED, "", location=""),
+    ],
+)
+def test_what_a_provider_says_and_a_journal_cannot_hold_is_unreadable(
+    tmp_path: Path, said: ExportSaid
+) -> None:
+    class Odd(CloudDC):
+        async def start_export(self, target: Target, *, asks_limits: bool) -> ExportSaid:
+            del target, asks_limits
+            return said
+
+    performer = LocalPerformer(
+        state_of_one(), Odd({}, connections=1), {}, LocalDirectory(tmp_path),
+        policy=ArchivePolicy(), bytes_per_second=None, on_listing=lambda _server, _members: None,
+    )  # fmt: skip
+    action = StartExport(0, 0.0, asks_limits=False, running=0, intent=None)
+    answers: list[Answer] = []
+    anyio.run(performer.perform, action, lambda _action, answer: answers.append(answer))
+    (answer,) = answers
+    assert isinstance(answer, Problem)
+    assert answer.kind is ProblemKind.UNREADABLE
+
+
+def state_of_one() -> RunState:
+    at = "2026-11-23T08:41:03Z"
+    state = RunState()
+    for event in (
+        e.ProjectSelected(
+            at=at, project=0, id="p", name="p", endpoint="https://a.example", credential="c",
+            directory="p", requests_per_second=None, exports_in_flight=None, share=0.95,
+        ),
+        e.ServerSelected(
+            at=at, server=0, project=0, id="s", name="s", tags={}, directory="p/s", first=False
+        ),
+    ):  # fmt: skip
+        apply(state, event)
+    return state
 
 
 def test_part_of_a_server_that_fails_is_discarded_by_whoever_performs(

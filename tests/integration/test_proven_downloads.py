@@ -10,7 +10,7 @@ import pytest
 
 import collector
 from collector.emulator import Fault
-from tests.integration.drill import assert_as_sent, collected, scenario_of, server
+from tests.support.drill import assert_as_sent, collected, scenario_of, server
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from collector.emulator import Emulator, Fault, fleet
 from collector.model.events import RunEnded, RunResumed
 from collector.model.state import Phase
 from collector.rundir.verification import verify
-from tests.integration.drill import (
+from tests.support.drill import (
     access_to,
     begin,
     files_of,

@@ -13,7 +13,7 @@ from collector.emulator import Emulator, Fault
 from collector.model.events import ServerFailed, ServerRetried
 from collector.rundir.journal.journal import Journal
 from collector.runtime.terms import Terms
-from tests.integration.drill import (
+from tests.support.drill import (
     Told,
     access_to,
     assert_as_sent,

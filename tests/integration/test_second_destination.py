@@ -19,8 +19,7 @@ from anyio.from_thread import start_blocking_portal
 
 import collector
 from collector.emulator import Emulator, Fault
-from tests.archive.second_destination import BLOCK_BYTES, SqliteDestination
-from tests.integration.drill import (
+from tests.support.drill import (
     access_to,
     begin,
     collected,
@@ -32,6 +31,7 @@ from tests.integration.drill import (
     server,
     servers,
 )
+from tests.support.second_destination import BLOCK_BYTES, SqliteDestination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ def test_a_run_that_is_killed_in_a_download_is_resumed_and_whole(
 
         def start(**asked: str) -> subprocess.Popen[bytes]:
             asked |= {"database": str(store.database)}
-            command = [sys.executable, "-m", "tests.integration.collecting", json.dumps(asked)]
+            command = [sys.executable, "-m", "tests.support.collecting", json.dumps(asked)]
             return subprocess.Popen(command, env={"CLOUDDC_TOKEN": emulator.token})
 
         with start(inventory=str(tmp_path / "fleet.json"), out=str(directory.parent)) as process:

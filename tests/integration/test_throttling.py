@@ -9,7 +9,7 @@ import pytest
 
 from collector.emulator import ProjectSpec, Scenario, Throttle
 from collector.model.events import ArchiveStored, HintDisbelieved, LimitLearned
-from tests.integration.drill import Told, collected, scenario_of, server, servers
+from tests.support.drill import Told, collected, scenario_of, server, servers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

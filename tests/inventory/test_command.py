@@ -1,23 +1,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support import command
+from tests.support.command import environment
+
+if TYPE_CHECKING:
+    import subprocess
 
 SAMPLES = Path(__file__).parents[2] / "inventories"
 
 
 def run(*args: str, stdin: str = "", variable: str = "x") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "collector", "inventory", *args],
-        input=stdin,
-        env={**os.environ, "CLOUDDC_TOKEN": variable},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return command.run("inventory", *args, stdin=stdin, env=environment(CLOUDDC_TOKEN=variable))
 
 
 def test_check_counts_what_a_good_inventory_holds() -> None:

@@ -13,7 +13,7 @@ from collector.emulator.inventory import inventory as emulated
 from collector.inventory import Credential, InventoryError, ProjectLimits, Server, load
 
 if TYPE_CHECKING:
-    from tests.inventory.conftest import Reader
+    from tests.support.reader import Reader
 
 SAMPLES = Path(__file__).parents[2] / "inventories"
 ENVIRON = {"CLOUDDC_TOKEN": "x"}

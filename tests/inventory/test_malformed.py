@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.inventory.conftest import Reader
+    from tests.support.reader import Reader
 
 CANARY = "MIIE-s3cr3t-c4n4ry"
 SERVERS = "region: cn-east-3, servers: [{id: s1}]"
@@ -96,13 +96,13 @@ YAML = [
         ("4:12", "'share'", "at most 1"),
         ("5:16", "'downloads'", "1 or more"),
         ("6:23", "'bytes_per_second'", "50MB"),
-        ("7:26", "'requests_per_second'", "above 0"),
+        ("7:26", "'requests_per_second'", "from 0.000001"),
         ("8:24", "'exports_in_flight'", "whole number"),
     ),
     case(
         "a run's limit in a project",
         f"version: 1\nprojects: [{{id: p1, limits: {{downloads: 2}}, {SERVERS}}}]",
-        ("2:30", "not a limit of one project", "under defaults: limits"),
+        ("2:30", "not a limit for one project", "under defaults: limits"),
     ),
     case(
         "limits of nothing",
@@ -149,11 +149,11 @@ YAML = [
         projects:
           - {id: "..", region: cn-east-3, servers: [{id: a/b}, {id: ""}, {id: "a\\tb"}, {id: "."}]}
         """,
-        ("3:10", "cannot stand in a URL"),
-        ("3:50", "cannot stand in a URL", "without slashes"),
+        ("3:10", "not allowed in a URL"),
+        ("3:50", "not allowed in a URL", "without slashes"),
         ("3:61", "'id' is empty"),
-        ("3:71", "cannot stand in a URL", "control characters"),
-        ("3:85", "cannot stand in a URL"),
+        ("3:71", "not allowed in a URL", "control characters"),
+        ("3:85", "not allowed in a URL"),
     ),
     case(
         "an unknown region",
@@ -161,9 +161,9 @@ YAML = [
         ("2:29", "unknown region 'cn-esat-3'", "'cn-east-3'", "endpoint"),
     ),
     case(
-        "neither region nor endpoint",
+        "has neither region nor endpoint",
         "version: 1\nprojects:\n  - id: p1\n    servers: []\n",
-        ("3:5", "neither region nor endpoint", "cn-east-3"),
+        ("3:5", "has neither region nor endpoint", "cn-east-3"),
     ),
     case(
         "endpoints that are none",
@@ -178,9 +178,9 @@ YAML = [
           - {{id: p6, endpoint: "https://ho st", servers: []}}
         """,
         ("3:24", "not an http or https URL"),
-        ("4:24", "carries credentials"),
-        ("5:24", "carries a query"),
-        ("6:24", "names no host"),
+        ("4:24", "contains credentials"),
+        ("5:24", "contains a query"),
+        ("6:24", "has no host"),
         ("7:24", "is not a URL"),
         ("8:24", "white space"),
     ),
@@ -320,12 +320,12 @@ CREDENTIALS = [
         projects: [{{id: p1, credentials: g, {SERVERS}}}]
         """,
         ("3:6", "kind is missing", "token"),
-        ("4:6", "not exactly one of token_env or token_file"),
-        ("5:6", "not exactly one of token_env or token_file"),
+        ("4:6", "exactly one of token_env or token_file"),
+        ("5:6", "exactly one of token_env or token_file"),
         ("6:6", "user is missing"),
         ("6:51", "iam_endpoint is not an http or https URL"),
         ("7:13", "unknown kind", "did you mean 'token'?"),
-        ("8:6", "not exactly one of token_env or token_file"),
+        ("8:6", "exactly one of token_env or token_file"),
         ("8:20", "unknown key 'token_evn'", "did you mean 'token_env'?"),
         ("8:43", "account must be text"),
         ("9:34", "no credentials entry"),
@@ -376,15 +376,15 @@ JSON = [
         "half a character",
         '{"version": 1, "projects": [{"id": "p1", "region": "cn-east-3", "servers": [\n'
         '{"id": "s1", "name": "\\ud83d"}]}]}',
-        ("2:22", "'name' holds half a character"),
+        ("2:22", "'name' contains half a character"),
         suffix=".json",
     ),
     case(
         "a key twice in an object",
         '{"version": 1,\n "version": 1, "projects": [{"id": "p1", "servers": [],\n'
         '  "region": "cn-south-1", "region": "cn-east-3"}]}',
-        ("2:2", "'version' stands here twice", "keep one"),
-        ("3:27", "'region' stands here twice", "keep one"),
+        ("2:2", "'version' is listed twice", "keep one"),
+        ("3:27", "'region' is listed twice", "keep one"),
         suffix=".json",
     ),
     case(
@@ -429,7 +429,7 @@ TOML = [
         """,
         ("1:1", "'version'"),
         ("4:3", "'share' is out of range"),
-        ("5:1", "neither region nor endpoint"),
+        ("5:1", "has neither region nor endpoint"),
         ("7:1", "unknown key 'regoin'", "did you mean 'region'?"),
         ("9:1", "'exports_in_flight'"),
         ("12:1", "'id' is missing"),
@@ -450,7 +450,7 @@ TOML = [
         credentials = "ops"
         servers = []
         """,
-        ("2:1", "not exactly one of token_env or token_file"),
+        ("2:1", "exactly one of token_env or token_file"),
         ("4:1", "'token' looks like a secret"),
         suffix=".toml",
     ),
@@ -484,8 +484,8 @@ CSV = [
     case(
         "rows of another width",
         "project_id,server_id,region\np1,s1\np1,s2,cn-east-3\n\np1,s3,cn-east-3,x\n",
-        ("2:2", "2 fields, the header 3"),
-        ("5:3", "4 fields, the header 3"),
+        ("2:2", "2 fields, but the header has 3"),
+        ("5:3", "4 fields, but the header has 3"),
         suffix=".csv",
     ),
     case(
@@ -495,9 +495,9 @@ CSV = [
         "p3,,s1,x,\n",
         ("4:3", "server_id is empty"),
         ("5:3", "server 's1' is listed twice"),
-        ("6:3", "cannot stand in a URL"),
+        ("6:3", "not allowed in a URL"),
         ("7:2", "unknown region 'cn-esat-3'", "'cn-east-3'"),
-        ("8:1", "neither region nor endpoint"),
+        ("8:1", "has neither region nor endpoint"),
         suffix=".csv",
     ),
     case(

@@ -8,7 +8,7 @@ from collector.inventory import InventoryError
 
 if TYPE_CHECKING:
     from collector.inventory import Inventory
-    from tests.inventory.conftest import Reader
+    from tests.support.reader import Reader
 
 
 @pytest.fixture
@@ -77,9 +77,9 @@ def test_a_selection_keeps_the_expressions_and_who_goes_first(inventory: Invento
         ("id=a,projct=b", 6, "did you mean 'project'?"),
         ("role=db", 1, "tag:role"),
         ("tag:=x", 1, "unknown key 'tag:'"),
-        ("rack=r1", 1, "rack needs discovered servers"),
-        ("health=OK", 1, "health needs discovered servers"),
-        ("alarm=*", 1, "alarm needs discovered servers"),
+        ("rack=r1", 1, "rack works only for discovered servers"),
+        ("health=OK", 1, "health works only for discovered servers"),
+        ("alarm=*", 1, "alarm works only for discovered servers"),
     ],
 )
 def test_an_expression_that_cannot_be_read_is_refused(

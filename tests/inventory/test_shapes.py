@@ -11,6 +11,7 @@ import yaml
 
 from collector.addresses import normal
 from collector.inventory import load, schema, to_mapping
+from collector.inventory.shape import fits
 from collector.providers.clouddc.rules import RULES
 from collector.sizes import parse_size
 
@@ -118,9 +119,17 @@ def test_endpoints_have_one_form(url: str, same: str) -> None:
     "url", ["host", "//host", "file:///x", "http://:80", "http://a@b", "http://h:99999", "http://["]
 )
 def test_what_is_no_endpoint_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match=r"is|names|carries"):
+    with pytest.raises(ValueError, match=r"is|has|contains|spells"):
         normal(url)
 
 
 def test_the_published_vendor_has_an_endpoint_for_each_region() -> None:
     assert all(normal(url) == url for url in RULES.regions.values())
+
+
+@pytest.mark.parametrize("id_", ["s1\n", "s/1", ".", "..", "", "s\x7f", "s" * 2000, "\ud800", 1])
+def test_an_id_that_cannot_stand_in_a_url_does_not_fit(id_: object) -> None:
+    good = {"id": "p1", "region": "cn-east-3", "servers": [{"id": "s1"}, {"id": "..."}]}
+    assert fits({"version": 1, "projects": [good]})
+    bad = {**good, "servers": [{"id": id_}]}
+    assert not fits({"version": 1, "projects": [bad]})

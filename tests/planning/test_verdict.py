@@ -63,7 +63,7 @@ def test_the_first_line_answers_whether_a_deadline_holds() -> None:
     lines = told("--deadline", "4m")
     assert re.fullmatch(r"No: about \d+ of 855 servers by the deadline of 4 min\.", lines[0])
     assert lines[1].startswith("All of them take about ")
-    assert lines[2].startswith("What is assumed below may be wrong by far")
+    assert lines[2].startswith("Assumed values below may be far off")
 
 
 @pytest.mark.usefixtures("fleet")
@@ -72,7 +72,7 @@ def test_the_first_line_says_no_where_the_disk_is_too_small(
 ) -> None:
     monkeypatch.setattr("collector.planning.disk._free", lambda _: 1_000_000)
     lines = told("--deadline", "10h")
-    assert lines[0] == "No: 3.4 GB are needed, 1.0 MB are free."
+    assert lines[0] == "No: the run needs 3.4 GB; 1.0 MB is free."
     assert lines[2].startswith("Yes: ")
 
 

@@ -17,7 +17,7 @@ from collector.model.answers import (
 )
 from collector.providers.clouddc import PROVIDER
 from collector.providers.clouddc.credentials import TokenSource
-from tests.providers.loopback import TOKEN, Answer, asked, clouddc, serving, started, target
+from tests.support.loopback import TOKEN, Answer, asked, clouddc, serving, started, target
 
 if TYPE_CHECKING:
     from pathlib import Path

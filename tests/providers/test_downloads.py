@@ -6,7 +6,7 @@ import pytest
 
 from collector.model.answers import LimitTold, Problem, ProblemKind, ScopeKind
 from collector.providers.protocol import OpenArchive
-from tests.providers.loopback import (
+from tests.support.loopback import (
     ARCHIVE,
     TOKEN,
     Answer,

@@ -10,7 +10,7 @@ from collector.model.answers import NO_METADATA, Call, Problem, ProblemKind, Sco
 from collector.providers.clouddc.errors import PERMISSIONS, TABLE, problem_of, rows
 from collector.providers.http.replies import Reply
 from collector.redaction import Secrets
-from tests.providers.loopback import TOKEN
+from tests.support.loopback import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

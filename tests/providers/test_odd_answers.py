@@ -17,7 +17,7 @@ from collector.model.answers import ExportSaid, ExportState, Problem, ProblemKin
 from collector.providers.http.bodies import BODY_MAX
 from collector.providers.http.disposition import file_name
 from collector.providers.protocol import OpenArchive
-from tests.providers.loopback import (
+from tests.support.loopback import (
     ARCHIVE,
     TOKEN,
     Answer,

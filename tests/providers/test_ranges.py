@@ -9,7 +9,7 @@ from collector.model.answers import Checksum, Problem, ProblemKind
 from collector.providers.http.checksums import checksums
 from collector.providers.http.urls import redirected
 from collector.providers.protocol import Fetched, OpenArchive
-from tests.providers.loopback import ARCHIVE, TOKEN, Answer, clouddc, read_all, serving, target
+from tests.support.loopback import ARCHIVE, TOKEN, Answer, clouddc, read_all, serving, target
 
 pytestmark = pytest.mark.anyio
 P = ProblemKind

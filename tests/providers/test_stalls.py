@@ -8,7 +8,7 @@ from collector.model.answers import Problem, ProblemKind
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.credentials import TokenSource
 from collector.providers.protocol import OpenArchive
-from tests.providers.loopback import (
+from tests.support.loopback import (
     ARCHIVE,
     TOKEN,
     Answer,

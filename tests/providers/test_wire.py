@@ -15,8 +15,7 @@ from collector.providers.http import wire
 from collector.providers.http.proxies import UnusableProxyError
 from collector.providers.http.transport import UnusableCAFileError
 from collector.redaction import Secrets
-from tests.open_files import no_file_left
-from tests.providers.loopback import (
+from tests.support.loopback import (
     ARCHIVE,
     TOKEN,
     Answer,
@@ -26,6 +25,7 @@ from tests.providers.loopback import (
     speaking,
     target,
 )
+from tests.support.open_files import no_file_left
 
 if TYPE_CHECKING:
     import asyncio
@@ -66,7 +66,7 @@ async def test_too_many_open_files_are_not_the_endpoints_fault() -> None:
             problem = await fleet.ask_status(target(service.url), "e1", asks_limits=False)
     assert isinstance(problem, Problem)
     assert problem.kind is P.NOT_SENT
-    assert "this process has as many files and connections open as it may" in problem.message
+    assert "this process has reached its limit on open files and connections" in problem.message
     assert problem.hint is not None
     assert "ulimit -n" in problem.hint
 

@@ -1,4 +1,4 @@
-"""`collector collect`: the main job."""
+"""`collector collect`: the main command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ from collector.cli.options import (
 from collector.cli.values import Duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from collector.archive.staged import ArchivePolicy
+    from collector.runtime.terms import Terms
 
 EXAMPLES = """\b
 Examples:
@@ -44,7 +47,7 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     default=OUT,
     show_default=True,
-    help="Directory that holds the runs; each gets a directory of its own in it.",
+    help="Directory for runs; each run gets its own directory in it.",
 )
 @selecting
 @click.option(
@@ -56,7 +59,7 @@ Examples:
     "--resume",
     "resumed",
     metavar="RUN_DIR|latest",
-    help="Resume a run that was stopped; INVENTORY may be left out.",
+    help="Resume a stopped run; INVENTORY is optional then.",
 )
 @click.option(
     "--retry-failed",
@@ -66,8 +69,8 @@ Examples:
 @click.option(
     "--trust-journal",
     is_flag=True,
-    help="With --resume: take endpoints and credentials from the run's journal even if you did not "
-    "write it on this machine.",
+    help="With --resume: use the endpoints and credentials in the run's journal even if you did "
+    "not write it on this machine.",
 )
 @click.option(
     "--reuse-exports",
@@ -76,7 +79,7 @@ Examples:
     show_default=True,
     help="Reuse exports that other runs under --out started within this time (0: never).",
 )
-@click.option("--run-id", help="Name of the run and its directory.  [default: the time]")
+@click.option("--run-id", help="Name of the run and its directory.  [default: the start time]")
 @click.option(
     "--progress",
     type=click.Choice(["auto", "live", "plain", "none"]),
@@ -85,7 +88,7 @@ Examples:
     help="How to show progress on stderr.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Say what would be done, as plan does, and send nothing."
+    "--dry-run", is_flag=True, help="Only show the plan, like the plan command; send nothing."
 )
 @click.option(
     "--ca-file",
@@ -97,7 +100,7 @@ Examples:
     type=click.IntRange(min=1),
     default=4,
     show_default=True,
-    help="How often to try each step of each server.",
+    help="Tries for each step of each server.",
 )
 @click.option(
     "--phase-timeout",
@@ -105,8 +108,8 @@ Examples:
     type=PHASE_TIMEOUT,
     multiple=True,
     metavar="PHASE=DURATION",
-    help="How long a phase of one server may take: export=90m, from its start until it is "
-    "complete; download=10m, not counting what it waits for (repeatable).  [default: export=60m]",
+    help="Time limit for a phase of one server: export=90m, from its start to its completion; "
+    "download=10m, not counting waits (repeatable).  [default: export=60m]",
 )
 @click.option(
     "--grace",
@@ -126,7 +129,7 @@ Examples:
     "--max-bandwidth",
     type=SIZE,
     metavar="SIZE",
-    help="Bytes a second for all downloads together: 50MB.  [default: as the inventory says]",
+    help="Bytes per second for all downloads together, e.g. 50MB.  [default: from the inventory]",
 )
 @storing
 @share_option
@@ -169,60 +172,79 @@ def command(
     from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
-    if retry_failed and resumed is None:
-        raise click.UsageError("--retry-failed needs the run to retry: --resume RUN_DIR")
-    if trust_journal and resumed is None:
-        raise click.UsageError("--trust-journal needs the run to trust: --resume RUN_DIR")
-    selection = inventory and choosing.chosen(
-        choosing.loaded(inventory, sends=not dry_run),
-        select, exclude, first, allow_empty=allow_empty,
-    )  # fmt: skip
+    _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
+    loaded = inventory and choosing.loaded(inventory, sends=not dry_run)
+    selection = loaded and choosing.chosen(loaded, select, exclude, first, allow_empty=allow_empty)
     if dry_run and selection:
         from collector.cli.commands.plan import show  # noqa: PLC0415  # as above
 
         show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
         return
     from collector.cli import running  # noqa: PLC0415  # as above
+
+    terms = _terms(
+        deadline, max_attempts, share, reuse_exports, dict(phase_timeouts), grace, policy,
+        max_bandwidth,
+    )  # fmt: skip
+    options = running.Options(terms, ca_file, stall_timeout)
+    if selection and resumed is None:
+        begin = running.beginning(selection, out, run_id, options)
+    else:
+        begin = running.resuming(
+            str(resumed), out, selection or None, options,
+            retry_failed=retry_failed, trust_journal=trust_journal,
+        )  # fmt: skip
+    running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
+
+
+def _terms(
+    deadline: float | None,
+    max_attempts: int,
+    share: float | None,
+    reuse_exports: float,
+    phase_timeouts: Mapping[str, float],
+    grace: float,
+    policy: ArchivePolicy,
+    max_bandwidth: int | None,
+) -> Terms:
     from collector.cli.user_state import user_memory  # noqa: PLC0415  # as above
     from collector.model.ceilings import EXPORT_S  # noqa: PLC0415  # as above
     from collector.redaction import Arguments, Secrets  # noqa: PLC0415  # as above
     from collector.runtime.terms import Terms  # noqa: PLC0415  # as above
 
     secrets = click.get_current_context().find_object(Secrets) or Secrets()
-    terms = Terms(
+    return Terms(
         deadline_s=math.inf if deadline is None else deadline,
         max_attempts=max_attempts,
         share=share,
         reuse_s=reuse_exports,
-        export_s=dict(phase_timeouts).get("export", EXPORT_S),
-        download_s=dict(phase_timeouts).get("download", math.inf),
+        export_s=phase_timeouts.get("export", EXPORT_S),
+        download_s=phase_timeouts.get("download", math.inf),
         grace_s=grace,
         memory=user_memory(),
         policy=policy,
         bytes_per_second=max_bandwidth,
         argv=Arguments(sys.argv, secrets),
     )
-    options = running.Options(terms, ca_file, stall_timeout)
-    if resumed is not None:
-        begin = running.resuming(
-            resumed, out, selection or None, options,
-            retry_failed=retry_failed, trust_journal=trust_journal,
-        )  # fmt: skip
-    else:
-        assert selection  # noqa: S101  # _check has seen to it
-        begin = running.beginning(selection, out, run_id, options)
-    running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
 
 
 def _check(
     inventory: str | None, resumed: str | None, run_id: str | None, *, chosen: bool, dry_run: bool
 ) -> None:
-    """Refuse what does not go together."""
+    """Refuse options that do not go together."""
     if inventory is None and resumed is None:
-        raise click.UsageError("name an INVENTORY, or a run to continue: --resume RUN_DIR")
+        raise click.UsageError("give an INVENTORY, or a run to continue: --resume RUN_DIR")
     if inventory is None and chosen:
         raise click.UsageError("--select, --exclude and --first need an INVENTORY")
     if resumed is not None and run_id is not None:
         raise click.UsageError("a resumed run keeps its id; leave out --run-id")
     if resumed is not None and dry_run:
         raise click.UsageError("--dry-run plans a new run; leave out --resume")
+
+
+def _check_resuming(resumed: str | None, *, retry_failed: bool, trust_journal: bool) -> None:
+    """Refuse options that only a resume has."""
+    if retry_failed and resumed is None:
+        raise click.UsageError("--retry-failed needs a run to retry: --resume RUN_DIR")
+    if trust_journal and resumed is None:
+        raise click.UsageError("--trust-journal needs a run to trust: --resume RUN_DIR")

@@ -1,4 +1,4 @@
-"""`collector demo`: the main job against an emulator started by the same command."""
+"""`collector demo`: the main command against an emulator in the same process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     default=OUT,
     show_default=True,
-    help="Directory that holds the run.",
+    help="Directory for the run.",
 )
 @click.option(
     "--progress",
@@ -45,8 +45,8 @@ Examples:
 def command(out: Path, progress: str, as_json: bool) -> None:
     """Collect a fleet of 60 servers from an emulator on this machine: no account, no network.
 
-    The emulator throttles, fails now and then, and has two servers that nobody could collect: the
-    exit code is 3, as it would be for a collect that ends so.
+    The emulator throttles and fails now and then. Two of its servers cannot be collected, so the
+    exit code is 3, as it would be for collect.
     """
     make_ready()
     import io  # noqa: PLC0415  # with the rest of what the work needs
@@ -59,10 +59,10 @@ def command(out: Path, progress: str, as_json: bool) -> None:
     scenario = demo_fleet.scenario()
     with _serving(scenario) as emulator:
         for line in (
-            f"An emulator at {emulator.url} stands in for the service:",
+            f"The emulator at {emulator.url} plays the service:",
             f"{demo_fleet.SERVERS} servers in {demo_fleet.PROJECTS} projects,",
-            f"{demo_fleet.CALLS_A_SECOND} calls a second allowed,",
-            f"trouble with {len(demo_fleet.FAULTS)} servers, two of them beyond help.",
+            f"a limit of {demo_fleet.CALLS_A_SECOND} calls per second,",
+            f"faults on {len(demo_fleet.FAULTS)} servers, two of which cannot be collected.",
             "",
         ):
             say(line)
@@ -78,7 +78,7 @@ def command(out: Path, progress: str, as_json: bool) -> None:
 
 @contextmanager
 def _serving(scenario: Scenario) -> Iterator[Emulator]:
-    """Serve a scenario in a thread of its own."""
+    """Serve a scenario in a separate thread."""
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415  # with the rest
 
     from collector.emulator import Emulator  # noqa: PLC0415  # as above

@@ -57,25 +57,28 @@ Examples:
 )
 @click.option("--servers", type=click.IntRange(min=1), help="Number of servers.  [default: 60]")
 @click.option("--projects", type=click.IntRange(min=1), help="Number of projects.  [default: 3]")
-@click.option("--seed", type=int, help="Decides all that happens by chance.  [default: 1]")
+@click.option("--seed", type=int, help="Seed for everything random.  [default: 1]")
 @click.option(
     "--limit",
     "limits",
     multiple=True,
     metavar="[SCOPE:]N/DURATION",
-    help="At most N calls in each DURATION. SCOPE is user (the default), api, app, ip, project.",
+    help=(
+        "Allow at most N calls per DURATION; SCOPE is user (the default), api, app, ip or "
+        "project (repeatable)."
+    ),
 )
 @click.option(
     "--inventory",
     "inventory_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the inventory of its fleet to this file.",
+    help="Write the fleet's inventory to this file.",
 )
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Once it listens, print one line: url, token, inventory (the file, or null).",
+    help="Print one line of JSON once it listens: url, token, inventory (the file or null).",
 )
 @common
 def command(
@@ -110,7 +113,7 @@ def command(
             _serve, emulator, inventory_file, as_json,
             backend_options={"loop_factory": Loop},
         )  # fmt: skip
-    except (OSError, UnicodeError) as error:  # a host that cannot be looked up, among others
+    except (OSError, UnicodeError) as error:  # a host that cannot be resolved, among others
         raise click.UsageError(_trouble(error, listen)) from error
     show_json(json.dumps(emulator.statistics(), indent=None if as_json else 1))
 
@@ -120,7 +123,9 @@ def _trouble(error: OSError | UnicodeError, listen: str) -> str:
     if number == errno.EADDRINUSE:
         return f"{listen} is already in use; choose another port with --listen"
     if isinstance(error, OSError) and error.filename is not None:
-        return f"cannot write {error.filename}: {error.strerror}; choose another --inventory"
+        return (
+            f"cannot write {error.filename}: {error.strerror}; choose another file with --inventory"
+        )
     why = os.strerror(number) if number is not None and number > 0 else str(error)
     return f"cannot listen on {listen}: {why}; choose another address with --listen"
 

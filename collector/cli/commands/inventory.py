@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.cli.options import common, json_option, selecting
+from collector.cli.rendering.wording import count
 from collector.cli.streams import show as show_lines
 from collector.cli.streams import show_json
 from collector.printable import one_line
@@ -38,11 +39,11 @@ def command() -> None:
 @common
 @click.pass_context
 def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
-    """Say what is wrong with an inventory: all that a collect would refuse it for.
+    """Report everything that is wrong with an inventory.
 
-    A secret that is missing here and now is a warning.
+    A secret that is missing here and now is only a warning.
     """
-    from collector.cli.choosing import loaded  # noqa: PLC0415  # pydantic costs time
+    from collector.cli.choosing import loaded  # noqa: PLC0415  # costs time
     from collector.inventory import InventoryError  # noqa: PLC0415  # as above
 
     try:
@@ -62,7 +63,7 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
         found = {"ok": True, "servers": servers, "projects": projects, "mistakes": []}
         show_json(_json(found | {"warnings": warnings}))
     else:
-        amount = f"{_count(servers, 'server')} in {_count(projects, 'project')}"
+        amount = f"{count(servers, 'server')} in {count(projects, 'project')}"
         show_lines([f"{file}: ok: {amount}"])
 
 
@@ -80,8 +81,8 @@ def show(
     allow_empty: bool,
     as_json: bool,
 ) -> None:
-    """List the servers that a selection matches, in the order in which they are collected."""
-    from collector.cli.choosing import chosen, loaded  # noqa: PLC0415  # pydantic costs time
+    """List the servers that a selection matches, in the order of collection."""
+    from collector.cli.choosing import chosen, loaded  # noqa: PLC0415  # costs time
     from collector.inventory import to_mapping  # noqa: PLC0415  # as above
 
     fleet = loaded(file, sends=False)
@@ -97,7 +98,7 @@ def _json(value: object) -> str:
 
 
 def _table(selection: Selection) -> list[str]:
-    """The servers in columns as wide as they must be."""
+    """Return the servers as a table."""
     rows = [("PROJECT", "SERVER", "ID", "TAGS")]
     for one in selection.servers:
         tags = " ".join(f"{key}={value}" for key, value in one.server.tags.items())
@@ -108,7 +109,3 @@ def _table(selection: Selection) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in shown
     ]
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -1,4 +1,4 @@
-"""`collector plan`: what a collect would do."""
+"""`collector plan`: an estimate of what a collect would do."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     default=OUT,
     show_default=True,
-    help="Directory that would hold the run.",
+    help="Directory for runs.",
 )
 @selecting
-@click.option("--deadline", type=SOME_TIME, help="How long the run may take: 90s, 15m, 2h30m.")
+@click.option("--deadline", type=SOME_TIME, help="Time the run may take: 90s, 15m, 2h30m.")
 @share_option
 @json_option
 @common
@@ -50,8 +50,8 @@ def command(
 ) -> None:
     """Estimate how long collecting INVENTORY takes, and whether the disk has room.
 
-    Limits and durations come from the inventory and from earlier runs; what is not known is
-    assumed, and marked as such. Sends nothing.
+    Limits and durations come from the inventory and from earlier runs. Unknown ones are assumed,
+    and marked as such. Sends nothing.
     """
     from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 

@@ -32,7 +32,7 @@ Examples:
 @json_option
 @common
 def command(out: Path, *, as_json: bool) -> None:
-    """List the runs under DIR, by default ./collected: a line each, the oldest first."""
+    """List the runs under DIR (default: ./collected), the oldest first."""
     from collector.rundir.standing import overview  # noqa: PLC0415  # the work's imports cost time
 
     runs = overview(out)

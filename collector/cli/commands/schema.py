@@ -22,11 +22,11 @@ Examples:
 @click.argument("what", type=click.Choice(["inventory", "manifest", "journal"]))
 @common
 def command(what: str) -> None:
-    """Print a JSON Schema (draft 2020-12): of the inventory, the manifest or a journal's line."""
+    """Print a JSON Schema (draft 2020-12) for inventories, manifests or lines of a journal."""
     show_json(json.dumps(_SCHEMAS[what](), indent=2))
 
 
-# Each imports what it needs when it is asked for: pydantic, for one, costs start-up time.
+# Each imports what it needs only when asked for: that costs start-up time.
 def _inventory() -> dict[str, Any]:
     from collector import providers  # noqa: PLC0415
     from collector.inventory import schema  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`collector status`: what a run, running or ended, has done so far."""
+"""`collector status`: what a run has done so far."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Examples:
 def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
     """Show what a run has done so far, whether it is running, has ended or was killed.
 
-    Without RUN_DIR, it is the latest run under ./collected. With -v also what it has learned: the
-    service's limits, and how long exports take.
+    RUN_DIR defaults to the latest run under ./collected. -v adds what the run has learned: the
+    service's limits and how long exports take.
     """
     from collector.cli.rendering.summary import summed_up  # noqa: PLC0415  # the work's imports cost time
     from collector.rundir.layout import find_run  # noqa: PLC0415
@@ -37,7 +37,7 @@ def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
     if found.damage is not None:
         say(
             f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "
-            f"({found.damage.what}); this is the run up to there",
+            f"({found.damage.what}); showing the run up to there",
             "error",
         )
     if found.unreadable is not None:

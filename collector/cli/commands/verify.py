@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collector.rundir.verification import Mismatch, Verification
 
 MISMATCHED = 6
-"""The exit code where something is not as it should be."""
+"""The exit code if there is a mismatch."""
 
 SHOWN = 30
-"""Mismatches and notes that are shown to a person; `--json` holds all."""
+"""Mismatches and notes that are shown to a person; `--json` has all."""
 
 
 @click.command(
@@ -33,7 +33,7 @@ Examples:
   collector verify collected/20261123T084103Z-7f3a --json | jq .mismatches
 
 \b
-Exit code: 0 all is well, 6 something is not, 2 there is no such run.
+Exit codes: 0 everything matches; 6 there is a mismatch; 2 there is no such run.
 """,
 )
 @run_argument
@@ -41,9 +41,9 @@ Exit code: 0 all is well, 6 something is not, 2 there is no such run.
 @common
 @click.pass_context
 def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
-    """Prove that a run is whole: reads each archive to its end, compares records and tree.
+    """Prove that a run is whole: read each archive to its end, compare records and files.
 
-    Without RUN_DIR, it is the latest run under ./collected.
+    RUN_DIR defaults to the latest run under ./collected.
     """
     from collector.rundir.layout import find_run  # noqa: PLC0415  # the work's imports cost time
     from collector.rundir.verification import verify  # noqa: PLC0415  # as above
@@ -82,12 +82,12 @@ def _told(run: str, found: Verification) -> Iterator[str]:
         if amiss > SHOWN:
             yield f"  and {amiss - SHOWN} more; --json lists them all"
         yield ""
-        yield f"{archives}, {size(found.bytes)}, whole and unchanged besides."
+        yield f"The rest: {archives}, {size(found.bytes)}, whole and unchanged."
     if found.notes:
         yield ""
         yield from (f"Note: {note}." for note in found.notes[:SHOWN])
         if len(found.notes) > SHOWN:
-            yield f"And {len(found.notes) - SHOWN} notes more; --json lists them all."
+            yield f"And {len(found.notes) - SHOWN} more notes; --json lists them all."
     if not found.ok:
         yield ""
         yield from _next(run, found)
@@ -97,17 +97,17 @@ def _next(run: str, found: Verification) -> Iterator[str]:
     from collector.rundir.layout import JOURNAL  # noqa: PLC0415  # as above
 
     if any(mismatch.path == JOURNAL for mismatch in found.mismatches):
-        yield "A resume keeps the damaged journal beside a new one, continues from the lines before"
-        yield "the damage, and repeats what they do not tell:"
+        yield "A resume keeps the damaged journal under another name, continues from the lines"
+        yield "before the damage, and repeats everything after them:"
         yield f"  collector collect --resume {pasted(run)}"
         return
-    yield "A resume fetches again what is missing or has another size, and writes manifest"
-    yield "and SHA256SUMS anew; move away first what has changed and kept its size:"
+    yield "A resume downloads files that are missing or have the wrong size, and rewrites"
+    yield "manifest and SHA256SUMS. First move away files that changed but kept their size:"
     yield f"  collector collect --resume {pasted(run)}"
 
 
 def _mismatch(mismatch: Mismatch) -> Iterator[str]:
-    """Tell a mismatch in a few lines: hashes are long, and stand below one another."""
+    """Show a mismatch in a few lines, with hashes below one another, since they are long."""
     yield f"  {_value(mismatch.path)}: {_value(mismatch.what)}"
     yield f"    expected  {_value(mismatch.expected)}"
     yield f"    found     {_value(mismatch.found)}"

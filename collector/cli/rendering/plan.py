@@ -1,11 +1,11 @@
-"""A plan, for a person who has to decide at night: first the verdict, then what it hangs on."""
+"""A plan as text: first the verdict, then the reasons."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from collector.cli.rendering import wording
-from collector.cli.rendering.wording import about, duration, wrapped
+from collector.cli.rendering.wording import about, count, duration, wrapped
 from collector.printable import one_line
 from collector.sizes import size
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LIMITS_SHOWN = 8
 PROJECTS_SHOWN = 12
-"""Limits and projects that are told, those that take longest first; `--json` holds all."""
+"""Limits and projects shown, the slowest first; `--json` has all."""
 NAME_WIDTH = 32
 
 
@@ -32,15 +32,16 @@ def told(planned: Plan, out: str) -> list[str]:
 
 
 def _verdict(planned: Plan, out: str) -> Iterator[str]:
-    """Yield the answer: yes or no where something was asked or lacks, else how long."""
-    servers = _servers(planned.servers)
+    """Yield the verdict: yes or no to the deadline and the disk, else how long it takes."""
+    servers = count(planned.servers, "server")
     takes = about(planned.seconds)
     if not planned.servers:
         yield "Nothing to do: no server is selected."
         return
     if planned.disk.free is not None and not planned.disk.suffices:
-        yield f"No: {size(planned.disk.needed)} are needed, {size(planned.disk.free)} are free."
-        yield from wrapped(f"Make room under {out}, or choose another place with --out.", "", "")
+        yield f"No: the run needs {size(planned.disk.needed)}; {size(planned.disk.free)} is free."
+        what_to_do = f"Free up space under {out}, or choose another directory with --out."
+        yield from wrapped(what_to_do, "", "")
     if planned.deadline_s is None:
         yield f"About {takes} for {servers}."
     elif planned.deadline_reachable:
@@ -52,11 +53,7 @@ def _verdict(planned: Plan, out: str) -> Iterator[str]:
     sources = {limit.source for limit in planned.limits}
     sources |= {project.durations_source for project in planned.projects}
     if "assumed" in sources:
-        yield "What is assumed below may be wrong by far; a first run will learn it."
-
-
-def _servers(count: int) -> str:
-    return "1 server" if count == 1 else f"{count} servers"
+        yield "Assumed values below may be far off; the first run measures them."
 
 
 def _projects(planned: Plan) -> Iterator[str]:
@@ -69,7 +66,7 @@ def _projects(planned: Plan) -> Iterator[str]:
             f"{about(project.seconds)}"
         )
     if len(projects) > PROJECTS_SHOWN:
-        yield f"  and {len(projects) - PROJECTS_SHOWN} more, which take no longer"
+        yield f"  and {len(projects) - PROJECTS_SHOWN} more, none of them slower"
     if len(projects) > 1:
         yield (
             f"  {'all':{width}}  {planned.servers:7}  {planned.requests:7}  "
@@ -88,7 +85,7 @@ def _limits(planned: Plan) -> Iterator[str]:
     for seconds, text in sorted(told, key=lambda one: -one[0]):
         yield from wrapped(text, f"  {about(seconds):12}  ", " " * 16, anywhere=True)
     if len(planned.limits) > LIMITS_SHOWN:
-        yield f"  and {len(planned.limits) - LIMITS_SHOWN} more limits, which take no longer"
+        yield f"  and {len(planned.limits) - LIMITS_SHOWN} more limits, none of them slower"
 
 
 def _limit(limit: Limit) -> str:
@@ -103,7 +100,7 @@ def _limit(limit: Limit) -> str:
 
 
 def _exports(planned: Plan) -> Iterator[tuple[float, str]]:
-    """Yield how long exports take; of those of whom nothing is known, all together."""
+    """Yield how long exports take; projects without known durations are combined."""
     waiting = sorted(planned.projects, key=lambda one: -one.last_export_s)
     known = [one for one in waiting if one.durations_source == "remembered"]
     unknown = [one for one in waiting if one.durations_source == "assumed"]
@@ -128,7 +125,7 @@ def _disk(planned: Plan, out: str) -> Iterator[str]:
     free = "nobody knows how much is" if disk.free is None else size(disk.free)
     yield from wrapped(f"Disk: {size(disk.needed)} needed under {out}, {free} free.", "", "  ")
     if disk.known:
-        yield f"  {_servers(disk.known)} as large as in an earlier run there"
+        yield f"  {count(disk.known, 'server')} at their size in an earlier run there"
     if disk.assumed:
         like = "like the others" if disk.known else "assumed: nothing is known yet"
-        yield f"  {_servers(disk.assumed)} at {size(disk.assumed_archive_bytes)}, {like}"
+        yield f"  {count(disk.assumed, 'server')} at {size(disk.assumed_archive_bytes)}, {like}"

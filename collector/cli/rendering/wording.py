@@ -1,4 +1,4 @@
-"""How limits, times and places are said to a person, in lines of at most 80 columns."""
+"""Limits, times and paths as text for people, in lines of at most 80 columns."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 SOON_S = 60.0
-"""What happened within this time has happened now."""
+"""Anything more recent counts as now."""
 
 _NINE_IN_TEN = 1.2816
-"""How many standard deviations above the mean nine tenths of a normal distribution end."""
+"""The 90th percentile of the standard normal distribution."""
 
 _SCOPES = {
     "api": "the call {}",
@@ -33,7 +33,7 @@ _SCOPES = {
     "endpoint": "all of {}",
 }
 _SOURCES = {
-    "told": "told by the service",
+    "told": "reported by the service",
     "estimated": "estimated from its refusals",
     "remembered": "remembered from an earlier run",
     "inventory": "set by the inventory",
@@ -44,7 +44,7 @@ _SOURCES = {
 def wrapped(text: str, first: str, rest: str, *, anywhere: bool = False) -> list[str]:
     """Break a text into lines that begin with `first`, and then with `rest`.
 
-    Between words; with `anywhere` also within one that is longer than a line.
+    Between words; with `anywhere` also within words longer than a line.
     """
     return textwrap.wrap(
         one_line(text), WIDTH, initial_indent=first, subsequent_indent=rest,
@@ -53,7 +53,7 @@ def wrapped(text: str, first: str, rest: str, *, anywhere: bool = False) -> list
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person says it: `2 h 5 min`."""
+    """Return a duration as text: `2 h 5 min`."""
     if seconds < 1:
         return f"{seconds:.2g} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -65,7 +65,7 @@ def duration(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """Return a time that is known about: the longer, the rounder."""
+    """Return an approximate duration: the longer, the rounder."""
     for longer_than_s, step_s in ((7200, 300), (600, 60), (60, 5), (0, 1)):
         if seconds >= longer_than_s:
             return duration(math.ceil(seconds / step_s) * step_s)
@@ -73,12 +73,12 @@ def about(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return how many there are: `1 server`, `3 servers`."""
+    """Return a number with its noun: `1 server`, `3 servers`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def moment(at: str, now: datetime) -> str:
-    """Return a time as it is said today: with its date, if that is another one."""
+    """Return a time of day, with its date if that is not today."""
     time = _time(at)
     if time is None:
         return at
@@ -86,13 +86,13 @@ def moment(at: str, now: datetime) -> str:
 
 
 def since(at: str, now: datetime) -> str:
-    """Return how long ago a time is, as an addition to it."""
+    """Return `, for 5 min` to append to a time; empty if it is now."""
     passed_s = _passed_s(at, now)
     return f", for {duration(passed_s)}" if passed_s else ""
 
 
 def ago(at: str, now: datetime) -> str:
-    """Return how long ago a time is that is over a minute ago, as an addition to it."""
+    """Return `, 5 min ago` to append to a time; empty within a minute."""
     passed_s = _passed_s(at, now)
     if passed_s < SOON_S:
         return ""
@@ -102,7 +102,7 @@ def ago(at: str, now: datetime) -> str:
 
 
 def waits(asked: Iterable[Wait], now: datetime) -> list[str]:
-    """Return the waits that the service asked for and that are not over, the longest first."""
+    """Return the pending waits that the service asked for, the longest first."""
     left = [one for one in asked if (until := _time(one.until)) is not None and until > now]
     return [
         f"asked to wait until {moment(one.until, now)}, for "
@@ -117,7 +117,7 @@ def _passed_s(at: str, now: datetime) -> int:
 
 
 def _time(at: str) -> datetime | None:
-    """Read a time of a journal; None where it is none, or has no zone."""
+    """Parse a journal's time; None if it is invalid, or has no zone."""
     try:
         time = datetime.fromisoformat(at)
     except ValueError:
@@ -143,7 +143,7 @@ def exports_limit(limit: ExportsLimit) -> str:
 
 
 def nine_in_ten_s(median_s: float, spread: float) -> float:
-    """Return how long nine exports in ten take at most."""
+    """Return the time within which nine exports in ten complete."""
     return median_s * math.exp(_NINE_IN_TEN * spread)
 
 
@@ -157,12 +157,12 @@ def durations(found: ExportDurations) -> str:
 
 
 def source(word: str) -> str:
-    """Return where it is known from."""
+    """Return the text for where a value comes from."""
     return _SOURCES.get(word, word)
 
 
 def short(directory: str) -> str:
-    """Return a path as it is said from here, where that is shorter."""
+    """Return a path relative to the current directory, if it is below that."""
     path = Path(directory)
     try:
         here = Path.cwd()
@@ -172,7 +172,7 @@ def short(directory: str) -> str:
 
 
 def pasted(path: str) -> str:
-    """Return a path as a shell reads it; what is not printable in the form of bash and zsh."""
+    """Quote a path for a shell; unprintable ones in the `$'...'` form of bash and zsh."""
     path = f"./{path}" if path.startswith("-") else path
     if one_line(path) == path:
         return shlex.quote(path)

@@ -1,1 +1,1 @@
-"""Whether calls may leave at all: circuit breakers, credentials, calls in flight."""
+"""Whether calls may leave at all: breaker breakers, credentials, calls in flight."""

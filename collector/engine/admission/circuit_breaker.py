@@ -117,6 +117,19 @@ class Question:
         return self.not_sent or self.silent
 
 
+@dataclass(slots=True)
+class Outages:
+    """What the endpoints of a run that are down have in common.
+
+    Attributes:
+        waiting: servers that wait for one of them.
+        given_up: those that have been probed for long enough.
+    """
+
+    waiting: int = 0
+    given_up: dict[EndpointBreaker, None] = field(default_factory=dict)
+
+
 class EndpointBreaker:
     """Whether an endpoint answers anybody, now.
 
@@ -127,6 +140,9 @@ class EndpointBreaker:
 
     Attributes:
         name: the endpoint's base URL.
+        servers: how many of its servers are not at their end; of few it takes fewer to ask.
+        waiting: how many of them wait for a call.
+        wakes_s, alarm_s: when it is to be looked at; see `Alarms`.
         answered: whether it has ever answered.
         down_s: since when it is down; None while it is not.
         back_s: when it was last down and answered again.
@@ -138,19 +154,24 @@ class EndpointBreaker:
     """
 
     __slots__ = (
-        "_answered_s", "_not_sent", "_out", "_quiet_until_s", "_suspects", "_wait_s", "answered",
-        "back_s", "down_s", "first_patience_s", "given_up", "hint", "mute_servers", "name",
-        "patience_s", "probe_s", "question", "unanswered_servers", "why",
+        "_answered_s", "_not_sent", "_out", "_outages", "_quiet_until_s", "_suspects", "_wait_s",
+        "alarm_s", "answered", "back_s", "down_s", "first_patience_s", "given_up", "hint",
+        "mute_servers", "name", "patience_s", "probe_s", "question", "servers",
+        "unanswered_servers", "waiting", "wakes_s", "why",
     )  # fmt: skip
 
     def __init__(
         self,
         name: str = "",
         *,
+        outages: Outages | None = None,
         patience_s: float = ANSWERED_PATIENCE_S,
         first_patience_s: float = NEVER_ANSWERED_PATIENCE_S,
     ) -> None:
         self.name = name
+        self.servers = self.waiting = 0
+        self.wakes_s = self.alarm_s = math.inf
+        self._outages = outages if outages is not None else Outages()
         self.patience_s = patience_s
         self.first_patience_s = first_patience_s
         self.answered = False
@@ -179,10 +200,21 @@ class EndpointBreaker:
         """Whether several servers were asked, and the endpoint has not answered once."""
         return not self.answered and len(self._suspects) >= SUSPECTS
 
+    @property
+    def is_in_order(self) -> bool:
+        """Whether nothing is amiss, and no call waits for the first answer since it left."""
+        return not (self._out or self._suspects or self.question) and self.down_s is None
+
     def is_in_question(self, sent_s: float) -> bool:
         """Whether what became of a call that left at `sent_s` says nothing of its server."""
         asked = self.question is not None or len(self._suspects) >= SUSPECTS
         return asked or self.down_s is not None or sent_s < self.back_s
+
+    def wait(self, change: int) -> None:
+        """Count servers that wait for a call, or no longer do."""
+        self.waiting += change
+        if self.down_s is not None:
+            self._outages.waiting += change
 
     # What leaves and what comes back
 
@@ -214,6 +246,8 @@ class EndpointBreaker:
         if self.down_s is None:
             return False
         self.down_s, self.given_up, self.back_s = None, False, now_s
+        self._outages.waiting -= self.waiting
+        self._outages.given_up.pop(self, None)
         self.unanswered_servers.clear()  # it was the endpoint
         self.mute_servers.clear()
         return True
@@ -261,30 +295,33 @@ class EndpointBreaker:
 
     # Questions
 
-    def look(self, now_s: float, *, latency_s: float, left: int) -> bool:
+    def look(self, now_s: float, *, latency_s: float) -> bool:
         """Ask whether the endpoint answers anybody, where there is reason to; return if there is.
 
         Args:
             now_s: now.
             latency_s: of an answer, as a rule.
-            left: how many servers are not at their end; of few it takes fewer to ask.
         """
         if self.down_s is not None or self.question is not None:
             return self.question is not None
+        if not self._out and not self._suspects:
+            return False
         silence_s = self._silent_at(latency_s)
         if now_s >= silence_s:
             waited_s = now_s - next(iter(self._out.values()))
             self.question = Question(f"no answer for {waited_s:.3g} seconds", silent=True)
-        elif self._is_suspicious(left) and now_s >= self._quiet_until_s:
+        elif self._is_suspicious and now_s >= self._quiet_until_s:
             self.question = Question(self.why, self.hint)
         return self.question is not None
 
-    def looks_at(self, *, latency_s: float, left: int) -> float:
+    def looks_at(self, *, latency_s: float) -> float:
         """Return when `look` may find a reason, if nothing happens before."""
         if self.down_s is not None or self.question is not None:
             return math.inf
+        if not self._out and not self._suspects:
+            return math.inf
         at_s = self._silent_at(latency_s)
-        return min(at_s, self._quiet_until_s) if self._is_suspicious(left) else at_s
+        return min(at_s, self._quiet_until_s) if self._is_suspicious else at_s
 
     def cleared(self, now_s: float) -> None:
         """Drop a question that nobody can be asked: what failed goes by its own tries."""
@@ -299,12 +336,18 @@ class EndpointBreaker:
         self._not_sent = self.question.not_sent
         self.question = None
         self.down_s = now_s
+        self._outages.waiting += self.waiting
         self._suspects.clear()
         self._out.clear()
         self._wait_s = FIRST_PROBE_S
         self.probe_s = now_s + self._wait_s
 
     # While it is down
+
+    def give_up(self) -> None:
+        """Probe it no more."""
+        self.given_up = True
+        self._outages.given_up[self] = None
 
     def probed(self, now_s: float) -> None:
         """Count a probe that leaves, and plan the next one, further apart."""
@@ -326,8 +369,9 @@ class EndpointBreaker:
             self.down_s += jump_s
         self._out = dict.fromkeys(self._out, now_s)
 
-    def _is_suspicious(self, left: int) -> bool:
-        return 0 < len(self._suspects) >= min(SUSPECTS, left)
+    @property
+    def _is_suspicious(self) -> bool:
+        return 0 < len(self._suspects) >= min(SUSPECTS, self.servers)
 
     def _silent_at(self, latency_s: float) -> float:
         """Return when calls under way have waited in silence for too long."""

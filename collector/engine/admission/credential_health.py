@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 REFUSALS_APART_S = 1.0
 """A credential that was refused twice is tried again after so long, and then after twice as long:
 whoever renews it may be about to."""
-SAYS_NOTHING_OF_THE_SECRET = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREADABLE})
-"""Answers of a gateway or a proxy, which may not have looked at the secret."""
+SAYS_NOTHING_OF_THE_CREDENTIAL = frozenset({ProblemKind.THROTTLED, ProblemKind.UNREADABLE})
+"""Answers of a gateway or a proxy, which may not have looked at the credential."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class CredentialHealth:
     """What answers have shown of a credential: until it is accepted, it sends one call alone.
 
@@ -45,6 +45,16 @@ class CredentialHealth:
     _refused_s: float = -math.inf
     _accepted_s: float = -math.inf
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it was accepted once and then refused, and that is not its end."""
+        return self.proven and not self.accepted and self.refused is None
+
+    @property
+    def opens_s(self) -> float:
+        """When a call may carry it that is not accepted; infinite: when an answer has come."""
+        return math.inf if self.under_way else self.next_s
+
     def heard(self, problem: Problem | None, server: int, sent_s: float, now_s: float) -> None:
         """Process an answer to a call for a server that carried it, sent at `sent_s`."""
         if problem is not None and problem.kind is ProblemKind.UNAUTHENTICATED:
@@ -52,7 +62,7 @@ class CredentialHealth:
             return
         looked_at = problem is None or (
             problem.http_status is not None
-            and problem.kind not in SAYS_NOTHING_OF_THE_SECRET
+            and problem.kind not in SAYS_NOTHING_OF_THE_CREDENTIAL
             and (problem.kind is not ProblemKind.NOT_READY or problem.code is not None)
         )
         if looked_at and sent_s >= self._refused_s:

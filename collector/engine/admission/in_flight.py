@@ -20,8 +20,6 @@ from collector.model.answers import Call
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
-    from collector.engine.admission.credential_health import CredentialHealth
     from collector.engine.queueing.lanes import Lane
     from collector.model.actions import Request
     from collector.model.ceilings import Ceilings
@@ -106,20 +104,11 @@ class InFlight:
             if isinstance(flight.action, FetchArchive):
                 yield flight.action
 
-    def allows_at(self, call: Call, secret: CredentialHealth, circuit: EndpointBreaker) -> float:
-        """Return when one more such call may be under way; infinite: when an answer has come."""
-        opens_s = -math.inf
-        if circuit.holds or circuit.given_up:
-            return math.inf
+    def room_at(self, call: Call) -> float:
+        """Return when there is room for one more such call; infinite: when another has ended."""
         if call is Call.FETCH_ARCHIVE:
-            if not self.has_room_for_download:
-                return math.inf
-            opens_s = self.disk.probe_s
-        elif self._small >= self._ceilings.calls:
-            return math.inf
-        if secret.accepted:
-            return opens_s
-        return math.inf if secret.under_way else max(opens_s, secret.next_s)
+            return self.disk.probe_s if self.has_room_for_download else math.inf
+        return math.inf if self._small >= self._ceilings.calls else -math.inf
 
     @property
     def has_room_for_download(self) -> bool:
@@ -138,8 +127,8 @@ class InFlight:
         self.posts += action.call is Call.START_EXPORT
         if flight.is_download:
             self.disk.under_way += 1
-        lane.secret.under_way += 1
-        lane.circuit.left(action.server, action.sent_s)
+        lane.credential.under_way += 1
+        lane.breaker.left(action.server, action.sent_s)
 
     def of(self, action: Request) -> Flight | None:
         """Return what is known of a call; None if it is no longer under way."""
@@ -185,7 +174,7 @@ class InFlight:
             self._take_place(flight, 1)
             self._watch(flight, self._hangs_s(flight))
             if not flight.opened:
-                flight.lane.secret.under_way += 1
+                flight.lane.credential.under_way += 1
 
     def awaited(self, flight: Flight, now_s: float) -> None:
         """Record that more of a download is asked for."""
@@ -214,8 +203,8 @@ class InFlight:
 
     def _answered(self, flight: Flight) -> None:
         if not flight.quiet:
-            flight.lane.secret.under_way -= 1
-        flight.lane.circuit.came_back(flight.action.server)
+            flight.lane.credential.under_way -= 1
+        flight.lane.breaker.came_back(flight.action.server)
 
     def _take_place(self, flight: Flight, change: int) -> None:
         if not flight.is_download:
@@ -249,7 +238,7 @@ class InFlight:
                 self._quiet += 1
                 self._take_place(flight, -1)
                 if not flight.opened:
-                    flight.lane.secret.under_way -= 1
+                    flight.lane.credential.under_way -= 1
                     fallen.append(flight)
         return fallen
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from collector.engine.admission.circuit_breaker import LATENCIES, PROBE_S
+from collector.engine.queueing.alarms import Alarms
 from collector.model.actions import AskStatus
 from collector.model.answers import Call
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collector.engine.outcomes.observations import Observations
     from collector.engine.pacing.pacer import Pacer
     from collector.engine.queueing.lanes import Lane
+    from collector.engine.queueing.ready import ReadyLanes
     from collector.model.actions import Action, Request
     from collector.model.state import RunState
 
@@ -32,10 +34,25 @@ WITNESSES = 64
 """Of each endpoint, so many of the latest are remembered."""
 ASKED_AT_ONCE = 3
 """Some of them may have trouble of their own."""
-ASKED_OF_SECRETS = 2
+ASKED_OF_CREDENTIALS = 2
 """Fewer: some services lock a key that is refused more than five times in a row."""
 _HARMLESS = (Call.ASK_STATUS, Call.FETCH_ARCHIVE)
 _DOUBTFUL = (Call.START_EXPORT,)
+
+
+class _Witnesses:
+    """Servers of one endpoint, the latest, with the exports that it knows.
+
+    Attributes:
+        told: those whose status was told when last asked.
+        others: those whose exports were begun.
+    """
+
+    __slots__ = ("others", "told")
+
+    def __init__(self) -> None:
+        self.told: deque[tuple[int, str]] = deque(maxlen=WITNESSES)
+        self.others: deque[tuple[int, str]] = deque(maxlen=WITNESSES)
 
 
 class Probes:
@@ -46,6 +63,7 @@ class Probes:
         lanes: all of the run's, by project and call.
         pacer: who may send when; a probe obeys limits as any call does.
         in_flight: how many downloads there may be.
+        waiting: what lanes hold, and what they wait for.
         news: where it is told that an endpoint is down.
         rng: chooses who is asked.
         leave: dispatches a server's call.
@@ -53,8 +71,8 @@ class Probes:
     """
 
     __slots__ = (
-        "_asked_until_s", "_in_flight", "_lanes", "_leave", "_news", "_of", "_pacer", "_rng",
-        "_secrets", "_state", "_witnesses",
+        "_alarms", "_asked_until_s", "_doubted", "_endpoints_of", "_in_flight", "_lanes", "_leave",
+        "_news", "_of", "_pacer", "_rng", "_state", "_touched", "_waiting", "_witnesses",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +81,7 @@ class Probes:
         lanes: Mapping[tuple[int, Call], Lane],
         pacer: Pacer,
         in_flight: InFlight,
+        waiting: ReadyLanes,
         news: Observations,
         *,
         rng: random.Random,
@@ -74,22 +93,44 @@ class Probes:
         self._lanes = lanes
         self._pacer = pacer
         self._in_flight = in_flight
+        self._waiting = waiting
         self._news = news
         self._rng = rng
         self._leave = leave
         self._of: dict[EndpointBreaker, list[Lane]] = {}
         for lane in lanes.values():
-            self._of.setdefault(lane.circuit, []).append(lane)
-        self._secrets = list({id(lane.secret): lane.secret for lane in lanes.values()}.values())
-        self._witnesses: dict[tuple[EndpointBreaker, bool], deque[tuple[int, str]]] = {
-            (circuit, told): deque(maxlen=WITNESSES)
-            for circuit in self._of
-            for told in (True, False)
-        }
+            self._of.setdefault(lane.breaker, []).append(lane)
+        self._endpoints_of: dict[CredentialHealth, dict[EndpointBreaker, None]] = {}
+        for lane in lanes.values():
+            self._endpoints_of.setdefault(lane.credential, {})[lane.breaker] = None
+        self._touched: dict[EndpointBreaker, None] = {}
+        self._alarms: Alarms[EndpointBreaker] = Alarms()
+        self._doubted: dict[CredentialHealth, None] = {}
+        self._witnesses: dict[EndpointBreaker, _Witnesses] = {}
 
-    def saw(self, circuit: EndpointBreaker, server: int, export_id: str, call: Call) -> None:
+    def saw(self, breaker: EndpointBreaker, server: int, export_id: str, call: Call) -> None:
         """Remember an export that the endpoint knows; one whose status was told is better."""
-        self._witnesses[circuit, call is Call.ASK_STATUS].append((server, export_id))
+        if breaker not in self._witnesses:
+            self._witnesses[breaker] = _Witnesses()
+        witnesses = self._witnesses[breaker]
+        of = witnesses.told if call is Call.ASK_STATUS else witnesses.others
+        of.append((server, export_id))
+
+    def touch(self, lane: Lane) -> None:
+        """Look again at a lane's endpoint and credential: a call of its has come back."""
+        breaker = lane.breaker
+        if breaker.is_in_order:
+            breaker.wakes_s = math.inf
+        else:
+            self._touched[breaker] = None
+        if lane.credential.is_doubted:
+            self._doubted[lane.credential] = None
+
+    def left(self, lane: Lane) -> None:
+        """Look at a lane's endpoint once a call that has left has waited in silence too long."""
+        breaker = lane.breaker
+        if breaker.wakes_s == math.inf:  # else it is looked at before
+            self._alarms.set(breaker, breaker.looks_at(latency_s=self._latency_s(breaker)))
 
     def take(self, now_s: float, actions: list[Action]) -> float:
         """Send the probes that are due; return when to look again.
@@ -98,57 +139,68 @@ class Probes:
             now_s: now.
             actions: what is sent is added to it.
         """
-        wake_s = min((self._take(one, now_s, actions) for one in self._of), default=math.inf)
-        for secret in self._secrets:
-            if secret.proven and not secret.accepted and secret.refused is None:
-                wake_s = min(wake_s, self._take_for(secret, now_s, actions))
+        touched, self._touched = self._touched, {}
+        while self._alarms.next_s <= now_s:
+            touched[self._alarms.pop()] = None
+        for breaker in touched:
+            self._alarms.set(breaker, self._take(breaker, now_s, actions))
+        wake_s = self._alarms.next_s
+        for credential in list(self._doubted):
+            if credential.is_doubted:
+                wake_s = min(wake_s, self._take_for(credential, now_s, actions))
+            else:
+                del self._doubted[credential]
         return wake_s
 
-    def _take_for(self, secret: CredentialHealth, now_s: float, actions: list[Action]) -> float:
+    def _take_for(self, credential: CredentialHealth, now_s: float, actions: list[Action]) -> float:
         """Ask whether a credential that was refused is still accepted by those who knew it."""
-        if secret.under_way:
+        if credential.under_way:
             return math.inf
-        if now_s < secret.next_s:
-            return secret.next_s
-        for circuit, lanes in self._of.items():
-            if circuit.down_s is None and any(lane.secret is secret for lane in lanes):
-                limit_s = max(PROBE_S, LATENCIES * lanes[0].track.latency.mean_s)
-                probes, _ = self._of_witnesses(circuit, now_s, ASKED_OF_SECRETS, limit_s, of=secret)
+        if now_s < credential.next_s:
+            return credential.next_s
+        for breaker in self._endpoints_of[credential]:
+            if breaker.down_s is None and breaker in self._witnesses:
+                limit_s = max(PROBE_S, LATENCIES * self._latency_s(breaker))
+                probes, _ = self._of_witnesses(
+                    breaker, now_s, ASKED_OF_CREDENTIALS, limit_s, of=credential
+                )
                 if probes:
                     actions += probes
                     break
         return math.inf
 
-    def _take(self, circuit: EndpointBreaker, now_s: float, actions: list[Action]) -> float:
-        latency_s = self._of[circuit][0].track.latency.mean_s
-        left = self._state.pending
-        if circuit.look(now_s, latency_s=latency_s, left=left):
-            wake_s = self._question(circuit, now_s, actions, max(PROBE_S, LATENCIES * latency_s))
+    def _take(self, breaker: EndpointBreaker, now_s: float, actions: list[Action]) -> float:
+        latency_s = self._latency_s(breaker)
+        if breaker.look(now_s, latency_s=latency_s):
+            wake_s = self._question(breaker, now_s, actions, max(PROBE_S, LATENCIES * latency_s))
             if wake_s > now_s:
                 return wake_s
-        if circuit.down_s is None:
-            return circuit.looks_at(latency_s=latency_s, left=left)
-        if now_s >= (gives_up_s := circuit.gives_up_s()):
-            circuit.given_up = True
+        if breaker.down_s is None:
+            return breaker.looks_at(latency_s=latency_s)
+        if now_s >= (gives_up_s := breaker.gives_up_s()):
+            breaker.give_up()
             return math.inf
-        if now_s < circuit.probe_s:
-            return min(circuit.probe_s, gives_up_s)
+        if now_s < breaker.probe_s:
+            return min(breaker.probe_s, gives_up_s)
         limit_s = max(PROBE_S, LATENCIES * latency_s)
-        probes, wake_s = self._probes(circuit, now_s, 1, limit_s)
+        probes, wake_s = self._probes(breaker, now_s, 1, limit_s)
         actions += probes
         if probes or wake_s == math.inf:
-            circuit.probed(now_s)
-            wake_s = circuit.probe_s
+            breaker.probed(now_s)
+            wake_s = breaker.probe_s
         return min(wake_s, gives_up_s)
 
+    def _latency_s(self, breaker: EndpointBreaker) -> float:
+        return self._of[breaker][0].track.latency.mean_s
+
     def _question(
-        self, circuit: EndpointBreaker, now_s: float, actions: list[Action], limit_s: float
+        self, breaker: EndpointBreaker, now_s: float, actions: list[Action], limit_s: float
     ) -> float:
         """Put a question, or draw the conclusion; return when to look again."""
-        question = circuit.question
+        question = breaker.question
         assert question is not None  # noqa: S101  # who calls has looked
         if question.asked_s is None:
-            probes, wake_s = self._probes(circuit, now_s, ASKED_AT_ONCE, limit_s)
+            probes, wake_s = self._probes(breaker, now_s, ASKED_AT_ONCE, limit_s)
             if not probes and wake_s < math.inf:
                 return wake_s  # somebody can be asked, and not yet
             if probes or question.silent:
@@ -156,23 +208,24 @@ class Probes:
                 question.probes += probes
                 question.asked_s = now_s
                 question.rounds += 1
-            elif question.not_sent or circuit.has_answered_nobody:
-                self._goes_down(circuit, now_s)
+            elif question.not_sent or breaker.has_answered_nobody:
+                self._goes_down(breaker, now_s)
                 return now_s
             else:
-                circuit.cleared(now_s)
+                breaker.cleared(now_s)
+                self._waiting.touch_gate(breaker)
                 return now_s
         if now_s < question.asked_s + limit_s:
             return question.asked_s + limit_s
-        self._goes_down(circuit, now_s)
+        self._goes_down(breaker, now_s)
         return now_s
 
-    def _goes_down(self, circuit: EndpointBreaker, now_s: float) -> None:
-        circuit.goes_down(now_s)
-        self._news.endpoint_down(circuit, now_s)
+    def _goes_down(self, breaker: EndpointBreaker, now_s: float) -> None:
+        breaker.goes_down(now_s)
+        self._news.endpoint_down(breaker, now_s)
 
     def _probes(
-        self, circuit: EndpointBreaker, now_s: float, most: int, limit_s: float
+        self, breaker: EndpointBreaker, now_s: float, most: int, limit_s: float
     ) -> tuple[list[Request], float]:
         """Return up to `most` probes; with none, when there may be one; infinite: never.
 
@@ -180,16 +233,16 @@ class Probes:
         have started an export: it is the last resort.
         """
         ways: list[Callable[[], tuple[list[Request], float]]] = [
-            partial(self._of_witnesses, circuit, now_s, most, limit_s),
-            partial(self._calls, circuit, now_s, _HARMLESS, suspects=False),
-            partial(self._calls, circuit, now_s, _DOUBTFUL, suspects=False),
+            partial(self._of_witnesses, breaker, now_s, most, limit_s),
+            partial(self._calls, breaker, now_s, _HARMLESS, suspects=False),
+            partial(self._calls, breaker, now_s, _DOUBTFUL, suspects=False),
         ]
-        if circuit.down_s is not None:
-            mute = partial(self._of_witnesses, circuit, now_s, most, limit_s, mute=True)
+        if breaker.down_s is not None:
+            mute = partial(self._of_witnesses, breaker, now_s, most, limit_s, mute=True)
             ways.insert(2 + self._rng.randrange(2), mute)
             ways += [
-                partial(self._calls, circuit, now_s, _HARMLESS, suspects=True),
-                partial(self._calls, circuit, now_s, _DOUBTFUL, suspects=True),
+                partial(self._calls, breaker, now_s, _HARMLESS, suspects=True),
+                partial(self._calls, breaker, now_s, _DOUBTFUL, suspects=True),
             ]
         probes: list[Request] = []
         wake_s = math.inf
@@ -200,7 +253,7 @@ class Probes:
 
     def _of_witnesses(
         self,
-        circuit: EndpointBreaker,
+        breaker: EndpointBreaker,
         now_s: float,
         most: int,
         limit_s: float,
@@ -210,11 +263,11 @@ class Probes:
     ) -> tuple[list[Request], float]:
         wake_s = math.inf
         probes: list[Request] = []
-        for server, export_id in self._whom_to_ask(circuit, mute=mute):
+        for server, export_id in self._whom_to_ask(breaker, mute=mute):
             lane = self._lanes[self._state.servers[server].project, Call.ASK_STATUS]
-            if lane.secret.refused is not None:
+            if lane.credential.refused is not None:
                 continue
-            if of is not None and (of is not lane.secret or server in of.refused_servers):
+            if of is not None and (of is not lane.credential or server in of.refused_servers):
                 continue
             if (at_s := self._leaves_at(lane, now_s)) > now_s:
                 wake_s = min(wake_s, at_s)
@@ -227,40 +280,37 @@ class Probes:
             )  # fmt: skip
             self._pacer.sent(lane.track, now_s)
             self._news.count(lane.project)
-            lane.secret.under_way += 1
+            lane.credential.under_way += 1
             if len(probes) == most:
                 break
         return probes, wake_s
 
-    def _whom_to_ask(self, circuit: EndpointBreaker, *, mute: bool) -> list[tuple[int, str]]:
+    def _whom_to_ask(self, breaker: EndpointBreaker, *, mute: bool) -> list[tuple[int, str]]:
         """Return the witnesses that told no status when last asked, or the others, by chance.
 
         Those go first that ever told one, and those that have no trouble of any kind.
         """
         asked: dict[int, str] = {}
-        for told in (True, False):
-            witnesses = [
-                one
-                for one in self._witnesses[circuit, told]
-                if (one[0] in circuit.mute_servers) is mute
-            ]
+        known = self._witnesses.get(breaker, _Witnesses())
+        for some in (known.told, known.others):
+            witnesses = [one for one in some if (one[0] in breaker.mute_servers) is mute]
             self._rng.shuffle(witnesses)
-            witnesses.sort(key=lambda one: one[0] in circuit.unanswered_servers)
-            asked = dict(witnesses) | asked if not told else dict(witnesses)
+            witnesses.sort(key=lambda one: one[0] in breaker.unanswered_servers)
+            asked = dict(witnesses) | asked
         return list(asked.items())
 
     def _calls(
-        self, circuit: EndpointBreaker, now_s: float, calls: Container[Call], *, suspects: bool
+        self, breaker: EndpointBreaker, now_s: float, calls: Container[Call], *, suspects: bool
     ) -> tuple[list[Request], float]:
         """Return the call of a server that waits, chosen among the suspects or the others."""
         wake_s = math.inf
-        for lane in self._of[circuit]:
+        for lane in self._of[breaker]:
             if lane.call not in calls or not self._has_room(lane):
                 continue
             servers = [
                 server
                 for server in lane.servers()
-                if (server in circuit.unanswered_servers) is suspects
+                if (server in breaker.unanswered_servers) is suspects
             ]
             if not servers:
                 continue

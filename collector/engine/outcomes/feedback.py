@@ -1,4 +1,4 @@
-"""What an answer tells beside its content: about limits, secrets, endpoints and clocks."""
+"""What an answer tells beside its content: about limits, credentials, endpoints and clocks."""
 
 from __future__ import annotations
 
@@ -37,8 +37,11 @@ class Feedback:
         problem: Problem | None,
         heard: ResponseMetadata,
         now_s: float,
-    ) -> None:
+    ) -> bool:
         """Process an answer, or a download's first bytes: the API has answered a call.
+
+        Returns:
+            Whether other limits are believed now.
 
         Args:
             lane: that the call came from.
@@ -51,33 +54,35 @@ class Feedback:
             self._pacer.never_sent(lane.track, action.sent_s)
             self._news.uncount(lane.project)
             self._unanswered(lane, action, problem, now_s)
-            return
+            return False
         if problem is None or problem.kind not in NO_ANSWER:
-            self._reached(lane.circuit, None if is_probe(action) else action.server, now_s)
+            self._reached(lane.breaker, None if is_probe(action) else action.server, now_s)
         elif problem.elsewhere:
-            self._reached(lane.circuit, None, now_s)  # it sent the call on to another place
+            self._reached(lane.breaker, None, now_s)  # it sent the call on to another place
         else:
             self._unanswered(lane, action, problem, now_s)
+        learned = False
         if problem is None or problem.http_status is not None:
-            self._limits(lane, action, problem, heard, now_s)
+            learned = self._limits(lane, action, problem, heard, now_s)
         else:
             self._pacer.lost(lane.track, action.sent_s)
-        lane.secret.heard(problem, action.server, action.sent_s, now_s)
+        lane.credential.heard(problem, action.server, action.sent_s, now_s)
         if heard.clock_offset_s is not None:
             self._news.clock_offset(heard.clock_offset_s)
+        return learned
 
-    def _reached(self, circuit: EndpointBreaker, server: int | None, now_s: float) -> None:
-        if circuit.reached(server, now_s):
-            self._news.endpoint_back(circuit.name, now_s)
+    def _reached(self, breaker: EndpointBreaker, server: int | None, now_s: float) -> None:
+        if breaker.reached(server, now_s):
+            self._news.endpoint_back(breaker.name, now_s)
 
     def _unanswered(self, lane: Lane, action: Request, problem: Problem, now_s: float) -> None:
-        circuit = lane.circuit
+        breaker = lane.breaker
         if is_probe(action):
-            circuit.mute_servers.add(action.server)
+            breaker.mute_servers.add(action.server)
         else:
-            circuit.failed(action, problem)
-        if circuit.probe_failed(action, problem, now_s):
-            self._news.endpoint_down(circuit, now_s)
+            breaker.failed(action, problem)
+        if breaker.probe_failed(action, problem, now_s):
+            self._news.endpoint_down(breaker, now_s)
 
     def withdrawn(self, lane: Lane, action: Request) -> None:
         """Take note that a call did not leave after all, and nothing was heard."""
@@ -106,10 +111,11 @@ class Feedback:
         problem: Problem | None,
         heard: ResponseMetadata,
         now_s: float,
-    ) -> None:
+    ) -> bool:
         running = action.running if isinstance(action, StartExport) else 0
         news: Sequence[Finding]
-        if problem is not None and problem.kind is ProblemKind.THROTTLED:
+        refused = problem is not None and problem.kind is ProblemKind.THROTTLED
+        if problem is not None and refused:
             self._news.throttled(lane.project)
             news = self._pacer.throttled(lane.track, problem, action.sent_s, now_s, running=running)
         else:
@@ -118,6 +124,7 @@ class Feedback:
             )
         if news:
             self._news.paced(news, now_s)
+        return bool(news) or refused
 
 
 def is_probe(action: Request) -> bool:

@@ -72,7 +72,7 @@ class Outcomes:
     def __init__(
         self,
         state: RunState,
-        secrets: dict[str, CredentialHealth],
+        credentials: dict[str, CredentialHealth],
         news: Observations,
         *,
         max_attempts: int,
@@ -83,7 +83,7 @@ class Outcomes:
         known: Prior,
     ) -> None:
         self._state = state
-        self._secrets = secrets
+        self._credentials = credentials
         self._news = news
         self._max_attempts = max_attempts
         self._export_s = export_s
@@ -322,10 +322,10 @@ class Outcomes:
             if counts and self._is_overdue(row, now_s):
                 return [self._stuck(row, now_s)]
         match decision:
-            case retry.Fail(credential=credential):
-                if credential:
-                    secret = self._state.projects[row.project].credential
-                    self._secrets[secret].refused = problem
+            case retry.Fail(credential=refused):
+                if refused:
+                    name = self._state.projects[row.project].credential
+                    self._credentials[name].refused = problem
                 return [self._failed(row, call, problem, now_s)]
             case retry.Anew(after_s):
                 memory.not_before_s = now_s + after_s
@@ -362,7 +362,7 @@ class Outcomes:
         memory.links_refused += problem.kind is ProblemKind.LINK_REFUSED
         unsent_before = memory.unsent_times
         memory.unsent_times = unsent_before + 1 if problem.kind is ProblemKind.NOT_SENT else 0
-        secret = self._secrets[self._state.projects[row.project].credential]
+        credential = self._credentials[self._state.projects[row.project].credential]
         return retry.Tried(
             attempts=self._tries(call, row),
             doubtful=row.doubtful,
@@ -372,8 +372,8 @@ class Outcomes:
             lost_times=max(0, memory.lost_times - 1),
             lost_s=now_s - memory.lost_s if memory.lost_times else 0.0,
             export_age_s=self._export_age_s(row, now_s),
-            refusals=secret.refusals,
-            proven=secret.proven,
+            refusals=credential.refusals,
+            proven=credential.proven,
             links_refused=refused_before,
             unsent_times=unsent_before,
         )
@@ -421,15 +421,15 @@ class Outcomes:
     def _begun(self, project: int, began_s: float) -> Progress:
         """Return what is known of an export that began; some are to be learned from."""
         durations = self.durations[project]
-        scout, curious = durations.scouts.next(known=durations.is_known)
-        return Progress(began_s, scout=scout, curious=curious)
+        scout = durations.begins()
+        return Progress(began_s, scout=scout, curious=scout > 0 and not durations.is_known)
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
         durations = self.durations[project]
         low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
         high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))
-        durations.completed(high_s)
+        durations.completed()
         durations.learn(progress.evidence, low_s, high_s)
         if sent_s >= progress.certain_s:
             durations.answered_certain(completed=True)

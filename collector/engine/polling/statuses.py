@@ -116,7 +116,8 @@ class Statuses:
         take longer, that is seen when their time comes.
         """
         lane = self._lanes[project, Call.ASK_STATUS]
-        self._look_first(lane, now_s)
+        if lane.has_unheard:
+            self._look_first(lane, now_s)
         plan = self._plans[project]
         plan.answers += 1
         long_s = self._outcomes.durations[project].long_s
@@ -133,7 +134,7 @@ class Statuses:
         """Ask about the last exports more often, once they are all that is left."""
         lanes = self._lanes.values()
         starts = (lane for lane in lanes if lane.call is Call.START_EXPORT)
-        if any(len(lane) and lane.circuit.down_s is None for lane in starts):
+        if any(len(lane) and lane.breaker.down_s is None for lane in starts):
             return
         self.is_last = True
         for lane in lanes:

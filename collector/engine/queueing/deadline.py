@@ -59,10 +59,15 @@ class Deadline:
         self.tight = False
         self.withheld: frozenset[int] = frozenset()
 
-    def look(self, now_s: float) -> None:
-        """Look whether not everything can be home in time, if that was not done a moment ago."""
+    def look(self, now_s: float) -> bool:
+        """Look whether not everything can be home in time, if that was not done a moment ago.
+
+        Returns:
+            Whether exports are withheld in other projects than before.
+        """
         if self._deadline_s == math.inf:
-            return
+            return False
+        before = self.withheld
         if now_s >= self._look_s:
             self._look_s = now_s + LOOKS_APART_S
             left_s = self._deadline_s - now_s
@@ -73,6 +78,7 @@ class Deadline:
                 if needed or rest[scope]
             )
             self.withheld = self._withhold(left_s, rest) if self.tight else frozenset()
+        return self.withheld != before
 
     def _needed(self) -> tuple[dict[Scope, int], dict[Scope, int]]:
         """Return how many calls each scope is to let through: of new exports, and of the others."""

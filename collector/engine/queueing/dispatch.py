@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from typing import TYPE_CHECKING
 
 from collector.engine.queueing.lanes import NONE_DUE
-from collector.engine.queueing.ready import next_s
 from collector.model.answers import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping
 
     from collector.engine.admission.in_flight import InFlight
     from collector.engine.pacing.pacer import Pacer
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collector.engine.queueing.deadline import Deadline
     from collector.engine.queueing.fair_queue import FairQueue
     from collector.engine.queueing.lanes import Lane
-    from collector.engine.queueing.ready import Group, ReadyLanes
+    from collector.engine.queueing.ready import Line, ReadyLanes
     from collector.model.actions import Action, Request
 
 
@@ -37,7 +37,7 @@ class Dispatcher:
     """
 
     __slots__ = (
-        "_all_lanes", "_deadline", "_in_flight", "_lanes", "_leave", "_pacer", "_statuses",
+        "_deadline", "_in_flight", "_lanes", "_leave", "_pacer", "_statuses",
         "_turns", "_waiting",
     )  # fmt: skip
 
@@ -54,7 +54,6 @@ class Dispatcher:
         leave: Callable[[Lane, float], Request],
     ) -> None:
         self._lanes = lanes
-        self._all_lanes = list(lanes.values())
         self._waiting = waiting
         self._pacer = pacer
         self._in_flight = in_flight
@@ -70,120 +69,127 @@ class Dispatcher:
             now_s: now.
             actions: what is taken is added to it.
         """
-        self._waiting.wake(now_s)
-        if self._pacer.has_doubts:
+        waiting = self._waiting
+        waiting.wake(now_s)
+        if self._pacer.has_doubts and self._pacer.test_at() <= now_s:
             self._hurry_a_test(now_s)
-        held: dict[Lane, float] = {}
-        groups = [group for group in self._waiting.groups if group.due or group.ready]
-        if groups:
-            opened = self._take_due(self._that_open(groups, now_s), now_s, actions, held)
-            if opened:
-                self._hold_ready(groups, held)
-                self._take_ready(opened, now_s, actions, held)
-        return min(self._waiting.wakes_s, next_s(groups, held))
+        if self._deadline.look(now_s):
+            waiting.release(self._deadline)
+        lines = waiting.to_look_at(now_s)
+        if lines:
+            lines = self._take_due(lines, now_s, actions)
+            if lines:
+                self._take_ready(lines, now_s, actions)
+        return waiting.wakes_s
 
     def _hurry_a_test(self, now_s: float) -> None:
         """Let a status find out whether a limit that refused an export is one that both share."""
-        for lane in self._all_lanes:
+        for lane in self._lanes.values():
             if lane.call is Call.START_EXPORT and lane.rank != NONE_DUE and lane.track.tests_others:
                 asks = self._lanes[lane.project, Call.ASK_STATUS]
-                if len(asks) and asks.rank == NONE_DUE and self._may_leave(asks, now_s):
+                if len(asks) and asks.rank == NONE_DUE and not self._closed(asks, now_s):
                     self._waiting.hurry(asks, now_s)
 
-    def _that_open(self, groups: Sequence[Group], now_s: float) -> list[Group]:
-        """Find out when groups let a call leave; return those that do now."""
-        allows_at, common_at = self._in_flight.allows_at, self._pacer.common_at
-        opened = []
-        for group in groups:
-            opens_s = allows_at(group.call, group.secret, group.circuit)
-            if opens_s <= now_s:
-                opens_s = max(opens_s, common_at(group.common))
-                if opens_s <= now_s:
-                    opened.append(group)
-            group.opens_s = opens_s
-        return opened
+    def _take_due(self, lines: list[Line], now_s: float, actions: list[Action]) -> list[Line]:
+        """Take what is due; return the lines whose gates are still open."""
+        turns = self._turns
+        while True:
+            first = None
+            for line in lines:
+                place = line.first_due(turns)
+                if place is not None and (first is None or place < first):
+                    first, first_line = place, line
+            if first is None:
+                return lines
+            lane = first[4]
+            if closed := self._closed(lane, now_s):
+                lines = self._hold(lane, closed, first_line, lines)
+            else:
+                self._take_turn(lane, now_s, actions)
 
-    def _take_due(
-        self, groups: list[Group], now_s: float, actions: list[Action], held: dict[Lane, float]
-    ) -> list[Group]:
-        """Take what is due; return the groups that still let a call leave.
+    def _take_turn(self, lane: Lane, now_s: float, actions: list[Action]) -> None:
+        """Let a call of the lane leave, or one of the same project that is due and may leave."""
+        rank, closed = lane.rank, self._closed
+        others = [one for one in lane.others if one.rank == rank and not closed(one, now_s)]
+        lanes = [lane, *others]
+        tests = self._pacer.has_doubts and any(one.track.tests_others for one in lanes)
+        lane = self._turns.next(lanes, due_first=tests)
+        if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
+            actions.append(self._leave(lane, now_s))
 
-        Args:
-            groups: those that let a call leave.
-            now_s: now.
-            actions: what is taken is added to it.
-            held: to be filled in: the lanes that only their projects hold up, and until when.
-        """
-        self._deadline.look(now_s)
-        while lanes := [lane for group in groups for lane in group.due if lane not in held]:
-            tests = self._pacer.has_doubts and self._is_test_among(lanes, now_s)
-            lanes = self._without_held(self._turns.first(lanes), now_s, held)
-            if lanes:
-                lane = self._turns.next(lanes, due_first=tests)
-                if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
-                    actions.append(self._leave(lane, now_s))
-                    groups = self._that_open(groups, now_s)
-        return groups
-
-    def _is_test_among(self, lanes: Sequence[Lane], now_s: float) -> bool:
-        return any(lane.track.tests_others and self._own_at(lane) <= now_s for lane in lanes)
-
-    def _without_held(self, lanes: list[Lane], now_s: float, held: dict[Lane, float]) -> list[Lane]:
-        """Return the lanes that their project does not hold up; none where one has to be left out.
-
-        Then somebody else's turn may have come.
-        """
-        free = True
-        for lane in lanes:
-            at_s = self._own_at(lane)
-            if at_s > now_s:
-                held[lane] = at_s
-                free = False
-        return lanes if free else []
-
-    def _hold_ready(self, groups: Sequence[Group], held: dict[Lane, float]) -> None:
-        """Spare no call of a limit for what is not due while archives wait for a place.
-
-        To know sooner that another one is ready would bring none home sooner.
-        """
-        waiting = {
-            pace
-            for group in groups
-            if group.call is Call.FETCH_ARCHIVE and group.due
-            for pace in group.common.binding
-            if pace.has_window
-        }
-        if waiting:
-            for group in groups:
-                if not waiting.isdisjoint(group.common.binding):
-                    held.update(dict.fromkeys(group.ready, math.inf))
-
-    def _take_ready(
-        self,
-        groups: Sequence[Group],
-        now_s: float,
-        actions: list[Action],
-        held: dict[Lane, float],
-    ) -> None:
+    def _take_ready(self, lines: list[Line], now_s: float, actions: list[Action]) -> None:
         """Use calls that nobody else wants, evenly."""
-        lanes = [
-            lane
-            for group in groups
-            for lane in group.ready
-            if lane.eager_s <= now_s and lane not in held
-        ]
-        for lane in sorted(lanes, key=_number) if len(lanes) > 1 else lanes:
-            while lane.group.opens_s <= now_s and lane.eager_s <= now_s:
-                own_s = self._own_at(lane)
-                if own_s > now_s:
-                    held[lane] = own_s
-                    break
-                if not self._find_ready(lane, now_s):
-                    break
+        while True:
+            first = None
+            for line in lines:
+                place = line.first_ready()
+                if place is not None and (first is None or place < first):
+                    first, first_line = place, line
+            if first is None:
+                return
+            lane = first[1]
+            closed = self._closed(lane, now_s)
+            if closed is None and lane.eager_s > now_s:
+                closed = lane, lane.eager_s  # so that these go evenly
+            if closed is not None:
+                lines = self._hold(lane, closed, first_line, lines, ready=True)
+            elif self._find_ready(lane, now_s):
                 gap_s = self._pacer.gap_s(lane.track)
                 lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
                 actions.append(self._leave(lane, now_s))
-                groups = self._that_open(groups, now_s)
+
+    def _hold(
+        self,
+        lane: Lane,
+        closed: tuple[Hashable, float],
+        line: Line,
+        lines: list[Line],
+        *,
+        ready: bool = False,
+    ) -> list[Line]:
+        """Let the first lane of a line wait for what holds it up; return the lines left to look at.
+
+        If it is what the whole line waits for, that has not opened.
+        """
+        gate, until_s = closed
+        if gate is line.gate:
+            self._waiting.closed(line, until_s)
+            return [one for one in lines if one is not line]
+        if ready:
+            heapq.heappop(line.ready)
+        else:
+            heapq.heappop(line.due)
+        self._waiting.hold(lane, gate, until_s)
+        return lines
+
+    def _closed(self, lane: Lane, now_s: float) -> tuple[Hashable, float] | None:
+        """Return what holds up a lane's next call, and until when; infinite: until an answer."""
+        at_s = self._in_flight.room_at(lane.call)
+        if at_s > now_s:
+            return lane.home.gate, at_s
+        breaker, credential = lane.breaker, lane.credential
+        if breaker.holds or breaker.given_up:
+            return breaker, math.inf
+        if not credential.accepted and (at_s := credential.opens_s) > now_s:
+            return credential, at_s
+        closed: Hashable = None
+        last_s = now_s
+        for pace in lane.track.binding:
+            if (at_s := self._pacer.pace_at(pace)) > last_s:
+                closed, last_s = pace, at_s
+        if closed is not None:
+            return closed, last_s
+        return self._closed_to_exports(lane) if lane.call is Call.START_EXPORT else None
+
+    def _closed_to_exports(self, lane: Lane) -> tuple[Hashable, float] | None:
+        if lane.exports.full:
+            return lane.exports, math.inf
+        if lane.project in self._deadline.withheld:
+            return self._deadline, math.inf
+        limit = lane.track.exports
+        if limit is not None and not limit.allows(lane.track.running):
+            return lane.exports, math.inf
+        return None
 
     def _find_ready(self, lane: Lane, now_s: float) -> bool:
         """Put off what is not worth a call any more; return whether anything is."""
@@ -201,20 +207,3 @@ class Dispatcher:
             return False
         self._waiting.put_off(lane, early_s, certain_s, now_s)
         return True
-
-    def _may_leave(self, lane: Lane, now_s: float) -> bool:
-        return bool(self._that_open([lane.group], now_s)) and self._own_at(lane) <= now_s
-
-    def _own_at(self, lane: Lane) -> float:
-        """Return when what belongs to a lane's project lets a call leave."""
-        withheld = lane.exports.full or lane.project in self._deadline.withheld
-        if withheld and lane.call is Call.START_EXPORT:
-            return math.inf
-        track = lane.track
-        if not track.own and track.exports is None:
-            return -math.inf
-        return self._pacer.own_at(track)
-
-
-def _number(lane: Lane) -> int:
-    return lane.number

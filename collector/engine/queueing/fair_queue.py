@@ -35,22 +35,9 @@ class FairQueue:
         self._exports = [0] * len(self._steps)
         self._now = 0.0
 
-    def first(self, lanes: list[Lane]) -> list[Lane]:
-        """Return those of `lanes`, which hold calls that are due, whose project's turn it is."""
-        if len(lanes) == 1:
-            return lanes
-        rank = min([lane.rank for lane in lanes])
-        times, steps, now = self._times, self._steps, self._now
-        least, first = math.inf, -1
-        for lane in lanes:
-            if lane.rank != rank:
-                continue
-            project = lane.project
-            time = times[project]
-            time = max(time, now - steps[project])
-            if time < least or (time == least and project < first):
-                least, first = time, project
-        return [lane for lane in lanes if lane.project == first and lane.rank == rank]
+    def time(self, project: int) -> float:
+        """Return a project's time: of those that wait, the one goes next whose time is least."""
+        return max(self._times[project], self._now - self._steps[project])
 
     def next(self, lanes: Sequence[Lane], *, due_first: bool) -> Lane:
         """Return the lane whose turn it is, and count that turn.
@@ -60,9 +47,8 @@ class FairQueue:
             due_first: downloads and statuses go before all exports.
         """
         lane = lanes[0] if len(lanes) == 1 else self._kind(lanes, due_first)
-        project = lane.project
-        self._now = max(self._times[project], self._now - self._steps[project])
-        self._times[project] = self._now + self._steps[project]
+        self._now = self.time(lane.project)
+        self._times[lane.project] = self._now + self._steps[lane.project]
         return lane
 
     def _kind(self, lanes: Sequence[Lane], due_first: bool) -> Lane:

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import heapq
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collector.engine.admission.circuit_breaker import EndpointBreaker
     from collector.engine.admission.credential_health import CredentialHealth
     from collector.engine.pacing.tracks import Track
     from collector.engine.polling.timing import FirstLook
-    from collector.engine.queueing.ready import Group
+    from collector.engine.queueing.ready import Line
     from collector.engine.queueing.running_exports import RunningExports
     from collector.model.answers import Call
 
+DuePlace: TypeAlias = "tuple[int, float, int, int, Lane]"
+"""Where a lane that is due stands in a line: its rank, its project's time, and two numbers."""
+ReadyPlace: TypeAlias = "tuple[int, Lane]"
+"""Where a lane stands that is worth a call to spare."""
+
 NONE_DUE = 1_000
+NOWHERE = 1_001
 YIELDS_S = 30.0
 """How long a server that has failed leaves calls to those that have not, where they are scarce."""
 
@@ -46,21 +52,24 @@ class Lane:
 
     Attributes:
         track: how its calls are paced.
-        secret, circuit, exports: what else they have in common.
+        credential, breaker, exports: what else they have in common.
         number: its place among all lanes.
         eager_s: when the next call may leave that is not due, so that these go evenly.
         rank: that of the server that is due next; `NONE_DUE` where none is.
         first: when to look for the first time, after an export began.
         wakes_s: when the next one becomes ready or due; infinite where none waits for a time.
         alarm_s: when it is going to be woken.
-        group: it and all lanes that pass the same scopes but for their projects'.
-        stands: in its group, among which lanes; None where nothing of it may be called for.
+        home: the line that it stands in while nothing is known to hold it up.
+        stands: as what it stands in a line: its rank, `NONE_DUE` where it is worth a call to spare,
+            `NOWHERE` where it holds nothing to call for.
+        place: where it stands there; any other place that is found is no longer true.
+        others: the other lanes of its project.
     """
 
     __slots__ = (
-        "_due", "_first_ready", "_later", "_now_s", "_ready", "_unheard", "alarm_s", "call",
-        "circuit", "eager_s", "exports", "first", "group", "number", "project", "rank", "secret",
-        "stands", "track", "wakes_s",
+        "_due", "_first_ready", "_later", "_now_s", "_ready", "_unheard", "alarm_s", "breaker",
+        "call", "credential", "eager_s", "exports", "first", "home", "number", "others", "place",
+        "project", "rank", "stands", "track", "wakes_s",
     )  # fmt: skip
 
     def __init__(
@@ -69,21 +78,23 @@ class Lane:
         project: int,
         track: Track,
         *,
-        secret: CredentialHealth,
-        circuit: EndpointBreaker,
+        credential: CredentialHealth,
+        breaker: EndpointBreaker,
         exports: RunningExports,
     ) -> None:
         self.number = number
         self.project = project
         self.call: Call = track.call
         self.track = track
-        self.secret = secret
-        self.circuit = circuit
+        self.credential = credential
+        self.breaker = breaker
         self.exports = exports
         self.eager_s = -math.inf
         self.rank = NONE_DUE
-        self.group: Group
-        self.stands: dict[Lane, None] | None = None
+        self.home: Line
+        self.stands = NOWHERE
+        self.place: DuePlace | ReadyPlace | None = None
+        self.others: tuple[Lane, ...] = ()
         self.wakes_s = self.alarm_s = math.inf
         self.first: FirstLook | None = None
         self._now_s = -math.inf
@@ -146,6 +157,11 @@ class Lane:
             _, order, server = heapq.heappop(self._unheard)
         heapq.heappush(self._due, (order, server))
         self._look(now_s)
+
+    @property
+    def has_unheard(self) -> bool:
+        """Whether a server waits for the first look at its export."""
+        return bool(self._unheard)
 
     @property
     def is_ready(self) -> bool:

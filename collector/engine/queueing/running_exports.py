@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class RunningExports:
     """Exports of a project that are requested or running, and how many there may be.
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collector import files, threads
+from collector import inputs, threads
 from collector.errors import CollectorError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class TokenSource:
 
 def _read(path: Path, *, warns: bool = False) -> str:
     try:
-        content = files.read_input(path, LARGEST_FILE)
+        content = inputs.read_input(path, LARGEST_FILE)
         if warns:
             _warn_if_exposed(path, path.stat())
     except OSError as error:

@@ -10,26 +10,26 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-import aiohttp
 from anyio import fail_after
 from multidict import CIMultiDict
 
 from collector.model.answers import NO_METADATA, Problem, ProblemKind, ResponseMetadata
 from collector.providers.http import wire
+from collector.providers.http.beginnings import is_message, left_in, read_beginning, read_some
 from collector.providers.http.bodies import read_whole
 from collector.providers.http.checksums import checksums
 from collector.providers.http.disposition import file_name
 from collector.providers.http.ranges import NotTheRest, range_headers, rest_of, validator
 from collector.providers.http.replies import Reply, is_success
 from collector.providers.http.times import retry_after_s
-from collector.providers.http.unpacking import PEEK_BYTES, is_packed, peeked, start_of_text
+from collector.providers.http.unpacking import is_packed
 from collector.providers.http.urls import redirected
 from collector.providers.http.wire import STALL_S
 from collector.providers.http.words import WORD_MAX, one_line
 from collector.providers.protocol import OpenArchive
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator
     from contextlib import AsyncExitStack
 
     from aiohttp import ClientResponse, StreamReader
@@ -151,10 +151,10 @@ class Download:
         if not succeeded:
             reply = Reply.of(response.status, response.headers, await read_whole(response.content))
         elif response.status == _PARTIAL:  # it may begin with anything
-            body = await _read_some(response.content)
+            body = await read_some(response.content)
             reply = Reply(response.status, response.headers, body)
         else:
-            body = await _read_beginning(response.content, response.headers)
+            body = await read_beginning(response.content, response.headers)
             reply = Reply(response.status, response.headers, body)
         if not self._is_elsewhere:
             self._heard = self._dialect.metadata(reply)
@@ -234,7 +234,7 @@ class Download:
     def _instead_of_archive(self, reply: Reply) -> Problem | None:
         """Return what a success means that brings no archive; None where it may be one."""
         encoding = reply.headers.get("Content-Encoding", "")
-        if is_packed(encoding) and _is_message(reply.body, encoding):
+        if is_packed(encoding) and is_message(reply.body, encoding):
             reply = Reply.of(reply.status, reply.headers, reply.body)
             if reply.packed:
                 return self._problem(reply)
@@ -254,16 +254,13 @@ class Download:
         code = _CODE.search(reply.body)
         words = f" ({code[1].decode('ascii', 'replace')})" if code is not None else ""
         failed = reply.status >= _FAILURES_FROM or reply.status == _TOO_MANY
-        # A redirection is asked for again; a link that came with the status is all there is.
-        kind, way_out = (
-            (ProblemKind.LINK_REFUSED, "a new try asks for a new link")
-            if self._redirections
-            else (ProblemKind.FORGOTTEN, "a new export has a new link")
-        )
+        kind, way_out = ProblemKind.LINK_REFUSED, "; a new try asks for a new link"
+        if not self._redirections:  # it came with the status: only another export has another link
+            kind, way_out = ProblemKind.FORGOTTEN, ""
         return Problem(
             ProblemKind.UNREADABLE if failed else kind,
             f"the link that the service gave was refused by {_host(url)} with status "
-            f"{reply.status}{words}; {way_out}",
+            f"{reply.status}{words}{way_out}",
             http_status=reply.status,
             retry_after_s=retry_after_s(reply.headers) if failed else None,
             elsewhere=True,
@@ -294,7 +291,7 @@ class Download:
         except Exception as error:  # noqa: BLE001  # as in `open`
             of_all = "" if length is None else f" of {length}"
             problem = self._problem_of(error)
-            rest = _left_in(content)
+            rest = left_in(content)
             received += len(rest)
             why = f"{problem.message}: {received}{of_all} bytes arrived"
         else:
@@ -304,52 +301,5 @@ class Download:
         yield Problem(problem.kind, why)
 
 
-async def _read_some(content: StreamReader) -> bytes:
-    """Read what is there, also where the connection has broken since it came.
-
-    Raises:
-        ClientError: it broke off before.
-    """
-    try:
-        return await content.readany()
-    except aiohttp.ClientError:
-        if not (rest := _left_in(content)):
-            raise
-        return rest
-
-
 def _host(url: URL) -> str:
     return one_line(url.host or "", WORD_MAX)
-
-
-def _left_in(content: StreamReader) -> bytes:
-    """Return what came before a break: it is good, though the reader hands out no more of it."""
-    return content._read_nowait(-1)  # noqa: SLF001  # there is no other way to it
-
-
-async def _read_beginning(content: StreamReader, headers: Mapping[str, str]) -> bytes:
-    """Read what tells an archive from a message: its first bytes, or the whole of a message.
-
-    A gzip file begins with neither brace nor bracket. Content-Type is not asked: the API reference
-    shows JSON answers under an archive's headers. Under a Content-Encoding, which commonly names
-    the archive's own gzip, what is packed tells them apart: a tar's first header has zeros in it.
-
-    Raises:
-        ClientError: it breaks off.
-    """
-    beginning = await _read_some(content)
-    encoding = headers.get("Content-Encoding", "")
-    tells = PEEK_BYTES if is_packed(encoding) else 1
-    while len(start_of_text(beginning)) < tells and not content.at_eof():
-        if len(beginning) > PEEK_BYTES:
-            break
-        beginning += await content.readany()
-    is_page = not is_packed(encoding) and start_of_text(beginning).startswith(b"<")
-    if is_page or not _is_message(beginning, encoding):
-        return beginning
-    return await read_whole(content, beginning)
-
-
-def _is_message(beginning: bytes, encoding: str) -> bool:
-    plain = peeked(beginning, encoding)
-    return start_of_text(plain).startswith((b"{", b"<")) and b"\0" not in plain

@@ -14,7 +14,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from anyio import move_on_after
 
-from collector import files
+from collector import inputs
 from collector.errors import CollectorError
 from collector.providers.http.urls import leads_somewhere
 from collector.providers.http.wire import CONNECT_S, CONNECTED_S, UnusableAddressError
@@ -206,7 +206,7 @@ def trusting(ca_file: Path) -> ssl.SSLContext:
     """
     context = ssl.create_default_context()
     try:
-        content = files.read_input(ca_file, LARGEST_CA_FILE)
+        content = inputs.read_input(ca_file, LARGEST_CA_FILE)
         if len(content) > LARGEST_CA_FILE:
             raise UnusableCAFileError(ca_file, f"it is larger than {LARGEST_CA_FILE} bytes")
         if ca_file.is_file():

@@ -1,4 +1,4 @@
-"""The journal: what happened in a run, on disk before anything depends on it."""
+"""The journal: a run's write-ahead log, on disk before anything depends on it."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
 
 
 class JournalError(CollectorError):
-    """The journal could not be written: the run stands as its last whole line left it.
+    """The journal could not be written; the run is what its last whole line says.
 
     Attributes:
         path: the journal.
-        errno: why, as the system numbers it.
+        errno: the system's error number.
     """
 
     def __init__(self, path: Path, cause: OSError) -> None:
         self.path = path
         self.errno = cause.errno
         super().__init__(
-            f"cannot write {path}: {cause.strerror} (errno {cause.errno}); "
-            "nothing was recorded since; make it writable, then --resume the run"
+            f"cannot write {path}: {cause.strerror} (errno {cause.errno}); nothing after that was "
+            "recorded; make it writable, then --resume the run"
         )
 
 
 @dataclass(slots=True)
 class _Batch:
-    """Lines that are written together.
+    """Lines written together (group commit).
 
     Attributes:
         lines: each with its newline.
-        synced: they hold a fact, and so have to be on disk before anybody goes on.
-        led: one of those who gave the lines is going to write them all.
-        done: they are written, or never will be.
+        synced: there is a fact among them, so they must be on disk before anybody continues.
+        led: one of the callers who added lines will write them all.
+        done: set once they are written, or have failed for good.
     """
 
     lines: list[bytes] = field(default_factory=list)
@@ -63,18 +63,18 @@ class _Batch:
 
 
 class Journal:
-    """A run's journal, opened for writing and locked for as long as it is open.
+    """A run's journal, open for writing and locked while it is open.
 
-    Whoever records first becomes the leader of the batch that gathers while the one before is being
-    written, and then writes it for all in a worker thread: one sync serves everybody who came in
-    the meantime, and no task of its own is needed.
+    Group commit without a task of its own: lines gather in a batch while the previous one is being
+    written. The first caller to add a line leads the batch, and writes it for all in a worker
+    thread, so that one sync serves everybody who came in the meantime.
 
     Attributes:
         path: the file.
-        lines: how many lines are known to be on disk: a manifest may speak of these.
+        lines: how many lines are known to be on disk; a manifest may refer to these.
         head: the hash of the last of them, or 64 zeros.
-        torn: the unfinished last line that `resume` cut off; None where there was none.
-        repaired: what `resume` made of other damage; None where there was none.
+        torn: the unfinished last line that `resume` removed; None if there was none.
+        repaired: how `resume` repaired other damage; None if there was none.
     """
 
     def __init__(self, path: Path, descriptor: int, reading: Reading) -> None:
@@ -93,10 +93,10 @@ class Journal:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Begin the journal of a new run, 0600.
+        """Create the journal of a new run, 0600.
 
         Raises:
-            CollectorError: it exists or cannot be made.
+            CollectorError: it exists or cannot be created.
         """
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
         with _opened(path, flags) as descriptor:
@@ -113,24 +113,24 @@ class Journal:
         anew: bool = False,
         before: Callable[[RunState], None] | None = None,
     ) -> tuple[Self, RunState]:
-        """Go on with a run's journal: with its longest valid prefix.
+        """Continue a run's journal from its longest valid prefix.
 
-        A last line that an interrupted write left is cut off. Any other damage is kept beside it,
-        as a whole, and the run goes on from the lines before: `collector.rundir.journal.repair`.
+        A last line that an interrupted write left is removed. With any other damage the whole file
+        is kept under another name and the run continues from the lines before it:
+        `collector.rundir.journal.repair`.
 
         Args:
             path: of the journal.
-            at: the time now, as it is written down where the journal is repaired.
-            anew: whoever resumes knows the run's servers: it may be one that lost them.
-            before: is given the state before anything is changed; what it raises leaves all as it
-                is.
+            at: the time now, recorded if the journal is repaired.
+            anew: the caller knows the run's servers, so the journal may have lost them.
+            before: is given the state before anything is changed; if it raises, nothing changes.
 
         Returns:
-            The journal, and the state of the run that it tells of.
+            The journal, and the state of its run.
 
         Raises:
             RunHeld: another process holds the run.
-            DamagedJournal: it is damaged before it has named all servers, and not `anew`.
+            DamagedJournal: it is damaged before all servers are named, and not `anew`.
             CollectorError: it cannot be opened, read or repaired, or a newer version wrote it.
         """
         with _held(path) as descriptor:
@@ -159,18 +159,18 @@ class Journal:
 
     @staticmethod
     def read(path: Path) -> Reading:
-        """Iterate over the events of a journal, whoever may be writing it."""
+        """Iterate over the events of a journal, even while another process writes it."""
         return Reading(path)
 
     @property
     def is_gone(self) -> bool:
-        """Whether the file that is written to has its name no more: it was taken away."""
+        """Whether the file being written has lost its name: it was removed or replaced."""
         try:
-            return not files.is_at(self._descriptor, self.path)
+            return not _is_at(self._descriptor, self.path)
         except FileNotFoundError:
             return True
         except OSError:
-            return False  # a disk that cannot be asked says more at the next write
+            return False  # if the disk cannot be asked, the next write says more
 
     def __enter__(self) -> Self:
         return self
@@ -179,20 +179,21 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let the run go. Nobody may be recording."""
+        """Close the file and release the lock. Nobody may be recording."""
         os.close(self._descriptor)
 
     async def record(self, events: Iterable[Event]) -> None:
-        """Write events, together and in the order of the calls; return once they are on disk.
+        """Write events, together and in the order of calls; return once they are on disk.
 
-        Observations alone are not waited for beyond their turn, nor synced. A cancelled caller is
-        not interrupted here: it learns at its next await, and so what was recorded can be applied.
+        Mere observations are neither waited for beyond their turn nor synced. Cancellation does not
+        interrupt this call but takes effect at the next await, so that what was recorded can be
+        applied.
 
         Args:
-            events: written as one: where one cannot be written as JSON, none is.
+            events: all or none: if one cannot be written as JSON, none is.
 
         Raises:
-            JournalError: this or an earlier write failed; nothing is recorded any more.
+            JournalError: this or an earlier write failed; nothing more is recorded.
         """
         self._check()
         batch, facts = self._gather(events)
@@ -210,7 +211,7 @@ class Journal:
             raise JournalError(self.path, self._failure) from self._failure
 
     def _gather(self, events: Iterable[Event]) -> tuple[_Batch | None, bool]:
-        """Add events to the batch that is written next, and say whether a fact is among them."""
+        """Add events to the next batch; return whether there is a fact among them."""
         lines: list[bytes] = []
         facts = False
         head = self._gathered_head
@@ -228,25 +229,25 @@ class Journal:
         return batch, facts
 
     async def _lead(self, batch: _Batch) -> None:
-        """Write a batch for all who gave its lines, when the one before it is written."""
+        """Write a batch for all its callers, once the previous one is written."""
         batch.led = True
         try:
-            # For one turn of the loop: whoever is ready to record joins, and is served by one sync.
+            # For one turn of the loop: callers that are ready join, and share one sync.
             await anyio.lowlevel.cancel_shielded_checkpoint()
             while self._writing is not None:
                 await self._writing.done.wait()
             await self._write(batch)
-            # Observations that came meanwhile wait for nobody, and so have no leader of their own.
+            # Observations that came meanwhile have no waiting caller, and so no leader.
             while (left := self._gathering) is not None and not left.led:
                 await self._write(left)
         except BaseException:
-            # By no cancel scope of ours. The thread may be writing: nobody knows how far it came.
+            # Not by a cancel scope of ours. The thread may be writing; nobody knows how far it got.
             self._failure = InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
             batch.done.set()
             raise
 
     async def _write(self, batch: _Batch) -> None:
-        """Write the batch that was gathering, and wake whoever waits for it."""
+        """Write the gathering batch, and wake its callers."""
         self._writing, self._gathering = batch, None
         lines, head = self._gathered_lines, self._gathered_head
         try:
@@ -272,38 +273,38 @@ class Journal:
                 files.sync_data(self._descriptor)
                 self._synced = self._written
         except OSError:
-            with contextlib.suppress(OSError):  # the first error is the one to tell
+            with contextlib.suppress(OSError):  # the first error is the one to report
                 files.truncate(self._descriptor, self._synced)
             raise
 
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[int]:
-    """Open a journal and take its lock: of the one that has its name by then."""
+    """Open and lock the journal that has this name once the lock is taken."""
     while True:
         with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
             lock.hold(descriptor, path)
-            if files.is_at(descriptor, path):
+            if _is_at(descriptor, path):
                 yield descriptor
                 return
-        os.close(descriptor)  # a repair has put another in its place meanwhile
+        os.close(descriptor)  # a repair has replaced it meanwhile
 
 
 @contextlib.contextmanager
 def _changing(path: Path) -> Iterator[None]:
-    """Say what the disk refuses of a repair."""
+    """Raise what the disk refuses of a repair as an error of ours."""
     try:
         yield
     except OSError as error:
         raise CollectorError(
-            f"cannot repair {path}: {error.strerror} (errno {error.errno}); nothing of it is lost; "
-            "mend the directory or make room, then --resume the run"
+            f"cannot repair {path}: {error.strerror} (errno {error.errno}); nothing is lost; fix "
+            "the directory or free up space, then --resume the run"
         ) from error
 
 
 @contextlib.contextmanager
 def _opened(path: Path, flags: int) -> Iterator[int]:
-    """Open a file, and close it again only where what is done with it here fails."""
+    """Open a file, and close it again only if the block fails."""
     descriptor = -1
     try:
         descriptor = files.open_to_write(path, flags)
@@ -317,6 +318,25 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
         raise
 
 
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one with this name.
+
+    Some file systems give a file a new inode number at each look. There, it counts as the same if
+    it still has a name and the other one has the same size and time.
+
+    Raises:
+        OSError: nothing has the name, or it cannot be accessed.
+    """
+    mine, named = os.fstat(descriptor), path.lstat()
+    if os.path.samestat(mine, named):
+        return True
+    return mine.st_nlink > 0 and _look(mine) == _look(named)
+
+
+def _look(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_mode, found.st_size, found.st_mtime_ns
+
+
 def _is_shared(error: OSError) -> bool:
-    """Whether somebody else would see the file change, too."""
+    """Whether somebody else would see the file change as well."""
     return error.errno in (errno.EMLINK, errno.EPERM)

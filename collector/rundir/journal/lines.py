@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from collector.model.events import Event
 
 NO_HASH = "0" * 64
-"""What stands for the previous line's hash in the first line."""
+"""Stands for the previous line's hash in the first line."""
 
 _BEFORE_HASH = b',"hash":"'
 _AFTER_HASH = b'"}\n'
 _TAIL = len(_BEFORE_HASH) + 64 + len(_AFTER_HASH)
 
 LONGEST_LINE = 1 << 20
-"""In bytes, with the newline. JSON of no more than this takes some ten MiB, whatever it is."""
+"""In bytes, with the newline. Parsing JSON of this size takes at most some ten MiB."""
 
 _SHOWN = 60
-"""Characters of an odd value that are told."""
+"""Characters of an odd value that a message shows."""
 
 
 class LineError(ValueError):
-    """These bytes are no line of a journal, or not the one that follows.
+    """These bytes are not a journal's line, or not the next one.
 
     Attributes:
-        formed: they end as a line does: nobody was kept from writing it to its end.
+        formed: they end as a line does: the write was not interrupted.
     """
 
     def __init__(self, message: str, *, formed: bool = True) -> None:
@@ -48,17 +48,17 @@ class LineError(ValueError):
 
 
 class UnknownEventError(LineError):
-    """The line is one, and holds what this version does not know."""
+    """The line is valid, but this version does not know its content."""
 
 
 class LongLineError(CollectorError):
-    """What is to be recorded is too long to be read again."""
+    """The event is too long to be read back."""
 
     def __init__(self, event: Event) -> None:
         what = getattr(event, "name", "") or getattr(event, "id", "")
         super().__init__(
-            f"{type(event).__name__} {what[:_SHOWN]!r} would take a line of more than "
-            f"{LONGEST_LINE >> 20} MiB in the journal; shorten its names and tags in the inventory"
+            f"{type(event).__name__} {what[:_SHOWN]!r} needs a journal line of more than "
+            f"{LONGEST_LINE >> 20} MiB; shorten its names and tags in the inventory"
         )
 
 
@@ -74,7 +74,7 @@ class _Codec:
         self.fields = tuple(field.name for field in fields)
         kinds = [(field.name, kind_of(str(field.type))) for field in fields]
         self.ranges = tuple((field, one.types, one.holds) for field, one in kinds)
-        # What an earlier version did not write yet has a default.
+        # Fields that earlier versions did not write have defaults.
         self.optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
         self.values: Callable[[Event], Any] = attrgetter(*self.fields)
 
@@ -90,17 +90,17 @@ class _Codec:
             if type(value) not in types:
                 if value is self and name in self.optional:
                     continue
-                what = "misses" if value is self else "has a wrong"
+                what = "lacks" if value is self else "has an invalid"
                 raise LineError(f"{self.name} {what} {name!r}")
             if holds is not None and value is not None and not holds(value):
-                raise LineError(f"{self.name} has a {name!r} that cannot be: {_shown(value)}")
+                raise LineError(f"{self.name} has an invalid {name!r}: {_shown(value)}")
             if type(value) is list:
                 record[name] = tuple(value)
         try:
             return self.kind(**record)
         except TypeError as error:
             unknown = ", ".join(sorted(set(record) - set(self.fields)))
-            raise UnknownEventError(f"{self.name} has no {_cut(unknown)}") from error
+            raise UnknownEventError(f"{self.name} has unknown fields: {_cut(unknown)}") from error
 
 
 def _shown(value: object) -> str:
@@ -114,7 +114,7 @@ def _cut(text: str) -> str:
 _CODECS = {name: _Codec(name, kind) for name, kind in EVENTS.items()}
 _CODECS_BY_KIND = {codec.kind: codec for codec in _CODECS.values()}
 
-# A mapping that is no dict (a read-only view, say) is written as one.
+# A mapping that is not a dict (a read-only view, say) is written as one.
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=dict).encode
 
 
@@ -129,10 +129,10 @@ def encode(event: Event, previous: str) -> tuple[bytes, str]:
         The line with its newline, and its hash.
 
     Raises:
-        KeyError: the event's class is none of `EVENTS`.
-        TypeError: a field holds what JSON cannot.
-        ValueError: a field holds a number that JSON cannot.
-        LongLineError: it is too long to be read again.
+        KeyError: the event's class is not in `EVENTS`.
+        TypeError: a field has a value that JSON cannot hold.
+        ValueError: a field has a number that JSON cannot hold.
+        LongLineError: it is too long to be read back.
     """
     body = _encode(_CODECS_BY_KIND[type(event)].record(event))[:-1].encode("ascii")
     if len(body) + _TAIL > LONGEST_LINE:
@@ -142,28 +142,28 @@ def encode(event: Event, previous: str) -> tuple[bytes, str]:
 
 
 def check(line: bytes, previous: str) -> tuple[bytes, str]:
-    """Take a line apart, with its newline, and check that it follows another.
+    """Split a line, newline included, and check that it follows another.
 
     Returns:
         The event's JSON, and the line's hash.
 
     Raises:
-        LineError: it is no line, was changed, or does not follow.
+        LineError: it is not a line, was changed, or does not follow.
     """
     if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
-        raise LineError(f"it has more than {LONGEST_LINE} bytes", formed=False)
+        raise LineError(f"the line has more than {LONGEST_LINE} bytes", formed=False)
     body, tail = line[:-_TAIL], line[-_TAIL:]
     if not tail.startswith(_BEFORE_HASH) or not tail.endswith(_AFTER_HASH):
-        raise LineError("the line does not end in its hash", formed=False)
+        raise LineError("the line does not end with its hash", formed=False)
     digest = tail[len(_BEFORE_HASH) : -len(_AFTER_HASH)]
     expected = sha256(previous.encode("ascii") + body).hexdigest()
     if digest != expected.encode("ascii"):
-        raise LineError("the hash is not that of this line after the one before")
+        raise LineError("the hash does not match this line and the one before")
     return body + b"}", expected
 
 
 def event_of(line: bytes) -> Event:
-    """Read the event in a line, whatever line it follows.
+    """Read the event of a line, whatever line it follows.
 
     Raises:
         LineError: there is none.
@@ -172,7 +172,7 @@ def event_of(line: bytes) -> Event:
 
 
 def decode(body: bytes) -> Event:
-    """Read the event in a line's JSON.
+    """Read the event from a line's JSON.
 
     Raises:
         UnknownEventError: this version does not know it.
@@ -183,21 +183,21 @@ def decode(body: bytes) -> Event:
     codec = _CODECS.get(name) if isinstance(name, str) else None
     if codec is None:
         kind = UnknownEventError if isinstance(name, str) else LineError
-        raise kind(f"there is no event {_shown(name)}")
+        raise kind(f"unknown event {_shown(name)}")
     return codec.event(record)
 
 
 def parsed(body: bytes) -> Any:  # noqa: ANN401  # whatever the line holds
-    """Read a line's JSON, whatever event it is.
+    """Parse a line's JSON, whatever event it is.
 
     Raises:
-        LineError: it is none, or none that we write.
+        LineError: it is not JSON, or not as this program writes it.
     """
     try:
         return _decode(body.decode())
     except RecursionError as error:
         raise LineError("the line is nested too deeply") from error
-    except ValueError as error:  # also where it is no UTF-8, or a number has too many digits
+    except ValueError as error:  # also if it is not UTF-8, or a number has too many digits
         raise LineError(f"the line is not JSON: {_cut(str(error))}") from error
 
 
@@ -208,7 +208,7 @@ def _no_number(word: str) -> None:
 def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) < len(members):
-        raise ValueError("a member is listed twice")
+        raise ValueError("a key is listed twice")
     return found
 
 

@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from collector.model.events import Event
 
 _NEWEST_VERSION = 10**6
-"""A number beyond this is no version of anything."""
+"""Larger numbers are not taken for versions."""
 _WRITER_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Where a journal stops being one.
+    """Where a journal stops being valid.
 
     Attributes:
         line: the number of the first line that is not valid, from 1.
-        offset: how many bytes of the file lie before it.
+        offset: how many bytes of the file are before it.
         what: what is wrong with it.
-        torn: it is the last line and does not end as one, as an interrupted write leaves it.
+        torn: it is the last line and unfinished, as an interrupted write leaves it.
     """
 
     line: int
@@ -60,8 +60,8 @@ class DamagedJournal(CollectorError):  # noqa: N818 - a state of affairs, not a 
         self.path = path
         self.damage = damage
         super().__init__(
-            f"{path}: line {damage.line} is damaged: {damage.what}; it had not named all servers "
-            "of the run by then; give the INVENTORY with --resume"
+            f"{path}: line {damage.line} is damaged ({damage.what}) and not all servers of the "
+            "run are named before it; give the INVENTORY with --resume"
         )
 
 
@@ -73,7 +73,7 @@ class Reading:
         lines: how many lines were read so far.
         head: the hash of the last of them, or `NO_HASH`.
         size: how many bytes they have.
-        damage: what follows them; None where nothing does, and until the end is reached.
+        damage: what follows them; None if nothing does, and until the end is reached.
 
     Raises:
         CollectorError: while iterating: a newer version wrote the journal, or it cannot be read.
@@ -104,7 +104,7 @@ class Reading:
                         raise self._newer(error) from error
                     except LineError as error:
                         torn = not error.formed and not file.read(1)
-                        what = "it has no end" if torn else str(error)
+                        what = "the line is unfinished" if torn else str(error)
                         self.damage = Damage(self.lines + 1, self.size, what, torn)
                         return
                     self._before = self.lines, self.head, self.size
@@ -116,15 +116,15 @@ class Reading:
             raise CollectorError(f"cannot read {self.path}: {error.strerror}") from error
 
     def refuse(self, what: str) -> None:
-        """Take the latest line for damage: what it says cannot be; nothing after it is read."""
+        """Treat the latest line as damage, because it is impossible; nothing after it is read."""
         self._events.close()
         self.lines, self.head, self.size = self._before
         self.damage = Damage(self.lines + 1, self.size, what, torn=False)
 
     def _newer(self, cause: UnknownEventError) -> CollectorError:
         return CollectorError(
-            f"{self.path}: line {self.lines + 1} is whole, and this version does not know what it "
-            f"says: {cause}; a newer collector has worked on this run: use that one"
+            f"{self.path}: line {self.lines + 1} is valid but unknown to this version ({cause}): "
+            "a newer collector has worked on this run; use that version"
         )
 
     def _event(self, line: bytes) -> tuple[Event, str]:
@@ -133,28 +133,28 @@ class Reading:
             self._check_version(body)
         event = decode(body)
         if isinstance(event, RunStarted) == bool(self.lines):
-            raise LineError("RunStarted is the first event, and no other")
+            raise LineError("RunStarted must be the first event, and only the first")
         return event, head
 
     def _check_version(self, body: bytes) -> None:
         first = parsed(body)
         version = first.get("schema_version") if isinstance(first, dict) else None
         if type(version) is int and SCHEMA_VERSION < version <= _NEWEST_VERSION:
-            writer = str(first.get("collector_version", "(without a version)"))[:_WRITER_SHOWN]
+            writer = str(first.get("collector_version", "(unknown version)"))[:_WRITER_SHOWN]
             raise CollectorError(
                 f"{self.path} was written by collector {writer} in schema version {version}; this "
-                f"one reads version {SCHEMA_VERSION}: use that collector, or a newer one"
+                f"version reads schema version {SCHEMA_VERSION}: use that collector or a newer one"
             )
 
 
 def fold(reading: Reading, each: Callable[[Event], None] | None = None) -> RunState:
-    """Add up what is left of a reading to the state of its run.
+    """Fold the rest of a reading into the state of its run.
 
     A line that cannot follow those before it is damage.
 
     Args:
         reading: of the journal.
-        each: is given every event, once it is part of the state.
+        each: is called with every event, once it is part of the state.
 
     Raises:
         CollectorError: as for `Reading`.

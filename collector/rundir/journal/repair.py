@@ -1,4 +1,4 @@
-"""A damaged journal: kept as it is under another name, while the run goes on from what is whole."""
+"""Repair of a damaged journal: kept under another name; the run continues from its valid part."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ DAMAGED = "journal.damaged-{}.jsonl"
 _ANEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
 _BLOCK = 1 << 20
 LARGEST_BYTES = 4 << 30
-"""A journal of a million servers has less."""
+"""A journal of a million servers is smaller."""
 
 
 class Repaired(NamedTuple):
-    """The descriptor of the journal that goes on, locked, and what is written down of it."""
+    """The descriptor of the new journal, locked, and the event that records the repair."""
 
     descriptor: int
     event: JournalRepaired
 
 
 def repair(path: Path, reading: Reading, at: str) -> Repaired:
-    """Put a journal aside, and begin one from its longest valid prefix.
+    """Set a journal aside, and start a new one from its longest valid prefix.
 
-    The event is its last line, unless no line is left: a journal begins with another.
+    The event becomes its last line, unless no line is left: a journal starts with another event.
 
-    The run's lock is held on either, so that at no time nobody holds it. After a crash at any
-    moment the journal is the damaged one, or the new one as a whole.
+    The run's lock is held on both files, so there is no moment without it. After a crash at any
+    point the journal is either the damaged one or the complete new one.
 
     Args:
         path: of the journal, whose lock is held.
@@ -49,13 +49,13 @@ def repair(path: Path, reading: Reading, at: str) -> Repaired:
         at: the time now, as a journal writes it.
 
     Raises:
-        OSError: the disk does not let us; the journal is as before.
-        CollectorError: it is too large for a copy.
+        OSError: the disk refuses; the journal is as before.
+        CollectorError: it is too large to copy.
     """
     if path.lstat().st_size > LARGEST_BYTES:
         raise CollectorError(
-            f"{path} is damaged and has more than {LARGEST_BYTES >> 30} GiB, which no journal has: "
-            "it is not copied; collect the inventory anew"
+            f"{path} is damaged and larger than {LARGEST_BYTES >> 30} GiB, more than any journal "
+            "needs; it is not copied: start a new run"
         )
     old_sha256 = _sha256(path)
     damage = reading.damage
@@ -86,26 +86,26 @@ def repair(path: Path, reading: Reading, at: str) -> Repaired:
 
 def unnamed(directory: Path) -> str:
     """Say what to do with a run whose journal does not name all its servers."""
-    # What is written only after that: the journal has lost lines, or a repair was left halfway.
+    # These are written only after that: the journal lost lines, or a repair was interrupted.
     later = [MANIFEST, SHA256SUMS, DAMAGED.format(1)]
     if any((directory / name).exists() for name in later):
         return (
-            f"{directory}: its journal has lost lines and does not name all servers of the run; "
+            f"{directory}: the journal has lost lines and no longer names all servers of the run; "
             "give the INVENTORY with --resume"
         )
     return (
-        f"{directory} was stopped before its journal named all its servers, and nothing was sent; "
-        "collect the inventory anew"
+        f"{directory} was stopped before its journal named all servers; nothing was sent; start a "
+        "new run"
     )
 
 
 def _keep(path: Path, sha256: str) -> str:
-    """Keep a copy under the first name that is free, or that has it already; return that name."""
+    """Keep a copy under the first free name, unless an earlier one has it; return that name."""
     for number in count(1):
         kept = path.with_name(DAMAGED.format(number))
         if os.path.lexists(kept):
             if _is_copy(kept, path, sha256):
-                return kept.name  # an earlier repair came so far
+                return kept.name  # an earlier repair got this far
             continue
         unfinished = kept.with_name(f"{kept.name}{PART}")
         with contextlib.suppress(FileNotFoundError):
@@ -125,7 +125,7 @@ def _is_copy(kept: Path, path: Path, sha256: str) -> bool:
     try:
         return kept.lstat().st_size == path.lstat().st_size and _sha256(kept) == sha256
     except OSError:
-        return False  # something else that has this name
+        return False  # something else has this name
 
 
 def _copy(path: Path, descriptor: int, size: int) -> None:

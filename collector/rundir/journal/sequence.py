@@ -1,4 +1,4 @@
-"""Which events can follow those before them: a journal may come from anybody."""
+"""Which events can follow those before them, since a journal may come from anybody."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OutOfSequenceError(ValueError):
 
 
 class Sequence:
-    """Looks at each event of a journal before it becomes part of a run's state.
+    """Checks each event of a journal before it becomes part of a run's state.
 
     Args:
         state: of the events before.
@@ -40,11 +40,11 @@ class Sequence:
         self._servers: set[tuple[int, str]] = set()
 
     def check(self, event: e.Event) -> None:
-        """Look at the next event.
+        """Check the next event.
 
         Raises:
-            OutOfSequenceError: it speaks of what no event before it named, or of what has ended, or
-                gives something a second name or place.
+            OutOfSequenceError: it refers to something that no earlier event named, or that has
+                ended, or gives something a second name or place.
         """
         if isinstance(event, e.ServerSelected):
             self._check_server(event)
@@ -52,7 +52,7 @@ class Sequence:
             self._check_project(event)
         elif (server := getattr(event, "server", None)) is not None:
             if server >= len(self._state.servers):
-                raise OutOfSequenceError(f"no line before it named server {server}")
+                raise OutOfSequenceError(f"no earlier line names server {server}")
             if isinstance(event, _OF_A_PENDING_SERVER):
                 _check_step(event, self._state.servers[server])
         elif (project := getattr(event, "project", None)) is not None:
@@ -60,20 +60,20 @@ class Sequence:
 
     def _check_known(self, project: int) -> None:
         if project >= len(self._state.projects):
-            raise OutOfSequenceError(f"no line before it named project {project}")
+            raise OutOfSequenceError(f"no earlier line names project {project}")
 
     def _check_project(self, event: e.ProjectSelected) -> None:
         if event.project < len(self._state.projects):
             known = self._state.projects[event.project]
             same = (known.id, known.endpoint, known.directory, known.provider)
             if (event.id, event.endpoint, event.directory, event.provider) != same:
-                raise OutOfSequenceError(f"project {event.project} is another one already")
+                raise OutOfSequenceError(f"project {event.project} is already another project")
             return
         if event.project > len(self._state.projects):
             self._check_known(event.project - 1)
         self._take_place(event.directory)
         if (event.endpoint, event.id) in self._projects:
-            raise OutOfSequenceError(f"project {event.project} has another number already")
+            raise OutOfSequenceError(f"project {event.project} already has another number")
         self._projects.add((event.endpoint, event.id))
 
     def _check_server(self, event: e.ServerSelected) -> None:
@@ -85,20 +85,20 @@ class Sequence:
             raise OutOfSequenceError("a server's directory is not in its project's")
         self._take_place(event.directory)
         if (event.project, event.id) in self._servers:
-            raise OutOfSequenceError(f"server {event.server} has another number already")
+            raise OutOfSequenceError(f"server {event.server} already has another number")
         self._servers.add((event.project, event.id))
 
     def _take_place(self, directory: str) -> None:
         place = folded(directory)
         if place in self._directories:
-            raise OutOfSequenceError("two of them share a directory")
+            raise OutOfSequenceError("two entries share a directory")
         self._directories.add(place)
 
 
 def _check_step(event: e.Event, row: ServerRow) -> None:
-    """See that a server can take a step: what has ended takes none but back."""
+    """Check that a server can take a step; one that has ended cannot."""
     if row.phase.ended:
-        raise OutOfSequenceError(f"server {row.server} is {row.phase} already")
+        raise OutOfSequenceError(f"server {row.server} is already {row.phase}")
     if isinstance(event, e.ExportCompleted) and row.export is None:
         raise OutOfSequenceError(f"server {row.server} has no export")
     if isinstance(event, e.ArchiveStored):

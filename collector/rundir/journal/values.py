@@ -1,7 +1,7 @@
-"""What each field of an event may hold: a journal may come from anybody, and is not code.
+"""What each field of an event may hold, since a journal may come from anybody.
 
-A type says too little: a path could lead out of the run, and a number or a time beyond these ranges
-could end a command somewhere else. Every value that this program writes lies within them.
+Types are not enough: a path could lead out of the run, and a number or time out of range could
+crash a command elsewhere. Every value that this program writes is within these ranges.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Schema = dict[str, Any]
 
 MOST = (1 << 63) - 1
-"""No system has larger files, and nothing that is counted comes near."""
+"""No system has larger files, and no count comes near."""
 MOST_NUMBERED = 10**9
 """Servers and projects."""
 LONGEST_S = 1e15
@@ -49,9 +49,9 @@ class Kind:
     """What a field may hold.
 
     Attributes:
-        types: what JSON makes of it: exactly these, since true is no number.
-        holds: whether a value of such a type is within the range; None where any is.
-        schema: the same as a JSON Schema, as far as that can say it.
+        types: what JSON makes of it; exactly these, since true is not a number.
+        holds: whether a value of such a type is in range; None if any is.
+        schema: the same as a JSON Schema, as far as that can express it.
     """
 
     types: tuple[type, ...]
@@ -60,7 +60,7 @@ class Kind:
 
 
 def kind_of(annotation: str) -> Kind:
-    """Return what a field may hold whose type is written so in `collector.model.events`."""
+    """Return what a field may hold, given its type as written in `collector.model.events`."""
     name = annotation.removesuffix(" | None")
     kind = _KINDS[name]
     if name == annotation:
@@ -70,12 +70,12 @@ def kind_of(annotation: str) -> Kind:
 
 
 def is_time(text: str) -> bool:
-    """Whether it is a UTC time as a machine's clock tells it."""
+    """Whether it is a UTC time that a machine's clock may show."""
     return FIRST_YEAR <= text[:4] < YEARS_END and _is_any_time(text)
 
 
 def is_export_id(text: str) -> bool:
-    """Whether a service may have called an export so: it stands in a path and in a record."""
+    """Whether a service may have given an export this id; it is used in URLs and records."""
     return (
         0 < len(text) <= EXPORT_ID_MAX
         and text.isprintable()

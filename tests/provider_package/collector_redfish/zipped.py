@@ -81,6 +81,8 @@ class ZipReader:
         """Read it all; yield where more bytes are needed."""
         while (mark := (yield from self._peek(4))) == b"PK\x03\x04":
             yield from self._member()
+        if mark not in (b"PK\x01\x02", b"PK\x05\x06"):
+            raise ArchiveError("it is no ZIP file, or it is damaged")
         for entry in self._entries if mark == b"PK\x01\x02" else ():
             yield from self._listed(entry)
         yield from self._end()
@@ -182,6 +184,8 @@ class ZipReader:
 
 def _inflated(inflater: zlib._Decompress, piece: bytes) -> tuple[bytes, int]:
     """Return what comes of a piece, and how much of it belongs to the member."""
+    if inflater.eof:
+        raise ArchiveError("a member of the ZIP file is damaged")
     try:
         plain = inflater.decompress(piece)
     except zlib.error:
