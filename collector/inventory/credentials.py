@@ -130,7 +130,7 @@ def _check_field(path: tuple[str, ...], value: object, kind: CredentialKind) -> 
     key = path[-1]
     fields = ["kind", "account", *kind.fields]
     if key not in fields:
-        from collector.inventory.misfits import unknown_key  # noqa: PLC0415  # for a mistake
+        from collector.inventory.shape_checks import unknown_key  # noqa: PLC0415  # for a mistake
 
         yield unknown_key(path, fields)
     elif isinstance(value, str) and len(value) > TEXT_MAX:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from collector import providers
 from collector.inventory.findings import Finding
-from collector.inventory.mistakes import quoted, suggestion
+from collector.inventory.mistakes import nearest, quoted, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,4 +62,7 @@ class Providers:
         name = holder.get("provider")
         if isinstance(name, str) and name and self.rules(name) is None:
             what = f"there is no provider {quoted(name)}"
-            yield Finding((*path, "provider"), what, suggestion(name, self.installed))
+            instead = suggestion(name, self.installed)
+            if nearest(name, self.installed) is None:
+                instead = f"install the package that adds it, or {instead}"
+            yield Finding((*path, "provider"), what, instead)

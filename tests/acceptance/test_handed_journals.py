@@ -61,7 +61,7 @@ GONE_ON_WITH: Final = (
     "a limit of a scope that nobody knows",
     "an export completed twice over",
 )
-"""Those that are tried through the command; all are in `tests/run/test_handed_lines.py`."""
+"""Those that are tried through the command; all are in `tests/rundir/test_handed_lines.py`."""
 
 
 class Trap:

@@ -82,7 +82,7 @@ def show(
     as_json: bool,
 ) -> None:
     """List the servers that a selection matches, in the order of collection."""
-    from collector.cli.choosing import load_inventory, select_servers  # noqa: PLC0415  # pydantic costs time
+    from collector.cli.choosing import load_inventory, select_servers  # noqa: PLC0415  # costs time
     from collector.inventory import to_mapping  # noqa: PLC0415  # as above
 
     fleet = load_inventory(file, sends=False)
