@@ -35,9 +35,10 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	@$(BIN)/collector demo; code=$$?; test $$code -eq 3 || exit $$code
 
-# Many tests wait for a run to end: more of them than there are cores go on side by side.
+# Many tests wait for a run to end: more of them than there are cores go on side by side, and those
+# that wait longest, in acceptance/, begin first.
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := --numprocesses $(JOBS) --dist loadfile
+PARALLEL := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test: $(READY)
 	$(PYTEST) $(PARALLEL) -m "not alone and not deep"

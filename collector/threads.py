@@ -53,7 +53,7 @@ async def run_sync(
     if not _TOLD.get():
         _TOLD.set(True)
         logging.getLogger(__name__).warning(
-            "the system starts no more threads (ulimit -u, or pids.max of a container): work "
-            "goes on, slower, with those that it has"
+            "the system allows no more threads (ulimit -u, or a container's pids.max): "
+            "continuing with fewer, more slowly"
         )
     return work()

@@ -60,10 +60,10 @@ def read(content: bytes) -> Remembered:
         document = json.loads(content)
         version = document["version"]
         if isinstance(version, int) and version > VERSION:
-            raise NewerVersionError("is of a newer version")
+            raise NewerVersionError("was written by a newer version")
         found = msgspec.convert(document, _File)
     except (TypeError, KeyError, RecursionError) as error:
-        raise ValueError("is not what a collector writes") from error
+        raise ValueError("was not written by a collector") from error
     return Remembered(
         dict(map(_limit, found.limits)),
         dict(map(_exports_limit, found.exports_limits)),
@@ -72,7 +72,7 @@ def read(content: bytes) -> Remembered:
 
 
 def written(found: Remembered) -> str:
-    """Write it down."""
+    """Return it as the file's text."""
     file = _File(
         list(map(CallsLimit.of, found.limits.values())),
         list(map(ExportsLimit.of, found.exports_limits.values())),

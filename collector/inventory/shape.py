@@ -1,7 +1,7 @@
-"""The shape of version 1, as people write it, and the check of files against it.
+"""The shape of an inventory, version 1, as people write it.
 
-The shape is told once, in the types below. Files are checked against them, the published JSON
-Schema is made from them, and the hints of mistakes are their descriptions.
+It is defined once, by the types below. msgspec checks files against them, the published JSON Schema
+is generated from them, and the hints in error messages are their descriptions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Provider = Annotated[
     str, Meta(min_length=1, max_length=TEXT_MAX, description="the name of a provider")
 ]
 Region = Annotated[
-    str, Meta(min_length=1, max_length=TEXT_MAX, description="a region that the provider has")
+    str, Meta(min_length=1, max_length=TEXT_MAX, description="one of the provider's regions")
 ]
 Endpoint = Annotated[
     str, Meta(min_length=1, max_length=TEXT_MAX, description="an endpoint such as https://HOST")
@@ -61,18 +61,18 @@ Rate = Annotated[
     Meta(
         ge=FEWEST_A_SECOND,
         le=MOST_A_SECOND,
-        description="calls a second, above 0: from 0.000001 to 1000000000",
+        description="a number of calls per second, from 0.000001 to 1000000000",
     ),
 ]
 Count = Annotated[
     int, Meta(ge=1, le=MOST_AT_ONCE, description="a whole number, 1 or more, at most 1000000000")
 ]
 Share = Annotated[
-    float, Meta(gt=0, le=1, description="a part of any learned limit, above 0 and at most 1")
+    float, Meta(gt=0, le=1, description="a share of each learned limit, above 0 and at most 1")
 ]
 Size = Annotated[
     Annotated[int, Meta(ge=1)] | Annotated[str, Meta(pattern=SIZE)],
-    Meta(description="bytes a second, such as 50MB or 1048576"),
+    Meta(description="bytes per second, such as 50MB or 1048576"),
 ]
 Word = Annotated[str, Meta(max_length=TEXT_MAX)]
 Tags = Annotated[
@@ -89,7 +89,7 @@ class ServerShape(Struct, forbid_unknown_fields=True):
 
 
 class LimitsShape(Struct, forbid_unknown_fields=True):
-    """Ceilings for one project; absent means none of our own."""
+    """Ceilings for one project; absent means none."""
 
     requests_per_second: Rate | UnsetType = UNSET
     exports_in_flight: Count | UnsetType = UNSET
@@ -114,12 +114,12 @@ class ProjectShape(Struct, forbid_unknown_fields=True, kw_only=True):
     credentials: Credentials | UnsetType = UNSET
     limits: Annotated[LimitsShape, Meta(description="limits for this project")] | UnsetType = UNSET
     servers: Annotated[
-        list[ServerShape], Meta(description="a list of servers, each with an id at least")
+        list[ServerShape], Meta(description="a list of servers, each with at least an id")
     ]
 
 
 class DefaultsShape(Struct, forbid_unknown_fields=True):
-    """What holds for each project that says nothing else."""
+    """Defaults for each project."""
 
     provider: Provider | UnsetType = UNSET
     credentials: Credentials | UnsetType = UNSET
@@ -150,16 +150,16 @@ class InventoryShape(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def check(data: object) -> list[Finding]:
-    """What is wrong with the shape of a file's content; of thousands, `MISTAKES_MAX`."""
+    """Return what is wrong with the shape of a file's content: `MISTAKES_MAX` findings at most."""
     if fits(data):
         return []
-    from collector.inventory.misfits import misfits  # noqa: PLC0415  # where something is wrong
+    from collector.inventory.shape_checks import misfits  # noqa: PLC0415  # where something is wrong
 
     return list(dict.fromkeys(islice(misfits(data), MISTAKES_MAX)))
 
 
 def fits(data: object) -> bool:
-    """Whether a file's content surely has the shape: the quick answer, for most are right."""
+    """Tell at a glance whether a file's content has the shape, as most have."""
     try:
         read = msgspec.convert(data, InventoryShape)
         msgspec.json.encode(read)  # fails for halves of characters
@@ -172,10 +172,10 @@ def fits(data: object) -> bool:
 
 
 def bytes_of(value: object) -> int:
-    """How many bytes a size is, as it is written in a file.
+    """Return how many bytes a size in a file means.
 
     Raises:
-        ValueError: it is no size, or none that is of use.
+        ValueError: it is not a size, or out of range.
     """
     if isinstance(value, str):
         value = parse_size(value)

@@ -55,7 +55,7 @@ class Work:
 
     @property
     def calls(self) -> int:
-        """The fewest calls for that: an export, a status that finds it complete, a download."""
+        """The fewest calls for that: per server a POST, one status and a download."""
         return (
             self.queued * len(calls_from(Call.START_EXPORT))
             + self.exporting * len(calls_from(Call.ASK_STATUS))

@@ -149,10 +149,10 @@ def of_state(
         state: the run's, begun or not.
         out: where the run is, or would be: earlier runs there tell how large archives are, and the
             disk that it lies on is looked at.
-        scopes: who shares the limits that a project's calls pass.
+        scopes: the scopes of a project's calls.
         known: what earlier runs have learned.
         deadline_s: seconds that the run may take; None where it may take what it takes.
-        but: the run's own directory under `out`, where it has one.
+        but: the run's own directory under `out`, if it has one.
     """
     needed = disk(state, out, but=but)
     left = CallLimits(state, scopes, known)

@@ -115,7 +115,7 @@ class Members:
                         self._full.set()
                     raise self._error(error) from error
 
-    def agree(self, archives: Mapping[str, int]) -> list[str]:
+    def reconcile(self, archives: Mapping[str, int]) -> list[str]:
         """Make the file hold the lines of exactly these archives. For a worker thread.
 
         It is replaced as a whole, and only if it holds anything else. Memory grows with the number
@@ -180,7 +180,7 @@ def count(path: Path, most: float = math.inf) -> tuple[Counter[str], str | None]
     try:
         for number, (archive, _) in enumerate(lines(path)):
             if number >= most:
-                return listed, f"it goes on after line {number}, and has a line a member"
+                return listed, f"there is more after line {number}, but only one line per member"
             listed[archive] += 1
     except TornMembersError as error:
         return listed, str(error)

@@ -76,8 +76,8 @@ class Claims:
         if self._file is not None and (why := local_locks(self._out)) is not None:
             self._file = None
             _log.warning(
-                "exports are not shared with other runs, and another machine may not see that this "
-                "run is held",
+                "exports are not shared with other runs, and another machine may not see that "
+                "this run is in use",
                 extra={"facts": {"why": why}},
             )
         found = await self._with(partial(ExportsFile.begin, kept_since=self._stamp(KEPT_S)))
@@ -127,7 +127,7 @@ class Claims:
                 self._file = None
                 path = str(error.filename or self._out / SHARED / EXPORTS)
                 _log.warning(
-                    "exports are not shared with other runs from now on",
+                    "exports are no longer shared with other runs",
                     extra={"facts": {"path": path, "why": error.strerror or str(error)}},
                 )
                 return None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HTTP = {"aiohttp", "ssl", "uvloop", "asyncio", "collector.providers.clouddc.client"}
 RUNS = {"collector.engine.scheduler", "collector.runtime.loop", "collector.runtime.collection"}
-INVENTORIES = {"collector.inventory.loading", "msgspec"}
+INVENTORIES = {"collector.inventory.loading", "collector.inventory.shape"}
 FORMATS = {"yaml", "tomllib", "collector.inventory.csv_rows"}
 MEMORY = {"platformdirs", "collector.history"}
 LOOKING_BACK = HTTP | RUNS | INVENTORIES | FORMATS | MEMORY | {"rich", "importlib.metadata"}

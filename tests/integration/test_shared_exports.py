@@ -244,7 +244,7 @@ def test_run_that_cannot_share_says_so_and_goes_on(
     caplog.set_level(logging.WARNING, "collector")
     anyio.run(main)
     assert list(elsewhere.iterdir()) == []
-    assert caplog.text.count("exports are not shared") == 1
+    assert caplog.text.count("exports are no longer shared") == 1
 
 
 def test_claims_are_for_their_owner_alone_and_hold_no_secret(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import io
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.inventory import InventoryError, load, shape
-from collector.inventory.misfits import misfits
+from collector.inventory.shape_checks import misfits
 
 ENVIRON = {"CLOUDDC_TOKEN": "x"}
 FORMATS = ("a.yaml", "a.json", "a.toml", "a.csv", "-")
@@ -97,13 +97,11 @@ def test_any_json_value_is_told_or_loaded(value: object) -> None:
     attempt(json.dumps(value).encode(), "a.json")
 
 
-@settings(deadline=None, max_examples=300)
 @given(values.flatmap(near_to_right) | almost_right)
 def test_what_fits_the_shape_at_a_glance_fits_it_field_by_field(value: object) -> None:
     assert not shape.fits(value) or list(misfits(value)) == []
 
 
-@settings(deadline=None, max_examples=150)
 @given(values | values.flatmap(near_to_right))
 def test_any_yaml_value_is_told_or_loaded(value: object) -> None:
     attempt(json.dumps(value, ensure_ascii=False).encode(errors="replace"), "a.yaml")

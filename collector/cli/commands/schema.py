@@ -26,7 +26,7 @@ def command(what: str) -> None:
     show_json(json.dumps(_SCHEMAS[what](), indent=2))
 
 
-# Each imports what it needs when it is asked for: they cost start-up time.
+# Each imports what it needs only when asked for: that costs start-up time.
 def _inventory() -> dict[str, Any]:
     from collector import providers  # noqa: PLC0415
     from collector.inventory import schema  # noqa: PLC0415

@@ -102,7 +102,7 @@ def ago(at: str, now: datetime) -> str:
 
 
 def waits(asked: Iterable[Wait], now: datetime) -> list[str]:
-    """Return the waits that the service asked for and that are not over, the longest first."""
+    """Return the pending waits that the service asked for, the longest first."""
     left = [one for one in asked if (until := _time(one.until)) is not None and until > now]
     return [
         f"asked to wait until {moment(one.until, now)}, for "

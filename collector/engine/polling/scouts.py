@@ -26,7 +26,7 @@ _ENOUGH_NEWS = 0.02
 """So much of what is known has to be new for another estimate."""
 _FARTHEST = 8.0
 _NEAR = 0.25
-_CLOSE = 3e-4
+_CLOSE = 1e-3
 _STEPS = 16
 _TINY = 1e-9
 ROOT_2 = math.sqrt(2)
@@ -84,8 +84,7 @@ class Reports:
         By false position (the Illinois way), from where it was found last: it moves a little at
         each answer, and most exports of many small projects are asked about as scouts.
         """
-        low, high = self._bracket()
-        below, above = self._gain(low), self._gain(high)
+        low, below, high, above = self._bracket()
         for _ in range(_STEPS):
             if high - low <= _CLOSE or below <= above:
                 break
@@ -99,18 +98,20 @@ class Reports:
                 high, above, below = middle, gain, below / 2
         self.logarithm = (low + high) / 2
 
-    def _bracket(self) -> tuple[float, float]:
-        """Return two medians between which it lies, or the farthest one that is thought of."""
+    def _bracket(self) -> tuple[float, float, float, float]:
+        """Return two medians between which it lies, or the farthest one twice, and their gains."""
         near, step = self.logarithm, _NEAR
-        is_low = self._gain(near) > 0
+        gain = self._gain(near)
+        is_low = gain > 0
         farthest = self._guess + (_FARTHEST if is_low else -_FARTHEST)
         while True:
             far = min(farthest, near + step) if is_low else max(farthest, near - step)
-            if (self._gain(far) > 0) is not is_low:
-                return (near, far) if is_low else (far, near)
+            far_gain = self._gain(far)
+            if (far_gain > 0) is not is_low:
+                return (near, gain, far, far_gain) if is_low else (far, far_gain, near, gain)
             if far == farthest:
-                return far, far
-            near, step = far, 4 * step
+                return far, 0.0, far, 0.0
+            near, gain, step = far, far_gain, 4 * step
 
     def _gain(self, logarithm: float) -> float:
         """Return by how much more likely a longer median would be."""

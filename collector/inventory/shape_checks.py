@@ -1,4 +1,4 @@
-"""What is wrong with a file that does not have the shape of an inventory, in words for people."""
+"""Explain why a file does not have the shape of an inventory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHOLE = "a whole number"
 
 
 def misfits(data: object) -> Iterator[Finding]:
-    """Yield all differences between a file's content and the shape, field by field."""
+    """Yield everything in which a file's content differs from the shape, field by field."""
     if isinstance(data, dict):
         yield from _in((), data, inspect.type_info(InventoryShape))
     else:
@@ -121,7 +121,7 @@ def _words(wanted: inspect.Metadata, otherwise: str = "") -> str:
 
 
 def _complaint(value: object, wanted: inspect.Type) -> str | None:
-    """Say what is wrong with a value; None if nothing is."""
+    """What to say of a value; None where nothing is wrong with it."""
     match wanted:
         case inspect.StrType():
             return _of_text(value, wanted)

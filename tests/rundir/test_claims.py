@@ -189,7 +189,7 @@ def test_lock_that_somebody_keeps_stops_the_sharing_and_not_the_run(
 
     anyio.run(main)
     runs.close()
-    assert caplog.text.count("exports are not shared") == 1
+    assert caplog.text.count("exports are no longer shared") == 1
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "", ".", "..", "a/b"])
