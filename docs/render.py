@@ -34,9 +34,10 @@ from collector.engine.pacing import (
     estimated_limit,
     inference,
     pacer,
-    scope,
+    pauses,
     sliding_window,
     slow_start,
+    statements,
     told_limit,
     utilization,
 )
@@ -220,8 +221,8 @@ def _numbers() -> str:
         "an export that is not known: the first wait": _seconds(retry.LAG_FIRST_S),
         "an export that is not known: asked for again for": _seconds(retry.LAG_FOR_S),
         "an export that is not known: not if it is older than": _seconds(retry.LAG_UNTIL_AGE_S),
-        "Retry-After is believed up to": _seconds(scope.LONGEST_RETRY_AFTER_S),
-        "Retry-After: instead of more than that": _seconds(scope.INSTEAD_OF_RETRY_AFTER_S),
+        "Retry-After is believed up to": _seconds(pauses.LONGEST_RETRY_AFTER_S),
+        "Retry-After: instead of more than that": _seconds(pauses.INSTEAD_OF_RETRY_AFTER_S),
         "401s in a row after which a token that once worked is refused": str(
             retry.REFUSALS_BELIEVED
         ),
@@ -238,7 +239,7 @@ def _numbers() -> str:
 
 
 def _limit_numbers() -> str:
-    longest_s, instead_s = scope.LONGEST_RETRY_AFTER_S, scope.INSTEAD_OF_RETRY_AFTER_S
+    longest_s, instead_s = pauses.LONGEST_RETRY_AFTER_S, pauses.INSTEAD_OF_RETRY_AFTER_S
     windows_s = ", ".join(map(_seconds, inference.WINDOWS_S))
     numbers = {
         "calls under way at first, on an account of which nothing is known": (
@@ -250,40 +251,39 @@ def _limit_numbers() -> str:
         "a service that tells its limits is asked again after": _seconds(pacer.ASK_AGAIN_S),
         "Retry-After is believed up to": _seconds(longest_s),
         "and a longer one taken for": _seconds(instead_s),
-        "a stated limit is believed up to": f"{scope.FASTEST:,.0f} calls a second, "
-        f"in windows of up to {_seconds(scope.LONGEST_WINDOW_S)}",
+        "a stated limit is believed up to": f"{statements.FASTEST:,.0f} calls a second, "
+        f"in windows of up to {_seconds(statements.LONGEST_WINDOW_S)}",
         "the pause after a second refusal, with nothing let through between": _seconds(
-            scope.SHORTEST_PAUSE_S
+            pauses.SHORTEST_PAUSE_S
         ),
-        "the longest such pause": _seconds(scope.LONGEST_PAUSE_S),
+        "the longest such pause": _seconds(pauses.LONGEST_PAUSE_S),
         "windows that are thought of": windows_s,
         "refusals that a guess has to explain, at most": str(inference.REFUSALS_KEPT),
         "a refusal is no surprise, with so much of the level in the window": (
             f"{utilization.NEAR:.0%}"
         ),
-        "an estimate is raised for a try after": ", ".join(
-            map(str, estimated_limit.CALLS_BETWEEN_CLIMBS)
-        )
-        + " calls: the first refused try, the second, and so on",
+        "a probe above an estimate, after": (
+            f"{estimated_limit.CALLS_BEFORE_PROBE} calls; where probes are refused, twice as many "
+            f"each time, up to {estimated_limit.MOST_CALLS_BEFORE_PROBE}"
+        ),
         "one call goes over a limit that a refusal stated, after": (
             f"{told_limit.PROBE_AFTER_CALLS} calls"
         ),
         "the same, where it had been higher before": f"{told_limit.PROBE_AFTER_LOWERING} calls",
         "after backing off, more is tried after": (
-            f"{_seconds(utilization.TRY_AFTER_S)} and a window"
+            f"{_seconds(utilization.RECOVER_AFTER_S)} and a window"
         ),
         "and where that is refused, in the end no more often than every": (
-            f"{_seconds(utilization.LONGEST_BETWEEN_TRIES_S)}, or a window and "
-            f"{_seconds(utilization.TRY_AFTER_S)}"
+            f"{_seconds(utilization.LONGEST_WAIT_S)}, or a window and "
+            f"{_seconds(utilization.RECOVER_AFTER_S)}"
         ),
         "others are expected back for": _seconds(utilization.CONTESTED_FOR_S),
-        "refused tries in a row that lower an estimate": (
-            f"{estimated_limit.FAILURES_BELIEVED}, or {estimated_limit.FAILURES_BELIEVED_SLIGHT} "
-            "where nearly all is used"
+        "recoveries refused in a row that lower an estimate": str(
+            estimated_limit.FAILURES_BELIEVED
         ),
-        "the grace for calls that cross, at most": f"{sliding_window.LARGEST_GRACE:g} window",
+        "calls refused where they are jitter-dominated, about": f"{sliding_window.REFUSED:.1%}",
         "one export more than is believed to be allowed, after": (
-            f"{concurrency.STARTS_BETWEEN_TRIES} starts"
+            f"{concurrency.STARTS_BETWEEN_PROBES} starts"
         ),
     }
     return _table(("what", "how much"), numbers.items())
@@ -293,7 +293,6 @@ def _status_numbers() -> str:
     numbers = {
         "a status is asked for no more often than every": _seconds(timing.SOONEST_S),
         "a project's first exports that are scouts": str(scouts.FIRST),
-        "of the others, one scout in": f"{scouts.ONE_IN}, up to {scouts.MOST} in all",
         "looks at an export that says nothing of its progress, about": (
             f"{timing.POLLS_ON_AVERAGE:g}"
         ),

@@ -225,7 +225,8 @@ def _limit(table: dict[str, Any]) -> Limit:
     kind = ScopeKind(table.pop("kind", "user"))
     limit, window_s = table.pop("calls")
     only = table.pop("only", None)
-    neighbour = Neighbour() if table.pop("neighbour", False) else None
+    told = table.pop("neighbour", None)
+    neighbour = None if told is None else Neighbour(**told)
     return Limit(
         kind, limit, float(window_s), only=only and Call(only), neighbour=neighbour, **table
     )

@@ -298,7 +298,7 @@ class Scheduler:
         action = self._action(lane, row, now_s)
         self._pacer.sent(lane.track, now_s)
         self._in_flight.left(action, lane)
-        self._probes.touch(lane)
+        self._probes.left(lane)
         if lane.call is Call.START_EXPORT:
             # Counted before its intent is applied, so that one moment cannot start too many.
             self._export_counted(server, row.project, runs=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -9,12 +11,13 @@ import pytest
 
 from collector.model import events as e
 from collector.model.actions import AskStatus
-from collector.model.answers import Call, Outcome, ProblemKind
+from collector.model.answers import Call, Outcome, ProblemKind, ScopeKind
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase
 from tests.support.simulation import (
     ANY_SERVER,
     EPOCH_S,
+    HiddenLimit,
     Service,
     Simulation,
     gaps,
@@ -227,3 +230,88 @@ def test_call_that_hangs_at_the_start_holds_up_nobody() -> None:
     assert len(homes) == 75
     assert max(homes) < 25.0
     assert not sim.of(e.EndpointWentDown)
+
+
+# Many endpoints
+
+
+def one_each(servers: int, **facts: object) -> list[e.Event]:
+    """Return the first events of a run whose servers have an endpoint each."""
+    endpoints = [f"e{number}" for number in range(servers)]
+    return selected(servers, projects=servers, endpoints=endpoints, **facts)  # type: ignore[arg-type]  # fields by name
+
+
+def test_endpoint_of_a_single_server_is_down_by_that_one_and_holds_up_nobody_else() -> None:
+    service = Service(unreachable=lambda name, at_s: name == "e7" and 2.0 <= at_s < 62.0)
+    sim = Simulation(service, one_each(200)).run()
+    down_s, back_s = condition(sim)
+    assert [event.endpoint for event in sim.of(e.EndpointWentDown)] == ["e7"]
+    assert down_s - 2.0 <= FOUND_WITHIN_S + 5.0  # it is asked for a status when that is worth one
+    assert back_s - 62.0 <= LEFT_WITHIN_S
+    assert sim.state.collected == 200
+    homes = {event.server: _seconds(event) for event in sim.of(e.ArchiveStored)}
+    assert max(home_s for server, home_s in homes.items() if server != 7) < 20.0
+
+
+def test_endpoint_of_a_single_server_that_swallows_its_call_is_down_by_that_one() -> None:
+    class SomeSwallowed(Simulation):
+        def _arrive(self, action: Request) -> None:
+            if action.server == 7 and self.now_s < 20.0:
+                self.at(self.now_s + 30.0, self._hear, action, problem(P.CUT))
+            else:
+                super()._arrive(action)
+
+    sim = SomeSwallowed(Service(), one_each(100)).run()
+    down_s, _ = condition(sim)
+    assert down_s <= FOUND_WITHIN_S
+    assert sim.state.collected == 100
+
+
+def test_servers_whose_endpoints_answer_with_errors_fail_by_their_own_tries() -> None:
+    bad = range(0, 100, 10)
+    service = Service(script=always(bad, FETCH, problem(P.UNREADABLE)))
+    sim = Simulation(service, one_each(100)).run()
+    assert not sim.of(e.EndpointWentDown)
+    assert (sim.state.collected, sim.state.failed) == (90, 10)
+
+
+def test_endpoints_that_are_given_up_end_a_run_whose_others_are_home() -> None:
+    service = Service(unreachable=lambda name, _at_s: int(name[1:]) % 2 == 1)
+    sim = Simulation(service, one_each(100)).run(until_s=5000.0)
+    assert sim.finished
+    assert (sim.state.collected, sim.state.pending) == (50, 50)
+
+
+def test_fleet_with_an_endpoint_a_server_takes_hardly_longer_than_with_one_for_all() -> None:
+    """How long exports take is learned for each project, so some are noticed a little later."""
+    took_s = []
+    for events in (selected(1000), one_each(1000)):
+        sim = Simulation(Service(), events, Ceilings(downloads=64)).run()
+        assert sim.state.collected == 1000
+        took_s.append(sim.now_s)
+    assert took_s[1] <= 1.1 * took_s[0]
+
+
+def test_projects_of_one_server_get_their_turns_beside_a_large_one() -> None:
+    events = selected(600, projects=100)
+    events = [
+        replace(event, project=0 if event.server >= 100 else event.project)
+        if isinstance(event, e.ServerSelected)
+        else event
+        for event in events
+    ]
+    sim = Simulation(Service([HiddenLimit(ScopeKind.USER, 10)]), events).run(until_s=60.0)
+    first_s = [min(sim.times(POST, server)) for server in range(1, 100)]
+    assert max(first_s) < 15.0
+    assert len([server for server in range(100, 600) if sim.times(POST, server)]) > 20
+
+
+def test_step_takes_no_more_work_where_there_are_more_endpoints() -> None:
+    calls = []
+    for servers in (100, 800):
+        sim = Simulation(Service(), one_each(servers), Ceilings(downloads=64))
+        profile = cProfile.Profile()
+        profile.runcall(sim.run)
+        counted = sum(row.callcount for row in profile.getstats())
+        calls.append(counted / len(sim.sent))
+    assert calls[1] < 1.25 * calls[0]

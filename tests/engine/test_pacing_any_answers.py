@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmarks.pacing.gateway import Limit
 from collector.engine.pacing.findings import Disbelieved, Learned
 from collector.engine.pacing.inference import WINDOWS_S
-from collector.engine.pacing.scope import LONGEST_RETRY_AFTER_S
+from collector.engine.pacing.pauses import LONGEST_RETRY_AFTER_S
 from collector.model.answers import NO_METADATA, Call, LimitTold, ResponseMetadata, ScopeKind
 from collector.model.prior import Prior, PriorExports, PriorLimit
 from tests.support.greedy import Answer, Gate, Greedy, most_in_any, scopes, throttled, told

@@ -200,6 +200,11 @@ class EndpointBreaker:
         """Whether several servers were asked, and the endpoint has not answered once."""
         return not self.answered and len(self._suspects) >= SUSPECTS
 
+    @property
+    def is_in_order(self) -> bool:
+        """Whether nothing is amiss, and no call waits for the first answer since it left."""
+        return not (self._out or self._suspects or self.question) and self.down_s is None
+
     def is_in_question(self, sent_s: float) -> bool:
         """Whether what became of a call that left at `sent_s` says nothing of its server."""
         asked = self.question is not None or len(self._suspects) >= SUSPECTS
@@ -299,6 +304,8 @@ class EndpointBreaker:
         """
         if self.down_s is not None or self.question is not None:
             return self.question is not None
+        if not self._out and not self._suspects:
+            return False
         silence_s = self._silent_at(latency_s)
         if now_s >= silence_s:
             waited_s = now_s - next(iter(self._out.values()))
@@ -310,6 +317,8 @@ class EndpointBreaker:
     def looks_at(self, *, latency_s: float) -> float:
         """Return when `look` may find a reason, if nothing happens before."""
         if self.down_s is not None or self.question is not None:
+            return math.inf
+        if not self._out and not self._suspects:
             return math.inf
         at_s = self._silent_at(latency_s)
         return min(at_s, self._quiet_until_s) if self._is_suspicious else at_s

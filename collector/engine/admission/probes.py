@@ -117,10 +117,20 @@ class Probes:
         of.append((server, export_id))
 
     def touch(self, lane: Lane) -> None:
-        """Look again at a lane's endpoint and credential: a call of its has left or come back."""
-        self._touched[lane.breaker] = None
+        """Look again at a lane's endpoint and credential: a call of its has come back."""
+        breaker = lane.breaker
+        if breaker.is_in_order:
+            breaker.wakes_s = math.inf
+        else:
+            self._touched[breaker] = None
         if lane.credential.is_doubted:
             self._doubted[lane.credential] = None
+
+    def left(self, lane: Lane) -> None:
+        """Look at a lane's endpoint once a call that has left has waited in silence too long."""
+        breaker = lane.breaker
+        if breaker.wakes_s == math.inf:  # else it is looked at before
+            self._alarms.set(breaker, breaker.looks_at(latency_s=self._latency_s(breaker)))
 
     def take(self, now_s: float, actions: list[Action]) -> float:
         """Send the probes that are due; return when to look again.
@@ -150,8 +160,7 @@ class Probes:
             return credential.next_s
         for breaker in self._endpoints_of[credential]:
             if breaker.down_s is None and breaker in self._witnesses:
-                latency_s = self._of[breaker][0].track.latency.mean_s
-                limit_s = max(PROBE_S, LATENCIES * latency_s)
+                limit_s = max(PROBE_S, LATENCIES * self._latency_s(breaker))
                 probes, _ = self._of_witnesses(
                     breaker, now_s, ASKED_OF_CREDENTIALS, limit_s, of=credential
                 )
@@ -161,7 +170,7 @@ class Probes:
         return math.inf
 
     def _take(self, breaker: EndpointBreaker, now_s: float, actions: list[Action]) -> float:
-        latency_s = self._of[breaker][0].track.latency.mean_s
+        latency_s = self._latency_s(breaker)
         if breaker.look(now_s, latency_s=latency_s):
             wake_s = self._question(breaker, now_s, actions, max(PROBE_S, LATENCIES * latency_s))
             if wake_s > now_s:
@@ -180,6 +189,9 @@ class Probes:
             breaker.probed(now_s)
             wake_s = breaker.probe_s
         return min(wake_s, gives_up_s)
+
+    def _latency_s(self, breaker: EndpointBreaker) -> float:
+        return self._of[breaker][0].track.latency.mean_s
 
     def _question(
         self, breaker: EndpointBreaker, now_s: float, actions: list[Action], limit_s: float

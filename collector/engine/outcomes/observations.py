@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from collector.engine.outcomes.hints import UNREACHABLE
-from collector.engine.pacing.findings import WORTH_TELLING_S, Asked, Learned
+from collector.engine.pacing.findings import WORTH_TELLING_S, Asked, Learned, LearnedExports
 from collector.model import events as e
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from collector.engine.admission.circuit_breaker import EndpointBreaker
-    from collector.engine.pacing.findings import Disbelieved
+    from collector.engine.pacing.findings import Finding
     from collector.engine.polling.durations import ExportDurations
     from collector.model.answers import Scope
     from collector.model.wall_time import WallTime
@@ -126,17 +126,17 @@ class Observations:
         at = self._wall.stamp(now_s)
         self._events.append(e.ClockJumped(at=at, jump_s=round(jump_s, 1)))
 
-    def paced(self, news: Iterable[Learned | Disbelieved | Asked], now_s: float) -> None:
+    def paced(self, news: Iterable[Finding], now_s: float) -> None:
         """Report what was learned of a limit; what was not believed, once."""
         at = self._wall.stamp(now_s)
         for item in news:
             scope, name = item.scope
             if isinstance(item, Asked):
                 self._asked(item, at)
-            elif isinstance(item, Learned) and not item.window_s:
+            elif isinstance(item, LearnedExports):
                 self._events.append(
                     e.ExportsLimitLearned(
-                        at=at, scope=scope, name=name, limit=int(item.limit), source=item.source
+                        at=at, scope=scope, name=name, limit=item.limit, source="estimated"
                     )
                 )
             elif isinstance(item, Learned):

@@ -421,15 +421,15 @@ class Outcomes:
     def _begun(self, project: int, began_s: float) -> Progress:
         """Return what is known of an export that began; some are to be learned from."""
         durations = self.durations[project]
-        scout, curious = durations.scouts.next(known=durations.is_known)
-        return Progress(began_s, scout=scout, curious=curious)
+        scout = durations.begins()
+        return Progress(began_s, scout=scout, curious=scout > 0 and not durations.is_known)
 
     def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
         durations = self.durations[project]
         low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
         high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))
-        durations.completed(high_s)
+        durations.completed()
         durations.learn(progress.evidence, low_s, high_s)
         if sent_s >= progress.certain_s:
             durations.answered_certain(completed=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from collector.engine.pacing.findings import WORTH_TELLING_S, Asked, Disbelieved
-from collector.engine.pacing.scope import INSTEAD_OF_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S
+from collector.engine.pacing.pauses import INSTEAD_OF_RETRY_AFTER_S, LONGEST_RETRY_AFTER_S
 from collector.model.answers import Call, Problem, ProblemKind, Scope, ScopeKind
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """Whose limit refused a call that was not told why.
 
 A refusal near what a scope is believed to allow needs no explanation. Any other is looked into. The
-next call goes alone, and is one of another kind, if there is one: where a status is let through and
-an export is refused right after it, and that again, no limit is meant that the two share. What is
-left is up to `inference.py`.
+next call goes alone, and is one of another kind if there is one: `kind_test.py` says whether the
+two share a limit. What is left is up to `inference.py`, and `ownership.py` says which scopes it may
+be about.
 """
 
 from __future__ import annotations
@@ -11,15 +11,23 @@ from __future__ import annotations
 import bisect
 import functools
 import itertools
-import math
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.engine.pacing.concurrency import ExportsLimit
-from collector.engine.pacing.findings import Learned
-from collector.engine.pacing.inference import REFUSALS_KEPT, ROUNDED_UP_S, Guess, Refusal, infer
-from collector.engine.pacing.scope import LONGEST_RETRY_AFTER_S, REFUTED, ScopePace
+from collector.engine.pacing.findings import Finding, Learned, LearnedExports
+from collector.engine.pacing.inference import (
+    REFUSALS_KEPT,
+    ROUNDED_UP_S,
+    ExportsGuess,
+    Guess,
+    Refusal,
+    infer,
+)
+from collector.engine.pacing.kind_test import KindTests, Suspect
+from collector.engine.pacing.pauses import LONGEST_RETRY_AFTER_S
+from collector.engine.pacing.scope import REFUTED, ScopePace
 from collector.model.answers import Call, Problem, Scope, ScopeKind
 
 if TYPE_CHECKING:
@@ -28,23 +36,8 @@ if TYPE_CHECKING:
     from collector.engine.pacing.ownership import Ownership
     from collector.engine.pacing.tracks import Track, Tracks
 
-CLOSE_S = 0.05
-"""Two calls so close together, one let through and one refused, are hardly under the same limit."""
-CONFIRMATIONS = 2
-"""So many times in a row, and they are not."""
 
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """A refusal that may be about one kind of call alone: the next test tells."""
-
-    track: Track
-    refusal: Refusal
-    refusals: deque[Refusal]
-    candidates: list[ScopePace]
-
-
-class Blame:
+class Attribution:
     """Finds out what refused a call that was not told why, and goes by it.
 
     Args:
@@ -54,35 +47,35 @@ class Blame:
 
     def __init__(self, tracks: Tracks, owners: Ownership) -> None:
         self._tracks = tracks
-        self._refusals: dict[Scope, deque[Refusal]] = {}
-        self._tests: dict[Scope, tuple[Call, float]] = {}
-        self._suspects: dict[Scope, Suspect] = {}
-        self._confirmations: dict[Scope, int] = {}
-        self._to_confirm: set[Scope] = set()
-        self._inconclusive: set[Scope] = set()
-        self._doubts: list[ScopePace] = []
         self._owners = owners
+        self._kinds = KindTests()
+        self._refusals: dict[Scope, deque[Refusal]] = {}
+        self._doubts: list[ScopePace] = []
 
     @property
     def doubts(self) -> list[ScopePace]:
-        """The paces that have refused a call, and nobody knows why."""
-        return [pace for pace in self._doubts if pace.in_doubt]
-
-    @property
-    def has_doubts(self) -> bool:
-        """Whether there is a refusal that the next call is to explain."""
+        """The paces that have refused a call for no known reason: the next one is to explain it."""
         if self._doubts:
             self._doubts = [pace for pace in self._doubts if pace.in_doubt]
-        return bool(self._doubts)
+        return self._doubts
 
-    def note_doubt(self, pace: ScopePace) -> None:
-        """Take note that a scope has refused a call, and perhaps nobody knows why."""
+    def doubt(self, pace: ScopePace) -> None:
+        """Remember a scope that has refused a call for no known reason."""
         if pace.in_doubt and pace not in self._doubts:
             self._doubts.append(pace)
 
-    def is_to_be_confirmed(self, pace: ScopePace) -> bool:
-        """Whether another test of the same kind is wanted."""
-        return pace.scope in self._to_confirm
+    # What was refused
+
+    def record(self, track: Track, problem: Problem, sent_s: float) -> None:
+        """Record a refusal, also where it is no news: whose it is may tell something."""
+        if problem.throttled_by is None:
+            self._owners.record(track, Refusal(sent_s, frozenset(track.scopes), None, alone=False))
+
+    def blamed(self, track: Track, problem: Problem) -> ScopePace:
+        """Return the pace that a refusal holds up: the named one, or who is taken for the owner."""
+        if problem.throttled_by is not None:
+            return track.of(problem.throttled_by)
+        return self._owners.owner(track)
 
     def refused(
         self,
@@ -92,7 +85,7 @@ class Blame:
         now_s: float,
         *,
         running: int,
-        news: list[Learned],
+        news: list[Finding],
     ) -> bool:
         """Look into a refusal; return whether what is known explains it.
 
@@ -105,7 +98,7 @@ class Blame:
             news: what is learned is added to it.
         """
         starts = track.call is Call.START_EXPORT
-        if starts and track.exports is not None and track.exports.refused(running, now_s):
+        if starts and track.exports is not None and track.exports.refused(running):
             return True
         candidates = self._candidates(track, problem)
         wait_s = problem.retry_after_s or 0.0
@@ -115,19 +108,17 @@ class Blame:
             sent_s, frozenset(track.scopes), running if starts else None, alone=False, wait_s=wait_s
         )
         if problem.throttled_by is None and (
-            self._returns(track, refusal, news, now_s)
+            self._widens(track, refusal, news, now_s)
             or self._narrows(track, refusal, candidates, news, now_s)
         ):
             return False
         least_s = wait_s - ROUNDED_UP_S
-        estimated = [pace for pace in candidates if pace.has_estimate]
+        estimated = [pace for pace in candidates if pace.belief.is_estimate]
         near = next((pace for pace in estimated if pace.is_near(sent_s, least_s)), None)
-        held = next(
-            (pace for pace in estimated if pace.is_held and pace.estimated_window_s >= least_s),
-            None,
-        )
+        long = [pace for pace in estimated if pace.belief.estimated_window_s >= least_s]
+        held = next((pace for pace in long if pace.belief.is_held), None)
         if near is None and held is not None:
-            near = held if held.is_contested(now_s) or not refusal.exports else None
+            near = held if held.belief.is_contested(now_s) or not refusal.exports else None
         if near is not None:
             return near.refused(sent_s, now_s, wait_s=least_s)
         if self._is_to_be_tested(track, problem, refusal, candidates):
@@ -137,56 +128,60 @@ class Blame:
             news += self._conclude(track, refusals, refusal, candidates, sent_s, now_s)
         return False  # where others use it, as it seems, the next call tells
 
+    # Whether it is about one kind of call
+
     def _is_to_be_tested(
         self, track: Track, problem: Problem, refusal: Refusal, candidates: list[ScopePace]
     ) -> bool:
         """Whether the next call, of another kind, is to tell if the two share a limit at all."""
-        blamed = self.blamed(track, problem)
         least_s = refusal.wait_s - ROUNDED_UP_S
-        untested = self._suspects.pop(blamed.scope, None) is None
-        untested = untested and blamed.scope not in self._inconclusive
         surprising = bool(refusal.exports) and any(
-            pace.has_estimate and pace.estimated_window_s >= least_s for pace in candidates
+            pace.belief.is_estimate and pace.belief.estimated_window_s >= least_s
+            for pace in candidates
         )
-        testable = any(
+        testable = surprising and any(
             one.sent
             for one in self._tracks.of(self._owners.widest(track).scope)
             if one.call is not track.call
         )
-        self._to_confirm.discard(blamed.scope)
-        preceded = self._is_preceded(track, blamed.scope, refusal.sent_s)
-        if preceded or (surprising and untested and testable):
-            refusals = self._refusals_of(track, problem)
-            self._suspects[blamed.scope] = Suspect(track, refusal, refusals, candidates)
-            return True
-        self._confirmations.pop(blamed.scope, None)
-        self._inconclusive.discard(blamed.scope)
-        return False
+        suspect = Suspect(track, refusal, self._refusals_of(track, problem), candidates)
+        scope = self.blamed(track, problem).scope
+        return self._kinds.suspects(scope, suspect, worth_a_test=testable)
 
-    def note(self, track: Track, problem: Problem, sent_s: float) -> None:
-        """Take note of a refusal, also where it is no news: whose it is may tell something."""
-        if problem.throttled_by is None:
-            self._owners.note(track, Refusal(sent_s, frozenset(track.scopes), None, alone=False))
+    def is_to_be_confirmed(self, pace: ScopePace) -> bool:
+        """Whether another test of the same kind is wanted."""
+        return self._kinds.is_to_be_confirmed(pace)
 
-    def blamed(self, track: Track, problem: Problem) -> ScopePace:
-        """Return the pace that a refusal holds up: the named one, or who is taken for the owner."""
-        if problem.throttled_by is not None:
-            return track.of(problem.throttled_by)
-        return self._owners.owner(track)
-
-    def look_at_trials(self, track: Track, sent_s: float, now_s: float) -> list[Learned]:
-        """A call was let through: see what that says of scopes that are on trial."""
-        news: list[Learned] = []
-        refusal = Refusal(sent_s, frozenset(track.scopes), None, alone=False)
-        if self._returns(track, refusal, news, now_s, refused=False):
-            self._tracks.look_anew(track.paces)
+    def test_passed(
+        self, track: Track, pace: ScopePace, sent_s: float, now_s: float
+    ) -> list[Finding]:
+        """Conclude what follows where a call that went alone was let through."""
+        suspect = self._kinds.passed(track, pace, sent_s)
+        if suspect is None:
+            return []
+        suspect.refusals.clear()  # they may have had another reason
+        refusal = replace(suspect.refusal, alone=True)
+        news = self._conclude(
+            suspect.track, suspect.refusals, refusal, suspect.candidates, sent_s, now_s
+        )
+        self._tracks.rebind(suspect.track.paces)
         return news
 
-    def _returns(
+    # Whether it is about a wider or a narrower scope
+
+    def look_at_trials(self, track: Track, sent_s: float, now_s: float) -> list[Finding]:
+        """A call was let through: see what that says of scopes that are on trial."""
+        news: list[Finding] = []
+        refusal = Refusal(sent_s, frozenset(track.scopes), None, alone=False)
+        if self._widens(track, refusal, news, now_s, refused=False):
+            self._tracks.rebind(track.paces)
+        return news
+
+    def _widens(
         self,
         track: Track,
         refusal: Refusal,
-        news: list[Learned],
+        news: list[Finding],
         now_s: float,
         *,
         refused: bool = True,
@@ -198,7 +193,7 @@ class Blame:
         pace, trial = failed
         self._owners.ruled_out.discard((pace.scope, trial.window_s))
         guess = Guess(pace.scope, round(trial.limit), trial.window_s)
-        news += self._take_up(track, guess, refusal, self._owners.nested(track), now_s)
+        news += self._adopt(track, guess, refusal, self._owners.nested(track), now_s)
         return True
 
     def _narrows(
@@ -206,58 +201,28 @@ class Blame:
         track: Track,
         refusal: Refusal,
         candidates: list[ScopePace],
-        news: list[Learned],
+        news: list[Finding],
         now_s: float,
     ) -> bool:
         """Whether refusals that the wide scope explains point at a narrower one all the same."""
         pace = self._owners.owner(track)
         guess = self._owners.like_others(track, refusal)
         if guess is None:
-            if not pace.has_estimate:
+            if not pace.belief.is_estimate:
                 return False
             other = self._owners.pointed_at(track, pace, now_s)
             if other is None:
                 return False
-            window_s = pace.estimated_window_s
+            window_s = pace.belief.estimated_window_s
             calls = self._tracks.sent_of(other.scope, refusal.sent_s - window_s)
             count = bisect.bisect_right(calls, refusal.sent_s)
             guess = Guess(other.scope, max(1, count), window_s)
-        for wide in itertools.takewhile(lambda one: one.scope != guess.scope, candidates):
-            self._owners.ruled_out.add((wide.scope, guess.window_s))
+        self._rule_out_wider(guess, candidates)
         self._owners.ruled_out.discard((guess.scope, guess.window_s))
-        news += self._take_up(track, guess, refusal, candidates, now_s)
+        news += self._adopt(track, guess, refusal, candidates, now_s)
         return True
 
-    def _is_preceded(self, track: Track, scope: Scope, sent_s: float) -> bool:
-        """Whether another kind of call was let through just before one that was refused."""
-        call, passed_s = self._tests.pop(scope, (track.call, -math.inf))
-        return call is not track.call and sent_s - passed_s < _close_s(track)
-
-    def test_passed(
-        self, track: Track, pace: ScopePace, sent_s: float, now_s: float
-    ) -> list[Learned]:
-        """A call that went alone was let through: remember it, for what is refused next."""
-        pace.exports_next = track.call is not Call.START_EXPORT
-        self._tests[pace.scope] = track.call, sent_s
-        suspect = self._suspects.pop(pace.scope, None)
-        if track.call is Call.START_EXPORT:
-            self._to_confirm.discard(pace.scope)
-        if suspect is None or suspect.track.call is track.call:
-            return []
-        if sent_s - suspect.refusal.sent_s > _close_s(track):
-            self._inconclusive.add(pace.scope)  # it came too late to tell anything
-            return []
-        self._confirmations[pace.scope] = self._confirmations.get(pace.scope, 0) + 1
-        if self._confirmations[pace.scope] < CONFIRMATIONS:
-            self._to_confirm.add(pace.scope)
-            return []
-        refusal = replace(suspect.refusal, alone=True)
-        refusals = suspect.refusals
-        refusals.clear()  # they may have had another reason
-        del self._confirmations[pace.scope]
-        news = self._conclude(suspect.track, refusals, refusal, suspect.candidates, sent_s, now_s)
-        self._tracks.look_anew(suspect.track.paces)
-        return news
+    # What explains it
 
     def _conclude(
         self,
@@ -267,7 +232,7 @@ class Blame:
         candidates: list[ScopePace],
         answered_s: float,
         now_s: float,
-    ) -> list[Learned]:
+    ) -> list[Finding]:
         """Go by the guess that explains the latest refusals, or at least the last.
 
         What left after `answered_s` may not have been answered yet, and says nothing.
@@ -277,24 +242,25 @@ class Blame:
         lately = set(list(refusals)[-REFUSALS_KEPT:])
         telling = deque(one for one in refusals if one in lately or narrowest in one.scopes)
         guess = self._guess(track, telling, candidates, answered_s)
-        shortest_s = max(pace.estimated_window_s for pace in candidates)
+        shortest_s = max(pace.belief.estimated_window_s for pace in candidates)
         while guess is None and len(telling) > 1:
             refusals.remove(telling.popleft())  # what explained the oldest holds no longer
             self._owners.ruled_out.clear()
             guess = self._guess(track, telling, candidates, answered_s, shortest_s)
         if guess is None:  # nothing of ours was let through: somebody else uses it all
             return []
+        if isinstance(guess, ExportsGuess):
+            return self._adopt_exports(track, guess, candidates)
         guess = self._owners.tried_first(track, guess, refusal, now_s)
-        for wide in itertools.takewhile(lambda one: one.scope != guess.scope, candidates):
-            self._owners.ruled_out.add((wide.scope, guess.window_s))
-        return self._take_up(track, guess, refusal, candidates, now_s)
+        self._rule_out_wider(guess, candidates)
+        return self._adopt(track, guess, refusal, candidates, now_s)
 
     def _candidates(self, track: Track, problem: Problem) -> list[ScopePace]:
         """Return whose limit a refusal may be about: the named one, or whoever has told of none."""
         if problem.throttled_by is not None:
             return [track.of(problem.throttled_by)]
         paces = list(dict.fromkeys((*self._owners.nested(track), track.of(ScopeKind.API))))
-        return [pace for pace in paces if not pace.is_told_by_refusal] or paces[:1]
+        return [pace for pace in paces if not pace.belief.is_told_by_refusal] or paces[:1]
 
     def _refusals_of(self, track: Track, problem: Problem) -> deque[Refusal]:
         """Return where refusals of a scope are kept: as many for each project that shares it."""
@@ -313,7 +279,7 @@ class Blame:
         candidates: list[ScopePace],
         answered_s: float,
         shortest_s: float = 0.0,
-    ) -> Guess | None:
+    ) -> Guess | ExportsGuess | None:
         return infer(
             list(refusals),
             [pace.scope for pace in candidates],
@@ -324,31 +290,24 @@ class Blame:
             ruled_out=self._owners.ruled_out,
         )
 
-    def _take_up(
+    def _rule_out_wider(self, guess: Guess, candidates: Iterable[ScopePace]) -> None:
+        """Think no more of scopes that are wider than the guess's, in windows of that length."""
+        for wide in itertools.takewhile(lambda one: one.scope != guess.scope, candidates):
+            self._owners.ruled_out.add((wide.scope, guess.window_s))
+
+    # Going by it
+
+    def _adopt(
         self,
         track: Track,
         guess: Guess,
         refusal: Refusal,
         candidates: list[ScopePace],
         now_s: float,
-    ) -> list[Learned]:
+    ) -> list[Finding]:
         """Go by a guess, in place of the one before."""
-        displaced = [pace for pace in candidates if guess.window_s or not pace.is_held]
-        if guess.window_s:
-            displaced += self._owners.displaced(guess.scope)
-        news = [
-            Learned(pace.scope, pace.estimated_limit, pace.estimated_window_s, REFUTED)
-            for pace in displaced
-            if pace.has_estimate and pace.scope != guess.scope
-        ]
-        for pace in displaced:
-            pace.drop_estimate()
+        news = _drop([*candidates, *self._owners.displaced(guess.scope)], but=guess.scope)
         self._owners.start_others(track, guess.scope.kind)
-        if not guess.window_s:
-            starts = [one for one in self._tracks.of(guess.scope) if one.call is Call.START_EXPORT]
-            for one in starts:
-                one.exports = ExportsLimit(guess.limit, now_s)
-            return [*news, Learned(guess.scope, guess.limit, 0.0, "estimated")]
         for one in self._tracks.of(track.of(ScopeKind.PROJECT).scope):
             if one.exports is not None and not one.exports.is_proven:
                 one.exports = None
@@ -359,11 +318,28 @@ class Blame:
         pace.estimate(guess.limit, guess.window_s, sent, now_s, refused_s=refusal.sent_s)
         return [*news, Learned(guess.scope, guess.limit, guess.window_s, "estimated")]
 
+    def _adopt_exports(
+        self, track: Track, guess: ExportsGuess, candidates: Iterable[ScopePace]
+    ) -> list[Finding]:
+        """Go by a limit on exports that run at once, in place of estimates that have not held."""
+        news = _drop([pace for pace in candidates if not pace.belief.is_held], but=guess.scope)
+        self._owners.start_others(track, guess.scope.kind)
+        for one in self._tracks.of(guess.scope):
+            if one.call is Call.START_EXPORT:
+                one.exports = ExportsLimit(guess.limit)
+        return [*news, LearnedExports(guess.scope, guess.limit)]
 
-def _close_s(track: Track) -> float:
-    """Return the longest time between two calls of which one waited for the other's answer."""
-    gap_s = max((pace.gap_s for pace in track.binding), default=0.0)
-    return CLOSE_S + 2 * track.latency.mean_s + min(1.0, gap_s)
+
+def _drop(displaced: list[ScopePace], *, but: Scope) -> list[Finding]:
+    """Give up estimates; return what is refuted by that."""
+    news: list[Finding] = [
+        Learned(pace.scope, pace.belief.estimated_limit, pace.belief.estimated_window_s, REFUTED)
+        for pace in displaced
+        if pace.belief.is_estimate and pace.scope != but
+    ]
+    for pace in displaced:
+        pace.belief.drop_estimate()
+    return news
 
 
 def _until(times: list[float], until_s: float) -> list[float]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
-FIRST_TEST_S = 10.0
-LONGEST_TEST_S = 600.0
-STARTS_BETWEEN_TRIES = 64
-MOST_STARTS_BETWEEN_TRIES = 512
-NEAR = 0.85
+STARTS_BETWEEN_PROBES = 64
+MOST_STARTS_BETWEEN_PROBES = 512
+"""One more is started after so many starts; twice as many after each such probe that was refused:
+in the end they cost 0.2 % of the starts."""
 
 
 class ExportsLimit:
@@ -22,60 +19,40 @@ class ExportsLimit:
         is_proven: whether one was let through in the place of one that had ended.
     """
 
-    __slots__ = ("_apart", "_started", "_step", "_test_s", "_tests", "is_proven", "limit")
+    __slots__ = ("_apart", "_started", "_step", "is_proven", "limit")
 
-    def __init__(self, limit: int, now_s: float) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = max(1, limit)
-        self._started = 0
-        self._apart = STARTS_BETWEEN_TRIES
-        self._step = 0
         self.is_proven = False
-        self._tests = 0
-        self._test_s = now_s + FIRST_TEST_S
+        self._started = 0
+        self._apart = STARTS_BETWEEN_PROBES
+        self._step = 0
 
-    def allows_at(self, running: int) -> float:
-        """Return when one more export may be started while `running` run.
-
-        Until one was let through in the place of one that had ended, it is tested from time to time
-        whether it is this kind of limit at all.
-        """
-        return -math.inf if running < self.limit + self._step else self._test_s
-
-    def sent(self, running: int) -> None:
-        """Take note of a start that leaves: a test goes alone."""
-        if running >= self.limit:
-            self._test_s = math.inf
+    def allows(self, running: int) -> bool:
+        """Whether one more export may be started while `running` run."""
+        return running < self.limit + self._step
 
     def started(self, running: int) -> bool:
-        """Take note of a start that was let through while `running` ran; tell if that is news.
+        """Count a start that was let through while `running` ran; return whether that is news.
 
         One that was let through above the limit says that the limit is higher.
         """
         if running >= self.limit:
             self.limit = running + 1
-            self._step = max(1, 2 * self._step)
+            self._step = 1
             self._started = 0
             return True
         if not self.is_proven:
-            self.is_proven, self._test_s = True, math.inf
+            self.is_proven = True
             return True
         self._started += 1
         if self._started >= self._apart and not self._step:
             self._step = 1
         return False
 
-    def refused(self, running: int, now_s: float) -> bool:
-        """Take note of a start that was refused while `running` ran; return whether it explains it.
-
-        Somebody else's exports may take places: then what was let through is the limit for now.
-        """
+    def refused(self, running: int) -> bool:
+        """Process a start that was refused while `running` ran; return whether it explains it."""
         if self._step:
             self._step, self._started = 0, 0
-            self._apart = min(MOST_STARTS_BETWEEN_TRIES, 2 * self._apart)
-        if running < (NEAR * self.limit - 1 if self.is_proven else self.limit):
-            return False
-        self.limit = max(1, min(self.limit, running))
-        if not self.is_proven:
-            self._tests += 1
-            self._test_s = now_s + min(LONGEST_TEST_S, FIRST_TEST_S * 3.0**self._tests)
-        return True
+            self._apart = min(MOST_STARTS_BETWEEN_PROBES, 2 * self._apart)
+        return running >= self.limit

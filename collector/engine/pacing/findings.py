@@ -11,13 +11,21 @@ from collector.model.answers import Scope  # noqa: TC001  # named in the datacla
 class Learned:
     """What is newly held to be true of a scope: `limit` calls in `window_s`.
 
-    0 seconds stand for exports that run at once. `source` is as in `events.LimitLearned`.
+    `source` is as in `events.LimitLearned`.
     """
 
     scope: Scope
     limit: float
     window_s: float
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedExports:
+    """So many exports may run at once in a scope, by all that was let through and refused."""
+
+    scope: Scope
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +53,4 @@ class Asked:
     server: int | None = None
 
 
-Finding = Learned | Disbelieved | Asked
+Finding = Learned | LearnedExports | Disbelieved | Asked

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,15 +25,12 @@ if TYPE_CHECKING:
     from collector.model.answers import Scope
 
 FEWEST: Mapping[float, int] = {1.0: 1, 10.0: 5, 60.0: 15}
-WINDOWS_S = tuple(FEWEST)
 """Windows that are thought of, and the fewest calls that are a limit there. A long window explains
-any refusal where hardly any call was made; then it is better to wait a little, ever longer. So is
-it for limits by the hour: they cost one refusal a minute, and a wrong guess would cost an hour."""
-FEWEST_FOR_FIXED = 3
-"""Fixed windows explain too much to be thought of after fewer refusals."""
+any refusal where hardly any call was made; then it is better to wait a little, ever longer. So it
+is for limits by the hour: they cost one refusal a minute, and a wrong guess would cost an hour."""
+WINDOWS_S = tuple(FEWEST)
 REFUSALS_KEPT = 8
-"""So many of a scope's refusals, the latest, are to be explained."""
-ROUNDING_S = 1e-6
+"""So many of a scope's refusals, the latest, are looked at; with 4 or 16 nothing changes."""
 ROUNDED_UP_S = 1.0
 """A wait is told in whole seconds."""
 TOLERANCE = 0.15
@@ -66,11 +62,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """The explanation taken: `limit` calls in `window_s`; 0 seconds: exports that run at once."""
+    """An explanation: `limit` calls in `window_s`."""
 
     scope: Scope
     limit: int
     window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExportsGuess:
+    """Another explanation: `limit` exports that run at once."""
+
+    scope: Scope
+    limit: int
 
 
 def infer(
@@ -82,7 +86,7 @@ def infer(
     most_exports: int,
     shortest_s: float = 0.0,
     ruled_out: Collection[tuple[Scope, float]] = (),
-) -> Guess | None:
+) -> Guess | ExportsGuess | None:
     """Return the first guess that no answer contradicts; None if there is none.
 
     Args:
@@ -100,9 +104,9 @@ def infer(
     least_s = max(shortest_s, max(refusal.wait_s for refusal in refusals) - ROUNDED_UP_S)
     windows_s = [window_s for window_s in WINDOWS_S if window_s >= least_s]
     if alone:
-        guess = _exports(refusals, exports_of)
-        if guess is not None and most_exports <= guess.limit:
-            return guess
+        exports = _exports(refusals, exports_of)
+        if exports is not None and most_exports <= exports.limit:
+            return exports
     nested = [scope for scope in scopes if scope not in by_call]
     guesses = itertools.chain(
         ((scope, window_s) for window_s in windows_s for scope in nested),
@@ -116,12 +120,12 @@ def infer(
     return None
 
 
-def _exports(refusals: Sequence[Refusal], scope: Scope) -> Guess | None:
+def _exports(refusals: Sequence[Refusal], scope: Scope) -> ExportsGuess | None:
     counts = [refusal.exports for refusal in refusals if scope in refusal.scopes]
     known = [count for count in counts if count is not None]
     if len(known) < len(refusals) or min(known) < 1:
         return None
-    return Guess(scope, min(known), 0.0)
+    return ExportsGuess(scope, min(known))
 
 
 def _each(
@@ -146,7 +150,7 @@ def _each(
 def explained(
     refusals: Sequence[Refusal], scope: Scope, calls: list[float], window_s: float
 ) -> Guess | None:
-    """Return the guess that the window has this length, sliding or fixed, if it can be."""
+    """Return the guess that the window has this length, if it can be."""
     if not all(scope in refusal.scopes for refusal in refusals):
         return None
     refused_s = [refusal.sent_s for refusal in refusals]
@@ -160,32 +164,9 @@ def explained(
         ),
         default=0,
     )
-    if limit >= FEWEST[window_s] and most <= _at_most(limit):
-        return Guess(scope, limit, window_s)
-    limit = _fixed(refused_s, calls, window_s)
-    return Guess(scope, limit, window_s) if limit >= FEWEST[window_s] else None
-
-
-def _fixed(refused_s: list[float], calls: list[float], window_s: float) -> int:
-    """Return the limit of fixed windows that explain the refusals; 0 if none do.
-
-    One begins somewhere between a refusal and the next call that was let through.
-    """
-    if len(refused_s) < FEWEST_FOR_FIXED:
-        return 0
-    begins = [
-        number for at_s in refused_s if (number := bisect.bisect_right(calls, at_s)) < len(calls)
-    ]
-    for begin_s in {calls[number] for number in begins}:
-        counts = [
-            _count(calls, begin_s + (at_s - begin_s) // window_s * window_s - ROUNDING_S, at_s)
-            for at_s in refused_s
-        ]
-        windows = Counter((at_s - begin_s + ROUNDING_S) // window_s for at_s in calls)
-        most = max(windows.values())
-        if min(counts) >= 1 and most <= _at_most(min(counts)):
-            return min(counts)
-    return 0
+    if limit < FEWEST[window_s] or most > _at_most(limit):
+        return None
+    return Guess(scope, limit, window_s)
 
 
 def _count(calls: list[float], after_s: float, until_s: float) -> int:

@@ -21,7 +21,6 @@ _MEMORY = 32
 _LOOKS_APART = 8
 _DEVIATIONS = 3.0
 _ENOUGH = 10
-_GUESSED = 0.3
 
 
 class Latency:
@@ -29,7 +28,7 @@ class Latency:
 
     Attributes:
         mean_s: of one round trip.
-        uneven_s: by how much later than another a call may arrive that left at the same time.
+        jitter_s: by how much later than another a call may arrive that left at the same time.
     """
 
     __slots__ = (
@@ -39,8 +38,8 @@ class Latency:
         "_latest",
         "_too_long_s",
         "_usual_s",
+        "jitter_s",
         "mean_s",
-        "uneven_s",
     )
 
     def __init__(self) -> None:
@@ -51,11 +50,11 @@ class Latency:
         self._too_long_s: float | None = None
         self._usual_s = math.inf
         self._latest: deque[float] = deque(maxlen=_MEMORY)
-        self.uneven_s = _DEVIATIONS * self._deviation_s
+        self.jitter_s = _DEVIATIONS * self._deviation_s
 
     @property
     def is_known(self) -> bool:
-        """Whether enough round trips were heard of to tell how uneven they are."""
+        """Whether enough round trips were heard of to tell their jitter."""
         return self._heard >= _ENOUGH
 
     @property
@@ -77,7 +76,7 @@ class Latency:
         self._late += (1 - self._late) / _MEMORY
 
     def heard(self, took_s: float) -> None:
-        """Take note of a round trip."""
+        """Learn from a round trip."""
         took_s = min(max(0.0, took_s), LONGEST_S)
         if self.is_known and took_s > self.too_long_s:
             if self._late < MOST_LATE:
@@ -95,5 +94,4 @@ class Latency:
             error = took_s - self.mean_s
             self.mean_s += weight * error
             self._deviation_s += weight * (abs(error) - self._deviation_s)
-        uneven_s = _DEVIATIONS * self._deviation_s
-        self.uneven_s = uneven_s if self.is_known else max(uneven_s, _GUESSED * self.mean_s)
+        self.jitter_s = _DEVIATIONS * self._deviation_s

@@ -7,8 +7,6 @@ alone. Going by it never contradicts it, so something else has to:
 
 - *Pairs.* A refused call takes no place, so the next one fits. Where projects are refused one right
   after another, each has a limit of its own.
-- *Sharpness.* A limit refuses a call when it is full. Where calls are refused at any count of the
-  account, and always at the full count of their project, it is the projects'.
 - *Coincidence.* All that are refused are one project's, though others sent as much. That may be
   chance, so it is tried: the others are let go, and the first that is refused says that it was.
 """
@@ -22,7 +20,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector.engine.pacing.inference import Guess, explained
+from collector.engine.pacing.inference import REFUSALS_KEPT, Guess, explained
 from collector.model.answers import Scope, ScopeKind
 
 if TYPE_CHECKING:
@@ -33,18 +31,10 @@ if TYPE_CHECKING:
     from collector.engine.pacing.tracks import Track, Tracks
 
 NESTED = (ScopeKind.IP, ScopeKind.USER, ScopeKind.APP, ScopeKind.PROJECT)
-REFUSALS_COMPARED = 8
-FEWEST_COMPARED = 4
 PAIRED_GAPS = 2.5
 PAIRS = 2
 """So many times two scopes were refused one right after the other: a refused call takes no place,
-so that the next one fits, if it goes as evenly as a shared limit is used."""
-LATELY = 2.0
-"""How many windows back the fullest one is looked for."""
-BLUNT = 0.08
-"""A scope whose refusals miss its fullest window by this part of it, on average, is doubted..."""
-SHARPER = 3.0
-"""...where a narrower one's miss theirs by so many times less."""
+so that the next one fits, if calls are paced as those of a shared limit are."""
 COINCIDENCE = 0.4
 """What is less likely by chance is worth a trial; half as likely after each that was in vain."""
 FEW = 5
@@ -162,10 +152,10 @@ class Ownership:
             tried = any(pace.scope in self._trials for pace in self.nested(track))
             self._owners[scope] = Owners(kind, guess.window_s, tried=tried)
             self._found_s[scope] = now_s
-            self._latest[scope] = deque((refusal,), maxlen=REFUSALS_COMPARED)
+            self._latest[scope] = deque((refusal,), maxlen=REFUSALS_KEPT)
 
     def displaced(self, scope: Scope) -> list[ScopePace]:
-        """Return the paces whose guesses give way to one about a scope: those that it holds."""
+        """Return the paces whose guesses one about a scope replaces: those that it holds."""
         kinds = NESTED[NESTED.index(scope.kind) + 1 :] if scope.kind in NESTED else NESTED
         tracks = self._tracks.of(scope)
         paces = (pace for track in tracks for pace in track.paces if pace.scope.kind in kinds)
@@ -188,9 +178,8 @@ class Ownership:
             return
         on_trial = [pace for pace in self.nested(track) if pace.scope in self._trials]
         for pace in on_trial:
-            trial = self._trials[pace.scope]
-            pace.start_slowly(faster_than=trial.limit / trial.window_s)
-            self._tracks.look_anew((pace,))
+            pace.start_slowly()
+            self._tracks.rebind((pace,))
         if on_trial:
             return
         self.end_starts(track, widest)
@@ -198,16 +187,16 @@ class Ownership:
             pace = other.of(kind)
             if pace is not track.of(kind) and not any(one.has_window for one in other.paces):
                 pace.start_slowly()
-                self._tracks.look_anew((pace,))
+                self._tracks.rebind((pace,))
 
     # What contradicts a wide scope that explains whatever comes
 
-    def note(self, track: Track, refusal: Refusal) -> None:
-        """Take note of a refusal."""
+    def record(self, track: Track, refusal: Refusal) -> None:
+        """Record a refusal that nobody named."""
         scope = self.widest(track).scope
         if refusal.sent_s < self._found_s.get(scope, -math.inf):
             return
-        self._latest.setdefault(scope, deque(maxlen=REFUSALS_COMPARED)).append(refusal)
+        self._latest.setdefault(scope, deque(maxlen=REFUSALS_KEPT)).append(refusal)
 
     def pointed_at(self, track: Track, pace: ScopePace, now_s: float) -> ScopePace | None:
         """Return another pace that refusals point at, though `pace` explains them as well.
@@ -220,29 +209,24 @@ class Ownership:
         nested, reach = self.nested(track), len(self._tracks.of(pace.scope))
         refusals = list(self._latest.get(nested[0].scope, ()))
         own = [refusal for refusal in refusals if pace.scope in refusal.scopes]
-        others = [one for one in nested if len(self._tracks.of(one.scope)) != reach]
-        if not others or not own:
+        narrower = [one for one in nested if len(self._tracks.of(one.scope)) < reach]
+        if not own:
             return None
-        window_s = pace.estimated_window_s
-        miss = self._miss(refusals, pace.scope, window_s)
-        blunt = len(refusals) >= FEWEST_COMPARED and miss > BLUNT
-        for one in others:
-            if blunt and SHARPER * self._miss(refusals, one.scope, window_s) < miss:
-                return one
-            if len(self._tracks.of(one.scope)) > reach:
-                continue
+        window_s = pace.belief.estimated_window_s
+        for one in narrower:
             if _pairs(own, one.scope.kind, PAIRED_GAPS * pace.gap_s) >= PAIRS:
                 return one
             apart_s = 2 * track.latency.mean_s
             if self._is_no_coincidence(own, pace.scope, one.scope, window_s, apart_s):
-                self._try(pace.scope, one.scope, pace.estimated_limit, window_s, now_s + apart_s)
+                self._try(
+                    pace.scope, one.scope, pace.belief.estimated_limit, window_s, now_s + apart_s
+                )
                 return one
         return None
 
     def tried_first(self, track: Track, guess: Guess, refusal: Refusal, now_s: float) -> Guess:
         """Return the guess to begin with: a narrow one on trial, where so few calls say little."""
-        nested = self.nested(track)
-        narrow, reach = nested[-1], len(self._tracks.of(guess.scope))
+        narrow, reach = self.nested(track)[-1], len(self._tracks.of(guess.scope))
         wide = guess.scope.kind in NESTED and reach > len(self._tracks.of(narrow.scope))
         if not wide or guess.limit >= FEW or guess.scope in self._vain:
             return guess
@@ -257,25 +241,6 @@ class Ownership:
     def _try(self, wide: Scope, narrow: Scope, limit: float, window_s: float, now_s: float) -> None:
         """Begin to let others go than a narrow scope."""
         self._trials[wide] = Trial(narrow, limit, window_s, now_s + window_s)
-
-    def _miss(self, refusals: Collection[Refusal], scope: Scope, window_s: float) -> float:
-        """Return by which part their scopes' windows were not full when calls were refused.
-
-        Full is the fullest that they had been shortly before: a bucket has saved more at first.
-        """
-        missed = 0.0
-        since_s = min(one.sent_s for one in refusals) - (LATELY + 1) * window_s
-        calls_of = {
-            own: self._tracks.sent_of(own, since_s)
-            for own in {one.of(scope.kind) for one in refusals}
-        }
-        for refusal in refusals:
-            calls, at_s = calls_of[refusal.of(scope.kind)], refusal.sent_s
-            begin = bisect.bisect_right(calls, at_s - LATELY * window_s)
-            end = bisect.bisect_right(calls, at_s)
-            most = max((_count(calls, sent_s, window_s) for sent_s in calls[begin:end]), default=1)
-            missed += max(0, most - 1 - _count(calls, at_s, window_s)) / most
-        return missed / len(refusals)
 
     def _is_no_coincidence(
         self,

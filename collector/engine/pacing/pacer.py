@@ -1,8 +1,6 @@
 """Who may send when: a call leaves when every scope that it passes allows it.
 
-A limit belongs to whoever shares it. What is known of one comes from the service's words and
-headers, from its Retry-After, or from refusals that tell nothing: `blame.py` looks into those.
-`windows.py` counts, `steering.py` decides how much is used, and here it all comes together.
+The package's page says how it works; here it all comes together.
 """
 
 from __future__ import annotations
@@ -11,9 +9,9 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
-from collector.engine.pacing.attribution import Blame
+from collector.engine.pacing.attribution import Attribution
 from collector.engine.pacing.concurrency import ExportsLimit
-from collector.engine.pacing.findings import Disbelieved, Finding, Learned
+from collector.engine.pacing.findings import Disbelieved, Finding, LearnedExports
 from collector.engine.pacing.latency import Latency
 from collector.engine.pacing.ownership import Ownership
 from collector.engine.pacing.scope import ScopePace
@@ -38,7 +36,7 @@ class Pacer:
         self._known = known
         self._tracks = Tracks()
         self._owners = Ownership(self._tracks)
-        self._blame = Blame(self._tracks, self._owners)
+        self._attribution = Attribution(self._tracks, self._owners)
         self._latencies: dict[Scope, Latency] = {}
         self._next_s: dict[ScopePace, float] = {}
         """What paces said last, until something is sent or answered."""
@@ -56,7 +54,7 @@ class Pacer:
             if pace is None:
                 pace = self._tracks.paces[scope] = ScopePace(scope, share, latency)
                 self._remember(pace)
-            pace.share = min(pace.share, share)
+            pace.belief.share = min(pace.belief.share, share)
         paces = tuple(self._tracks.paces[scope] for scope in scopes)
         track = Track(
             call,
@@ -68,14 +66,14 @@ class Pacer:
         )
         for known in self._known.exports if call is Call.START_EXPORT else ():
             if known.scope in scopes:
-                track.exports = ExportsLimit(known.limit, -math.inf)
+                track.exports = ExportsLimit(known.limit)
         self._tracks.add(track)
         return track
 
     def _remember(self, pace: ScopePace) -> None:
         for known in self._known.limits:
             if known.scope == pace.scope:
-                pace.remember(known)
+                pace.belief.remember(known)
 
     def limit(self, track: Track, requests_per_second: float) -> None:
         """Obey a ceiling that a person wrote for the project of `track`."""
@@ -96,8 +94,8 @@ class Pacer:
     def next_at(self, track: Track) -> float:
         """Return when a call may leave; any time that is past means now, infinity on an answer."""
         at_s = max(map(self.pace_at, track.binding), default=-math.inf)
-        if track.exports is not None:
-            at_s = max(at_s, track.exports.allows_at(track.running))
+        if track.exports is not None and not track.exports.allows(track.running):
+            return math.inf
         return at_s
 
     def pace_at(self, pace: ScopePace) -> float:
@@ -109,12 +107,12 @@ class Pacer:
 
     def test_at(self) -> float:
         """Return when the next call may leave that is to explain a refusal."""
-        return min((pace.next_at() for pace in self._blame.doubts), default=math.inf)
+        return min((pace.next_at() for pace in self._attribution.doubts), default=math.inf)
 
     @property
     def has_doubts(self) -> bool:
         """Whether there is a refusal that the next call is to explain."""
-        return self._blame.has_doubts
+        return bool(self._attribution.doubts)
 
     def sent(self, track: Track, now_s: float) -> None:
         """Count a call that leaves now."""
@@ -122,11 +120,9 @@ class Pacer:
         for pace in track.binding:
             pace.sent(now_s)
             self._next_s.pop(pace, None)
-        if track.exports is not None:
-            track.exports.sent(track.running)
 
     def gap_s(self, track: Track) -> float:
-        """Return the seconds between calls that go evenly, at the tightest limit."""
+        """Return the seconds between paced calls, at the tightest limit."""
         return max((pace.gap_s for pace in track.binding), default=0.0)
 
     def rate(self, scope: Scope) -> float:
@@ -141,7 +137,7 @@ class Pacer:
     # What was answered
 
     def lost(self, track: Track, sent_s: float) -> None:
-        """Take note of a call that was not answered: it may have been counted."""
+        """Count a call that was not answered: the service may have counted it."""
         self._next_s.clear()
         for pace in track.binding:
             pace.lost(sent_s)
@@ -174,7 +170,7 @@ class Pacer:
         *,
         running: int = 0,
     ) -> Sequence[Finding]:
-        """Take note of an answer that was no 429, and of the limits it stated.
+        """Learn from an answer that was no 429, and from the limits it stated.
 
         `running`: exports of the project that ran when the call left, where it started one more.
         """
@@ -183,14 +179,14 @@ class Pacer:
         news: list[Finding] = []
         for pace in track.binding:
             if pace.in_doubt and sent_s >= pace.lesson_s:
-                news += self._blame.test_passed(track, pace, sent_s, now_s)
+                news += self._attribution.test_passed(track, pace, sent_s, now_s)
             if (said := pace.passed(sent_s, now_s)) is not None:
                 news.append(said)
-            if self._blame.is_to_be_confirmed(pace):
+            if self._attribution.is_to_be_confirmed(pace):
                 pace.in_doubt = True  # once more
-                self._blame.note_doubt(pace)
+                self._attribution.doubt(pace)
         if self._owners.on_trial:
-            news += self._blame.look_at_trials(track, sent_s, now_s)
+            news += self._attribution.look_at_trials(track, sent_s, now_s)
         if track.call is Call.START_EXPORT:
             news += self._export_started(track, running)
         if track.asks_s <= sent_s or limits:
@@ -200,7 +196,7 @@ class Pacer:
     def throttled(
         self, track: Track, problem: Problem, sent_s: float, now_s: float, *, running: int = 0
     ) -> list[Finding]:
-        """Take note of a 429: back off, and learn from it what can be learned."""
+        """Back off after a 429, and learn from it what can be learned."""
         self._next_s.clear()
         track.latency.heard(now_s - sent_s)
         self._forget(track, sent_s)
@@ -210,12 +206,12 @@ class Pacer:
         exports = track.exports.limit if track.exports is not None else None
         told = self._told(track, problem.heard.limits, sent_s, now_s, news, refused=True)
         by = problem.throttled_by
-        blamed = self._blame.blamed(track, problem)
+        blamed = self._attribution.blamed(track, problem)
         if problem.retry_after_s is not None:
             news += blamed.wait_as_asked(problem.retry_after_s, now_s)
-        self._blame.note(track, problem, sent_s)
+        self._attribution.record(track, problem, sent_s)
         if not blamed.is_lesson(sent_s, now_s):
-            blamed.refused_too(sent_s)
+            blamed.belief.refused_too(sent_s)
             return news  # it left before the last one was heard: one burst is one lesson
         if by is not ScopeKind.API:  # which says nothing of the account
             self._owners.end_starts(track, blamed)
@@ -223,20 +219,20 @@ class Pacer:
             self._owners.start_others(track, by)
             explained = blamed.refused(sent_s, now_s)
         else:
-            learned: list[Learned] = []
-            explained = self._blame.refused(
+            learned: list[Finding] = []
+            explained = self._attribution.refused(
                 track, problem, sent_s, now_s, running=running, news=learned
             )
             news += learned
             if exports is not None and track.exports is not None:
                 news += self._exports_changed(track, track.exports, before=exports)
-            blamed = self._blame.blamed(track, problem)
+            blamed = self._attribution.blamed(track, problem)
         if not explained:
             for one in self._tracks.of(blamed.scope):
                 one.asks_s = -math.inf
-        news += [said for pace in track.binding if (said := pace.changed()) is not None]
+        news += [said for pace in track.binding if (said := pace.belief.changed()) is not None]
         blamed.pause(now_s, explained=explained)
-        self._blame.note_doubt(blamed)
+        self._attribution.doubt(blamed)
         self._refresh(track.paces)
         return news
 
@@ -256,7 +252,7 @@ class Pacer:
         kinds = self._told(track, limits, sent_s, now_s, news, refused=False)
         for kind in kinds:
             pace = track.of(kind)
-            if pace.others_seen:
+            if pace.belief.others_seen:
                 track.asks_s = min(track.asks_s, sent_s)
         if kinds:
             for kind in kinds:
@@ -279,7 +275,9 @@ class Pacer:
         believed = set()
         for told in limits:
             pace = track.of(told.kind)
-            said = pace.told(told, self._tracks.sent_of(pace.scope), sent_s, now_s, refused=refused)
+            said = pace.belief.told(
+                told, self._tracks.sent_of(pace.scope), sent_s, now_s, refused=refused
+            )
             if said is not None:
                 news.append(said)
             if not isinstance(said, Disbelieved):
@@ -292,13 +290,13 @@ class Pacer:
         if exports.limit == before:
             return []
         scope = track.of(ScopeKind.PROJECT).scope
-        return [Learned(scope, exports.limit, 0.0, "estimated")]
+        return [LearnedExports(scope, exports.limit)]
 
     def _export_started(self, track: Track, running: int) -> list[Finding]:
         track.most_running = max(track.most_running, running)
         if track.exports is not None and track.exports.started(running):
             scope = track.of(ScopeKind.PROJECT).scope
-            return [Learned(scope, track.exports.limit, 0.0, "estimated")]
+            return [LearnedExports(scope, track.exports.limit)]
         return []
 
     # Bookkeeping
@@ -312,4 +310,4 @@ class Pacer:
 
     def _refresh(self, paces: Iterable[ScopePace]) -> None:
         self._next_s.clear()
-        self._tracks.look_anew(paces)
+        self._tracks.rebind(paces)

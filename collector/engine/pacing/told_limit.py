@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.engine.pacing.utilization import Steering
+from collector.engine.pacing.utilization import Utilization
 
 if TYPE_CHECKING:
     from collector.engine.pacing.sliding_window import Window
@@ -15,7 +15,7 @@ PROBE_AFTER_LOWERING = 100
 """The same, where it was stated to be lower than before: what was lowered may be raised again."""
 
 
-class ToldLimit(Steering):
+class ToldLimit(Utilization):
     """A limit that the service stated.
 
     Attributes:
@@ -38,7 +38,7 @@ class ToldLimit(Steering):
         self._probe_in = self._probe_apart
 
     def probe_left(self, now_s: float) -> None:
-        """Take note of a call that may be the one over the limit."""
+        """Recognise the call that is the one over the limit."""
         if self.window.count_at(now_s) > self.full:
             self.probes, self._probe_s = False, now_s
 
@@ -57,14 +57,14 @@ class ToldLimit(Steering):
             self._probe_apart += self._probe_apart // 2
             self._probe_in = self._probe_apart
             return self._is_near(count)
-        if self.window.crowded:
-            self.window.crossed()
+        if self.window.jitter_dominated:
+            self.window.reordered()
             return True
         if self.is_contested(now_s):
-            self._give_way(min(self._contested, count), now_s)
+            self._back_off(min(self._contested, count), now_s)
             return True
         if self._is_near(count) and not again:
-            self.window.crossed()
+            self.window.reordered()
             return True
-        self._give_way(count, now_s)
+        self._back_off(count, now_s)
         return False

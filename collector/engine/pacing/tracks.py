@@ -107,7 +107,7 @@ class Tracks:
         """Return when the calls of a scope left after a time that were not refused, in order."""
         return list(heapq.merge(*(_after(track.sent, since_s) for track in self._of[scope])))
 
-    def look_anew(self, paces: Iterable[ScopePace]) -> None:
+    def rebind(self, paces: Iterable[ScopePace]) -> None:
         """Find out which of these may hold up which calls, where that has changed."""
         for pace in paces:
             if pace.binds != pace.bound:

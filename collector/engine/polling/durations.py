@@ -8,16 +8,13 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from collector.engine.polling import scouts
-from collector.engine.polling.scouts import Reports, Scouts
+from collector.engine.polling.scouts import ROOT_2, ROOT_2_PI, Reports
 
 if TYPE_CHECKING:
     from collector.model.prior import PriorDurations
 
 GUESSED_MEDIAN_S = 120.0
-GUESS_WEIGHT = 1.0
-"""What is taken where nothing is known, and how many exports' worth of evidence it is."""
-SPREAD_WEIGHT = 4.0
-"""The same for how much durations differ, until many are known."""
+"""What is taken where nothing is known."""
 KNOWN_WEIGHT = 20.0
 """Earlier runs count for at most so many exports."""
 ENOUGH = 12
@@ -29,23 +26,16 @@ CERTAIN = 0.9
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.1, 2.0
 UNLIKELY = 1.75
 """Four in a hundred exports are shorter than so many spreads below the median."""
-QUITE_UNLIKELY = 1.75
-"""One or two in a hundred: where the shortest ones are not known."""
 VERY_UNLIKELY = 2.4
 """Fewer than one in a hundred: where a first look tells when to look next, it may be early."""
-ENOUGH_FOR_SHORTEST = 50
-"""After so many, their spread is what was seen, and the shortest ones are known."""
 WORTH_A_PLAN = 0.01
 FEW = 0.04
 EARLY_ENOUGH = 1.3
 _CALIBRATION = 0.1
-_EARLY_CALIBRATION = 0.1
 _WHOLE = 100
 _BROKEN_BELIEVED = 2
 _STANDARD = NormalDist()
 _STANDARD_CERTAIN = _STANDARD.inv_cdf(CERTAIN)
-_ROOT_2 = math.sqrt(2)
-_ROOT_2_PI = math.sqrt(2 * math.pi)
 _FAR = 8.0
 _NARROW = 0.2
 _TINY = 1e-12
@@ -80,20 +70,19 @@ class ExportDurations:
 
     Attributes:
         exports: how many were found completed in this run.
-        shortest_s: one of these took no longer; infinite where there is none.
         resolution: the percentages come in steps of so much.
-        scouts: which exports are.
+        begun: how many have begun in this run.
     """
 
     __slots__ = (
-        "_bounded", "_broken", "_correction", "_counted", "_early", "_guess", "_guess_weight",
-        "_guessed_spread", "_kept", "_model_logarithm", "_planned", "_reports", "_squares",
-        "_sum", "_weight", "exports", "median_s", "resolution", "scouts", "shortest_s", "spread",
+        "_bounded", "_broken", "_correction", "_counted", "_early", "_kept", "_model_logarithm",
+        "_planned", "_reports", "_squares", "_sum", "_weight", "begun", "exports", "median_s",
+        "resolution", "spread",
     )  # fmt: skip
 
     def __init__(self, known: PriorDurations | None = None) -> None:
         self.exports = 0
-        self.shortest_s = math.inf
+        self.begun = 0
         self.resolution = _WHOLE
         self.median_s = GUESSED_MEDIAN_S
         self.spread = scouts.SPREAD
@@ -103,17 +92,14 @@ class ExportDurations:
         self._early = 0.0
         self._counted = 0
         self._bounded = 0
-        self._weight = self._guess_weight = GUESS_WEIGHT
+        self._weight = 0.0
         if known is not None:
             self._weight = min(KNOWN_WEIGHT, float(known.exports))
-            self._guess_weight = 0.0
             self.median_s, self.spread = max(0.1, known.median_s), known.spread
             self._counted = self._bounded = known.exports
-        mean = self._guess = self._model_logarithm = math.log(self.median_s)
-        self._guessed_spread = self.spread
+        mean = self._model_logarithm = math.log(self.median_s)
         self._reports = Reports(mean)
         self._planned = (mean, self.spread, 0.0, 0.0, False)
-        self.scouts = Scouts()
         self._sum = self._weight * mean
         self._squares = self._weight * (self.spread**2 + mean**2)
 
@@ -127,16 +113,17 @@ class ExportDurations:
         """Whether the distribution is known well enough to go by it."""
         return self._weight >= ENOUGH
 
-    def completed(self, within_s: float) -> None:
-        """Count an export that was found completed; after enough of them the guess is let go."""
+    def begins(self) -> float:
+        """Count an export that begins; return what it is, as `scout` of `Progress`."""
+        self.begun += 1
+        if self.begun == 1 and not self.is_known:
+            return scouts.AT_ONCE
+        return scouts.times(self.begun) if self.begun <= scouts.FIRST else 0.0
+
+    def completed(self) -> None:
+        """Count an export that was found completed."""
         self.exports += 1
-        self.shortest_s = min(self.shortest_s, within_s)
         self._counted += 1
-        if self._guess_weight and self._counted >= ENOUGH and self._weight > ENOUGH:
-            self._weight -= self._guess_weight
-            self._sum -= self._guess_weight * self._guess
-            self._squares -= self._guess_weight * (self._guessed_spread**2 + self._guess**2)
-            self._guess_weight = 0.0
 
     def learn(self, evidence: Evidence, low_s: float, high_s: float) -> None:
         """Put what is known of an export now in place of what was: it takes `low_s` to `high_s`."""
@@ -155,9 +142,6 @@ class ExportDurations:
     def _spread_seen(self) -> float:
         average = self._sum / self._weight
         variance = max(0.0, self._squares / self._weight - average**2)
-        if self._bounded < ENOUGH_FOR_SHORTEST:
-            guessed = SPREAD_WEIGHT * self._guessed_spread**2
-            variance = (guessed + self._bounded * variance) / (SPREAD_WEIGHT + self._bounded)
         return min(_LARGEST_SPREAD, max(_LEAST_SPREAD, math.sqrt(variance)))
 
     def _believe(self, logarithm: float) -> None:
@@ -165,7 +149,7 @@ class ExportDurations:
         self.median_s = math.exp(logarithm)
 
     def reported(self, before_s: float, age_s: float, *, ended: bool) -> None:
-        """Take note of what was said of an export, as `Reports.add` does."""
+        """Learn from what was said of an export, as `Reports.add` does."""
         if self._bounded < ENOUGH:
             self._reports.add(before_s, age_s, ended=ended)
             self._believe(self._reports.logarithm)
@@ -176,13 +160,13 @@ class ExportDurations:
         low = (math.log(low_s) - average) / spread if low_s > 0 else -_FAR
         high = (math.log(max(_TINY, high_s)) - average) / spread if high_s < math.inf else _FAR
         low, high = max(-_FAR, min(_FAR, low)), max(-_FAR, min(_FAR, high))
-        within = 0.5 * (math.erfc(low / _ROOT_2) - math.erfc(high / _ROOT_2))
+        within = 0.5 * (math.erfc(low / ROOT_2) - math.erfc(high / ROOT_2))
         if high - low < _NARROW or within < _TINY:
             bound = low if high >= _FAR else (low if low <= -_FAR else (low + high) / 2)
             mean = average + spread * bound
             return mean, mean**2
-        at_low = math.exp(-0.5 * low**2) / _ROOT_2_PI
-        at_high = math.exp(-0.5 * high**2) / _ROOT_2_PI
+        at_low = math.exp(-0.5 * low**2) / ROOT_2_PI
+        at_high = math.exp(-0.5 * high**2) / ROOT_2_PI
         shift = (at_low - at_high) / within
         part = 1 + (low * at_low - high * at_high) / within - shift**2
         mean = average + spread * shift
@@ -192,7 +176,7 @@ class ExportDurations:
         """Return the duration that `part` of those exports do not exceed that took `elapsed_s`."""
         spread, average = self.spread, self._model_logarithm
         if elapsed_s > 0:
-            over = 0.5 * math.erfc((math.log(elapsed_s) - average) / spread / _ROOT_2)
+            over = 0.5 * math.erfc((math.log(elapsed_s) - average) / spread / ROOT_2)
             part = 1.0 - over * (1.0 - part)
         if part >= 1 - 1e-12:
             return elapsed_s * 1.5
@@ -214,7 +198,7 @@ class ExportDurations:
         if elapsed_s <= 0:
             return 0.0
         over = (math.log(elapsed_s) - self._model_logarithm) / self.spread
-        return 0.5 * math.erfc(-over / _ROOT_2)
+        return 0.5 * math.erfc(-over / ROOT_2)
 
     def has_moved(self) -> bool:
         """Tell whether what is believed has changed by much since it last had."""
@@ -237,13 +221,11 @@ class ExportDurations:
         Corrected by whether too many or too few had ended: those that are known to have taken some
         time say little of the shortest ones.
         """
-        unlikely = UNLIKELY if self._bounded >= ENOUGH_FOR_SHORTEST else QUITE_UNLIKELY
-        if self.tell_progress:
-            unlikely = VERY_UNLIKELY
+        unlikely = VERY_UNLIKELY if self.tell_progress else UNLIKELY
         return math.exp(self._model_logarithm + self._early - unlikely * self.spread)
 
     def answered_first(self, elapsed_s: float, *, completed: bool) -> None:
-        """Take note of the answer to a first look, if it was made about when `first_s` said.
+        """Learn from the answer to a first look, if it was made about when `first_s` said.
 
         Long before the distribution is known this tells whether too many exports end before it.
         """
@@ -251,7 +233,7 @@ class ExportDurations:
             return
         if elapsed_s <= EARLY_ENOUGH * self.first_s:
             change = -(1 - FEW) if completed else FEW
-            self._early = min(1.5, max(-1.5, self._early + _EARLY_CALIBRATION * change))
+            self._early = min(1.5, max(-1.5, self._early + _CALIBRATION * change))
 
     # Where calls are scarce
 
@@ -260,7 +242,7 @@ class ExportDurations:
         return max(elapsed_s, self.quantile_s(CERTAIN, elapsed_s) * math.exp(self._correction))
 
     def answered_certain(self, *, completed: bool) -> None:
-        """Take note of an answer to a call made as late as `certain_s` said."""
+        """Learn from an answer to a call made as late as `certain_s` said."""
         change = -(1 - CERTAIN) if completed else CERTAIN
         self._correction = min(1.5, max(-1.5, self._correction + _CALIBRATION * change))
 
@@ -277,12 +259,12 @@ class ExportDurations:
         return self.resolution < _WHOLE and self.are_percentages_believed
 
     def percentage_seen(self, percent: float) -> None:
-        """Take note of a percentage: the steps they come in are their common divisor."""
+        """Learn from a percentage: the steps they come in are their common divisor."""
         if 0 < percent < _WHOLE:
             self.resolution = math.gcd(self.resolution, max(1, int(percent)))
 
     def percentages_kept(self, *, kept: bool) -> None:
-        """Take note whether an export ended when its percentages said."""
+        """Record whether an export ended when its percentages said."""
         if kept:
             self._kept += 1
         else:

@@ -1,9 +1,9 @@
 """How long a project's exports take, before a dozen of them have ended.
 
-The first exports, and a few of the others, are *scouts*: they are asked about from half a second
-on, though nothing is known. Most answers say no more than "not yet", and all of them together say
-a lot: how many have ended by about what age. The median that makes this most likely is the
-estimate. It goes up while none has ended, and comes down at once when the first ones have.
+The first exports are *scouts*: they are asked about from half a second on, though nothing is known.
+Most answers say no more than "not yet", and all of them together say a lot: how many have ended by
+about what age. The median that makes this most likely is the estimate. It goes up while none has
+ended, and comes down at once when the first ones have.
 """
 
 from __future__ import annotations
@@ -11,11 +11,7 @@ from __future__ import annotations
 import math
 
 FIRST = 12
-"""So many exports of a project are scouts,"""
-ONE_IN = 20
-"""then one in so many,"""
-MOST = 60
-"""and no more than these."""
+"""So many exports of a project are scouts."""
 AT_ONCE = 0.1
 """The first of all is asked about after so many times the soonest: a service that has its archives
 ready is waited for no longer than that."""
@@ -30,36 +26,17 @@ _ENOUGH_NEWS = 0.02
 """So much of what is known has to be new for another estimate."""
 _FARTHEST = 8.0
 _NEAR = 0.25
-_CLOSE = 3e-4
+_CLOSE = 1e-3
 _STEPS = 16
 _TINY = 1e-9
 _LEAST = 1e-300
-_ROOT_2 = math.sqrt(2)
-_ROOT_2_PI = math.sqrt(2 * math.pi)
+ROOT_2 = math.sqrt(2)
+ROOT_2_PI = math.sqrt(2 * math.pi)
 
 
-class Scouts:
-    """Which exports of a project are scouts."""
-
-    __slots__ = ("_begun", "_chosen")
-
-    def __init__(self) -> None:
-        self._begun = 0
-        self._chosen = 0
-
-    def next(self, *, known: bool) -> tuple[float, bool]:
-        """Return what the export is that begins now, as `scout` and `curious` of `Progress`.
-
-        Where it is known how long exports take, the first ones are scouts all the same: that may
-        have changed. But then they do without the calls that others want.
-        """
-        begun, self._begun = self._begun, self._begun + 1
-        if begun >= FIRST and (known or begun % ONE_IN or self._chosen >= MOST):
-            return 0.0, False
-        self._chosen += 1
-        if not begun and not known:
-            return AT_ONCE, True
-        return 2 ** (self._chosen * _GOLDEN % 1), begun < FIRST and not known
+def times(number: int) -> float:
+    """Return after how many times the soonest a scout is asked about: once to twice, all apart."""
+    return math.exp2(number * _GOLDEN % 1)
 
 
 class Reports:
@@ -82,7 +59,7 @@ class Reports:
         self._news = 0.0
 
     def add(self, before_s: float, age_s: float, *, ended: bool) -> None:
-        """Take note of what was said of one of them.
+        """Learn from what was said of one of them.
 
         Args:
             before_s: how old it was when it was last asked about; 0: it never was.
@@ -108,8 +85,7 @@ class Reports:
         By false position (the Illinois way), from where it was found last: it moves a little at
         each answer, and most exports of many small projects are asked about as scouts.
         """
-        low, high = self._bracket()
-        below, above = self._gain(low), self._gain(high)
+        low, below, high, above = self._bracket()
         for _ in range(_STEPS):
             if high - low <= _CLOSE or below <= above:
                 break
@@ -123,26 +99,28 @@ class Reports:
                 high, above, below = middle, gain, below / 2
         self.logarithm = (low + high) / 2
 
-    def _bracket(self) -> tuple[float, float]:
-        """Return two medians between which it lies, or the farthest one that is thought of."""
+    def _bracket(self) -> tuple[float, float, float, float]:
+        """Return two medians between which it lies, or the farthest one twice, and their gains."""
         near, step = self.logarithm, _NEAR
-        is_low = self._gain(near) > 0
+        gain = self._gain(near)
+        is_low = gain > 0
         farthest = self._guess + (_FARTHEST if is_low else -_FARTHEST)
         while True:
             far = min(farthest, near + step) if is_low else max(farthest, near - step)
-            if (self._gain(far) > 0) is not is_low:
-                return (near, far) if is_low else (far, near)
+            far_gain = self._gain(far)
+            if (far_gain > 0) is not is_low:
+                return (near, gain, far, far_gain) if is_low else (far, far_gain, near, gain)
             if far == farthest:
-                return far, far
-            near, step = far, 4 * step
+                return far, 0.0, far, 0.0
+            near, gain, step = far, far_gain, 4 * step
 
     def _gain(self, logarithm: float) -> float:
         """Return by how much more likely a longer median would be."""
         age = (self._ages / self._heard - logarithm) / SPREAD
         # Each tail by itself: one less the other would be none where the guess is far off.
-        running = max(_LEAST, 0.5 * math.erfc(age / _ROOT_2))
-        done = max(_LEAST, 0.5 * math.erfc(-age / _ROOT_2))
-        density = math.exp(-0.5 * age * age) / _ROOT_2_PI / SPREAD
+        running = max(_LEAST, 0.5 * math.erfc(age / ROOT_2))
+        done = max(_LEAST, 0.5 * math.erfc(-age / ROOT_2))
+        density = math.exp(-0.5 * age * age) / ROOT_2_PI / SPREAD
         ended = self._ended
         gain = density * ((self._heard - ended) / running - ended / done)
         off = (logarithm - self._guess) / DOUBT

@@ -106,9 +106,9 @@ class Progress:
         elapsed_s: how long it had run when it was last said not to have completed.
         low_s, high_s: by its percentages it takes longer than the one, no longer than the other.
         evidence: what it has added to what is known of durations.
-        scout: it is asked about early, to learn from it: first after so many times `SOONEST_S`, so
-            that not all scouts are asked at the same age; 0: it is none.
-        curious: one of the first scouts, which are asked about though calls are scarce.
+        scout: it is asked about early, to learn from it: after so many times `SOONEST_S`; 0: no
+            scout.
+        curious: a scout that is asked about though calls are scarce.
         certain_s: on the engine's clock, when it was last thought almost certain to have completed.
     """
 
@@ -124,7 +124,7 @@ class Progress:
     def heard(
         self, percent: float | None, durations: ExportDurations, sent_s: float, now_s: float
     ) -> None:
-        """Take note of an answer that said "not yet" to a call that left at `sent_s`."""
+        """Learn from an answer that said "not yet" to a call that left at `sent_s`."""
         before_s, self.elapsed_s = self.elapsed_s, max(self.elapsed_s, sent_s - self.started_s)
         if percent is None or not 0 <= percent < 100:  # noqa: PLR2004  # per cent
             durations.learn(self.evidence, self.elapsed_s, math.inf)
@@ -205,6 +205,4 @@ def _by_duration(export: Progress, durations: ExportDurations, pressure: Pressur
         unlikely_s = durations.first_s
     else:
         unlikely_s = durations.few_more_s(FEW_MORE, elapsed_s)
-    if elapsed_s < durations.shortest_s:
-        unlikely_s = min(unlikely_s, durations.shortest_s)
     return max(next_s, min(unlikely_s, WIDEST_AT_FIRST * elapsed_s))

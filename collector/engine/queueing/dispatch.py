@@ -179,16 +179,16 @@ class Dispatcher:
                 closed, last_s = pace, at_s
         if closed is not None:
             return closed, last_s
-        return self._closed_to_exports(lane, now_s) if lane.call is Call.START_EXPORT else None
+        return self._closed_to_exports(lane) if lane.call is Call.START_EXPORT else None
 
-    def _closed_to_exports(self, lane: Lane, now_s: float) -> tuple[Hashable, float] | None:
+    def _closed_to_exports(self, lane: Lane) -> tuple[Hashable, float] | None:
         if lane.exports.full:
             return lane.exports, math.inf
         if lane.project in self._deadline.withheld:
             return self._deadline, math.inf
         limit = lane.track.exports
-        if limit is not None and (at_s := limit.allows_at(lane.track.running)) > now_s:
-            return lane.exports, at_s
+        if limit is not None and not limit.allows(lane.track.running):
+            return lane.exports, math.inf
         return None
 
     def _find_ready(self, lane: Lane, now_s: float) -> bool:
