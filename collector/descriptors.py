@@ -108,7 +108,7 @@ def fitting(wanted: AtOnce, room: float, endpoints: int) -> AtOnce:
     return AtOnce(downloads, calls, storing, _between(0, room / each, wanted.quiet))
 
 
-def told(wanted: AtOnce, given: AtOnce) -> str | None:
+def reduction(wanted: AtOnce, given: AtOnce) -> str | None:
     """Return a message about the reduction; None if there is none."""
     if given.downloads >= wanted.downloads and given.calls >= wanted.calls:
         return None

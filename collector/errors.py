@@ -27,7 +27,7 @@ class CollectorError(Exception):
         super().__init__("\n".join(lines))
 
     @property
-    def told(self) -> str:
+    def rendered(self) -> str:
         """The error as the command line tells it, line by line; its place first, if it has one."""
         text = "\n".join(map(one_line, self.lines))
         return f"collector: {text}"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import descriptors
-from collector.descriptors import AtOnce, fitting, told
+from collector.descriptors import AtOnce, fitting, reduction
 from collector.model.ceilings import CALLS_IN_FLIGHT, STORING
 from tests.support.open_files import no_file_left
 
@@ -23,7 +23,7 @@ WANTED = AtOnce(8, CALLS_IN_FLIGHT, STORING)
 @pytest.mark.parametrize("room", [math.inf, 1_000_000, 1_000])
 def test_with_room_for_all_there_is_all_and_nothing_is_said(room: float) -> None:
     assert fitting(WANTED, room, 1) == WANTED
-    assert told(WANTED, fitting(WANTED, room, 1)) is None
+    assert reduction(WANTED, fitting(WANTED, room, 1)) is None
 
 
 @given(st.integers(-100, 5_000), st.integers(0, 9), st.integers(1, 1_000))
@@ -62,7 +62,7 @@ def test_nothing_is_left_where_no_file_can_be_opened() -> None:
 
 def test_the_warning_names_the_limit_what_is_left_of_it_and_the_way_out() -> None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    said = told(WANTED, AtOnce(3, 22, 3))
+    said = reduction(WANTED, AtOnce(3, 22, 3))
     assert said is not None
     counts = ("3 of 8 downloads", "22 of 256 calls")
     for words in (f"at most {limit} files", *counts, "ulimit -n"):

@@ -61,7 +61,8 @@ class Listing:
         """Return all lines, packed."""
         self._pack()
         assert self._packer is not None  # noqa: S101  # made just now
-        return b"".join([*self._packed, self._packer.flush()])
+        packer, self._packer = self._packer, None  # its memory is the next one's
+        return b"".join([*self._packed, packer.flush()])
 
     def _pack(self) -> None:
         if self._packer is None:

@@ -43,7 +43,8 @@ class LocalDirectory:
 
     def stage(self, path: str) -> LocalFile:
         """Return a place for an archive that is about to come."""
-        return LocalFile(self._directory / path)
+        directory, _, name = path.rpartition("/")
+        return LocalFile(self._directory / directory, name)
 
     def size(self, path: str) -> int | None:
         """Return an archive's bytes; None where no regular file is, or only through a link."""
@@ -106,9 +107,9 @@ class LocalFile:
     directories.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._directory = path.parent
-        self._name = f"{path.name}{PART}"
+    def __init__(self, directory: Path, file_name: str) -> None:
+        self._directory = directory
+        self._name = f"{file_name}{PART}"
         self._grown: list[Path] = []  # directories that got an entry
         self._directory_fd = -1
         self._fd = -1
@@ -151,7 +152,7 @@ class LocalFile:
         if durable:
             files.sync(self._fd)
             yield ()
-        name = Path(path).name
+        name = path.rpartition("/")[2]
         files.rename(self._name, name, dir_fd=self._directory_fd)
         self._name = name
         if durable:

@@ -110,7 +110,7 @@ class _Commands(click.Group):
         try:
             return super().main(args, **options) or 0
         except CollectorError as error:
-            for line in error.told.split("\n"):
+            for line in error.rendered.split("\n"):
                 say(line, "error")
             return error.exit_code
         except click.ClickException as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def loaded(
+def load_inventory(
     source: str | BinaryIO, *, sends: bool, environ: Mapping[str, str] = os.environ
 ) -> Inventory:
     """Load an inventory, `-` from stdin.
@@ -47,7 +47,7 @@ def loaded(
     return inventory
 
 
-def chosen(
+def select_servers(
     inventory: Inventory,
     select: Sequence[str] = (),
     exclude: Sequence[str] = (),

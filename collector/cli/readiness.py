@@ -6,7 +6,7 @@ from collector import descriptors
 from collector.errors import CollectorError
 
 
-def make_ready() -> None:
+def prepare() -> None:
     """Raise the limit on open files, and load the HTTP library.
 
     Raises:

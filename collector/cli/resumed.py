@@ -18,7 +18,7 @@ LOST_SHOWN = 5
 """Lost archives that are named; all are counted."""
 
 
-def taken_up(collection: Collection, selection: Selection | None) -> Iterator[str]:
+def notes(collection: Collection, selection: Selection | None) -> Iterator[str]:
     """Yield what a person should know about a resumed run.
 
     Args:

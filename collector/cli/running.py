@@ -14,10 +14,10 @@ import anyio
 import click
 
 from collector import signals
-from collector.cli.readiness import make_ready
+from collector.cli import resumed
+from collector.cli.readiness import prepare
 from collector.cli.rendering.summary import summed_up
 from collector.cli.rendering.wording import duration, short
-from collector.cli.resumed import taken_up
 from collector.cli.streams import report_lost, say, show, show_json
 from collector.errors import CollectorError
 from collector.event_loop import Loop
@@ -92,7 +92,7 @@ def resuming(
             terms=options.terms,
             access=access,
         )
-        for line in taken_up(collection, selection):
+        for line in resumed.notes(collection, selection):
             say(f"{directory.name}: {line}")
         return collection
 
@@ -105,7 +105,7 @@ def finish(
     """Run to the end, print the summary, and exit with the documented code."""
     # Rows and events are frozen and have no cycles; looking for some costs a fifth of the time.
     gc.freeze()
-    make_ready()
+    prepare()
     collection, stopped_by, failure = anyio.run(
         partial(_follow, begin, progress, grace_s), backend_options={"loop_factory": Loop}
     )
@@ -176,7 +176,7 @@ async def _narrate(collection: Collection, narrator: Narrator) -> None:
     async with collection as run:
         async for event in run:
             if not isinstance(event, EventsSkipped):
-                narrator.tell(event)
+                narrator.log(event)
 
 
 def _first(errors: BaseExceptionGroup[E]) -> E:

@@ -59,7 +59,7 @@ def say(line: str, level: str = "info", *, has_secrets: bool = True) -> None:
     if not isinstance(stderr, Stream):
         print(one_line(line), file=stderr, flush=True)  # `open_streams` was not called
     elif level == "error" or not stderr.quiet:
-        stderr.tell(line, level, has_secrets=has_secrets)
+        stderr.write_line(line, level, has_secrets=has_secrets)
 
 
 def refuse(error: click.ClickException) -> None:
@@ -71,11 +71,11 @@ def refuse(error: click.ClickException) -> None:
         return
     message = one_line(_CHOICES.sub(" ", error.format_message()))
     if stderr.as_json:
-        stderr.tell(message, "error", {"usage": context.get_usage()})
+        stderr.write_line(message, "error", {"usage": context.get_usage()})
         return
     stderr.write(f"{context.get_usage()}\n")
     stderr.write(f"Try '{context.command_path} {context.help_option_names[0]}' for help.\n\n")
-    stderr.tell(f"Error: {message}", "error")
+    stderr.write_line(f"Error: {message}", "error")
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -112,5 +112,5 @@ def report_bug() -> bool:
     if not isinstance(stderr, Stream) or not stderr.as_json:
         return False
     trace = hide(traceback.format_exc())
-    stderr.tell("this is a bug: please report it", "error", {"exception": trace})
+    stderr.write_line("this is a bug: please report it", "error", {"exception": trace})
     return True

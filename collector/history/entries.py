@@ -61,7 +61,7 @@ class Remembered:
     def known(self, state: RunState) -> Prior:
         """Return what a run starts with: the latest of these and of what its journal has."""
         own = learned_by(state)
-        limits = standing(merged(self.limits, own.limits))
+        limits = unrefuted(merged(self.limits, own.limits))
         exports_limits = merged(self.exports_limits, own.exports_limits)
         durations = merged(self.durations, own.durations)
         return Prior(
@@ -114,12 +114,12 @@ def merged(older: Mapping[Key, EntryT], newer: Mapping[Key, EntryT]) -> dict[Key
     return merged
 
 
-def standing(limits: Mapping[Key, e.LimitLearned]) -> dict[Key, e.LimitLearned]:
+def unrefuted(limits: Mapping[Key, e.LimitLearned]) -> dict[Key, e.LimitLearned]:
     """Drop the refuted ones."""
     return {key: entry for key, entry in limits.items() if entry.source != REFUTED}
 
 
-def grown(
+def better_founded(
     older: Mapping[Key, RememberedDurations], newer: Mapping[Key, RememberedDurations]
 ) -> dict[Key, RememberedDurations]:
     """Return the newer ones that are based on no fewer exports than before.

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 from collector import files
 from collector.errors import CollectorError
 from collector.history import text
-from collector.history.entries import Remembered, fresh, grown, learned_by, merged, standing
+from collector.history.entries import (
+    Remembered,
+    better_founded,
+    fresh,
+    learned_by,
+    merged,
+    unrefuted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +96,9 @@ def save(directory: Path, state: RunState, now: datetime) -> None:
                 return
             there = Remembered()
         both = Remembered(
-            standing(merged(there.limits, own.limits)),
+            unrefuted(merged(there.limits, own.limits)),
             merged(there.exports_limits, own.exports_limits),
-            merged(there.durations, grown(there.durations, own.durations)),
+            merged(there.durations, better_founded(there.durations, own.durations)),
         )
         _write(directory, fresh(both, now))
 

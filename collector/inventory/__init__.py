@@ -1,8 +1,8 @@
-"""The inventory: which servers, where, with whose credentials, and under which limits.
+"""The inventory: which servers, where, with which credentials, and under which limits.
 
-`load` reads a file or a stream and tells every mistake in it with its place; `Inventory.select`
-picks the servers of one run. What only a provider knows, regions and kinds of credentials, comes
-from its `rules`.
+`load` reads a file or a stream and reports every mistake with its place; `Inventory.select` picks
+the servers of one run. What depends on the provider, regions and kinds of credentials, comes from
+its `rules`.
 """
 
 from __future__ import annotations

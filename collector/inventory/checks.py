@@ -1,7 +1,7 @@
-"""What no shape can tell: whether an inventory's parts fit each other, their provider and here.
+"""Checks beyond the shape: whether parts fit each other, their provider and this machine.
 
-The checks also read files whose shape is wrong, so that all mistakes are told at once; what has the
-wrong shape they pass over.
+They also run on files with a wrong shape, skipping what is wrong, so that all mistakes are reported
+at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def check(data: dict[str, Any], providers: Providers) -> Iterator[Finding]:
-    """Yield everything but the shape and the secrets that is wrong with a file's content."""
+    """Yield everything that is wrong with a file's content, apart from shape and secrets."""
     entries = _mapping(data.get("credentials"))
     defaults = _mapping(data.get("defaults"))
     projects: list[tuple[Path, dict[str, Any]]] = [
@@ -65,9 +65,9 @@ def check_secrets(
 def entries_of(
     data: Mapping[str, Any], providers: Providers
 ) -> Iterator[tuple[str, dict[str, Any], str, InventoryRules]]:
-    """Yield each credentials entry of a file without mistakes: its name, itself, provider, rules.
+    """Yield every credentials entry of a valid file: its name, itself, its provider and rules.
 
-    Where the file has none, the variables stand for them that its projects' providers name.
+    If the file has none, they are made from the variables that its projects' providers name.
     """
     entries = _mapping(data.get("credentials"))
     defaults = _mapping(data.get("defaults"))
@@ -80,15 +80,15 @@ def entries_of(
 
 
 def _entry_provider(users: Sequence[str], defaults: Mapping[str, Any]) -> str | None:
-    """Return whose rules a credentials entry follows: the provider's of the projects that use it.
+    """Return the provider whose rules a credentials entry follows: that of the projects using it.
 
-    Where none does, it is the one of projects that name no other.
+    If none does, it is the default provider.
     """
     return users[0] if users else provider_of({}, defaults)
 
 
 def _users(data: Mapping[str, Any], providers: Providers) -> dict[str, list[str]]:
-    """Return by the name of each entry that projects use the providers of these projects."""
+    """Return, by the name of each used entry, the providers of the projects that use it."""
     entries = _mapping(data.get("credentials"))
     defaults = _mapping(data.get("defaults"))
     users: dict[str, dict[str, None]] = {}
@@ -105,9 +105,9 @@ def _users(data: Mapping[str, Any], providers: Providers) -> dict[str, list[str]
 def _used(
     data: dict[str, Any], providers: Providers
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any], InventoryRules]]:
-    """Yield the credentials that projects use, where they stand, and their provider's rules.
+    """Yield the credentials that projects use, with their place and their provider's rules.
 
-    Where the file names none, they stand nowhere.
+    If the file has none, the place is empty.
     """
     entries = _mapping(data.get("credentials"))
     for name, (first, *_) in _users(data, providers).items():
@@ -128,8 +128,8 @@ def chosen(
 ) -> str | None:
     """Return the name of the credentials that a project uses.
 
-    Its own, else that of `defaults`, else the only entry there is; where the file has no entry at
-    all, its provider's variable. None where several could be meant.
+    Its own, else that of `defaults`, else the only entry. If the file has no entries, its
+    provider's variable. None if several could be meant.
     """
     for one in (project, defaults):
         if isinstance(one.get("credentials"), str):
@@ -143,7 +143,7 @@ def endpoint(project: Mapping[str, Any], rules: InventoryRules | None) -> str:
     """Return a project's endpoint: its own, else the region's.
 
     Raises:
-        ValueError: It has none that can be used; the text says why.
+        ValueError: It has no usable one; the text says why.
     """
     if isinstance(project.get("endpoint"), str):
         return addresses.normal(project["endpoint"])
@@ -191,7 +191,7 @@ def _check_endpoint(
             instead = "write a URL such as https://HOST or http://127.0.0.1:18080"
             yield Finding((*path, "endpoint"), f"the endpoint {error}", instead)
         elif rules is None:
-            pass  # whether it has regions is not known
+            pass  # its regions are unknown
         elif isinstance(project.get("region"), str):
             instead = "write endpoint: URL"
             if rules.regions:
@@ -204,7 +204,7 @@ def _check_endpoint(
 
 def _check_servers(project: dict[str, Any], path: Path) -> Iterator[Finding]:
     ids = [_id(server) for server in _list(project.get("servers"))]
-    # A hundred thousand servers are compared in C; only a mistake is looked for one by one.
+    # A hundred thousand servers are compared in C; only a mistake is searched one by one.
     if len(set(ids)) == len(ids):
         return
     seen: set[str] = set()

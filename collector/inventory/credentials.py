@@ -1,4 +1,4 @@
-"""Credentials entries: checked by their provider's rules, never read into memory for long."""
+"""Credentials entries, checked by their provider's rules; secrets are never kept in memory."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from collector.providers.rules import CredentialKind, InventoryRules
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-# A name like this is a variable's for certain, and no token pasted in its place.
+# A name like this is certainly a variable's, not a token pasted in its place.
 CONVENTIONAL = re.compile(r"[A-Z_][A-Z0-9_]{0,63}", re.ASCII)
 SECRET_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What credentials refer to outside of the inventory.
+    """What credentials refer to outside the inventory.
 
     Attributes:
         environ: Environment variables.
-        folder: Where relative paths begin: the inventory's own directory.
+        folder: The base of relative paths: the inventory's directory.
     """
 
     environ: Mapping[str, str]
@@ -40,7 +40,7 @@ class Surroundings:
 
 
 def check(name: str, entry: dict[str, Any], rules: InventoryRules) -> Iterator[Finding]:
-    """What is wrong with an entry's own fields."""
+    """Yield what is wrong with an entry's own fields."""
     path = ("credentials", name)
     kind_name = entry.get("kind")
     known = sorted(word for word, one in rules.kinds.items() if one.readable)
@@ -68,7 +68,7 @@ def check(name: str, entry: dict[str, Any], rules: InventoryRules) -> Iterator[F
 def check_kind(
     path: tuple[str, ...], entry: dict[str, Any], rules: InventoryRules
 ) -> Iterator[Finding]:
-    """Whether this version can use an entry, its fields being right."""
+    """Check whether this version can use an entry with valid fields."""
     kind = rules.kinds.get(str(entry.get("kind")))
     if kind is not None and kind.readable and not kind.implemented:
         yield _refusal(path, str(entry["kind"]), kind)
@@ -77,13 +77,13 @@ def check_kind(
 def check_secrets(
     path: tuple[str, ...], entry: dict[str, Any], rules: InventoryRules, around: Surroundings
 ) -> Iterator[Finding]:
-    """What is wrong, here and now, with the secrets that an entry leads to.
+    """Yield what is wrong, here and now, with the secrets that an entry refers to.
 
     Args:
-        path: Where the entry stands; empty where the file names none.
+        path: The place of the entry; empty if the file has none.
         entry: The entry.
         rules: Which kinds are implemented.
-        around: Where its secrets are.
+        around: Where its secrets are looked up.
     """
     kind = rules.kinds.get(str(entry.get("kind")))
     if kind is None or not kind.readable or not kind.implemented:
@@ -101,7 +101,7 @@ def check_secrets(
 def build(
     name: str, entry: dict[str, Any], provider: str, rules: InventoryRules, folder: FilePath
 ) -> Credential:
-    """The model of a checked entry."""
+    """Return the model of a checked entry."""
     kind = rules.kinds[entry["kind"]]
     options = {
         key: os.fspath(located(value, folder)) if key in kind.files else value
@@ -114,9 +114,9 @@ def build(
 
 
 def located(path: str, folder: FilePath) -> FilePath:
-    """A path from an inventory: `~` is the home directory, relative ones begin at `folder`."""
+    """Resolve a path from an inventory: `~` is the home directory, others start at `folder`."""
     if path.startswith("~/"):
-        with contextlib.suppress(RuntimeError):  # nobody knows where that is: it does not exist
+        with contextlib.suppress(RuntimeError):  # no home directory is known: no such file
             return FilePath.home() / path[2:]
     return folder / path
 
@@ -163,7 +163,7 @@ def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
     key = path[-1]
     try:
         if file.is_fifo():
-            return  # it can be read once, and whoever signs in does
+            return  # a pipe can be read only once, which signing in does
         if not file.is_file():
             reason = "is a directory or a device" if file.exists() else "does not exist"
             yield Finding(path, f"the file named by {key} {reason}", instead)
@@ -180,6 +180,6 @@ def _check_file(path: tuple[str, ...], file: FilePath) -> Iterator[Finding]:
 
 
 def _sendable(secret: str) -> bool:
-    """Whether a secret can stand in an HTTP header, line ends around it aside."""
+    """Whether a secret can be sent in an HTTP header, apart from line ends around it."""
     text = secret.strip()
     return text.isascii() and text.isprintable()

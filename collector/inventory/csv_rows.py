@@ -1,11 +1,11 @@
-"""CSV, a row for each server, into the shape of the other formats.
+"""Parsing CSV, a row per server, into the shape of the other formats.
 
-The column of a mistake is the number of its field, as in a spreadsheet; its line is the one on
-which the row begins. Cells are read without the white space around them. An empty cell in an
-optional column is as if the column were not there.
+The column of a mistake is the number of its field, as in a spreadsheet; its line is the first one
+of the row. White space around cells is ignored. An empty cell in an optional column is the same as
+no column.
 
-The `credentials` column names the environment variable that holds the row's token, since a CSV
-has no place for more; without it, and where its cell is empty, that is its provider's own.
+The `credentials` column names the environment variable with the row's token, since a CSV has no
+place for more; without it, or if its cell is empty, that is the provider's variable.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPTIONAL = ("project_name", "region", "endpoint", "credentials", "name")
 TAG = "tag:"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 HEADER = "start with the header project_id,server_id, the fields separated by commas"
-# The column that a key of the common shape comes from.
+# The column for a key of the common shape.
 PROJECT_COLUMNS = {
     "id": "project_id",
     "name": "project_name",
@@ -42,10 +42,9 @@ SERVER_COLUMNS = {"id": "server_id", "name": "name"}
 
 
 def parse(text: str, name: str, rules: InventoryRules) -> Parsed:
-    """The rows of a CSV file, put together to projects.
+    """Parse a CSV file, grouping its rows into projects.
 
-    Rows belong to one project if they agree in project_id, region and endpoint; they need not
-    stand together.
+    Rows belong to one project if they agree in project_id, region and endpoint, in any order.
 
     Raises:
         InventoryError: The header is wrong, or no row can be read.
@@ -79,7 +78,7 @@ def parse(text: str, name: str, rules: InventoryRules) -> Parsed:
 
 @dataclass(slots=True)
 class _Project:
-    """A project of the common shape, and the lines of its servers."""
+    """A project in the common shape, and the lines of its servers."""
 
     data: dict[str, Any]
     lines: list[int] = field(default_factory=list)
@@ -87,7 +86,7 @@ class _Project:
 
 @dataclass(slots=True)
 class _Table:
-    """Rows as they come in, the header first."""
+    """Collects rows as they are read, the header first."""
 
     name: str
     rules: InventoryRules
@@ -107,7 +106,7 @@ class _Table:
             self._read_row(dict(zip(self.columns, row, strict=True)))
 
     def locate(self, findings: Sequence[Finding]) -> list[Place]:
-        """The row and field of each finding."""
+        """Return the row and field of each finding."""
         projects = list(self.projects.values())
         return [self._place(one.path, projects) for one in findings]
 
@@ -146,7 +145,7 @@ class _Table:
         project.lines.append(self.line)
 
     def _project(self, row: dict[str, str]) -> _Project:
-        """The project of a row; what the row says of it must be what the first one said."""
+        """Return the project of a row, which must describe it as its first row does."""
         key = (row["project_id"], row.get("region", ""), row.get("endpoint", ""))
         data: dict[str, Any] = {
             key: row[column] for key, column in PROJECT_COLUMNS.items() if row.get(column)

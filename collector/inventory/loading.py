@@ -1,4 +1,4 @@
-"""From the bytes of a file to an `Inventory`, or to everything that is wrong with them."""
+"""Loading: from the bytes of a file to an `Inventory`, or to everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def load(
 ) -> Inventory:
     """Read an inventory and check everything that can be checked without the network.
 
-    The format follows the name's ending: `.yaml`, `.yml`, `.json`, `.toml` or `.csv`. Under any
-    other name, and from a stream, it is JSON if it begins with `{`, else YAML. The text is UTF-8.
+    The format follows the extension: `.yaml`, `.yml`, `.json`, `.toml` or `.csv`. With any other
+    name, and from a stream, it is JSON if it starts with `{`, else YAML. The text is UTF-8.
 
     Args:
         source: A file, or a binary stream such as `sys.stdin.buffer`, which is read to its end.
-        environ: Where credentials look up their variables, as a rule `os.environ`.
+        environ: Where credentials look up their variables.
         name: The name to use in messages; by default the path, or `<stdin>` for a stream.
-        sends: Whether calls will be made, so that secrets must be there. Where not, what is wrong
-            with them is no mistake: `Inventory.secrets_missing` holds it.
+        sends: Whether calls will be made, which need secrets. If not, problems with secrets are not
+            mistakes, but in `Inventory.secrets_missing`.
 
     Raises:
-        InventoryError: The inventory cannot be used; every mistake is named, with its place.
-        BrokenProviderError: A provider that it names is installed, and cannot be loaded.
+        InventoryError: The inventory is unusable; every mistake is named, with its place.
+        BrokenProviderError: A provider that it names is installed but cannot be loaded.
     """
     if name is None:
         name = str(source) if isinstance(source, Path) else "<stdin>"
@@ -74,7 +74,7 @@ def load(
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep the collector of cycles from walking, again and again, data that holds none."""
+    """Keep the garbage collector from walking data without cycles again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -85,11 +85,11 @@ def _no_collection() -> Iterator[None]:
 
 
 def _folder(source: Path | BinaryIO) -> Path:
-    """Return where relative paths of an inventory begin."""
+    """Return the base of an inventory's relative paths."""
     folder = source.parent if isinstance(source, Path) else Path()
     try:
         return folder.absolute()
-    except OSError:  # the current directory was removed: there is no relative path that leads on
+    except OSError:  # the current directory was removed: relative paths lead nowhere
         return folder
 
 
@@ -146,7 +146,7 @@ def _parse(text: str, name: str, providers: Providers) -> Parsed:
 def _checked(
     parsed: Parsed, name: str, providers: Providers, others: tuple[Mistake, ...]
 ) -> dict[str, Any]:
-    """The document, if nothing is wrong with it, and there are no other mistakes."""
+    """Return the document if there are no mistakes."""
     findings = shape.check(parsed.data)
     if isinstance(parsed.data, dict):
         findings.extend(islice(checks.check(parsed.data, providers), MISTAKES_MAX))

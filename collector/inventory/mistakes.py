@@ -77,7 +77,7 @@ class InventoryError(CollectorError):
         super().__init__("\n".join(lines))
 
     @property
-    def told(self) -> str:
+    def rendered(self) -> str:
         """The mistakes alone, so that each line starts with its place."""
         return str(self)
 

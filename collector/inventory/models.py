@@ -1,4 +1,4 @@
-"""The inventory as the rest of the program sees it: frozen, complete, every default applied."""
+"""The inventory for the rest of the program: frozen, complete, with all defaults applied."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SHARE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class ProjectLimits:
-    """Ceilings that a person wrote for one project; None means none of our own.
+    """Ceilings from the inventory for one project; None means no ceiling.
 
     Attributes:
-        requests_per_second: Calls a second.
-        exports_in_flight: Exports that may run at once.
-        share: The part of any learned limit that is used, above 0 and at most 1.
+        requests_per_second: Calls per second.
+        exports_in_flight: Concurrent exports.
+        share: The share of each learned limit to use, above 0 and at most 1.
     """
 
     requests_per_second: float | None = None
@@ -33,15 +33,15 @@ class ProjectLimits:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """Where a secret is to be found, never the secret.
+    """Where to find a secret, never the secret.
 
     Attributes:
         name: The entry's name.
         kind: The provider's word for the way of signing in.
-        account: Whose quota is used: the same name shares one account's quota.
+        account: The account whose quota is used; credentials with the same one share it.
         options: The kind's fields: names of environment variables, absolute paths, URLs.
         provider: Whose rules the entry follows.
-        variables: Environment variables that hold a secret of it.
+        variables: Environment variables with its secrets.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One physical server. Its name is its id where the file gives none."""
+    """One physical server. Its name defaults to its id."""
 
     id: str
     name: str
@@ -63,14 +63,14 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """One project at one endpoint; its id stands once per endpoint.
+    """One project at one endpoint; its id is unique per endpoint.
 
     Attributes:
         id: The vendor's id.
-        name: Names the project's directory; the id where the file gives none.
-        endpoint: The API's URL, without a slash at its end.
-        region: The region as written, None where the file gives an endpoint alone.
-        provider: The name of the provider whose API it is.
+        name: Names the project's directory; defaults to the id.
+        endpoint: The API's URL, without a trailing slash.
+        region: The region as written; None if the file gives only an endpoint.
+        provider: The provider's name.
         credentials: The name of the entry in `Inventory.credentials`.
         limits: The project's own, else those of `defaults`.
         servers: In the order of the file.
@@ -95,10 +95,10 @@ class Inventory:
         source_name: The file's name as it was given, or `<stdin>`.
         sha256: Of the bytes that were read, in hex.
         projects: In the order of the file.
-        credentials: By the entry's name, those that no project uses included.
-        downloads: Downloads at once in a run.
-        bytes_per_second: For all downloads of a run together, None for no ceiling.
-        secrets_missing: What is wrong with secrets, where it was loaded for no calls.
+        credentials: By the entry's name, unused ones included.
+        downloads: Concurrent downloads in a run.
+        bytes_per_second: For all downloads of a run together; None for no ceiling.
+        secrets_missing: Problems with secrets, if it was loaded without calls to make.
     """
 
     version: int
@@ -116,19 +116,19 @@ class Inventory:
         exclude: Sequence[str] = (),
         first: Sequence[str] = (),
     ) -> Selection:
-        """The servers to collect, in order.
+        """Return the servers to collect, in order.
 
         An expression is `key=value[,key=value...]` with the keys `project` (name or id), `id`,
-        `name` and `tag:KEY`, and shell wildcards in values, which know capital letters. Commas
-        mean and, several expressions mean or.
+        `name` and `tag:KEY`, and case-sensitive shell wildcards in values. Commas mean and, several
+        expressions mean or.
 
         Args:
             select: Servers that match any of these; all of them if there is none.
             exclude: Not those that match any of these.
-            first: Those that match any of these stand before the rest.
+            first: Those that match any of these go before the rest.
 
         Raises:
-            InventoryError: An expression cannot be read; every such mistake is named.
+            InventoryError: An expression is invalid; every mistake is named.
         """
         wanted, unwanted, urgent = selection.read(select=select, exclude=exclude, first=first)
         chosen = [
@@ -154,7 +154,7 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A server that was selected, and whether `first` put it before the rest."""
+    """A selected server, and whether `first` put it before the rest."""
 
     project: Project
     server: Server
@@ -166,12 +166,12 @@ class Selection:
     """The servers of one run.
 
     Attributes:
-        inventory: Where they come from.
+        inventory: The inventory that they come from.
         select: The expressions of `select`, as given.
-        servers: In the order to collect: those that match `first`, then the rest, each in the
+        servers: In the order of collection: those that match `first`, then the rest, each in the
             order of the inventory.
-        unmatched: What is said of each expression that matches nothing; one of `first`, nothing
-            of what is selected.
+        unmatched: A message for each expression that matches nothing; for `first`, nothing that is
+            selected.
     """
 
     inventory: Inventory = field(repr=False)

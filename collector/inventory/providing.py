@@ -1,4 +1,4 @@
-"""Which provider an inventory's projects are of, and what its rules are."""
+"""The providers of an inventory's projects, and their rules."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def provider_of(project: Mapping[str, Any], defaults: Mapping[str, Any]) -> str | None:
-    """Return a project's provider by name: its own, else that of `defaults`, else the default one.
+    """Return the name of a project's provider: its own, else that of `defaults`, else the default.
 
-    None where what is written is no name.
+    None if the value is not a name.
     """
     for one in (project, defaults):
         if "provider" in one:
@@ -27,14 +27,14 @@ def provider_of(project: Mapping[str, Any], defaults: Mapping[str, Any]) -> str 
 
 
 class Providers:
-    """The rules of the providers that one inventory names; each is found once."""
+    """The rules of the providers in one inventory, each looked up once."""
 
     def __init__(self) -> None:
         self._rules: dict[str, InventoryRules] = {}
         self._installed: list[str] = []
 
     def rules(self, name: str | None) -> InventoryRules | None:
-        """Return the rules of a provider; None where there is none of this name.
+        """Return the rules of a provider; None if there is none of this name.
 
         Raises:
             BrokenProviderError: It cannot be loaded.
@@ -52,13 +52,13 @@ class Providers:
 
     @property
     def installed(self) -> list[str]:
-        """Return the names of all that are installed."""
+        """Return the names of all installed providers."""
         if not self._installed:
             self._installed = providers.names()
         return self._installed
 
     def check(self, holder: Mapping[str, Any], path: Path) -> Iterator[Finding]:
-        """Yield what is wrong with the provider that a project, or `defaults`, names."""
+        """Yield what is wrong with the provider named by a project or `defaults`."""
         name = holder.get("provider")
         if isinstance(name, str) and name and self.rules(name) is None:
             what = f"there is no provider {quoted(name)}"

@@ -63,12 +63,12 @@ class Narrator:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._log = logging.getLogger(__name__)
-        self._told: set[str] = set()
+        self._messages: set[str] = set()
 
-    def tell(self, event: e.Event) -> None:
+    def log(self, event: e.Event) -> None:
         """Log an event that has been applied; most only with `-v`."""
         level, words = _LINES[type(event)]
-        if isinstance(event, e.ServerFailed) and self._is_told(event):
+        if isinstance(event, e.ServerFailed) and self._is_repeated(event):
             level = logging.INFO  # the summary names every server; a refused token fails them all
         if self._log.isEnabledFor(level):
             told = words.format_map(_fields(event))
@@ -79,11 +79,11 @@ class Narrator:
         started = self._state.started
         return {} if started is None else {"run": started.run_id}
 
-    def _is_told(self, event: e.ServerFailed) -> bool:
+    def _is_repeated(self, event: e.ServerFailed) -> bool:
         """Whether a server has failed with the same message before."""
-        if event.message in self._told:
+        if event.message in self._messages:
             return True
-        self._told.add(event.message)
+        self._messages.add(event.message)
         return False
 
     def _where(self, event: e.Event) -> dict[str, Any]:

@@ -120,9 +120,9 @@ class PlainDisplay:
         if self._stderr.as_json:
             held = {"held_up": held_up.removeprefix("; ")} if held_up else {}
             facts = {"elapsed_s": round(elapsed_s, 1), **now, **held}
-            self._stderr.tell("progress", "info", facts)
+            self._stderr.write_line("progress", "info", facts)
         else:
-            self._stderr.tell(f"{elapsed_s:6.0f} s  {_line(now)}{held_up}", "info")
+            self._stderr.write_line(f"{elapsed_s:6.0f} s  {_line(now)}{held_up}", "info")
 
     def _counted(self) -> dict[str, int]:
         state = self._state

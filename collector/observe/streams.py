@@ -124,7 +124,7 @@ class Stream:
         """Write a line that is safe to print: escape sequences in it are our own."""
         self._put(line if self._secrets is None else self._secrets.out_of(line))
 
-    def tell(
+    def write_line(
         self,
         line: str,
         level: str,

@@ -76,15 +76,15 @@ def _lagging_manifest(records: Records) -> Iterator[Mismatch]:
         yield Mismatch(MANIFEST, "run.journal.lines", f"at most {records.lines}", lines)
     elif records.head_then != head:
         yield Mismatch(MANIFEST, "run.journal.head", records.head_then, head)
-    for claim in records.manifest.claims():
-        if claim not in records.stored:
+    for archive in records.manifest.recorded():
+        if archive not in records.stored:
             yield Mismatch(
-                MANIFEST, f"archive {claim.path}", "as the journal tells of it", claim.sha256
+                MANIFEST, f"archive {archive.path}", "as the journal tells of it", archive.sha256
             )
 
 
 def _lagging_sums(records: Records) -> Iterator[Mismatch]:
-    stored = {(claim.path, claim.sha256) for claim in records.stored}
+    stored = {(archive.path, archive.sha256) for archive in records.stored}
     for path, sha256 in (records.sums or {}).items():
         if (path, sha256) not in stored:
             yield Mismatch(SHA256SUMS, path, "as the journal tells of it", sha256)

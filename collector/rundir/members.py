@@ -115,7 +115,7 @@ class Members:
                         self._full.set()
                     raise self._error(error) from error
 
-    def agree(self, archives: Mapping[str, int]) -> list[str]:
+    def reconcile(self, archives: Mapping[str, int]) -> list[str]:
         """Make the file hold the lines of exactly these archives. For a worker thread.
 
         It is replaced as a whole, and only if it holds anything else. Memory grows with the number

@@ -50,7 +50,7 @@ class Mismatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class RecordedArchive:
     """An archive as a record describes it; None for what the record does not say."""
 
     path: str
@@ -79,7 +79,7 @@ class FoundManifest:
         lines, head = journal.get("lines"), journal.get("head")
         return lines if type(lines) is int else None, head if isinstance(head, str) else None
 
-    def claims(self) -> Iterator[Claim]:
+    def recorded(self) -> Iterator[RecordedArchive]:
         """Find the archives that it names."""
         projects = self.content.get("projects")
         for project in projects if isinstance(projects, list) else ():
@@ -87,13 +87,13 @@ class FoundManifest:
             for row in rows if isinstance(rows, list) else ():
                 archive = row.get("archive") if isinstance(row, dict) else None
                 if isinstance(archive, dict):
-                    yield _claim(archive)
+                    yield _archive(archive)
 
 
-def _claim(archive: Mapping[str, object]) -> Claim:
+def _archive(archive: Mapping[str, object]) -> RecordedArchive:
     path, sha256 = archive.get("path"), archive.get("sha256")
     size, members = archive.get("bytes"), archive.get("members")
-    return Claim(
+    return RecordedArchive(
         path if isinstance(path, str) else "?",
         sha256 if isinstance(sha256, str) else "?",
         size if isinstance(size, int) else None,
@@ -121,7 +121,7 @@ class Records:
     sums: dict[str, str] | None = None
     manifest: FoundManifest | None = None
     state: RunState = field(default_factory=RunState)
-    stored: set[Claim] = field(default_factory=set)
+    stored: set[RecordedArchive] = field(default_factory=set)
     paths: set[str] = field(default_factory=set)
     lines: int = 0
     head: str = ""
@@ -242,7 +242,9 @@ def _read_journal(
     def note(event: Event) -> None:
         nonlocal has_ended
         if isinstance(event, ArchiveStored):
-            records.stored.add(Claim(event.path, event.sha256, event.bytes, event.members))
+            records.stored.add(
+                RecordedArchive(event.path, event.sha256, event.bytes, event.members)
+            )
             records.paths.add(event.path)
         if reading.lines == then:
             records.head_then = reading.head

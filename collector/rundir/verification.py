@@ -19,7 +19,7 @@ from collector.rundir.agreement import disagreements
 from collector.rundir.archives import stored_archives
 from collector.rundir.layout import JOURNAL, MANIFEST, MEMBERS, SHA256SUMS, find_run
 from collector.rundir.members import count
-from collector.rundir.records import Claim, Mismatch, read_records, shown
+from collector.rundir.records import Mismatch, RecordedArchive, read_records, shown
 from collector.rundir.tree import Entry, walk
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collector.model.state import RunState
     from collector.rundir.records import Records
 
-    Examine = Callable[[Claim], tuple[Mismatch, ...]]
+    Examine = Callable[[RecordedArchive], tuple[Mismatch, ...]]
 
 __all__ = ["Mismatch", "Verification", "verify"]
 
@@ -106,17 +106,17 @@ def _verified(directory: Path, destination: Destination) -> Verification:
     entries = [*walk(directory), *_entries_of(destination)]
     records = read_records(directory, len(entries), mismatches, notes)
     mismatches += disagreements(records, notes)
-    claims = _claims(records)
-    mismatches += _strangers(entries, claims, records.state, notes)
+    recorded = _recorded(records)
+    mismatches += _unknown_files(entries, recorded, records.state, notes)
     archives = size = 0
     stored = stored_archives(records.state, destination)
-    for claim, wrong in _examined(claims.values(), partial(_examine, stored)):
+    for archive, wrong in _examined(recorded.values(), partial(_examine, stored)):
         mismatches += wrong
         if not wrong:
             archives += 1
-            size += claim.bytes or stored.size(claim.path) or 0
-    amiss = {mismatch.path for mismatch in mismatches}
-    mismatches += _misplaced_members(directory, claims, records, amiss, notes)
+            size += archive.bytes or stored.size(archive.path) or 0
+    reported = {mismatch.path for mismatch in mismatches}
+    mismatches += _member_mismatches(directory, recorded, records, reported, notes)
     servers = len(records.state.servers)
     missing = servers - records.state.collected
     shown_mismatches = tuple(map(_shown, mismatches))
@@ -137,40 +137,40 @@ def _shown(one: Mismatch) -> Mismatch:
     )
 
 
-def _claims(records: Records) -> dict[str, Claim]:
+def _recorded(records: Records) -> dict[str, RecordedArchive]:
     """Gather the expected archives by path; only from the journal, unless it is damaged."""
-    claims = {
-        row.archive.path: Claim(
+    recorded = {
+        row.archive.path: RecordedArchive(
             row.archive.path, row.archive.sha256, row.archive.bytes, row.archive.members
         )
         for row in records.state.servers
         if row.archive is not None
     }
     if not records.whole:
-        for claim in records.manifest.claims() if records.manifest else ():
-            claims.setdefault(claim.path, claim)
+        for archive in records.manifest.recorded() if records.manifest else ():
+            recorded.setdefault(archive.path, archive)
         for path, sha256 in (records.sums or {}).items():
-            claims.setdefault(path, Claim(path, sha256))
-    return claims
+            recorded.setdefault(path, RecordedArchive(path, sha256))
+    return recorded
 
 
-def _misplaced_members(
+def _member_mismatches(
     directory: Path,
-    claims: dict[str, Claim],
+    recorded: dict[str, RecordedArchive],
     records: Records,
-    amiss: set[str],
+    reported: set[str],
     notes: list[str],
 ) -> Iterator[Mismatch]:
     """Compare the number of listed members with that of each archive.
 
-    Paths already reported (`amiss`) are skipped.
+    Paths already reported (`reported`) are skipped.
     """
-    if MEMBERS in amiss:
+    if MEMBERS in reported:
         return  # a link or a special file
     try:
-        listed, torn = count(directory / MEMBERS, _lines_expected(claims, records))
+        listed, torn = count(directory / MEMBERS, _lines_expected(recorded, records))
     except FileNotFoundError:
-        if claims:  # as in runs of versions that listed none
+        if recorded:  # as in runs of versions that listed none
             notes.append(f"{MEMBERS} is missing: the contents of the archives are not listed")
         return
     except OSError as error:
@@ -180,9 +180,9 @@ def _misplaced_members(
         yield Mismatch(MEMBERS, "gzip", "a complete list of members", torn)
         return
     lags = torn is not None
-    for archive in sorted((claims.keys() | listed.keys()) - amiss):
-        claim = claims.get(archive)
-        expected = claim.members if claim is not None else 0
+    for archive in sorted((recorded.keys() | listed.keys()) - reported):
+        one = recorded.get(archive)
+        expected = one.members if one is not None else 0
         if expected in (None, listed[archive]):
             continue
         if _may_lag(records, archive, listed[archive]):
@@ -193,9 +193,9 @@ def _misplaced_members(
         notes.append(f"{MEMBERS} is behind the journal; a resume brings it up to date")
 
 
-def _lines_expected(claims: dict[str, Claim], records: Records) -> int:
+def _lines_expected(recorded: dict[str, RecordedArchive], records: Records) -> int:
     """Return how many lines of a list of members to read."""
-    told = [*claims.values(), *records.stored]
+    told = [*recorded.values(), *records.stored]
     return LINES_SPARE + sum(max(0, one.members or 0) for one in told)
 
 
@@ -210,8 +210,11 @@ def _may_lag(records: Records, archive: str, listed: int) -> bool:
     return records.held or archive in records.paths
 
 
-def _strangers(
-    entries: Iterable[Entry], claims: dict[str, Claim], state: RunState, notes: list[str]
+def _unknown_files(
+    entries: Iterable[Entry],
+    recorded: dict[str, RecordedArchive],
+    state: RunState,
+    notes: list[str],
 ) -> Iterator[Mismatch]:
     """Find what should not be in the tree."""
     pending = {row.directory for row in state.servers if not row.phase.ended}
@@ -224,7 +227,7 @@ def _strangers(
         elif entry.kind in _KINDS:
             what, expected = _KINDS[entry.kind]
             yield Mismatch(path, what, expected, entry.kind)
-        elif path in _RUN_FILES or path in claims:
+        elif path in _RUN_FILES or path in recorded:
             continue
         elif path.rpartition("/")[0] in pending:
             notes.append(f"{path} was not recorded before the run stopped; a resume cleans it up")
@@ -235,14 +238,14 @@ def _strangers(
 
 
 def _examined(
-    claims: Iterable[Claim], examination: Examine
-) -> Iterator[tuple[Claim, tuple[Mismatch, ...]]]:
+    recorded: Iterable[RecordedArchive], examination: Examine
+) -> Iterator[tuple[RecordedArchive, tuple[Mismatch, ...]]]:
     """Read archives in threads, a few ahead, and yield what is wrong with each, in order."""
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verify")
-    ahead: deque[tuple[Claim, Future[tuple[Mismatch, ...]]]] = deque()
+    ahead: deque[tuple[RecordedArchive, Future[tuple[Mismatch, ...]]]] = deque()
     try:
-        for claim in claims:
-            ahead.append((claim, _begun(pool, examination, claim)))
+        for archive in recorded:
+            ahead.append((archive, _begun(pool, examination, archive)))
             if len(ahead) > 2 * THREADS:
                 first, answer = ahead.popleft()
                 yield first, answer.result()
@@ -253,48 +256,48 @@ def _examined(
 
 
 def _begun(
-    pool: ThreadPoolExecutor, examination: Examine, claim: Claim
+    pool: ThreadPoolExecutor, examination: Examine, archive: RecordedArchive
 ) -> Future[tuple[Mismatch, ...]]:
     """Read an archive in a thread, or right here if none can be started."""
     try:
-        return pool.submit(examination, claim)
+        return pool.submit(examination, archive)
     except RuntimeError:
         found: Future[tuple[Mismatch, ...]] = Future()
-        found.set_result(examination(claim))
+        found.set_result(examination(archive))
         return found
 
 
-def _examine(stored: StoredArchives, claim: Claim) -> tuple[Mismatch, ...]:
+def _examine(stored: StoredArchives, archive: RecordedArchive) -> tuple[Mismatch, ...]:
     """Read one archive to its end, and compare it with its record."""
-    return tuple(_wrong(stored, claim))
+    return tuple(_wrong(stored, archive))
 
 
-def _wrong(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
+def _wrong(stored: StoredArchives, archive: RecordedArchive) -> Iterator[Mismatch]:
     try:
-        yield from _differences(stored, claim)
+        yield from _differences(stored, archive)
     except OSError as error:
-        yield Mismatch(claim.path, "unreadable", "a readable file", error.strerror)
+        yield Mismatch(archive.path, "unreadable", "a readable file", error.strerror)
 
 
-def _differences(stored: StoredArchives, claim: Claim) -> Iterator[Mismatch]:
-    size = stored.size(claim.path)
+def _differences(stored: StoredArchives, archive: RecordedArchive) -> Iterator[Mismatch]:
+    size = stored.size(archive.path)
     if size is None:
-        yield Mismatch(claim.path, "missing", "a file", None)
+        yield Mismatch(archive.path, "missing", "a file", None)
         return
-    if claim.bytes is not None and size != claim.bytes:
-        yield Mismatch(claim.path, "bytes", claim.bytes, size)
-        if size > 2 * claim.bytes + SPARE_BYTES:
+    if archive.bytes is not None and size != archive.bytes:
+        yield Mismatch(archive.path, "bytes", archive.bytes, size)
+        if size > 2 * archive.bytes + SPARE_BYTES:
             return  # another file, perhaps a sparse one of terabytes
     try:
-        examined = stored.examine(claim.path)
+        examined = stored.examine(archive.path)
         sha256, members = examined.sha256, examined.contents.members
     except ArchiveError as error:
-        expected = f"a complete {stored.format_at(claim.path).suffix}"
-        yield Mismatch(claim.path, "archive", expected, str(error))
-        if claim.bytes is None:
+        expected = f"a complete {stored.format_at(archive.path).suffix}"
+        yield Mismatch(archive.path, "archive", expected, str(error))
+        if archive.bytes is None:
             return  # it may have any size
-        sha256, members = stored.sha256(claim.path), None
-    if sha256 != claim.sha256:
-        yield Mismatch(claim.path, "sha256", claim.sha256, sha256)
-    elif members is not None and claim.members not in (None, members):
-        yield Mismatch(claim.path, "members", claim.members, members)
+        sha256, members = stored.sha256(archive.path), None
+    if sha256 != archive.sha256:
+        yield Mismatch(archive.path, "sha256", archive.sha256, sha256)
+    elif members is not None and archive.members not in (None, members):
+        yield Mismatch(archive.path, "members", archive.members, members)

@@ -44,7 +44,7 @@ class Views:
         self._directory = directory
         self._state = state
         self._journal = journal
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self.members = Members(directory)
         self.manifest_sha256: str | None = None
 
@@ -60,14 +60,14 @@ class Views:
             try:
                 await self.refresh()
             except CollectorError as error:
-                self.tell(error)
+                self.warn_once(error)
             took_s = time.monotonic() - began_s
             await anyio.sleep(max(APART_S, APART_TIMES * took_s))
 
-    def tell(self, error: CollectorError) -> None:
+    def warn_once(self, error: CollectorError) -> None:
         """Warn once about each failure to write a file; the run continues, and retries."""
-        if str(error) not in self._told:
-            self._told.add(str(error))
+        if str(error) not in self._warned:
+            self._warned.add(str(error))
             _log.warning(f"{error}; the run continues")
 
     async def refresh(self) -> None:
@@ -98,7 +98,7 @@ class Views:
         if failure is not None:
             raise failure
 
-    def agree_on_members(self) -> list[str]:
+    def reconcile_members(self) -> list[str]:
         """Remove from the list of members what the journal does not have; return what it lacks.
 
         For a worker thread.
@@ -107,11 +107,11 @@ class Views:
             return []  # a finished run of an older version
         archives = (row.archive for row in self._state.servers)
         try:
-            return self.members.agree(
+            return self.members.reconcile(
                 {one.path: one.members for one in archives if one is not None}
             )
         except CollectorError as error:
-            self.tell(error)
+            self.warn_once(error)
             return []
 
     async def list_again(
@@ -134,7 +134,7 @@ class Views:
                     try:
                         await self.members.flush()
                     except CollectorError as error:
-                        self.tell(error)
+                        self.warn_once(error)
         if listed is not None:
             listed.set()
 

@@ -88,6 +88,6 @@ def _at_once(state: RunState) -> descriptors.AtOnce:
     wanted = descriptors.AtOnce(downloads, CALLS_IN_FLIGHT, STORING, QUIET)
     endpoints = len({row.endpoint for row in state.projects})
     given = descriptors.fitting(wanted, descriptors.left(), endpoints)
-    if warning := descriptors.told(wanted, given):
+    if warning := descriptors.reduction(wanted, given):
         _log.warning(warning)
     return given

@@ -226,7 +226,7 @@ class Collection:
         unlisted: list[str] = []
         if self.state.resumed or not begun:
             with anyio.CancelScope(shield=True):  # a list that is damaged is not left so
-                unlisted = await threads.run_sync(self._views.agree_on_members)
+                unlisted = await threads.run_sync(self._views.reconcile_members)
         connection = self._connection
         if not begun or connection is None:
             if unlisted:
@@ -242,7 +242,7 @@ class Collection:
             estimated = partial(assembly.estimate, self.state, self.directory, scopes, prior)
             await self._recorder.record([await threads.run_sync(estimated)])
             tasks.start_soon(self._views.keep)
-            tasks.start_soon(self._views.members.keep, self._views.tell)
+            tasks.start_soon(self._views.members.keep, self._views.warn_once)
             listed = anyio.Event()
             tasks.start_soon(self._views.list_again, unlisted, self._archives(), listed)
             await self._loop.run()

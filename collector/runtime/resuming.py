@@ -74,7 +74,7 @@ def resume(
     journal, state = Journal.resume(
         directory / layout.JOURNAL,
         at=resumption.at,
-        anew=selection is not None,
+        servers_known=selection is not None,
         before=resumption.look,
     )
     return resumption.collection(journal, state)

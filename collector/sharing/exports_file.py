@@ -158,9 +158,10 @@ class ExportsFile:
         except FileNotFoundError:
             replaced = True
         if replaced or self._lines < 0:
+            opened = self._opened(EXPORTS)  # before the old one is closed: this may raise
             if self._lines >= 0:
                 os.close(self._lines)
-            self._lines = self._opened(EXPORTS)
+            self._lines = opened
             self._inode = os.fstat(self._lines).st_ino
             self._read = 0
         if os.fstat(self._lines).st_size - self._read > LARGEST_FILE:
@@ -197,8 +198,9 @@ class ExportsFile:
         finally:
             os.close(descriptor)
         files.rename(unfinished, EXPORTS, dir_fd=self._directory)
+        opened = self._opened(EXPORTS)
         os.close(self._lines)
-        self._lines = self._opened(EXPORTS)
+        self._lines = opened
         found = os.fstat(self._lines)
         self._inode, self._read = found.st_ino, found.st_size
 

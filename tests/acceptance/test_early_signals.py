@@ -66,7 +66,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
             for name, module in (
                 *((name, "click") for name in [*COMMANDS][2:]),
                 ("plan", "collector.planning.plans"),
-                ("check", "yaml"),
+                ("check", "collector.inventory.loading"),
                 ("verify", "collector.rundir.verification"),
                 ("demo", "collector.emulator.server"),
                 ("emulator", "anyio"),

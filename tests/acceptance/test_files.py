@@ -107,7 +107,7 @@ def test_directory_that_is_removed_under_the_run_is_told(tmp_path: Path) -> None
         service.wait_for_export("id-0")
         shutil.rmtree(service.out)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 2
+    assert process.returncode == 2, err
     assert out == ""
     assert "Traceback" not in err
     assert "it was removed or moved during the run" in err

@@ -263,7 +263,7 @@ def test_a_journal_that_is_damaged_within_its_selection_is_refused_in_a_line(
     assert_in_order(found, hand)
     assert found.code == 2, found.err
     assert len(found.said) == 1
-    assert "is damaged: " in found.said[0]
+    assert "is damaged (" in found.said[0]
     assert len(found.said[0]) < 600
 
 

@@ -273,7 +273,7 @@ def damages(home: Path, journal: bytes, count: int) -> dict[str, int]:
     return came_to
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=DEEP)])
+@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=DEEP)])
 def test_damage_is_repaired_or_refused_and_never_believed(
     journal: bytes, tmp_path: Path, count: int
 ) -> None:

@@ -38,7 +38,7 @@ def narrated(event: e.Event, form: str, monkeypatch: pytest.MonkeyPatch) -> str:
     with monkeypatch.context() as patched:
         patched.setattr("sys.stderr", Stream(written))
         logs.set_up(verbosity=2, as_json=form == "json")
-        Narrator(state()).tell(event)
+        Narrator(state()).log(event)
         logs.set_up(verbosity=0, as_json=False)
     return written.getvalue()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import collector
-from collector.cli.rendering.plan import told
+from collector.cli.rendering.plan import rendered
 from collector.history.file import save
 from collector.model import events as e
 from collector.model.state import RunState, apply
@@ -113,7 +113,7 @@ def test_where_as_many_exports_have_met_no_limit_none_is_assumed(tmp_path: Path)
         memory = remember(tmp_path / "state", loaded, learned)
         plan = planned(loaded, tmp_path, memory=memory)
         assert [limit.source for limit in plan.limits] == assumed
-        assert told(plan, "out")
+        assert rendered(plan, "out")
 
 
 def test_projects_of_one_account_share_its_limit_and_others_do_not(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_limits_of_no_sense_make_a_plan_all_the_same(tmp_path: Path) -> None:
     memory = remember(tmp_path / "state", loaded, learned)
     plan = planned(loaded, tmp_path, memory=memory, deadline_s=60.0)
     json.dumps(plan.as_json(), allow_nan=False)
-    assert told(plan, "out")[0].startswith("No: none of 3 servers")
+    assert rendered(plan, "out")[0].startswith("No: none of 3 servers")
 
 
 def test_an_empty_selection_takes_nothing(tmp_path: Path) -> None:

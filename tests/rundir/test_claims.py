@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import anyio
@@ -186,6 +187,23 @@ def test_lock_that_somebody_keeps_stops_the_sharing_and_not_the_run(
         os.close(lock)
         assert await one.claim([0]) == {}
         assert runs.lines == []
+
+    anyio.run(main)
+    runs.close()
+    assert caplog.text.count("exports are no longer shared") == 1
+
+
+def test_directory_that_is_removed_stops_the_sharing_and_not_the_run(
+    runs: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "collector")
+
+    async def main() -> None:
+        one = runs.begin("one")
+        await one.begin()
+        await request(one, 0)
+        shutil.rmtree(runs.out / ".collector")
+        await one.publish([started(0, "x0")])
 
     anyio.run(main)
     runs.close()

@@ -42,7 +42,7 @@ def append(members: Members, listings: Iterable[bytes]) -> None:
 def resumed(directory: Path, archives: dict[str, int]) -> list[str]:
     """Do what a resume does; the archives that were read once more."""
     members = Members(directory)
-    unlisted = members.agree(archives)
+    unlisted = members.reconcile(archives)
     append(members, [listing(path, archives[path]) for path in unlisted])
     return unlisted
 
@@ -135,19 +135,19 @@ def test_a_write_that_fails_halfway_leaves_the_file_as_it_was(
 
 def test_a_file_that_agrees_stays_as_it_is(members: Members, tmp_path: Path) -> None:
     before = (tmp_path / MEMBERS).stat()
-    assert members.agree(ARCHIVES) == []
+    assert members.reconcile(ARCHIVES) == []
     after = (tmp_path / MEMBERS).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_one_that_only_lacks_archives_is_not_replaced(members: Members, tmp_path: Path) -> None:
     before = (tmp_path / MEMBERS).stat().st_ino
-    assert members.agree(ARCHIVES | {"web/d/x.tar.gz": 5}) == ["web/d/x.tar.gz"]
+    assert members.reconcile(ARCHIVES | {"web/d/x.tar.gz": 5}) == ["web/d/x.tar.gz"]
     assert (tmp_path / MEMBERS).stat().st_ino == before
 
 
 def test_cut_at_any_byte_it_is_made_whole_again(members: Members, tmp_path: Path) -> None:
-    assert members.agree(ARCHIVES) == []
+    assert members.reconcile(ARCHIVES) == []
     whole = (tmp_path / MEMBERS).read_bytes()
     for cut in range(len(whole)):
         (tmp_path / MEMBERS).write_bytes(whole[:cut])
@@ -159,7 +159,7 @@ def test_cut_at_any_byte_it_is_made_whole_again(members: Members, tmp_path: Path
 def test_of_a_file_that_is_cut_only_the_last_archive_is_read_again(
     members: Members, tmp_path: Path
 ) -> None:
-    assert members.agree(ARCHIVES) == []
+    assert members.reconcile(ARCHIVES) == []
     whole = (tmp_path / MEMBERS).read_bytes()
     (tmp_path / MEMBERS).write_bytes(whole[:-15])
     assert resumed(tmp_path, ARCHIVES) == ["db/c/x.tar.gz"]

@@ -173,8 +173,10 @@ def command(
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
-    loaded = inventory and choosing.loaded(inventory, sends=not dry_run)
-    selection = loaded and choosing.chosen(loaded, select, exclude, first, allow_empty=allow_empty)
+    loaded = inventory and choosing.load_inventory(inventory, sends=not dry_run)
+    selection = loaded and choosing.select_servers(
+        loaded, select, exclude, first, allow_empty=allow_empty
+    )
     if dry_run and selection:
         from collector.cli.commands.plan import show  # noqa: PLC0415  # as above
 

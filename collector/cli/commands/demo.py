@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from collector.cli.options import OUT, common, json_option
-from collector.cli.readiness import make_ready
+from collector.cli.readiness import prepare
 from collector.cli.streams import say
 from collector.errors import CollectorError
 
@@ -48,7 +48,7 @@ def command(out: Path, progress: str, as_json: bool) -> None:
     The emulator throttles and fails now and then. Two of its servers cannot be collected, so the
     exit code is 3, as it would be for collect.
     """
-    make_ready()
+    prepare()
     import io  # noqa: PLC0415  # with the rest of what the work needs
     import json  # noqa: PLC0415  # as above
 
@@ -70,8 +70,8 @@ def command(out: Path, progress: str, as_json: bool) -> None:
         options = running.Options(
             Terms(argv=("collector", "demo")), environ={"CLOUDDC_TOKEN": emulator.token}
         )
-        fleet = choosing.loaded(io.BytesIO(text), sends=True, environ=options.environ)
-        selection = choosing.chosen(fleet)
+        fleet = choosing.load_inventory(io.BytesIO(text), sends=True, environ=options.environ)
+        selection = choosing.select_servers(fleet)
         begin = running.beginning(selection, out, None, options)
         running.finish(begin, progress=progress, as_json=as_json)
 

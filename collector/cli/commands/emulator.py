@@ -16,7 +16,7 @@ import click
 
 from collector import signals
 from collector.cli.options import common
-from collector.cli.readiness import make_ready
+from collector.cli.readiness import prepare
 from collector.cli.rendering.wording import count, pasted
 from collector.cli.streams import say, show_json
 
@@ -96,7 +96,7 @@ def command(
 
     Runs until SIGINT or SIGTERM, then prints its statistics as JSON.
     """
-    make_ready()
+    prepare()
     import anyio  # noqa: PLC0415 - `--help` stays quick
 
     from collector.emulator import Emulator, ScenarioError  # noqa: PLC0415 - as above

@@ -43,11 +43,11 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
 
     A secret that is missing here and now is only a warning.
     """
-    from collector.cli.choosing import loaded  # noqa: PLC0415  # costs time
+    from collector.cli.choosing import load_inventory  # noqa: PLC0415  # costs time
     from collector.inventory import InventoryError  # noqa: PLC0415  # as above
 
     try:
-        inventory = loaded(file, sends=False)
+        inventory = load_inventory(file, sends=False)
     except InventoryError as error:
         if not as_json:
             raise
@@ -82,11 +82,11 @@ def show(
     as_json: bool,
 ) -> None:
     """List the servers that a selection matches, in the order of collection."""
-    from collector.cli.choosing import chosen, loaded  # noqa: PLC0415  # costs time
+    from collector.cli.choosing import load_inventory, select_servers  # noqa: PLC0415  # costs time
     from collector.inventory import to_mapping  # noqa: PLC0415  # as above
 
-    fleet = loaded(file, sends=False)
-    selection = chosen(fleet, select, exclude, first, allow_empty=allow_empty)
+    fleet = load_inventory(file, sends=False)
+    selection = select_servers(fleet, select, exclude, first, allow_empty=allow_empty)
     if as_json:
         show_json(_json(to_mapping(selection)))
     else:

@@ -55,8 +55,8 @@ def command(
     """
     from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 
-    fleet = choosing.loaded(inventory, sends=False)
-    selection = choosing.chosen(fleet, select, exclude, first, allow_empty=allow_empty)
+    fleet = choosing.load_inventory(inventory, sends=False)
+    selection = choosing.select_servers(fleet, select, exclude, first, allow_empty=allow_empty)
     show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
 
 
@@ -69,7 +69,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Print the plan of a selection."""
-    from collector.cli.rendering.plan import told  # noqa: PLC0415  # as above
+    from collector.cli.rendering.plan import rendered  # noqa: PLC0415  # as above
     from collector.cli.user_state import user_memory  # noqa: PLC0415  # as above
     from collector.runtime.planned import plan  # noqa: PLC0415  # as above
 
@@ -83,4 +83,4 @@ def show(
     if as_json:
         show_json(json.dumps(planned.as_json()))
     else:
-        result(told(planned, str(out)))
+        result(rendered(planned, str(out)))

@@ -51,20 +51,20 @@ def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
     directory = find_run(run, out=OUT)
     found = verify(directory)
     if as_json:
-        told = {
+        document = {
             "ok": found.ok,
             "archives": found.archives,
             "bytes": found.bytes,
             "mismatches": [dataclasses.asdict(mismatch) for mismatch in found.mismatches],
             "notes": found.notes,
         }
-        show_json(json.dumps(told))
+        show_json(json.dumps(document))
     else:
-        show(_told(short(str(directory)), found))
+        show(_rendered(short(str(directory)), found))
     ctx.exit(0 if found.ok else MISMATCHED)
 
 
-def _told(run: str, found: Verification) -> Iterator[str]:
+def _rendered(run: str, found: Verification) -> Iterator[str]:
     from collector.sizes import size  # noqa: PLC0415  # as above
 
     archives = "1 archive" if found.archives == 1 else f"{found.archives} archives"
@@ -74,13 +74,13 @@ def _told(run: str, found: Verification) -> Iterator[str]:
             of = f"{found.missing} of {count(found.servers, 'server')}"
             yield f"{of} missing from this run: collector status {pasted(run)}"
     else:
-        amiss = len(found.mismatches)
-        yield f"{run}: {'1 mismatch' if amiss == 1 else f'{amiss} mismatches'}."
+        wrong = len(found.mismatches)
+        yield f"{run}: {'1 mismatch' if wrong == 1 else f'{wrong} mismatches'}."
         yield ""
         for mismatch in found.mismatches[:SHOWN]:
             yield from _mismatch(mismatch)
-        if amiss > SHOWN:
-            yield f"  and {amiss - SHOWN} more; --json lists them all"
+        if wrong > SHOWN:
+            yield f"  and {wrong - SHOWN} more; --json lists them all"
         yield ""
         yield f"The rest: {archives}, {size(found.bytes)}, whole and unchanged."
     if found.notes:

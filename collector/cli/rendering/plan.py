@@ -20,7 +20,7 @@ PROJECTS_SHOWN = 12
 NAME_WIDTH = 32
 
 
-def told(planned: Plan, out: str) -> list[str]:
+def rendered(planned: Plan, out: str) -> list[str]:
     """Return the plan in lines of at most 80 columns."""
     lines = list(_verdict(planned, out))
     if planned.servers:

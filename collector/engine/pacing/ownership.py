@@ -178,7 +178,8 @@ class Ownership:
             return
         on_trial = [pace for pace in self.nested(track) if pace.scope in self._trials]
         for pace in on_trial:
-            pace.start_slowly()
+            trial = self._trials[pace.scope]
+            pace.start_slowly(faster_than=trial.limit / trial.window_s)
             self._tracks.rebind((pace,))
         if on_trial:
             return

@@ -187,10 +187,14 @@ class ScopePace:
         limit = max(1, math.floor(requests_per_second))
         self._ceiling = Ceiling(limit, limit / requests_per_second)
 
-    def start_slowly(self) -> None:
-        """Send few calls at once at first, since nothing is known."""
+    def start_slowly(self, *, faster_than: float = 0.0) -> None:
+        """Send few calls at once at first, since nothing is known.
+
+        Args:
+            faster_than: calls a second that were let through before.
+        """
         if self._start is None:
-            self._start = SlowStart()
+            self._start = SlowStart(max(1, round(1.5 * faster_than * self._latency.mean_s)))
 
     def end_start(self) -> None:
         """Something is known now: about this scope, or one that its calls pass as well."""

@@ -19,11 +19,12 @@ HUNG_MOST = 8
 class SlowStart:
     """Few calls under way at first; more and more once many were let through."""
 
-    __slots__ = ("_hung", "_most", "_passed", "_under_way")
+    __slots__ = ("_fewest", "_hung", "_most", "_passed", "_under_way")
 
-    def __init__(self) -> None:
-        self._most = 1
-        self._passed = 0
+    def __init__(self, under_way: int = 1) -> None:
+        """Begin with so many under way; more than one where that is known to be none too many."""
+        self._most = self._fewest = under_way
+        self._passed = 0 if under_way == 1 else CAREFUL_CALLS
         self._under_way = 0
         self._hung = 0
 
@@ -61,4 +62,5 @@ class SlowStart:
         self._passed += 1
         doublings = max(0, self._passed - CAREFUL_CALLS) // DOUBLING_CALLS
         fewest = max(FEWEST if latency_s > SHORT_S else 1, round(PER_SECOND * latency_s))
+        fewest = max(fewest, self._fewest)
         self._most = min(MOST, fewest * 2 ** min(doublings, 8))

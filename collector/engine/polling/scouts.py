@@ -25,11 +25,11 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 _ENOUGH_NEWS = 0.02
 """So much of what is known has to be new for another estimate."""
 _FARTHEST = 8.0
-_FARTHEST_AGE = 35.0
 _NEAR = 0.25
 _CLOSE = 1e-3
 _STEPS = 16
 _TINY = 1e-9
+_LEAST = 1e-300
 ROOT_2 = math.sqrt(2)
 ROOT_2_PI = math.sqrt(2 * math.pi)
 
@@ -117,12 +117,11 @@ class Reports:
     def _gain(self, logarithm: float) -> float:
         """Return by how much more likely a longer median would be."""
         age = (self._ages / self._heard - logarithm) / SPREAD
-        age = max(-_FARTHEST_AGE, min(_FARTHEST_AGE, age))
+        # Each tail by itself: one less the other would be none where the guess is far off.
+        running = max(_LEAST, 0.5 * math.erfc(age / ROOT_2))
+        done = max(_LEAST, 0.5 * math.erfc(-age / ROOT_2))
         density = math.exp(-0.5 * age * age) / ROOT_2_PI / SPREAD
-        gain = 0.0
-        if still := self._heard - self._ended:
-            gain += still * density / (0.5 * math.erfc(age / ROOT_2))
-        if self._ended:
-            gain -= self._ended * density / (0.5 * math.erfc(-age / ROOT_2))
+        ended = self._ended
+        gain = density * ((self._heard - ended) / running - ended / done)
         off = (logarithm - self._guess) / DOUBT
         return gain - (1.0 if off > 1 else -1.0 if off < -1 else off) / DOUBT

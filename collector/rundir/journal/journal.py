@@ -110,7 +110,7 @@ class Journal:
         path: Path,
         *,
         at: str = "",
-        anew: bool = False,
+        servers_known: bool = False,
         before: Callable[[RunState], None] | None = None,
     ) -> tuple[Self, RunState]:
         """Continue a run's journal from its longest valid prefix.
@@ -122,7 +122,7 @@ class Journal:
         Args:
             path: of the journal.
             at: the time now, recorded if the journal is repaired.
-            anew: the caller knows the run's servers, so the journal may have lost them.
+            servers_known: the caller knows the run's servers, so the journal may have lost them.
             before: is given the state before anything is changed; if it raises, nothing changes.
 
         Returns:
@@ -130,7 +130,7 @@ class Journal:
 
         Raises:
             RunHeld: another process holds the run.
-            DamagedJournal: it is damaged before all servers are named, and not `anew`.
+            DamagedJournal: it is damaged before all servers are named, and not `servers_known`.
             CollectorError: it cannot be opened, read or repaired, or a newer version wrote it.
         """
         with _held(path) as descriptor:
@@ -138,7 +138,7 @@ class Journal:
             state = fold(reading)
             damage = reading.damage
             damaged = damage is not None and not damage.torn
-            if damage is not None and damaged and not state.selected and not anew:
+            if damage is not None and damaged and not state.selected and not servers_known:
                 raise DamagedJournal(path, damage)
             if before is not None:
                 before(state)
