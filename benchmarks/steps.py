@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from collector import clock
-from collector.engine.scheduler import Scheduler
+from collector.engine import Scheduler
 from collector.model import events as e
 from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
 from collector.model.answers import (

@@ -204,6 +204,18 @@ def test_the_archive_room_knows_no_format() -> None:
             assert not wanted, f"{name} imports {wanted}"
 
 
+def test_nobody_outside_the_engine_imports_more_than_its_face() -> None:
+    for name, path in MODULES.items():
+        if room_of(name) != "engine":
+            deeper = {one for one in of_the_project(path) if one.startswith("engine.")}
+            assert not deeper, f"{name} imports {deeper}"
+    root = ROOT.parent
+    switches_parts_off = root / "benchmarks" / "pacing" / "mechanisms.py"
+    for path in set((root / "benchmarks").rglob("*.py")) - {switches_parts_off}:
+        deeper = {one for one in of_the_project(path) if one.startswith("engine.")}
+        assert not deeper, f"{path.relative_to(root)} imports {deeper}"
+
+
 def test_nobody_imports_the_command_line() -> None:
     for name, path in MODULES.items():
         if room_of(name) not in {"cli", "__main__"}:

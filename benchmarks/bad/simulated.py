@@ -11,7 +11,7 @@ from benchmarks.pacing.driver import Driver, EvenWall, StuckError, Wire
 from benchmarks.pacing.gateway import Gateway, Limit
 from benchmarks.pacing.scenarios import Scenario
 from benchmarks.pacing.service import Service
-from collector.engine.scheduler import Scheduler
+from collector.engine import Scheduler
 from collector.model import events as e
 from collector.model.actions import AskStatus, FetchArchive
 from collector.model.answers import (

@@ -24,7 +24,7 @@ from collector.model.state import apply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from collector.engine.scheduler import Scheduler
+    from collector.engine import Scheduler
     from collector.model import events as e
     from collector.model.actions import Action, Due, Request
     from collector.model.answers import Outcome

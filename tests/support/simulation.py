@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from benchmarks.pacing.driver import Driver, Wire
 from benchmarks.pacing.gateway import FixedQuota, Limit, SlidingQuota
-from collector.engine.scheduler import Scheduler
+from collector.engine import Scheduler
 from collector.model import events as e
 from collector.model.actions import AskStatus, FetchArchive, GiveUp, StartExport
 from collector.model.answers import (
