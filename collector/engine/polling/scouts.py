@@ -29,7 +29,7 @@ _NEAR = 0.25
 _CLOSE = 1e-3
 _STEPS = 16
 _TINY = 1e-9
-_SURE = 5.0
+_LEAST = 1e-300
 ROOT_2 = math.sqrt(2)
 ROOT_2_PI = math.sqrt(2 * math.pi)
 
@@ -117,10 +117,11 @@ class Reports:
     def _gain(self, logarithm: float) -> float:
         """Return by how much more likely a longer median would be."""
         age = (self._ages / self._heard - logarithm) / SPREAD
-        age = max(-_SURE, min(_SURE, age))  # beyond, both of what is divided below vanish
-        running = min(1 - _TINY, max(_TINY, 0.5 * math.erfc(age / ROOT_2)))
+        # Each tail by itself: one less the other would be none where the guess is far off.
+        running = max(_LEAST, 0.5 * math.erfc(age / ROOT_2))
+        done = max(_LEAST, 0.5 * math.erfc(-age / ROOT_2))
         density = math.exp(-0.5 * age * age) / ROOT_2_PI / SPREAD
         ended = self._ended
-        gain = density * ((self._heard - ended) / running - ended / (1 - running))
+        gain = density * ((self._heard - ended) / running - ended / done)
         off = (logarithm - self._guess) / DOUBT
         return gain - (1.0 if off > 1 else -1.0 if off < -1 else off) / DOUBT
