@@ -25,7 +25,6 @@ import click
 import collector
 from collector import emulator
 from collector.cli import main as collector_command
-from collector.engine import scheduler
 from collector.engine.admission import circuit_breaker
 from collector.engine.outcomes import retry
 from collector.engine.outcomes.hints import HINTS
@@ -42,7 +41,7 @@ from collector.engine.pacing import (
     utilization,
 )
 from collector.engine.polling import durations, scouts, timing
-from collector.engine.queueing import deadline, fair_queue
+from collector.engine.queueing import deadline, fair_queue, placement
 from collector.model import ceilings, lifecycle
 from collector.model.answers import Call, ProblemKind
 from collector.model.events import EVENTS
@@ -300,7 +299,7 @@ def _status_numbers() -> str:
         "the same, while hardly any has ended": f"{timing.WIDEST_AT_FIRST - 1:.0%}",
         "where calls are scarce, how likely the end must be": f"{durations.CERTAIN:.0%}",
         "the same, before a deadline that is tight": f"{timing.LIKELY:.0%}",
-        "the last servers of a run, asked about more often": str(scheduler.LAST_SERVERS),
+        "the last servers of a run, asked about more often": str(placement.LAST_SERVERS),
         "gap between two looks at one of these, as a part of the time gone": (
             f"{timing.Pressure.LAST.value:.1%}"
         ),

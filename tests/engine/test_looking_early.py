@@ -10,10 +10,10 @@ import pytest
 from benchmarks.pacing.service import durations
 from collector.engine.admission.circuit_breaker import EndpointBreaker
 from collector.engine.admission.credential_health import CredentialHealth
-from collector.engine.outcomes.outcomes import Outcomes
 from collector.engine.pacing.pacer import Pacer
 from collector.engine.polling.scouts import FIRST, Reports
 from collector.engine.polling.timing import FirstLook, before_deadline
+from collector.engine.polling.watch import ExportWatch
 from collector.engine.queueing.lanes import NONE_DUE, Lane, order
 from collector.engine.queueing.running_exports import RunningExports
 from collector.model import events as e
@@ -135,14 +135,14 @@ def test_early_looks_are_made_with_calls_to_spare_and_no_others() -> None:
 def test_an_answer_plans_few_of_those_that_wait_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Though what is known changes with each."""
     asked = 0
-    was = Outcomes.ask_at
+    was = ExportWatch.ask_at
 
     def counted(*arguments: object) -> object:
         nonlocal asked
         asked += 1
         return was(*arguments)  # type: ignore[arg-type]  # as they came
 
-    monkeypatch.setattr(Outcomes, "ask_at", counted)
+    monkeypatch.setattr(ExportWatch, "ask_at", counted)
     sim = simulated(durations(500, 1, 2, 90)).run()
     assert sim.state.collected == 500
     assert asked < 3 * len(sim.times(ASK))

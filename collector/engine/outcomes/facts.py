@@ -10,7 +10,8 @@ from collector.model import events as e
 from collector.model.lifecycle import stage
 
 if TYPE_CHECKING:
-    from collector.model.answers import Call, Problem, Reusable, Stored
+    from collector.model.actions import FetchArchive
+    from collector.model.answers import Call, PartBegun, Problem, Reusable, Stored
     from collector.model.state import RunState, ServerRow
     from collector.model.wall_time import WallTime
 
@@ -31,6 +32,19 @@ def archive_stored(row: ServerRow, stored: Stored, wall: WallTime, now_s: float)
         covers_from=covers[0],
         covers_to=covers[1],
         resumed=row.begun.resumed if row.begun is not None else 0,
+    )
+
+
+def download_begun(at: str, action: FetchArchive, part: PartBegun) -> e.DownloadBegun:
+    """Return the event for an archive that is written to a `.part` file from now on."""
+    earlier = action.begun.resumed + 1 if action.begun is not None else 0
+    return e.DownloadBegun(
+        at=at,
+        server=action.server,
+        file_name=part.file_name,
+        length=part.length,
+        validator=part.validator,
+        resumed=earlier if part.continues else 0,
     )
 
 

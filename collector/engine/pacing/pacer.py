@@ -62,7 +62,6 @@ class Pacer:
             paces,
             latency,
             deque(maxlen=CALLS_REMEMBERED),
-            self._tracks.common(call, paces),
         )
         for known in self._known.exports if call is Call.START_EXPORT else ():
             if known.scope in scopes:
@@ -104,6 +103,13 @@ class Pacer:
         if at_s is None:
             at_s = self._next_s[pace] = pace.next_at()
         return at_s
+
+    def tests_others(self, now_s: float) -> bool:
+        """Whether a call that may leave now had better be no export: it is to explain a refusal."""
+        return any(
+            not pace.exports_next and self.pace_at(pace) <= now_s
+            for pace in self._attribution.doubts
+        )
 
     def test_at(self) -> float:
         """Return when the next call may leave that is to explain a refusal."""

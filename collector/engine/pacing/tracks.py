@@ -8,8 +8,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector.model.answers import ScopeKind
-
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Iterable
@@ -17,20 +15,7 @@ if TYPE_CHECKING:
     from collector.engine.pacing.concurrency import ExportsLimit
     from collector.engine.pacing.latency import Latency
     from collector.engine.pacing.scope import ScopePace
-    from collector.model.answers import Call, Scope
-
-
-@dataclass(slots=True, eq=False)
-class Common:
-    """What all calls of one kind pass whose scopes are the same, but for their projects'.
-
-    Attributes:
-        binding: the paces among them that may hold a call up.
-    """
-
-    call: Call
-    paces: tuple[ScopePace, ...]
-    binding: tuple[ScopePace, ...] = ()
+    from collector.model.answers import Call, Scope, ScopeKind
 
 
 @dataclass(slots=True)
@@ -39,9 +24,7 @@ class Track:
 
     Attributes:
         sent: when those that were not refused left, in order.
-        common: what other projects' calls pass as well.
         binding: the paces among its scopes' that may hold a call up.
-        own: those among them that are the project's.
         asks_s: from when on a call asks the service for its limits.
         running: exports that are thought to run in the project.
         most_running: the most that ran when one more was let through.
@@ -53,9 +36,7 @@ class Track:
     paces: tuple[ScopePace, ...]
     latency: Latency
     sent: deque[float]
-    common: Common
     binding: tuple[ScopePace, ...] = ()
-    own: tuple[ScopePace, ...] = ()
     asks_s: float = -math.inf
     running: int = 0
     most_running: int = 0
@@ -81,7 +62,6 @@ class Tracks:
     def __init__(self) -> None:
         self.paces: dict[Scope, ScopePace] = {}
         self._of: dict[Scope, list[Track]] = {}
-        self._commons: dict[tuple[Call, tuple[Scope, ...]], Common] = {}
 
     def add(self, track: Track) -> None:
         """Make a track known, whose paces are known."""
@@ -90,14 +70,6 @@ class Tracks:
         for pace in track.paces:
             pace.bound = pace.binds
         self._bind(track)
-
-    def common(self, call: Call, paces: tuple[ScopePace, ...]) -> Common:
-        """Return what calls that pass `paces` have in common with those of other projects."""
-        shared = tuple(pace for pace in paces if pace.scope.kind is not ScopeKind.PROJECT)
-        key = call, tuple(pace.scope for pace in shared)
-        if key not in self._commons:
-            self._commons[key] = Common(call, shared)
-        return self._commons[key]
 
     def of(self, scope: Scope) -> list[Track]:
         """Return the tracks whose calls pass a scope."""
@@ -116,10 +88,7 @@ class Tracks:
                     self._bind(track)
 
     def _bind(self, track: Track) -> None:
-        common = track.common
         track.binding = tuple(pace for pace in track.paces if pace.binds)
-        common.binding = tuple(pace for pace in common.paces if pace.binds)
-        track.own = tuple(pace for pace in track.binding if pace not in common.binding)
 
 
 def _after(times: deque[float], since_s: float) -> deque[float] | list[float]:

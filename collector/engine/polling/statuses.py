@@ -13,8 +13,9 @@ from collector.model.answers import Call
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collector.engine.outcomes.outcomes import Outcomes
+    from collector.engine.outcomes.memory import Memories
     from collector.engine.polling.timing import Ask
+    from collector.engine.polling.watch import ExportWatch
     from collector.engine.queueing.deadline import Deadline
     from collector.engine.queueing.lanes import Lane
     from collector.engine.queueing.ready import ReadyLanes
@@ -49,38 +50,43 @@ class Statuses:
         state: the run.
         lanes: all of the run's, by project and call.
         waiting: what they hold.
-        outcomes: knows what was heard of each export.
+        memories: what is remembered of each server.
+        watch: follows the running exports.
         deadline: whether all can be home in time.
 
     Attributes:
         is_last: only the last exports of the run are left.
     """
 
-    __slots__ = ("_deadline", "_lanes", "_outcomes", "_plans", "_state", "_waiting", "is_last")
+    __slots__ = (
+        "_deadline", "_lanes", "_memories", "_plans", "_state", "_waiting", "_watch", "is_last",
+    )  # fmt: skip
 
     def __init__(
         self,
         state: RunState,
         lanes: Mapping[tuple[int, Call], Lane],
         waiting: ReadyLanes,
-        outcomes: Outcomes,
+        memories: Memories,
+        watch: ExportWatch,
         deadline: Deadline,
     ) -> None:
         self._state = state
         self._lanes = lanes
         self._waiting = waiting
-        self._outcomes = outcomes
+        self._memories = memories
+        self._watch = watch
         self._deadline = deadline
         self.is_last = False
-        self._plans = [_Plan(one.long_s) for one in outcomes.durations]
+        self._plans = [_Plan(one.long_s) for one in watch.durations]
 
     def place(self, lane: Lane, row: ServerRow, now_s: float) -> None:
         """Let a server wait in its lane until its status is worth asking for."""
-        failed = self._outcomes.has_trouble(row.server)
+        failed = self._memories.has_trouble(row.server)
         place = order(first=row.first, failed=failed)
-        began_s = None if failed else self._outcomes.unheard_since(row, now_s)
+        began_s = None if failed else self._watch.unheard_since(row, now_s)
         if began_s is None:
-            early_s, certain_s = self._outcomes.ask_at(row, self._pressure(lane), now_s)
+            early_s, certain_s = self._watch.ask_at(row, self._pressure(lane), now_s)
             if failed:
                 certain_s = max(certain_s, early_s + YIELDS_S)
             self._waiting.put(lane, row.server, place, early_s, certain_s, now_s)
@@ -90,14 +96,14 @@ class Statuses:
 
     def _look_first(self, lane: Lane, now_s: float) -> None:
         """Let those wait that nothing was heard of until what is known now says."""
-        first = self._outcomes.first_look(lane.project, self._pressure(lane))
+        first = self._watch.first_look(lane.project, self._pressure(lane))
         if first is not lane.first:
             self._waiting.look_first(lane, first, now_s)
 
     def ask_at(self, lane: Lane, now_s: float) -> Ask:
         """Return when the status is worth asking for that a lane would ask for next."""
         row = self._state.servers[lane.next]
-        return self._outcomes.ask_at(row, self._pressure(lane), now_s)
+        return self._watch.ask_at(row, self._pressure(lane), now_s)
 
     def _pressure(self, lane: Lane) -> Pressure:
         if self.is_last:
@@ -120,7 +126,7 @@ class Statuses:
             self._look_first(lane, now_s)
         plan = self._plans[project]
         plan.answers += 1
-        long_s = self._outcomes.durations[project].long_s
+        long_s = self._watch.durations[project].long_s
         if long_s > plan.long_s:
             plan.long_s = long_s
         elif long_s < SHORTER * plan.long_s and (

@@ -112,7 +112,7 @@ class Dispatcher:
         rank, closed = lane.rank, self._closed
         others = [one for one in lane.others if one.rank == rank and not closed(one, now_s)]
         lanes = [lane, *others]
-        tests = self._pacer.has_doubts and any(one.track.tests_others for one in lanes)
+        tests = self._pacer.has_doubts and self._pacer.tests_others(now_s)
         lane = self._turns.next(lanes, due_first=tests)
         if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
             actions.append(self._leave(lane, now_s))
