@@ -63,7 +63,7 @@ class Deadline:
         """Look whether not everything can be home in time, if that was not done a moment ago.
 
         Returns:
-            Whether exports are withheld in other projects than before.
+            Whether exports are no longer withheld in a project where they were.
         """
         if self._deadline_s == math.inf:
             return False
@@ -78,16 +78,20 @@ class Deadline:
                 if needed or rest[scope]
             )
             self.withheld = self._withhold(left_s, rest) if self.tight else frozenset()
-        return self.withheld != before
+        return not before <= self.withheld
 
     def _needed(self) -> tuple[dict[Scope, int], dict[Scope, int]]:
-        """Return how many calls each scope is to let through: of new exports, and of the others."""
+        """Return how many calls limits are to let through: of new exports, and of the others."""
         starts: dict[Scope, int] = {}
         rest: dict[Scope, int] = {}
         for lane in self._lanes:
-            calls = len(calls_from(lane.call)) * len(lane)
+            waiting = len(lane)
+            if not waiting:
+                continue
+            calls = len(calls_from(lane.call)) * waiting
             starting = lane.call is Call.START_EXPORT
-            for scope in lane.track.scopes:
+            for pace in lane.track.binding:
+                scope = pace.scope
                 starts[scope] = starts.get(scope, 0) + calls * starting
                 rest[scope] = rest.get(scope, 0) + calls * (not starting)
         return starts, rest

@@ -10,7 +10,7 @@ from collector.engine.queueing.lanes import NONE_DUE
 from collector.model.answers import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from collector.engine.admission.in_flight import InFlight
     from collector.engine.pacing.pacer import Pacer
@@ -77,9 +77,8 @@ class Dispatcher:
             waiting.release(self._deadline)
         lines = waiting.to_look_at(now_s)
         if lines:
-            lines = self._take_due(lines, now_s, actions)
-            if lines:
-                self._take_ready(lines, now_s, actions)
+            open_lines = self._take_due(lines, now_s, actions)
+            self._take_ready(open_lines, now_s, actions)
         return waiting.wakes_s
 
     def _hurry_a_test(self, now_s: float) -> None:
@@ -90,77 +89,71 @@ class Dispatcher:
                 if len(asks) and asks.rank == NONE_DUE and not self._closed(asks, now_s):
                     self._waiting.hurry(asks, now_s)
 
-    def _take_due(self, lines: list[Line], now_s: float, actions: list[Action]) -> list[Line]:
+    def _take_due(self, lines: Iterable[Line], now_s: float, actions: list[Action]) -> list[Line]:
         """Take what is due; return the lines whose gates are still open."""
         turns = self._turns
-        while True:
-            first = None
-            for line in lines:
-                place = line.first_due(turns)
-                if place is not None and (first is None or place < first):
-                    first, first_line = place, line
-            if first is None:
-                return lines
-            lane = first[4]
-            if closed := self._closed(lane, now_s):
-                lines = self._hold(lane, closed, first_line, lines)
-            else:
-                self._take_turn(lane, now_s, actions)
+        still_open = dict.fromkeys(lines)
+        shut: set[Line] = set()
+        firsts = [(place, id(line), line) for line in lines if (place := line.first_due(turns))]
+        heapq.heapify(firsts)
+        while firsts:
+            place, _, line = heapq.heappop(firsts)
+            first = line.first_due(turns)
+            if first is place:
+                lane = first[4]
+                if closed := self._closed(lane, now_s):
+                    if closed[0] is line.gate:
+                        self._waiting.closed(line, closed[1])
+                        shut.add(line)
+                        continue
+                    heapq.heappop(line.due)
+                    self._waiting.hold(lane, *closed)
+                else:
+                    home = self._take_turn(lane, now_s, actions).home
+                    if home not in shut and home is not line:
+                        still_open[home] = None
+                        if (new := home.first_due(turns)) is not None:
+                            heapq.heappush(firsts, (new, id(home), home))
+                first = line.first_due(turns)
+            if first is not None:
+                heapq.heappush(firsts, (first, id(line), line))
+        return [line for line in still_open if line not in shut]
 
-    def _take_turn(self, lane: Lane, now_s: float, actions: list[Action]) -> None:
+    def _take_turn(self, lane: Lane, now_s: float, actions: list[Action]) -> Lane:
         """Let a call of the lane leave, or one of the same project that is due and may leave."""
         rank, closed = lane.rank, self._closed
         others = [one for one in lane.others if one.rank == rank and not closed(one, now_s)]
-        lanes = [lane, *others]
         tests = self._pacer.has_doubts and self._pacer.tests_others(now_s)
-        lane = self._turns.next(lanes, due_first=tests)
+        lane = self._turns.next([lane, *others], due_first=tests)
         if lane.call is not Call.ASK_STATUS or not self._is_put_off(lane, now_s):
             actions.append(self._leave(lane, now_s))
+        return lane
 
-    def _take_ready(self, lines: list[Line], now_s: float, actions: list[Action]) -> None:
+    def _take_ready(self, lines: Iterable[Line], now_s: float, actions: list[Action]) -> None:
         """Use calls that nobody else wants, evenly."""
-        while True:
-            first = None
-            for line in lines:
-                place = line.first_ready()
-                if place is not None and (first is None or place < first):
-                    first, first_line = place, line
-            if first is None:
-                return
-            lane = first[1]
-            closed = self._closed(lane, now_s)
-            if closed is None and lane.eager_s > now_s:
-                closed = lane, lane.eager_s  # so that these go evenly
-            if closed is not None:
-                lines = self._hold(lane, closed, first_line, lines, ready=True)
-            elif self._find_ready(lane, now_s):
-                gap_s = self._pacer.gap_s(lane.track)
-                lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
-                actions.append(self._leave(lane, now_s))
-
-    def _hold(
-        self,
-        lane: Lane,
-        closed: tuple[Hashable, float],
-        line: Line,
-        lines: list[Line],
-        *,
-        ready: bool = False,
-    ) -> list[Line]:
-        """Let the first lane of a line wait for what holds it up; return the lines left to look at.
-
-        If it is what the whole line waits for, that has not opened.
-        """
-        gate, until_s = closed
-        if gate is line.gate:
-            self._waiting.closed(line, until_s)
-            return [one for one in lines if one is not line]
-        if ready:
-            heapq.heappop(line.ready)
-        else:
-            heapq.heappop(line.due)
-        self._waiting.hold(lane, gate, until_s)
-        return lines
+        firsts = [(place, id(line), line) for line in lines if (place := line.first_ready())]
+        heapq.heapify(firsts)
+        while firsts:
+            place, _, line = heapq.heappop(firsts)
+            first = line.first_ready()
+            if first is place:
+                lane = first[1]
+                closed = self._closed(lane, now_s)
+                if closed is None and lane.eager_s > now_s:
+                    closed = lane, lane.eager_s  # so that these go evenly
+                if closed is not None:
+                    if closed[0] is line.gate:
+                        self._waiting.closed(line, closed[1])
+                        continue
+                    heapq.heappop(line.ready)
+                    self._waiting.hold(lane, *closed)
+                elif self._find_ready(lane, now_s):
+                    gap_s = self._pacer.gap_s(lane.track)
+                    lane.eager_s = max(lane.eager_s, now_s - gap_s) + gap_s
+                    actions.append(self._leave(lane, now_s))
+                first = line.first_ready()
+            if first is not None:
+                heapq.heappush(firsts, (first, id(line), line))
 
     def _closed(self, lane: Lane, now_s: float) -> tuple[Hashable, float] | None:
         """Return what holds up a lane's next call, and until when; infinite: until an answer."""
