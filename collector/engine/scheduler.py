@@ -326,7 +326,7 @@ class Scheduler:
         if stalled:
             self._pacer.hung(lane.track)
         if self._feedback.answered(lane, action, problem, metadata, now_s):
-            self._waiting.touch_all()
+            self._waiting.touch_all(self._pacer.reach(lane.track))
         self._waiting.touch(lane)
         self._probes.touch(lane)
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.engine.pacing.concurrency import ExportsLimit
+from collector.engine.pacing.doubts import Doubts
 from collector.engine.pacing.findings import Finding, Learned, LearnedExports
 from collector.engine.pacing.inference import (
     REFUSALS_KEPT,
@@ -43,6 +44,9 @@ class Attribution:
     Args:
         tracks: all of them.
         owners: which scopes a refusal may be about.
+
+    Attributes:
+        doubts: scopes that have refused a call for no known reason.
     """
 
     def __init__(self, tracks: Tracks, owners: Ownership) -> None:
@@ -50,19 +54,7 @@ class Attribution:
         self._owners = owners
         self._kinds = KindTests()
         self._refusals: dict[Scope, deque[Refusal]] = {}
-        self._doubts: list[ScopePace] = []
-
-    @property
-    def doubts(self) -> list[ScopePace]:
-        """The paces that have refused a call for no known reason: the next one is to explain it."""
-        if self._doubts:
-            self._doubts = [pace for pace in self._doubts if pace.in_doubt]
-        return self._doubts
-
-    def doubt(self, pace: ScopePace) -> None:
-        """Remember a scope that has refused a call for no known reason."""
-        if pace.in_doubt and pace not in self._doubts:
-            self._doubts.append(pace)
+        self.doubts = Doubts()
 
     # What was refused
 

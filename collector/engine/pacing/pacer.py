@@ -19,7 +19,7 @@ from collector.engine.pacing.tracks import Track, Tracks
 from collector.model.answers import Call, LimitTold, Problem, Scope, ScopeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from collector.model.prior import Prior
 
@@ -104,16 +104,25 @@ class Pacer:
             at_s = self._next_s[pace] = pace.next_at()
         return at_s
 
+    def reach(self, track: Track) -> Iterator[ScopePace]:
+        """Yield the paces that a refusal of a call may change: of all that share one of its."""
+        for scope in track.scopes:
+            for other in self._tracks.of(scope):
+                yield from other.paces
+
     def tests_others(self, now_s: float) -> bool:
         """Whether a call that may leave now had better be no export: it is to explain a refusal."""
-        return any(
-            not pace.exports_next and self.pace_at(pace) <= now_s
-            for pace in self._attribution.doubts
+        doubts = self._attribution.doubts
+        return doubts.are_few and any(
+            not pace.exports_next and self.pace_at(pace) <= now_s for pace in doubts
         )
 
     def test_at(self) -> float:
         """Return when the next call may leave that is to explain a refusal."""
-        return min((pace.next_at() for pace in self._attribution.doubts), default=math.inf)
+        doubts = self._attribution.doubts
+        if not doubts or not doubts.are_few:
+            return math.inf
+        return min(map(self.pace_at, doubts))
 
     @property
     def has_doubts(self) -> bool:
@@ -190,7 +199,7 @@ class Pacer:
                 news.append(said)
             if self._attribution.is_to_be_confirmed(pace):
                 pace.in_doubt = True  # once more
-                self._attribution.doubt(pace)
+                self._attribution.doubts.add(pace)
         if self._owners.on_trial:
             news += self._attribution.look_at_trials(track, sent_s, now_s)
         if track.call is Call.START_EXPORT:
@@ -238,7 +247,7 @@ class Pacer:
                 one.asks_s = -math.inf
         news += [said for pace in track.binding if (said := pace.belief.changed()) is not None]
         blamed.pause(now_s, explained=explained)
-        self._attribution.doubt(blamed)
+        self._attribution.doubts.add(blamed)
         self._refresh(track.paces)
         return news
 

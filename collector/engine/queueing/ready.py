@@ -10,6 +10,7 @@ So whoever is held up costs nothing, however many there are.
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from collector.engine.queueing.lanes import NONE_DUE, NOWHERE
 from collector.model.answers import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Iterator
 
     from collector.engine.polling.timing import FirstLook
     from collector.engine.queueing.fair_queue import FairQueue
@@ -207,8 +208,7 @@ class ReadyLanes:
             self.touch_gate(lane.credential)
             for pace in lane.track.paces:
                 self.touch_gate(pace)
-            if lane.call is Call.START_EXPORT:
-                self.touch_gate(lane.exports)
+            self.touch_gate(lane.exports)
 
     def touch_gate(self, gate: Hashable) -> None:
         """Look again at what waits for a gate."""
@@ -216,9 +216,14 @@ class ReadyLanes:
         if line is not None:
             self._looked_at[line] = None
 
-    def touch_all(self) -> None:
-        """Look again at all that waits: other limits are believed now."""
-        self._looked_at.update(dict.fromkeys(self._lines.values()))
+    def touch_all(self, gates: Iterator[Hashable]) -> None:
+        """Look again at what waits for any of some gates; at all, where that is less."""
+        lines = self._lines
+        for gate in itertools.islice(gates, len(lines)):
+            if (line := lines.get(gate)) is not None:
+                self._looked_at[line] = None
+        if any(True for _ in gates):
+            self._looked_at.update(dict.fromkeys(lines.values()))
 
     def release(self, gate: Hashable) -> None:
         """Let go what waits for a gate that is not the same to all: each is looked at anew."""
