@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from collector import clock, threads
-from collector.engine.outcomes.facts import reused
+from collector.engine import reused
 from collector.history import Memory
 from collector.model import events as e
 from collector.model.answers import Reusable
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from collector.archive.examination import StoredArchives
-    from collector.engine.scheduler import Scheduler
+    from collector.engine import Scheduler
     from collector.inventory import Selection
     from collector.model.answers import SharedExport
     from collector.model.prior import Prior

@@ -44,8 +44,8 @@ PLENTY = ResponseMetadata(limits=(LimitTold(ScopeKind.USER, 1000, 1.0),))
 """With this said, calls leave as many at once as anything else allows."""
 
 
-def started(number: int, heard: ResponseMetadata = PLENTY) -> ExportSaid:
-    return ExportSaid(f"x{number}", ExportState.RUNNING, "Running", heard=heard)
+def started(number: int, metadata: ResponseMetadata = PLENTY) -> ExportSaid:
+    return ExportSaid(f"x{number}", ExportState.RUNNING, "Running", metadata=metadata)
 
 
 def begin(sim: Simulation, now_s: float) -> list[Request]:
