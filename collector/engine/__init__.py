@@ -1,4 +1,20 @@
 """Decisions: what to do next, when, and what an answer means.
 
-No I/O, no clock and no randomness of its own: time and a seeded generator are arguments.
+    due(now_s)    ──► queueing, admission, pacing, polling ──► actions
+    answered(...) ──► outcomes ──► events; and all of the above learn from the answer
+
+`scheduler` is the interface: `Scheduler.due` returns the actions that are due, and
+`Scheduler.answered` turns an answer into events. Each package behind it answers one question:
+
+| package | question |
+| --- | --- |
+| `queueing` | where does a server wait, and whose turn is it? |
+| `admission` | may a call leave at all: endpoint, credential, disk, calls in flight? |
+| `pacing` | when may it leave, under the service's rate limits? |
+| `polling` | when is a status worth a call? |
+| `outcomes` | what does an answer mean: an event, another try, or a failure? |
+
+The engine does no I/O and reads no clock: the time is an argument, and randomness comes from a
+seed. So a simulation drives it as a run does, and the same answers at the same times give the same
+plan.
 """
