@@ -1,16 +1,22 @@
 """Decisions: what to do next, when, and what an answer means.
 
-No I/O, no clock and no randomness of its own: time and a seeded generator are arguments. So a run
-and a simulation of one are driven alike, and thousands of servers pass in milliseconds.
+    due(now_s)    ──► queueing, admission, pacing, polling ──► actions
+    answered(...) ──► outcomes ──► events; and all of the above learn from the answer
 
-`Scheduler` is the face: ask it what is `due`, perform that, give it what was `answered`, and tell
-it of every event that was `applied`. Behind it stand five packages, each with a page of its own:
+`Scheduler` is the interface, the only one: `Scheduler.due` returns the actions that are due, and
+`Scheduler.answered` turns an answer into events. Each package behind it answers one question:
 
-- `pacing`: how many calls may leave, learned from what the service says and refuses.
-- `polling`: when a status is worth asking for.
-- `queueing`: where servers wait, and whose turn it is.
-- `admission`: what may hold a call back beside limits: endpoints, credentials, calls in flight.
-- `outcomes`: what an answer means for its server, and what it teaches beside.
+| package | question |
+| --- | --- |
+| `queueing` | where does a server wait, and whose turn is it? |
+| `admission` | may a call leave at all: endpoint, credential, disk, calls in flight? |
+| `pacing` | when may it leave, under the service's rate limits? |
+| `polling` | when is a status worth a call? |
+| `outcomes` | what does an answer mean: an event, another try, or a failure? |
+
+The engine does no I/O and reads no clock: the time is an argument, and randomness comes from a
+seed. So a simulation drives it as a run does, and the same answers at the same times give the same
+plan.
 """
 
 from __future__ import annotations

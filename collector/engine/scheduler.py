@@ -1,4 +1,4 @@
-"""The engine's face: what is due now, and what an answer means.
+"""The engine's interface: what is due now, and what an answer means.
 
     due = scheduler.due(now_s)                     # record each action's intent, then perform it
     events = scheduler.answered(action, answer, now_s)   # record, apply, ask for what is due again
