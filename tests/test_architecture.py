@@ -216,11 +216,16 @@ def test_a_module_and_its_functions_have_an_end(name: str) -> None:
             assert (node.end_lineno or 0) - node.lineno < LINES_OF_A_FUNCTION, node.name
 
 
-def test_the_engine_is_entered_by_its_face_alone() -> None:
+def test_nobody_outside_the_engine_imports_more_than_its_face() -> None:
     for name, path in MODULES.items():
         if room_of(name) != "engine":
-            inner = {one for one in of_the_project(path) if one.startswith("engine.")}
-            assert not inner, f"{name} imports {inner}"
+            deeper = {one for one in of_the_project(path) if one.startswith("engine.")}
+            assert not deeper, f"{name} imports {deeper}"
+    root = ROOT.parent
+    switches_parts_off = root / "benchmarks" / "pacing" / "mechanisms.py"
+    for path in set((root / "benchmarks").rglob("*.py")) - {switches_parts_off}:
+        deeper = {one for one in of_the_project(path) if one.startswith("engine.")}
+        assert not deeper, f"{path.relative_to(root)} imports {deeper}"
 
 
 def test_nobody_imports_the_command_line() -> None:

@@ -1,25 +1,27 @@
 """Decisions: what to do next, when, and what an answer means.
 
-    due(now_s)    ──► queueing, admission, pacing, polling ──► actions
-    answered(...) ──► outcomes ──► events; and all of the above learn from the answer
+The engine is pure. It reads no clock, sends nothing, writes nothing and never waits: time and the
+seed of all randomness are arguments. So a run, a test of one and a benchmark of one are driven
+alike, and a fleet's hours pass in milliseconds.
 
-`Scheduler` is the interface, the only one: `Scheduler.due` returns the actions that are due, and
-`Scheduler.answered` turns an answer into events. Each package behind it answers one question:
+This package's face is `Scheduler`. Whoever drives it does three things, over and over:
 
-| package | question |
-| --- | --- |
-| `queueing` | where does a server wait, and whose turn is it? |
-| `admission` | may a call leave at all: endpoint, credential, disk, calls in flight? |
-| `pacing` | when may it leave, under the service's rate limits? |
-| `polling` | when is a status worth a call? |
-| `outcomes` | what does an answer mean: an event, another try, or a failure? |
+    due = scheduler.due(now_s)              # what to do now, and when to ask again
+    events = scheduler.answered(action, answer, now_s)     # what follows from an answer
+    scheduler.applied(event)                # an event has been recorded and applied
 
-The engine does no I/O and reads no clock: the time is an argument, and randomness comes from a
-seed. So a simulation drives it as a run does, and the same answers at the same times give the same
-plan.
+An *intent*, which an action may carry, is recorded before the action is performed; the events that
+follow from an answer are recorded before the scheduler is asked again. Nobody outside imports
+anything deeper than this package: `tests/test_architecture.py` holds that.
+
+The rooms, each with a page of its own:
+
+- `queueing`: where servers wait for their turn, and whose turn it is.
+- `pacing`: when a scope's limit lets a call leave, told or found out.
+- `admission`: whether calls may leave at all: breakers, credentials, calls in flight.
+- `polling`: when a status is worth asking for.
+- `outcomes`: what an answer means for its server.
 """
-
-from __future__ import annotations
 
 from collector.engine.outcomes.facts import reused
 from collector.engine.scheduler import Scheduler
