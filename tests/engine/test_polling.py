@@ -222,7 +222,7 @@ def test_a_run_taken_up_remembers_when_its_exports_began() -> None:
 @given(
     started_s=st.floats(0, 1e5),
     lasts=st.lists(st.floats(0.01, 5000), max_size=20),
-    metadata=st.lists(
+    heard=st.lists(
         st.tuples(st.floats(0, 400), st.none() | st.floats(1, 200)), min_size=1, max_size=20
     ),
     pressure=st.sampled_from(Pressure),

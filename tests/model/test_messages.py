@@ -79,7 +79,7 @@ def test_event_reads_as_in_the_journal(event: events.Event) -> None:
         {"answer": "BytesArrived", "size": True},
         {"answer": "BytesArrived", "size": 1, "more": 2},
         {"answer": "Problem", "kind": "no kind", "message": "x"},
-        {"answer": "Problem", "kind": "cut", "message": "x", "heard": {"limits": [{}]}},
+        {"answer": "Problem", "kind": "cut", "message": "x", "metadata": {"limits": [{}]}},
         {"action": "GiveUp", "server": 1, "intent": {"answer": "BytesConsumed"}},
     ],
     ids=str,
