@@ -11,7 +11,7 @@ from benchmarks.pacing.driver import Driver, EvenWall, StuckError, Wire
 from benchmarks.pacing.gateway import Gateway, Limit
 from benchmarks.pacing.scenarios import Scenario
 from benchmarks.pacing.service import Service
-from collector.engine.scheduler import Scheduler
+from collector.engine import Scheduler
 from collector.model import events as e
 from collector.model.actions import AskStatus, FetchArchive
 from collector.model.answers import (
@@ -198,7 +198,7 @@ class Run(Driver):
         if not isinstance(action, FetchArchive) or not self._opens(action, answer):
             self.answered(action, answer)
             return
-        self.scheduler.answered(action, ArchiveOpened(answer.heard), self.now_s)
+        self.scheduler.answered(action, ArchiveOpened(answer.metadata), self.now_s)
         held_s = self._held_s[action.server] or self.wire.download_s
         if isinstance(answer, Stored):
             self.arrives(action, held_s)

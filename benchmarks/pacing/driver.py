@@ -24,7 +24,7 @@ from collector.model.state import apply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from collector.engine.scheduler import Scheduler
+    from collector.engine import Scheduler
     from collector.model import events as e
     from collector.model.actions import Action, Due, Request
     from collector.model.answers import Outcome
@@ -201,7 +201,7 @@ class Driver:
     def _hear(self, action: Request, answer: Outcome) -> None:
         opens = isinstance(answer, Stored) or (isinstance(answer, Problem) and answer.kind in BEGUN)
         if isinstance(action, FetchArchive) and opens:
-            self.scheduler.answered(action, ArchiveOpened(answer.heard), self.now_s)
+            self.scheduler.answered(action, ArchiveOpened(answer.metadata), self.now_s)
             ends_s = self.now_s + self.wire.download_s
             self.arrives(action, self.wire.download_s)
             self.at(ends_s, self._receive, action, answer)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from benchmarks.pacing.driver import Driver, EvenWall, StuckError
-from collector.engine.scheduler import Scheduler
+from collector.engine import Scheduler
 from collector.model import events as e
 from collector.model.answers import Problem, ProblemKind
 from collector.model.ceilings import Ceilings

@@ -1,4 +1,4 @@
-"""The engine's face: what is due now, and what an answer means.
+"""The engine's interface: what is due now, and what an answer means.
 
     due = scheduler.due(now_s)                     # record each action's intent, then perform it
     events = scheduler.answered(action, answer, now_s)   # record, apply, ask for what is due again
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from collector.engine.admission.in_flight import InFlight
 from collector.engine.admission.probes import Probes
+from collector.engine.discards import Discards
 from collector.engine.ending import Ending
 from collector.engine.outcomes import retry
 from collector.engine.outcomes.facts import download_begun
@@ -50,13 +51,13 @@ from collector.model.prior import Prior
 from collector.model.state import MOVES_A_SERVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from collector.engine.queueing.lanes import Lane
     from collector.model.actions import Action, Request, StartExport
     from collector.model.answers import Answer, ResponseMetadata, Scope, SharedExport
     from collector.model.ceilings import Ceilings
-    from collector.model.state import RunState, ServerRow
+    from collector.model.state import RunState
     from collector.model.wall_time import WallTime
 
 
@@ -88,7 +89,7 @@ class Scheduler:
         self._ceilings = ceilings
         self._wall_time = wall
         self._awake_s = -math.inf
-        self._discards: list[DiscardPart] = []
+        self._discards = Discards()
         self._ending = Ending(ceilings.grace_s, ceilings.deadline_s)
         self._pacer = Pacer(prior)
         self._in_flight = InFlight(ceilings)
@@ -168,13 +169,9 @@ class Scheduler:
 
     def _due_at_the_end(self, now_s: float) -> Due:
         downloads = any(self._in_flight.downloads()) or bool(self._placement.recording)
-        over = self._ending.is_over(now_s, posts=self.posts_under_way, downloads=downloads)
+        posts = self._in_flight.posts > 0 or self._placement.is_recording_posts
+        over = self._ending.is_over(now_s, posts=posts, downloads=downloads)
         return Due([], self._ending.wakes_s(now_s), finished=over)
-
-    @property
-    def posts_under_way(self) -> bool:
-        """Whether a POST is unanswered, or its answer not yet recorded."""
-        return self._in_flight.posts > 0 or self._placement.is_recording_posts
 
     def ending(self, now_s: float) -> e.RunEnded:
         """Return the event that ends the run, for whoever lets it go."""
@@ -195,7 +192,7 @@ class Scheduler:
         return self._observations.take(now_s)
 
     def clock_jumped(self, jump_s: float, now_s: float) -> None:
-        """Take note that nobody was running for so long, up to now."""
+        """Move times on by a while in which nobody was running, up to now."""
         self._observations.clock_jumped(jump_s, now_s)
         self._awake_s = now_s
         self._memories.slept(jump_s)
@@ -216,7 +213,7 @@ class Scheduler:
         self._placement.recording.add(server)
         assert credential.refused is not None  # noqa: S101  # the only way into the list
         failed = self._outcomes.given_up(row, credential.refused, now_s)
-        self._discard_part_of_failed(row, [failed])
+        self._discards.follow(row, [failed])
         return GiveUp(server, failed)
 
     def _leave(self, lane: Lane, now_s: float) -> Request:
@@ -243,8 +240,8 @@ class Scheduler:
                 self._in_flight.arrived(flight, size, now_s)
             case BytesConsumed():
                 self._in_flight.awaited(flight, now_s)
-            case ArchiveOpened(heard):
-                self._hear(action, None, heard, now_s, hung=flight.quiet)
+            case ArchiveOpened(metadata):
+                self._hear(action, None, metadata, now_s, hung=flight.quiet)
                 self._in_flight.opened(flight, now_s)
                 self._waiting.touch(flight.lane)
             case ArchiveReceived():
@@ -264,7 +261,7 @@ class Scheduler:
             return self._progressed(action, answer, now_s)
         problem = answer if isinstance(answer, Problem) else None
         if is_probe(action):
-            self._probed(action, problem, answer.heard, now_s)
+            self._probed(action, problem, answer.metadata, now_s)
             return []
         self._placement.place_moved(now_s)  # its own intent is seen while it is still in flight
         server = action.server
@@ -275,7 +272,7 @@ class Scheduler:
         if flight.opened:
             self._waiting.touch(flight.lane)
         else:
-            self._hear(action, problem, answer.heard, now_s, hung=flight.quiet)
+            self._hear(action, problem, answer.metadata, now_s, hung=flight.quiet)
         paused = self._in_flight.disk.down_s is not None
         if isinstance(action, FetchArchive):
             self._feedback.stored(action, problem, now_s)
@@ -292,27 +289,22 @@ class Scheduler:
         self._placement.give_up_refused(lane.credential)
         if events:
             self._placement.recording.add(server)
-            self._discard_part_of_failed(row, events)
+            self._discards.follow(row, events)
         else:
             self._placement.place(row, now_s)
         return events
 
     def discards(self) -> list[DiscardPart]:
         """Return what is to be removed since the last time, of servers recorded as failed."""
-        discards, self._discards = self._discards, []
-        return discards
-
-    def _discard_part_of_failed(self, row: ServerRow, events: Iterable[e.Event]) -> None:
-        if row.begun is not None and any(isinstance(one, e.ServerFailed) for one in events):
-            self._discards.append(DiscardPart(row.server, row.directory, row.begun.file_name))
+        return self._discards.take()
 
     def _probed(
-        self, action: Request, problem: Problem | None, heard: ResponseMetadata, now_s: float
+        self, action: Request, problem: Problem | None, metadata: ResponseMetadata, now_s: float
     ) -> None:
         """Process what a probe says of its endpoint and its credential."""
         credential = self._lane_of(action).credential
         credential.under_way -= 1
-        self._hear(action, problem, heard, now_s)
+        self._hear(action, problem, metadata, now_s)
         if problem is None or problem.kind is not ProblemKind.UNAUTHENTICATED:
             return
         if retry.is_given_up(problem, proven=credential.proven, refusals=credential.refusals):
@@ -343,18 +335,13 @@ class Scheduler:
         return []
 
     def _hear(
-        self,
-        action: Request,
-        problem: Problem | None,
-        heard: ResponseMetadata,
-        now_s: float,
-        *,
-        hung: bool = False,
-    ) -> None:
+        self, action: Request, problem: Problem | None, metadata: ResponseMetadata, now_s: float,
+        *, hung: bool = False,
+    ) -> None:  # fmt: skip
         lane = self._lane_of(action)
         if hung:
             self._pacer.hung(lane.track)
-        if self._feedback.heard(lane, action, problem, heard, now_s):
+        if self._feedback.heard(lane, action, problem, metadata, now_s):
             self._waiting.touch_all()
         self._waiting.touch(lane)
         self._probes.touch(lane)

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 from collector import clock, descriptors, planning
-from collector.engine.scheduler import Scheduler
+from collector.engine import Scheduler
 from collector.model import events as e
 from collector.model.ceilings import CALLS_IN_FLIGHT, QUIET, STORING, Ceilings
 from collector.sharing.claims import Claims

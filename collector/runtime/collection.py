@@ -1,4 +1,4 @@
-"""The library's face: a run as an object.
+"""The library's interface: a run as an object.
 
     async with collect(selection, Path("collected")) as run:
         async for event in run:
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from collector import clock, threads
-from collector.engine.outcomes.facts import reused
+from collector.engine import reused
 from collector.history import Memory
 from collector.model import events as e
 from collector.model.answers import Reusable
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from collector.archive.examination import StoredArchives
-    from collector.engine.scheduler import Scheduler
+    from collector.engine import Scheduler
     from collector.inventory import Selection
     from collector.model.answers import SharedExport
     from collector.model.prior import Prior
@@ -199,9 +199,9 @@ class Collection:
         return self._own_feed
 
     def subscribe(self) -> Subscription:
-        """Return an iterator over the events from now on, for as many onlookers as come.
+        """Return an iterator over the events from now on, for as many subscribers as come.
 
-        An onlooker who is slow finds `EventsSkipped` in place of events, and slows nothing.
+        A subscriber that is slow finds `EventsSkipped` in place of events, and slows nothing.
         """
         return self._feed.subscribe()
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from collector.engine.scheduler import Scheduler
+    from collector.engine import Scheduler
     from collector.model.actions import Action, Request
     from collector.model.answers import Answer, Outcome
     from collector.model.events import Event

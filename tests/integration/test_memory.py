@@ -10,7 +10,7 @@ import pytest
 
 import collector
 from collector.emulator import Emulator, Throttle
-from collector.engine.scheduler import Scheduler
+from collector.engine import Scheduler
 from collector.model.events import ProjectSelected, RunEstimated
 from tests.support.drill import (
     access_to,

@@ -1,1 +1,67 @@
-"""Whether calls may leave at all: breaker breakers, credentials, calls in flight."""
+"""Admission: whether calls may leave at all, whatever the limits say.
+
+Limits say when a call may leave (`pacing`). This package says whether it is of any use: whether the
+endpoint answers, whether the credential is accepted, whether the disk takes archives, and whether
+there is room for one more call in flight.
+
+An endpoint's breaker (`circuit_breaker.py`, `question.py`)
+===========================================================
+
+The states are those of any circuit breaker:
+
+    closed      calls pass
+    open        no call passes but one probe at a time; calls that failed count as no attempts
+    half-open   in question: probes are out; other calls pass, unless they would fare no better
+
+One server's trouble is no evidence against its endpoint. What is: three servers in a row without an
+answer (`SUSPECTS`), where none was answered in between; calls that wait for 1.5 seconds
+(`SILENCE_S`) in which nobody is answered; one call that could not be sent. An endpoint with fewer
+servers left than three is in question by all that it has left, so that one of a single server is
+in question by that one.
+
+A question is put to somebody who is no suspect, and one answer closes the breaker again. If the
+probes are not answered within two seconds, or four round trips (`PROBE_S`, `LATENCIES`), it opens.
+Where nobody else can be asked, it opens if nothing can be sent, if calls wait in silence, or if
+three servers were asked and none was ever answered. Otherwise the servers' own tries decide: one
+server that answers with errors is no outage. So an endpoint of one server whose connections are
+refused is waited for, and one that answers 502 fails by its attempts.
+
+While it is open, a probe leaves after 1 second, 2, and then every 3: its return is noticed within
+seconds. It is given up after a minute if it never answered, since its name may be wrong; after a
+quarter of an hour if it accepts connections and answers nobody; else after an hour. Where there
+is a deadline, that is waited for. Its servers stay pending.
+
+Witnesses (`probes.py`)
+=======================
+
+To ask for the status of an export that the endpoint knows harms nobody, and any answer is one. So
+the servers with such exports are *witnesses*: the latest 64 of each endpoint, three asked at once,
+since some may have trouble of their own. Before there are any, a server that waits is asked by its
+own call; a POST last, because one that nobody answers may have started an export.
+
+A credential that was accepted and is refused asks two witnesses: some services lock a key that is
+refused more than five times.
+
+In a turn only those endpoints are looked at of which a call came back, or whose time has come.
+
+Credentials (`credential_health.py`)
+====================================
+
+Until it is accepted, a credential sends one call alone: a wrong token costs one call. One that was
+accepted and is refused twice is tried again after 1 second, 2, 3 and so on: whoever renews it may
+be about to. Refusals of calls that were in flight together are one.
+
+Calls in flight (`in_flight.py`, `throughput.py`)
+=================================================
+
+A call in flight holds a place: 256 small calls, as many downloads as `--downloads` says, and 64
+archives that have arrived and are not yet on disk. One that *stalls* gives its place up and takes
+it again when it goes on, so that a server which hangs holds up nobody:
+
+    a small call    after five times the usual round trip, 0.1 to 1 second
+    a download      after 0.25 seconds without a byte, 10 at most where such downloads went on
+    or              bringing less than a tenth of an even share of the best second of the last ten
+
+The disk has a breaker too: its first error opens it. One download tries every now and then, after 1
+second, 2, up to every 30, and after ten minutes the disk is given up.
+"""

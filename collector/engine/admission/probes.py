@@ -1,4 +1,4 @@
-"""Who is asked whether an endpoint answers anybody: a witness, or else somebody who is no suspect.
+"""Chooses the calls that probe an endpoint: a witness's, or else another server's.
 
 A witness is a server whose export the endpoint knows. To ask it for that export's status harms
 nobody, and any answer is one. Before there is a witness, the call of a server that waits has to do.

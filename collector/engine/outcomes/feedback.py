@@ -35,7 +35,7 @@ class Feedback:
         lane: Lane,
         action: Request,
         problem: Problem | None,
-        heard: ResponseMetadata,
+        metadata: ResponseMetadata,
         now_s: float,
     ) -> bool:
         """Process an answer, or a download's first bytes: the API has answered a call.
@@ -47,7 +47,7 @@ class Feedback:
             lane: that the call came from.
             action: the call.
             problem: what went wrong; None if nothing did.
-            heard: what the answer tells beside its content.
+            metadata: what the answer tells beside its content.
             now_s: now.
         """
         if problem is not None and problem.kind is ProblemKind.NOT_SENT:
@@ -63,12 +63,12 @@ class Feedback:
             self._unanswered(lane, action, problem, now_s)
         learned = False
         if problem is None or problem.http_status is not None:
-            learned = self._limits(lane, action, problem, heard, now_s)
+            learned = self._limits(lane, action, problem, metadata, now_s)
         else:
             self._pacer.lost(lane.track, action.sent_s)
         lane.credential.heard(problem, action.server, action.sent_s, now_s)
-        if heard.clock_offset_s is not None:
-            self._news.clock_offset(heard.clock_offset_s)
+        if metadata.clock_offset_s is not None:
+            self._news.clock_offset(metadata.clock_offset_s)
         return learned
 
     def _reached(self, breaker: EndpointBreaker, server: int | None, now_s: float) -> None:
@@ -85,7 +85,7 @@ class Feedback:
             self._news.endpoint_down(breaker, now_s)
 
     def withdrawn(self, lane: Lane, action: Request) -> None:
-        """Take note that a call did not leave after all, and nothing was heard."""
+        """Count a call as never sent: it did not leave after all."""
         self._pacer.never_sent(lane.track, action.sent_s)
         self._news.uncount(lane.project)
 
@@ -109,7 +109,7 @@ class Feedback:
         lane: Lane,
         action: Request,
         problem: Problem | None,
-        heard: ResponseMetadata,
+        metadata: ResponseMetadata,
         now_s: float,
     ) -> bool:
         running = action.running if isinstance(action, StartExport) else 0
@@ -120,7 +120,7 @@ class Feedback:
             news = self._pacer.throttled(lane.track, problem, action.sent_s, now_s, running=running)
         else:
             news = self._pacer.passed(
-                lane.track, heard.limits, action.sent_s, now_s, running=running
+                lane.track, metadata.limits, action.sent_s, now_s, running=running
             )
         if news:
             self._news.paced(news, now_s)

@@ -1,4 +1,4 @@
-"""What is observed between two lines of the journal: sums and firsts, handed over in turn."""
+"""Collects observations until they are written to the journal: counters, estimates, notices."""
 
 from __future__ import annotations
 
