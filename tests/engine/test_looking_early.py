@@ -174,7 +174,7 @@ def moved(change: Callable[[Lane], None]) -> Lane:
     made = lane()
     made.look_first(first(100.0, 200.0), 0.0)
     for server in range(3):
-        made.put_unheard(server, PLACE, 5.0 * server, 5.0 * server)
+        made.put_unasked(server, PLACE, 5.0 * server, 5.0 * server)
     made.wake(12.0)
     assert not made.is_ready
     assert made.rank == NONE_DUE

@@ -50,20 +50,20 @@ class CircuitBreaker:
         down_s: since when it does not work; None while it does.
         probe_s: when the next call may find out.
         given_up: it has been probed for long enough.
-        under_way: calls that would find out and have not ended.
+        in_flight: calls that would find out and have not ended.
     """
 
     patience_s: float
     down_s: float | None = None
     probe_s: float = -math.inf
     given_up: bool = False
-    under_way: int = 0
+    in_flight: int = 0
     _wait_s: float = FIRST_PROBE_S
 
     @property
     def is_open(self) -> bool:
         """Whether no call may leave before another has come back, or at all."""
-        return self.given_up or (self.down_s is not None and self.under_way > 0)
+        return self.given_up or (self.down_s is not None and self.in_flight > 0)
 
     def failed(self, sent_s: float, now_s: float) -> bool:
         """Record a failure; return whether this is news."""
@@ -114,10 +114,30 @@ class EndpointBreaker:
     """
 
     __slots__ = (
-        "_answered_s", "_not_sent", "_out", "_outages", "_quiet_until_s", "_suspects", "_wait_s",
-        "alarm_s", "answered", "back_s", "down_s", "first_patience_s", "given_up", "hint",
-        "mute_servers", "name", "patience_s", "probe_s", "question", "servers",
-        "unanswered_servers", "waiting", "wakes_s", "why",
+        "_answered_s",
+        "_no_question_until_s",
+        "_not_sent",
+        "_out",
+        "_outages",
+        "_suspects",
+        "_wait_s",
+        "alarm_s",
+        "answered",
+        "back_s",
+        "down_s",
+        "first_patience_s",
+        "given_up",
+        "hint",
+        "mute_servers",
+        "name",
+        "patience_s",
+        "probe_s",
+        "question",
+        "servers",
+        "unanswered_servers",
+        "waiting",
+        "wakes_s",
+        "why",
     )  # fmt: skip
 
     def __init__(
@@ -146,7 +166,7 @@ class EndpointBreaker:
         self._suspects: set[int] = set()
         self._out: dict[int, float] = {}
         """Servers with a call that left after the last answer, and when it left, in order."""
-        self._answered_s = self.back_s = self._quiet_until_s = -math.inf
+        self._answered_s = self.back_s = self._no_question_until_s = -math.inf
         self._not_sent = False
         self._wait_s = FIRST_PROBE_S
 
@@ -179,7 +199,7 @@ class EndpointBreaker:
     # What leaves and what comes back
 
     def left(self, server: int, now_s: float) -> None:
-        """Count a call that is under way from now on."""
+        """Count a call that is in flight from now on."""
         self._out.setdefault(server, now_s)
 
     def came_back(self, server: int) -> None:
@@ -202,7 +222,7 @@ class EndpointBreaker:
             self.mute_servers.discard(server)
         if self.question is not None:
             self.question = None
-            self._quiet_until_s = now_s + QUESTIONS_APART_S
+            self._no_question_until_s = now_s + QUESTIONS_APART_S
         if self.down_s is None:
             return False
         self.down_s, self.given_up, self.back_s = None, False, now_s
@@ -270,7 +290,7 @@ class EndpointBreaker:
         if now_s >= silence_s:
             waited_s = now_s - next(iter(self._out.values()))
             self.question = Question(f"no answer for {waited_s:.3g} seconds", silent=True)
-        elif self._is_suspicious and now_s >= self._quiet_until_s:
+        elif self._is_suspicious and now_s >= self._no_question_until_s:
             self.question = Question(self.why, self.hint)
         return self.question is not None
 
@@ -281,13 +301,13 @@ class EndpointBreaker:
         if not self._out and not self._suspects:
             return math.inf
         at_s = self._silent_at(latency_s)
-        return min(at_s, self._quiet_until_s) if self._is_suspicious else at_s
+        return min(at_s, self._no_question_until_s) if self._is_suspicious else at_s
 
     def cleared(self, now_s: float) -> None:
         """Drop a question that nobody can be asked: what failed goes by its own tries."""
         self.question = None
         self._suspects.clear()
-        self._quiet_until_s = now_s + QUESTIONS_APART_S
+        self._no_question_until_s = now_s + QUESTIONS_APART_S
 
     def goes_down(self, now_s: float) -> None:
         """Take the endpoint to be down from now on."""
@@ -334,7 +354,7 @@ class EndpointBreaker:
         return 0 < len(self._suspects) >= min(SUSPECTS, self.servers)
 
     def _silent_at(self, latency_s: float) -> float:
-        """Return when calls under way have waited in silence for too long."""
+        """Return when calls in flight have waited in silence for too long."""
         if not self._out:
             return math.inf
         return next(iter(self._out.values())) + max(SILENCE_S, LATENCIES * latency_s)

@@ -67,7 +67,7 @@ class Layout:
     def crowded_tracks(self, state: RunState) -> list[Track]:
         """Return the tracks of calls whose account several servers share.
 
-        A server has one call under way at a time, so one alone need not be told to start slowly.
+        A server has one call in flight at a time, so one alone need not be told to start slowly.
         """
         accounts = {
             project: self.lanes[project, Call.START_EXPORT].track.of(ScopeKind.USER)
