@@ -12,7 +12,7 @@ from collector.model import events as e
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.engine.pacing.findings import Finding
     from collector.engine.polling.durations import ExportDurations
     from collector.model.answers import Scope
