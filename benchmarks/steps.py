@@ -119,7 +119,7 @@ class Drive:
             self.state,
             scopes=self._scopes,
             ceilings=Ceilings(downloads=64),
-            wall=clock.WallClock(),
+            wall_time=clock.WallClock(),
             seed=1,
         )
         self.service = Service(limit)

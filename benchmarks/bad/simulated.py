@@ -117,7 +117,11 @@ class Run(Driver):
         for event in _selected(of):
             apply(state, event)
         scheduler = Scheduler(
-            state, scopes=scenario.scopes, ceilings=Ceilings(), wall=EvenWall(), seed=fleet.seed
+            state,
+            scopes=scenario.scopes,
+            ceilings=Ceilings(),
+            wall_time=EvenWall(),
+            seed=fleet.seed,
         )
         super().__init__(scheduler, self.asked, wire=WIRE, seed=fleet.seed)
         self._posted_s: dict[int, float] = {}

@@ -99,7 +99,7 @@ class Measured(Driver):
                 downloads=DOWNLOADS, exports_in_flight=exports, export_s=EXPORT_S,
                 deadline_s=scenario.deadline_s,
             ),
-            wall=EvenWall(), seed=trial.seed, known=trial.known,
+            wall_time=EvenWall(), seed=trial.seed, known=trial.known,
         )  # fmt: skip
         super().__init__(scheduler, self.asked, wire=scenario.wire, seed=trial.seed)
         self.homes_s: dict[int, float] = {}

@@ -14,7 +14,7 @@ class Ending:
     """Whether a run is to end, why, and how long it still waits for.
 
     Args:
-        grace_s: for downloads that are under way when it is stopped.
+        grace_s: for downloads that are in flight when it is stopped.
         deadline_s: which is waited for no longer, whatever the grace.
 
     Attributes:
@@ -39,7 +39,7 @@ class Ending:
         Args:
             now_s: now; what is waited for is waited for from the first call on.
             posts: some are unanswered, or their answers are not recorded.
-            downloads: some are under way.
+            downloads: some are in flight.
         """
         if self._posts_s == math.inf:
             last_s = max(now_s, self._deadline_s)

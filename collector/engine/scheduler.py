@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 from collector.engine.admission.in_flight import InFlight
 from collector.engine.admission.probes import Probes
-from collector.engine.discards import Discards
 from collector.engine.ending import Ending
 from collector.engine.outcomes import retry
-from collector.engine.outcomes.facts import download_begun
+from collector.engine.outcomes.downloads import Downloads
 from collector.engine.outcomes.feedback import Feedback, is_probe
 from collector.engine.outcomes.memory import Memories
 from collector.engine.outcomes.observations import Observations
@@ -33,28 +32,17 @@ from collector.engine.queueing.layout import Layout
 from collector.engine.queueing.placement import Placement
 from collector.engine.queueing.ready import ReadyLanes
 from collector.model import events as e
-from collector.model.actions import DiscardPart, Due, FetchArchive, GiveUp
-from collector.model.answers import (
-    ArchiveOpened,
-    ArchiveReceived,
-    BytesArrived,
-    BytesConsumed,
-    Call,
-    ExportSaid,
-    PartBegun,
-    Problem,
-    ProblemKind,
-    Progress,
-    Reusable,
-)
+from collector.model.actions import Due, FetchArchive, GiveUp
+from collector.model.answers import Call, ExportSaid, Problem, ProblemKind, Progress, Reusable
 from collector.model.prior import Prior
 from collector.model.state import MOVES_A_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from collector.engine.admission.in_flight import Flight
     from collector.engine.queueing.lanes import Lane
-    from collector.model.actions import Action, Request, StartExport
+    from collector.model.actions import Action, DiscardPart, Request, StartExport
     from collector.model.answers import Answer, ResponseMetadata, Scope, SharedExport
     from collector.model.ceilings import Ceilings
     from collector.model.state import RunState
@@ -68,7 +56,7 @@ class Scheduler:
         state: the run, folded; changed by nobody but `apply`, after an event is recorded.
         scopes: the scopes that a call for a project passes.
         ceilings: what a person allows.
-        wall: how the engine's clock reads on the wall's.
+        wall_time: how the engine's clock reads on the wall's.
         seed: of all randomness: the same answers at the same times give the same plan.
         known: what earlier runs have learned.
     """
@@ -79,7 +67,7 @@ class Scheduler:
         *,
         scopes: Callable[[int, Call], tuple[Scope, ...]],
         ceilings: Ceilings,
-        wall: WallTime,
+        wall_time: WallTime,
         seed: int,
         known: Prior | None = None,
     ) -> None:
@@ -87,25 +75,26 @@ class Scheduler:
         rng = random.Random(seed)  # noqa: S311  # spreads calls, keeps no secret
         self.state = state
         self._ceilings = ceilings
-        self._wall_time = wall
+        self._wall_time = wall_time
         self._awake_s = -math.inf
-        self._discards = Discards()
         self._ending = Ending(ceilings.grace_s, ceilings.deadline_s)
         self._pacer = Pacer(prior)
         self._in_flight = InFlight(ceilings)
-        self._observations = Observations(wall)
+        self._observations = Observations(wall_time)
         self._feedback = Feedback(self._pacer, self._in_flight.disk, self._observations)
         self._memories = Memories()
+        self._downloads = Downloads(self._in_flight, wall_time, self._opened)
         self._layout = layout = Layout.of(state, self._pacer, ceilings, scopes)
         self._pacer.start_slowly(layout.crowded_tracks(state))
         self._lanes = layout.lanes
         watch = ExportWatch(
             state, self._memories, self._observations, export_s=ceilings.export_s,
-            deadline_s=ceilings.deadline_s, wall_time=wall, known=prior,
+            deadline_s=ceilings.deadline_s, wall_time=wall_time, known=prior,
         )  # fmt: skip
         self._outcomes = Outcomes(
             state, self._memories, watch, layout.credentials, self._observations,
-            max_attempts=ceilings.max_attempts, export_s=ceilings.export_s, wall_time=wall, rng=rng,
+            max_attempts=ceilings.max_attempts, export_s=ceilings.export_s, wall_time=wall_time,
+            rng=rng,
         )  # fmt: skip
         turns = FairQueue([row.share for row in state.projects])
         self._waiting = ReadyLanes(self._lanes.values(), turns)
@@ -121,7 +110,7 @@ class Scheduler:
         )  # fmt: skip
         self._departures = Departures(
             state, self._waiting, self._placement, self._pacer, self._in_flight, watch,
-            self._memories, self._observations, ceilings, wall,
+            self._memories, self._observations, ceilings, wall_time,
         )  # fmt: skip
         self._probes = Probes(
             state, self._lanes, self._pacer, self._in_flight, self._waiting, self._observations,
@@ -146,7 +135,7 @@ class Scheduler:
         if giving_up:
             actions += [self._give_up(server, now_s) for server in giving_up]
             giving_up.clear()
-        for flight in self._in_flight.fall_quiet(now_s):
+        for flight in self._in_flight.find_stalled(now_s):
             self._pacer.hangs(flight.lane.track, flight.action.sent_s)
             self._memories.of(flight.action.server).slow = True
             self._waiting.touch(flight.lane)
@@ -154,7 +143,7 @@ class Scheduler:
             self._ceilings.deadline_s,
             self._probes.take(now_s, actions),
             self._dispatcher.take(now_s, actions),
-            self._in_flight.quiet_s,
+            self._in_flight.next_stall_s,
         )
         return Due(actions, wake_s, finished=not actions and self._placement.is_finished)
 
@@ -169,9 +158,13 @@ class Scheduler:
 
     def _due_at_the_end(self, now_s: float) -> Due:
         downloads = any(self._in_flight.downloads()) or bool(self._placement.recording)
-        posts = self._in_flight.posts > 0 or self._placement.is_recording_posts
-        over = self._ending.is_over(now_s, posts=posts, downloads=downloads)
+        over = self._ending.is_over(now_s, posts=self.posts_in_flight, downloads=downloads)
         return Due([], self._ending.wakes_s(now_s), finished=over)
+
+    @property
+    def posts_in_flight(self) -> bool:
+        """Whether a POST is unanswered, or its answer not yet recorded."""
+        return self._in_flight.posts > 0 or self._placement.is_recording_posts
 
     def ending(self, now_s: float) -> e.RunEnded:
         """Return the event that ends the run, for whoever lets it go."""
@@ -192,7 +185,7 @@ class Scheduler:
         return self._observations.take(now_s)
 
     def clock_jumped(self, jump_s: float, now_s: float) -> None:
-        """Move times on by a while in which nobody was running, up to now."""
+        """Record that this process did not run for so long, up to now."""
         self._observations.clock_jumped(jump_s, now_s)
         self._awake_s = now_s
         self._memories.slept(jump_s)
@@ -213,7 +206,7 @@ class Scheduler:
         self._placement.recording.add(server)
         assert credential.refused is not None  # noqa: S101  # the only way into the list
         failed = self._outcomes.given_up(row, credential.refused, now_s)
-        self._discards.follow(row, [failed])
+        self._downloads.discard_part_of_failed(row, [failed])
         return GiveUp(server, failed)
 
     def _leave(self, lane: Lane, now_s: float) -> Request:
@@ -230,25 +223,11 @@ class Scheduler:
 
     # What an answer means
 
-    def _progressed(self, action: Request, answer: Progress, now_s: float) -> list[e.Event]:
-        """Process how far a download is; return what is to be recorded of it."""
-        flight = self._in_flight.of(action)
-        if flight is None or not isinstance(action, FetchArchive):
-            return []
-        match answer:
-            case BytesArrived(size):
-                self._in_flight.arrived(flight, size, now_s)
-            case BytesConsumed():
-                self._in_flight.awaited(flight, now_s)
-            case ArchiveOpened(metadata):
-                self._hear(action, None, metadata, now_s, hung=flight.quiet)
-                self._in_flight.opened(flight, now_s)
-                self._waiting.touch(flight.lane)
-            case ArchiveReceived():
-                self._in_flight.received(flight)
-            case PartBegun():
-                return [download_begun(self._wall_time.stamp(now_s), action, answer)]
-        return []
+    def _opened(self, flight: Flight, metadata: ResponseMetadata, now_s: float) -> None:
+        """Learn from a download's first bytes: the API has answered."""
+        self._learn_from(flight.action, None, metadata, now_s, stalled=flight.stalled)
+        self._in_flight.opened(flight, now_s)
+        self._waiting.touch(flight.lane)
 
     def answered(self, action: Request, answer: Answer, now_s: float) -> list[e.Event]:
         """Return the events that follow from an answer to an action, to be recorded and applied.
@@ -258,7 +237,7 @@ class Scheduler:
         have been applied.
         """
         if isinstance(answer, Progress):
-            return self._progressed(action, answer, now_s)
+            return self._downloads.progressed(action, answer, now_s)
         problem = answer if isinstance(answer, Problem) else None
         if is_probe(action):
             self._probed(action, problem, answer.metadata, now_s)
@@ -272,7 +251,7 @@ class Scheduler:
         if flight.opened:
             self._waiting.touch(flight.lane)
         else:
-            self._hear(action, problem, answer.metadata, now_s, hung=flight.quiet)
+            self._learn_from(action, problem, answer.metadata, now_s, stalled=flight.stalled)
         paused = self._in_flight.disk.down_s is not None
         if isinstance(action, FetchArchive):
             self._feedback.stored(action, problem, now_s)
@@ -285,26 +264,26 @@ class Scheduler:
             action, row, answer, now_s, paused=paused, down=down, back_s=lane.breaker.back_s
         )
         if action.call is Call.ASK_STATUS:
-            self._statuses.heard(row.project, now_s)
+            self._statuses.status_told(row.project, now_s)
         self._placement.give_up_refused(lane.credential)
         if events:
             self._placement.recording.add(server)
-            self._discards.follow(row, events)
+            self._downloads.discard_part_of_failed(row, events)
         else:
             self._placement.place(row, now_s)
         return events
 
     def discards(self) -> list[DiscardPart]:
         """Return what is to be removed since the last time, of servers recorded as failed."""
-        return self._discards.take()
+        return self._downloads.discards()
 
     def _probed(
         self, action: Request, problem: Problem | None, metadata: ResponseMetadata, now_s: float
     ) -> None:
         """Process what a probe says of its endpoint and its credential."""
         credential = self._lane_of(action).credential
-        credential.under_way -= 1
-        self._hear(action, problem, metadata, now_s)
+        credential.in_flight -= 1
+        self._learn_from(action, problem, metadata, now_s)
         if problem is None or problem.kind is not ProblemKind.UNAUTHENTICATED:
             return
         if retry.is_given_up(problem, proven=credential.proven, refusals=credential.refusals):
@@ -334,14 +313,19 @@ class Scheduler:
         self._placement.place(row, now_s)
         return []
 
-    def _hear(
-        self, action: Request, problem: Problem | None, metadata: ResponseMetadata, now_s: float,
-        *, hung: bool = False,
-    ) -> None:  # fmt: skip
+    def _learn_from(
+        self,
+        action: Request,
+        problem: Problem | None,
+        metadata: ResponseMetadata,
+        now_s: float,
+        *,
+        stalled: bool = False,
+    ) -> None:
         lane = self._lane_of(action)
-        if hung:
+        if stalled:
             self._pacer.hung(lane.track)
-        if self._feedback.heard(lane, action, problem, metadata, now_s):
+        if self._feedback.answered(lane, action, problem, metadata, now_s):
             self._waiting.touch_all()
         self._waiting.touch(lane)
         self._probes.touch(lane)

@@ -13,7 +13,7 @@ CALLS_IN_FLIGHT = 256
 """Small calls under way at once: more only fills queues on the way."""
 STORING = 64
 """Archives received and not yet on disk: a slow disk is felt by the sender, not by the memory."""
-QUIET = 768
+STALLED = 768
 """Calls that hang and hold no place any more; beyond that, they do."""
 EXPORT_S = 3600.0
 """An export that has not completed this long after its start is given up."""
@@ -32,7 +32,7 @@ class Ceilings:
         downloads: archives on their way at once.
         calls: small calls under way at once.
         storing: archives received and not yet on disk.
-        quiet: calls, small ones and downloads, that hang and are not counted above.
+        stalled: calls, small ones and downloads, that hang and are not counted above.
         max_attempts: tries of one step of one server.
         exports_in_flight: exports that run at once, by project; absent where there is no ceiling.
         deadline_s: when the run ends, on the engine's clock.
@@ -44,7 +44,7 @@ class Ceilings:
     downloads: int = 8
     calls: int = CALLS_IN_FLIGHT
     storing: int = STORING
-    quiet: int = QUIET
+    stalled: int = STALLED
     max_attempts: int = 4
     exports_in_flight: Mapping[int, int] = field(default_factory=dict)
     deadline_s: float = math.inf

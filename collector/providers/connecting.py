@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from collector import providers
 from collector.errors import CollectorError
-from collector.model.ceilings import CALLS_IN_FLIGHT, QUIET
+from collector.model.ceilings import CALLS_IN_FLIGHT, STALLED
 from collector.providers.protocol import Fleet, ProjectAddress
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def connect(state: RunState, access: Access) -> Connection:
         name: provider.connect(
             _credentials(state, name, provider),
             access,
-            connections=CALLS_IN_FLIGHT + QUIET + downloads,
+            connections=CALLS_IN_FLIGHT + STALLED + downloads,
         )
         for name, provider in found.items()
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from collector import clock, descriptors, planning
 from collector.engine import Scheduler
 from collector.model import events as e
-from collector.model.ceilings import CALLS_IN_FLIGHT, QUIET, STORING, Ceilings
+from collector.model.ceilings import CALLS_IN_FLIGHT, STALLED, STORING, Ceilings
 from collector.sharing.claims import Claims
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def scheduler(state: RunState, scopes: Scopes, prior: Prior, terms: Terms) -> Sc
             downloads=at_once.downloads,
             calls=at_once.calls,
             storing=at_once.storing,
-            quiet=at_once.quiet,
+            stalled=at_once.quiet,
             max_attempts=terms.max_attempts,
             exports_in_flight={
                 row.project: row.exports_in_flight
@@ -57,7 +57,7 @@ def scheduler(state: RunState, scopes: Scopes, prior: Prior, terms: Terms) -> Sc
             download_s=terms.download_s,
             grace_s=terms.grace_s,
         ),
-        wall=clock.WallClock(),
+        wall_time=clock.WallClock(),
         seed=random.SystemRandom().getrandbits(64),
         known=prior,
     )
@@ -85,7 +85,7 @@ def bytes_per_second(state: RunState, terms: Terms) -> int | None:
 def _at_once(state: RunState) -> descriptors.AtOnce:
     """Return how much may be in flight; warn where that is less than asked for."""
     downloads = state.started.downloads if state.started else 1
-    wanted = descriptors.AtOnce(downloads, CALLS_IN_FLIGHT, STORING, QUIET)
+    wanted = descriptors.AtOnce(downloads, CALLS_IN_FLIGHT, STORING, STALLED)
     endpoints = len({row.endpoint for row in state.projects})
     given = descriptors.fitting(wanted, descriptors.left(), endpoints)
     if warning := descriptors.reduction(wanted, given):

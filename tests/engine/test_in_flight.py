@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from collector.engine.admission.circuit_breaker import EndpointBreaker
 from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.admission.endpoint_breaker import EndpointBreaker
 from collector.engine.admission.in_flight import STALLED_S, Flight, InFlight
 from collector.engine.pacing.latency import UNKNOWN_TOO_LONG_S as QUIET_S
 from collector.engine.pacing.pacer import Pacer
@@ -90,10 +90,10 @@ def test_archives_that_are_still_being_stored_hold_up_the_next_download() -> Non
 def test_a_call_that_hangs_makes_room_for_another(call: Call, ceilings: Ceilings) -> None:
     calls = Calls(ceilings)
     flight = calls.left(call)
-    assert calls.in_flight.quiet_s == QUIET_S
-    assert not calls.in_flight.fall_quiet(QUIET_S - 0.1)
+    assert calls.in_flight.next_stall_s == QUIET_S
+    assert not calls.in_flight.find_stalled(QUIET_S - 0.1)
     assert not calls.allows(call)
-    assert calls.in_flight.fall_quiet(QUIET_S) == [flight]
+    assert calls.in_flight.find_stalled(QUIET_S) == [flight]
     assert calls.allows(call)
     calls.in_flight.ended(flight)
     assert calls.allows(call)
@@ -105,16 +105,16 @@ def test_a_download_that_goes_on_takes_its_place_again() -> None:
     calls = Calls(Ceilings(downloads=1))
     flight = calls.left(FETCH)
     calls.in_flight.opened(flight, 1.9)
-    assert calls.in_flight.fall_quiet(QUIET_S) == []
+    assert calls.in_flight.find_stalled(QUIET_S) == []
     assert not calls.allows(FETCH), "it was heard of since it left"
-    calls.in_flight.fall_quiet(1.9 + STALLED_S)
+    calls.in_flight.find_stalled(1.9 + STALLED_S)
     assert calls.allows(FETCH)
     calls.in_flight.arrived(flight, 9, 6.0)
     calls.in_flight.awaited(flight, 6.1)
     assert not calls.allows(FETCH)
-    calls.in_flight.fall_quiet(6.1 + STALLED_S)
+    calls.in_flight.find_stalled(6.1 + STALLED_S)
     assert not calls.allows(FETCH), "one that went on after all is given more time"
-    calls.in_flight.fall_quiet(6.1 + 10 * STALLED_S)
+    calls.in_flight.find_stalled(6.1 + 10 * STALLED_S)
     assert calls.allows(FETCH)
 
 
@@ -123,18 +123,18 @@ def test_a_download_that_waits_for_us_keeps_its_place() -> None:
     flight = calls.left(FETCH)
     calls.in_flight.opened(flight, 1.0)
     calls.in_flight.arrived(flight, 9, 1.1)
-    calls.in_flight.fall_quiet(100.0)
+    calls.in_flight.find_stalled(100.0)
     assert not calls.allows(FETCH)
     calls.in_flight.awaited(flight, 100.0)
-    calls.in_flight.fall_quiet(102.0)
+    calls.in_flight.find_stalled(102.0)
     assert calls.allows(FETCH)
 
 
 def test_no_more_calls_hang_beside_the_others_than_there_is_room_for() -> None:
-    calls = Calls(Ceilings(calls=2, quiet=1))
+    calls = Calls(Ceilings(calls=2, stalled=1))
     for server in range(2):
         calls.left(ASK, server)
-    assert len(calls.in_flight.fall_quiet(QUIET_S)) == 1
+    assert len(calls.in_flight.find_stalled(QUIET_S)) == 1
     calls.left(ASK, 2, QUIET_S)
     assert not calls.allows(ASK)
 
@@ -144,7 +144,7 @@ def test_the_first_call_with_a_credential_holds_up_the_others_no_longer_than_it_
     calls.credential.accepted = False
     flight = calls.left(POST)
     assert calls.credential.opens_s > QUIET_S
-    calls.in_flight.fall_quiet(QUIET_S)
+    calls.in_flight.find_stalled(QUIET_S)
     assert calls.credential.opens_s < QUIET_S
     calls.in_flight.ended(flight)
-    assert calls.credential.under_way == 0
+    assert calls.credential.in_flight == 0

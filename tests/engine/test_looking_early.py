@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.pacing.service import durations
-from collector.engine.admission.circuit_breaker import EndpointBreaker
 from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.admission.endpoint_breaker import EndpointBreaker
 from collector.engine.pacing.pacer import Pacer
 from collector.engine.polling.scouts import FIRST, Reports
 from collector.engine.polling.timing import FirstLook, before_deadline
@@ -174,7 +174,7 @@ def moved(change: Callable[[Lane], None]) -> Lane:
     made = lane()
     made.look_first(first(100.0, 200.0), 0.0)
     for server in range(3):
-        made.put_unheard(server, PLACE, 5.0 * server, 5.0 * server)
+        made.put_unasked(server, PLACE, 5.0 * server, 5.0 * server)
     made.wake(12.0)
     assert not made.is_ready
     assert made.rank == NONE_DUE

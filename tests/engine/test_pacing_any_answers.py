@@ -162,9 +162,9 @@ def test_a_believed_statement_is_kept_in_every_window_until_it_is_contradicted(
         greedy.run(math.inf, most=before + 400)
     (stated,) = [news for news in greedy.news if isinstance(news, Learned)]
     assert (stated.limit, stated.window_s) == (limit, window_s)
-    heard_s = greedy.left[before].at_s + 1.01 * latency_s
+    last_seen_s = greedy.left[before].at_s + 1.01 * latency_s
     most = max(1, math.floor(share * limit + 1e-9))
-    assert most_in_any(window_s, greedy.of(), heard_s + window_s) <= most
+    assert most_in_any(window_s, greedy.of(), last_seen_s + window_s) <= most
 
 
 @quick
@@ -191,10 +191,10 @@ def test_whatever_was_said_before_a_statement_is_kept_to_within_a_window(
         if news.scope.kind is ScopeKind.USER and isinstance(news, Learned)
     ]
     # An earlier statement about another scope does no harm: calls keep both.
-    heard_s = greedy.left[len(said)].at_s + 1.01 * latency_s
+    last_seen_s = greedy.left[len(said)].at_s + 1.01 * latency_s
     most = max(1, math.floor(share * limit + 1e-9)) + 1  # one asks whether it still holds
     assert told_of
-    assert most_in_any(window_s, greedy.of(), heard_s + window_s) <= most
+    assert most_in_any(window_s, greedy.of(), last_seen_s + window_s) <= most
 
 
 @quick

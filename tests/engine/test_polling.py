@@ -54,7 +54,7 @@ def asked_early(
             at_s = max(at_s, ask_at(export, learned, Pressure.USUAL).early_s)
             times += 1
             if at_s < lasts_s:
-                export.heard(said(at_s / lasts_s, number), learned, at_s, at_s)
+                export.not_yet(said(at_s / lasts_s, number), learned, at_s, at_s)
         low_s = max(export.elapsed_s, min(export.low_s, export.high_s))
         learned.learn(export.evidence, low_s, max(low_s, min(at_s, export.high_s)))
         if export.high_s < math.inf:
@@ -99,7 +99,7 @@ def test_percentages_that_lie_are_given_up() -> None:
     for _ in range(20):
         export = Progress(0.0)
         for at_s in (10.0, 20.0, 40.0, 80.0):  # always nearly done
-            export.heard(99.0, learned, at_s, at_s)
+            export.not_yet(99.0, learned, at_s, at_s)
     assert not learned.are_percentages_believed
 
 
@@ -242,4 +242,4 @@ def test_no_export_is_asked_about_more_often_than_twice_a_second_nor_never_again
         assert export.elapsed_s + 0.5 - 1e-6 <= early_s - started_s
         assert early_s <= certain_s < math.inf
         asked_s = early_s + wait_s
-        export.heard(said, learned, asked_s, asked_s + 0.02)
+        export.not_yet(said, learned, asked_s, asked_s + 0.02)

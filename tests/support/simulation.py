@@ -319,7 +319,7 @@ class Simulation(Driver):
         for event in self.events:
             apply(self.state, event)
         scheduler = Scheduler(
-            self.state, scopes=self.scopes, ceilings=self.ceilings, wall=SimulatedWall(),
+            self.state, scopes=self.scopes, ceilings=self.ceilings, wall_time=SimulatedWall(),
             seed=self.seed, known=self.known,
         )  # fmt: skip
         wire = Wire(self.latency_s, download_s=self.download_s, journal_s=self.journal_s)

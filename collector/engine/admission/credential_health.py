@@ -29,8 +29,8 @@ class CredentialHealth:
         accepted: whether it was, since it was last refused.
         proven: whether it ever was.
         refused: why nothing that needs it is worth a call any more.
-        refusals: refusals in a row; those of calls that were under way together are one.
-        under_way: calls that carry it and are not answered.
+        refusals: refusals in a row; those of calls that were in flight together are one.
+        in_flight: calls that carry it and are not answered.
         next_s: when the next call may carry it, while it is not accepted.
         refused_servers: those that were refused, and not accepted since.
     """
@@ -39,7 +39,7 @@ class CredentialHealth:
     proven: bool = False
     refused: Problem | None = None
     refusals: int = 0
-    under_way: int = 0
+    in_flight: int = 0
     next_s: float = -math.inf
     refused_servers: set[int] = field(default_factory=set)
     _refused_s: float = -math.inf
@@ -53,12 +53,12 @@ class CredentialHealth:
     @property
     def opens_s(self) -> float:
         """When a call may carry it that is not accepted; infinite: when an answer has come."""
-        return math.inf if self.under_way else self.next_s
+        return math.inf if self.in_flight else self.next_s
 
-    def heard(self, problem: Problem | None, server: int, sent_s: float, now_s: float) -> None:
+    def answered(self, problem: Problem | None, server: int, sent_s: float, now_s: float) -> None:
         """Process an answer to a call for a server that carried it, sent at `sent_s`."""
         if problem is not None and problem.kind is ProblemKind.UNAUTHENTICATED:
-            self._heard_refusal(server, sent_s, now_s, renewed=problem.renewed)
+            self._refused(server, sent_s, now_s, renewed=problem.renewed)
             return
         looked_at = problem is None or (
             problem.http_status is not None
@@ -72,7 +72,7 @@ class CredentialHealth:
             self.next_s = -math.inf
             self.refused_servers.discard(server)
 
-    def _heard_refusal(self, server: int, sent_s: float, now_s: float, *, renewed: bool) -> None:
+    def _refused(self, server: int, sent_s: float, now_s: float, *, renewed: bool) -> None:
         is_known = server in self.refused_servers
         self.refused_servers.add(server)
         if self.accepted and not renewed and (is_known or sent_s < self._accepted_s):

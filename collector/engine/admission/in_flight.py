@@ -1,7 +1,7 @@
-"""Calls under way: how many there may be, and which of them hold a place.
+"""Calls in flight: how many there may be, and which of them hold a place.
 
 A call that takes much longer than others did gives its place up, and so does a download that brings
-much less: a server that hangs must not hold up the rest. It takes its place again when it goes on.
+much less: a server that stalls must not hold up the rest. It takes its place again when it goes on.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ PATIENCE_GROWS = 1.5
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """A call under way.
+    """A call in flight.
 
     Attributes:
         action: the call.
         lane: where its server waited.
-        heard_s: when it left, or when something of it last arrived.
+        last_seen_s: when it left, or when something of it last arrived.
         opened: an archive's first bytes are here: the API has answered.
         received: its last ones are.
         ours: what has come is dealt with here, and no more is asked for.
-        quiet: it holds no place: nothing was heard for too long, or it is far behind.
+        stalled: it holds no place: nothing came for too long, or it is far behind.
         far_behind: it brings much less than others do.
         bytes, since_s: what came of it since then, when it was last judged.
     """
 
     action: Request
     lane: Lane
-    heard_s: float
+    last_seen_s: float
     opened: bool = False
     received: bool = False
     ours: bool = False
-    quiet: bool = False
+    stalled: bool = False
     far_behind: bool = False
     bytes: int = 0
     since_s: float = math.inf
@@ -64,7 +64,7 @@ class Flight:
 
 
 class InFlight:
-    """Calls under way, one a server, and whether one more may be.
+    """Calls in flight, one a server, and whether one more may be.
 
     Attributes:
         disk: whether archives can be stored. While they cannot, one download at a time tries.
@@ -72,9 +72,18 @@ class InFlight:
     """
 
     __slots__ = (
-        "_ceilings", "_downloads", "_number", "_out", "_quiet", "_small", "_stalled_s", "_storing",
+        "_ceilings",
+        "_downloads",
+        "_number",
+        "_out",
+        "_small",
+        "_stalled",
+        "_stalled_s",
+        "_storing",
         "_throughput",
-        "_watched", "disk", "posts",
+        "_watched",
+        "disk",
+        "posts",
     )  # fmt: skip
 
     def __init__(self, ceilings: Ceilings) -> None:
@@ -83,12 +92,12 @@ class InFlight:
         self._ceilings = ceilings
         self._out: dict[int, Flight] = {}
         self._watched: list[tuple[float, int, Flight]] = []
-        """When they are to be looked at, since they may hang; some have ended since."""
+        """When they are to be looked at, since they may stall; some have ended since."""
         self._number = itertools.count().__next__
         self._downloads = 0
         self._storing = 0
         self._small = 0
-        self._quiet = 0
+        self._stalled = 0
         self._stalled_s = STALLED_S
         self._throughput = Throughput()
 
@@ -99,7 +108,7 @@ class InFlight:
         return server in self._out
 
     def downloads(self) -> Iterator[FetchArchive]:
-        """Yield the downloads under way."""
+        """Yield the downloads in flight."""
         for flight in self._out.values():
             if isinstance(flight.action, FetchArchive):
                 yield flight.action
@@ -120,18 +129,18 @@ class InFlight:
     # Places
 
     def left(self, action: Request, lane: Lane) -> None:
-        """Count a call that is under way from now on."""
+        """Count a call that is in flight from now on."""
         flight = self._out[action.server] = Flight(action, lane, action.sent_s)
-        self._watch(flight, self._hangs_s(flight))
+        self._watch(flight, self._stalls_s(flight))
         self._take_place(flight, 1)
         self.posts += action.call is Call.START_EXPORT
         if flight.is_download:
-            self.disk.under_way += 1
-        lane.credential.under_way += 1
+            self.disk.in_flight += 1
+        lane.credential.in_flight += 1
         lane.breaker.left(action.server, action.sent_s)
 
     def of(self, action: Request) -> Flight | None:
-        """Return what is known of a call; None if it is no longer under way."""
+        """Return what is known of a call; None if it is no longer in flight."""
         flight = self._out.get(action.server)
         if flight is None or (flight.action is not action and flight.action != action):
             return None
@@ -165,45 +174,45 @@ class InFlight:
         )
 
     def _goes_on(self, flight: Flight, now_s: float) -> None:
-        flight.heard_s = now_s
-        if flight.quiet:
-            flight.quiet = False
+        flight.last_seen_s = now_s
+        if flight.stalled:
+            flight.stalled = False
             if flight.opened:
                 self._stalled_s = min(LONGEST_STALLED_S, PATIENCE_GROWS * self._stalled_s)
-            self._quiet -= 1
+            self._stalled -= 1
             self._take_place(flight, 1)
-            self._watch(flight, self._hangs_s(flight))
+            self._watch(flight, self._stalls_s(flight))
             if not flight.opened:
-                flight.lane.credential.under_way += 1
+                flight.lane.credential.in_flight += 1
 
     def awaited(self, flight: Flight, now_s: float) -> None:
         """Record that more of a download is asked for."""
-        flight.heard_s = now_s
+        flight.last_seen_s = now_s
         flight.ours = False
 
     def received(self, flight: Flight) -> None:
         """Count a download whose bytes are all here, and which is still being stored."""
-        self._goes_on(flight, flight.heard_s)
+        self._goes_on(flight, flight.last_seen_s)
         self._downloads -= 1
         self._storing += 1
         flight.received = True
 
     def ended(self, flight: Flight) -> None:
-        """Let go of a call that is no longer under way."""
+        """Let go of a call that is no longer in flight."""
         del self._out[flight.action.server]
         if not flight.opened:
             self._answered(flight)
-        if flight.quiet:
-            self._quiet -= 1
+        if flight.stalled:
+            self._stalled -= 1
         else:
             self._take_place(flight, -1)
         self.posts -= flight.action.call is Call.START_EXPORT
         if flight.is_download:
-            self.disk.under_way -= 1
+            self.disk.in_flight -= 1
 
     def _answered(self, flight: Flight) -> None:
-        if not flight.quiet:
-            flight.lane.credential.under_way -= 1
+        if not flight.stalled:
+            flight.lane.credential.in_flight -= 1
         flight.lane.breaker.came_back(flight.action.server)
 
     def _take_place(self, flight: Flight, change: int) -> None:
@@ -214,10 +223,10 @@ class InFlight:
         else:
             self._downloads += change
 
-    # What hangs
+    # What stalls
 
-    def fall_quiet(self, now_s: float) -> list[Flight]:
-        """Take their places from calls that nothing was heard of for too long; return these.
+    def find_stalled(self, now_s: float) -> list[Flight]:
+        """Take their places from calls that nothing came of for too long; return these.
 
         Returns:
             Those that the API has not answered; a download that stalls holds up nothing else.
@@ -225,36 +234,36 @@ class InFlight:
         fallen = []
         while self._watched and self._watched[0][0] <= now_s:
             flight = heapq.heappop(self._watched)[2]
-            if self.of(flight.action) is not flight or flight.received or flight.quiet:
+            if self.of(flight.action) is not flight or flight.received or flight.stalled:
                 continue
-            hangs_s = now_s + self._stalled_s if flight.ours else self._hangs_s(flight)
+            stalls_s = now_s + self._stalled_s if flight.ours else self._stalls_s(flight)
             flight.far_behind = flight.opened and self._is_far_behind(flight, now_s)
-            if hangs_s > now_s and not flight.far_behind:
-                self._watch(flight, hangs_s)
-            elif self._quiet >= self._ceilings.quiet:
-                self._watch(flight, now_s + STALLED_S)  # where too many hang, they do hold places
+            if stalls_s > now_s and not flight.far_behind:
+                self._watch(flight, stalls_s)
+            elif self._stalled >= self._ceilings.stalled:
+                self._watch(flight, now_s + STALLED_S)  # where too many stall, they do hold places
             else:
-                flight.quiet = True
-                self._quiet += 1
+                flight.stalled = True
+                self._stalled += 1
                 self._take_place(flight, -1)
                 if not flight.opened:
-                    flight.lane.credential.under_way -= 1
+                    flight.lane.credential.in_flight -= 1
                     fallen.append(flight)
         return fallen
 
     @property
-    def quiet_s(self) -> float:
-        """When `fall_quiet` is worth asking next; infinite where nothing is under way."""
+    def next_stall_s(self) -> float:
+        """When `find_stalled` is worth asking next; infinite where nothing is in flight."""
         watched = self._watched
         while watched and self.of(watched[0][2].action) is not watched[0][2]:
             heapq.heappop(watched)
         return watched[0][0] if watched else math.inf
 
-    def _hangs_s(self, flight: Flight) -> float:
+    def _stalls_s(self, flight: Flight) -> float:
         """Return when a call has taken too long, if nothing arrives before."""
         if flight.opened:
-            return flight.heard_s + self._stalled_s
-        return flight.heard_s + flight.lane.track.latency.too_long_s
+            return flight.last_seen_s + self._stalled_s
+        return flight.last_seen_s + flight.lane.track.latency.too_long_s
 
     def _watch(self, flight: Flight, at_s: float) -> None:
         heapq.heappush(self._watched, (at_s, self._number(), flight))

@@ -11,7 +11,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from collector.engine.admission.circuit_breaker import LATENCIES, PROBE_S
+from collector.engine.admission.endpoint_breaker import LATENCIES, PROBE_S
 from collector.engine.queueing.alarms import Alarms
 from collector.model.actions import AskStatus
 from collector.model.answers import Call
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Container, Mapping
 
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
     from collector.engine.admission.credential_health import CredentialHealth
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.engine.admission.in_flight import InFlight
     from collector.engine.outcomes.observations import Observations
     from collector.engine.pacing.pacer import Pacer
@@ -64,7 +64,7 @@ class Probes:
         pacer: who may send when; a probe obeys limits as any call does.
         in_flight: how many downloads there may be.
         waiting: what lanes hold, and what they wait for.
-        news: where it is told that an endpoint is down.
+        observations: where it is told that an endpoint is down.
         rng: chooses who is asked.
         leave: dispatches a server's call.
         asked_until_s: until when the service has asked to be left alone with a server.
@@ -72,7 +72,7 @@ class Probes:
 
     __slots__ = (
         "_alarms", "_asked_until_s", "_doubted", "_endpoints_of", "_in_flight", "_lanes", "_leave",
-        "_news", "_of", "_pacer", "_rng", "_state", "_touched", "_waiting", "_witnesses",
+        "_observations", "_of", "_pacer", "_rng", "_state", "_touched", "_waiting", "_witnesses",
     )  # fmt: skip
 
     def __init__(
@@ -82,7 +82,7 @@ class Probes:
         pacer: Pacer,
         in_flight: InFlight,
         waiting: ReadyLanes,
-        news: Observations,
+        observations: Observations,
         *,
         rng: random.Random,
         leave: Callable[[Lane, float, int], Request],
@@ -94,7 +94,7 @@ class Probes:
         self._pacer = pacer
         self._in_flight = in_flight
         self._waiting = waiting
-        self._news = news
+        self._observations = observations
         self._rng = rng
         self._leave = leave
         self._of: dict[EndpointBreaker, list[Lane]] = {}
@@ -154,7 +154,7 @@ class Probes:
 
     def _take_for(self, credential: CredentialHealth, now_s: float, actions: list[Action]) -> float:
         """Ask whether a credential that was refused is still accepted by those who knew it."""
-        if credential.under_way:
+        if credential.in_flight:
             return math.inf
         if now_s < credential.next_s:
             return credential.next_s
@@ -222,7 +222,7 @@ class Probes:
 
     def _goes_down(self, breaker: EndpointBreaker, now_s: float) -> None:
         breaker.goes_down(now_s)
-        self._news.endpoint_down(breaker, now_s)
+        self._observations.endpoint_down(breaker, now_s)
 
     def _probes(
         self, breaker: EndpointBreaker, now_s: float, most: int, limit_s: float
@@ -279,8 +279,8 @@ class Probes:
                 )
             )  # fmt: skip
             self._pacer.sent(lane.track, now_s)
-            self._news.count(lane.project)
-            lane.credential.under_way += 1
+            self._observations.count(lane.project)
+            lane.credential.in_flight += 1
             if len(probes) == most:
                 break
         return probes, wake_s

@@ -38,14 +38,14 @@ The retry table (`retry.py`)
     fail         nothing would change
 
 No rule makes a call before the service has asked to be called again; a Retry-After of more than 15
-minutes is taken as a minute. No attempt counts while the endpoint is in question, or if this
-machine slept meanwhile: such tries are remembered, and count if it turns out to have been the
-server's fault.
+minutes is taken as a minute. No attempt counts while the endpoint is in question, or this machine
+slept meanwhile: such tries are remembered, and count if it turns out to have been the server's
+fault.
 
 What else is here
 =================
 
-`facts.py` writes events, `hints.py` says what a person can do about each problem, and
-`observations.py` gathers what is worth a line of the journal and may be lost: calls counted, limits
-learned, clocks compared, endpoints down and back.
+`downloads.py` follows how far downloads are, `facts.py` writes events, `hints.py` says what a
+person can do about each problem, and `observations.py` gathers what is worth a line of the journal
+and may be lost: calls counted, limits learned, clocks compared, endpoints down and back.
 """

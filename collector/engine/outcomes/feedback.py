@@ -11,7 +11,8 @@ from collector.model.answers import Problem, ProblemKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.engine.admission.circuit_breaker import CircuitBreaker, EndpointBreaker
+    from collector.engine.admission.circuit_breaker import CircuitBreaker
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.engine.outcomes.observations import Observations
     from collector.engine.pacing.findings import Finding
     from collector.engine.pacing.pacer import Pacer
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 class Feedback:
     """Passes on what answers tell to whoever plans with it."""
 
-    __slots__ = ("_disk", "_news", "_pacer")
+    __slots__ = ("_disk", "_observations", "_pacer")
 
     def __init__(self, pacer: Pacer, disk: CircuitBreaker, news: Observations) -> None:
         self._pacer = pacer
         self._disk = disk
-        self._news = news
+        self._observations = news
 
-    def heard(
+    def answered(
         self,
         lane: Lane,
         action: Request,
@@ -52,7 +53,7 @@ class Feedback:
         """
         if problem is not None and problem.kind is ProblemKind.NOT_SENT:
             self._pacer.never_sent(lane.track, action.sent_s)
-            self._news.uncount(lane.project)
+            self._observations.uncount(lane.project)
             self._unanswered(lane, action, problem, now_s)
             return False
         if problem is None or problem.kind not in NO_ANSWER:
@@ -66,14 +67,14 @@ class Feedback:
             learned = self._limits(lane, action, problem, metadata, now_s)
         else:
             self._pacer.lost(lane.track, action.sent_s)
-        lane.credential.heard(problem, action.server, action.sent_s, now_s)
+        lane.credential.answered(problem, action.server, action.sent_s, now_s)
         if metadata.clock_offset_s is not None:
-            self._news.clock_offset(metadata.clock_offset_s)
+            self._observations.clock_offset(metadata.clock_offset_s)
         return learned
 
     def _reached(self, breaker: EndpointBreaker, server: int | None, now_s: float) -> None:
         if breaker.reached(server, now_s):
-            self._news.endpoint_back(breaker.name, now_s)
+            self._observations.endpoint_back(breaker.name, now_s)
 
     def _unanswered(self, lane: Lane, action: Request, problem: Problem, now_s: float) -> None:
         breaker = lane.breaker
@@ -82,15 +83,15 @@ class Feedback:
         else:
             breaker.failed(action, problem)
         if breaker.probe_failed(action, problem, now_s):
-            self._news.endpoint_down(breaker, now_s)
+            self._observations.endpoint_down(breaker, now_s)
 
     def withdrawn(self, lane: Lane, action: Request) -> None:
-        """Count a call as never sent: it did not leave after all."""
+        """Take back a call that did not leave after all."""
         self._pacer.never_sent(lane.track, action.sent_s)
-        self._news.uncount(lane.project)
+        self._observations.uncount(lane.project)
 
     def stored(self, action: FetchArchive, problem: Problem | None, now_s: float) -> None:
-        """Take note of what became of a download, and so of the disk.
+        """Record what became of a download, and so of the disk.
 
         Args:
             action: the call.
@@ -100,9 +101,9 @@ class Feedback:
         disk = self._disk
         if problem is None:
             if disk.reached():
-                self._news.downloads_went_on(now_s)
+                self._observations.downloads_went_on(now_s)
         elif problem.kind is ProblemKind.DISK and disk.failed(action.sent_s, now_s):
-            self._news.downloads_paused(problem.message, now_s)
+            self._observations.downloads_paused(problem.message, now_s)
 
     def _limits(
         self,
@@ -116,14 +117,14 @@ class Feedback:
         news: Sequence[Finding]
         refused = problem is not None and problem.kind is ProblemKind.THROTTLED
         if problem is not None and refused:
-            self._news.throttled(lane.project)
+            self._observations.throttled(lane.project)
             news = self._pacer.throttled(lane.track, problem, action.sent_s, now_s, running=running)
         else:
             news = self._pacer.passed(
                 lane.track, metadata.limits, action.sent_s, now_s, running=running
             )
         if news:
-            self._news.paced(news, now_s)
+            self._observations.paced(news, now_s)
         return bool(news) or refused
 
 

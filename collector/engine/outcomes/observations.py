@@ -12,7 +12,7 @@ from collector.model import events as e
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.engine.pacing.findings import Finding
     from collector.engine.polling.durations import ExportDurations
     from collector.model.answers import Scope
@@ -28,8 +28,8 @@ class Observations:
         urgent: whether there is one that a person wants to hear of now.
     """
 
-    def __init__(self, wall: WallTime) -> None:
-        self._wall = wall
+    def __init__(self, wall_time: WallTime) -> None:
+        self._wall_time = wall_time
         self._calls: Counter[int] = Counter()
         self._throttled: Counter[int] = Counter()
         self._offset_s: float | None = None
@@ -43,7 +43,7 @@ class Observations:
 
     def take(self, now_s: float) -> list[e.Event]:
         """Return what has gathered, and begin anew."""
-        at = self._wall.stamp(now_s)
+        at = self._wall_time.stamp(now_s)
         for project in sorted(self._calls.keys() | self._throttled.keys()):
             calls, throttled = self._calls[project], self._throttled[project]
             if calls or throttled:
@@ -95,12 +95,12 @@ class Observations:
         """Report a word for an export's status that nobody knows, once."""
         if word not in self._words:
             self._words.add(word)
-            at = self._wall.stamp(now_s)
+            at = self._wall_time.stamp(now_s)
             self._events.append(e.WordUnknown(at=at, server=server, word=word))
 
     def endpoint_down(self, breaker: EndpointBreaker, now_s: float) -> None:
         """Report that an endpoint cannot be reached."""
-        at, hint = self._wall.stamp(now_s), breaker.hint or UNREACHABLE
+        at, hint = self._wall_time.stamp(now_s), breaker.hint or UNREACHABLE
         self._events.append(
             e.EndpointWentDown(at=at, endpoint=breaker.name, message=breaker.why, hint=hint)
         )
@@ -108,27 +108,27 @@ class Observations:
 
     def endpoint_back(self, endpoint: str, now_s: float) -> None:
         """Report that it can be again."""
-        self._events.append(e.EndpointCameBack(at=self._wall.stamp(now_s), endpoint=endpoint))
+        self._events.append(e.EndpointCameBack(at=self._wall_time.stamp(now_s), endpoint=endpoint))
         self.urgent = True
 
     def downloads_paused(self, message: str, now_s: float) -> None:
         """Report that the disk takes no archive."""
-        self._events.append(e.DownloadsPaused(at=self._wall.stamp(now_s), message=message))
+        self._events.append(e.DownloadsPaused(at=self._wall_time.stamp(now_s), message=message))
         self.urgent = True
 
     def downloads_went_on(self, now_s: float) -> None:
         """Report that it does again."""
-        self._events.append(e.DownloadsWentOn(at=self._wall.stamp(now_s)))
+        self._events.append(e.DownloadsWentOn(at=self._wall_time.stamp(now_s)))
         self.urgent = True
 
     def clock_jumped(self, jump_s: float, now_s: float) -> None:
         """Report that the process was not running."""
-        at = self._wall.stamp(now_s)
+        at = self._wall_time.stamp(now_s)
         self._events.append(e.ClockJumped(at=at, jump_s=round(jump_s, 1)))
 
     def paced(self, news: Iterable[Finding], now_s: float) -> None:
         """Report what was learned of a limit; what was not believed, once."""
-        at = self._wall.stamp(now_s)
+        at = self._wall_time.stamp(now_s)
         for item in news:
             scope, name = item.scope
             if isinstance(item, Asked):
@@ -160,7 +160,7 @@ class Observations:
         if asked.until_s < told_s + (WORTH_TELLING_S if of_server else 1.0):
             return
         self._asked_until_s[asked.scope, of_server] = asked.until_s
-        (scope, name), until = asked.scope, self._wall.stamp(asked.until_s)
+        (scope, name), until = asked.scope, self._wall_time.stamp(asked.until_s)
         self._events.append(
             e.WaitAsked(at=at, scope=scope, name=name, until=until, server=asked.server)
         )

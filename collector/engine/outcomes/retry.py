@@ -144,7 +144,7 @@ class Tried:
         links_refused: refusals of links in a row, before this one.
         unsent_times: calls in a row that could not be sent, before this one.
         paused: downloads are paused already.
-        down: the endpoint seems to answer nobody, or did while the call was under way; or this
+        down: the endpoint seems to answer nobody, or did while the call was in flight; or this
             machine slept.
     """
 

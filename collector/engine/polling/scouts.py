@@ -118,8 +118,8 @@ class Reports:
         """Return by how much more likely a longer median would be."""
         age = (self._ages / self._heard - logarithm) / SPREAD
         # Each tail by itself: one less the other would be none where the guess is far off.
-        running = max(_LEAST, 0.5 * math.erfc(age / ROOT_2))
-        done = max(_LEAST, 0.5 * math.erfc(-age / ROOT_2))
+        running = 0.5 * math.erfc(age / ROOT_2) or _LEAST
+        done = 0.5 * math.erfc(-age / ROOT_2) or _LEAST
         density = math.exp(-0.5 * age * age) / ROOT_2_PI / SPREAD
         ended = self._ended
         gain = density * ((self._heard - ended) / running - ended / done)

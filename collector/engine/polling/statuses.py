@@ -84,7 +84,7 @@ class Statuses:
         """Let a server wait in its lane until its status is worth asking for."""
         failed = self._memories.has_trouble(row.server)
         place = order(first=row.first, failed=failed)
-        began_s = None if failed else self._watch.unheard_since(row, now_s)
+        began_s = None if failed else self._watch.unasked_since(row, now_s)
         if began_s is None:
             early_s, certain_s = self._watch.ask_at(row, self._pressure(lane), now_s)
             if failed:
@@ -92,10 +92,10 @@ class Statuses:
             self._waiting.put(lane, row.server, place, early_s, certain_s, now_s)
         else:
             self._look_first(lane, now_s)
-            self._waiting.put_unheard(lane, row.server, place, began_s, now_s)
+            self._waiting.put_unasked(lane, row.server, place, began_s, now_s)
 
     def _look_first(self, lane: Lane, now_s: float) -> None:
-        """Let those wait that nothing was heard of until what is known now says."""
+        """Let those that were never asked about wait until what is known now says."""
         first = self._watch.first_look(lane.project, self._pressure(lane))
         if first is not lane.first:
             self._waiting.look_first(lane, first, now_s)
@@ -114,15 +114,15 @@ class Statuses:
             return Pressure.PLACES
         return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
 
-    def heard(self, project: int, now_s: float) -> None:
+    def status_told(self, project: int, now_s: float) -> None:
         """Plan a project's statuses anew, if its exports take less time than was thought.
 
-        What nothing was heard of yet follows at once. The others have times of their own: they
+        What was never asked about follows at once. The others have times of their own: they
         are planned anew when enough answers have come for that since the last time. If exports
         take longer, that is seen when their time comes.
         """
         lane = self._lanes[project, Call.ASK_STATUS]
-        if lane.has_unheard:
+        if lane.has_unasked:
             self._look_first(lane, now_s)
         plan = self._plans[project]
         plan.answers += 1
@@ -130,10 +130,10 @@ class Statuses:
         if long_s > plan.long_s:
             plan.long_s = long_s
         elif long_s < SHORTER * plan.long_s and (
-            lane.heard <= max(FEW, ANSWERS_FOR_EACH * plan.answers)
+            lane.planned <= max(FEW, ANSWERS_FOR_EACH * plan.answers)
         ):
             self._plans[project] = _Plan(long_s)
-            for server in self._waiting.empty_heard(lane):
+            for server in self._waiting.empty_planned(lane):
                 self.place(lane, self._state.servers[server], now_s)
 
     def look_for_the_last(self, now_s: float) -> None:

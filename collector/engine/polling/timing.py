@@ -121,7 +121,7 @@ class Progress:
     curious: bool = False
     certain_s: float = math.inf
 
-    def heard(
+    def not_yet(
         self, percent: float | None, durations: ExportDurations, sent_s: float, now_s: float
     ) -> None:
         """Learn from an answer that said "not yet" to a call that left at `sent_s`."""

@@ -61,7 +61,7 @@ class ExportWatch:
 
     # When to ask
 
-    def unheard_since(self, row: ServerRow, now_s: float) -> float | None:
+    def unasked_since(self, row: ServerRow, now_s: float) -> float | None:
         """Return when an export began that waits for the first look with all others.
 
         None where it was asked about before, or waits for a time of its own.
@@ -133,7 +133,7 @@ class ExportWatch:
                 durations.answered_certain(completed=False)
             if not progress.elapsed_s:
                 durations.answered_first(sent_s - progress.started_s, completed=False)
-            progress.heard(said.percent, durations, sent_s, now_s)
+            progress.not_yet(said.percent, durations, sent_s, now_s)
         if durations.has_moved():
             self._first_looks[row.project].clear()
 

@@ -29,7 +29,7 @@ class Dispatcher:
         lanes: all of the run's, by project and call.
         waiting: what they hold.
         pacer: who may send when.
-        in_flight: how many calls may be under way.
+        in_flight: how many calls may be in flight.
         turns: whose turn it is.
         deadline: whether all can be home in time.
         statuses: when those are worth asking for.

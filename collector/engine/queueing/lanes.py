@@ -11,8 +11,8 @@ import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
     from collector.engine.admission.credential_health import CredentialHealth
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.engine.pacing.tracks import Track
     from collector.engine.polling.timing import FirstLook
     from collector.engine.queueing.ready import Line
@@ -46,7 +46,7 @@ class Lane:
     whose `certain` time has come are *due*: their calls are worth as much as any other. The rest
     are worth a call that nobody else wants.
 
-    Running exports of which nothing was heard yet wait for their *first look*. When that is hangs
+    Running exports that were never asked about wait for their *first look*. When that is hangs
     on how long exports of their project take, which all have in common: so these stand in the
     order in which they began, and what is learned moves all of them at once.
 
@@ -67,7 +67,7 @@ class Lane:
     """
 
     __slots__ = (
-        "_due", "_first_ready", "_later", "_now_s", "_ready", "_unheard", "alarm_s", "breaker",
+        "_due", "_first_ready", "_later", "_now_s", "_ready", "_unasked", "alarm_s", "breaker",
         "call", "credential", "eager_s", "exports", "first", "home", "number", "others", "place",
         "project", "rank", "stands", "track", "wakes_s",
     )  # fmt: skip
@@ -102,10 +102,10 @@ class Lane:
         self._due: list[tuple[int, int]] = []
         self._ready: list[tuple[float, int, int]] = []
         self._later: list[tuple[float, float, int, int]] = []
-        self._unheard: list[tuple[float, int, int]] = []
+        self._unasked: list[tuple[float, int, int]] = []
 
     def __len__(self) -> int:
-        return len(self._due) + len(self._ready) + len(self._later) + len(self._unheard)
+        return len(self._due) + len(self._ready) + len(self._later) + len(self._unasked)
 
     def put(self, server: int, order: int, early_s: float, certain_s: float, now_s: float) -> None:
         """Let `server` wait until `early_s`, then before all of a later order or number."""
@@ -117,9 +117,9 @@ class Lane:
             heapq.heappush(self._later, (early_s, certain_s, order, server))
         self._look(now_s)
 
-    def put_unheard(self, server: int, order: int, began_s: float, now_s: float) -> None:
+    def put_unasked(self, server: int, order: int, began_s: float, now_s: float) -> None:
         """Let `server` wait for the first look at its export, which began at `began_s`."""
-        heapq.heappush(self._unheard, (began_s, order, server))
+        heapq.heappush(self._unasked, (began_s, order, server))
         self.wake(now_s)
 
     def look_first(self, first: FirstLook, now_s: float) -> None:
@@ -136,8 +136,8 @@ class Lane:
             _, order, server = heapq.heappop(self._ready)
             heapq.heappush(self._due, (order, server))
         if self.first is not None:
-            while self._unheard and self.first.certain_at(self._unheard[0][0]) <= now_s:
-                _, order, server = heapq.heappop(self._unheard)
+            while self._unasked and self.first.certain_at(self._unasked[0][0]) <= now_s:
+                _, order, server = heapq.heappop(self._unasked)
                 heapq.heappush(self._due, (order, server))
         self._look(now_s)
 
@@ -154,14 +154,14 @@ class Lane:
         elif self._later:
             _, _, order, server = heapq.heappop(self._later)
         else:
-            _, order, server = heapq.heappop(self._unheard)
+            _, order, server = heapq.heappop(self._unasked)
         heapq.heappush(self._due, (order, server))
         self._look(now_s)
 
     @property
-    def has_unheard(self) -> bool:
+    def has_unasked(self) -> bool:
         """Whether a server waits for the first look at its export."""
-        return bool(self._unheard)
+        return bool(self._unasked)
 
     @property
     def is_ready(self) -> bool:
@@ -173,7 +173,7 @@ class Lane:
         """The server that `take` would return."""
         if self._due:
             return self._due[0][1]
-        return self._unheard[0][2] if self._is_unheard_next else self._ready[0][2]
+        return self._unasked[0][2] if self._is_unasked_next else self._ready[0][2]
 
     def take(self, now_s: float) -> int:
         """Return the server that is due next, or else the one that will be soonest.
@@ -187,7 +187,7 @@ class Lane:
 
     def servers(self) -> list[int]:
         """Return all that wait, in no order."""
-        heaps = (self._due, self._ready, self._later, self._unheard)
+        heaps = (self._due, self._ready, self._later, self._unasked)
         return [entry[-1] for heap in heaps for entry in heap]
 
     def remove(self, server: int) -> None:
@@ -196,7 +196,7 @@ class Lane:
         Raises:
             ValueError: it does not wait here.
         """
-        heaps: tuple[list[Any], ...] = (self._due, self._ready, self._later, self._unheard)
+        heaps: tuple[list[Any], ...] = (self._due, self._ready, self._later, self._unasked)
         for heap in heaps:
             for place, entry in enumerate(heap):
                 if entry[-1] == server:
@@ -208,12 +208,12 @@ class Lane:
 
     def empty(self) -> list[int]:
         """Return all that wait, out of the lane, in no order."""
-        servers = [entry[-1] for heap in (self._due, self._unheard) for entry in heap]
+        servers = [entry[-1] for heap in (self._due, self._unasked) for entry in heap]
         self._due.clear()
-        self._unheard.clear()
-        return servers + self.empty_heard()
+        self._unasked.clear()
+        return servers + self.empty_planned()
 
-    def empty_heard(self) -> list[int]:
+    def empty_planned(self) -> list[int]:
         """Return those, out of the lane, that wait for a time of their own."""
         servers = [entry[-1] for heap in (self._ready, self._later) for entry in heap]
         self._ready.clear()
@@ -222,7 +222,7 @@ class Lane:
         return servers
 
     @property
-    def heard(self) -> int:
+    def planned(self) -> int:
         """How many wait for a time of their own."""
         return len(self._ready) + len(self._later)
 
@@ -230,18 +230,18 @@ class Lane:
         """Take the next one out; return its order and its number."""
         if self._due:
             return heapq.heappop(self._due)
-        _, order, server = heapq.heappop(self._unheard if self._is_unheard_next else self._ready)
+        _, order, server = heapq.heappop(self._unasked if self._is_unasked_next else self._ready)
         return order, server
 
     @property
-    def _is_unheard_next(self) -> bool:
-        """Whether one of which nothing was heard comes before all others that are ready."""
+    def _is_unasked_next(self) -> bool:
+        """Whether one that was never asked about comes before all others that are ready."""
         if not self._first_ready or self.first is None:
             return False
-        return not self._ready or self.first.certain_at(self._unheard[0][0]) < self._ready[0][0]
+        return not self._ready or self.first.certain_at(self._unasked[0][0]) < self._ready[0][0]
 
     def _look(self, now_s: float) -> None:
-        """Take note of what is next."""
+        """Find out what is next."""
         self._now_s = now_s
         due, ready, later = self._due, self._ready, self._later
         self.rank = _rank(due[0][0]) if due else NONE_DUE
@@ -249,8 +249,8 @@ class Lane:
         if ready and ready[0][0] < wakes_s:
             wakes_s = ready[0][0]
         self._first_ready = False
-        if self._unheard and self.first is not None:
-            began_s = self._unheard[0][0]
+        if self._unasked and self.first is not None:
+            began_s = self._unasked[0][0]
             at_s = self.first.early_at(began_s)
             if at_s <= now_s:
                 self._first_ready = True

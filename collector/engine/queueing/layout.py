@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from collector.engine.admission.circuit_breaker import EndpointBreaker
 from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.admission.endpoint_breaker import EndpointBreaker
 from collector.engine.admission.question import Outages
 from collector.engine.queueing.lanes import Lane
 from collector.engine.queueing.running_exports import RunningExports
@@ -67,7 +67,7 @@ class Layout:
     def crowded_tracks(self, state: RunState) -> list[Track]:
         """Return the tracks of calls whose account several servers share.
 
-        A server has one call under way at a time, so one alone need not be told to start slowly.
+        A server has one call in flight at a time, so one alone need not be told to start slowly.
         """
         accounts = {
             project: self.lanes[project, Call.START_EXPORT].track.of(ScopeKind.USER)

@@ -106,11 +106,11 @@ class ReadyLanes:
         self._count(lane, 1)
         self._settle(lane)
 
-    def put_unheard(
+    def put_unasked(
         self, lane: Lane, server: int, order: int, began_s: float, now_s: float
     ) -> None:
         """Let a server wait in a lane for the first look at its export."""
-        lane.put_unheard(server, order, began_s, now_s)
+        lane.put_unasked(server, order, began_s, now_s)
         self._count(lane, 1)
         self._settle(lane)
 
@@ -149,9 +149,9 @@ class ReadyLanes:
         self._settle(lane)
         return servers
 
-    def empty_heard(self, lane: Lane) -> list[int]:
+    def empty_planned(self, lane: Lane) -> list[int]:
         """Return those that wait in a lane for a time of their own, out of it."""
-        servers = lane.empty_heard()
+        servers = lane.empty_planned()
         self._count(lane, -len(servers))
         self._settle(lane)
         return servers
