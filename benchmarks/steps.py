@@ -77,23 +77,25 @@ class Service:
 
     def answer(self, action: Request, now_s: float) -> Outcome:
         """Answer a call."""
-        heard = NO_METADATA
+        metadata = NO_METADATA
         if action.call not in self._asked:
             self._asked.add(action.call)
-            heard = ResponseMetadata(limits=(self.limit,)) if self.limit else NO_METADATA
+            metadata = ResponseMetadata(limits=(self.limit,)) if self.limit else NO_METADATA
         if isinstance(action, StartExport):
             export_id = str(action.server)
             self._began_s[export_id] = now_s
-            return ExportSaid(export_id, ExportState.RUNNING, "running", heard=heard)
+            return ExportSaid(export_id, ExportState.RUNNING, "running", metadata=metadata)
         if isinstance(action, AskStatus):
             part = (now_s - self._began_s[action.export_id]) / (5.0 + action.server * 7 % 20)
             if part >= 1:
-                return ExportSaid(action.export_id, ExportState.COMPLETED, "done", heard=heard)
+                return ExportSaid(
+                    action.export_id, ExportState.COMPLETED, "done", metadata=metadata
+                )
             percent = float(int(part * 100))
             return ExportSaid(
-                action.export_id, ExportState.RUNNING, "running", percent=percent, heard=heard
+                action.export_id, ExportState.RUNNING, "running", percent=percent, metadata=metadata
             )
-        return Stored("bms-logs.tar.gz", 4096, "0" * 64, 3, 1.7e9, 1.7e9, heard=heard)
+        return Stored("bms-logs.tar.gz", 4096, "0" * 64, 3, 1.7e9, 1.7e9, metadata=metadata)
 
 
 class Drive:
@@ -154,7 +156,7 @@ class Drive:
         self.answered.append((action, now_s))
         answer = self.service.answer(action, now_s)
         if isinstance(action, FetchArchive):
-            self.scheduler.answered(action, ArchiveOpened(answer.heard), now_s)
+            self.scheduler.answered(action, ArchiveOpened(answer.metadata), now_s)
             self.scheduler.answered(action, ArchiveReceived(), now_s)
         for event in self.scheduler.answered(action, answer, now_s):
             self._record(event)

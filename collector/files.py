@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,6 +103,26 @@ def open_to_lock(path: Path | str, *, dir_fd: int | None = None) -> int:
     flags = os.O_RDWR | os.O_CREAT
     descriptor = _made(path, flags, dir_fd)
     return _open_regular(path, os.O_RDWR, dir_fd) if descriptor is None else descriptor
+
+
+def lock(descriptor: int, within_s: float) -> bool:
+    """Take a file's lock, which its process loses with the descriptor; return whether it was free.
+
+    Meant for a worker thread. For locks that are held for an instant: it is tried for `within_s`.
+
+    Raises:
+        OSError: the file system has no locks.
+    """
+    until_s = time.monotonic() + within_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until_s:
+                return False
+            time.sleep(0.001)
+        else:
+            return True
 
 
 def open_to_read(path: Path | str, *, dir_fd: int | None = None) -> int:

@@ -25,7 +25,7 @@ import click
 import collector
 from collector import emulator
 from collector.cli import main as collector_command
-from collector.engine.admission import circuit_breaker
+from collector.engine.admission import endpoint_breaker
 from collector.engine.outcomes import retry
 from collector.engine.outcomes.hints import HINTS
 from collector.engine.pacing import (
@@ -228,10 +228,10 @@ def _numbers() -> str:
         "an export is given up after": _seconds(ceilings.EXPORT_S),
         "small calls under way at once": str(ceilings.CALLS_IN_FLIGHT),
         "an endpoint that never answered is given up after": _seconds(
-            circuit_breaker.NEVER_ANSWERED_PATIENCE_S
+            endpoint_breaker.NEVER_ANSWERED_PATIENCE_S
         ),
         "an endpoint that has answered before, after": _seconds(
-            circuit_breaker.ANSWERED_PATIENCE_S
+            endpoint_breaker.ANSWERED_PATIENCE_S
         ),
     }
     return _table(("what", "how much"), numbers.items())

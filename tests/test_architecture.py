@@ -204,6 +204,18 @@ def test_the_archive_room_knows_no_format() -> None:
             assert not wanted, f"{name} imports {wanted}"
 
 
+LINES_OF_A_MODULE, LINES_OF_A_FUNCTION = 350, 60
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_and_its_functions_have_an_end(name: str) -> None:
+    text = MODULES[name].read_text(encoding="utf-8")
+    assert text.count("\n") <= LINES_OF_A_MODULE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < LINES_OF_A_FUNCTION, node.name
+
+
 def test_nobody_outside_the_engine_imports_more_than_its_face() -> None:
     for name, path in MODULES.items():
         if room_of(name) != "engine":

@@ -202,7 +202,7 @@ class Run(Driver):
         if not isinstance(action, FetchArchive) or not self._opens(action, answer):
             self.answered(action, answer)
             return
-        self.scheduler.answered(action, ArchiveOpened(answer.heard), self.now_s)
+        self.scheduler.answered(action, ArchiveOpened(answer.metadata), self.now_s)
         held_s = self._held_s[action.server] or self.wire.download_s
         if isinstance(answer, Stored):
             self.arrives(action, held_s)

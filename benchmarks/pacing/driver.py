@@ -201,7 +201,7 @@ class Driver:
     def _hear(self, action: Request, answer: Outcome) -> None:
         opens = isinstance(answer, Stored) or (isinstance(answer, Problem) and answer.kind in BEGUN)
         if isinstance(action, FetchArchive) and opens:
-            self.scheduler.answered(action, ArchiveOpened(answer.heard), self.now_s)
+            self.scheduler.answered(action, ArchiveOpened(answer.metadata), self.now_s)
             ends_s = self.now_s + self.wire.download_s
             self.arrives(action, self.wire.download_s)
             self.at(ends_s, self._receive, action, answer)

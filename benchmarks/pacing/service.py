@@ -115,40 +115,40 @@ class Service:
             self.throttled += 1
             return self._refusal(blocked_by, action, project, at_s)
         self.gateway.take(project, action.call, at_s, duration_s)
-        heard = self._heard(action, project, at_s)
+        metadata = self._heard(action, project, at_s)
         if isinstance(action, StartExport):
             self.began_s[server] = at_s
-            return ExportSaid(f"x{server}", ExportState.RUNNING, "Running", heard=heard)
+            return ExportSaid(f"x{server}", ExportState.RUNNING, "Running", metadata=metadata)
         if isinstance(action, AskStatus):
             self.polls[server] += 1
             part = (at_s - self.began_s[server]) / duration_s
             if part >= 1:
                 return ExportSaid(
                     action.export_id, ExportState.COMPLETED, "Completed", percent=100.0,
-                    heard=heard,
+                    metadata=metadata,
                 )  # fmt: skip
             said = percent(self._percents, part, server)
             return ExportSaid(
-                action.export_id, ExportState.RUNNING, "Running", percent=said, heard=heard
+                action.export_id, ExportState.RUNNING, "Running", percent=said, metadata=metadata
             )
-        return Stored("a.tar.gz", 10, "ab", 1, 0.0, 0.0, heard=heard)
+        return Stored("a.tar.gz", 10, "ab", 1, 0.0, 0.0, metadata=metadata)
 
     def _refusal(self, gate: Gate, action: Request, project: int, at_s: float) -> Problem:
         by: ScopeKind | None = None
         retry_after_s: float | None = None
-        heard = self._heard(action, project, at_s)
+        metadata = self._heard(action, project, at_s)
         if isinstance(gate, Running):
             by = ScopeKind.PROJECT if self._shape == "named" else None
         else:
-            by, retry_after_s, heard = self._words(gate, at_s, heard)
+            by, retry_after_s, metadata = self._words(gate, at_s, metadata)
         return Problem(
             ProblemKind.THROTTLED, "too many requests", http_status=429, throttled_by=by,
             code="iMetal.0005" if self._shape == "service" else None,
-            retry_after_s=retry_after_s, heard=heard,
+            retry_after_s=retry_after_s, metadata=metadata,
         )  # fmt: skip
 
     def _words(
-        self, quota: Quota, at_s: float, heard: ResponseMetadata
+        self, quota: Quota, at_s: float, metadata: ResponseMetadata
     ) -> tuple[ScopeKind | None, float | None, ResponseMetadata]:
         kind = quota.spec.kind
         match self._shape:
@@ -157,11 +157,11 @@ class Service:
                 return kind, None, ResponseMetadata(limits=(told,))
             case "headers":
                 told = LimitTold(kind, quota.limit, quota.spec.window_s, quota.remaining(at_s))
-                return kind, None, heard if heard.limits else ResponseMetadata(limits=(told,))
+                return kind, None, metadata if metadata.limits else ResponseMetadata(limits=(told,))
             case "named":
-                return kind, None, heard
+                return kind, None, metadata
             case "retry_after":
-                return None, float(math.ceil(quota.free_at(at_s) - at_s)), heard
+                return None, float(math.ceil(quota.free_at(at_s) - at_s)), metadata
             case "mixed" if self.throttled % 2:
                 return (
                     kind,
@@ -169,7 +169,7 @@ class Service:
                     ResponseMetadata(limits=(LimitTold(kind, quota.limit, quota.spec.window_s),)),
                 )
             case _:
-                return None, None, heard
+                return None, None, metadata
 
     def _heard(self, action: Request, project: int, at_s: float) -> ResponseMetadata:
         if self._shape != "headers" or not action.asks_limits:

@@ -1,4 +1,4 @@
-"""A body as it arrives, gathered to pieces that are worth a thread's while."""
+"""Gathers a body, as it arrives, into pieces that are large enough for a thread."""
 
 from __future__ import annotations
 

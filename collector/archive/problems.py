@@ -1,4 +1,4 @@
-"""What the engine is told where an archive is not stored."""
+"""Problems of the archive store: why an archive was not stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's face: what is due now, and what an answer means.
+"""The engine's interface: what is due now, and what an answer means.
 
     due = scheduler.due(now_s)                     # record each action's intent, then perform it
     events = scheduler.answered(action, answer, now_s)   # record, apply, ask for what is due again
@@ -240,7 +240,7 @@ class Scheduler:
             return self._downloads.progressed(action, answer, now_s)
         problem = answer if isinstance(answer, Problem) else None
         if is_probe(action):
-            self._probed(action, problem, answer.heard, now_s)
+            self._probed(action, problem, answer.metadata, now_s)
             return []
         self._placement.place_moved(now_s)  # its own intent is seen while it is still in flight
         server = action.server
@@ -251,7 +251,7 @@ class Scheduler:
         if flight.opened:
             self._waiting.touch(flight.lane)
         else:
-            self._learn_from(action, problem, answer.heard, now_s, stalled=flight.stalled)
+            self._learn_from(action, problem, answer.metadata, now_s, stalled=flight.stalled)
         paused = self._in_flight.disk.down_s is not None
         if isinstance(action, FetchArchive):
             self._feedback.stored(action, problem, now_s)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,20 +134,8 @@ def _locked(directory: Path) -> Iterator[None]:
     """Keep other runs from writing, if the file system has locks."""
     descriptor = files.open_to_lock(directory / LOCK)
     try:
-        until_s = time.monotonic() + LOCKED_WITHIN_S
-        while not _try_lock(descriptor) and time.monotonic() < until_s:
-            time.sleep(0.01)
+        with contextlib.suppress(OSError):  # a file system without locks
+            files.lock(descriptor, LOCKED_WITHIN_S)
         yield
     finally:
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Try to take the lock; without locks on the file system, do without."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -133,7 +133,7 @@ class Problem:
     renewed: bool = False
     elsewhere: bool = False
     blocked: bool = False
-    heard: ResponseMetadata = NO_METADATA
+    metadata: ResponseMetadata = NO_METADATA
 
 
 class ExportState(enum.StrEnum):
@@ -164,7 +164,7 @@ class ExportSaid:
     known: bool = True
     percent: float | None = None
     location: str | None = field(default=None, repr=False, kw_only=True)
-    heard: ResponseMetadata = NO_METADATA
+    metadata: ResponseMetadata = NO_METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class Stored:
     members: int
     oldest_s: float | None
     newest_s: float | None
-    heard: ResponseMetadata = NO_METADATA
+    metadata: ResponseMetadata = NO_METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class Outstanding:
 class ArchiveOpened:
     """An archive's first bytes are on their way: the API has answered the call."""
 
-    heard: ResponseMetadata = NO_METADATA
+    metadata: ResponseMetadata = NO_METADATA
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class OpenArchive:
     offset: int = 0
     validator: str | None = None
     checksums: tuple[Checksum, ...] = ()
-    heard: ResponseMetadata = NO_METADATA
+    metadata: ResponseMetadata = NO_METADATA
 
 
 class Fleet(Protocol):

@@ -11,6 +11,8 @@ are asked for, one after the other, so a fleet of 100,000 takes no more memory t
 
 The types are in `manifest.py` and `summary.py`. Their annotations are the contract: `schema.py`
 derives the JSON Schema from them, and `json_text` and `as_json` write their fields in the order in
-which they are declared. To add a column to the report, add a field there and fill it in
-`building.py`.
+which they are declared. To add a column, add a field there, fill it in `building.py` (`_server`
+fills a server's by position), and describe it in `docs/reference/run-directory.md`. It needs a
+default if it is missing from earlier manifests. What the state does not know yet must come by an
+event first: of a server, by `ServerSelected`.
 """

@@ -219,7 +219,7 @@ def _error(event: AttemptFailed | ServerFailed) -> m.Error:
 
 
 def _reason(state: RunState, row: ServerRow) -> m.Reason | None:
-    """Tell why a server waits; None where only its turn is awaited."""
+    """Tell why a server is pending; None while the run goes on, or if its process was killed."""
     if state.ended is None:
         return None
     reason = state.ended.reason

@@ -9,6 +9,6 @@ A run's directory may have been handed over, so whatever is read here is read wi
 is followed, sizes are bounded, and what a manifest or a list says counts only as far as the journal
 agrees. `verification` is where that is checked as a whole, down to each archive's last byte.
 
-`lock` lets one process work on a run: `flock` on the journal, gone with its process. `mounts` says
-where such a lock does not hold for other machines.
+`lock` lets one process work on a run: `flock` on the journal, gone with its process. `file_system`
+says where such a lock is missing, and what else an output directory may lack.
 """

@@ -1,4 +1,4 @@
-"""Where decisions meet I/O: the library's face, and the loop that drives a run.
+"""Where decisions meet I/O: the library's interface, and the loop that drives a run.
 
     collect(), resume()            the first events: `beginning`, `reconciling`, `trust`
           │
@@ -9,14 +9,17 @@
         Feed ◄───────────────  Recorder      Scheduler        Performer
                           (journal, state)  (the engine)  (provider, archive store)
 
-The write-ahead rule is `Recorder.record`, and nothing else writes the journal or changes the state:
-other runs are told, the line is on disk, the state changes, then the scheduler, the list of members
-and the feed see the event. An action with an intent (a POST) is performed after its intent is
-recorded, so a crash can forget an answer but not a question.
+The write-ahead rule is `Recorder.record`: other runs are told, the journal is written, the state
+changes, then the feed, the scheduler and the list of members see the event. Facts are synced to
+disk before the state changes; observations are not. While a run is under way, nothing else writes
+its journal or changes its state. Before that, a resume folds the journal and may repair it
+(`collector.rundir.journal`). An action with an intent (a POST, or a server that is given up) takes
+effect after its intent is recorded: a crash can lose an answer, but not the question.
 
-The loop decides nothing: it takes from the scheduler what is due, hands it to the performer, and
-hands the answers back. A performer sees actions and answers alone, which have one serialised form.
+The loop decides nothing. It takes from the scheduler what is due, hands it to the performer, and
+hands the answers back. A performer is given actions and reports answers. Both have one serialised
+form, so it may be another process.
 
-A run ends by itself, by a stop (answers of POSTs that have left are awaited for a few seconds) or
-at once. However it ends, the last event and the manifest are written where nothing cancels them.
+A run ends by itself, by a stop (which waits a few seconds for POSTs and downloads under way), or at
+once. However it ends, the last event and the manifest are written where nothing cancels them.
 """

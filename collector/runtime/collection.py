@@ -1,4 +1,4 @@
-"""The library's face: a run as an object.
+"""The library's interface: a run as an object.
 
     async with collect(selection, Path("collected")) as run:
         async for event in run:
@@ -199,9 +199,9 @@ class Collection:
         return self._own_feed
 
     def subscribe(self) -> Subscription:
-        """Return an iterator over the events from now on, for as many onlookers as come.
+        """Return an iterator over the events from now on, for as many subscribers as come.
 
-        An onlooker who is slow finds `EventsSkipped` in place of events, and slows nothing.
+        A subscriber that is slow finds `EventsSkipped` in place of events, and slows nothing.
         """
         return self._feed.subscribe()
 

@@ -1,4 +1,4 @@
-"""A run's events for onlookers: never a source of state, and never in the run's way."""
+"""A run's events for subscribers: never a source of state, and never in the run's way."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from collector.model.events import Event
 
 KEPT = 10_000
-"""Events kept for an onlooker who is slow."""
+"""Events kept for a subscriber that is slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventsSkipped:
-    """The onlooker was too slow for `events` events; what they led to is in the run's state."""
+    """The subscriber was too slow for `events` events; what they led to is in the run's state."""
 
     events: int
 
 
 class Feed:
-    """Events in order, for as many onlookers as come."""
+    """Events in order, for as many subscribers as come."""
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
@@ -38,7 +38,7 @@ class Feed:
         return subscription
 
     def put(self, event: Event) -> None:
-        """Offer an event to each onlooker; it never waits."""
+        """Offer an event to each subscriber; it never waits."""
         for subscription in self._subscriptions:
             subscription.put(event)
 
@@ -50,9 +50,9 @@ class Feed:
 
 
 class Subscription:
-    """One onlooker's view of the feed: an async iterator, to be used by one task.
+    """One subscriber's view of the feed: an async iterator, to be used by one task.
 
-    It ends with the run. An onlooker who is slow finds `EventsSkipped` in place of events.
+    It ends with the run. A subscriber that is slow finds `EventsSkipped` in place of events.
     """
 
     def __init__(self, subscriptions: list[Subscription]) -> None:

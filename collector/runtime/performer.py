@@ -95,7 +95,7 @@ class LocalPerformer:
         outcome = await self._perform(action, report)
         if isinstance(outcome, ExportSaid) and not _can_be_recorded(outcome):
             words = "the provider names the export, or where it lies, so that it cannot be recorded"
-            outcome = Problem(ProblemKind.UNREADABLE, words, heard=outcome.heard)
+            outcome = Problem(ProblemKind.UNREADABLE, words, metadata=outcome.metadata)
         report(action, outcome)
 
     async def discard(self, action: DiscardPart) -> None:
@@ -139,7 +139,7 @@ class LocalPerformer:
             ) as opened:
                 if isinstance(opened, Problem):
                     return opened if staged is None else await self._store.clean_up(staged, opened)
-                report(action, ArchiveOpened(opened.heard))
+                report(action, ArchiveOpened(opened.metadata))
                 return await self._download(action, opened, staged, report)
         finally:
             if staged is not None:

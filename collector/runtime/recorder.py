@@ -1,4 +1,4 @@
-"""The write-ahead rule, in one class: an event is on disk before anything depends on it."""
+"""The write-ahead rule, in one class: a fact is on disk before anything depends on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Records a run's events, in order. Nothing else writes the journal or changes the state.
+    """Records a run's events, in order. While a run is under way, nothing else writes its journal.
 
     Args:
         state: the run's.

@@ -1,4 +1,4 @@
-"""What a person asks of a run, beside which servers."""
+"""The options of a run: all that a caller can choose besides the servers."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import time
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -134,17 +133,9 @@ class ExportsFile:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        until_s = time.monotonic() + LOCKED_WITHIN_S
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= until_s:
-                    why = f"another process has held its lock for {LOCKED_WITHIN_S:.0f} s"
-                    path = str(self._out / SHARED / LOCK)
-                    raise TimeoutError(errno.ETIMEDOUT, why, path) from None
-                time.sleep(0.001)
+        if not files.lock(self._lock, LOCKED_WITHIN_S):
+            why = f"another process has held its lock for {LOCKED_WITHIN_S:.0f} s"
+            raise TimeoutError(errno.ETIMEDOUT, why, str(self._out / SHARED / LOCK))
         try:
             yield
         finally:

@@ -248,7 +248,9 @@ def test_home_that_nobody_knows_has_no_token(tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("module", ["yaml", "collector.providers.clouddc.client"])
+@pytest.mark.parametrize(
+    "module", ["collector.inventory.loading", "collector.providers.clouddc.client"]
+)
 @pytest.mark.parametrize("error", ["MemoryError", "ImportError"])
 def test_lack_of_memory_is_told_in_one_line_before_a_run_and_in_it(
     service: Service, tmp_path: Path, module: str, error: str

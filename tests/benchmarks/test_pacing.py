@@ -169,13 +169,13 @@ def test_a_429_says_what_its_shape_tells(shape: str, says: tuple[object, ...]) -
     made.answer(post(0, 0.0), 0, 0.0)
     answer = made.answer(post(1, 0.5), 0, 0.5)
     assert isinstance(answer, Problem)
-    assert (answer.throttled_by, answer.retry_after_s, len(answer.heard.limits)) == says
+    assert (answer.throttled_by, answer.retry_after_s, len(answer.metadata.limits)) == says
 
 
 def test_headers_tell_what_is_left_with_every_answer() -> None:
     made = Service(gateway(TEN_A_SECOND), [9.0], shape="headers", percents="none")
-    heard = made.answer(post(0, 0.0), 0, 0.0).heard
-    assert [(told.limit, told.remaining) for told in heard.limits] == [(10, 9)]
+    told_here = made.answer(post(0, 0.0), 0, 0.0).metadata
+    assert [(told.limit, told.remaining) for told in told_here.limits] == [(10, 9)]
 
 
 def test_one_export_in_a_hundred_is_short_and_one_is_long() -> None:

@@ -66,7 +66,7 @@ def test_without_json_people_are_told_how_to_go_on() -> None:
         (["--listen", "127.0.0.1:99999"], "invalid ADDR:PORT"),
         (["--limit", "20"], "invalid limit '20'"),
         (["--servers", "2", "--projects", "3"], "a server for each"),
-        (["--listen", "127.0.0.1:0", "--inventory", "/nowhere/fleet.json"], "another --inventory"),
+        (["--listen", "127.0.0.1:0", "--inventory", "/nowhere/fleet.json"], "with --inventory"),
     ],
 )
 def test_mistake_is_a_usage_error(options: list[str], message: str) -> None:

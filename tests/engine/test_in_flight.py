@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from collector.engine.admission.circuit_breaker import EndpointBreaker
 from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.admission.endpoint_breaker import EndpointBreaker
 from collector.engine.admission.in_flight import STALLED_S, Flight, InFlight
 from collector.engine.pacing.latency import UNKNOWN_TOO_LONG_S as QUIET_S
 from collector.engine.pacing.pacer import Pacer

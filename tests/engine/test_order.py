@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from collector.engine.admission.circuit_breaker import EndpointBreaker
 from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.admission.endpoint_breaker import EndpointBreaker
 from collector.engine.pacing.pacer import Pacer
 from collector.engine.queueing.fair_queue import FairQueue
 from collector.engine.queueing.lanes import Lane

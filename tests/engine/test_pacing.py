@@ -56,9 +56,9 @@ def by_hand(share: float = 1.0) -> tuple[Pacer, Track]:
     return pacer, pacer.track(POST, scopes(POST), share=share)
 
 
-def first_told(heard: ResponseMetadata) -> dict[tuple[int, Call], list[ExportSaid | Problem]]:
+def first_told(metadata: ResponseMetadata) -> dict[tuple[int, Call], list[ExportSaid | Problem]]:
     """A script in which the very first answer states limits."""
-    return {(0, POST): [ExportSaid("x", ExportState.COMPLETED, "completed", heard=heard)]}
+    return {(0, POST): [ExportSaid("x", ExportState.COMPLETED, "completed", metadata=metadata)]}
 
 
 def used(sim: Simulation) -> float:
@@ -178,8 +178,8 @@ def test_a_limit_that_cannot_be_meant_is_told_and_survived(limit: int, window_s:
     (news,) = pacer.passed(track, told(limit, window_s).limits, 0.0, 0.1)
     assert isinstance(news, Disbelieved)
     assert news.scope == USER
-    heard = told(limit, window_s)
-    done = ExportSaid("x", ExportState.COMPLETED, "completed", heard=heard)
+    metadata = told(limit, window_s)
+    done = ExportSaid("x", ExportState.COMPLETED, "completed", metadata=metadata)
     sim = Simulation(Service(script={(ANY_SERVER, ASK): [done] * 20}), selected(20)).run()
     assert sim.state.collected == 20
     assert len(sim.of(e.HintDisbelieved)) == 1

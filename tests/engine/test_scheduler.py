@@ -44,8 +44,8 @@ PLENTY = ResponseMetadata(limits=(LimitTold(ScopeKind.USER, 1000, 1.0),))
 """With this said, calls leave as many at once as anything else allows."""
 
 
-def started(number: int, heard: ResponseMetadata = PLENTY) -> ExportSaid:
-    return ExportSaid(f"x{number}", ExportState.RUNNING, "Running", heard=heard)
+def started(number: int, metadata: ResponseMetadata = PLENTY) -> ExportSaid:
+    return ExportSaid(f"x{number}", ExportState.RUNNING, "Running", metadata=metadata)
 
 
 def begin(sim: Simulation, now_s: float) -> list[Request]:
@@ -232,7 +232,7 @@ def test_an_answer_from_before_the_door_does_not_show_that_a_secret_is_accepted(
 ) -> None:
     sim = Simulation(Service(), selected(40))
     (first,) = begin(sim, 0.0)
-    answer(sim, first, problem(kind, heard=PLENTY), 1.0)
+    answer(sim, first, problem(kind, metadata=PLENTY), 1.0)
     (second,) = begin(sim, 30.0)
     answer(sim, second, problem(P.UNAUTHENTICATED), 31.0)
     assert begin(sim, 31.0) == []

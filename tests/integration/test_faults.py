@@ -197,7 +197,7 @@ FAILING = [name for name, fate in FATES.items() if fate.error is not None]
 def unsuspecting() -> Iterator[None]:
     """Each server is judged alone: nothing but faults is here, one after the other."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("collector.engine.admission.circuit_breaker.SUSPECTS", 1_000)
+        patch.setattr("collector.engine.admission.endpoint_breaker.SUSPECTS", 1_000)
         yield
 
 

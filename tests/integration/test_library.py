@@ -1,4 +1,4 @@
-"""A program collects without a command: the library's face."""
+"""A program collects without a command: the library's interface."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -13,7 +13,6 @@ from tests.support.drill import Told, collected, scenario_of, server, servers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 pytestmark = pytest.mark.alone
 
@@ -63,6 +62,16 @@ SCENARIOS: Mapping[str, Scenario] = {
         archive_bytes=1000,
     ),
 }
+SHARED: Mapping[str, Scenario] = {
+    f"{projects} projects of one account": Scenario(
+        projects=tuple(project(number, FLEET // projects) for number in range(projects)),
+        throttles=(Throttle("user", FEW, window="sliding", refusal=form),),  # type: ignore[arg-type]  # Literals
+        export_duration_s=0.2,
+        archive_bytes=1000,
+    )
+    for projects, form in ((2, "service"), (6, "empty"))
+}
+"""A limit that nobody names, and that several projects share."""
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +79,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
     """All of them, at once: most of their time is waiting."""
     found: dict[str, Told] = {}
 
-    async def one(name: str) -> None:
-        found[name] = await collected(SCENARIOS[name], tmp_path_factory.mktemp("run"))
+    async def one(name: str, scenario: Scenario) -> None:
+        found[name] = await collected(scenario, tmp_path_factory.mktemp("run"))
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
-            for name in SCENARIOS:
-                tasks.start_soon(one, name)
+            for name, scenario in {**SCENARIOS, **SHARED}.items():
+                tasks.start_soon(one, name, scenario)
 
     anyio.run(main)
     return found
@@ -130,17 +139,11 @@ def test_limit_that_nobody_names_is_the_accounts_where_one_project_is_all_there_
     assert {(scope, source) for scope, _, _, source in learned} == {("user", "estimated")}
 
 
-@pytest.mark.parametrize(("projects", "form"), [(2, "service"), (6, "empty")])
+@pytest.mark.parametrize("name", SHARED)
 def test_projects_that_share_a_limit_of_their_account_come_home_if_nobody_names_it(
-    projects: int, form: Literal["service", "empty"], tmp_path: Path
+    runs: Mapping[str, Told], name: str
 ) -> None:
-    scenario = Scenario(
-        projects=tuple(project(number, FLEET // projects) for number in range(projects)),
-        throttles=(Throttle("user", FEW, window="sliding", refusal=form),),
-        export_duration_s=0.2,
-        archive_bytes=1000,
-    )
-    told = anyio.run(collected, scenario, tmp_path)
+    told = runs[name]
     assert told.summary.run.state == "complete"
     assert told.statistics["exports"]["by_server"] == dict.fromkeys(told.truth, 1)
     assert told.statistics["throttled"]["total"] <= told.statistics["calls"]["total"] / 10

@@ -28,7 +28,7 @@ MESSAGES: list[Message] = [
     actions.FetchArchive(3, 81.5, asks_limits=False, export_id="x1", begun=BEGUN),
     actions.GiveUp(3, REQUESTED),
     actions.DiscardPart(3, "payments/bms-001", "a.tar.gz"),
-    answers.ExportSaid("x1", answers.ExportState.RUNNING, "Running", percent=20, heard=METADATA),
+    answers.ExportSaid("x1", answers.ExportState.RUNNING, "Running", percent=20, metadata=METADATA),
     answers.Stored("a.tar.gz", 10, "ab" * 32, 2, 1.6e9, None),
     answers.Problem(
         answers.ProblemKind.THROTTLED, "slow down", http_status=429,
@@ -79,7 +79,7 @@ def test_event_reads_as_in_the_journal(event: events.Event) -> None:
         {"answer": "BytesArrived", "size": True},
         {"answer": "BytesArrived", "size": 1, "more": 2},
         {"answer": "Problem", "kind": "no kind", "message": "x"},
-        {"answer": "Problem", "kind": "cut", "message": "x", "heard": {"limits": [{}]}},
+        {"answer": "Problem", "kind": "cut", "message": "x", "metadata": {"limits": [{}]}},
         {"action": "GiveUp", "server": 1, "intent": {"answer": "BytesConsumed"}},
     ],
     ids=str,

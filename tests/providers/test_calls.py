@@ -128,14 +128,14 @@ async def test_a_429_tells_its_limit_its_scope_and_when_to_come_back() -> None:
     problem, _ = await started(Answer(429, body, {"Retry-After": "3"}))
     assert problem.kind is ProblemKind.THROTTLED
     assert problem.throttled_by is ScopeKind.USER
-    assert problem.heard.limits == (LimitTold(ScopeKind.USER, 10, 1.0),)
+    assert problem.metadata.limits == (LimitTold(ScopeKind.USER, 10, 1.0),)
     assert (problem.retry_after_s, problem.request_id) == (3.0, "r1")
 
 
 async def test_limits_are_heard_from_the_headers_of_any_answer() -> None:
     headers = {"X-Apig-RateLimit-api": "remain:9,limit:10,time:10 second"}
     said, _ = await started(Answer(202, STARTED.body, headers))
-    assert said.heard.limits == (LimitTold(ScopeKind.API, 10, 10.0, remaining=9),)
+    assert said.metadata.limits == (LimitTold(ScopeKind.API, 10, 10.0, remaining=9),)
 
 
 @pytest.mark.parametrize(("asks_limits", "mode"), [(True, "debug"), (False, None)])
@@ -153,7 +153,7 @@ async def test_the_gateway_is_asked_for_its_limits_as_the_engine_says(
 
 async def test_the_clocks_difference_is_heard() -> None:
     said, _ = await asked(Answer(200, RUNNING.body, {"Date": formatdate(0, usegmt=True)}))
-    assert said.heard.clock_offset_s > 1e9
+    assert said.metadata.clock_offset_s > 1e9
 
 
 async def test_a_401_says_whether_the_tokens_file_has_another_now(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ async def test_limits_are_heard_from_a_download() -> None:
     headers = {"X-Apig-RateLimit-api": "limit:10,time:1 second"}
     async with serving(Answer(200, ARCHIVE, headers)) as server:
         opened, _, _ = await fetched(server.url)
-    assert opened.heard.limits == (LimitTold(ScopeKind.API, 10, 1.0),)
+    assert opened.metadata.limits == (LimitTold(ScopeKind.API, 10, 1.0),)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -92,7 +92,7 @@ def problem(
     reply = Reply(status, CIMultiDict(headers or {}), raw)
     secrets = Secrets()
     secrets.add(TOKEN)
-    return problem_of(call, reply, heard=NO_METADATA, secrets=secrets)
+    return problem_of(call, reply, metadata=NO_METADATA, secrets=secrets)
 
 
 @pytest.mark.parametrize(

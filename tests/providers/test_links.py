@@ -60,7 +60,7 @@ async def test_a_link_that_is_refused_needs_a_new_export_and_a_failure_another_t
     async with serving(refusal) as server:
         problem = await opened_at(server)
     assert isinstance(problem, Problem)
-    assert (problem.kind, problem.elsewhere, problem.heard) == (kind, True, NO_METADATA)
+    assert (problem.kind, problem.elsewhere, problem.metadata) == (kind, True, NO_METADATA)
     assert problem.message.endswith(f"with status {status} (AccessDenied)")
     assert "a-signature" not in problem.message
 

@@ -266,9 +266,9 @@ def told(
     return ResponseMetadata((LimitTold(kind, limit, window_s, remaining),))
 
 
-def throttled(heard: ResponseMetadata = NO_METADATA, **facts: object) -> Problem:
+def throttled(metadata: ResponseMetadata = NO_METADATA, **facts: object) -> Problem:
     """Return a 429."""
-    return problem(ProblemKind.THROTTLED, heard=heard, **facts)
+    return problem(ProblemKind.THROTTLED, metadata=metadata, **facts)
 
 
 def rate(times: Iterable[float], since_s: float, until_s: float) -> float:

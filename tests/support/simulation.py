@@ -142,7 +142,7 @@ def problems(draw: st.DrawFn) -> Problem:
         throttled_by=draw(st.none() | st.sampled_from(ScopeKind)),
         retry_after_s=draw(st.none() | st.floats(-10.0, 2000.0)),
         renewed=draw(st.booleans()),
-        heard=ResponseMetadata(limits=tuple(draw(st.lists(told, max_size=2)))),
+        metadata=ResponseMetadata(limits=tuple(draw(st.lists(told, max_size=2)))),
     )
 
 
@@ -206,7 +206,9 @@ class HiddenLimit:
         self.refused += 1
         told = (LimitTold(self.kind, self.limit, self.window_s),) if self.tells else ()
         by = self.kind if self.tells or self.names else None
-        return problem(ProblemKind.THROTTLED, throttled_by=by, heard=ResponseMetadata(limits=told))
+        return problem(
+            ProblemKind.THROTTLED, throttled_by=by, metadata=ResponseMetadata(limits=told)
+        )
 
 
 @dataclass

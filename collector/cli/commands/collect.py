@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.archive.staged import ArchivePolicy
+    from collector.inventory import Selection
     from collector.runtime.terms import Terms
 
 EXAMPLES = """\b
@@ -178,9 +179,7 @@ def command(
         loaded, select, exclude, first, allow_empty=allow_empty
     )
     if dry_run and selection:
-        from collector.cli.commands.plan import show  # noqa: PLC0415  # as above
-
-        show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
+        _show_plan(selection, out, deadline, share, as_json=as_json)
         return
     from collector.cli import running  # noqa: PLC0415  # as above
 
@@ -197,6 +196,14 @@ def command(
             retry_failed=retry_failed, trust_journal=trust_journal,
         )  # fmt: skip
     running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
+
+
+def _show_plan(
+    selection: Selection, out: Path, deadline: float | None, share: float | None, *, as_json: bool
+) -> None:
+    from collector.cli.commands.plan import show  # noqa: PLC0415  # as above
+
+    show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
 
 
 def _terms(

@@ -4,7 +4,7 @@ Limits say when a call may leave (`pacing`). This package says whether it is of 
 endpoint answers, whether the credential is accepted, whether the disk takes archives, and whether
 there is room for one more call in flight.
 
-An endpoint's breaker (`circuit_breaker.py`, `question.py`)
+An endpoint's breaker (`endpoint_breaker.py`, `question.py`)
 ===========================================================
 
 The states are those of any circuit breaker:

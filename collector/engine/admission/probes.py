@@ -1,4 +1,4 @@
-"""Who is asked whether an endpoint answers anybody: a witness, or else somebody who is no suspect.
+"""Chooses the calls that probe an endpoint: a witness's, or else another server's.
 
 A witness is a server whose export the endpoint knows. To ask it for that export's status harms
 nobody, and any answer is one. Before there is a witness, the call of a server that waits has to do.
@@ -11,7 +11,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from collector.engine.admission.circuit_breaker import LATENCIES, PROBE_S
+from collector.engine.admission.endpoint_breaker import LATENCIES, PROBE_S
 from collector.engine.queueing.alarms import Alarms
 from collector.model.actions import AskStatus
 from collector.model.answers import Call
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Container, Mapping
 
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
     from collector.engine.admission.credential_health import CredentialHealth
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.engine.admission.in_flight import InFlight
     from collector.engine.outcomes.observations import Observations
     from collector.engine.pacing.pacer import Pacer

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.model.actions import Request
 
 

@@ -1,4 +1,4 @@
-"""What all downloads bring together, and which of them fall far behind the others."""
+"""Measures the throughput of all downloads, and finds those that are far slower than the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facts that outcomes are written down as."""
+"""Builds the facts that record an outcome."""
 
 from __future__ import annotations
 

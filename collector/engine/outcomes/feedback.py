@@ -11,7 +11,8 @@ from collector.model.answers import Problem, ProblemKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from collector.engine.admission.circuit_breaker import CircuitBreaker, EndpointBreaker
+    from collector.engine.admission.circuit_breaker import CircuitBreaker
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.engine.outcomes.observations import Observations
     from collector.engine.pacing.findings import Finding
     from collector.engine.pacing.pacer import Pacer

@@ -1,4 +1,4 @@
-"""What is observed between two lines of the journal: sums and firsts, handed over in turn."""
+"""Collects observations until they are written to the journal: counters, estimates, notices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collector.model import events as e
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.engine.pacing.findings import Finding
     from collector.engine.polling.durations import ExportDurations
     from collector.model.answers import Scope

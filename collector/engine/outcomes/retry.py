@@ -189,7 +189,7 @@ def is_given_up(problem: Problem, *, proven: bool, refusals: int) -> bool:
 def believed_s(problem: Problem) -> float:
     """Return the seconds that a Retry-After makes its server wait; 0 where there is none.
 
-    That of a 429 is for the scope that it is about: `pacing.py` sees to it.
+    That of a 429 is for the scope that it is about: `pacing/pauses.py` sees to it.
     """
     asked_s = problem.retry_after_s
     if asked_s is None or problem.kind is ProblemKind.THROTTLED:

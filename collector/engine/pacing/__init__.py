@@ -1,9 +1,9 @@
-"""Pacing: when the next call may leave, under limits that nobody has told.
+"""Pacing: when the next call may leave, under limits that are stated or have to be inferred.
 
 The problem
 ===========
 
-A call passes several *scopes*: its kind of call, its project, credential, account and address.
+A call passes six *scopes*: its kind of call, project, credential, account, address and endpoint.
 Any scope may have a limit of N calls in T seconds, in a sliding window, in fixed ones, or as a
 token bucket. A call over the limit is refused with a 429. N, T and the scope may be stated or
 not, other programs may use part of the limit, and it may change. A call leaves when all of its

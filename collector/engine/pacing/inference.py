@@ -1,4 +1,4 @@
-"""What refusals that tell nothing tell all the same: whose limit it is, how many, in what time.
+"""Infers a limit from refusals that state none: whose it is, how many calls, in what window.
 
 Every call that was let through says "fewer than N were counted", every one that was refused "N
 were". So a guess of who shares a limit and how long its window is has a bound from either side,

@@ -219,7 +219,7 @@ class Pacer:
             pace.answered(sent_s)
         news: list[Finding] = []
         exports = track.exports.limit if track.exports is not None else None
-        told = self._told(track, problem.heard.limits, sent_s, now_s, news, refused=True)
+        told = self._told(track, problem.metadata.limits, sent_s, now_s, news, refused=True)
         by = problem.throttled_by
         blamed = self._attribution.blamed(track, problem)
         if problem.retry_after_s is not None:

@@ -1,4 +1,4 @@
-"""What a scope waits for: a Retry-After, and pauses after refusals that nothing came between.
+"""What a scope waits for: a Retry-After, or a back-off after several refusals in a row.
 
 The pauses are an exponential back-off: none after the first refusal, which the window takes care
 of, then 0.25 s, 0.5 s, and so on up to a minute, and never for ever.

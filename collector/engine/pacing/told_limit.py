@@ -1,4 +1,4 @@
-"""A limit that the service stated: never exceeded, but by single calls if it may be outdated."""
+"""A limit that the service stated: exceeded only by single calls, to test whether it was raised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of one kind for one project, the paces that hold them up, and who shares which."""
+"""Tracks: the calls of one kind for one project, and the scopes that pace them."""
 
 from __future__ import annotations
 

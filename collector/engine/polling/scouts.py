@@ -1,4 +1,4 @@
-"""How long a project's exports take, before a dozen of them have ended.
+"""Scouts: exports that are asked about early, to learn how long a project's exports take.
 
 The first exports are *scouts*: they are asked about from half a second on, though nothing is known.
 Most answers say no more than "not yet", and all of them together say a lot: how many have ended by

@@ -1,4 +1,4 @@
-"""Where servers wait whose exports run: in their project's lane, until a status is worth it."""
+"""Plans status calls: a server whose export runs waits in its lane until a status is worth it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times at which something is to be looked at again; moving one costs nothing until it comes."""
+"""Timers: when to look at something again. To move one costs nothing until it fires."""
 
 from __future__ import annotations
 

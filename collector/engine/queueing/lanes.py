@@ -11,8 +11,8 @@ import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collector.engine.admission.circuit_breaker import EndpointBreaker
     from collector.engine.admission.credential_health import CredentialHealth
+    from collector.engine.admission.endpoint_breaker import EndpointBreaker
     from collector.engine.pacing.tracks import Track
     from collector.engine.polling.timing import FirstLook
     from collector.engine.queueing.ready import Line

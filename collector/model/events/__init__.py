@@ -1,7 +1,10 @@
 """Events: what is recorded. The journal holds these and nothing else; state is their fold.
 
-A *fact* is on disk before anything depends on it. An *observation* is a sum over the last seconds,
-written without waiting for the disk, and a crash may lose it.
+A *fact* is on disk before anything depends on it. An *observation* (a counter, an estimate, a
+notice) is written without waiting for the disk, and a crash may lose it.
+
+To add an event, write its class in `observations`, `servers` or `runs`, add it to `EVENTS` here,
+and say in `collector.model.transitions` what it changes.
 
 Fields hold only what JSON holds: strings, numbers, booleans, None, tuples of strings and mappings
 of strings; `fields.py` names them by what they mean. `at` is a UTC time as the manifest writes it.

@@ -187,16 +187,16 @@ class CloudDC(Fleet):
     ) -> ExportSaid | Problem:
         """Return what an answer says; without `export_id` it must name one."""
         if reply.succeeded:
-            heard = metadata.read(reply.headers)
-            said = export_said(reply.body, heard, asked_for=export_id)
+            read = metadata.read(reply.headers)
+            said = export_said(reply.body, read, asked_for=export_id)
             if said is not None:
                 if said.known:
                     return said
                 return replace(said, word=told(said.word, self._secrets, WORD_MAX))
-            return problem_of(call, reply, heard=heard, secrets=self._secrets)
+            return problem_of(call, reply, metadata=read, secrets=self._secrets)
         error = error_body(reply.body)
-        heard = metadata.read(reply.headers, error.words)
-        return problem_of(call, reply, heard=heard, secrets=self._secrets, error=error)
+        read = metadata.read(reply.headers, error.words)
+        return problem_of(call, reply, metadata=read, secrets=self._secrets, error=error)
 
     async def _with_renewal(self, problem: Problem, target: Target, token: str) -> Problem:
         """Return the problem with the word whether another token would now be sent."""

@@ -32,7 +32,7 @@ class ArchiveDialect(Dialect):
 
     def problem(self, reply: Reply, metadata: ResponseMetadata, secrets: Secrets) -> Problem:
         """Return what an answer means that brings no archive."""
-        return problem_of(Call.FETCH_ARCHIVE, reply, heard=metadata, secrets=secrets)
+        return problem_of(Call.FETCH_ARCHIVE, reply, metadata=metadata, secrets=secrets)
 
     def instead(self, reply: Reply, metadata: ResponseMetadata, secrets: Secrets) -> Problem | None:
         """Return what a success means that brings no archive; None where it may be one."""

@@ -137,7 +137,7 @@ def problem_of(
     call: Call,
     reply: Reply,
     *,
-    heard: ResponseMetadata,
+    metadata: ResponseMetadata,
     secrets: Secrets,
     error: ErrorBody | None = None,
 ) -> Problem:
@@ -146,7 +146,7 @@ def problem_of(
     Args:
         call: what was asked.
         reply: the answer.
-        heard: what it told beside.
+        metadata: what it told beside.
         secrets: what no word of it may repeat.
         error: the answer's body, where it was read already.
     """
@@ -170,7 +170,7 @@ def problem_of(
         hint=_hint(call, row.kind),
         # Whoever says when to come again has done nothing yet (RFC 9110, 15.6.4).
         blocked=row.blocked or (reply.status == _UNAVAILABLE and later_s is not None),
-        heard=heard,
+        metadata=metadata,
     )
 
 

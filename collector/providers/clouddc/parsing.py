@@ -56,13 +56,13 @@ class ErrorBody:
 
 
 def export_said(
-    body: bytes, heard: ResponseMetadata, *, asked_for: str | None = None
+    body: bytes, metadata: ResponseMetadata, *, asked_for: str | None = None
 ) -> ExportSaid | None:
     """Read the body of an export or status answer.
 
     Args:
         body: as it came.
-        heard: what the answer's headers told.
+        metadata: what the answer's headers told.
         asked_for: the export that was asked for; without it the answer must name one, and with it
             a status.
 
@@ -82,7 +82,7 @@ def export_said(
     else:
         export_id = asked_for
     if word is None:
-        return ExportSaid(export_id, ExportState.RUNNING, "", heard=heard)
+        return ExportSaid(export_id, ExportState.RUNNING, "", metadata=metadata)
     state = state_of(word)
     if state is None and fields.get("error_code"):
         return None  # an error object, whose `status` is no export's
@@ -92,7 +92,7 @@ def export_said(
         word=one_line(word, WORD_MAX),
         known=state is not None,
         percent=percent(fields.get("percentage")),
-        heard=heard,
+        metadata=metadata,
     )
 
 

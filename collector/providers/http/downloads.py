@@ -196,7 +196,7 @@ class Download:
             f"the archive is not the one whose first {self._fetched.bytes} bytes are here: {why}; "
             "it is fetched anew",
             http_status=reply.status,
-            heard=self._heard,
+            metadata=self._heard,
         )
 
     async def _arrived(
@@ -228,7 +228,7 @@ class Download:
             offset=0 if part is None else part.offset,
             validator=tag if tag and self._secrets.out_of(tag) == tag else None,
             checksums=checksums(reply.headers, whole=part is None),
-            heard=self._heard,
+            metadata=self._heard,
         )
 
     def _instead_of_archive(self, reply: Reply) -> Problem | None:
@@ -264,7 +264,7 @@ class Download:
             http_status=reply.status,
             retry_after_s=retry_after_s(reply.headers) if failed else None,
             elsewhere=True,
-            heard=self._heard,
+            metadata=self._heard,
         )
 
     def _broken(self, problem: Problem, url: URL) -> Problem:
@@ -273,7 +273,7 @@ class Download:
             return problem
         kind = ProblemKind.CUT if problem.kind is ProblemKind.NOT_SENT else problem.kind
         message = f"the service's link to {_host(url)} failed: {problem.message}"
-        return Problem(kind, message, hint=problem.hint, elsewhere=True, heard=self._heard)
+        return Problem(kind, message, hint=problem.hint, elsewhere=True, metadata=self._heard)
 
     async def _chunks(
         self, content: StreamReader, beginning: bytes, length: int | None

@@ -101,7 +101,7 @@ class BmcFleet(Fleet):
             metadata = self._metadata(target, reply)
             task = _object(reply).get("Id") if reply.succeeded else None
             if isinstance(task, str) and 0 < len(task) <= WORD_MAX and task.isprintable():
-                return ExportSaid(task.strip(), ExportState.RUNNING, "", heard=metadata)
+                return ExportSaid(task.strip(), ExportState.RUNNING, "", metadata=metadata)
             return problem_of(reply, metadata, self._secrets, missing=ProblemKind.UNKNOWN_SERVER)
 
         return await calls.call(
@@ -195,7 +195,7 @@ class _Attachment(Dialect):
             return None
         words = told(reply.body.decode("utf-8", "replace"), secrets, WORD_MAX)
         return Problem(
-            ProblemKind.UNREADABLE, f"no ZIP file but: {words}", http_status=200, heard=metadata
+            ProblemKind.UNREADABLE, f"no ZIP file but: {words}", http_status=200, metadata=metadata
         )
 
 
@@ -224,7 +224,7 @@ def _task_said(
         known=word in STATES,
         percent=float(percent) if isinstance(percent, int) and 0 <= percent <= 100 else None,
         location=location if isinstance(location, str) and _can_be_kept(location) else None,
-        heard=metadata,
+        metadata=metadata,
     )
 
 

@@ -81,7 +81,7 @@ def problem_of(
         code=told(found.code, secrets, CODE_MAX) or None if found is not None else None,
         http_status=reply.status,
         retry_after_s=retry_after_s(reply.headers),
-        heard=metadata,
+        metadata=metadata,
     )
 
 
