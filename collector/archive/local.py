@@ -40,11 +40,12 @@ class LocalDirectory:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._named: set[Path] = set()  # directories of projects whose names are on disk
 
     def stage(self, path: str) -> LocalFile:
         """Return a place for an archive that is about to come."""
         directory, _, name = path.rpartition("/")
-        return LocalFile(self._directory / directory, name)
+        return LocalFile(self._directory / directory, name, self._named)
 
     def size(self, path: str) -> int | None:
         """Return an archive's bytes; None where no regular file is, or only through a link."""
@@ -107,10 +108,10 @@ class LocalFile:
     directories.
     """
 
-    def __init__(self, directory: Path, file_name: str) -> None:
+    def __init__(self, directory: Path, file_name: str, named: set[Path]) -> None:
         self._directory = directory
         self._name = f"{file_name}{PART}"
-        self._grown: list[Path] = []  # directories that got an entry
+        self._named = named
         self._directory_fd = -1
         self._fd = -1
 
@@ -158,7 +159,12 @@ class LocalFile:
         if durable:
             yield ()
             files.sync(self._directory_fd)
-            yield [_DirectorySync(directory) for directory in self._grown]
+            # Whoever made the directories, another archive or a process that was killed, may not
+            # have synced their names yet.
+            parent = self._directory.parent
+            above = [parent] if parent in self._named else [parent, parent.parent]
+            yield [_DirectorySync(directory) for directory in above]
+            self._named.add(parent)
 
     def discard(self) -> None:
         """Remove the file, under whichever of its names it has, as far as the disk lets us."""
@@ -193,13 +199,10 @@ class LocalFile:
         if parent.is_symlink():
             raise NotADirectoryError(errno.ENOTDIR, "a link stands in place of", str(parent))
         try:
-            made = _make(self._directory)
+            _make(self._directory)
         except FileNotFoundError:
-            if _make(parent):
-                self._grown.append(parent.parent)
-            made = _make(self._directory)
-        if made:
-            self._grown.insert(0, parent)
+            _make(parent)
+            _make(self._directory)
 
 
 def mount_point(path: Path) -> str:
@@ -222,10 +225,7 @@ def _open_directory(directory: Path) -> int:
         os.close(parent)
 
 
-def _make(directory: Path) -> bool:
-    """Make a directory for its owner alone; say whether it had to be made."""
-    try:
+def _make(directory: Path) -> None:
+    """Make a directory for its owner alone, unless it is there."""
+    with contextlib.suppress(FileExistsError):
         files.make_directory(directory)
-    except FileExistsError:
-        return False
-    return True

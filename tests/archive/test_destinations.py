@@ -28,6 +28,7 @@ from collector.archive.names import PART, REJECTED
 from collector.archive.staged import ArchivePolicy
 from collector.archive.store import PIECE_BYTES, ArchiveStore, ArchiveStream
 from collector.archive.targz import TAR_GZ
+from collector.archive.workers import at_once
 from collector.model.answers import Problem, ProblemKind, Stored
 from tests.support.second_destination import SqliteDestination
 from tests.support.shown import from_the_page
@@ -455,3 +456,16 @@ def test_an_archive_that_is_rejected_is_kept_beside_only_if_asked_for(
     assert isinstance(answer, Problem)
     assert answer.kind is ProblemKind.INVALID_ARCHIVE
     assert all_paths(destination, run) == ({f"{PATH}{REJECTED}"} if keep else set())
+
+
+def test_names_of_directories_that_another_made_are_on_disk_before_an_archive_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "payments" / "bms-001").mkdir(parents=True)
+    synced: list[Path] = []
+    monkeypatch.setattr("collector.archive.local.files.sync_directory", synced.append)
+    staged = LocalDirectory(tmp_path).stage("payments/bms-001/a.tar.gz")
+    staged.append([b"archive"])
+    at_once(staged.commit("payments/bms-001/a.tar.gz", durable=True))
+    staged.close()
+    assert synced == [tmp_path / "payments", tmp_path]
