@@ -237,7 +237,7 @@ class _Storing:
         try:
             room = await store.workers.run(store.destination.room)
         except OSError:
-            room = None  # a disk that cannot be asked says at the first write what ails it
+            room = None  # the first write will say what is wrong with the disk
         left = None if room is None else store.space.reserve(needed, room)
         if left is not None:
             return no_room(store.destination, staged.path, needed, left)

@@ -15,6 +15,7 @@ IMPATIENT: Final[Mapping[str, object]] = {
     "collector.engine.outcomes.retry.BACK_OFF_BASE_S": 0.05,
     "collector.engine.outcomes.retry.NOT_READY_SOON_S": (0.05, 0.1),
     "collector.engine.admission.circuit_breaker.FIRST_PROBE_S": 0.05,
+    "collector.engine.admission.endpoint_breaker.FIRST_PROBE_S": 0.05,
     "collector.engine.outcomes.retry.LAG_FIRST_S": 0.05,
     "collector.engine.outcomes.retry.LAG_FOR_S": 0.5,
 }

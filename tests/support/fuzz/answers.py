@@ -56,21 +56,6 @@ STALL_S: Final = 0.8
 DOWNLOAD_S: Final = 3.0
 """Without this limit a download may drip for as long as it likes."""
 _KINDS: Final[tuple[Kind, ...]] = ("export", "status", "download")
-_HURRY: Final[dict[str, object]] = {
-    "collector.engine.outcomes.retry.BACK_OFF_BASE_S": 0.05,
-    "collector.engine.outcomes.retry.BACK_OFF_CAP_S": 0.2,
-    "collector.engine.outcomes.retry.NOT_READY_SOON_S": (0.02, 0.1),
-    "collector.engine.outcomes.retry.NOT_READY_LATE_S": (0.02, 0.1),
-    "collector.engine.outcomes.retry.NOT_READY_FOR_S": 0.5,
-    "collector.engine.outcomes.retry.LAG_FOR_S": 0.5,
-    "collector.engine.outcomes.retry.LAG_FIRST_S": 0.1,
-    "collector.engine.outcomes.retry.LONGEST_RETRY_AFTER_S": 0.5,
-    "collector.engine.outcomes.retry.INSTEAD_OF_RETRY_AFTER_S": 0.2,
-    "collector.engine.polling.timing.FIRST_ASK_S": 0.05,
-    "collector.engine.polling.timing.SOONEST_S": 0.05,
-    "collector.providers.http.wire.TOTAL_S": 1.5,
-}
-"""Limits of minutes that are seconds here, so that a run ends in seconds."""
 
 
 @dataclass
