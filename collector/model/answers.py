@@ -118,6 +118,8 @@ class Problem:
         retry_after_s: seconds to wait, where the answer said so: as said, not yet believed.
         hint: what to do about it, where the provider knows better than `engine/outcomes/hints.py`.
         renewed: with `UNAUTHENTICATED`: the secret has changed since; it is worth another try.
+        sign_in: with `UNAUTHENTICATED`: it arose in signing in, and no call to the fleet's API was
+            made. With `retry_after_s` it may pass, without it is final for this secret.
         elsewhere: it is about a place that the endpoint had sent us to.
         blocked: the request was refused before the service acted on it: a POST started nothing.
     """
@@ -131,6 +133,7 @@ class Problem:
     retry_after_s: float | None = None
     hint: str | None = None
     renewed: bool = False
+    sign_in: bool = False
     elsewhere: bool = False
     blocked: bool = False
     metadata: ResponseMetadata = NO_METADATA

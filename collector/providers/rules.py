@@ -21,6 +21,7 @@ class CredentialKind:
         files: the fields that hold the path of a file with a secret in it.
         urls: the fields that hold an http(s) URL.
         account_field: the field whose value names the account where no `account` does.
+        per_project: whether each project has a secret of its own, as a token that is scoped to it.
         implemented: whether this version can use the kind. One that it cannot is checked like
             any other, and refused where a project uses it.
         refusal: what to do instead, for a kind that is not implemented.
@@ -35,6 +36,7 @@ class CredentialKind:
     files: frozenset[str] = frozenset()
     urls: frozenset[str] = frozenset()
     account_field: str | None = None
+    per_project: bool = False
     implemented: bool = True
     refusal: str = ""
     readable: bool = True
