@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from collector.model.answers import ProblemKind
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collector.model.state import RunState
     from collector.report.manifest import RunWord
 
-_NOT_ALLOWED = frozenset({ProblemKind.UNAUTHENTICATED, ProblemKind.FORBIDDEN})
+NOT_ALLOWED: Final = frozenset({ProblemKind.UNAUTHENTICATED, ProblemKind.FORBIDDEN})
 
 
 class Verdict(enum.IntEnum):
@@ -34,7 +34,7 @@ def verdict(state: RunState) -> Verdict:
     if state.collected:
         return Verdict.INCOMPLETE
     if not state.pending and all(
-        row.failure is not None and row.failure.kind in _NOT_ALLOWED for row in state.servers
+        row.failure is not None and row.failure.kind in NOT_ALLOWED for row in state.servers
     ):
         return Verdict.NOT_ALLOWED
     return Verdict.NOTHING
