@@ -66,7 +66,12 @@ def filled(project: Project, found: Found) -> Project:
         project,
         servers=(*own.values(), *(one for key, one in listed.items() if key not in own)),
         listing=Listing(
-            found.calls, found.throttled, found.problem, found.attempts, tuple(found.notes)
+            found.calls,
+            found.throttled,
+            found.problem,
+            found.attempts,
+            found.alarms_problem,
+            tuple(found.notes),
         ),
     )
 

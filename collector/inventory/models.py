@@ -114,6 +114,7 @@ class Listing:
         throttled: How many of them were refused as too many.
         problem: Why the list is missing or has gaps; None if it is whole.
         attempts: Tries of the call that failed.
+        alarms_problem: Why alarms are not all known.
         notes: What is odd about the list, for people.
     """
 
@@ -121,7 +122,12 @@ class Listing:
     throttled: int = 0
     problem: Problem | None = None
     attempts: int = 0
+    alarms_problem: Problem | None = None
     notes: tuple[str, ...] = ()
+
+    def obstacle(self, *, by_alarm: bool) -> Problem | None:
+        """Return why a selection may lack servers; `by_alarm`: alarms decide which it has."""
+        return self.problem or (self.alarms_problem if by_alarm else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +227,12 @@ class Inventory:
             *selection.unmatched("exclude", exclude, unwanted, everywhere, here),
             *selection.unmatched("first", first, urgent, *among),
         )
+        by_alarm = selection.asks_for("alarm", (*wanted, *unwanted))
         unlisted = tuple(
-            project
+            Unlisted(project, problem, project.listing.attempts)
             for project in self.projects
             if project.listing is not None
-            and project.listing.problem is not None
+            and (problem := project.listing.obstacle(by_alarm=by_alarm)) is not None
             and self._may_have(project, wanted, unwanted)
         )
         return Selection(self, tuple(select), tuple(chosen), unmatched, unlisted)
@@ -289,6 +296,15 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A project whose servers are not all known, and why."""
+
+    project: Project
+    problem: Problem
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """The servers of one run.
 
@@ -307,4 +323,4 @@ class Selection:
     select: tuple[str, ...]
     servers: tuple[Selected, ...]
     unmatched: tuple[str, ...] = ()
-    unlisted: tuple[Project, ...] = ()
+    unlisted: tuple[Unlisted, ...] = ()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TOKEN = "canary-" + "t0ken" * 8
 
 
-def entry(number: int, **fields: Any) -> Entry:
+def entry(number: int, **fields: object) -> Entry:
     """A server as the API lists it."""
     return {
         "id": f"{number:08d}-0000-4000-8000-00000000000a",
