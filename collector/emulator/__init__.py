@@ -14,8 +14,10 @@ from collector.emulator.dialects import Dialect
 from collector.emulator.errors import ScenarioError
 from collector.emulator.faults import Fault
 from collector.emulator.fleets import fleet
+from collector.emulator.iam_faults import IamFault
 from collector.emulator.inventory import inventory
-from collector.emulator.scenario import ProjectSpec, Scenario, ServerSpec, TokenSpec
+from collector.emulator.principals import KeySpec, TokenSpec, UserSpec
+from collector.emulator.scenario import ProjectSpec, Scenario, ServerSpec
 from collector.emulator.scenario_file import load_scenario, scenario_from_mapping
 from collector.emulator.server import Emulator
 from collector.emulator.throttling import Throttle
@@ -24,6 +26,8 @@ __all__ = [
     "Dialect",
     "Emulator",
     "Fault",
+    "IamFault",
+    "KeySpec",
     "Lognormal",
     "ProjectSpec",
     "Scenario",
@@ -32,6 +36,7 @@ __all__ = [
     "Throttle",
     "TokenSpec",
     "Uniform",
+    "UserSpec",
     "fleet",
     "inventory",
     "load_scenario",

@@ -89,14 +89,16 @@ def proxy_fault(fault: Fault) -> Refusal:
             return html_page(fault.status or 200, "Service is being upgraded")
 
 
-def unauthorized(request_id: str) -> Refusal:
-    """A token that is missing, unknown or expired."""
-    message = "Incorrect IAM authentication information: decrypt token fail"
-    return gateway_error(401, "APIGW.0301", message, request_id)
+def unauthorized(
+    request_id: str, why: str = "decrypt token fail", *, status: int = 401, code: str = "APIGW.0301"
+) -> Refusal:
+    """A token, a key or a signature that is not accepted."""
+    message = f"Incorrect IAM authentication information: {why}"
+    return gateway_error(status, code, message, request_id)
 
 
 def no_such_api(request_id: str) -> Refusal:
-    """A method and path that are not one of the three calls."""
+    """A method and path that are none of the API's calls."""
     return gateway_error(
         404, "APIGW.0101", "The API does not exist or has not been published", request_id
     )

@@ -11,27 +11,12 @@ from collector.emulator.chance import Spread, opaque
 from collector.emulator.dialects import Dialect
 from collector.emulator.errors import require
 from collector.emulator.faults import Fault  # noqa: TC001 - as Mapping
+from collector.emulator.iam_faults import IamFault  # noqa: TC001 - as Mapping
+from collector.emulator.principals import KeySpec, TokenSpec, UserSpec
 from collector.emulator.throttling import Throttle  # noqa: TC001 - as Mapping
 
 ChecksumHeader = Literal["content-md5", "x-obs-meta-sha256", "digest", "repr-digest"]
 DialectChoice = Literal["plain", "mixed"] | Dialect
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSpec:
-    """An accepted token.
-
-    Attributes:
-        value: What `X-Auth-Token` must carry.
-        user: The account it belongs to; `user` policies count all its tokens together.
-        expires_after_s: Seconds from the emulator's start until it is refused.
-        expires_after_calls: Calls it is good for.
-    """
-
-    value: str = "emulator-token"
-    user: str = "emulator"
-    expires_after_s: float | None = None
-    expires_after_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +84,20 @@ class Scenario:
         seed: Decides every draw.
         projects: The fleet.
         tokens: The accepted tokens; the first is `Emulator.token`.
+        users: Who may sign in at `POST /v3/auth/tokens`.
+        keys: The access keys that requests may be signed with.
+        gateway_codes: The codes of refused credentials: `APIGW.0301`, `APIG.0301`, or each by
+            chance.
+        foreign_project_status: How a credential is refused in a project that is not its own.
+        key_lock_after: More wrong signatures of a key in a row than this lock it.
+        key_lock_s: How long a key is locked, in seconds.
+        iam_faults: What goes wrong with sign-ins.
+        iam_throttle: How many sign-ins IAM allows; its scope `user` is one user, `ip` one machine.
+        iam_errors: The form of IAM's errors: `{"error": {...}}`, `{"error_code": ...}`, or each by
+            chance.
+        iam_project_status: How a sign-in for a project is refused that is none of the user's.
+        iam_lock_after: So many wrong passwords of a user in a row lock the user.
+        iam_lock_s: How long a user is locked, and within how long that row counts, in seconds.
         throttles: The policies; all of them apply.
         throttled_calls_count: Whether refused calls count in the windows too.
         debug_headers: Whether `X-Apig-Mode: debug` is answered by `X-Apig-RateLimit-*`.
@@ -127,6 +126,18 @@ class Scenario:
     seed: int = 0
     projects: tuple[ProjectSpec, ...] = ()
     tokens: tuple[TokenSpec, ...] = (TokenSpec(),)
+    users: tuple[UserSpec, ...] = (UserSpec(),)
+    keys: tuple[KeySpec, ...] = (KeySpec(),)
+    gateway_codes: Literal["APIGW", "APIG", "mixed"] = "APIGW"
+    foreign_project_status: Literal[401, 403] = 401
+    key_lock_after: int = 5
+    key_lock_s: float = 300.0
+    iam_faults: tuple[IamFault, ...] = ()
+    iam_throttle: Throttle | None = None
+    iam_errors: Literal["keystone", "code", "mixed"] = "keystone"
+    iam_project_status: Literal[401, 403, 404] = 401
+    iam_lock_after: int = 5
+    iam_lock_s: float = 900.0
     throttles: tuple[Throttle, ...] = ()
     throttled_calls_count: bool = False
     debug_headers: bool = True
@@ -153,7 +164,11 @@ class Scenario:
         _refuse_no_exports(self.exports_in_flight)
         require(self.etag or not self.weak_etag, "weak_etag: there is no etag")
         self._refuse_what_cannot_strike()
+        require(self.key_lock_after >= 0, "key_lock_after: must be 0 or more")
+        require(self.iam_lock_after >= 1, "iam_lock_after: must be 1 or more")
         _refuse_twins("tokens", [token.value for token in self.tokens])
+        _refuse_twins("users", [user.label for user in self.users])
+        _refuse_twins("keys", [key.ak for key in self.keys])
         _refuse_twins("projects", [project.id for project in self.projects])
         _refuse_twins("servers", [s.id for project in self.projects for s in project.servers])
 

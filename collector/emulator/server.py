@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,13 +15,16 @@ from collector.emulator.gateway import Gateway
 from collector.emulator.inventory import inventory
 from collector.emulator.service import Service
 from collector.emulator.statistics import Statistics
+from collector.emulator.tokens import moment
 from collector.emulator.working import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
+    from collector.emulator.principals import UserSpec
     from collector.emulator.scenario import Scenario, ServerSpec
+    from collector.emulator.tokens import Token
 
 _BACKLOG = 4096
 _LAST_ANSWERS_S = 0.1
@@ -30,8 +35,9 @@ class Emulator:
 
     It may be entered again and continues on the same port, as after an outage.
 
-    Besides the API it serves `/emulator/statistics`, `/emulator/truth` (what every archive is) and
-    `/emulator/inventory`, unthrottled, uncounted and without a token.
+    Besides the API and IAM it serves `/emulator/statistics`, `/emulator/truth` (what every archive
+    is), `/emulator/inventory` and, to this machine alone, `/emulator/token` (a fresh token),
+    unthrottled, uncounted and without a token.
 
     Args:
         scenario: How it behaves.
@@ -58,6 +64,32 @@ class Emulator:
     def token(self) -> str:
         """A token that it accepts: the scenario's first."""
         return self.scenario.tokens[0].value
+
+    def issue_token(self, user: str | UserSpec, project_id: str | None = None) -> str:
+        """Issue a token to a user, as a sign-in would.
+
+        Args:
+            user: The user, or the user's name: `oncall` or `acme/oncall`.
+            project_id: The project it is for; None means all projects of the user.
+
+        Raises:
+            ScenarioError: If there is no such user or project.
+        """
+        return self._issued(user, project_id).value
+
+    def _issued(self, user: str | UserSpec, project_id: str | None) -> Token:
+        known = self.scenario.users
+        spec = next((of for of in known if user in (of, of.name, of.label)), None)
+        if spec is None:
+            raise ScenarioError(f"no such user: {user!r}")
+        projects = spec.projects
+        if project_id is not None:
+            if all(project.id != project_id for project in self.scenario.projects):
+                raise ScenarioError(f"no such project: {project_id!r}")
+            if projects is not None and project_id not in projects:
+                raise ScenarioError(f"{spec.label} has no project {project_id!r}")
+            projects = (project_id,)
+        return self._gateway.tokens.issue(spec, projects, time.monotonic())
 
     def statistics(self) -> dict[str, Any]:
         """Return what it has seen so far, ready for JSON."""
@@ -129,15 +161,32 @@ class Emulator:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if not request.raw_path.startswith("/emulator/"):
             return await self._gateway.answer(request)
-        match request.raw_path:
+        match request.raw_path.partition("?")[0]:
             case "/emulator/statistics":
                 return web.json_response(self.statistics())
             case "/emulator/inventory":
                 return web.json_response(self.inventory())
             case "/emulator/truth":
                 return web.json_response(await in_thread(self._truths))
+            case "/emulator/token":
+                return self._token_page(request)
             case _:
                 return web.Response(status=404)
+
+    def _token_page(self, request: web.BaseRequest) -> web.Response:
+        """A fresh token: as text, or as JSON with its end; only for this machine."""
+        if not _is_loopback(request.remote):
+            return web.Response(status=403, text="only on the emulator's own machine\n")
+        asked = request.rel_url.query
+        try:
+            token = self._issued(asked.get("user", self.scenario.users[0]), asked.get("project"))
+        except (ScenarioError, IndexError) as error:
+            return web.Response(status=404, text=f"{error}\n")
+        if asked.get("format") != "json":
+            return web.Response(text=f"{token.value}\n")
+        life_s = (token.ends_s or 0.0) - time.monotonic()
+        ends = moment(time.time() + self.scenario.clock_skew_s + life_s)
+        return web.json_response({"token": token.value, "expires_at": ends})
 
     def _truths(self) -> dict[str, Any]:
         return {server.id: self._truth(server) for server in self._servers.values()}
@@ -152,6 +201,13 @@ def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
 def _url(host: str, port: int) -> str:
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return address is not None and ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _moment(seconds: int) -> str:

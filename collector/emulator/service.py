@@ -23,7 +23,7 @@ from collector.emulator.refusals import Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from collector.emulator.calls import Call, CallKind
+    from collector.emulator.calls import Call, ServerCall
     from collector.emulator.scenario import ProjectSpec, Scenario, ServerSpec
     from collector.emulator.statistics import Statistics
 
@@ -38,7 +38,7 @@ class Server:
         self.spec = spec
         self.project = project
         self.dialect = _dialect(scenario, spec)
-        self.calls: Counter[CallKind] = Counter()
+        self.calls: Counter[ServerCall] = Counter()
         self.exports = 0
         self.faults = ServerFaults(scenario.seed, spec.id, (*spec.faults, *scenario.faults))
 
@@ -139,7 +139,7 @@ class Service:
         self,
         server: Server,
         moment: Moment,
-        kind: CallKind,
+        kind: ServerCall,
         can_hit: Callable[[Fault], bool] = lambda _: True,
     ) -> Fault | None:
         fault = server.faults.strike(moment, kind, can_hit)
@@ -151,7 +151,8 @@ class Service:
         self, request: web.BaseRequest, server: Server, headers: Mapping[str, str]
     ) -> Answer:
         try:
-            body = json.loads(await request.read())
+            # The vendor's SDK sends no body at all.
+            body = json.loads(await request.read() or b"{}")
         except ValueError:
             body = None
         if not isinstance(body, dict):

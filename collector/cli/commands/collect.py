@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.archive.staged import ArchivePolicy
-    from collector.inventory import Selection
+    from collector.inventory import Inventory, Selection
     from collector.runtime.terms import Terms
 
 EXAMPLES = """\b
@@ -164,7 +165,8 @@ def command(
     """Collect the logs of every server of INVENTORY, verify each archive, and report on each.
 
     INVENTORY is a YAML, TOML, JSON or CSV file; - reads YAML or JSON from stdin. Archives, a
-    manifest, a journal and SHA256SUMS go to a new directory under --out. The first Ctrl-C stops
+    manifest, a journal and SHA256SUMS go to a new directory under --out. Projects that say
+    discover: are listed before the run begins, and not again by --resume. The first Ctrl-C stops
     the run cleanly; --resume continues it.
 
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of missing permissions; 2
@@ -174,7 +176,10 @@ def command(
 
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
+    began_s = time.monotonic()
     loaded = inventory and choosing.load_inventory(inventory, sends=not dry_run)
+    if loaded and not dry_run and resumed is None and loaded.open_projects:
+        loaded = _discovered(loaded, select, exclude, first, ca_file)
     selection = loaded and choosing.select_servers(
         loaded, select, exclude, first, allow_empty=allow_empty
     )
@@ -183,6 +188,8 @@ def command(
         return
     from collector.cli import running  # noqa: PLC0415  # as above
 
+    if deadline is not None:
+        deadline = max(0.0, deadline - (time.monotonic() - began_s))
     terms = _terms(
         deadline, max_attempts, share, reuse_exports, dict(phase_timeouts), grace, policy,
         max_bandwidth,
@@ -196,6 +203,18 @@ def command(
             retry_failed=retry_failed, trust_journal=trust_journal,
         )  # fmt: skip
     running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
+
+
+def _discovered(
+    inventory: Inventory,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    first: tuple[str, ...],
+    ca_file: Path | None,
+) -> Inventory:
+    from collector.cli.discovering import with_discovered  # noqa: PLC0415  # as above
+
+    return with_discovered(inventory, select, exclude, first, ca_file=ca_file)
 
 
 def _show_plan(

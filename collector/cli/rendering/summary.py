@@ -70,15 +70,13 @@ def _state(summary: Summary, now: datetime) -> str:
     run, totals = summary.run, summary.totals
     servers, ended = totals.servers, run.finished_at
     missing = f"{servers - totals.collected} of {count(servers, 'server')} missing"
-    if unlisted := sum(one.discovery_error is not None for one in summary.projects):
-        known = "known servers" if servers == totals.collected else "servers"
-        missing = f"{servers - totals.collected} of {servers} {known} missing"
-        missing += f", {count(unlisted, 'project')} not listed"
+    projects = sum(one.discovery_error is not None for one in summary.projects)
+    unlisted = f", {count(projects, 'project')} not listed" if projects else ""
+    missing += unlisted
     match run.state:
         case "partial":
             return f"finished; {missing}"
         case "failed":
-            unlisted = f"; {missing.rpartition(', ')[2]}" if "not listed" in missing else ""
             return f"finished; none of {count(servers, 'server')} collected{unlisted}"
         case "deadline":
             return f"ended at its deadline; {missing}"

@@ -1,0 +1,80 @@
+"""What goes wrong with IAM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from collector.emulator.errors import require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+IamFaultName = Literal[
+    "reset",
+    "silent",
+    "error_500",
+    "bad_gateway",
+    "unavailable",
+    "throttled",
+    "html",
+    "no_token",
+    "not_json",
+    "no_expiry",
+    "odd_expiry",
+]
+_LATER = ("unavailable", "throttled")
+
+
+@dataclass(frozen=True, slots=True)
+class IamFault:
+    """One thing that goes wrong with sign-ins.
+
+    In place of the answer: `reset` (the connection is reset), `silent` (nothing comes, and the
+    connection stays open), `error_500`, `bad_gateway` (502 with HTML), `unavailable` (503),
+    `throttled` (429), `html` (a page under 200). A token is issued, and the answer is odd:
+    `no_token` (no X-Subject-Token), `not_json` (its body), `no_expiry` (no expires_at),
+    `odd_expiry` (one that is no time).
+
+    Attributes:
+        name: What goes wrong.
+        times: It hits this many sign-ins, then never again; None means all.
+        skip: So many sign-ins go well before.
+        retry_after_s: For `unavailable` and `throttled`: Retry-After, in whole seconds; None means
+            no such header.
+    """
+
+    name: IamFaultName
+    times: int | None = None
+    skip: int = 0
+    retry_after_s: int | None = None
+
+    def __post_init__(self) -> None:
+        require(self.times is None or self.times >= 1, f"{self.name}: times must be 1 or more")
+        require(self.skip >= 0, f"{self.name}: skip must be 0 or more")
+        require(
+            self.retry_after_s is None or self.name in _LATER,
+            f"{self.name}: retry_after_s belongs to {' and '.join(_LATER)}",
+        )
+
+
+class IamFaults:
+    """The faults of IAM, and how many sign-ins each has seen."""
+
+    def __init__(self, faults: Sequence[IamFault]) -> None:
+        self._faults = faults
+        self._seen = [0] * len(faults)
+
+    def strike(self) -> IamFault | None:
+        """Return the fault that hits this sign-in, if any: the first in the list that is due.
+
+        One that is hidden behind another has not struck, and is due the longer.
+        """
+        for index, fault in enumerate(self._faults):
+            seen = self._seen[index]
+            if fault.times is not None and seen >= fault.skip + fault.times:
+                continue
+            self._seen[index] += 1
+            if seen >= fault.skip:
+                return fault
+        return None
