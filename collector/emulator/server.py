@@ -13,6 +13,8 @@ from aiohttp import web
 from collector.emulator.errors import ScenarioError
 from collector.emulator.gateway import Gateway
 from collector.emulator.inventory import inventory
+from collector.emulator.projects import Projects
+from collector.emulator.roster import Fleet
 from collector.emulator.service import Service
 from collector.emulator.statistics import Statistics
 from collector.emulator.tokens import moment
@@ -50,8 +52,10 @@ class Emulator:
         self._host = host
         self._port = port
         self._statistics = Statistics()
-        self._service = Service(scenario, self._statistics)
-        self._gateway = Gateway(scenario, self._service, self._statistics)
+        fleet = Fleet(scenario)
+        self._service = Service(scenario, self._statistics, fleet)
+        projects = Projects(scenario, self._statistics, fleet)
+        self._gateway = Gateway(scenario, self._service, projects, self._statistics)
         self._runners: list[web.ServerRunner] = []
         self._servers = {s.id: s for project in scenario.projects for s in project.servers}
 

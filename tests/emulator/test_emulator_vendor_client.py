@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from huaweicloudsdkclouddc.v1 import (
     DownloadServerLogsRequest,
     ExportServerLogsRequest,
+    ListAlarmsRequest,
+    ListServersRequest,
     ShowLogsExportStatusRequest,
 )
 from huaweicloudsdkcore.exceptions.exceptions import ServiceResponseException
 
-from collector.emulator import KeySpec
-from tests.support.signing_in import SERVER, emulated, sdk_client
+from collector.emulator import AlarmSpec, KeySpec, ProjectSpec, ServerSpec
+from tests.support.signing_in import PROJECT, SERVER, emulated, sdk_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +66,51 @@ async def test_it_exports_polls_and_downloads(client: dict[str, str]) -> None:
         label = "key 2" if client else "key 1"
         assert told["calls_by_credential"] == {label: 3}
         assert told["wrong_signatures"] == 0
+
+
+async def test_it_lists_servers_page_by_page() -> None:
+    servers = tuple(
+        ServerSpec(f"s{number:02}", tags={"role": "db"}, rack="r12") for number in range(25)
+    )
+
+    def listed(client: Any) -> list[Any]:  # noqa: ANN401 - as above
+        found: list[Any] = []
+        marker = None
+        while not found or marker:
+            page = client.list_servers(ListServersRequest(limit=10, marker=marker))
+            found += page.servers
+            marker = page.page_info.next_marker
+        assert page.count == len(found)
+        return found
+
+    projects = (ProjectSpec(PROJECT, servers=servers),)
+    async with emulated(projects=projects, keys=(KeySpec(), TEMPORARY)) as (emulator, _):
+        for client in (PERMANENT, OF_TEMPORARY):
+            found = await beside(emulator, listed, **client)
+            assert [server.id for server in found] == [server.id for server in servers]
+        first = found[0]
+        assert (first.health_state, first.manage_state) == ("OK", "in-use")
+        assert (first.location.rack, first.hardware_attributes.model) == ("r12", "2288H V6")
+        assert [(tag.key, tag.value) for tag in first.tags] == [("role", "db")]
+        assert emulator.statistics()["list_calls"] == 6
+
+
+async def test_it_lists_alarms_of_its_kind_and_time() -> None:
+    alarms = (AlarmSpec(1), AlarmSpec(2, began_ago_s=7200), AlarmSpec(2, status="ok"))
+    projects = (ProjectSpec(PROJECT, servers=(ServerSpec(SERVER, alarms=alarms),)),)
+    since = str(int((time.time() - 3600) * 1000))
+
+    def listed(client: Any) -> Any:  # noqa: ANN401 - as above
+        asked = ListAlarmsRequest(
+            alarm_status="alarm", _from=since, resource_id=SERVER, offset=0, limit=50
+        )
+        return client.list_alarms(asked)
+
+    async with emulated(projects=projects) as (emulator, _):
+        told = await beside(emulator, listed)
+        assert (told.count, len(told.alarms)) == (1, 1)
+        assert told.alarms[0].alarm_level == 1
+        assert told.alarms[0].metric.dimensions[0].value == SERVER
 
 
 @pytest.mark.parametrize(
