@@ -72,8 +72,9 @@ def select_servers(
         selection = replace(selection, select=tuple(map(secrets.out_of, selection.select)))
     if not (selection.servers or selection.unlisted or unasked or allow_empty):
         raise CollectorError(*_empty(selection, excluding=bool(exclude)))
-    for text in () if unasked else selection.unmatched:  # what is not listed yet may match
-        _log.warning(text)
+    if not (inventory.open_projects or selection.unlisted):  # what is not listed may match
+        for text in selection.unmatched:
+            _log.warning(text)
     return selection
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.archive.staged import ArchivePolicy
-    from collector.inventory import Inventory, Selection
+    from collector.inventory import Selection
     from collector.runtime.terms import Terms
 
 EXAMPLES = """\b
@@ -172,23 +172,19 @@ def command(
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of missing permissions; 2
     the command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
     """
-    from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
-
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
     began_s = time.monotonic()
-    loaded = inventory and choosing.load_inventory(inventory, sends=not dry_run)
-    if loaded and not dry_run and resumed is None and loaded.open_projects:
-        loaded = _discovered(loaded, select, exclude, first, ca_file)
-    selection = loaded and choosing.select_servers(
-        loaded, select, exclude, first, allow_empty=allow_empty
-    )
+    selection = inventory and _selection(
+        inventory, select, exclude, first,
+        allow_empty=allow_empty, sends=not dry_run, lists=resumed is None, ca_file=ca_file,
+    )  # fmt: skip
     if dry_run and selection:
         _show_plan(selection, out, deadline, share, as_json=as_json)
         return
     from collector.cli import running  # noqa: PLC0415  # as above
 
-    if deadline is not None:
+    if deadline is not None:  # listing takes of it
         deadline = max(0.0, deadline - (time.monotonic() - began_s))
     terms = _terms(
         deadline, max_attempts, share, reuse_exports, dict(phase_timeouts), grace, policy,
@@ -205,16 +201,26 @@ def command(
     running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
 
 
-def _discovered(
-    inventory: Inventory,
+def _selection(
+    inventory: str,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     first: tuple[str, ...],
+    *,
+    allow_empty: bool,
+    sends: bool,
+    lists: bool,
     ca_file: Path | None,
-) -> Inventory:
-    from collector.cli.discovering import with_discovered  # noqa: PLC0415  # as above
+) -> Selection:
+    """Load an inventory, ask the API for servers that only it knows, and select."""
+    from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 
-    return with_discovered(inventory, select, exclude, first, ca_file=ca_file)
+    loaded = choosing.load_inventory(inventory, sends=sends)
+    if sends and lists and loaded.open_projects:
+        from collector.cli.discovering import with_discovered  # noqa: PLC0415  # as above
+
+        loaded = with_discovered(loaded, select, exclude, first, ca_file=ca_file)
+    return choosing.select_servers(loaded, select, exclude, first, allow_empty=allow_empty)
 
 
 def _show_plan(

@@ -72,7 +72,8 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
     if as_json:
         warnings = [asdict(one) for one in inventory.secrets_missing]
         found = {"ok": True, "servers": servers, "projects": projects, "mistakes": []}
-        found["discovering"] = unasked
+        if unasked:
+            found["discovering"] = unasked
         show_json(_json(found | {"warnings": warnings}))
     else:
         amount = f"{count(servers, 'server')} in {count(projects, 'project')}"
