@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "emulator": set(),
     "inventory": {"addresses", "errors", "inputs", "printable", "providers", "sizes"},
     "providers": {
-        *("model", "archive", "errors", "descriptors", "files", "inputs", "redaction"),
+        *("model", "archive", "errors", "clock", "descriptors", "files", "inputs", "redaction"),
         "threads",
     },
     "archive": {"model", "sizes", "beneath", "files", "descriptors", "threads"},

@@ -37,8 +37,6 @@ RULES: Final = InventoryRules(
             required=("ak_env", "sk_env"),
             optional=("security_token_env",),
             variables=frozenset({"ak_env", "sk_env", "security_token_env"}),
-            implemented=False,
-            refusal=INSTEAD,
         ),
         "sdk": CredentialKind(readable=False, implemented=False, refusal=INSTEAD),
         "command": CredentialKind(readable=False, implemented=False, refusal=INSTEAD),
