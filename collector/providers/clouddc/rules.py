@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from collector.providers.rules import CredentialKind, InventoryRules
@@ -10,6 +11,15 @@ from collector.providers.rules import CredentialKind, InventoryRules
 REGIONS: Final = ("cn-east-3", "cn-southwest-2", "cn-south-1", "ap-southeast-3")
 TOKEN_VARIABLE: Final = "CLOUDDC_TOKEN"  # noqa: S105 - a variable's name, no secret
 INSTEAD: Final = f"use kind: token with token_env: {TOKEN_VARIABLE}"
+
+_OF_A_REGION: Final = re.compile(r"https://clouddc\.([a-z0-9-]{1,40})\.myhuaweicloud\.com")
+
+
+def iam_endpoint_of(endpoint: str) -> str | None:
+    """Return the IAM of a project's region; None where its endpoint names no region."""
+    found = _OF_A_REGION.fullmatch(endpoint)
+    return None if found is None else f"https://iam.{found[1]}.myhuaweicloud.com"
+
 
 RULES: Final = InventoryRules(
     regions={region: f"https://clouddc.{region}.myhuaweicloud.com" for region in REGIONS},
@@ -29,14 +39,16 @@ RULES: Final = InventoryRules(
             variables=frozenset({"password_env"}),
             files=frozenset({"password_file"}),
             urls=frozenset({"iam_endpoint"}),
+            derived={"iam_endpoint": iam_endpoint_of},
+            texts=frozenset({"password_env", "password_file"}),
             account_field="domain",
-            implemented=False,
-            refusal=INSTEAD,
+            per_project=True,
         ),
         "aksk": CredentialKind(
             required=("ak_env", "sk_env"),
             optional=("security_token_env",),
             variables=frozenset({"ak_env", "sk_env", "security_token_env"}),
+            texts=frozenset({"sk_env"}),
         ),
         "sdk": CredentialKind(readable=False, implemented=False, refusal=INSTEAD),
         "command": CredentialKind(readable=False, implemented=False, refusal=INSTEAD),

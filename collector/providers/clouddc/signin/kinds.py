@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.providers.clouddc.signin.keys import KeySource
+from collector.providers.clouddc.signin.passwords import PasswordSource
 from collector.providers.clouddc.signin.secret import Keyring
 from collector.providers.clouddc.signin.tokens import TokenSource
 
@@ -35,4 +36,6 @@ def _source(named: CredentialNamed, environ: Mapping[str, str], keyring: Keyring
     options = named.options
     if named.kind == "aksk":
         return KeySource.of(options, environ, keyring)
+    if named.kind == "password":
+        return PasswordSource.of(options, environ)
     return TokenSource.of(options, environ)

@@ -14,6 +14,7 @@ from collector.model.answers import Problem, ProblemKind
 from collector.providers.clouddc.parsing import error_body
 from collector.providers.clouddc.signin.credential import Authorized, Credential
 from collector.providers.clouddc.signin.lockout import Ticket
+from collector.providers.clouddc.signin.problems import final, passing
 from collector.providers.clouddc.signin.secret import Keys, Secret, Token
 from collector.providers.clouddc.signin.service_clock import FOLLOWED_FROM_S, ServiceClock
 from collector.providers.clouddc.signin.signing import LARGEST_BODY, signed, stamp
@@ -37,16 +38,6 @@ _PROJECT: Final = istr("X-Project-Id")
 _DATE: Final = istr("X-Sdk-Date")
 _HOST: Final = istr("Host")
 _CONTENT_TYPE: Final = istr("Content-Type")
-
-
-def final(message: str, hint: str | None = None) -> Problem:
-    """Return a problem of signing in that lasts as long as the secret is the same."""
-    return Problem(ProblemKind.UNAUTHENTICATED, message, hint=hint, sign_in=True)
-
-
-def passing(message: str, retry_after_s: float, hint: str | None = None) -> Problem:
-    """Return a problem of signing in that may be over after so many seconds."""
-    return replace(final(message, hint), retry_after_s=retry_after_s)
 
 
 class SignIn(Credential):
