@@ -38,13 +38,18 @@ def load_inventory(
     """
     file = _opened(source) if isinstance(source, str) else source
     inventory = load(file, environ=environ, sends=sends)
+    make_known(inventory, environ)
+    for one in inventory.secrets_missing:
+        _log.warning(f"{one.file}:{one.line}:{one.column}: {one.what}; a collect will need it")
+    return inventory
+
+
+def make_known(inventory: Inventory, environ: Mapping[str, str] = os.environ) -> None:
+    """Make the secrets of an inventory's credentials known, so that they are redacted."""
     if (secrets := _secrets()) is not None:
         for credential in inventory.credentials.values():
             for variable in credential.variables:
                 secrets.add(environ.get(variable, ""))
-    for one in inventory.secrets_missing:
-        _log.warning(f"{one.file}:{one.line}:{one.column}: {one.what}; a collect will need it")
-    return inventory
 
 
 def select_servers(

@@ -147,6 +147,18 @@ class RunTotals(Totals, frozen=True):
     ]
 
 
+class DiscoveryError(Part, frozen=True):
+    """Why not all servers of a project are known, and what to do about it."""
+
+    stage: Literal["discovery"]
+    code: Annotated[str | None, Meta(description="null where the service gave none")]
+    http_status: int | None
+    message: str
+    request_id: str | None
+    attempts: Count
+    hint: str
+
+
 class ProjectTotals(Part, frozen=True):
     """A project without its servers."""
 
@@ -155,9 +167,14 @@ class ProjectTotals(Part, frozen=True):
     endpoint: str
     directory: str
     totals: Totals
+    # Earlier versions did not write this.
+    discovery_error: Annotated[
+        DiscoveryError | None,
+        Meta(description="why servers of it may be missing; null where all are known"),
+    ] = None
 
 
-class Project(ProjectTotals, frozen=True):
+class Project(ProjectTotals, frozen=True, kw_only=True):
     """A project with its servers."""
 
     servers: list[Server]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from collector.cli.commands import discover
 from collector.cli.options import common, json_option, selecting
 from collector.cli.rendering.wording import count
 from collector.cli.streams import show as show_lines
@@ -31,6 +32,9 @@ Examples:
 )
 def command() -> None:
     """Check an inventory, or show what a selection of it matches. FILE may be - for stdin."""
+
+
+command.add_command(discover.command)
 
 
 @command.command()

@@ -1,15 +1,16 @@
-"""`CloudDC`: the three calls of the API reference, over one HTTP session."""
+"""`CloudDC`: the three calls of the API reference, and its lists, over one HTTP session."""
 
 from __future__ import annotations
 
 import math
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import anyio
 
 from collector.model.answers import Call, Problem
+from collector.providers.clouddc import listing
 from collector.providers.clouddc.dialect import ArchiveDialect
 from collector.providers.clouddc.errors import problem_of
 from collector.providers.clouddc.metadata import MetadataReader
@@ -19,17 +20,19 @@ from collector.providers.clouddc.signin.credential import Outgoing, signed_in
 from collector.providers.clouddc.signin.lockout import KeyGuard
 from collector.providers.clouddc.signin.sign_in import SignIn
 from collector.providers.clouddc.signin.source import Means
+from collector.providers.directory import Directory
 from collector.providers.http import calls, wire
+from collector.providers.http.bodies import BODY_MAX
 from collector.providers.http.downloads import Download
 from collector.providers.http.proxies import Proxies
 from collector.providers.http.transport import Transport, trusting
 from collector.providers.http.words import WORD_MAX, told
-from collector.providers.protocol import Fleet
+from collector.providers.protocol import Fleet, Target
 from collector.redaction import Secrets
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -40,8 +43,9 @@ if TYPE_CHECKING:
     from collector.providers.clouddc.signin.credential import Authorized, Credential, Note
     from collector.providers.clouddc.signin.service_clock import ServiceClock
     from collector.providers.clouddc.signin.source import Source
+    from collector.providers.directory import AlarmsPage, ServersPage
     from collector.providers.http.replies import Reply
-    from collector.providers.protocol import Fetched, OpenArchive, Target
+    from collector.providers.protocol import Fetched, OpenArchive, ProjectAddress
 
 T = TypeVar("T")
 
@@ -52,7 +56,7 @@ class _Endpoint:
     metadata: MetadataReader
 
 
-class CloudDC(Fleet):
+class CloudDC(Fleet, Directory):
     """The log-export API of CloudDC, at any number of endpoints.
 
     Used as an async context manager: connections live from its start to its end.
@@ -177,7 +181,56 @@ class CloudDC(Fleet):
                 return await download.open(stack, url)
 
             url = endpoint.addresses.content(target, export_id)
-            yield await self._signed_in("GET", target, url, send, asks_limits=asks_limits)
+            headers = headers_of(posting=False, asks_limits=asks_limits)
+            request = Outgoing("GET", url, None, target.project, headers)
+            yield await signed_in(self._credentials[target.project.credential], request, send)
+
+    async def list_servers(
+        self, project: ProjectAddress, *, marker: str | None, limit: int, manage_state: str | None
+    ) -> ServersPage | Problem:
+        """List one page of a project's servers."""
+        asked = {"manage_state": manage_state, "marker": marker, "limit": str(limit)}
+        query = {name: value for name, value in asked.items() if value is not None}
+
+        def read(reply: Reply, metadata: MetadataReader) -> ServersPage | Problem:
+            return listing.servers_page(reply, metadata, self._secrets, project_id=project.id)
+
+        return await self._list(project, "servers", query, read)
+
+    async def list_alarms(
+        self, project: ProjectAddress, *, offset: int, limit: int, since_s: float
+    ) -> AlarmsPage | Problem:
+        """List one page of the alarms of a project's servers that still hold."""
+        query = {
+            "alarm_status": "alarm",
+            "from": str(int(since_s)),
+            "offset": str(offset),
+            "limit": str(limit),
+        }
+
+        def read(reply: Reply, metadata: MetadataReader) -> AlarmsPage | Problem:
+            return listing.alarms_page(reply, metadata, self._secrets)
+
+        return await self._list(project, "alarms", query, read)
+
+    async def _list(
+        self,
+        project: ProjectAddress,
+        what: Literal["servers", "alarms"],
+        query: Mapping[str, str],
+        read: Callable[[Reply, MetadataReader], T | Problem],
+    ) -> T | Problem:
+        """Ask for one page of a list: all that lists need of how requests are authorized."""
+        endpoint = self._endpoint(Target(project, ""))
+        addresses = endpoint.addresses
+        url = (addresses.servers if what == "servers" else addresses.alarms)(project.id, query)
+        return await self._call(
+            "GET",
+            project,
+            url,
+            lambda reply: read(reply, endpoint.metadata),
+            most=listing.PAGE_BYTES_MAX,
+        )
 
     async def _ask(
         self,
@@ -193,12 +246,40 @@ class CloudDC(Fleet):
     ) -> ExportSaid | Problem:
         """Make one of the two small calls; without `export_id` the answer must name one."""
         metadata = self._endpoint(target).metadata
-        method = "GET" if body is None else "POST"
 
-        async def send(authorized: Authorized, note: Note) -> ExportSaid | Problem:
-            def read(reply: Reply) -> ExportSaid | Problem:
+        def read(reply: Reply) -> ExportSaid | Problem:
+            return self._said(call, metadata, reply, export_id)
+
+        return await self._call(
+            "GET" if body is None else "POST",
+            target.project,
+            url,
+            read,
+            asks_limits=asks_limits,
+            body=body,
+            within_s=within_s,
+            afresh=afresh,
+        )
+
+    async def _call(
+        self,
+        method: str,
+        project: ProjectAddress,
+        url: URL,
+        read: Callable[[Reply], T | Problem],
+        *,
+        asks_limits: bool = False,
+        body: bytes | None = None,
+        within_s: float = math.inf,
+        afresh: bool = False,
+        most: int = BODY_MAX,
+    ) -> T | Problem:
+        """Make a small call with the credential of its project; `read` makes something of it."""
+
+        async def send(authorized: Authorized, note: Note) -> T | Problem:
+            def noted(reply: Reply) -> T | Problem:
                 note.reply = reply
-                return self._said(call, metadata, reply, export_id)
+                return read(reply)
 
             return await calls.call(
                 self._transport,
@@ -206,28 +287,16 @@ class CloudDC(Fleet):
                 url,
                 authorized.headers,
                 body,
-                read=read,
+                read=noted,
                 secrets=self._secrets,
                 within_s=within_s,
                 afresh=afresh,
+                most=most,
             )
 
-        return await self._signed_in(method, target, url, send, asks_limits=asks_limits, body=body)
-
-    async def _signed_in(
-        self,
-        method: str,
-        target: Target,
-        url: URL,
-        send: Callable[[Authorized, Note], Awaitable[T | Problem]],
-        *,
-        asks_limits: bool,
-        body: bytes | None = None,
-    ) -> T | Problem:
-        """Make a call with the credential of its project; `send` sends it."""
         headers = headers_of(posting=body is not None, asks_limits=asks_limits)
-        request = Outgoing(method, url, body, target.project, headers)
-        return await signed_in(self._credentials[target.project.credential], request, send)
+        request = Outgoing(method, url, body, project, headers)
+        return await signed_in(self._credentials[project.credential], request, send)
 
     def _said(
         self, call: Call, metadata: MetadataReader, reply: Reply, export_id: str | None

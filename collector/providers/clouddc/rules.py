@@ -10,6 +10,9 @@ from collector.providers.rules import CredentialKind, InventoryRules
 # The regions that the vendor's SDK 3.1.219 lists.
 REGIONS: Final = ("cn-east-3", "cn-southwest-2", "cn-south-1", "ap-southeast-3")
 TOKEN_VARIABLE: Final = "CLOUDDC_TOKEN"  # noqa: S105 - a variable's name, no secret
+PASSWORD_VARIABLE: Final = "CLOUDDC_PASSWORD"  # noqa: S105 - as above
+AK_VARIABLE: Final = "HUAWEICLOUD_SDK_AK"
+SK_VARIABLE: Final = "HUAWEICLOUD_SDK_SK"
 INSTEAD: Final = f"use kind: token with token_env: {TOKEN_VARIABLE}"
 
 _OF_A_REGION: Final = re.compile(r"https://clouddc\.([a-z0-9-]{1,40})\.myhuaweicloud\.com")
@@ -22,6 +25,7 @@ def iam_endpoint_of(endpoint: str) -> str | None:
 
 
 RULES: Final = InventoryRules(
+    lists=True,
     regions={region: f"https://clouddc.{region}.myhuaweicloud.com" for region in REGIONS},
     variable=TOKEN_VARIABLE,
     variable_kind="token",
@@ -30,6 +34,7 @@ RULES: Final = InventoryRules(
         "token": CredentialKind(
             one_of=(("token_env", "token_file"),),
             variables=frozenset({"token_env"}),
+            usual={"token_env": TOKEN_VARIABLE},
             files=frozenset({"token_file"}),
         ),
         "password": CredentialKind(
@@ -43,12 +48,14 @@ RULES: Final = InventoryRules(
             texts=frozenset({"password_env", "password_file"}),
             account_field="domain",
             per_project=True,
+            usual={"password_env": PASSWORD_VARIABLE},
         ),
         "aksk": CredentialKind(
             required=("ak_env", "sk_env"),
             optional=("security_token_env",),
             variables=frozenset({"ak_env", "sk_env", "security_token_env"}),
             texts=frozenset({"sk_env"}),
+            usual={"ak_env": AK_VARIABLE, "sk_env": SK_VARIABLE},
         ),
         "sdk": CredentialKind(readable=False, implemented=False, refusal=INSTEAD),
         "command": CredentialKind(readable=False, implemented=False, refusal=INSTEAD),

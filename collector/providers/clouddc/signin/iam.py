@@ -30,6 +30,7 @@ SHORTEST_LIFE_S: Final = 60.0
 """What a token is trusted for whose life nobody can tell for sure: it is refused when it ends."""
 LONGEST_LIFE_S: Final = 366 * 86_400.0
 _REFUSALS: Final = frozenset({400, 401, 403, 404})
+_NOT_FOUND: Final = 404
 _TOO_MANY: Final = 429
 
 
@@ -78,13 +79,8 @@ def said(
     words, code = _error(fields) if isinstance(fields, dict) else ("", None)
     later_s = retry_after_s(reply.headers)
     if reply.status in _REFUSALS and (words or code):
-        names_project = (
-            reply.status == 404
-            or "project" in words.casefold()
-            or (
-                project_id in words
-            )
-        )
+        names_project = "project" in words.casefold() or project_id in words
+        names_project = names_project or reply.status == _NOT_FOUND
         message = told(words, secrets) or f"code {code}"
         return Refused(message, reply.status, told(code or "", secrets, CODE_MAX), names_project)
     what = "IAM is asked too often" if reply.status == _TOO_MANY else "IAM cannot sign in"
