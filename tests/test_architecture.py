@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "redaction",
     },
     "providers": {
-        *("model", "archive", "errors", "descriptors", "files", "inputs", "redaction"),
+        *("model", "archive", "errors", "clock", "descriptors", "files", "inputs", "redaction"),
         "threads",
     },
     "archive": {"model", "sizes", "beneath", "files", "descriptors", "threads"},

@@ -59,6 +59,7 @@ def _access(options: Options) -> Access:
         ca_file=options.ca_file,
         stall_s=options.stall_s,
         secrets=click.get_current_context().find_object(Secrets) or Secrets(),
+        memory=options.terms.memory,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,14 @@ class CredentialKind:
         variables: the fields that hold the name of an environment variable with a secret in it.
         files: the fields that hold the path of a file with a secret in it.
         urls: the fields that hold an http(s) URL.
+        texts: those of `variables` and `files` whose secret stands in no header: any line of text.
+        lists: the fields that hold a list of words: an entry's options have it as JSON.
+        seconds: the fields that hold a time in seconds, above 0: a number, or text such as `30s`.
+        programs: those of `lists` that name a program, and its arguments, that is run.
+        derived: for a field that may be left out, what makes it from a project's endpoint: None
+            where it cannot be told, so that the field must be there.
+        look: looks at what else an entry refers to, and raises a `CollectorError` where it is
+            unusable. It is given the entry's options, and the environment.
         account_field: the field whose value names the account where no `account` does.
         per_project: whether each project has a secret of its own, as a token that is scoped to it.
         implemented: whether this version can use the kind. One that it cannot is checked like
@@ -37,6 +45,12 @@ class CredentialKind:
     variables: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     urls: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    seconds: frozenset[str] = frozenset()
+    programs: frozenset[str] = frozenset()
+    derived: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
+    look: Callable[[Mapping[str, str], Mapping[str, str]], None] | None = None
     account_field: str | None = None
     per_project: bool = False
     implemented: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from collector.providers.rules import CredentialKind, InventoryRules
@@ -13,6 +14,15 @@ PASSWORD_VARIABLE: Final = "CLOUDDC_PASSWORD"  # noqa: S105 - as above
 AK_VARIABLE: Final = "HUAWEICLOUD_SDK_AK"
 SK_VARIABLE: Final = "HUAWEICLOUD_SDK_SK"
 INSTEAD: Final = f"use kind: token with token_env: {TOKEN_VARIABLE}"
+
+_OF_A_REGION: Final = re.compile(r"https://clouddc\.([a-z0-9-]{1,40})\.myhuaweicloud\.com")
+
+
+def iam_endpoint_of(endpoint: str) -> str | None:
+    """Return the IAM of a project's region; None where its endpoint names no region."""
+    found = _OF_A_REGION.fullmatch(endpoint)
+    return None if found is None else f"https://iam.{found[1]}.myhuaweicloud.com"
+
 
 RULES: Final = InventoryRules(
     lists=True,
@@ -34,18 +44,18 @@ RULES: Final = InventoryRules(
             variables=frozenset({"password_env"}),
             files=frozenset({"password_file"}),
             urls=frozenset({"iam_endpoint"}),
+            derived={"iam_endpoint": iam_endpoint_of},
+            texts=frozenset({"password_env", "password_file"}),
             account_field="domain",
+            per_project=True,
             usual={"password_env": PASSWORD_VARIABLE},
-            implemented=False,
-            refusal=INSTEAD,
         ),
         "aksk": CredentialKind(
             required=("ak_env", "sk_env"),
             optional=("security_token_env",),
             variables=frozenset({"ak_env", "sk_env", "security_token_env"}),
+            texts=frozenset({"sk_env"}),
             usual={"ak_env": AK_VARIABLE, "sk_env": SK_VARIABLE},
-            implemented=False,
-            refusal=INSTEAD,
         ),
         "sdk": CredentialKind(readable=False, implemented=False, refusal=INSTEAD),
         "command": CredentialKind(readable=False, implemented=False, refusal=INSTEAD),
