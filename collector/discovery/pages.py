@@ -146,10 +146,10 @@ class _Walk:
     def _count_total(self, page: ServersPage) -> None:
         if page.total is None or self._per_page:
             return
+        if self._total == self._entries > 0 and page.total == page.entries:
+            self._per_page, self._total = True, None  # it counts each page by itself
+            return
         if self._total is not None and page.total != self._total:
-            if self._total == self._entries and page.total == page.entries:
-                self._per_page, self._total = True, None  # it counts each page by itself
-                return
             self.moved = self.moved or f"its total went from {self._total} to {page.total}"
         self._total = page.total
 
@@ -157,7 +157,7 @@ class _Walk:
         """Return what the next page is asked for with; None where there is none."""
         if not page.entries or page.ends:
             return None
-        whole = self._total is not None and self._entries >= self._total
+        whole = self._total is not None and self._unique >= self._total
         if page.next_marker is not None:
             # A total of one page alone may be a count of that page.
             counts_all = whole and (self._entries > page.entries or page.entries < PAGE)
@@ -173,7 +173,7 @@ class _Walk:
     def _compare(self) -> None:
         """Compare what was listed with what the service counts, where it counts the same."""
         counted = None if self.of.manage_state else self._total
-        if counted is not None and counted != self._unique and not self.moved:
+        if counted not in (None, self._unique, self._entries) and not self.moved:
             self.moved = f"it counts {counted} servers and lists {self._unique}"
 
     def _endless(self, what: str) -> Problem:
