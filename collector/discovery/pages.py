@@ -23,6 +23,8 @@ PAGES_MAX: Final = 2000
 """Pages of one project, in case they have no end."""
 SERVERS_MAX: Final = 1_000_000
 """Servers of one project, likewise."""
+EMPTY_MAX: Final = 3
+"""Empty pages in a row that name a further one."""
 UNUSABLE_MAX: Final = 10_000
 """Entries that cannot be used and are remembered."""
 UNUSABLE_NOTED: Final = 3
@@ -99,6 +101,7 @@ class _Walk:
     _entries: int = 0
     _total: int | None = None
     _per_page: bool = False
+    _empty: int = 0
     _ids: set[str] = field(default_factory=set)
     _markers: set[str | None] = field(default_factory=set)
 
@@ -117,7 +120,8 @@ class _Walk:
             if following is None:
                 self._compare()
                 return None
-            if following in self._markers or not fresh:
+            self._empty = 0 if page.entries else self._empty + 1
+            if following in self._markers or (not fresh and not 0 < self._empty <= EMPTY_MAX):
                 if self._total is not None and self._unique >= self._total:
                     self.moved = moved  # all is here: the service merely knows no last page
                     return None
@@ -155,7 +159,7 @@ class _Walk:
 
     def _following(self, page: ServersPage) -> str | None:
         """Return what the next page is asked for with; None where there is none."""
-        if not page.entries or page.ends:
+        if page.ends or (not page.entries and page.next_marker is None):
             return None
         whole = self._total is not None and self._unique >= self._total
         if page.next_marker is not None:

@@ -106,7 +106,7 @@ def beside(inventory: Inventory, request: Request) -> tuple[Inventory, list[Proj
         RequestError: a project is not in the inventory and the request does not say where it is,
             or which credentials it uses.
     """
-    own = _chosen(inventory.projects, request)
+    own = [_asked(project, request.discover) for project in _chosen(inventory.projects, request)]
     known = {project.id for project in own}
     others = tuple(one for one in request.projects if one not in known)
     if not others:
@@ -126,6 +126,16 @@ def beside(inventory: Inventory, request: Request) -> tuple[Inventory, list[Proj
     made = {name: {"kind": credential.kind, **options, "account": credential.account}}
     new = _loaded({"credentials": made}, replace(request, projects=others)).projects
     return replace(inventory, projects=(*inventory.projects, *new)), [*own, *new]
+
+
+def _asked(project: Project, wanted: Discover) -> Project:
+    """Return a project that is asked for what a request wants, else for what its file says."""
+    given = {
+        name: value
+        for name in Discover.__slots__
+        if (value := getattr(wanted, name)) not in ((), {}, None)
+    }
+    return replace(project, discover=replace(project.discover or Discover(), **given))
 
 
 def _chosen(projects: Iterable[Project], request: Request) -> list[Project]:

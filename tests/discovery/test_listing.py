@@ -193,6 +193,30 @@ async def test_pages_of_nothing_new_with_ever_new_markers_end() -> None:
     assert found.calls == 2
 
 
+async def test_an_empty_page_that_names_a_further_one_is_passed() -> None:
+    everything = servers(2500)
+
+    def instead(asked: Asked, number: int) -> Said | None:
+        if number != 1:
+            return None
+        body = page(everything, asked.marker, 1000)
+        info = {"next_marker": everything[1200]["id"]}
+        return Said(body={**body, "servers": [], "page_info": info})
+
+    found = await one_listed(Directory({"p1": everything}, instead=instead))
+    assert len(found.servers) == 2500  # those that were passed over come with the second list
+    assert "changed while it was read" in found.notes[0]
+
+
+async def test_empty_pages_without_end_end() -> None:
+    def endless(_asked: Asked, number: int) -> Said:
+        return Said(body={"servers": [], "page_info": {"next_marker": f"m{number}"}, "count": 9})
+
+    found = await one_listed(Directory({"p1": []}, instead=endless))
+    assert found.problem is not None
+    assert found.calls == 4
+
+
 async def test_a_server_that_moved_to_a_later_page_is_noticed_and_all_are_listed_once_more() -> (
     None
 ):
