@@ -38,6 +38,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "event_loop": set(),
     "emulator": set(),
     "inventory": {"addresses", "errors", "inputs", "printable", "providers", "sizes"},
+    "conversion": {
+        *("errors", "files", "inputs", "inventory", "model.fields", "printable", "providers.rules"),
+        "redaction",
+    },
     "providers": {
         *("model", "archive", "errors", "descriptors", "files", "inputs", "redaction"),
         "threads",

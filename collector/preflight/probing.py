@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
 
-from collector.model.answers import Call, Problem, ProblemKind
+from collector.model.answers import NO_METADATA, Call, Problem, ProblemKind
 from collector.preflight.findings import Finding, Permission, permission
 from collector.providers.protocol import Target
 
@@ -121,10 +121,23 @@ class _Asking:
                 break
             refused += found.signed_in is False
             if refused >= REFUSALS_BELIEVED:
+                for one in rest:
+                    self._leave_out(one, found)
                 return
         async with anyio.create_task_group() as tasks:
             for one in rest:
                 tasks.start_soon(self._in_turn, one)
+
+    def _leave_out(self, project: _Project, like: Finding) -> None:
+        """Note of a project that its credential is refused, as it is in others."""
+        refusal = like.answers[Call.ASK_STATUS]
+        assert refusal is not None  # noqa: S101  # that was the reason
+        words = f"refused in {REFUSALS_BELIEVED} other projects, and not asked here"
+        problem = replace(refusal, message=f"{words}: {refusal.message}")
+        finding = self._probed.findings[project.number]
+        self._probed.findings[project.number] = finding.having(
+            Call.ASK_STATUS, problem, NO_METADATA
+        )
 
     async def _in_turn(self, project: _Project) -> None:
         async with self._places:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from collector.cli.commands.inventory_convert import convert
 from collector.cli.options import common, json_option, selecting
 from collector.cli.rendering.wording import count
 from collector.cli.streams import show as show_lines
@@ -27,10 +28,14 @@ Examples:
   collector inventory check fleet.yaml
   collector inventory show fleet.yaml --select project=payments,tag:role=db
   collector inventory show fleet.csv --json > fleet.json
+  collector inventory convert hosts.ini --from ansible --project ID --region cn-east-3
 """,
 )
 def command() -> None:
-    """Check an inventory, or show what a selection of it matches. FILE may be - for stdin."""
+    """Check, show or convert an inventory. FILE may be - for stdin."""
+
+
+command.add_command(convert)
 
 
 @command.command()
