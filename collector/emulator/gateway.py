@@ -20,6 +20,7 @@ from collector.emulator.refusals import Refusal
 from collector.emulator.throttling import Caller, Gate
 
 if TYPE_CHECKING:
+    from collector.emulator.projects import Projects
     from collector.emulator.scenario import Scenario
     from collector.emulator.service import Answer, Service
     from collector.emulator.statistics import Statistics
@@ -30,17 +31,20 @@ class Gateway:
 
     Args:
         scenario: Who is accepted, and within which limits.
-        service: The service behind it.
+        service: The service behind it: the calls about a server.
+        projects: As `service`: the calls about a project.
         statistics: Where everything is counted.
     """
 
-    def __init__(self, scenario: Scenario, service: Service, statistics: Statistics) -> None:
+    def __init__(
+        self, scenario: Scenario, service: Service, projects: Projects, statistics: Statistics
+    ) -> None:
         self._scenario = scenario
         self._service = service
+        self._projects = projects
         self._statistics = statistics
-        self._authentication = Authentication(scenario, statistics, time.monotonic())
-        self.tokens = self._authentication.tokens
-        self._iam = Iam(scenario, statistics, self.tokens)
+        self.authentication = Authentication(scenario, statistics, time.monotonic())
+        self._iam = Iam(scenario, statistics, self.authentication.tokens)
         self._gate = Gate(scenario.throttles, throttled_calls_count=scenario.throttled_calls_count)
         self._request_prefix = opaque(scenario.seed, "requests")[:16]
         self._request_numbers = itertools.count(1)
@@ -62,6 +66,8 @@ class Gateway:
         answer = await self._refuse(request, call, headers, request_id)
         if answer is None and isinstance(call, Call):
             answer = await self._service.answer(request, call, headers, request_id)
+        elif answer is None and isinstance(call, ListCall):
+            answer = await self._projects.answer(request, call, headers)
         if isinstance(answer, Refusal):
             answer = answer.response(headers)
         if answer is not None:
@@ -90,7 +96,7 @@ class Gateway:
     ) -> Answer:
         """Return why the call is refused; None if it is not. Adds requested debug headers."""
         now_s = time.monotonic()
-        principal = await self._authentication.principal(
+        principal = await self.authentication.principal(
             request, call, request_id, now_s, self._clock_s()
         )
         if isinstance(principal, Refusal):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from collector.emulator import refusals
 from collector.emulator.chance import fraction, opaque
-from collector.emulator.iam_faults import IamFault, IamFaults
 from collector.emulator.locks import Locks
 from collector.emulator.refusals import JSON, Refusal
+from collector.emulator.strikes import Strikes
 from collector.emulator.throttling import Caller, Gate
 from collector.emulator.tokens import moment
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from collector.emulator.iam_faults import IamFault
     from collector.emulator.principals import UserSpec
     from collector.emulator.scenario import ProjectSpec, Scenario
     from collector.emulator.statistics import Statistics
@@ -103,7 +104,7 @@ class Iam:
         self._projects = {project.id: project for project in scenario.projects}
         names = {project.name: project for project in scenario.projects if project.name}
         self._projects_by_name = names
-        self._faults = IamFaults(scenario.iam_faults)
+        self._faults = Strikes(scenario.iam_faults)
         self._gate = Gate(
             () if scenario.iam_throttle is None else (scenario.iam_throttle,),
             throttled_calls_count=scenario.throttled_calls_count,

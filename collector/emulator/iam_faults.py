@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from collector.emulator.errors import require
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 IamFaultName = Literal[
     "reset",
@@ -56,25 +53,3 @@ class IamFault:
             self.retry_after_s is None or self.name in _LATER,
             f"{self.name}: retry_after_s belongs to {' and '.join(_LATER)}",
         )
-
-
-class IamFaults:
-    """The faults of IAM, and how many sign-ins each has seen."""
-
-    def __init__(self, faults: Sequence[IamFault]) -> None:
-        self._faults = faults
-        self._seen = [0] * len(faults)
-
-    def strike(self) -> IamFault | None:
-        """Return the fault that hits this sign-in, if any: the first in the list that is due.
-
-        One that is hidden behind another has not struck, and is due the longer.
-        """
-        for index, fault in enumerate(self._faults):
-            seen = self._seen[index]
-            if fault.times is not None and seen >= fault.skip + fault.times:
-                continue
-            self._seen[index] += 1
-            if seen >= fault.skip:
-                return fault
-        return None

@@ -148,8 +148,8 @@ def throttled(
     return Refusal(429, refusal.body, refusal.content_type, {"Retry-After": later})
 
 
-def too_many_exports() -> Refusal:
-    """The project has as many running exports as the service allows."""
+def too_many_requests() -> Refusal:
+    """The service's own throttle, as where a project has too many running exports."""
     return _worded("service", "", "")
 
 

@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from huaweicloudsdkclouddc.v1 import (
     DownloadServerLogsRequest,
     ExportServerLogsRequest,
+    ListAlarmsRequest,
+    ListServersRequest,
     ShowLogsExportStatusRequest,
 )
 from huaweicloudsdkcore.exceptions.exceptions import ServiceResponseException
 
-from collector.emulator import KeySpec
-from tests.support.signing_in import SERVER, emulated, sdk_client
+from collector.emulator import AlarmSpec, KeySpec, ProjectSpec, ServerSpec, UserSpec
+from tests.support.signing_in import PROJECT, SERVER, emulated, sdk_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +68,51 @@ async def test_it_exports_polls_and_downloads(client: dict[str, str]) -> None:
         assert told["wrong_signatures"] == 0
 
 
+async def test_it_lists_servers_page_by_page() -> None:
+    servers = tuple(
+        ServerSpec(f"s{number:02}", tags={"role": "db"}, rack="r12") for number in range(25)
+    )
+
+    def listed(client: Any) -> list[Any]:  # noqa: ANN401 - as above
+        found: list[Any] = []
+        marker = None
+        while not found or marker:
+            page = client.list_servers(ListServersRequest(limit=10, marker=marker))
+            found += page.servers
+            marker = page.page_info.next_marker
+        assert page.count == len(found)
+        return found
+
+    projects = (ProjectSpec(PROJECT, servers=servers),)
+    async with emulated(projects=projects, keys=(KeySpec(), TEMPORARY)) as (emulator, _):
+        for client in (PERMANENT, OF_TEMPORARY):
+            found = await beside(emulator, listed, **client)
+            assert [server.id for server in found] == [server.id for server in servers]
+        first = found[0]
+        assert (first.health_state, first.manage_state) == ("OK", "in-use")
+        assert (first.location.rack, first.hardware_attributes.model) == ("r12", "2288H V6")
+        assert [(tag.key, tag.value) for tag in first.tags] == [("role", "db")]
+        assert emulator.statistics()["list_calls"] == 6
+
+
+async def test_it_lists_alarms_of_its_kind_and_time() -> None:
+    alarms = (AlarmSpec(1), AlarmSpec(2, began_ago_s=7200), AlarmSpec(2, status="ok"))
+    projects = (ProjectSpec(PROJECT, servers=(ServerSpec(SERVER, alarms=alarms),)),)
+    since = str(int((time.time() - 3600) * 1000))
+
+    def listed(client: Any) -> Any:  # noqa: ANN401 - as above
+        asked = ListAlarmsRequest(
+            alarm_status="alarm", _from=since, resource_id=SERVER, offset=0, limit=50
+        )
+        return client.list_alarms(asked)
+
+    async with emulated(projects=projects) as (emulator, _):
+        told = await beside(emulator, listed)
+        assert (told.count, len(told.alarms)) == (1, 1)
+        assert told.alarms[0].alarm_level == 1
+        assert told.alarms[0].metric.dimensions[0].value == SERVER
+
+
 @pytest.mark.parametrize(
     ("client", "words"),
     [
@@ -100,6 +148,18 @@ async def test_it_is_refused_with_a_temporary_key_that_has_expired() -> None:
             error = await beside(emulator, refused, ak=ak, sk="sk", security_token="st")
             assert "token expires, expires_at: 20" in error.error_msg
         assert emulator.statistics()["refused_keys"] == 2
+
+
+async def test_it_signs_with_keys_that_are_issued_to_a_user_until_they_are_spent() -> None:
+    async with emulated(users=(UserSpec(token_life_calls=3),)) as (emulator, _):
+        for _ in range(2):
+            key = emulator.issue_key("oncall")
+            del key["expires_at"]
+            assert await beside(emulator, collected, **key) == emulator.truth(SERVER)["sha256"]
+            assert "token expires" in (await beside(emulator, refused, **key)).error_msg
+        told = emulator.statistics()
+        assert told["calls_by_credential"] == {"emulator/oncall": 6}
+        assert told["keys_issued"] == 2
 
 
 @pytest.mark.parametrize("skew_s", [-1000.0, 1000.0])
