@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from collector.archive.local import LocalDirectory
     from collector.archive.staged import ArchivePolicy
+    from collector.discovery import discover
     from collector.errors import CollectorError
     from collector.inventory import Inventory, Selection, load
     from collector.inventory.mistakes import InventoryError, Mistake
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
         JournalRepaired,
         LimitLearned,
         Observation,
+        ProjectNotListed,
         ProjectSelected,
         RunEnded,
         RunEstimated,
@@ -123,6 +125,7 @@ NAMES = {
     "collector.runtime.terms": "Terms",
     "collector.runtime.feed": "EventsSkipped Subscription",
     "collector.inventory": "Inventory Selection load",
+    "collector.discovery": "discover",
     "collector.planning": "Plan",
     "collector.runtime.planned": "plan",
     "collector.report.building": "Report",
@@ -132,8 +135,9 @@ NAMES = {
     "collector.model.state": "RunState",
     "collector.model.rows": "Phase",
     "collector.model.events": (
-        "Event Observation RunStarted CredentialNamed ProjectSelected ServerSelected "
-        "SelectionEnded EndpointsVouched RunResumed ExportRequested ExportNotStarted "
+        "Event Observation RunStarted CredentialNamed ProjectSelected ProjectNotListed "
+        "ServerSelected SelectionEnded EndpointsVouched RunResumed ExportRequested "
+        "ExportNotStarted "
         "ExportStarted ExportReused ExportCompleted ArchiveStored ArchiveLost AttemptFailed "
         "ServerFailed ServerRetried JournalRepaired RunEnded RunEstimated CallsCounted "
         "LimitLearned ExportsLimitLearned DurationsLearned HintDisbelieved WaitAsked "
@@ -225,6 +229,7 @@ __all__ = [
     "Problem",
     "ProblemKind",
     "ProjectAddress",
+    "ProjectNotListed",
     "ProjectSelected",
     "Provider",
     "Report",
@@ -256,6 +261,7 @@ __all__ = [
     "WaitAsked",
     "WordUnknown",
     "collect",
+    "discover",
     "load",
     "plan",
     "resume",

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"printable"},
     "clock": set(),
     "sizes": set(),
+    "durations": set(),
     "addresses": set(),
     "files": set(),
     "beneath": {"files"},
@@ -37,7 +38,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "threads": set(),
     "event_loop": set(),
     "emulator": set(),
-    "inventory": {"addresses", "errors", "inputs", "printable", "providers", "sizes"},
+    "inventory": {
+        *("addresses", "durations", "errors", "inputs", "model", "printable", "providers"),
+        "sizes",
+    },
+    "discovery": {"addresses", "errors", "files", "inventory", "model", "providers"},
     "conversion": {
         *("errors", "files", "inputs", "inventory", "model.fields", "printable", "providers.rules"),
         "redaction",
@@ -129,6 +134,7 @@ def test_a_room_imports_only_what_the_table_allows(name: str) -> None:
         "errors",
         "clock",
         "sizes",
+        "durations",
         "addresses",
         "files",
         "inputs",

@@ -70,4 +70,4 @@ def _limits(limits: ProjectLimits) -> dict[str, Any]:
 
 def _server(server: Server) -> dict[str, Any]:
     tags = {"tags": dict(server.tags)} if server.tags else {}
-    return {"id": server.id, "name": server.name, **tags}
+    return {"id": server.id, "name": server.name, **tags, **server.facts}

@@ -3,6 +3,8 @@
 A `Provider` is found by its name (`collector.providers.find`). Before a run begins, it checks the
 credentials that the run names and returns a context; entering that gives a `Fleet`, through which
 all calls go. `docs/how-to/new-provider.md` tells the story of one.
+
+A fleet that can list the servers of a project is a `Directory` as well (`directory.py`).
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ class CredentialKind:
         refusal: what to do instead, for a kind that is not implemented.
         readable: whether this version knows the fields. A kind that it does not is refused
             wherever it stands, and nothing else is said about the entry.
+        usual: fields as they are written where nothing else is asked for, such as the usual names
+            of variables.
     """
 
     required: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class CredentialKind:
     implemented: bool = True
     refusal: str = ""
     readable: bool = True
+    usual: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -58,6 +61,7 @@ class InventoryRules:
             column makes the same kind from the variables it names.
         variable_field: the field of that kind that holds the variable's name.
         regions: region to endpoint URL. Without any, each project names its endpoint.
+        lists: whether its fleets list servers, so that a project may say `discover`.
     """
 
     kinds: Mapping[str, CredentialKind]
@@ -65,6 +69,7 @@ class InventoryRules:
     variable_kind: str
     variable_field: str
     regions: Mapping[str, str] = field(default_factory=dict)
+    lists: bool = False
 
     def entry(self, variable: str) -> dict[str, str]:
         """Return the credentials entry, as it would stand in a file, that reads `variable`."""

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collector.model.state import RunState
     from collector.providers.connecting import Connection
 
+UNLISTED = (
+    "{}: the journal does not name all servers of the run, and only the service knows them, which "
+    "a resume does not ask; start a new run"
+)
 _WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
 """With one of these, a run that was finished has something to do."""
 
@@ -112,6 +116,8 @@ class _Resumption:
         selection = self._selection
         if not state.selected and selection is None:
             raise CollectorError(unnamed(self._directory))
+        if not state.selected and selection is not None and selection.inventory.open_projects:
+            raise CollectorError(UNLISTED.format(self._directory))
         if state.started is not None:
             self._first = self._first_events(state)
             named: Iterable[e.Event] = self._first

@@ -192,11 +192,9 @@ YAML = [
         projects:
           - id: p1
             region: cn-east-3
-            discover: {manage_state: in-use}
             servers: [{id: s1}]
         """,
         ("2:1", "notify is not available in this version", "leave it out"),
-        ("6:5", "discover is not available in this version", "leave it out"),
     ),
     case(
         "a tag and an alias bomb",

@@ -27,6 +27,8 @@ Examples:
 """
 
 NOTHING_WORKS = 5
+NAMES_SHOWN = 6
+"""Projects that are named, of those whose servers are not known."""
 
 
 @click.command(name="plan", epilog=EXAMPLES)
@@ -125,13 +127,25 @@ def show(
         share=share,
         memory=user_memory(),
     )
+    unknown = [one.name for one in selection.inventory.open_projects]
     if as_json:
         online = {} if findings is None else {"online": [one.as_json() for one in findings]}
-        show_json(json.dumps(planned.as_json() | online))
+        show_json(json.dumps(planned.as_json() | {"not_listed": unknown} | online))
         return
     lines = rendered(planned, str(out))
+    if unknown:
+        lines += ["", *_not_listed(unknown)]
     if findings is not None:
         from collector.cli.rendering import online as online_findings  # noqa: PLC0415  # as above
 
         lines = [*online_findings.rendered(findings), "", *lines]
     result(lines)
+
+
+def _not_listed(names: Sequence[str]) -> list[str]:
+    """Tell of projects whose servers only the API knows, which a plan does not ask."""
+    from collector.cli.rendering.wording import wrapped  # noqa: PLC0415  # as above
+
+    shown = ", ".join(names[:NAMES_SHOWN]) + (" and others" if len(names) > NAMES_SHOWN else "")
+    text = f"Not included: servers that {shown} would discover. collect lists them first."
+    return wrapped(text, "", "  ")

@@ -36,6 +36,7 @@ from collector.model.events.runs import (
     CredentialNamed,
     EndpointsVouched,
     JournalRepaired,
+    ProjectNotListed,
     ProjectSelected,
     RunEnded,
     RunEstimated,
@@ -89,6 +90,7 @@ __all__ = [
     "JournalRepaired",
     "LimitLearned",
     "Observation",
+    "ProjectNotListed",
     "ProjectSelected",
     "RunEnded",
     "RunEstimated",
@@ -107,8 +109,8 @@ SCHEMA_VERSION = 1
 EVENTS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
-        RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded,
-        EndpointsVouched, RunResumed,
+        RunStarted, CredentialNamed, ProjectSelected, ProjectNotListed, ServerSelected,
+        SelectionEnded, EndpointsVouched, RunResumed,
         ExportRequested, ExportNotStarted, ExportStarted, ExportReused, ExportCompleted,
         ArchiveStored, ArchiveLost, AttemptFailed, ServerFailed, ServerRetried, JournalRepaired,
         RunEnded,

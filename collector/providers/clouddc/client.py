@@ -1,29 +1,31 @@
-"""`CloudDC`: the three calls of the API reference, over one HTTP session."""
+"""`CloudDC`: the three calls of the API reference, and its lists, over one HTTP session."""
 
 from __future__ import annotations
 
 import math
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from collector.model.answers import Call, Problem, ProblemKind
+from collector.providers.clouddc import listing
 from collector.providers.clouddc.dialect import ArchiveDialect
 from collector.providers.clouddc.errors import problem_of
 from collector.providers.clouddc.metadata import MetadataReader
 from collector.providers.clouddc.parsing import error_body, export_said
 from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, AuthorizedHeaders
+from collector.providers.directory import Directory
 from collector.providers.http import calls, wire
 from collector.providers.http.downloads import Download
 from collector.providers.http.proxies import Proxies
 from collector.providers.http.transport import Transport, trusting
 from collector.providers.http.words import WORD_MAX, told
-from collector.providers.protocol import Fleet
+from collector.providers.protocol import Fleet, Target
 from collector.redaction import Secrets
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 
     from collector.model.answers import ExportSaid
     from collector.providers.clouddc.credentials import TokenSource
+    from collector.providers.directory import AlarmsPage, ServersPage
     from collector.providers.http.replies import Reply
-    from collector.providers.protocol import Fetched, OpenArchive, Target
+    from collector.providers.protocol import Fetched, OpenArchive, ProjectAddress
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class _Endpoint:
     metadata: MetadataReader
 
 
-class CloudDC(Fleet):
+class CloudDC(Fleet, Directory):
     """The log-export API of CloudDC, at any number of endpoints.
 
     Used as an async context manager: connections live from its start to its end.
@@ -148,6 +153,60 @@ class CloudDC(Fleet):
             if isinstance(opened, Problem):
                 opened = await self._with_renewal(opened, target, token)
             yield opened
+
+    async def list_servers(
+        self, project: ProjectAddress, *, marker: str | None, limit: int, manage_state: str | None
+    ) -> ServersPage | Problem:
+        """List one page of a project's servers."""
+        asked = {"manage_state": manage_state, "marker": marker, "limit": str(limit)}
+        query = {name: value for name, value in asked.items() if value is not None}
+
+        def read(reply: Reply, metadata: MetadataReader) -> ServersPage | Problem:
+            return listing.servers_page(reply, metadata, self._secrets, project_id=project.id)
+
+        return await self._list(project, "servers", query, read)
+
+    async def list_alarms(
+        self, project: ProjectAddress, *, offset: int, limit: int, since_s: float
+    ) -> AlarmsPage | Problem:
+        """List one page of the alarms of a project's servers that still hold."""
+        query = {
+            "alarm_status": "alarm",
+            "from": str(int(since_s)),
+            "offset": str(offset),
+            "limit": str(limit),
+        }
+
+        def read(reply: Reply, metadata: MetadataReader) -> AlarmsPage | Problem:
+            return listing.alarms_page(reply, metadata, self._secrets)
+
+        return await self._list(project, "alarms", query, read)
+
+    async def _list(
+        self,
+        project: ProjectAddress,
+        what: Literal["servers", "alarms"],
+        query: Mapping[str, str],
+        read: Callable[[Reply, MetadataReader], T | Problem],
+    ) -> T | Problem:
+        """Ask for one page of a list: all that lists need of how requests are authorized."""
+        endpoint = self._endpoint(Target(project, ""))
+        addresses = endpoint.addresses
+        url = (addresses.servers if what == "servers" else addresses.alarms)(project.id, query)
+        token = self._credentials[project.credential].token
+        said = await calls.call(
+            self._transport,
+            "GET",
+            url,
+            self._headers.of(token, posting=False, asks_limits=False),
+            None,
+            read=lambda reply: read(reply, endpoint.metadata),
+            secrets=self._secrets,
+            most=listing.PAGE_BYTES_MAX,
+        )
+        if isinstance(said, Problem):
+            return await self._with_renewal(said, Target(project, ""), token)
+        return said
 
     async def _ask(
         self,

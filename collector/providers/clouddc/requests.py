@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from multidict import CIMultiDict, istr
 from yarl import URL
@@ -10,6 +11,8 @@ from yarl import URL
 from collector.providers.http.urls import segment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from collector.providers.protocol import Target
 
 EXPORT_BODY: Final = b"{ }"
@@ -69,6 +72,24 @@ class Addresses:
         """Return where the archive of an export is."""
         return self._base.with_path(
             f"{self._exports(target)}/{segment(export_id)}/content", encoded=True
+        )
+
+    def servers(self, project_id: str, query: Mapping[str, str]) -> URL:
+        """Return where a page of a project's servers is."""
+        return self._of_project(project_id, query)
+
+    def alarms(self, project_id: str, query: Mapping[str, str]) -> URL:
+        """Return where a page of the alarms of a project's servers is."""
+        return self._of_project(project_id, query, "/alarms")
+
+    def _of_project(self, project_id: str, query: Mapping[str, str], rest: str = "") -> URL:
+        path = f"{self._prefix}/v1/{segment(project_id)}/physicalservers{rest}"
+        # `+` and `;` of a marker mean something else to some services unless they are escaped.
+        asked = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
+        return (
+            self._base.with_path(path, encoded=True)
+            .with_query(None)
+            .join(URL(f"?{asked}", encoded=True))
         )
 
     def _exports(self, target: Target) -> str:
