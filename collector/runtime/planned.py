@@ -73,6 +73,6 @@ async def asked(selection: Selection, access: Access) -> tuple[Finding, ...]:
     async with connection.fleet as fleet:
         await probe(
             state, fleet, connection.providers, range(len(state.projects)), probed,
-            within_s=CALL_WITHIN_S,
+            lists=True, within_s=CALL_WITHIN_S,
         )  # fmt: skip
     return tuple(probed.findings[number] for number in range(len(state.projects)))

@@ -71,6 +71,17 @@ def test_a_missing_permission_is_named(tmp_path: Path, denied: str, action: str)
     assert all(one["signed_in"] for one in online)
 
 
+def test_a_missing_permission_to_list_is_named_and_hinders_nothing(tmp_path: Path) -> None:
+    with serving_with(tmp_path, TokenSpec(denied=("list",))) as service:
+        asked = service.run("plan", "fleet.json", "--online")
+        told = service.run("plan", "fleet.json", "--online", "--json")
+    assert asked.returncode == 0
+    assert "clouddc:imetal:list" in asked.stdout
+    online = json.loads(told.stdout)["online"]
+    assert [one["permissions"]["list"] for one in online] == ["denied", "denied"]
+    assert all(one["can_work"] for one in online)
+
+
 def test_a_token_of_one_project_is_said_to_fail_in_the_other(tmp_path: Path) -> None:
     with serving_with(tmp_path, TokenSpec(projects=("p1",))) as service:
         asked = service.run("plan", "fleet.json", "--online", "--json")
