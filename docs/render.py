@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import json
 import re
 import sys
 from functools import partial
@@ -25,7 +26,7 @@ import click
 import collector
 from collector import emulator
 from collector.cli import main as collector_command
-from collector.engine.admission import endpoint_breaker
+from collector.engine.admission import credential_health, endpoint_breaker, sign_in
 from collector.engine.outcomes import retry
 from collector.engine.outcomes.hints import HINTS
 from collector.engine.pacing import (
@@ -222,9 +223,14 @@ def _numbers() -> str:
         "an export that is not known: not if it is older than": _seconds(retry.LAG_UNTIL_AGE_S),
         "Retry-After is believed up to": _seconds(pauses.LONGEST_RETRY_AFTER_S),
         "Retry-After: instead of more than that": _seconds(pauses.INSTEAD_OF_RETRY_AFTER_S),
-        "401s in a row after which a token that once worked is refused": str(
-            retry.REFUSALS_BELIEVED
+        "401s in a row after which a credential that once worked is refused": str(
+            credential_health.REFUSALS_BELIEVED
         ),
+        "sign-ins that fail for a while: tries of a credential that was never accepted": str(
+            sign_in.FIRST_TRIES
+        ),
+        "the same: no longer than": _seconds(sign_in.FIRST_PATIENCE_S),
+        "the same, where it was accepted before": _seconds(sign_in.PATIENCE_S),
         "an export is given up after": _seconds(ceilings.EXPORT_S),
         "small calls under way at once": str(ceilings.CALLS_IN_FLIGHT),
         "an endpoint that never answered is given up after": _seconds(
@@ -350,6 +356,17 @@ def _regions() -> str:
     return _table(("region", "endpoint"), rows)
 
 
+def _permissions() -> str:
+    """Return an IAM identity policy of the fewest actions."""
+    statement = {
+        "Effect": "Allow",
+        "Action": [errors.LISTING_PERMISSION, *errors.PERMISSIONS.values()],
+        "Resource": ["*"],
+    }
+    document = {"Version": "5.0", "Statement": [statement]}
+    return f"```json\n{json.dumps(document, indent=2)}\n```"
+
+
 def _members_of(kind: type) -> str:
     """Return the members of one of the emulator's dataclasses, as its docstring explains them."""
     doc = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
@@ -423,6 +440,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "states": _states,
     "lifecycle": _lifecycle,
     "regions": _regions,
+    "permissions": _permissions,
     "scenario": lambda: _members_of(emulator.Scenario),
     "scenario project": lambda: _members_of(emulator.ProjectSpec),
     "scenario server": lambda: _members_of(emulator.ServerSpec),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from collector.emulator import refusals
 from collector.emulator.chance import fraction
-from collector.emulator.signatures import Keys, SignedRequest
+from collector.emulator.keys import Keys
+from collector.emulator.signatures import SignedRequest
 from collector.emulator.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Authentication:
     def __init__(self, scenario: Scenario, statistics: Statistics, now_s: float) -> None:
         self._scenario = scenario
         self._statistics = statistics
-        self._keys = Keys(scenario, statistics, now_s)
+        self.keys = Keys(scenario, statistics, now_s)
         self.tokens = Tokens(scenario, statistics, now_s)
 
     async def principal(
@@ -58,7 +59,7 @@ class Authentication:
             if isinstance(found, str):
                 self._statistics.wrong_token_calls += 1
         else:
-            found = self._keys.check(await _signed(request), now_s, clock_s)
+            found = self.keys.check(await _signed(request), now_s, clock_s)
         if isinstance(found, str):
             return self._refused(found, request_id)
         named = request.headers.get("X-Project-Id", call.project_id)

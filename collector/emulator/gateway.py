@@ -43,9 +43,8 @@ class Gateway:
         self._service = service
         self._projects = projects
         self._statistics = statistics
-        self._authentication = Authentication(scenario, statistics, time.monotonic())
-        self.tokens = self._authentication.tokens
-        self._iam = Iam(scenario, statistics, self.tokens)
+        self.authentication = Authentication(scenario, statistics, time.monotonic())
+        self._iam = Iam(scenario, statistics, self.authentication.tokens)
         self._gate = Gate(scenario.throttles, throttled_calls_count=scenario.throttled_calls_count)
         self._request_prefix = opaque(scenario.seed, "requests")[:16]
         self._request_numbers = itertools.count(1)
@@ -97,7 +96,7 @@ class Gateway:
     ) -> Answer:
         """Return why the call is refused; None if it is not. Adds requested debug headers."""
         now_s = time.monotonic()
-        principal = await self._authentication.principal(
+        principal = await self.authentication.principal(
             request, call, request_id, now_s, self._clock_s()
         )
         if isinstance(principal, Refusal):

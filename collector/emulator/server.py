@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,13 +10,13 @@ from aiohttp import web
 
 from collector.emulator.errors import ScenarioError
 from collector.emulator.gateway import Gateway
-from collector.emulator.inventory import inventory
+from collector.emulator.inventory import SignIn, environment, inventory
+from collector.emulator.issuing import Issuing
+from collector.emulator.pages import PATH, page
 from collector.emulator.projects import Projects
 from collector.emulator.roster import Fleet
 from collector.emulator.service import Service
 from collector.emulator.statistics import Statistics
-from collector.emulator.tokens import moment
-from collector.emulator.working import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
     from collector.emulator.principals import UserSpec
     from collector.emulator.scenario import Scenario, ServerSpec
-    from collector.emulator.tokens import Token
 
 _BACKLOG = 4096
 _LAST_ANSWERS_S = 0.1
@@ -38,8 +35,8 @@ class Emulator:
     It may be entered again and continues on the same port, as after an outage.
 
     Besides the API and IAM it serves `/emulator/statistics`, `/emulator/truth` (what every archive
-    is), `/emulator/inventory` and, to this machine alone, `/emulator/token` (a fresh token),
-    unthrottled, uncounted and without a token.
+    is), `/emulator/inventory` and, to this machine alone, `/emulator/token` and `/emulator/key` (a
+    fresh token, a temporary key), unthrottled, uncounted and without a token.
 
     Args:
         scenario: How it behaves.
@@ -56,6 +53,7 @@ class Emulator:
         self._service = Service(scenario, self._statistics, fleet)
         projects = Projects(scenario, self._statistics, fleet)
         self._gateway = Gateway(scenario, self._service, projects, self._statistics)
+        self.issuing = Issuing(scenario, self._gateway.authentication)
         self._runners: list[web.ServerRunner] = []
         self._servers = {s.id: s for project in scenario.projects for s in project.servers}
 
@@ -79,29 +77,46 @@ class Emulator:
         Raises:
             ScenarioError: If there is no such user or project.
         """
-        return self._issued(user, project_id).value
+        return self.issuing.token(user, project_id)["token"]
 
-    def _issued(self, user: str | UserSpec, project_id: str | None) -> Token:
-        known = self.scenario.users
-        spec = next((of for of in known if user in (of, of.name, of.label)), None)
-        if spec is None:
-            raise ScenarioError(f"no such user: {user!r}")
-        projects = spec.projects
-        if project_id is not None:
-            if all(project.id != project_id for project in self.scenario.projects):
-                raise ScenarioError(f"no such project: {project_id!r}")
-            if projects is not None and project_id not in projects:
-                raise ScenarioError(f"{spec.label} has no project {project_id!r}")
-            projects = (project_id,)
-        return self._gateway.tokens.issue(spec, projects, time.monotonic())
+    def issue_key(self, user: str | UserSpec, project_id: str | None = None) -> dict[str, str]:
+        """Issue a temporary key, which lives as long as the user's tokens.
+
+        Args:
+            user: As in `issue_token`.
+            project_id: As in `issue_token`.
+
+        Returns:
+            `ak`, `sk`, `security_token` and `expires_at`.
+
+        Raises:
+            ScenarioError: If there is no such user or project.
+        """
+        return self.issuing.key(user, project_id)
 
     def statistics(self) -> dict[str, Any]:
         """Return what it has seen so far, ready for JSON."""
         return self._statistics.as_json()
 
-    def inventory(self) -> dict[str, Any]:
-        """Return the inventory of its fleet, while it listens."""
-        return inventory(self.scenario, self.url)
+    def inventory(self, sign_in: SignIn = "token", *, discover: bool = False) -> dict[str, Any]:
+        """Return the inventory of its fleet, while it listens.
+
+        Args:
+            sign_in: By what: the scenario's first token, user or key.
+            discover: Whether it names no servers, and the API is asked for them.
+
+        Raises:
+            ScenarioError: If nobody may sign in so.
+        """
+        return inventory(self.scenario, self.url, sign_in=sign_in, discover=discover)
+
+    def environment(self, sign_in: SignIn = "token") -> dict[str, str]:
+        """Return the environment variables that such an inventory names, with their values.
+
+        Raises:
+            ScenarioError: If nobody may sign in so.
+        """
+        return dict(environment(self.scenario, sign_in))
 
     def truth(self, server_id: str) -> dict[str, Any]:
         """Return facts on a server's archive: `sha256`, `bytes`, `members`, `file_name`, `covers`.
@@ -114,6 +129,10 @@ class Emulator:
         if server_id not in self._servers:
             raise ScenarioError(f"the fleet has no server {server_id!r}")
         return self._truth(self._servers[server_id])
+
+    def truths(self) -> dict[str, Any]:
+        """Return the same facts for every server, by id."""
+        return {server.id: self._truth(server) for server in self._servers.values()}
 
     def _truth(self, server: ServerSpec) -> dict[str, Any]:
         archive = self._service.downloads.archive(server)
@@ -163,37 +182,9 @@ class Emulator:
         return port
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if not request.raw_path.startswith("/emulator/"):
-            return await self._gateway.answer(request)
-        match request.raw_path.partition("?")[0]:
-            case "/emulator/statistics":
-                return web.json_response(self.statistics())
-            case "/emulator/inventory":
-                return web.json_response(self.inventory())
-            case "/emulator/truth":
-                return web.json_response(await in_thread(self._truths))
-            case "/emulator/token":
-                return self._token_page(request)
-            case _:
-                return web.Response(status=404)
-
-    def _token_page(self, request: web.BaseRequest) -> web.Response:
-        """A fresh token: as text, or as JSON with its end; only for this machine."""
-        if not _is_loopback(request.remote):
-            return web.Response(status=403, text="only on the emulator's own machine\n")
-        asked = request.rel_url.query
-        try:
-            token = self._issued(asked.get("user", self.scenario.users[0]), asked.get("project"))
-        except (ScenarioError, IndexError) as error:
-            return web.Response(status=404, text=f"{error}\n")
-        if asked.get("format") != "json":
-            return web.Response(text=f"{token.value}\n")
-        life_s = (token.ends_s or 0.0) - time.monotonic()
-        ends = moment(time.time() + self.scenario.clock_skew_s + life_s)
-        return web.json_response({"token": token.value, "expires_at": ends})
-
-    def _truths(self) -> dict[str, Any]:
-        return {server.id: self._truth(server) for server in self._servers.values()}
+        if request.raw_path.startswith(PATH):
+            return await page(self, request)
+        return await self._gateway.answer(request)
 
 
 def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
@@ -205,13 +196,6 @@ def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
 def _url(host: str, port: int) -> str:
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
-
-
-def _is_loopback(address: str | None) -> bool:
-    try:
-        return address is not None and ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _moment(seconds: int) -> str:

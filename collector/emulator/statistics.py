@@ -41,6 +41,7 @@ class Statistics:
         self.tokens_spent = 0
         self.wrong_signatures = 0
         self.wrong_signatures_in_a_row = 0
+        self.keys_issued = 0
         self.keys_locked = 0
         self.locked_key_calls = 0
         self.unknown_keys = 0
@@ -176,6 +177,7 @@ class Statistics:
             "tokens_spent": self.tokens_spent,
             "wrong_signatures": self.wrong_signatures,
             "wrong_signatures_in_a_row": self.wrong_signatures_in_a_row,
+            "keys_issued": self.keys_issued,
             "keys_locked": self.keys_locked,
             "locked_key_calls": self.locked_key_calls,
             "unknown_keys": self.unknown_keys,

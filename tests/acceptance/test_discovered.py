@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from collector.emulator.list_faults import ListFaultName
+
 
 def fleet(**options: Any) -> Scenario:  # noqa: ANN401  # Scenario's own members
     """Two projects: p1 with three servers, one of them in alarm, and p2 with one."""
@@ -362,7 +364,7 @@ def test_no_secret_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["duplicate", "loop", "empty_page", "odd_types", "odd_records"])
-def test_an_emulator_that_lists_oddly_is_survived(tmp_path: Path, fault: str) -> None:
+def test_an_emulator_that_lists_oddly_is_survived(tmp_path: Path, fault: ListFaultName) -> None:
     with serving(fleet(list_faults=(ListFault(fault),)), tmp_path) as service:
         write(service, {"id": "p1", "discover": {}}, {"id": "p2", "servers": [{"id": "x"}]})
         ended = service.run("collect", "fleet.json")

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from collector.emulator import IamFault, ScenarioError, Throttle, UserSpec
+from collector.emulator.pages import is_loopback
 from tests.support.signing_in import EXPORTS, PROJECT, SIGN_IN, emulated, password
 
 if TYPE_CHECKING:
@@ -290,3 +291,34 @@ async def test_a_program_gets_a_token_for_all_projects_of_a_user() -> None:
         for user, project in (("nobody", None), ("oncall", "p9")):
             with pytest.raises(ScenarioError, match="no such"):
                 issued(emulator, user, project)
+
+
+async def test_a_page_gives_this_machine_a_temporary_key_that_signs_requests() -> None:
+    async with emulated(users=(UserSpec(token_life_calls=1),)) as (emulator, session):
+        async with session.get(f"/emulator/key?user=oncall&project={PROJECT}") as response:
+            key = json.loads(await response.read())
+        assert set(key) == {"ak", "sk", "security_token", "expires_at"}
+        assert datetime.fromisoformat(key["expires_at"]) > datetime.now(UTC)
+        assert set(emulator.issue_key("oncall")) == set(key)
+        assert emulator.issue_key("oncall")["ak"] != key["ak"]
+        assert emulator.statistics()["keys_issued"] == 3
+        async with session.get("/emulator/key?user=nobody") as response:
+            assert response.status == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "wanted"),
+    [("127.0.0.1", True), ("::1", True), ("10.0.0.1", False), ("", False), (None, False)],
+)
+def test_only_addresses_of_this_machine_are_given_credentials(
+    address: str | None,
+    wanted: bool,
+) -> None:
+    assert is_loopback(address) == wanted
+
+
+async def test_an_inventory_of_no_kind_of_sign_in_is_a_bad_request() -> None:
+    async with emulated(users=()) as (_, session):
+        for sign_in, wanted in (("guess", 400), ("password", 404), ("aksk", 200)):
+            async with session.get(f"/emulator/inventory?sign_in={sign_in}") as response:
+                assert response.status == wanted

@@ -175,7 +175,7 @@ async def test_a_fault_may_belong_to_one_project_and_tell_when_it_ends() -> None
             assert (response.status, response.headers["Retry-After"]) == (429, "3")
         await page(session, path="/v1/p2/physicalservers")
     with pytest.raises(ScenarioError, match="no project 'p9'"):
-        Scenario(list_faults=(ListFault("reset", project="p9"),))
+        Scenario(projects=(ProjectSpec("p1"),), list_faults=(ListFault("reset", project="p9"),))
 
 
 async def test_a_server_vanishes_between_pages_for_exports_too() -> None:

@@ -15,7 +15,7 @@ from huaweicloudsdkclouddc.v1 import (
 )
 from huaweicloudsdkcore.exceptions.exceptions import ServiceResponseException
 
-from collector.emulator import AlarmSpec, KeySpec, ProjectSpec, ServerSpec
+from collector.emulator import AlarmSpec, KeySpec, ProjectSpec, ServerSpec, UserSpec
 from tests.support.signing_in import PROJECT, SERVER, emulated, sdk_client
 
 if TYPE_CHECKING:
@@ -148,6 +148,18 @@ async def test_it_is_refused_with_a_temporary_key_that_has_expired() -> None:
             error = await beside(emulator, refused, ak=ak, sk="sk", security_token="st")
             assert "token expires, expires_at: 20" in error.error_msg
         assert emulator.statistics()["refused_keys"] == 2
+
+
+async def test_it_signs_with_keys_that_are_issued_to_a_user_until_they_are_spent() -> None:
+    async with emulated(users=(UserSpec(token_life_calls=3),)) as (emulator, _):
+        for _ in range(2):
+            key = emulator.issue_key("oncall")
+            del key["expires_at"]
+            assert await beside(emulator, collected, **key) == emulator.truth(SERVER)["sha256"]
+            assert "token expires" in (await beside(emulator, refused, **key)).error_msg
+        told = emulator.statistics()
+        assert told["calls_by_credential"] == {"emulator/oncall": 6}
+        assert told["keys_issued"] == 2
 
 
 @pytest.mark.parametrize("skew_s", [-1000.0, 1000.0])
