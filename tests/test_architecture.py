@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "discovery": {"addresses", "errors", "files", "inventory", "model", "providers"},
     "providers": {
         *("model", "archive", "errors", "clock", "descriptors", "files", "inputs", "redaction"),
-        "threads",
+        *("durations", "threads"),
     },
     "archive": {"model", "sizes", "beneath", "files", "descriptors", "threads"},
     "report": {"model"},
