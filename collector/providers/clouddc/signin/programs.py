@@ -88,13 +88,14 @@ async def _read(process: Process, printed: bytearray, errors: bytearray) -> None
     assert process.stdout is not None  # noqa: S101  # a pipe
     assert process.stderr is not None  # noqa: S101  # as above
     async with anyio.create_task_group() as readers:
-        ended = anyio.Event()
-        readers.start_soon(_take, process.stdout, printed, ended)
-        readers.start_soon(_keep_last, process.stderr, errors)
+        all_printed, all_errors = anyio.Event(), anyio.Event()
+        readers.start_soon(_take, process.stdout, printed, all_printed)
+        readers.start_soon(_keep_last, process.stderr, errors, all_errors)
         await process.wait()
         # What it has started may hold its output open, and need not be waited for.
         with anyio.move_on_after(ENDED_WITHIN_S):
-            await ended.wait()
+            await all_printed.wait()
+            await all_errors.wait()
         readers.cancel_scope.cancel()
 
 
@@ -106,10 +107,11 @@ async def _take(stream: ByteReceiveStream, printed: bytearray, ended: anyio.Even
     ended.set()
 
 
-async def _keep_last(stream: ByteReceiveStream, errors: bytearray) -> None:
+async def _keep_last(stream: ByteReceiveStream, errors: bytearray, ended: anyio.Event) -> None:
     async for piece in stream:
         errors += piece
         del errors[:-ERRORS_MAX]
+    ended.set()
 
 
 async def _end(process: Process) -> None:
