@@ -43,6 +43,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sizes",
     },
     "discovery": {"addresses", "errors", "files", "inventory", "model", "providers"},
+    "conversion": {
+        *("errors", "files", "inputs", "inventory", "model.fields", "printable", "providers.rules"),
+        "redaction",
+    },
     "providers": {
         *("model", "archive", "errors", "clock", "descriptors", "files", "inputs", "redaction"),
         *("durations", "threads"),
@@ -56,9 +60,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sharing": {"model", "rundir", "archive.names", "files", "threads"},
     "history": {"model", "report", "errors", "files"},
     "planning": {"model", "providers", "rundir"},
+    "preflight": {"model", "providers"},
     "runtime": {
         *("model", "engine", "errors", "inventory", "providers", "archive", "rundir"),
-        *("report", "sharing", "history", "planning", "clock", "descriptors", "files", "redaction"),
+        *(
+            "report",
+            "sharing",
+            "history",
+            "planning",
+            "preflight",
+            "clock",
+            "descriptors",
+            "files",
+            "redaction",
+        ),
         "threads",
     },
     "observe": {"model", "printable", "redaction", "sizes"},

@@ -11,13 +11,13 @@ from collector import inputs
 from collector.cli.choosing import load_inventory, make_known
 from collector.cli.discovering import listed
 from collector.cli.rendering.wording import count
-from collector.cli.streams import say, show, show_json
+from collector.cli.streams import say, show_text
 from collector.discovery import request as requests
 from collector.discovery.merging import changes, merged
 from collector.discovery.saving import save
 from collector.discovery.yaml_text import document, entry
 from collector.inventory.loading import BYTES_MAX
-from collector.report.verdict import NOT_ALLOWED, Verdict
+from collector.report.verdict import of_lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,13 +46,8 @@ class Done:
     @property
     def exit_code(self) -> int:
         """The command's exit code: a project that cannot be listed is never a success."""
-        problems = [one.problem for one in self.found if one.problem is not None]
-        if not problems:
-            return Verdict.COLLECTED
-        if any(map(_is_of_use, self.found)):
-            return Verdict.INCOMPLETE
-        refused = all(problem.kind in NOT_ALLOWED for problem in problems)
-        return Verdict.NOT_ALLOWED if refused else Verdict.NOTHING
+        problems = [one.problem.kind for one in self.found if one.problem is not None]
+        return of_lists(problems, any_use=any(map(_is_of_use, self.found)))
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -125,10 +120,8 @@ def _write(
         lines = document(f"Written by collector inventory discover on {day}", credentials, projects)
     if output is not None:
         save(output, lines, replacing=False)
-    elif as_json:
-        show_json("".join(lines).rstrip("\n"))
     else:
-        show("".join(lines).rstrip("\n").split("\n"))
+        show_text("".join(lines))
 
 
 def _json(

@@ -212,3 +212,11 @@ class Provider(ABC):
     @abstractmethod
     def file_name(self, server_id: str) -> str:
         """Return what an archive is called whose answer gives it no name."""
+
+    @property
+    def unknown_export(self) -> str | None:
+        """An id that no export has: calls for it start nothing, and tell what is permitted.
+
+        None: there is no such id.
+        """
+        return None

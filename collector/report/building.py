@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+from msgspec import UNSET
+
 from collector.model.events import AttemptFailed, ServerFailed
 from collector.model.lifecycle import LIFECYCLE
 from collector.model.rows import Phase
@@ -138,7 +140,7 @@ def _project(project: ProjectRow, rows: list[ServerRow]) -> m.ProjectTotals:
         pending=len(rows) - collected - failed,
         bytes=sum(row.archive.bytes for row in rows if row.archive),
     )
-    error = None if project.not_listed is None else _discovery_error(project.not_listed)
+    error = UNSET if project.not_listed is None else _discovery_error(project.not_listed)
     return m.ProjectTotals(
         project.id, project.name, project.endpoint, project.directory, totals, error
     )

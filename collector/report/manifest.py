@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from collector.model.lifecycle import STAGES, WAITING_PHASES
 from collector.report.parts import Count, Part, Sha256, Time
@@ -167,11 +167,10 @@ class ProjectTotals(Part, frozen=True):
     endpoint: str
     directory: str
     totals: Totals
-    # Earlier versions did not write this.
-    discovery_error: Annotated[
-        DiscoveryError | None,
-        Meta(description="why servers of it may be missing; null where all are known"),
-    ] = None
+    discovery_error: (
+        Annotated[DiscoveryError, Meta(description="only where servers of it may be missing")]
+        | UnsetType
+    ) = UNSET
 
 
 class Project(ProjectTotals, frozen=True, kw_only=True):

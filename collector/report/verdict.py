@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from collector.model.answers import ProblemKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from collector.model.state import RunState
     from collector.report.manifest import RunWord
 
-NOT_ALLOWED: Final = frozenset({ProblemKind.UNAUTHENTICATED, ProblemKind.FORBIDDEN})
+_NOT_ALLOWED: Final = frozenset({ProblemKind.UNAUTHENTICATED, ProblemKind.FORBIDDEN})
 
 
 class Verdict(enum.IntEnum):
@@ -36,10 +38,25 @@ def verdict(state: RunState) -> Verdict:
         return Verdict.INCOMPLETE
     failures = [row.failure for row in state.servers]
     if not state.pending and all(
-        failure is not None and failure.kind in NOT_ALLOWED for failure in (*failures, *unlisted)
+        failure is not None and failure.kind in _NOT_ALLOWED for failure in (*failures, *unlisted)
     ):
         return Verdict.NOT_ALLOWED
     return Verdict.NOTHING
+
+
+def of_lists(problems: Iterable[ProblemKind], *, any_use: bool) -> Verdict:
+    """Judge what came of listing projects.
+
+    Args:
+        problems: those that kept projects from being listed, or to their end.
+        any_use: whether anything was listed.
+    """
+    kinds = list(problems)
+    if not kinds:
+        return Verdict.COLLECTED
+    if any_use:
+        return Verdict.INCOMPLETE
+    return Verdict.NOT_ALLOWED if _NOT_ALLOWED.issuperset(kinds) else Verdict.NOTHING
 
 
 def run_word(state: RunState, *, alive: bool = True) -> RunWord:

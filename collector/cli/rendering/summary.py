@@ -70,16 +70,17 @@ def _state(summary: Summary, now: datetime) -> str:
     run, totals = summary.run, summary.totals
     servers, ended = totals.servers, run.finished_at
     missing = f"{servers - totals.collected} of {count(servers, 'server')} missing"
-    if unlisted := sum(one.discovery_error is not None for one in summary.projects):
-        known = "known servers" if servers == totals.collected else "servers"
-        missing = f"{servers - totals.collected} of {servers} {known} missing"
-        missing += f", {count(unlisted, 'project')} not listed"
+    projects = sum(bool(one.discovery_error) for one in summary.projects)
+    unlisted = f", {count(projects, 'project')} not listed" if projects else ""
+    if unlisted and servers and servers == totals.collected:
+        missing = f"all of {count(servers, 'known server')} collected"
+    missing += unlisted
     match run.state:
         case "partial":
             return f"finished; {missing}"
         case "failed":
-            unlisted = f"; {missing.rpartition(', ')[2]}" if "not listed" in missing else ""
-            return f"finished; none of {count(servers, 'server')} collected{unlisted}"
+            none = f"none of {count(servers, 'server')}" if servers else "no server"
+            return f"finished; {none} collected{unlisted}"
         case "deadline":
             return f"ended at its deadline; {missing}"
         case "interrupted" if ended is not None:
@@ -122,7 +123,7 @@ def _unlisted(summary: Summary) -> Iterator[str]:
     """Yield the projects whose servers are not all known, those with one reason together."""
     groups: dict[tuple[str, str], list[str]] = {}
     for one in summary.projects:
-        if (error := one.discovery_error) is not None:
+        if error := one.discovery_error:
             tries = f", {error.attempts} tries" if error.attempts > 1 else ""
             groups.setdefault((f"{error.message}{tries}", error.hint), []).append(one.name)
     if not groups:

@@ -56,5 +56,10 @@ class _CloudDCProvider(Provider):
         """Return what an archive is called whose answer gives it no name."""
         return f"{server_id}-dump.tar.gz"
 
+    @property
+    def unknown_export(self) -> str:
+        """Ids are opaque; the one of all zeros is given to nothing."""
+        return "00000000-0000-0000-0000-000000000000"
+
 
 PROVIDER = _CloudDCProvider()

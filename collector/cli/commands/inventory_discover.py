@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from collector.cli.options import SOME_TIME, common, json_option
+from collector.cli.options import SOME_TIME, ca_file_option, common, json_option
 from collector.cli.streams import show_json
 
 EXAMPLES = """\b
@@ -98,15 +98,11 @@ PAIR = Pair()
     metavar="KEY=VALUE",
     help="Only servers with this tag; VALUE may have wildcards (repeatable; all count).",
 )
-@click.option(
-    "--ca-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Also trust the certificate authorities in this PEM file.",
-)
+@ca_file_option
 @json_option
 @common
 @click.pass_context
-def command(
+def discover(
     ctx: click.Context,
     region: str | None,
     endpoint: str | None,
@@ -135,8 +131,8 @@ def command(
     from collector.inventory.models import Discover  # noqa: PLC0415  # as above
 
     _check(output, region, endpoint, projects, merge=merge)
-    discover = Discover(manage_state=states, tags=dict(tags), alarms_s=alarms_s)
-    request = Request(projects, region, endpoint, kind, dict(fields), discover)
+    wanted = Discover(manage_state=states, tags=dict(tags), alarms_s=alarms_s)
+    request = Request(projects, region, endpoint, kind, dict(fields), wanted)
     if merge and output is not None:
         done = inventory_files.merge(request, output, ca_file)
     else:
