@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collector.providers.protocol import Access, Fetched, OpenArchive, Provider, Target
 
     Scopes = Callable[[int, Call], tuple[Scope, ...]]
+    OwnSecret = Callable[[int], bool]
 
 
 class UnusableCredentialError(CollectorError):
@@ -69,6 +70,23 @@ def scopes_of(state: RunState, found: Mapping[str, Provider]) -> Scopes:
         return provider.scopes(call, address(state, project))
 
     return scopes
+
+
+def own_secret_of(state: RunState, found: Mapping[str, Provider]) -> OwnSecret:
+    """Return what says whether a project of a run has a secret of its own.
+
+    Args:
+        state: the run's.
+        found: its providers, as `providers_of` returns them.
+    """
+
+    def own_secret(project: int) -> bool:
+        row = state.projects[project]
+        named = state.credentials.get(row.credential)
+        kind = None if named is None else found[row.provider].rules.kinds.get(named.kind)
+        return kind is not None and kind.per_project
+
+    return own_secret
 
 
 @dataclass(frozen=True, slots=True)

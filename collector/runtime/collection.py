@@ -25,7 +25,7 @@ from collector.history import Memory
 from collector.model import events as e
 from collector.model.answers import Reusable
 from collector.model.state import RunState
-from collector.providers.connecting import connect, scopes_of
+from collector.providers.connecting import connect, own_secret_of, scopes_of
 from collector.report.building import Report
 from collector.report.verdict import Verdict, verdict
 from collector.rundir import layout
@@ -260,7 +260,8 @@ class Collection:
         claims = self._claims = assembly.claims(state, self.directory, reuse_s=terms.reuse_s)
         await self._take_over(await claims.begin())
         recorder.claims = claims
-        scheduler = self._scheduler = assembly.scheduler(state, scopes, prior, terms)
+        own_secret = own_secret_of(state, connection.providers)
+        scheduler = self._scheduler = assembly.scheduler(state, scopes, own_secret, prior, terms)
         recorder.follow(scheduler.applied)
         recorder.follow(self._views.members.follow)
         performer = LocalPerformer(

@@ -44,6 +44,7 @@ class Flight:
         stalled: it holds no place: nothing came for too long, or it is far behind.
         far_behind: it brings much less than others do.
         bytes, since_s: what came of it since then, when it was last judged.
+        alone: nobody knew whether it would be accepted.
     """
 
     action: Request
@@ -56,6 +57,7 @@ class Flight:
     far_behind: bool = False
     bytes: int = 0
     since_s: float = math.inf
+    alone: bool = False
 
     @property
     def is_download(self) -> bool:
@@ -137,7 +139,12 @@ class InFlight:
         if flight.is_download:
             self.disk.in_flight += 1
         lane.credential.in_flight += 1
-        lane.breaker.left(action.server, action.sent_s)
+        silent_s = action.sent_s
+        if not lane.admission.accepted:
+            flight.alone = True
+            lane.admission.left()
+            silent_s += lane.credential.sign_in.takes_s
+        lane.breaker.left(action.server, silent_s)
 
     def of(self, action: Request) -> Flight | None:
         """Return what is known of a call; None if it is no longer in flight."""
@@ -184,6 +191,8 @@ class InFlight:
             self._watch(flight, self._stalls_s(flight))
             if not flight.opened:
                 flight.lane.credential.in_flight += 1
+                if flight.alone:
+                    flight.lane.admission.stalls(1)
 
     def awaited(self, flight: Flight, now_s: float) -> None:
         """Record that more of a download is asked for."""
@@ -213,6 +222,9 @@ class InFlight:
     def _answered(self, flight: Flight) -> None:
         if not flight.stalled:
             flight.lane.credential.in_flight -= 1
+        if flight.alone:
+            flight.alone = False
+            flight.lane.admission.came_back(stalled=flight.stalled)
         flight.lane.breaker.came_back(flight.action.server)
 
     def _take_place(self, flight: Flight, change: int) -> None:
@@ -248,6 +260,8 @@ class InFlight:
                 self._take_place(flight, -1)
                 if not flight.opened:
                     flight.lane.credential.in_flight -= 1
+                    if flight.alone:
+                        flight.lane.admission.stalls(-1)
                     fallen.append(flight)
         return fallen
 

@@ -7,9 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.admission.credential_health import CredentialHealth, Verdicts
 from collector.engine.admission.endpoint_breaker import EndpointBreaker
+from collector.engine.admission.project_admission import ProjectAdmission
 from collector.engine.admission.question import Outages
+from collector.engine.admission.sign_in import TAKES_S, SignIn
 from collector.engine.queueing.lanes import Lane
 from collector.engine.queueing.running_exports import RunningExports
 from collector.model.answers import Call, ScopeKind
@@ -30,15 +32,19 @@ class Layout:
 
     Attributes:
         lanes: by project and call.
-        credentials: by the name of the credential.
+        admissions: by project.
+        sign_ins: by the name of the credential.
         breakers: by the endpoint's base URL.
         outages: of all endpoints together.
+        verdicts: on all credentials.
     """
 
     lanes: dict[tuple[int, Call], Lane] = field(default_factory=dict)
-    credentials: dict[str, CredentialHealth] = field(default_factory=dict)
+    admissions: list[ProjectAdmission] = field(default_factory=list)
+    sign_ins: dict[str, SignIn] = field(default_factory=dict)
     breakers: dict[str, EndpointBreaker] = field(default_factory=dict)
     outages: Outages = field(default_factory=Outages)
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
     @classmethod
     def of(
@@ -47,6 +53,7 @@ class Layout:
         pacer: Pacer,
         ceilings: Ceilings,
         scopes: Callable[[int, Call], tuple[Scope, ...]],
+        own_secret: Callable[[int], bool],
     ) -> Layout:
         """Return the lanes of a run's projects.
 
@@ -55,16 +62,20 @@ class Layout:
             pacer: learns which scopes there are.
             ceilings: what a person allows.
             scopes: those that a call for a project passes.
+            own_secret: whether a project has a secret of its own, and shares no other's.
         """
         layout = cls()
         for row in state.projects:
-            layout._add(row, pacer, ceilings, scopes)  # its own
+            layout._admit(row, ceilings, own=own_secret(row.project))  # its own
+            layout._add(row, pacer, ceilings, scopes)
         for server in state.servers:
             if not server.phase.ended:
                 layout.lanes[server.project, Call.START_EXPORT].breaker.servers += 1
+                layout.admissions[server.project].servers += 1
+        pacer.start_slowly(layout._crowded_tracks(state))
         return layout
 
-    def crowded_tracks(self, state: RunState) -> list[Track]:
+    def _crowded_tracks(self, state: RunState) -> list[Track]:
         """Return the tracks of calls whose account several servers share.
 
         A server has one call in flight at a time, so one alone need not be told to start slowly.
@@ -77,6 +88,19 @@ class Layout:
         tracks = [lane.track for lane in self.lanes.values()]
         return [track for track in tracks if servers[track.of(ScopeKind.USER)] > 1]
 
+    def _admit(self, row: ProjectRow, ceilings: Ceilings, *, own: bool) -> None:
+        """Add what says whether a project's calls are let in."""
+        if row.endpoint not in self.breakers:
+            self.breakers[row.endpoint] = self._breaker(row.endpoint, ceilings)
+        sign_in = self.sign_ins.setdefault(
+            row.credential, SignIn(row.credential, takes_s=TAKES_S if own else 0.0)
+        )
+        if own or not sign_in.secrets:
+            CredentialHealth(sign_in, self.verdicts)
+        self.admissions.append(
+            ProjectAdmission(row.project, sign_in.secrets[-1], self.breakers[row.endpoint])
+        )
+
     def _add(
         self,
         row: ProjectRow,
@@ -84,15 +108,13 @@ class Layout:
         ceilings: Ceilings,
         scopes: Callable[[int, Call], tuple[Scope, ...]],
     ) -> None:
-        credential = self.credentials.setdefault(row.credential, CredentialHealth())
-        if row.endpoint not in self.breakers:
-            self.breakers[row.endpoint] = self._breaker(row.endpoint, ceilings)
         exports = RunningExports(ceiling=ceilings.exports_in_flight.get(row.project, math.inf))
         for call in Call:
             track = pacer.track(call, scopes(row.project, call), share=row.share)
             self.lanes[row.project, call] = Lane(
                 len(self.lanes), row.project, track,
-                credential=credential, breaker=self.breakers[row.endpoint], exports=exports,
+                admission=self.admissions[row.project], breaker=self.breakers[row.endpoint],
+                exports=exports,
             )  # fmt: skip
         lanes = [self.lanes[row.project, call] for call in Call]
         for lane in lanes:

@@ -205,7 +205,9 @@ class ReadyLanes:
         """Look again at what waits for anything that an answer to a lane's call may have opened."""
         if self._lines:
             self.touch_gate(lane.breaker)
+            self.touch_gate(lane.admission)
             self.touch_gate(lane.credential)
+            self.touch_gate(lane.credential.sign_in)
             for pace in lane.track.paces:
                 self.touch_gate(pace)
             self.touch_gate(lane.exports)
