@@ -84,6 +84,10 @@ def command(
     if ca_file is not None and not online:
         raise click.UsageError("--ca-file needs --online")
     fleet = choosing.load_inventory(inventory, sends=online)
+    if online and fleet.open_projects:
+        from collector.cli.discovering import with_discovered  # noqa: PLC0415  # as above
+
+        fleet = with_discovered(fleet, select, exclude, first, ca_file=ca_file)
     selection = choosing.select_servers(fleet, select, exclude, first, allow_empty=allow_empty)
     findings = _asked(selection, ca_file) if online else None
     show(selection, out=out, deadline_s=deadline, share=share, findings=findings, as_json=as_json)
