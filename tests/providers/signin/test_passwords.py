@@ -215,6 +215,20 @@ async def test_a_project_that_the_user_may_not_enter_is_refused_alone(
     assert len(there.asked) == 2
 
 
+async def test_a_refusal_that_says_not_whom_it_is_about_lets_one_other_project_try() -> None:
+    unclear = Answer(401, {"error": {"code": 401, "message": "authentication is required"}})
+    async with region() as there, fleet_of(there.url) as fleet:
+        there.odd = [unclear]
+        first, second = await start(fleet, there.url, "p1"), await start(fleet, there.url, "p2")
+    assert "no token for the project" in first.message
+    assert isinstance(second, ExportSaid)
+    async with region() as there, fleet_of(there.url) as fleet:
+        there.odd = [unclear] * 9
+        said = [await start(fleet, there.url, f"p{number}") for number in range(5)]
+    assert len(there.asked) == 2
+    assert "the password (401)" in said[-1].message
+
+
 async def test_a_token_that_dies_is_renewed_once_and_no_call_is_lost() -> None:
     async with region() as there, fleet_of(there.url) as fleet:
         there.calls = 10
@@ -267,7 +281,7 @@ async def test_a_token_is_renewed_before_it_ends_and_one_call_proves_the_new_one
         (Answer(429, {"error_msg": "slow"}, {"Retry-After": "17"}), "too often (429): slow", 17.0),
         (Answer(429), "too often (429)", 2.0),
         (Answer(403, b"<html>a proxy</html>"), "a page came", 2.0),
-        (Answer(302, b"", {"Location": "http://elsewhere.test"}), "cannot sign in (302)", 2.0),
+        (Answer(302, b"", {"Location": "http://elsewhere.test"}), "IAM has failed (302)", 2.0),
         (Answer(200, b"<html><title>Portal</title></html>"), 'titled "Portal"', 2.0),
         (Answer(200, b"[]"), "not IAM's answer", 2.0),
         (Answer(201, {"token": {"expires_at": at(60)}}), "has no token", 2.0),
@@ -305,7 +319,8 @@ async def test_iam_that_cannot_be_reached_is_named() -> None:
         problem = await start(fleet, "http://127.0.0.1:2")
     assert problem.sign_in
     assert problem.retry_after_s > 0
-    assert "cannot sign in at 127.0.0.1: cannot connect to 127.0.0.1 port 1" in problem.message
+    told = "IAM at 127.0.0.1 gives no answer: cannot connect to 127.0.0.1 port 1"
+    assert told in problem.message
 
 
 async def test_a_life_is_reckoned_by_iams_own_clock() -> None:
