@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "providers": {
         *("model", "archive", "errors", "clock", "descriptors", "files", "inputs", "redaction"),
-        "threads",
+        *("durations", "threads"),
     },
     "archive": {"model", "sizes", "beneath", "files", "descriptors", "threads"},
     "report": {"model"},

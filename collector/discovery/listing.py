@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ REFUSALS_PER_PROJECT: Final = 3
 """Refused sign-ins in a row, where each project has a secret of its own: one project may be wrong,
 and services lock a user after about five."""
 PATIENCE: Final = Patience()
+TOO_LATE: Final = "the deadline came before the project was listed"
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ async def list_projects(
     access: Access,
     *,
     patience: Patience = PATIENCE,
+    within_s: float = math.inf,
     on_listed: Callable[[Found], None] | None = None,
 ) -> list[Found]:
     """List the servers of projects, and their alarms where their `discover` asks for these.
@@ -82,6 +85,7 @@ async def list_projects(
         credentials: those that the projects name, by name.
         access: how to reach the services.
         patience: how often calls are tried.
+        within_s: seconds after which those that are not listed yet are given up.
         on_listed: is told each project when it is done.
 
     Returns:
@@ -110,12 +114,17 @@ async def list_projects(
                 credentials[project.credentials].account,
             )
             await _list(result, fleets[project.provider], address, asker)
+            del unfinished[id(result)]
             if on_listed is not None:
                 on_listed(result)
 
-        async with anyio.create_task_group() as tasks:
-            for result in found:
-                tasks.start_soon(one, result)
+        unfinished = {id(result): result for result in found}
+        with anyio.move_on_after(within_s):
+            async with anyio.create_task_group() as tasks:
+                for result in found:
+                    tasks.start_soon(one, result)
+        for result in unfinished.values():
+            result.problem = Problem(ProblemKind.CUT, TOO_LATE)
     return found
 
 

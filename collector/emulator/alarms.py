@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from aiohttp import web
-
 from collector.emulator import refusals
 from collector.emulator.chance import fraction, opaque
 from collector.emulator.errors import require
-from collector.emulator.refusals import JSON
+from collector.emulator.odd_bodies import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp import web
 
     from collector.emulator.list_faults import ListFault
     from collector.emulator.refusals import Refusal
@@ -138,13 +138,11 @@ class Alarms:
         page = wanted[asked.offset : asked.offset + asked.limit]
         alarms: list[Mapping[str, Any]] | None = [record.body for record in page]
         match fault.name if fault is not None else "":
-            case "not_json":
-                return web.Response(body=b'{"alarms": [', headers={**headers, "Content-Type": JSON})
             case "no_list":
                 alarms = None
             case "null_fields":
                 alarms = [{**record.body, "metric": None} for record in page]
-        return web.json_response({"alarms": alarms, "count": len(wanted)}, headers=headers)
+        return listed({"alarms": alarms, "count": len(wanted)}, headers, fault)
 
     def _of(self, roster: Roster) -> list[_Record]:
         project = roster.project

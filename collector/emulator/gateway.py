@@ -16,6 +16,7 @@ from collector.emulator.authentication import Authentication
 from collector.emulator.calls import Call, ListCall, parse_call
 from collector.emulator.chance import opaque
 from collector.emulator.iam import SIGN_IN_PATH, Iam
+from collector.emulator.iam_answers import ELSEWHERE
 from collector.emulator.refusals import Refusal
 from collector.emulator.throttling import Caller, Gate
 
@@ -58,6 +59,9 @@ class Gateway:
         if request.method == "POST" and request.raw_path.partition("?")[0] == SIGN_IN_PATH:
             signed_in = await self._iam.answer(request, headers, time.monotonic(), self._clock_s())
             return self._or_reset(request, signed_in)
+        if request.path == ELSEWHERE:
+            self._statistics.leaked(["password"])
+            return refusals.no_such_api(request_id).response(headers)
         call = parse_call(request.method, request.raw_path)
         if call is None:
             self._statistics.other_calls += 1

@@ -5,49 +5,27 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import math
 from dataclasses import dataclass
-from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from collector.emulator import refusals
-from collector.emulator.chance import fraction, opaque
+from collector.emulator import iam_answers, refusals
+from collector.emulator.chance import fraction
 from collector.emulator.locks import Locks
-from collector.emulator.refusals import JSON, Refusal
+from collector.emulator.refusals import Refusal
 from collector.emulator.strikes import Strikes
 from collector.emulator.throttling import Caller, Gate
-from collector.emulator.tokens import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp import web
 
-    from collector.emulator.iam_faults import IamFault
     from collector.emulator.principals import UserSpec
     from collector.emulator.scenario import ProjectSpec, Scenario
     from collector.emulator.statistics import Statistics
-    from collector.emulator.tokens import Token, Tokens
+    from collector.emulator.tokens import Tokens
 
 SIGN_IN_PATH = "/v3/auth/tokens"
-_TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
-_CODES = {
-    400: "IAM.0011",
-    401: "IAM.0101",
-    403: "IAM.0002",
-    404: "IAM.0004",
-    429: "IAM.0429",
-    500: "IAM.0006",
-    503: "IAM.0006",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +112,19 @@ class Iam:
         if fault is not None and fault.name == "silent":
             # Until the client has had enough: its going cancels the request.
             await asyncio.Event().wait()
-        answer = self._failure(fault) if fault is not None else None
         if fault is not None and fault.name == "reset":
             return None
+        answer = None if fault is None else iam_answers.failure(fault, self._form(), request.host)
         if answer is None:
-            answer = self._sign_in(body, request.remote or "", now_s, clock_s, fault)
+            answer = self._sign_in(body, request.remote or "", now_s, clock_s)
+            if fault is not None and answer.status == 201:  # noqa: PLR2004 - HTTP's
+                await asyncio.sleep(fault.for_s or 0.0)
+                answer = iam_answers.oddly(answer, fault)
         response = answer.response(headers)
         self._statistics.iam_answered(response.status)
         return response
 
-    def _sign_in(
-        self, body: bytes, remote: str, now_s: float, clock_s: float, fault: IamFault | None
-    ) -> Refusal:
+    def _sign_in(self, body: bytes, remote: str, now_s: float, clock_s: float) -> Refusal:
         signing_in = SignIn.parse(body)
         if signing_in is None:
             return self._error(400, "Request body is invalid.")
@@ -154,26 +133,21 @@ class Iam:
         if refused is not None:
             throttle, wait_s = refused
             self._statistics.iam_throttled += 1
-            later = {
-                "none": {},
-                "seconds": {"Retry-After": str(math.ceil(wait_s))},
-                "date": {"Retry-After": formatdate(math.ceil(clock_s + wait_s), usegmt=True)},
-            }[throttle.retry_after]
-            return self._error(429, "The number of requests exceeds the limit.", later)
+            later = refusals.retry_after(throttle.retry_after, wait_s, clock_s)
+            return self._error(429, iam_answers.TOO_MANY, later)
         user = self._user(signing_in, name, now_s)
         if isinstance(user, Refusal):
             return user
         project = self._project(signing_in, user)
         if project is None:
             status = self._scenario.iam_project_status
-            return self._error(
-                status,
-                "The request you have made requires authentication."
-                if status == 401  # noqa: PLR2004 - HTTP's
-                else f"Could not find project: {signing_in.project}.",
-            )
+            words = f"Could not find project: {signing_in.project}."
+            if status == 401:  # noqa: PLR2004 - HTTP's
+                words = "The request you have made requires authentication."
+            return self._error(status, words)
         token = self._tokens.issue(user, (project.id,), now_s)
-        return self._issued(token, user, project, now_s, clock_s, fault)
+        life_s = 0.0 if token.ends_s is None else token.ends_s - now_s
+        return iam_answers.issued(token, user, project, issued_s=clock_s, life_s=life_s)
 
     def _user(self, signing_in: SignIn, name: str, now_s: float) -> UserSpec | Refusal:
         if self._locks.is_locked(name, now_s):
@@ -200,69 +174,14 @@ class Iam:
             return None
         return project
 
-    def _issued(
-        self,
-        token: Token,
-        user: UserSpec,
-        project: ProjectSpec,
-        now_s: float,
-        clock_s: float,
-        fault: IamFault | None,
-    ) -> Refusal:
-        domain = {"id": opaque(user.domain, "domain"), "name": user.domain}
-        body: dict[str, object] = {
-            "expires_at": moment(clock_s + (token.ends_s or now_s) - now_s),
-            "issued_at": moment(clock_s),
-            "methods": ["password"],
-            "project": {"id": project.id, "name": project.name or project.id, "domain": domain},
-            "user": {
-                "id": opaque(user.label, "user"),
-                "name": user.name,
-                "domain": domain,
-                "password_expires_at": "",
-            },
-            "roles": [{"id": "0", "name": "clouddc_user"}],
-            "catalog": [],
-        }
-        headers = {"X-Subject-Token": token.value}
-        text = json.dumps({"token": body})
-        match fault.name if fault is not None else "":
-            case "no_token":
-                headers = {}
-            case "not_json":
-                text = "<token/>"
-            case "no_expiry":
-                text = json.dumps({"token": {**body, "expires_at": None}})
-            case "odd_expiry":
-                text = json.dumps({"token": {**body, "expires_at": "tomorrow"}})
-        return Refusal(201, text.encode(), JSON, headers)
-
-    def _failure(self, fault: IamFault) -> Refusal | None:
-        """Return what is answered in place of an answer; None if the sign-in is acted on."""
-        later = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
-        match fault.name:
-            case "error_500":
-                return self._error(500, "An unexpected error prevented the server from answering.")
-            case "bad_gateway":
-                return refusals.html_page(502, "502 Bad Gateway")
-            case "unavailable":
-                return self._error(503, "The service is unavailable.", later)
-            case "throttled":
-                return self._error(429, "The number of requests exceeds the limit.", later)
-            case "html":
-                return refusals.html_page(200, "Sign in to the network")
-            case _:
-                return None
-
     def _error(
         self, status: int, message: str, headers: Mapping[str, str] | None = None
     ) -> Refusal:
-        """IAM's error, in one of its two forms."""
+        return iam_answers.error(self._form(), status, message, headers)
+
+    def _form(self) -> iam_answers.Form:
         form = self._scenario.iam_errors
         if form == "mixed":
             chance = fraction(self._scenario.seed, "iam error", self._statistics.iam_calls)
-            form = "keystone" if chance < 0.5 else "code"  # noqa: PLR2004 - evenly
-        body: dict[str, object] = {"error_msg": message, "error_code": _CODES[status]}
-        if form == "keystone":
-            body = {"error": {"code": status, "message": message, "title": _TITLES[status]}}
-        return Refusal(status, json.dumps(body).encode(), JSON, headers or {})
+            return "keystone" if chance < 0.5 else "code"  # noqa: PLR2004 - evenly
+        return form

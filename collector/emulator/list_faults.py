@@ -11,7 +11,7 @@ from collector.emulator.errors import require
 ListRefusal = Literal[
     "throttled", "error_500", "unavailable", "reset", "silent", "html", "forbidden"
 ]
-PageShape = Literal["not_json", "no_list", "null_fields"]
+PageShape = Literal["not_json", "no_list", "null_fields", "deep", "huge"]
 ServerPage = Literal[
     "no_name",
     "odd_types",
@@ -37,7 +37,8 @@ class ListFault:
     (the connection is reset), `silent` (nothing comes, and the connection stays open), `html` (a
     page under 200), `forbidden` (403).
     The answer is odd: `not_json`, `no_list` (null in place of the list), `null_fields` (every
-    member of a server but its id and name is null; of an alarm its metric).
+    member of a server but its id and name is null; of an alarm its metric), `deep` (100,000 lists
+    in each other), `huge` (64 MiB of blanks come first).
     Only of servers: `no_name` (no such member), `odd_types` (members of other types than the
     documented ones), `odd_records` (among the servers are null, a text and one without an id),
     `duplicate` (the page begins with the last server of the one before), `loop` (the next marker

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-
 from collector.emulator import refusals
 from collector.emulator.chance import fraction, opaque
-from collector.emulator.refusals import JSON
+from collector.emulator.odd_bodies import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp import web
 
     from collector.emulator.list_faults import ListFault
     from collector.emulator.refusals import Refusal
@@ -100,9 +100,7 @@ class Listing:
             "page_info": self._page_info(request, asked, page, name),
             "count": roster.count(asked.state),
         }
-        if name == "not_json":
-            return web.Response(body=b'{"servers": [', headers={**headers, "Content-Type": JSON})
-        return web.json_response(body, headers=headers)
+        return listed(body, headers, fault)
 
     def _page_info(
         self, request: web.BaseRequest, asked: Asked, page: Page, fault: str | None

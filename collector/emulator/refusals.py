@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.emulator.faults import Fault
-    from collector.emulator.throttling import RefusalForm, Throttle
+    from collector.emulator.throttling import RefusalForm, RetryAfter, Throttle
 
 JSON = "application/json"
 HTML_PAGE = (
@@ -140,12 +140,19 @@ def throttled(
         f"limit:{throttle.limit},time:{throttle.period}"
     )
     refusal = _worded(_form(throttle, draw), words, request_id)
-    if throttle.retry_after == "none":
-        return refusal
-    later = str(math.ceil(wait_s))
-    if throttle.retry_after == "date":
-        later = formatdate(math.ceil(clock_s + wait_s), usegmt=True)
-    return Refusal(429, refusal.body, refusal.content_type, {"Retry-After": later})
+    headers = retry_after(throttle.retry_after, wait_s, clock_s)
+    return Refusal(429, refusal.body, refusal.content_type, headers)
+
+
+def retry_after(form: RetryAfter, wait_s: float, clock_s: float) -> dict[str, str]:
+    """Return the header that tells how long to wait, if it is told at all."""
+    match form:
+        case "none":
+            return {}
+        case "seconds":
+            return {"Retry-After": str(math.ceil(wait_s))}
+        case "date":
+            return {"Retry-After": formatdate(math.ceil(clock_s + wait_s), usegmt=True)}
 
 
 def too_many_requests() -> Refusal:

@@ -29,6 +29,7 @@ class Statistics:
         self._leaked: Counter[str] = Counter()
         self._delays_s: list[float] = []
         self._tokens: Counter[str] = Counter()
+        self._spent_tokens: Counter[str] = Counter()
         self._credentials: Counter[str] = Counter()
         self._iam_answers: Counter[int] = Counter()
         self.other_calls = 0
@@ -38,7 +39,7 @@ class Statistics:
         self.wrong_passwords_in_a_row = 0
         self.users_locked = 0
         self.tokens_issued = 0
-        self.tokens_spent = 0
+        self._spent = 0
         self.wrong_signatures = 0
         self.wrong_signatures_in_a_row = 0
         self.keys_issued = 0
@@ -69,6 +70,11 @@ class Statistics:
         self.tokens_issued += 1
         self._tokens.update(projects or ("",))
         return self.tokens_issued
+
+    def token_spent(self, projects: tuple[str, ...] | None) -> None:
+        """A token for these projects, None for all, was refused for its age: the first time."""
+        self._spent += 1
+        self._spent_tokens.update(projects or ("",))
 
     def iam_answered(self, status: int) -> None:
         """A sign-in was answered with that status."""
@@ -174,7 +180,8 @@ class Statistics:
             "users_locked": self.users_locked,
             "tokens_issued": self.tokens_issued,
             "tokens_issued_by_project": dict(self._tokens),
-            "tokens_spent": self.tokens_spent,
+            "tokens_spent": self._spent,
+            "tokens_spent_by_project": dict(self._spent_tokens),
             "wrong_signatures": self.wrong_signatures,
             "wrong_signatures_in_a_row": self.wrong_signatures_in_a_row,
             "keys_issued": self.keys_issued,

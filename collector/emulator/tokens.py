@@ -93,7 +93,7 @@ class Tokens:
         if token.is_spent(now_s):
             if not token.was_refused:
                 token.was_refused = True
-                self._statistics.tokens_spent += 1
+                self._statistics.token_spent(token.principal.projects)
             ended_s = clock_s if token.ends_s is None else clock_s + min(0, token.ends_s - now_s)
             return f"token expires, expires_at: {moment(ended_s)}"
         if token.calls_left is not None:

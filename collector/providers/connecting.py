@@ -12,6 +12,7 @@ from collector.errors import CollectorError
 from collector.model.ceilings import CALLS_IN_FLIGHT, STALLED
 from collector.providers.directory import Directory
 from collector.providers.protocol import Fleet, ProjectAddress
+from collector.providers.rules import seconds_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -151,6 +152,16 @@ def _checked(name: str, state: RunState, provider: Provider) -> CredentialNamed:
     ):
         fields = ", ".join(sorted(given)) or "no fields"
         raise UnusableCredentialError(name, f"have {fields}", rules.suggestion)
+    for readable, fields_of_it, what in (
+        (words_of, kind.lists, "a list of words"),
+        (seconds_of, kind.seconds, "a duration above 0"),
+    ):
+        for field in fields_of_it & given:
+            try:
+                readable(named.options[field])
+            except ValueError:
+                wrong = f"have a {field} that is not {what}"
+                raise UnusableCredentialError(name, wrong, rules.suggestion) from None
     return named
 
 

@@ -427,6 +427,27 @@ async def test_a_hundred_thousand_servers_take_a_hundred_calls() -> None:
     assert all(one.problem is None for one in found)
 
 
+async def test_what_is_not_listed_in_time_is_given_up_and_the_rest_is_kept() -> None:
+    waiting = Said(429, b"", {"Retry-After": "100"})
+    directory = Directory(
+        {"p1": servers(3), "p2": servers(3)},
+        instead=lambda asked, _number: waiting if asked.project == "p2" else None,
+    )
+    with listing(directory):
+        slow, quick = (project(directory, one) for one in ("p2", "p1"))
+        access = Access(environ={"OPS": TOKEN})
+        late, listed_one = await list_projects(
+            [slow, replace(quick, credentials="others")],
+            {"ops": OPS, "others": replace(OPS, name="others")},
+            access,
+            within_s=1.0,
+        )
+    assert len(listed_one.servers) == 3
+    assert listed_one.problem is None
+    assert late.problem is not None
+    assert "deadline" in late.problem.message
+
+
 async def test_patience_ends() -> None:
     directory = Directory({"p1": []}, instead=lambda _a, _n: Said(429, b"", {"Retry-After": "0"}))
     with listing(directory):

@@ -150,7 +150,8 @@ async def test_a_token_dies_after_its_calls_and_says_so() -> None:
         answers = [await export(session, token) for _ in range(4)]
         assert [status for status, _ in answers] == [202, 202, 401, 401]
         assert "token expires, expires_at: 20" in answers[2][1]["error_msg"]
-        assert emulator.statistics()["tokens_spent"] == 1
+        told = emulator.statistics()
+        assert (told["tokens_spent"], told["tokens_spent_by_project"]) == (1, {PROJECT: 1})
 
 
 async def test_a_token_dies_after_its_time_which_its_expiry_tells() -> None:
@@ -241,13 +242,44 @@ async def test_iam_that_is_down_resets_the_connection() -> None:
             await sign_in(session)
 
 
+async def test_a_redirect_leads_to_another_origin_where_a_password_counts_as_leaked() -> None:
+    async with emulated(iam_faults=(IamFault("redirect"),)) as (emulator, session):
+        async with session.post(SIGN_IN, json=password(), allow_redirects=False) as response:
+            assert response.status == 307
+            assert response.headers["Location"].startswith("http://localhost:")
+        assert emulator.statistics()["leaked_credentials"] == 0
+        async with session.post(SIGN_IN, json=password()) as response:
+            assert response.status == 404
+        assert emulator.statistics()["leaked_headers"] == {"password": 1}
+
+
+async def test_an_answer_may_be_late_deep_or_huge() -> None:
+    faults = (
+        IamFault("late", times=1, for_s=0.001),
+        IamFault("deep", times=1),
+        IamFault("huge", times=1),
+        IamFault("odd_token", times=1),
+    )
+    async with emulated(iam_faults=faults) as (_, session):
+        assert (await sign_in(session))[0] == 201
+        async with session.post(SIGN_IN, json=password()) as response:
+            assert await response.read() == b"[" * 100_000 + b"]" * 100_000
+        async with session.post(SIGN_IN, json=password()) as response:
+            assert len(await response.read()) > 64 << 20
+        _, headers, _ = await sign_in(session)
+        assert not headers["X-Subject-Token"].isascii()
+    for wrong in ({"name": "late"}, {"name": "html", "for_s": 1.0}):
+        with pytest.raises(ScenarioError, match="for_s"):
+            IamFault(**wrong)
+
+
 async def test_an_answer_may_lack_its_token_or_tell_its_expiry_oddly() -> None:
     names: tuple[IamFaultName, ...] = ("no_token", "not_json", "no_expiry", "odd_expiry")
     faults = tuple(IamFault(name, times=1) for name in names)
     async with emulated(iam_faults=faults) as (_, session):
         assert "X-Subject-Token" not in (await sign_in(session))[1]
         async with session.post(SIGN_IN, json=password()) as response:
-            assert await response.read() == b"<token/>"
+            assert await response.read() == b'{"cut": ['
         expiries = [(await sign_in(session))[2]["token"]["expires_at"] for _ in range(2)]
         assert expiries == [None, "tomorrow"]
 

@@ -247,6 +247,7 @@ async def test_the_next_marker_has_the_configured_form(
 async def test_servers_may_be_told_oddly() -> None:
     names: tuple[ListFaultName, ...] = (
         "null_fields", "no_name", "odd_types", "odd_records", "no_list", "not_json",
+        "deep", "huge",
     )  # fmt: skip
     faults = tuple(ListFault(name, times=1) for name in names)
     async with listed(12, *faults) as (_, session):
@@ -260,7 +261,11 @@ async def test_servers_may_be_told_oddly() -> None:
         assert (records[0], records[1], records[-1]["id"]) == (None, "server", None)
         assert (await page(session))["servers"] is None
         async with session.get(SERVERS) as response:
-            assert await response.read() == b'{"servers": ['
+            assert await response.read() == b'{"cut": ['
+        async with session.get(SERVERS) as response:
+            assert (await response.read()).startswith(b"[[[[")
+        async with session.get(SERVERS) as response:
+            assert len(await response.read()) > 64 << 20
 
 
 @pytest.mark.parametrize("count", [20_000, pytest.param(100_000, marks=pytest.mark.deep)])

@@ -17,7 +17,7 @@ from yarl import URL
 from collector.model.answers import ExportSaid, Problem, ProblemKind
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.signin.credential import Outgoing, signed_in
-from collector.providers.clouddc.signin.keys import KeySource
+from collector.providers.clouddc.signin.keys import key_source
 from collector.providers.clouddc.signin.lockout import FILE
 from collector.providers.clouddc.signin.reading import UnusableSecretError
 from collector.providers.clouddc.signin.secret import Keyring
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from collector.providers.clouddc.signin.kept import KeptSource
     from tests.support.loopback import Heard, Server
 
 pytestmark = pytest.mark.anyio
@@ -55,15 +56,15 @@ PAGE = Answer(401, b"<html><title>Sign in to the proxy</title></html>")
 
 def source(
     ring: Keyring | None = None, *, ak: str = AK, sk: str = SK, token: str | None = None
-) -> KeySource:
+) -> KeptSource:
     options = {"ak_env": "AK", "sk_env": "SK"}
     environ = {"AK": ak, "SK": sk}
     if token is not None:
         options["security_token_env"], environ["ST"] = "ST", token
-    return KeySource.of(options, environ, ring or Keyring())
+    return key_source(options, environ, ring or Keyring())
 
 
-def fleet_of(*sources: KeySource, memory: Path | None = None) -> CloudDC:
+def fleet_of(*sources: KeptSource, memory: Path | None = None) -> CloudDC:
     named = {"ops": sources[0], **{f"c{n}": one for n, one in enumerate(sources)}}
     return CloudDC(named, connections=10, memory=memory)
 
@@ -143,7 +144,7 @@ async def test_a_redirection_within_the_origin_is_signed_anew_and_one_away_from_
 
 
 async def starts(
-    answers: Sequence[Answer], times: int, *, memory: Path | None, one: KeySource | None = None
+    answers: Sequence[Answer], times: int, *, memory: Path | None, one: KeptSource | None = None
 ) -> tuple[list[Any], Server]:
     """What so many starts of exports come to, in a process of their own, as far as they know."""
     async with serving(*answers) as server, fleet_of(one or source(), memory=memory) as fleet:
@@ -380,7 +381,7 @@ def test_keys_that_cannot_be_are_named_and_not_shown(
     options: dict[str, str], environ: dict[str, str], told: str
 ) -> None:
     with pytest.raises(UnusableSecretError, match=told) as refused:
-        KeySource.of({"ak_env": "AK", "sk_env": "SK"} | options, environ, Keyring())
+        key_source({"ak_env": "AK", "sk_env": "SK"} | options, environ, Keyring())
     assert SK not in str(refused.value)
     assert AK not in str(refused.value)
 

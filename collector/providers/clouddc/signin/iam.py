@@ -7,6 +7,7 @@ header `X-Subject-Token`, when it ends in the body.
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ SHORTEST_LIFE_S: Final = 60.0
 """What a token is trusted for whose life nobody can tell for sure: it is refused when it ends."""
 LONGEST_LIFE_S: Final = 366 * 86_400.0
 _REFUSALS: Final = frozenset({400, 401, 403, 404})
+_ABOUT_A_USER: Final = re.compile(r"\b(user|username|password|domain|account|lock|locked)\b")
 _NOT_FOUND: Final = 404
 _TOO_MANY: Final = 429
 
@@ -54,12 +56,14 @@ class Refused:
         status: of HTTP.
         code: its own.
         names_project: it says that it is about the project.
+        names_user: it says that it is about the user: a wrong password, a lock.
     """
 
     message: str
     status: int
     code: str | None
     names_project: bool
+    names_user: bool
 
 
 def said(
@@ -79,11 +83,16 @@ def said(
     words, code = _error(fields) if isinstance(fields, dict) else ("", None)
     later_s = retry_after_s(reply.headers)
     if reply.status in _REFUSALS and (words or code):
-        names_project = "project" in words.casefold() or project_id in words
-        names_project = names_project or reply.status == _NOT_FOUND
+        known = words.casefold()
         message = told(words, secrets) or f"code {code}"
-        return Refused(message, reply.status, told(code or "", secrets, CODE_MAX), names_project)
-    what = "IAM is asked too often" if reply.status == _TOO_MANY else "IAM cannot sign in"
+        return Refused(
+            message,
+            reply.status,
+            told(code or "", secrets, CODE_MAX),
+            names_project=reply.status == _NOT_FOUND or "project" in known or project_id in words,
+            names_user=_ABOUT_A_USER.search(known) is not None,
+        )
+    what = "IAM is asked too often" if reply.status == _TOO_MANY else "IAM has failed"
     why = told(words or words_of(reply.body), secrets)
     message = f"{what} ({reply.status})" + (f": {why}" if why else "")
     wait_s = again_s if later_s is None else max(0.0, later_s)

@@ -4,102 +4,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from collector.providers.clouddc.signin.kept import KeptSource
 from collector.providers.clouddc.signin.reading import (
     UnusableSecretError,
     of_variable,
     one_line,
     sendable,
 )
-from collector.providers.clouddc.signin.source import Offer, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collector.providers.clouddc.signin.secret import Keyring, Keys, Secret
-    from collector.providers.clouddc.signin.source import Means
-    from collector.providers.protocol import ProjectAddress
-    from collector.redaction import Secrets
+    from collector.providers.clouddc.signin.secret import Keyring, Keys
 
 AK: Final = "access key (AK)"
 SK: Final = "secret key (SK)"
 SECURITY_TOKEN: Final = "security token"  # noqa: S105  # its name
+_FIELDS: Final = (("ak_env", AK), ("sk_env", SK), ("security_token_env", SECURITY_TOKEN))
 
 
-class KeySource(Source):
-    """Keys that stay as they are while a process runs.
+def key_source(
+    options: Mapping[str, str], environ: Mapping[str, str], keyring: Keyring
+) -> KeptSource:
+    """Return the source that an inventory's `aksk` credentials name.
 
-    Args:
-        keys: the keys.
-        source: where they come from, for a person.
+    Raises:
+        UnusableSecretError: a variable is not set, or holds what cannot be a key.
     """
-
-    def __init__(self, keys: Keys, source: str) -> None:
-        self._keys = keys
-        self._source = source
-
-    @classmethod
-    def of(
-        cls, options: Mapping[str, str], environ: Mapping[str, str], keyring: Keyring
-    ) -> KeySource:
-        """Return the source that an inventory's `aksk` credentials name.
-
-        Raises:
-            UnusableSecretError: a variable is not set, or holds what cannot be a key.
-        """
-        given = {
-            field: of_variable(what, options[field], environ)
-            for field, what in (
-                ("ak_env", AK),
-                ("sk_env", SK),
-                ("security_token_env", SECURITY_TOKEN),
-            )
-            if field in options
-        }
-        where = {field: f"environment variable {options[field]}" for field in given}
-        token = given.get("security_token_env")
-        keys = checked(
-            keyring,
-            (given["ak_env"], where["ak_env"]),
-            (given["sk_env"], where["sk_env"]),
-            None if token is None else (token, where["security_token_env"]),
-        )
-        return cls(keys, " and ".join(options[field] for field in given))
-
-    @property
-    def hint(self) -> str:
-        """What to do where the service refuses them."""
-        return f"check the keys in {self._source}, then --resume the run with --retry-failed"
-
-    def __repr__(self) -> str:
-        return f"KeySource({self._source!r})"
-
-    def make_known(self, secrets: Secrets) -> None:
-        """Make the keys known."""
-        for part in self._keys.parts():
-            secrets.add(part)
-
-    def enter(self, means: Means) -> None:
-        """Begin."""
-
-    async def offer(self, project: ProjectAddress) -> Offer:
-        """Return the keys."""
-        del project
-        return Offer(self._keys)
-
-    async def refused(self, secret: Secret, project: ProjectAddress) -> bool:
-        """Tell that there are no others."""
-        del secret, project
-        return False
-
-    def accepted(self, secret: Secret, project: ProjectAddress) -> None:
-        """Take it in."""
+    names = [options[field] for field, _ in _FIELDS if field in options]
+    found = [
+        (of_variable(what, options[field], environ), f"environment variable {options[field]}")
+        for field, what in _FIELDS
+        if field in options
+    ]
+    keys = checked(keyring, found[0], found[1], *found[2:])
+    return KeptSource(keys, " and ".join(names), f"check the keys in {' and '.join(names)}")
 
 
 def checked(
     keyring: Keyring,
     ak: tuple[str, str],
     sk: tuple[str, str],
-    security_token: tuple[str, str] | None,
+    security_token: tuple[str, str] | None = None,
 ) -> Keys:
     """Return keys that can be sent, from their texts and where each comes from.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.providers.clouddc.signin.keys import KeySource
+from collector.providers.clouddc.signin.commands import CommandSource
+from collector.providers.clouddc.signin.keys import key_source
 from collector.providers.clouddc.signin.passwords import PasswordSource
+from collector.providers.clouddc.signin.profiles import profile_source
 from collector.providers.clouddc.signin.secret import Keyring
 from collector.providers.clouddc.signin.tokens import TokenSource
 
@@ -34,8 +36,14 @@ def sources_of(
 
 def _source(named: CredentialNamed, environ: Mapping[str, str], keyring: Keyring) -> Source:
     options = named.options
-    if named.kind == "aksk":
-        return KeySource.of(options, environ, keyring)
-    if named.kind == "password":
-        return PasswordSource.of(options, environ)
-    return TokenSource.of(options, environ)
+    match named.kind:
+        case "password":
+            return PasswordSource.of(options, environ)
+        case "aksk":
+            return key_source(options, environ, keyring)
+        case "sdk":
+            return profile_source(options, environ, keyring)
+        case "command":
+            return CommandSource.of(options, environ, keyring)
+        case _:
+            return TokenSource.of(options, environ)

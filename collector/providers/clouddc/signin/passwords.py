@@ -43,6 +43,8 @@ CALLS_PER_S: Final = 5
 AGAIN_S: Final = 2.0
 AGAIN_MOST_S: Final = 60.0
 READ_AGAIN_S: Final = 1.0
+UNCLEAR: Final = 2
+"""Refusals that do not say whom they are about, after which the password is taken to be wrong."""
 _WHAT: Final = "password"
 _log = logging.getLogger(__name__)
 
@@ -78,6 +80,7 @@ class PasswordSource(Source):
         self._is_accepted = False
         self._refused_password: Problem | None = None
         self._refused_projects: dict[tuple[str, str], Problem] = {}
+        self._unclear = 0
         self._first = anyio.Lock()
         self._failures = 0
         self._down: Problem | None = None
@@ -215,18 +218,25 @@ class PasswordSource(Source):
             secrets=secrets,
         )
         if isinstance(said, Problem):
-            message = f"cannot sign in at {URL(endpoint).host}: {said.message}"
+            message = f"IAM at {URL(endpoint).host} gives no answer: {said.message}"
             return passing(message, again_s, said.hint)
         return said[0]
 
     def _refused_by_iam(self, refused: iam.Refused, project: ProjectAddress) -> Problem:
-        """Keep in mind what IAM refuses: nobody asks it again with the same password."""
-        if refused.names_project or self._is_accepted:
+        """Keep in mind what IAM refuses: nobody asks it again with the same password.
+
+        Where it does not say whether it refuses the user or the project, one other project may try.
+        """
+        is_unclear = not (refused.names_project or refused.names_user or self._is_accepted)
+        self._unclear += is_unclear
+        if refused.names_project or self._is_accepted or (is_unclear and self._unclear < UNCLEAR):
+            hint = "check the project's id in the inventory, and ask for access to the project"
+            if is_unclear:
+                hint += f"; or check the domain, the user and the password in {self._source}"
             problem = final(
                 f"IAM gives this user no token for the project ({refused.status}): "
                 f"{refused.message}",
-                "check the project's id in the inventory, and ask for access to the project; then "
-                "--resume the run with --retry-failed",
+                f"{hint}; then --resume the run with --retry-failed",
             )
             self._refused_projects[project.endpoint, project.id] = problem
         else:
@@ -252,7 +262,7 @@ class PasswordSource(Source):
             if self._secrets is not None:
                 self._secrets.add(fresh)
             self._password = fresh
-            self._is_accepted, self._refused_password = False, None
+            self._is_accepted, self._refused_password, self._unclear = False, None, 0
             self._refused_projects.clear()
 
 

@@ -143,7 +143,12 @@ class SignIn(Credential):
         secret.refused(authorized.number, as_wrong=not retimed)
         renewed = await self._source.refused(secret, request.project)
         hint = problem.hint or self._source.hint
-        return replace(problem, renewed=renewed or retimed, hint=hint)
+        return replace(
+            problem,
+            renewed=renewed or retimed,
+            everywhere=isinstance(secret, Keys) and _names_the_key(note),
+            hint=hint,
+        )
 
     def _retimed(self, request: Outgoing, authorized: Authorized, note: Note) -> bool:
         """Tell whether another signature would have another time, by the service's clock."""
@@ -200,6 +205,12 @@ def _headers(request: Outgoing, secret: Secret, at_s: float, url: URL) -> CIMult
 def _host(url: URL) -> str:
     """Return the `Host` of a URL, as HTTP clients write it."""
     return url.host_port_subcomponent or ""
+
+
+def _names_the_key(note: Note) -> bool:
+    """Tell whether a refusal is of the key or its signature, and not of a project."""
+    words = "" if note.reply is None else error_body(note.reply.body).words.casefold()
+    return "signature" in words or "not exist" in words
 
 
 def _is_decided(problem: Problem | None) -> bool:
