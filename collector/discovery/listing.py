@@ -12,7 +12,7 @@ import anyio
 
 from collector import providers
 from collector.discovery.alarms import Alarms
-from collector.discovery.asking import Asker, Gate, Patience
+from collector.discovery.asking import Asker, Gate, Line, Patience
 from collector.discovery.filters import sent_state
 from collector.discovery.pages import Servers
 from collector.inventory.models import Discover
@@ -96,6 +96,7 @@ async def list_projects(
     """
     found = [Found(project) for project in projects]
     gates = _gates(projects, credentials)
+    lines: dict[str, Line] = {}
     among = anyio.CapacityLimiter(AT_ONCE)
     async with AsyncExitStack() as stack:
         fleets: dict[str, Fleet] = {}
@@ -105,7 +106,8 @@ async def list_projects(
 
         async def one(result: Found) -> None:
             project = result.project
-            asker = Asker(gates[project.credentials], patience, among)
+            line = lines.setdefault(project.endpoint, Line())
+            asker = Asker(gates[project.credentials], line, patience, among)
             address = ProjectAddress(
                 project.provider,
                 project.endpoint,
