@@ -463,18 +463,20 @@ async def test_an_endpoint_that_answers_nobody_is_not_asked_for_every_project() 
 async def test_a_token_that_dies_under_several_calls_is_renewed_once(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("old")
+    path.chmod(0o600)
     current = ["old"]
-    begun = threading.Barrier(2, timeout=5)
+    begun = threading.Barrier(2, timeout=1)
 
     def instead(asked: Asked, number: int) -> Said | None:
         if asked.marker and asked.token == "old":
             with contextlib.suppress(threading.BrokenBarrierError):
                 begun.wait()
-            path.write_text(TOKEN)
+            fresh = tmp_path / f"fresh-{number}"
+            fresh.write_text(TOKEN)
+            fresh.rename(path)
             current[0] = TOKEN
         if asked.token != current[0]:
             return Said(401, {"error_code": "APIGW.0301", "error_msg": "token expires"})
-        del number
         return directory.usual(replace(asked, token=TOKEN))
 
     directory = Directory({f"p{n}": servers(1500, n * 2000) for n in range(4)}, instead=instead)
