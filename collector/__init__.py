@@ -95,6 +95,13 @@ if TYPE_CHECKING:
     from collector.planning import Plan
     from collector.providers import BrokenProviderError, UnknownProviderError
     from collector.providers.connecting import UnusableCredentialError
+    from collector.providers.directory import (
+        AlarmsPage,
+        Directory,
+        ListedAlarm,
+        ListedServer,
+        ServersPage,
+    )
     from collector.providers.protocol import (
         Access,
         Fetched,
@@ -152,6 +159,7 @@ NAMES = {
     "collector.runtime.trust": "UntrustedJournal",
     "collector.providers": "BrokenProviderError UnknownProviderError",
     "collector.providers.connecting": "UnusableCredentialError",
+    "collector.providers.directory": "AlarmsPage Directory ListedAlarm ListedServer ServersPage",
     "collector.providers.protocol": (
         "Access Fetched Fleet OpenArchive ProjectAddress Provider Target"
     ),
@@ -171,6 +179,7 @@ NAMES = {
 
 __all__ = [
     "Access",
+    "AlarmsPage",
     "ArchiveError",
     "ArchiveFormat",
     "ArchiveLost",
@@ -191,6 +200,7 @@ __all__ = [
     "CredentialNamed",
     "DamagedJournal",
     "Destination",
+    "Directory",
     "DownloadBegun",
     "DownloadsPaused",
     "DownloadsWentOn",
@@ -218,6 +228,8 @@ __all__ = [
     "JournalRepaired",
     "LimitLearned",
     "LimitTold",
+    "ListedAlarm",
+    "ListedServer",
     "LocalDirectory",
     "Member",
     "Mismatch",
@@ -247,6 +259,7 @@ __all__ = [
     "ServerFailed",
     "ServerRetried",
     "ServerSelected",
+    "ServersPage",
     "StagedFile",
     "Subscription",
     "Summary",

@@ -380,4 +380,4 @@ def test_a_token_that_must_not_list_is_told_so(tmp_path: Path) -> None:
         write(service, {"id": "p1", "discover": {}})
         ended = service.run("collect", "fleet.json")
         assert ended.returncode == 5
-        assert "permission to list" in ended.stderr
+        assert "ask for the permission clouddc:imetal:list" in ended.stderr

@@ -164,7 +164,7 @@ async def test_a_project_that_is_not_there_and_one_that_is_forbidden_say_so() ->
     assert "project's id" in str(gone.problem.hint)
     assert forbidden.problem is not None
     assert forbidden.problem.kind is ProblemKind.FORBIDDEN
-    assert "permission to list" in str(forbidden.problem.hint)
+    assert "ask for the permission" in str(forbidden.problem.hint)
 
 
 async def test_a_list_that_goes_round_ends_and_says_so() -> None:
