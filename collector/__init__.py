@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         ClockJumped,
         ClockOffsetSeen,
         CredentialNamed,
+        CredentialStopped,
         DownloadBegun,
         DownloadsPaused,
         DownloadsWentOn,
@@ -76,6 +77,9 @@ if TYPE_CHECKING:
         JournalRepaired,
         LimitLearned,
         Observation,
+        PermissionConfirmed,
+        PermissionDoubted,
+        PermissionMissing,
         ProjectSelected,
         RunEnded,
         RunEstimated,
@@ -85,6 +89,8 @@ if TYPE_CHECKING:
         ServerFailed,
         ServerRetried,
         ServerSelected,
+        SignInPaused,
+        SignInWentOn,
         WaitAsked,
         WordUnknown,
     )
@@ -138,7 +144,8 @@ NAMES = {
         "ServerFailed ServerRetried JournalRepaired RunEnded RunEstimated CallsCounted "
         "LimitLearned ExportsLimitLearned DurationsLearned HintDisbelieved WaitAsked "
         "ClockOffsetSeen ClockJumped WordUnknown DownloadBegun DownloadsPaused "
-        "DownloadsWentOn EndpointWentDown EndpointCameBack"
+        "DownloadsWentOn EndpointWentDown EndpointCameBack SignInPaused SignInWentOn "
+        "CredentialStopped PermissionDoubted PermissionConfirmed PermissionMissing"
     ),
     "collector.errors": "CollectorError",
     "collector.inventory.mistakes": "InventoryError Mistake",
@@ -185,6 +192,7 @@ __all__ = [
     "Contents",
     "CredentialKind",
     "CredentialNamed",
+    "CredentialStopped",
     "DamagedJournal",
     "Destination",
     "DownloadBegun",
@@ -220,6 +228,9 @@ __all__ = [
     "Mistake",
     "Observation",
     "OpenArchive",
+    "PermissionConfirmed",
+    "PermissionDoubted",
+    "PermissionMissing",
     "Phase",
     "Plan",
     "Problem",
@@ -242,6 +253,8 @@ __all__ = [
     "ServerFailed",
     "ServerRetried",
     "ServerSelected",
+    "SignInPaused",
+    "SignInWentOn",
     "StagedFile",
     "Subscription",
     "Summary",
