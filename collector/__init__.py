@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         ClockJumped,
         ClockOffsetSeen,
         CredentialNamed,
+        CredentialStopped,
         DownloadBegun,
         DownloadsPaused,
         DownloadsWentOn,
@@ -77,6 +78,9 @@ if TYPE_CHECKING:
         JournalRepaired,
         LimitLearned,
         Observation,
+        PermissionConfirmed,
+        PermissionDoubted,
+        PermissionMissing,
         ProjectNotListed,
         ProjectSelected,
         RunEnded,
@@ -87,6 +91,8 @@ if TYPE_CHECKING:
         ServerFailed,
         ServerRetried,
         ServerSelected,
+        SignInPaused,
+        SignInWentOn,
         WaitAsked,
         WordUnknown,
     )
@@ -149,7 +155,8 @@ NAMES = {
         "ServerFailed ServerRetried JournalRepaired RunEnded RunEstimated CallsCounted "
         "LimitLearned ExportsLimitLearned DurationsLearned HintDisbelieved WaitAsked "
         "ClockOffsetSeen ClockJumped WordUnknown DownloadBegun DownloadsPaused "
-        "DownloadsWentOn EndpointWentDown EndpointCameBack"
+        "DownloadsWentOn EndpointWentDown EndpointCameBack SignInPaused SignInWentOn "
+        "CredentialStopped PermissionDoubted PermissionConfirmed PermissionMissing"
     ),
     "collector.errors": "CollectorError",
     "collector.inventory.mistakes": "InventoryError Mistake",
@@ -198,6 +205,7 @@ __all__ = [
     "Contents",
     "CredentialKind",
     "CredentialNamed",
+    "CredentialStopped",
     "DamagedJournal",
     "Destination",
     "Directory",
@@ -236,6 +244,9 @@ __all__ = [
     "Mistake",
     "Observation",
     "OpenArchive",
+    "PermissionConfirmed",
+    "PermissionDoubted",
+    "PermissionMissing",
     "Phase",
     "Plan",
     "Problem",
@@ -260,6 +271,8 @@ __all__ = [
     "ServerRetried",
     "ServerSelected",
     "ServersPage",
+    "SignInPaused",
+    "SignInWentOn",
     "StagedFile",
     "Subscription",
     "Summary",

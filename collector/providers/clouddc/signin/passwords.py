@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 CALLS_PER_S: Final = 5
 """Calls to IAM a second: it throttles, too."""
-AGAIN_S: Final = 2.0
+AGAIN_S: Final = 1.0
 AGAIN_MOST_S: Final = 60.0
 READ_AGAIN_S: Final = 1.0
 UNCLEAR: Final = 2
