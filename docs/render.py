@@ -26,7 +26,7 @@ import click
 import collector
 from collector import emulator
 from collector.cli import main as collector_command
-from collector.engine.admission import endpoint_breaker
+from collector.engine.admission import credential_health, endpoint_breaker, sign_in
 from collector.engine.outcomes import retry
 from collector.engine.outcomes.hints import HINTS
 from collector.engine.pacing import (
@@ -223,9 +223,14 @@ def _numbers() -> str:
         "an export that is not known: not if it is older than": _seconds(retry.LAG_UNTIL_AGE_S),
         "Retry-After is believed up to": _seconds(pauses.LONGEST_RETRY_AFTER_S),
         "Retry-After: instead of more than that": _seconds(pauses.INSTEAD_OF_RETRY_AFTER_S),
-        "401s in a row after which a token that once worked is refused": str(
-            retry.REFUSALS_BELIEVED
+        "401s in a row after which a credential that once worked is refused": str(
+            credential_health.REFUSALS_BELIEVED
         ),
+        "sign-ins that fail for a while: tries of a credential that was never accepted": str(
+            sign_in.FIRST_TRIES
+        ),
+        "the same: no longer than": _seconds(sign_in.FIRST_PATIENCE_S),
+        "the same, where it was accepted before": _seconds(sign_in.PATIENCE_S),
         "an export is given up after": _seconds(ceilings.EXPORT_S),
         "small calls under way at once": str(ceilings.CALLS_IN_FLIGHT),
         "an endpoint that never answered is given up after": _seconds(
@@ -403,6 +408,7 @@ LIBRARY = {
         *("collector.runtime.collection", "collector.runtime.resuming"),
         *("collector.runtime.terms", "collector.runtime.feed", "collector.inventory"),
         *("collector.planning", "collector.runtime.planned", "collector.rundir.verification"),
+        "collector.discovery",
         *("collector.report.building", "collector.report.summary", "collector.report.verdict"),
         *("collector.model.state", "collector.model.rows"),
     ),
@@ -414,6 +420,7 @@ LIBRARY = {
     ),
     "library providers": (
         *("collector.providers.protocol", "collector.providers.rules", "collector.model.answers"),
+        "collector.providers.directory",
     ),
     "library archives": (
         *("collector.archive.format", "collector.archive.staged"),

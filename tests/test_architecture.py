@@ -48,8 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "redaction",
     },
     "providers": {
-        *("model", "archive", "errors", "descriptors", "files", "inputs", "redaction"),
-        "threads",
+        *("model", "archive", "errors", "clock", "descriptors", "files", "inputs", "redaction"),
+        *("durations", "threads"),
     },
     "archive": {"model", "sizes", "beneath", "files", "descriptors", "threads"},
     "report": {"model"},

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from collector.engine.admission.in_flight import InFlight
 from collector.engine.admission.probes import Probes
 from collector.engine.ending import Ending
-from collector.engine.outcomes import retry
 from collector.engine.outcomes.downloads import Downloads
 from collector.engine.outcomes.feedback import Feedback, is_probe
 from collector.engine.outcomes.memory import Memories
@@ -28,12 +27,13 @@ from collector.engine.queueing.deadline import Deadline
 from collector.engine.queueing.departures import Departures
 from collector.engine.queueing.dispatch import Dispatcher
 from collector.engine.queueing.fair_queue import FairQueue
+from collector.engine.queueing.giving_up import GivingUp
 from collector.engine.queueing.layout import Layout
 from collector.engine.queueing.placement import Placement
 from collector.engine.queueing.ready import ReadyLanes
 from collector.model import events as e
 from collector.model.actions import Due, FetchArchive, GiveUp
-from collector.model.answers import Call, ExportSaid, Problem, ProblemKind, Progress, Reusable
+from collector.model.answers import Call, ExportSaid, Problem, Progress, Reusable
 from collector.model.prior import Prior
 from collector.model.state import MOVES_A_SERVER
 
@@ -59,6 +59,7 @@ class Scheduler:
         wall_time: how the engine's clock reads on the wall's.
         seed: of all randomness: the same answers at the same times give the same plan.
         known: what earlier runs have learned.
+        own_secret: whether a project has a secret of its own, and shares no other's.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Scheduler:
         wall_time: WallTime,
         seed: int,
         known: Prior | None = None,
+        own_secret: Callable[[int], bool] = lambda _project: False,
     ) -> None:
         prior = known or Prior()
         rng = random.Random(seed)  # noqa: S311  # spreads calls, keeps no secret
@@ -84,15 +86,14 @@ class Scheduler:
         self._feedback = Feedback(self._pacer, self._in_flight.disk, self._observations)
         self._memories = Memories()
         self._downloads = Downloads(self._in_flight, wall_time, self._opened)
-        self._layout = layout = Layout.of(state, self._pacer, ceilings, scopes)
-        self._pacer.start_slowly(layout.crowded_tracks(state))
+        self._layout = layout = Layout.of(state, self._pacer, ceilings, scopes, own_secret)
         self._lanes = layout.lanes
         watch = ExportWatch(
             state, self._memories, self._observations, export_s=ceilings.export_s,
             deadline_s=ceilings.deadline_s, wall_time=wall_time, known=prior,
         )  # fmt: skip
         self._outcomes = Outcomes(
-            state, self._memories, watch, layout.credentials, self._observations,
+            state, self._memories, watch, layout.admissions, self._observations,
             max_attempts=ceilings.max_attempts, export_s=ceilings.export_s, wall_time=wall_time,
             rng=rng,
         )  # fmt: skip
@@ -108,6 +109,7 @@ class Scheduler:
             state, self._lanes, self._waiting, self._in_flight, self._statuses, self._memories,
             layout.outages,
         )  # fmt: skip
+        self._giving_up = GivingUp(layout, self._placement, self._observations)
         self._departures = Departures(
             state, self._waiting, self._placement, self._pacer, self._in_flight, watch,
             self._memories, self._observations, ceilings, wall_time,
@@ -131,6 +133,7 @@ class Scheduler:
         if self._ending.reason is not None:
             return self._due_at_the_end(now_s)
         actions: list[Action] = []
+        self._giving_up.take(now_s)
         giving_up = self._placement.giving_up
         if giving_up:
             actions += [self._give_up(server, now_s) for server in giving_up]
@@ -192,20 +195,22 @@ class Scheduler:
         self._in_flight.disk.slept(jump_s)
         for breaker in self._layout.breakers.values():
             breaker.slept(jump_s, now_s)
+        for sign_in in self._layout.sign_ins.values():
+            sign_in.slept(jump_s)
         for action in self._in_flight.downloads():
             self._memories.of(action.server).downloading_s -= jump_s
 
     def applied(self, event: e.Event) -> None:
         """Note an event that has become part of the state: its server may want another call now."""
-        if type(event) in MOVES_A_SERVER:
+        if type(event) is e.PermissionDoubted:
+            self._layout.doubt(event)
+        elif type(event) in MOVES_A_SERVER:
             self._placement.moved(event.server)  # type: ignore[attr-defined]  # all of these have one
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
         row = self.state.servers[server]
-        credential = self._layout.credentials[self.state.projects[row.project].credential]
         self._placement.recording.add(server)
-        assert credential.refused is not None  # noqa: S101  # the only way into the list
-        failed = self._outcomes.given_up(row, credential.refused, now_s)
+        failed = self._outcomes.given_up(row, *self._giving_up.why(row), now_s)
         self._downloads.discard_part_of_failed(row, [failed])
         return GiveUp(server, failed)
 
@@ -255,23 +260,24 @@ class Scheduler:
         paused = self._in_flight.disk.down_s is not None
         if isinstance(action, FetchArchive):
             self._feedback.stored(action, problem, now_s)
-            self._memories.of(server).downloading_s += now_s - action.sent_s
+            if problem is None or not problem.sign_in:
+                self._memories.of(server).downloading_s += now_s - action.sent_s
         lane = flight.lane
         if isinstance(answer, ExportSaid):
             self._probes.saw(lane.breaker, server, answer.export_id, action.call)
+        news = self._giving_up.take(now_s)
         down = lane.breaker.is_in_question(action.sent_s) or action.sent_s < self._awake_s
         events = self._outcomes.follow(
             action, row, answer, now_s, paused=paused, down=down, back_s=lane.breaker.back_s
         )
         if action.call is Call.ASK_STATUS:
             self._statuses.status_told(row.project, now_s)
-        self._placement.give_up_refused(lane.credential)
         if events:
             self._placement.recording.add(server)
             self._downloads.discard_part_of_failed(row, events)
         else:
             self._placement.place(row, now_s)
-        return events
+        return [*self._observations.take(now_s), *events] if news else events
 
     def discards(self) -> list[DiscardPart]:
         """Return what is to be removed since the last time, of servers recorded as failed."""
@@ -281,14 +287,8 @@ class Scheduler:
         self, action: Request, problem: Problem | None, metadata: ResponseMetadata, now_s: float
     ) -> None:
         """Process what a probe says of its endpoint and its credential."""
-        credential = self._lane_of(action).credential
-        credential.in_flight -= 1
+        self._lane_of(action).credential.in_flight -= 1
         self._learn_from(action, problem, metadata, now_s)
-        if problem is None or problem.kind is not ProblemKind.UNAUTHENTICATED:
-            return
-        if retry.is_given_up(problem, proven=credential.proven, refusals=credential.refusals):
-            credential.refused = problem
-            self._placement.give_up_refused(credential)
 
     def claimed(self, action: StartExport, claim: SharedExport, now_s: float) -> list[e.Event]:
         """Take back a POST that has not left, for what another run has to do with its server.

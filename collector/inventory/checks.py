@@ -46,6 +46,7 @@ def check(data: dict[str, Any], providers: Providers) -> Iterator[Finding]:
         yield from _check_endpoint(project, path, rules)
         yield from _check_source(project, path, rules)
         yield from _check_servers(project, path)
+        yield from _check_derived(project, defaults, entries, rules)
         if entries and chosen(project, defaults, entries, rules) is None:
             instead = f"write credentials: {' or '.join(sorted(entries))}"
             yield Finding(
@@ -214,6 +215,23 @@ def _check_source(
     elif rules is not None and not rules.lists:
         what = "this provider cannot list the servers of a project"
         yield Finding((*path, "discover"), what, "list them under servers", at_key=True)
+
+
+def _check_derived(
+    project: dict[str, Any],
+    defaults: Mapping[str, Any],
+    entries: Mapping[str, Any],
+    rules: InventoryRules | None,
+) -> Iterator[Finding]:
+    """Check that what a project's credentials leave out can be derived from its endpoint."""
+    name = chosen(project, defaults, entries, rules)
+    entry = entries.get(name) if name is not None else None
+    if name is not None and rules is not None and isinstance(entry, dict):
+        try:
+            where = endpoint(project, rules)
+        except ValueError:
+            return
+        yield from credentials.check_derived(name, entry, where, rules)
 
 
 def _check_servers(project: dict[str, Any], path: Path) -> Iterator[Finding]:

@@ -278,6 +278,13 @@ def schema(rules: Mapping[str, InventoryRules] | None = None) -> dict[str, Any]:
 
 def _entry_schema(name: str, kind: CredentialKind) -> dict[str, Any]:
     text = {"type": "string", "minLength": 1}
+    words = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    duration = {
+        "anyOf": [
+            {"type": "string", "pattern": PATTERN},
+            {"type": "number", "exclusiveMinimum": 0},
+        ]
+    }
     groups = [{"oneOf": [{"required": [one]} for one in group]} for group in kind.one_of]
     return {
         "type": "object",
@@ -287,6 +294,8 @@ def _entry_schema(name: str, kind: CredentialKind) -> dict[str, Any]:
             "kind": {"const": name},
             "account": text,
             **dict.fromkeys(kind.fields, text),
+            **dict.fromkeys(kind.lists, words),
+            **dict.fromkeys(kind.seconds, duration),
         },
         **({"allOf": groups} if groups else {}),
     }

@@ -117,9 +117,12 @@ class Problem:
         throttled_by: the scope that a 429 named, where it did.
         retry_after_s: seconds to wait, where the answer said so: as said, not yet believed.
         hint: what to do about it, where the provider knows better than `engine/outcomes/hints.py`.
-        renewed: with `UNAUTHENTICATED`: the secret has changed since; it is worth another try.
+        renewed: with `UNAUTHENTICATED`: the secret has changed since; it is worth another try. With
+            `sign_in` too, the call was held back for that, and did not leave.
         sign_in: with `UNAUTHENTICATED`: it arose in signing in, and no call to the fleet's API was
             made. With `retry_after_s` it may pass, without it is final for this secret.
+        everywhere: with `UNAUTHENTICATED`: the secret is no good in any project: its key is
+            unknown, or its signature wrong. Services lock keys that are tried so time and again.
         elsewhere: it is about a place that the endpoint had sent us to.
         blocked: the request was refused before the service acted on it: a POST started nothing.
     """
@@ -134,6 +137,7 @@ class Problem:
     hint: str | None = None
     renewed: bool = False
     sign_in: bool = False
+    everywhere: bool = False
     elsewhere: bool = False
     blocked: bool = False
     metadata: ResponseMetadata = NO_METADATA

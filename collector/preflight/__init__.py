@@ -9,7 +9,7 @@ may not. Whether an export may be started cannot be told without starting one.
 
 from __future__ import annotations
 
-from collector.preflight.findings import Finding, Permission
+from collector.preflight.findings import Finding, Permission, permission
 from collector.preflight.probing import Probed, probe
 
-__all__ = ["Finding", "Permission", "Probed", "probe"]
+__all__ = ["Finding", "Permission", "Probed", "permission", "probe"]

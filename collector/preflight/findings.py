@@ -81,7 +81,7 @@ class Finding:
     @property
     def signed_in(self) -> bool | None:
         """Whether the credential is accepted; None where nobody who looks at it answered."""
-        found = [*self.answers.values()]
+        found = self._found
         if any(one is not None and one.kind is ProblemKind.UNAUTHENTICATED for one in found):
             refused = next(one for one in found if one is not None)
             return None if refused.sign_in and refused.retry_after_s is not None else False
@@ -91,7 +91,7 @@ class Finding:
     @property
     def reached(self) -> bool | None:
         """Whether the endpoint answers; None where nothing was sent to it."""
-        sent = [one for one in self.answers.values() if one is None or not one.sign_in]
+        sent = [one for one in self._found if one is None or not one.sign_in]
         if not sent:
             return None
         lost = (ProblemKind.NOT_SENT, ProblemKind.CUT)
@@ -101,11 +101,19 @@ class Finding:
     def can_work(self) -> bool:
         """Whether a collect could bring anything home, as far as is known."""
         return (
-            self.signed_in is not False
+            (self.servers > 0 or self.listing_problem is None)
+            and self.signed_in is not False
             and self.reached is not False
             and not any(permission(one) is Permission.DENIED for one in self.answers.values())
             and all(one is None or not one.sign_in for one in self.answers.values())
         )
+
+    @property
+    def _found(self) -> list[Problem | None]:
+        """What came of the calls; of listing, where nothing else was asked."""
+        if self.answers or self.listing_problem is None:
+            return [*self.answers.values()]
+        return [self.listing_problem]
 
     def permission(self, call: Call) -> Permission:
         """Return whether a call may be made, as far as can be told without starting an export."""

@@ -11,6 +11,7 @@ import anyio
 
 from collector.model.answers import NO_METADATA, Call, Problem, ProblemKind
 from collector.preflight.findings import Finding, Permission, permission
+from collector.providers.connecting import address, directory_of
 from collector.providers.protocol import Target
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Projects that are asked about at the same time, once their credential is accepted."""
+FEWEST_LISTED = 10
+"""Servers of a page, where the first page alone matters: the API has no smaller ones."""
 REFUSALS_BELIEVED = 3
 """Projects that refuse a credential before nothing else is asked with it: a key that is wrong more
 than five times in a row is locked."""
@@ -49,7 +52,7 @@ async def probe(
     projects: Iterable[int],
     probed: Probed,
     *,
-    asks_limits: bool = True,
+    lists: bool = False,
     within_s: float = math.inf,
 ) -> None:
     """Find out, for each of these projects, what its credential may do there.
@@ -63,13 +66,13 @@ async def probe(
         providers: those of the projects, by name.
         projects: their numbers.
         probed: is told what was found.
-        asks_limits: whether the service is asked to tell its limits as well.
+        lists: whether servers are listed too, where that can be done.
         within_s: seconds that one call may take.
     """
     by_credential: dict[str, list[_Project]] = {}
     for one in _projects(state, providers, projects, probed):
         by_credential.setdefault(one.address.credential, []).append(one)
-    asking = _Asking(fleet, probed, asks_limits=asks_limits, within_s=within_s)
+    asking = _Asking(fleet, probed, lists=lists, within_s=within_s)
     async with anyio.create_task_group() as tasks:
         for ones in by_credential.values():
             tasks.start_soon(asking.credential, ones)
@@ -86,8 +89,6 @@ class _Project:
 def _projects(
     state: RunState, providers: Mapping[str, Provider], wanted: Iterable[int], probed: Probed
 ) -> Iterable[_Project]:
-    from collector.providers.connecting import address  # noqa: PLC0415  # loads with the first call
-
     firsts: dict[int, str] = {}
     servers: Counter[int] = Counter()
     for server in state.servers:
@@ -104,10 +105,10 @@ def _projects(
 
 
 class _Asking:
-    def __init__(self, fleet: Fleet, probed: Probed, *, asks_limits: bool, within_s: float) -> None:
+    def __init__(self, fleet: Fleet, probed: Probed, *, lists: bool, within_s: float) -> None:
         self._fleet = fleet
         self._probed = probed
-        self._asks_limits = asks_limits
+        self._lists = lists
         self._within_s = within_s
         self._places = anyio.Semaphore(AT_ONCE)
 
@@ -150,28 +151,48 @@ class _Asking:
                 problem = await self._call(project, call)
             if problem is not None and not _goes_on(problem):
                 break
+        if self._lists and self._probed.findings[project.number].signed_in:
+            await self._list(project)
         return self._probed.findings[project.number]
+
+    async def _list(self, project: _Project) -> None:
+        directory = directory_of(self._fleet, project.address)
+        if directory is None:
+            return
+        page = await directory.list_servers(
+            project.address, marker=None, limit=FEWEST_LISTED, manage_state=None
+        )
+        problem = page if isinstance(page, Problem) else None
+        self._count(project.number, problem)
+        self._probed.findings[project.number] = replace(
+            self._probed.findings[project.number],
+            listing=permission(problem),
+            listing_problem=problem,
+        )
 
     async def _call(self, project: _Project, call: Call) -> Problem | None:
         target = Target(project.address, project.server_id)
         problem, metadata = await self._answer(target, call, project.unknown_export)
-        probed, number = self._probed, project.number
-        if problem is None or not (problem.sign_in or problem.kind is ProblemKind.NOT_SENT):
-            probed.calls[number] += 1
-        if problem is not None and problem.kind is ProblemKind.THROTTLED:
-            probed.throttled[number] += 1
-        probed.findings[number] = probed.findings[number].having(call, problem, metadata)
+        finding = self._probed.findings[project.number]
+        self._probed.findings[project.number] = finding.having(call, problem, metadata)
+        self._count(project.number, problem)
         return problem
+
+    def _count(self, number: int, problem: Problem | None) -> None:
+        if problem is None or not (problem.sign_in or problem.kind is ProblemKind.NOT_SENT):
+            self._probed.calls[number] += 1
+        if problem is not None and problem.kind is ProblemKind.THROTTLED:
+            self._probed.throttled[number] += 1
 
     async def _answer(
         self, target: Target, call: Call, export_id: str
     ) -> tuple[Problem | None, ResponseMetadata]:
         if call is Call.ASK_STATUS:
             said = await self._fleet.ask_status(
-                target, export_id, asks_limits=self._asks_limits, within_s=self._within_s
+                target, export_id, asks_limits=True, within_s=self._within_s
             )
             return (said if isinstance(said, Problem) else None), said.metadata
-        answered = self._fleet.open_archive(target, export_id, asks_limits=self._asks_limits)
+        answered = self._fleet.open_archive(target, export_id, asks_limits=True)
         with anyio.move_on_after(self._within_s):
             async with answered as opened:
                 return (opened if isinstance(opened, Problem) else None), opened.metadata

@@ -158,12 +158,15 @@ class Access:
         ca_file: certificate authorities to trust, in PEM, beside the system's own.
         stall_s: seconds without a byte of an archive that are a cut; None: as the provider likes.
         secrets: where those that are read are made known, for whoever writes elsewhere.
+        memory: the user's directory for what outlives runs, as what services have refused; None:
+            nowhere.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     ca_file: Path | None = None
     stall_s: float | None = None
     secrets: Secrets = field(default_factory=Secrets)
+    memory: Path | None = None
 
 
 class Provider(ABC):

@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from collector.durations import parse_duration
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+
+def text_of(words: Sequence[str]) -> str:
+    """Return a list of words as an entry's options hold it."""
+    return json.dumps(list(words), ensure_ascii=False)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the list of words that an entry's option holds.
+
+    Raises:
+        ValueError: it holds none, or an empty one.
+    """
+    try:
+        words = json.loads(text)
+    except RecursionError:
+        words = None
+    if not isinstance(words, list) or not words or not all(isinstance(one, str) for one in words):
+        raise ValueError("not a list of words")
+    if not words[0].strip():
+        raise ValueError("the first word is empty")
+    return words
+
+
+def seconds_of(text: str) -> float:
+    """Return the duration that an entry's option holds.
+
+    Raises:
+        ValueError: it holds none above 0.
+    """
+    seconds = parse_duration(text)
+    if not seconds:
+        raise ValueError("must be greater than 0")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +57,15 @@ class CredentialKind:
         variables: the fields that hold the name of an environment variable with a secret in it.
         files: the fields that hold the path of a file with a secret in it.
         urls: the fields that hold an http(s) URL.
+        texts: those of `variables` and `files` whose secret stands in no header: any line of text.
+        lists: the fields that hold a list of words. An entry's options, which are text, have it as
+            `text_of` writes it and `words_of` reads it.
+        seconds: the fields that hold a duration above 0, such as `30s`: `seconds_of` reads it.
+        programs: those of `lists` that name a program, and its arguments, that is run.
+        derived: for a field that may be left out, what makes it from a project's endpoint: None
+            where it cannot be told, so that the field must be there.
+        look: looks at what else an entry refers to, and raises a `CollectorError` where it is
+            unusable. It is given the entry's options, and the environment.
         account_field: the field whose value names the account where no `account` does.
         per_project: whether each project has a secret of its own, as a token that is scoped to it.
         implemented: whether this version can use the kind. One that it cannot is checked like
@@ -37,6 +83,12 @@ class CredentialKind:
     variables: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     urls: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    seconds: frozenset[str] = frozenset()
+    programs: frozenset[str] = frozenset()
+    derived: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
+    look: Callable[[Mapping[str, str], Mapping[str, str]], None] | None = None
     account_field: str | None = None
     per_project: bool = False
     implemented: bool = True

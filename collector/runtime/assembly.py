@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from collector.model.prior import Prior
     from collector.model.state import RunState
-    from collector.providers.connecting import Scopes
+    from collector.providers.connecting import OwnSecret, Scopes
     from collector.runtime.terms import Terms
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,9 @@ def claims(state: RunState, directory: Path, *, reuse_s: float) -> Claims:
     )
 
 
-def scheduler(state: RunState, scopes: Scopes, prior: Prior, terms: Terms) -> Scheduler:
+def scheduler(
+    state: RunState, scopes: Scopes, own_secret: OwnSecret, prior: Prior, terms: Terms
+) -> Scheduler:
     """Return what plans the run, from now on."""
     at_once = _at_once(state)
     return Scheduler(
@@ -60,6 +62,7 @@ def scheduler(state: RunState, scopes: Scopes, prior: Prior, terms: Terms) -> Sc
         wall_time=clock.WallClock(),
         seed=random.SystemRandom().getrandbits(64),
         known=prior,
+        own_secret=own_secret,
     )
 
 

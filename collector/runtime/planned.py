@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector import clock
 from collector.history import Memory
 from collector.model.state import RunState, apply
 from collector.planning import Plan, of_state
-from collector.preflight import Probed, probe
+from collector.preflight import Finding, Probed, permission, probe
 from collector.providers.connecting import connect, providers_of, scopes_of
 from collector.runtime import beginning
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.inventory import Selection
-    from collector.preflight import Finding
     from collector.providers.protocol import Access
 
 CALL_WITHIN_S = 15.0
@@ -73,6 +73,16 @@ async def asked(selection: Selection, access: Access) -> tuple[Finding, ...]:
     async with connection.fleet as fleet:
         await probe(
             state, fleet, connection.providers, range(len(state.projects)), probed,
-            within_s=CALL_WITHIN_S,
+            lists=True, within_s=CALL_WITHIN_S,
         )  # fmt: skip
-    return tuple(probed.findings[number] for number in range(len(state.projects)))
+    unlisted = {
+        (one.endpoint, one.id): one.listing.problem
+        for one in selection.inventory.projects
+        if one.listing is not None and one.listing.problem is not None
+    }
+    return tuple(
+        one
+        if (problem := unlisted.get((one.endpoint, one.id))) is None
+        else replace(one, listing=permission(problem), listing_problem=problem)
+        for one in map(probed.findings.__getitem__, range(len(state.projects)))
+    )

@@ -10,7 +10,6 @@ from collector import clock
 from collector.errors import CollectorError
 from collector.model import events as e
 from collector.providers.connecting import connect
-from collector.providers.protocol import Access
 from collector.rundir import layout
 from collector.rundir.journal.journal import Journal
 from collector.rundir.journal.repair import unnamed
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collector.inventory import Selection
     from collector.model.state import RunState
     from collector.providers.connecting import Connection
+    from collector.providers.protocol import Access
 
 UNLISTED = (
     "{}: the journal does not name all servers of the run, and only the service knows them, which "
@@ -49,8 +49,9 @@ def resume(
     A run in which nothing is left to do stays as it is.
 
     A journal may come from anybody, and says where secrets are found and where they are sent. It is
-    believed where `terms.memory` holds the key that it was marked with, or with `trust_journal`;
-    else `selection` has to come from an inventory that names all of its projects.
+    believed where `terms.memory` holds the key that it was marked with, or with `trust_journal`,
+    which still runs no program that it names. Else `selection` has to come from an inventory that
+    names all of its projects.
 
     Args:
         directory: the run's.
@@ -72,7 +73,7 @@ def resume(
             journal cannot be read, written or repaired.
     """
     resumption = _Resumption(
-        directory, selection, terms, access or Access(),
+        directory, selection, terms, terms.access(access),
         retry_failed=retry_failed, trust_journal=trust_journal,
     )  # fmt: skip
     journal, state = Journal.resume(
@@ -155,11 +156,12 @@ class _Resumption:
             first += reconciling.retried(state, at)
         if not state.pending and not any(isinstance(one, _WORK) for one in first):
             return []
-        trusted = self._trust_journal or trust.is_vouched(
-            state, trust.key_of(terms.memory, make=False)
-        )
-        if not trusted and (wants := trust.Named(state, given).wants_but(given)):
-            raise trust.UntrustedJournal(self._directory, wants, beside=selection is not None)
+        if not trust.is_vouched(state, trust.key_of(terms.memory, make=False)):
+            wants = trust.Named(state, given).wants_but(given)
+            if self._trust_journal:
+                wants = [want for want in wants if want.runs]
+            if wants:
+                raise trust.UntrustedJournal(self._directory, wants, beside=selection is not None)
         if terms.share is not None:
             first = list(beginning.with_share(first, state, terms.share, at))
         first.insert(0, e.RunResumed(at=at, **process_of(terms.argv)))

@@ -71,6 +71,48 @@ def test_a_missing_permission_is_named(tmp_path: Path, denied: str, action: str)
     assert all(one["signed_in"] for one in online)
 
 
+def test_a_missing_permission_to_list_is_named_and_hinders_nothing(tmp_path: Path) -> None:
+    with serving_with(tmp_path, TokenSpec(denied=("list",))) as service:
+        asked = service.run("plan", "fleet.json", "--online")
+        told = service.run("plan", "fleet.json", "--online", "--json")
+    assert asked.returncode == 0
+    assert "clouddc:imetal:list" in asked.stdout
+    online = json.loads(told.stdout)["online"]
+    assert [one["permissions"]["list"] for one in online] == ["denied", "denied"]
+    assert all(one["can_work"] for one in online)
+
+
+def test_projects_that_discover_are_listed_and_asked(tmp_path: Path) -> None:
+    with serving_with(tmp_path) as service:
+        discovering(service)
+        told = service.run("plan", "fleet.json", "--online", "--json")
+        seen = service.emulator.statistics()
+    planned = json.loads(told.stdout)
+    assert planned["servers"] == 6
+    assert [one["servers"] for one in planned["online"]] == [3, 3]
+    assert seen["exports"]["started"] == 0
+
+
+def test_a_project_that_cannot_be_listed_is_among_those_that_cannot_work(tmp_path: Path) -> None:
+    with serving_with(tmp_path, TokenSpec(denied=("list",))) as service:
+        discovering(service)
+        asked = service.run("plan", "fleet.json", "--online", "--json")
+    assert asked.returncode == 5
+    online = json.loads(asked.stdout)["online"]
+    assert [one["permissions"]["list"] for one in online] == ["denied", "denied"]
+    assert not any(one["can_work"] for one in online)
+
+
+def discovering(service: Service) -> None:
+    """Let the inventory's projects discover their servers."""
+    file = service.home / "fleet.json"
+    inventory = json.loads(file.read_text())
+    for project in inventory["projects"]:
+        del project["servers"]
+        project["discover"] = {}
+    file.write_text(json.dumps(inventory))
+
+
 def test_a_token_of_one_project_is_said_to_fail_in_the_other(tmp_path: Path) -> None:
     with serving_with(tmp_path, TokenSpec(projects=("p1",))) as service:
         asked = service.run("plan", "fleet.json", "--online", "--json")

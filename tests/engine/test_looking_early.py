@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.pacing.service import durations
-from collector.engine.admission.credential_health import CredentialHealth
 from collector.engine.admission.endpoint_breaker import EndpointBreaker
+from collector.engine.admission.permissions import ProjectPermissions
+from collector.engine.admission.project_admission import ProjectAdmission
 from collector.engine.pacing.pacer import Pacer
 from collector.engine.polling.scouts import FIRST, Reports
 from collector.engine.polling.timing import FirstLook, before_deadline
@@ -156,7 +157,8 @@ def lane() -> Lane:
         0,
         0,
         track,
-        credential=CredentialHealth(),
+        admission=ProjectAdmission(),
+        permission=ProjectPermissions(0, int, []).of(Call.ASK_STATUS),
         breaker=EndpointBreaker(),
         exports=RunningExports(),
     )

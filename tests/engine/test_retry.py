@@ -96,6 +96,7 @@ class Story:
         link_counts: whether only a second link that is refused counts.
         counts_in_the_end: whether it counts, where others are answered, after many times.
         minute: whether a minute of it ends with a new export.
+        with_its_secret: whether it fails all that need a secret that is given up.
     """
 
     end: Phase
@@ -108,6 +109,7 @@ class Story:
     link_counts: bool = False
     counts_in_the_end: bool = False
     minute: bool = False
+    with_its_secret: bool = False
 
 
 def told_by(call: Call) -> dict[str, Story]:
@@ -138,10 +140,11 @@ def told_by(call: Call) -> dict[str, Story]:
             failed, done, 1, (), minutes=False, first=Fail(), waits_in_a_pause=True
         ),
         "fails": Story(failed, done, 1, (), minutes=False, first=Fail()),
-        # A server that alone is refused fails alone; a secret that nobody ever accepted fails all.
+        # A server that alone is refused fails alone, and only the first time it is not held against
+        # it; a secret that nobody ever accepted fails all.
         "signs in": Story(
-            failed, done if proven else failed, 4 if proven else 1, plain if proven else (),
-            minutes=False, first=Fail(credential=True),
+            failed, done if proven else failed, 5 if proven else 1, plain if proven else (),
+            minutes=False, first=uncounted, with_its_secret=True,
         ),
     }  # fmt: skip
 
@@ -166,6 +169,7 @@ def story(call: Call, kind: ProblemKind) -> Story:
     paused = retry.decide(call, problem(kind), Tried(paused=True), max_attempts=4, rng=rng)
     link = retry.decide(call, problem(kind), Tried(links_refused=1), max_attempts=4, rng=rng)
     often = retry.decide(call, problem(kind), Tried(unsent_times=99), max_attempts=4, rng=rng)
+    secret = retry.decide(call, problem(kind), Tried(refused=True), max_attempts=4, rng=rng)
     counts = [isinstance(one, Again) and one.counts for one in (first, link, often)]
     minute = retry.decide(call, problem(kind), Tried(lost_s=60), max_attempts=4, rng=rng)
     return Story(
@@ -179,6 +183,7 @@ def story(call: Call, kind: ProblemKind) -> Story:
         link_counts=counts[:2] == [False, True],
         counts_in_the_end=counts[::2] == [False, True],
         minute=isinstance(minute, Anew) and not isinstance(first, Anew),
+        with_its_secret=secret == Fail(credential=True),
     )
 
 

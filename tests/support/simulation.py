@@ -137,11 +137,15 @@ def problems(draw: st.DrawFn) -> Problem:
     told = st.builds(
         LimitTold, st.sampled_from(ScopeKind), st.integers(-1, 50), st.floats(-1.0, 60.0)
     )
+    kind = draw(st.sampled_from(ProblemKind))
+    of_secret = kind is ProblemKind.UNAUTHENTICATED
     return problem(
-        draw(st.sampled_from(ProblemKind)),
+        kind,
         throttled_by=draw(st.none() | st.sampled_from(ScopeKind)),
         retry_after_s=draw(st.none() | st.floats(-10.0, 2000.0)),
         renewed=draw(st.booleans()),
+        sign_in=of_secret and draw(st.booleans()),
+        everywhere=of_secret and draw(st.booleans()),
         metadata=ResponseMetadata(limits=tuple(draw(st.lists(told, max_size=2)))),
     )
 
@@ -298,6 +302,7 @@ class Simulation(Driver):
         latency_s: from a call's leaving to its answer, half of it each way, give or take a fifth.
         download_s: from an archive's first byte to its last.
         journal_s: how long events take to be on disk.
+        own_secrets: each project has a secret of its own.
         sent: every call, in order.
         most: calls under way at once, by kind; and exports running at once, by project.
     """
@@ -310,6 +315,7 @@ class Simulation(Driver):
     download_s: float = 0.1
     journal_s: float = 0.001
     seed: int = 1
+    own_secrets: bool = False
     now_s: float = 0.0
     state: RunState = field(default_factory=RunState)
     sent: list[Sent] = field(default_factory=list)
@@ -320,7 +326,7 @@ class Simulation(Driver):
             apply(self.state, event)
         scheduler = Scheduler(
             self.state, scopes=self.scopes, ceilings=self.ceilings, wall_time=SimulatedWall(),
-            seed=self.seed, known=self.known,
+            seed=self.seed, known=self.known, own_secret=lambda _project: self.own_secrets,
         )  # fmt: skip
         wire = Wire(self.latency_s, download_s=self.download_s, journal_s=self.journal_s)
         super().__init__(

@@ -84,6 +84,10 @@ def command(
     if ca_file is not None and not online:
         raise click.UsageError("--ca-file needs --online")
     fleet = choosing.load_inventory(inventory, sends=online)
+    if online and fleet.open_projects:
+        from collector.cli.discovering import with_discovered  # noqa: PLC0415  # as above
+
+        fleet = with_discovered(fleet, select, exclude, first, ca_file=ca_file)
     selection = choosing.select_servers(fleet, select, exclude, first, allow_empty=allow_empty)
     findings = _asked(selection, ca_file) if online else None
     show(selection, out=out, deadline_s=deadline, share=share, findings=findings, as_json=as_json)
@@ -92,18 +96,13 @@ def command(
 
 
 def _asked(selection: Selection, ca_file: Path | None) -> Sequence[Finding]:
-    import os  # noqa: PLC0415  # as above
-
     import anyio  # noqa: PLC0415  # as above
 
+    from collector.cli.reaching import access  # noqa: PLC0415  # as above
     from collector.event_loop import Loop  # noqa: PLC0415  # as above
-    from collector.providers.protocol import Access  # noqa: PLC0415  # as above
-    from collector.redaction import Secrets  # noqa: PLC0415  # as above
     from collector.runtime.planned import asked  # noqa: PLC0415  # as above
 
-    secrets = click.get_current_context().find_object(Secrets) or Secrets()
-    access = Access(environ=os.environ, ca_file=ca_file, secrets=secrets)
-    return anyio.run(asked, selection, access, backend_options={"loop_factory": Loop})
+    return anyio.run(asked, selection, access(ca_file), backend_options={"loop_factory": Loop})
 
 
 def show(

@@ -39,17 +39,45 @@ the servers with such exports are *witnesses*: the latest 64 of each endpoint, t
 since some may have trouble of their own. Before there are any, a server that waits is asked by its
 own call; a POST last, because one that nobody answers may have started an export.
 
-A credential that was accepted and is refused asks two witnesses: some services lock a key that is
-refused more than five times.
+A credential that was accepted and is refused asks one witness alone: some services lock a key that
+is refused more than five times.
 
 In a turn only those endpoints are looked at of which a call came back, or whose time has come.
 
-Credentials (`credential_health.py`)
-====================================
+Credentials (`credential_health.py`, `project_admission.py`)
+===========================================================
 
-Until it is accepted, a credential sends one call alone: a wrong token costs one call. One that was
-accepted and is refused twice is tried again after 1 second, 2, 3 and so on: whoever renews it may
-be about to. Refusals of calls that were in flight together are one.
+Until it is accepted, a credential sends one call alone, and another where that stalls (`alone.py`):
+a wrong token costs one call. Once refused, it is not accepted until a call is that left since:
+
+    renewed             its secret is another one: at once again, alone
+    accepted before     again at once and after 5 seconds: whoever renews it may be about to
+    never accepted      that was all, if no other project of it can be asked
+
+Three refusals in a row end it, whatever is renewed. Refusals of calls that were in flight together
+are one. A server that is refused while others are accepted has trouble of its own.
+
+A credential serves projects by one secret, or by one each, as its kind says. Of one secret, each
+project sends its first call alone: a token may be good for one project only. Where the first that
+is tried refuses it, it waits until another has answered, three at most. If that accepts it, the
+first one's servers fail, and no others; the same if a project refuses twice what others accept.
+
+Signing in (`sign_in.py`)
+=========================
+
+A provider that cannot sign in says so in place of an answer, and no call was made. If it may pass,
+the next try is alone and leaves after 1 second, 2, 4, up to 60, or when the other service says. A
+credential that was never accepted is given up after four tries or two minutes, any other after a
+quarter of an hour. Meanwhile its servers wait; those of projects that have signed in go on.
+
+Permissions (`permissions.py`)
+==============================
+
+A server that is forbidden a call fails alone. A call that three servers of a project were forbidden
+and nobody was allowed is forbidden to all of it: whoever still needs it fails without another call.
+From the first refusal on such calls leave alone. Where somebody was told before the run that a call
+is forbidden (`PermissionDoubted`), one refusal is enough, and until it is known one server goes
+ahead alone: not one export is started in vain. It has ten minutes before a second one follows.
 
 Calls in flight (`in_flight.py`, `throughput.py`)
 =================================================

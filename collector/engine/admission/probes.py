@@ -34,8 +34,8 @@ WITNESSES = 64
 """Of each endpoint, so many of the latest are remembered."""
 ASKED_AT_ONCE = 3
 """Some of them may have trouble of their own."""
-ASKED_OF_CREDENTIALS = 2
-"""Fewer: some services lock a key that is refused more than five times in a row."""
+ASKED_OF_CREDENTIALS = 1
+"""Some services lock a key that is refused more than five times in a row."""
 _HARMLESS = (Call.ASK_STATUS, Call.FETCH_ARCHIVE)
 _DOUBTFUL = (Call.START_EXPORT,)
 
@@ -265,7 +265,7 @@ class Probes:
         probes: list[Request] = []
         for server, export_id in self._whom_to_ask(breaker, mute=mute):
             lane = self._lanes[self._state.servers[server].project, Call.ASK_STATUS]
-            if lane.credential.refused is not None:
+            if lane.admission.refused is not None or lane.permission.barred is not None:
                 continue
             if of is not None and (of is not lane.credential or server in of.refused_servers):
                 continue
@@ -307,6 +307,8 @@ class Probes:
         for lane in self._of[breaker]:
             if lane.call not in calls or not self._has_room(lane):
                 continue
+            if not lane.permission.free and lane.permission.closed(now_s) is not None:
+                continue
             servers = [
                 server
                 for server in lane.servers()
@@ -314,7 +316,11 @@ class Probes:
             ]
             if not servers:
                 continue
-            at_s = max(self._leaves_at(lane, now_s), min(map(self._asked_until_s, servers)))
+            at_s = max(
+                self._leaves_at(lane, now_s),
+                lane.admission.again_s,
+                min(map(self._asked_until_s, servers)),
+            )
             if at_s <= now_s:
                 servers = [one for one in servers if self._asked_until_s(one) <= now_s]
                 return [self._leave(lane, now_s, self._rng.choice(servers))], now_s

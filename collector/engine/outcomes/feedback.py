@@ -51,6 +51,11 @@ class Feedback:
             metadata: what the answer tells beside its content.
             now_s: now.
         """
+        if problem is not None and problem.sign_in:
+            # Nothing was asked of the endpoint: this tells of the credential alone.
+            self.withdrawn(lane, action)
+            lane.credential.answered(problem, lane.admission, action.server, action.sent_s, now_s)
+            return False
         if problem is not None and problem.kind is ProblemKind.NOT_SENT:
             self._pacer.never_sent(lane.track, action.sent_s)
             self._observations.uncount(lane.project)
@@ -67,7 +72,12 @@ class Feedback:
             learned = self._limits(lane, action, problem, metadata, now_s)
         else:
             self._pacer.lost(lane.track, action.sent_s)
-        lane.credential.answered(problem, action.server, action.sent_s, now_s)
+        lane.credential.answered(problem, lane.admission, action.server, action.sent_s, now_s)
+        permission = lane.permission
+        if not permission.accepted and permission.of_project.answered(
+            lane.call, problem, action.server
+        ):
+            self._observations.permission_confirmed(lane.project, lane.call, now_s)
         if metadata.clock_offset_s is not None:
             self._observations.clock_offset(metadata.clock_offset_s)
         return learned

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector.model.answers import Call, ProblemKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from collector.engine.admission.credential_health import Stop
+    from collector.model.answers import Problem
 
 AGAIN = "--resume the run with --retry-failed"
 
@@ -37,6 +41,13 @@ HINTS: Mapping[ProblemKind, str] = {
 }
 UNREACHABLE = "check the network, the endpoint's address and the proxy"
 """Where an endpoint answers nobody, and the provider knows nothing better."""
+
+
+def hint_of_sign_in(name: str) -> str:
+    """Return what can be done while signing in does not work."""
+    return f"check the service that credential {name!r} signs in to, and the network to it"
+
+
 STUCK = f"the export never completed; look at the server's health, then {AGAIN}"
 
 
@@ -53,3 +64,22 @@ def hint_of(call: Call, kind: ProblemKind) -> str:
     if kind is ProblemKind.UNKNOWN_SERVER and call is not Call.START_EXPORT:
         kind = ProblemKind.FORGOTTEN
     return HINTS[kind]
+
+
+def worded(stop: Stop) -> Problem:
+    """Return why a credential was given up, with its name and what can be done."""
+    problem, name = stop.problem, stop.credential
+    hint = problem.hint or f"get a new token or key for credential {name!r}, then {AGAIN}"
+    if problem.sign_in:
+        said = f"cannot sign in with credential {name!r}"
+    elif stop.elsewhere:
+        said = f"this project refuses credential {name!r}, and others accept it"
+        hint = (
+            "see whether the credential is meant for this project (a token may be good for one "
+            f"alone) and whether its id is right; then {AGAIN}"
+        )
+    elif stop.whole:
+        said = f"credential {name!r} is refused"
+    else:
+        said = f"this project refuses credential {name!r}"
+    return replace(problem, message=f"{said}: {problem.message}", hint=hint)

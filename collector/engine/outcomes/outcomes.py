@@ -11,12 +11,12 @@ from collector.engine.outcomes.facts import archive_stored, attempt_failed, reus
 from collector.engine.outcomes.hints import STUCK
 from collector.model import events as e
 from collector.model.answers import Call, ExportSaid, ExportState, Problem, ProblemKind, Stored
-from collector.model.lifecycle import wanted
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
-    from collector.engine.admission.credential_health import CredentialHealth
+    from collector.engine.admission.project_admission import ProjectAdmission
     from collector.engine.outcomes.memory import Memories
     from collector.engine.outcomes.observations import Observations
     from collector.engine.polling.watch import ExportWatch
@@ -39,7 +39,7 @@ class Outcomes:
         state: the run.
         memories: what is remembered of each server.
         watch: follows the running exports.
-        credentials: by name.
+        admissions: whether a project's secret is accepted, by project.
         observations: told what is odd.
         max_attempts: tries of one step of one server.
         export_s: an export that has not completed after this long is given up.
@@ -52,7 +52,7 @@ class Outcomes:
         state: RunState,
         memories: Memories,
         watch: ExportWatch,
-        credentials: dict[str, CredentialHealth],
+        admissions: Sequence[ProjectAdmission],
         observations: Observations,
         *,
         max_attempts: int,
@@ -63,16 +63,17 @@ class Outcomes:
         self._state = state
         self._memories = memories
         self._watch = watch
-        self._credentials = credentials
+        self._admissions = admissions
         self._observations = observations
         self._max_attempts = max_attempts
         self._export_s = export_s
         self._wall_time = wall_time
         self._rng = rng
 
-    def given_up(self, row: ServerRow, problem: Problem, now_s: float) -> e.ServerFailed:
-        """Return the event for a server whose next call is not worth making."""
-        call = wanted(row) or Call.START_EXPORT
+    def given_up(
+        self, row: ServerRow, problem: Problem, call: Call, now_s: float
+    ) -> e.ServerFailed:
+        """Return the event for a server whose next call is not worth making, nor a later one."""
         return replace(self._failed(row, call, problem, now_s), attempts=row.tries)
 
     def reused(self, server: int, found: Reusable, now_s: float) -> e.Event:
@@ -166,20 +167,24 @@ class Outcomes:
         )
         memory = self._memories.of(row.server)
         memory.asked_until_s = now_s + retry.believed_s(problem)
-        memory.failed = not down and problem.kind not in OF_OTHERS
+        of_secret = (
+            problem.kind is ProblemKind.UNAUTHENTICATED
+            and isinstance(decision, retry.Again)
+            and not decision.counts
+        )
+        memory.failed = not (down or of_secret or problem.kind in OF_OTHERS)
         endpoint = self._state.projects[row.project].endpoint
         self._observations.paced(retry.said_of_wait(endpoint, row.server, problem, now_s), now_s)
         if call is Call.ASK_STATUS:
-            memory.polls += problem.http_status is not None
-            # A wait for quota does not count, nor for an endpoint that answers nobody.
-            counts = problem.kind is not ProblemKind.THROTTLED and not down
+            memory.polls += problem.http_status is not None and not problem.sign_in
+            # A wait for quota does not count, nor for a secret or an endpoint that answers nobody.
+            counts = not (down or of_secret or problem.kind is ProblemKind.THROTTLED)
             if counts and self._watch.is_overdue(row, now_s):
                 return [self._stuck(row, now_s)]
         match decision:
             case retry.Fail(credential=refused):
                 if refused:
-                    name = self._state.projects[row.project].credential
-                    self._credentials[name].refused = problem
+                    problem = self._admissions[row.project].refused or problem
                 return [self._failed(row, call, problem, now_s)]
             case retry.Anew(after_s):
                 memory.not_before_s = now_s + after_s
@@ -216,7 +221,7 @@ class Outcomes:
         memory.links_refused += problem.kind is ProblemKind.LINK_REFUSED
         unsent_before = memory.unsent_times
         memory.unsent_times = unsent_before + 1 if problem.kind is ProblemKind.NOT_SENT else 0
-        credential = self._credentials[self._state.projects[row.project].credential]
+        admission = self._admissions[row.project]
         return retry.Tried(
             attempts=self._tries(call, row),
             doubtful=row.doubtful,
@@ -226,8 +231,8 @@ class Outcomes:
             lost_times=max(0, memory.lost_times - 1),
             lost_s=now_s - memory.lost_s if memory.lost_times else 0.0,
             export_age_s=self._export_age_s(row, now_s),
-            refusals=credential.refusals,
-            proven=credential.proven,
+            refused=admission.refused is not None,
+            blamed=admission.accepted and admission.secret.blames(row.server),
             links_refused=refused_before,
             unsent_times=unsent_before,
         )

@@ -45,7 +45,11 @@ class Rule(enum.StrEnum):
     ANEW = "a new export, once"
     NEW_LINK = "again at once with a new link; after that with a back-off, --max-attempts tries"
     PAUSE = "failed, and downloads pause; while they do, others wait and no attempt is counted"
-    RENEW = "again with a renewed secret, alone; a secret that stays refused fails all that need it"
+    RENEW = (
+        "again with a renewed secret, alone; no attempt is counted. After three refusals in a row "
+        "(one, where it was never accepted and has not changed) all servers that need it fail. As "
+        "back_off where others are accepted with it"
+    )
     FAIL = "failed at once: it would not succeed"
 
 
@@ -99,8 +103,6 @@ LAG_FOR_S = 60.0
 LAG_FIRST_S = 0.5
 LAG_UNTIL_AGE_S = 3600.0
 """What every replica knows, after so long; an older export is one that the service has dropped."""
-REFUSALS_BELIEVED = 3
-"""401s in a row after which a credential that once worked is taken to be refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,8 @@ class Tried:
         not_ready_times, not_ready_s: refusals as "not ready" in a row, and seconds since the first.
         lost_times, lost_s: the same for answers that do not know the export.
         export_age_s: seconds since the export began; where it has completed, since that.
-        refusals: 401s to this secret in a row, this one included.
-        proven: whether the secret has ever been accepted in this process.
+        refused: nothing that needs this secret is worth a call any more.
+        blamed: the secret is accepted, and this server is refused for a reason of its own.
         links_refused: refusals of links in a row, before this one.
         unsent_times: calls in a row that could not be sent, before this one.
         paused: downloads are paused already.
@@ -156,8 +158,8 @@ class Tried:
     lost_times: int = 0
     lost_s: float = 0.0
     export_age_s: float = 0.0
-    refusals: int = 1
-    proven: bool = False
+    refused: bool = False
+    blamed: bool = False
     links_refused: int = 0
     unsent_times: int = 0
     paused: bool = False
@@ -181,18 +183,14 @@ def decide(
     return decision
 
 
-def is_given_up(problem: Problem, *, proven: bool, refusals: int) -> bool:
-    """Tell whether nothing that needs a secret is worth a call, after so many 401s in a row."""
-    return not problem.renewed and (not proven or refusals >= REFUSALS_BELIEVED)
-
-
 def believed_s(problem: Problem) -> float:
     """Return the seconds that a Retry-After makes its server wait; 0 where there is none.
 
-    That of a 429 is for the scope that it is about: `pacing/pauses.py` sees to it.
+    That of a 429 is for the scope that it is about: `pacing/pauses.py` sees to it. That of a
+    sign-in is for its credential: `admission/sign_in.py` does.
     """
     asked_s = problem.retry_after_s
-    if asked_s is None or problem.kind is ProblemKind.THROTTLED:
+    if asked_s is None or problem.kind is ProblemKind.THROTTLED or problem.sign_in:
         return 0.0
     return INSTEAD_OF_RETRY_AFTER_S if is_beyond_belief(problem) else max(0.0, asked_s)
 
@@ -204,6 +202,7 @@ def is_beyond_belief(problem: Problem) -> bool:
         asked_s is not None
         and asked_s > LONGEST_RETRY_AFTER_S
         and problem.kind is not ProblemKind.THROTTLED
+        and not problem.sign_in
     )
 
 
@@ -251,7 +250,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  # a case and a return a rule
         case Rule.PAUSE:
             return Again(0.0, counts=False) if tried.paused else Fail()
         case Rule.RENEW:
-            return _renew(problem, tried, max_attempts, rng)
+            return _renew(tried, max_attempts, rng)
         case Rule.FAIL:
             if problem.kind is ProblemKind.TOO_SLOW and tried.down:
                 return Again(0.0, counts=False)  # it was this machine that took the time
@@ -285,7 +284,9 @@ def _later(tried: Tried, rng: random.Random) -> Decision:
     return Again(rng.uniform(*(NOT_READY_SOON_S if soon else NOT_READY_LATE_S)), counts=False)
 
 
-def _renew(problem: Problem, tried: Tried, max_attempts: int, rng: random.Random) -> Decision:
-    if is_given_up(problem, proven=tried.proven, refusals=tried.refusals):
+def _renew(tried: Tried, max_attempts: int, rng: random.Random) -> Decision:
+    if tried.refused:
         return Fail(credential=True)
-    return _again_or_fail(tried, max_attempts, rng)
+    if tried.blamed:
+        return _again_or_fail(tried, max_attempts, rng)
+    return Again(0.0, counts=False)  # `admission/credential_health.py` bounds how often

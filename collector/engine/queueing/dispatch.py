@@ -160,11 +160,14 @@ class Dispatcher:
         at_s = self._in_flight.room_at(lane.call)
         if at_s > now_s:
             return lane.home.gate, at_s
-        breaker, credential = lane.breaker, lane.credential
+        breaker, admission = lane.breaker, lane.admission
         if breaker.holds or breaker.given_up:
             return breaker, math.inf
-        if not credential.accepted and (at_s := credential.opens_s) > now_s:
-            return credential, at_s
+        if not admission.accepted and (shut := admission.closed(now_s)) is not None:
+            return shut
+        permission = lane.permission
+        if not permission.free and (shut := permission.closed(now_s)) is not None:
+            return shut
         closed: Hashable = None
         last_s = now_s
         for pace in lane.track.binding:

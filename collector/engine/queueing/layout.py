@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-from collector.engine.admission.credential_health import CredentialHealth
+from collector.engine.admission.credential_health import CredentialHealth, Verdicts
 from collector.engine.admission.endpoint_breaker import EndpointBreaker
+from collector.engine.admission.permissions import Bar, ProjectPermissions
+from collector.engine.admission.project_admission import ProjectAdmission
 from collector.engine.admission.question import Outages
+from collector.engine.admission.sign_in import TAKES_S, SignIn
 from collector.engine.queueing.lanes import Lane
 from collector.engine.queueing.running_exports import RunningExports
 from collector.model.answers import Call, ScopeKind
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from collector.engine.pacing.tracks import Track
     from collector.model.answers import Scope
     from collector.model.ceilings import Ceilings
+    from collector.model.events import PermissionDoubted
     from collector.model.state import ProjectRow, RunState
 
 
@@ -30,15 +35,23 @@ class Layout:
 
     Attributes:
         lanes: by project and call.
-        credentials: by the name of the credential.
+        admissions: by project.
+        permissions: by project.
+        bars: calls that projects turn out to be forbidden.
+        sign_ins: by the name of the credential.
         breakers: by the endpoint's base URL.
         outages: of all endpoints together.
+        verdicts: on all credentials.
     """
 
     lanes: dict[tuple[int, Call], Lane] = field(default_factory=dict)
-    credentials: dict[str, CredentialHealth] = field(default_factory=dict)
+    admissions: list[ProjectAdmission] = field(default_factory=list)
+    permissions: list[ProjectPermissions] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    sign_ins: dict[str, SignIn] = field(default_factory=dict)
     breakers: dict[str, EndpointBreaker] = field(default_factory=dict)
     outages: Outages = field(default_factory=Outages)
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
     @classmethod
     def of(
@@ -47,6 +60,7 @@ class Layout:
         pacer: Pacer,
         ceilings: Ceilings,
         scopes: Callable[[int, Call], tuple[Scope, ...]],
+        own_secret: Callable[[int], bool],
     ) -> Layout:
         """Return the lanes of a run's projects.
 
@@ -55,16 +69,26 @@ class Layout:
             pacer: learns which scopes there are.
             ceilings: what a person allows.
             scopes: those that a call for a project passes.
+            own_secret: whether a project has a secret of its own, and shares no other's.
         """
         layout = cls()
         for row in state.projects:
-            layout._add(row, pacer, ceilings, scopes)  # its own
+            layout._admit(row, ceilings, own=own_secret(row.project))  # its own
+            layout._add(row, pacer, ceilings, scopes)
         for server in state.servers:
             if not server.phase.ended:
                 layout.lanes[server.project, Call.START_EXPORT].breaker.servers += 1
+                layout.admissions[server.project].servers += 1
+        pacer.start_slowly(layout._crowded_tracks(state))
+        for doubted in state.doubts.values():
+            layout.doubt(doubted)
         return layout
 
-    def crowded_tracks(self, state: RunState) -> list[Track]:
+    def doubt(self, doubted: PermissionDoubted) -> None:
+        """Let one server of a project find out whether a call is allowed."""
+        self.permissions[doubted.project].doubt(Call(doubted.call))
+
+    def _crowded_tracks(self, state: RunState) -> list[Track]:
         """Return the tracks of calls whose account several servers share.
 
         A server has one call in flight at a time, so one alone need not be told to start slowly.
@@ -77,6 +101,26 @@ class Layout:
         tracks = [lane.track for lane in self.lanes.values()]
         return [track for track in tracks if servers[track.of(ScopeKind.USER)] > 1]
 
+    def _admit(self, row: ProjectRow, ceilings: Ceilings, *, own: bool) -> None:
+        """Add what says whether a project's calls are let in."""
+        if row.endpoint not in self.breakers:
+            self.breakers[row.endpoint] = self._breaker(row.endpoint, ceilings)
+        sign_in = self.sign_ins.setdefault(
+            row.credential, SignIn(row.credential, takes_s=TAKES_S if own else 0.0)
+        )
+        if own or not sign_in.secrets:
+            CredentialHealth(sign_in, self.verdicts)
+        self.admissions.append(
+            ProjectAdmission(row.project, sign_in.secrets[-1], self.breakers[row.endpoint])
+        )
+        ahead = partial(self._ahead, row.project)
+        self.permissions.append(ProjectPermissions(row.project, ahead, self.bars))
+
+    def _ahead(self, project: int) -> int:
+        """Return how many servers of a project are past their POST, and not known to come home."""
+        fetches = self.lanes[project, Call.FETCH_ARCHIVE]
+        return fetches.exports.running + len(fetches) + fetches.permission.alone.out
+
     def _add(
         self,
         row: ProjectRow,
@@ -84,15 +128,14 @@ class Layout:
         ceilings: Ceilings,
         scopes: Callable[[int, Call], tuple[Scope, ...]],
     ) -> None:
-        credential = self.credentials.setdefault(row.credential, CredentialHealth())
-        if row.endpoint not in self.breakers:
-            self.breakers[row.endpoint] = self._breaker(row.endpoint, ceilings)
         exports = RunningExports(ceiling=ceilings.exports_in_flight.get(row.project, math.inf))
         for call in Call:
             track = pacer.track(call, scopes(row.project, call), share=row.share)
             self.lanes[row.project, call] = Lane(
                 len(self.lanes), row.project, track,
-                credential=credential, breaker=self.breakers[row.endpoint], exports=exports,
+                admission=self.admissions[row.project],
+                permission=self.permissions[row.project].of(call),
+                breaker=self.breakers[row.endpoint], exports=exports,
             )  # fmt: skip
         lanes = [self.lanes[row.project, call] for call in Call]
         for lane in lanes:

@@ -12,7 +12,6 @@ from collector.model.state import Phase
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collector.engine.admission.credential_health import CredentialHealth
     from collector.engine.admission.in_flight import InFlight
     from collector.engine.admission.question import Outages
     from collector.engine.outcomes.memory import Memories
@@ -43,7 +42,7 @@ class Placement:
     """
 
     __slots__ = (
-        "_emptied", "_ended", "_in_flight", "_lanes", "_memories", "_moved", "_outages", "_state",
+        "_ended", "_in_flight", "_lanes", "_memories", "_moved", "_outages", "_state",
         "_statuses", "_waiting", "giving_up", "recording",
     )  # fmt: skip
 
@@ -68,7 +67,6 @@ class Placement:
         self.giving_up: list[int] = []
         self._moved = list(range(len(state.servers)))  # all are new to this plan
         self._ended = {row.server for row in state.servers if row.phase.ended}
-        self._emptied: set[CredentialHealth] = set()
 
     @property
     def is_recording_posts(self) -> bool:
@@ -121,7 +119,7 @@ class Placement:
         if call is None:
             return
         lane = self._lanes[row.project, call]
-        if lane.credential.refused is not None:
+        if lane.admission.refused is not None or lane.permission.barred is not None:
             self.giving_up.append(row.server)
             return
         if call is Call.ASK_STATUS:
@@ -138,7 +136,9 @@ class Placement:
         self._memories.forget(row.server)
         if row.server not in self._ended:
             self._ended.add(row.server)
-            self._lanes[row.project, Call.START_EXPORT].breaker.servers -= 1
+            lane = self._lanes[row.project, Call.START_EXPORT]
+            lane.breaker.servers -= 1
+            lane.admission.servers -= 1
 
     def count_export(self, server: int, project: int, *, runs: bool) -> None:
         """Count an export that is requested or runs, or no longer does."""
@@ -146,11 +146,11 @@ class Placement:
         lane.exports.count(server, runs=runs)
         lane.track.running = lane.exports.running
         self._waiting.touch_gate(lane.exports)
+        if lane.permission.of_project.holds:
+            self._waiting.touch_permissions(lane)
 
-    def give_up_refused(self, credential: CredentialHealth) -> None:
-        """Give up whatever waits for a call with a credential that is refused, without one."""
-        if credential.refused is not None and credential not in self._emptied:
-            self._emptied.add(credential)
-            for lane in self._lanes.values():
-                if lane.credential is credential:
-                    self.giving_up += self._waiting.empty(lane)
+    def give_up_waiting(self, project: int, call: Call) -> int:
+        """Give up what waits for a call in a project, without one; return how many servers."""
+        servers = self._waiting.empty(self._lanes[project, call])
+        self.giving_up += servers
+        return len(servers)

@@ -205,10 +205,19 @@ class ReadyLanes:
         """Look again at what waits for anything that an answer to a lane's call may have opened."""
         if self._lines:
             self.touch_gate(lane.breaker)
+            self.touch_gate(lane.admission)
             self.touch_gate(lane.credential)
+            self.touch_gate(lane.credential.sign_in)
             for pace in lane.track.paces:
                 self.touch_gate(pace)
             self.touch_gate(lane.exports)
+            if lane.permission.of_project.holds:
+                self.touch_permissions(lane)
+
+    def touch_permissions(self, lane: Lane) -> None:
+        """Look again at what waits to find out what a lane's project is allowed."""
+        for permission in lane.permission.of_project.all():
+            self.touch_gate(permission)
 
     def touch_gate(self, gate: Hashable) -> None:
         """Look again at what waits for a gate."""

@@ -7,15 +7,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
-from collector.model.answers import Call, Problem, ProblemKind
+import anyio
+
+from collector.model.answers import Call, Problem
 from collector.providers.clouddc import listing
 from collector.providers.clouddc.dialect import ArchiveDialect
 from collector.providers.clouddc.errors import problem_of
 from collector.providers.clouddc.metadata import MetadataReader
 from collector.providers.clouddc.parsing import error_body, export_said
-from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, AuthorizedHeaders
+from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, headers_of
+from collector.providers.clouddc.signin.credential import Outgoing, signed_in
+from collector.providers.clouddc.signin.lockout import KeyGuard
+from collector.providers.clouddc.signin.sign_in import SignIn
+from collector.providers.clouddc.signin.source import Means
 from collector.providers.directory import Directory
 from collector.providers.http import calls, wire
+from collector.providers.http.bodies import BODY_MAX
 from collector.providers.http.downloads import Download
 from collector.providers.http.proxies import Proxies
 from collector.providers.http.transport import Transport, trusting
@@ -29,10 +36,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from anyio.abc import TaskGroup
     from yarl import URL
 
     from collector.model.answers import ExportSaid
-    from collector.providers.clouddc.credentials import TokenSource
+    from collector.providers.clouddc.signin.credential import Authorized, Credential, Note
+    from collector.providers.clouddc.signin.service_clock import ServiceClock
+    from collector.providers.clouddc.signin.source import Source
     from collector.providers.directory import AlarmsPage, ServersPage
     from collector.providers.http.replies import Reply
     from collector.providers.protocol import Fetched, OpenArchive, ProjectAddress
@@ -52,11 +62,13 @@ class CloudDC(Fleet, Directory):
     Used as an async context manager: connections live from its start to its end.
 
     Args:
-        credentials: where the secret of each credential comes from.
+        sources: where the secrets of each credential come from.
         connections: how many there may be at once, to all endpoints together.
         ca_file: certificate authorities in PEM, trusted beside the system's own.
         stall_s: seconds without a byte of an archive that are a cut; None for `wire.STALL_S`.
         secrets: where those that are used are made known, to be hidden elsewhere too.
+        memory: the user's directory, where refused signatures are counted for all runs; None:
+            nowhere.
 
     Raises:
         CollectorError: `ca_file` or a proxy of the environment is unusable.
@@ -64,29 +76,39 @@ class CloudDC(Fleet, Directory):
 
     def __init__(
         self,
-        credentials: Mapping[str, TokenSource],
+        sources: Mapping[str, Source],
         *,
         connections: int,
         ca_file: Path | None = None,
         stall_s: float | None = None,
         secrets: Secrets | None = None,
+        memory: Path | None = None,
     ) -> None:
         self._secrets = Secrets() if secrets is None else secrets
-        for source in credentials.values():
+        for source in sources.values():
             source.make_known(self._secrets)
         self._stall_s = wire.STALL_S if stall_s is None else stall_s
-        self._credentials = credentials
+        self._sources = sources
+        guard = KeyGuard(memory)
+        clocks: dict[URL, ServiceClock] = {}
+        self._credentials: dict[str, Credential] = {
+            name: SignIn(source, guard, clocks) for name, source in sources.items()
+        }
         self._connections = connections
         self._tls: ssl.SSLContext | bool = True if ca_file is None else trusting(ca_file)
         self._proxies = Proxies(self._secrets)
-        self._headers = AuthorizedHeaders()
         self._endpoints: dict[str, _Endpoint] = {}
         self._entered: Transport | None = None
+        self._tasks: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
         self._entered = Transport(
             connections=self._connections, tls=self._tls, proxies=self._proxies
         )
+        tasks = self._tasks = anyio.create_task_group()
+        await tasks.__aenter__()
+        for source in self._sources.values():
+            source.enter(Means(self._entered, tasks, self._secrets))
         return self
 
     async def __aexit__(
@@ -95,7 +117,13 @@ class CloudDC(Fleet, Directory):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._transport.close()
+        if self._tasks is not None:
+            self._tasks.cancel_scope.cancel()
+            try:
+                # Without the error, which would come out in a group.
+                await self._tasks.__aexit__(None, None, None)
+            finally:
+                await self._transport.close()
 
     async def start_export(self, target: Target, *, asks_limits: bool) -> ExportSaid | Problem:
         """Start an export of the server's logs."""
@@ -138,21 +166,24 @@ class CloudDC(Fleet, Directory):
         """Open a completed export's archive; leaving the context closes the connection."""
         del location  # the export's id leads to it
         endpoint = self._endpoint(target)
-        token = self._credentials[target.project.credential].token
-        headers = self._headers.of(token, posting=False, asks_limits=asks_limits)
-        download = Download(
-            self._transport,
-            headers,
-            ArchiveDialect(endpoint.metadata),
-            secrets=self._secrets,
-            fetched=fetched,
-            stall_s=self._stall_s,
-        )
         async with AsyncExitStack() as stack:
-            opened = await download.open(stack, endpoint.addresses.content(target, export_id))
-            if isinstance(opened, Problem):
-                opened = await self._with_renewal(opened, target, token)
-            yield opened
+
+            async def send(authorized: Authorized, note: Note) -> OpenArchive | Problem:
+                download = Download(
+                    self._transport,
+                    authorized.headers,
+                    ArchiveDialect(endpoint.metadata, note),
+                    secrets=self._secrets,
+                    fetched=fetched,
+                    stall_s=self._stall_s,
+                    headers_at=authorized.elsewhere,
+                )
+                return await download.open(stack, url)
+
+            url = endpoint.addresses.content(target, export_id)
+            headers = headers_of(posting=False, asks_limits=asks_limits)
+            request = Outgoing("GET", url, None, target.project, headers)
+            yield await signed_in(self._credentials[target.project.credential], request, send)
 
     async def list_servers(
         self, project: ProjectAddress, *, marker: str | None, limit: int, manage_state: str | None
@@ -193,20 +224,13 @@ class CloudDC(Fleet, Directory):
         endpoint = self._endpoint(Target(project, ""))
         addresses = endpoint.addresses
         url = (addresses.servers if what == "servers" else addresses.alarms)(project.id, query)
-        token = self._credentials[project.credential].token
-        said = await calls.call(
-            self._transport,
+        return await self._call(
             "GET",
+            project,
             url,
-            self._headers.of(token, posting=False, asks_limits=False),
-            None,
-            read=lambda reply: read(reply, endpoint.metadata),
-            secrets=self._secrets,
+            lambda reply: read(reply, endpoint.metadata),
             most=listing.PAGE_BYTES_MAX,
         )
-        if isinstance(said, Problem):
-            return await self._with_renewal(said, Target(project, ""), token)
-        return said
 
     async def _ask(
         self,
@@ -222,24 +246,57 @@ class CloudDC(Fleet, Directory):
     ) -> ExportSaid | Problem:
         """Make one of the two small calls; without `export_id` the answer must name one."""
         metadata = self._endpoint(target).metadata
-        token = self._credentials[target.project.credential].token
-        posting = body is not None
 
         def read(reply: Reply) -> ExportSaid | Problem:
             return self._said(call, metadata, reply, export_id)
 
-        said = await calls.call(
-            self._transport,
-            "POST" if posting else "GET",
+        return await self._call(
+            "GET" if body is None else "POST",
+            target.project,
             url,
-            self._headers.of(token, posting=posting, asks_limits=asks_limits),
-            body,
-            read=read,
-            secrets=self._secrets,
+            read,
+            asks_limits=asks_limits,
+            body=body,
             within_s=within_s,
             afresh=afresh,
         )
-        return await self._with_renewal(said, target, token) if isinstance(said, Problem) else said
+
+    async def _call(
+        self,
+        method: str,
+        project: ProjectAddress,
+        url: URL,
+        read: Callable[[Reply], T | Problem],
+        *,
+        asks_limits: bool = False,
+        body: bytes | None = None,
+        within_s: float = math.inf,
+        afresh: bool = False,
+        most: int = BODY_MAX,
+    ) -> T | Problem:
+        """Make a small call with the credential of its project; `read` makes something of it."""
+
+        async def send(authorized: Authorized, note: Note) -> T | Problem:
+            def noted(reply: Reply) -> T | Problem:
+                note.reply = reply
+                return read(reply)
+
+            return await calls.call(
+                self._transport,
+                method,
+                url,
+                authorized.headers,
+                body,
+                read=noted,
+                secrets=self._secrets,
+                within_s=within_s,
+                afresh=afresh,
+                most=most,
+            )
+
+        headers = headers_of(posting=body is not None, asks_limits=asks_limits)
+        request = Outgoing(method, url, body, project, headers)
+        return await signed_in(self._credentials[project.credential], request, send)
 
     def _said(
         self, call: Call, metadata: MetadataReader, reply: Reply, export_id: str | None
@@ -256,13 +313,6 @@ class CloudDC(Fleet, Directory):
         error = error_body(reply.body)
         read = metadata.read(reply.headers, error.words)
         return problem_of(call, reply, metadata=read, secrets=self._secrets, error=error)
-
-    async def _with_renewal(self, problem: Problem, target: Target, token: str) -> Problem:
-        """Return the problem with the word whether another token would now be sent."""
-        if problem.kind is not ProblemKind.UNAUTHENTICATED:
-            return problem
-        source = self._credentials[target.project.credential]
-        return replace(problem, renewed=await source.changed_since(token))
 
     def _endpoint(self, target: Target) -> _Endpoint:
         endpoint = self._endpoints.get(target.project.endpoint)

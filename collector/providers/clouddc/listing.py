@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from collector.model.answers import Call, Problem, ProblemKind
-from collector.providers.clouddc.errors import problem_of
+from collector.providers.clouddc.errors import (
+    ALARM_PERMISSIONS,
+    LISTING_PERMISSION,
+    problem_of,
+)
 from collector.providers.clouddc.parsing import error_body
 from collector.providers.directory import (
     ALARM_LEVELS,
@@ -40,11 +44,10 @@ TAGS_MAX: Final = 100
 MARKER_MAX: Final = 2_048
 
 NO_PROJECT: Final = "there is no such project at this endpoint, or it is not this credential's"
-LISTING_HINT: Final = (
-    "ask for the permission to list physical servers in this project (a List action of clouddc)"
-)
+LISTING_HINT: Final = f"ask for the permission {LISTING_PERMISSION} in this project"
 ALARMS_HINT: Final = (
-    "ask for the permission clouddc::listAlarm in this project, or leave alarms out"
+    f"ask for the permissions {' and '.join(ALARM_PERMISSIONS)} in this project, or leave alarms "
+    "out"
 )
 _LOST: Final = "\ufffd"
 _LEVELS: Final[Mapping[str, str]] = {

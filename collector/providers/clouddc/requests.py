@@ -18,35 +18,23 @@ if TYPE_CHECKING:
 EXPORT_BODY: Final = b"{ }"
 """As the API reference writes it."""
 
-_TOKEN: Final = istr("X-Auth-Token")
 _DEBUG: Final = istr("X-Apig-Mode")
 _CONTENT_TYPE: Final = istr("Content-Type")
 
 
-class AuthorizedHeaders:
-    """What requests to the API carry beside, made once for each token."""
+def headers_of(*, posting: bool, asks_limits: bool) -> CIMultiDict[str]:
+    """Return what a request carries beside what authorizes it.
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[str, bool, bool], CIMultiDict[str]] = {}
-
-    def of(self, token: str, *, posting: bool, asks_limits: bool) -> CIMultiDict[str]:
-        """Return the headers of a request.
-
-        Args:
-            token: what authorizes it.
-            posting: whether it has a body, which is JSON.
-            asks_limits: whether it asks the gateway to tell its limits.
-        """
-        key = (token, posting, asks_limits)
-        headers = self._made.get(key)
-        if headers is None:
-            headers = CIMultiDict({_TOKEN: token})
-            if posting:
-                headers[_CONTENT_TYPE] = "application/json"
-            if asks_limits:
-                headers[_DEBUG] = "debug"
-            self._made[key] = headers
-        return headers
+    Args:
+        posting: whether it has a body, which is JSON.
+        asks_limits: whether it asks the gateway to tell its limits.
+    """
+    headers: CIMultiDict[str] = CIMultiDict()
+    if posting:
+        headers[_CONTENT_TYPE] = "application/json"
+    if asks_limits:
+        headers[_DEBUG] = "debug"
+    return headers
 
 
 class Addresses:
