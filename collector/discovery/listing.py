@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ import anyio
 
 from collector import providers
 from collector.discovery.alarms import Alarms
-from collector.discovery.asking import Asker, Gate, Patience
+from collector.discovery.asking import Asker, Gate, Line, Patience
 from collector.discovery.filters import sent_state
 from collector.discovery.pages import Servers
 from collector.inventory.models import Discover
@@ -34,6 +35,7 @@ REFUSALS_PER_PROJECT: Final = 3
 """Refused sign-ins in a row, where each project has a secret of its own: one project may be wrong,
 and services lock a user after about five."""
 PATIENCE: Final = Patience()
+TOO_LATE: Final = "the deadline came before the project was listed"
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ async def list_projects(
     access: Access,
     *,
     patience: Patience = PATIENCE,
+    within_s: float = math.inf,
     on_listed: Callable[[Found], None] | None = None,
 ) -> list[Found]:
     """List the servers of projects, and their alarms where their `discover` asks for these.
@@ -82,6 +85,7 @@ async def list_projects(
         credentials: those that the projects name, by name.
         access: how to reach the services.
         patience: how often calls are tried.
+        within_s: seconds after which those that are not listed yet are given up.
         on_listed: is told each project when it is done.
 
     Returns:
@@ -92,6 +96,7 @@ async def list_projects(
     """
     found = [Found(project) for project in projects]
     gates = _gates(projects, credentials)
+    lines: dict[str, Line] = {}
     among = anyio.CapacityLimiter(AT_ONCE)
     async with AsyncExitStack() as stack:
         fleets: dict[str, Fleet] = {}
@@ -101,7 +106,8 @@ async def list_projects(
 
         async def one(result: Found) -> None:
             project = result.project
-            asker = Asker(gates[project.credentials], patience, among)
+            line = lines.setdefault(project.endpoint, Line())
+            asker = Asker(gates[project.credentials], line, patience, among)
             address = ProjectAddress(
                 project.provider,
                 project.endpoint,
@@ -110,12 +116,17 @@ async def list_projects(
                 credentials[project.credentials].account,
             )
             await _list(result, fleets[project.provider], address, asker)
+            del unfinished[id(result)]
             if on_listed is not None:
                 on_listed(result)
 
-        async with anyio.create_task_group() as tasks:
-            for result in found:
-                tasks.start_soon(one, result)
+        unfinished = {id(result): result for result in found}
+        with anyio.move_on_after(within_s):
+            async with anyio.create_task_group() as tasks:
+                for result in found:
+                    tasks.start_soon(one, result)
+        for result in unfinished.values():
+            result.problem = Problem(ProblemKind.CUT, TOO_LATE)
     return found
 
 
