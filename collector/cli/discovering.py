@@ -12,6 +12,7 @@ import click
 from collector.cli.readiness import prepare
 from collector.cli.rendering.wording import count
 from collector.cli.streams import say
+from collector.cli.user_state import user_memory
 from collector.discovery import discover, list_projects
 from collector.event_loop import Loop
 from collector.printable import one_line
@@ -95,4 +96,4 @@ def _tell(found: Found) -> None:
 def _access(ca_file: Path | None) -> Access:
     context = click.get_current_context(silent=True)
     secrets = None if context is None else context.find_object(Secrets)
-    return Access(ca_file=ca_file, secrets=secrets or Secrets())
+    return Access(ca_file=ca_file, secrets=secrets or Secrets(), memory=user_memory())
