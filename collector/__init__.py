@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from collector.archive.local import LocalDirectory
     from collector.archive.staged import ArchivePolicy
+    from collector.discovery import discover
     from collector.errors import CollectorError
     from collector.inventory import Inventory, Selection, load
     from collector.inventory.mistakes import InventoryError, Mistake
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
         PermissionConfirmed,
         PermissionDoubted,
         PermissionMissing,
+        ProjectNotListed,
         ProjectSelected,
         RunEnded,
         RunEstimated,
@@ -99,6 +101,13 @@ if TYPE_CHECKING:
     from collector.planning import Plan
     from collector.providers import BrokenProviderError, UnknownProviderError
     from collector.providers.connecting import UnusableCredentialError
+    from collector.providers.directory import (
+        AlarmsPage,
+        Directory,
+        ListedAlarm,
+        ListedServer,
+        ServersPage,
+    )
     from collector.providers.protocol import (
         Access,
         Fetched,
@@ -129,6 +138,7 @@ NAMES = {
     "collector.runtime.terms": "Terms",
     "collector.runtime.feed": "EventsSkipped Subscription",
     "collector.inventory": "Inventory Selection load",
+    "collector.discovery": "discover",
     "collector.planning": "Plan",
     "collector.runtime.planned": "plan",
     "collector.report.building": "Report",
@@ -138,8 +148,9 @@ NAMES = {
     "collector.model.state": "RunState",
     "collector.model.rows": "Phase",
     "collector.model.events": (
-        "Event Observation RunStarted CredentialNamed ProjectSelected ServerSelected "
-        "SelectionEnded EndpointsVouched RunResumed ExportRequested ExportNotStarted "
+        "Event Observation RunStarted CredentialNamed ProjectSelected ProjectNotListed "
+        "ServerSelected SelectionEnded EndpointsVouched RunResumed ExportRequested "
+        "ExportNotStarted "
         "ExportStarted ExportReused ExportCompleted ArchiveStored ArchiveLost AttemptFailed "
         "ServerFailed ServerRetried JournalRepaired RunEnded RunEstimated CallsCounted "
         "LimitLearned ExportsLimitLearned DurationsLearned HintDisbelieved WaitAsked "
@@ -155,6 +166,7 @@ NAMES = {
     "collector.runtime.trust": "UntrustedJournal",
     "collector.providers": "BrokenProviderError UnknownProviderError",
     "collector.providers.connecting": "UnusableCredentialError",
+    "collector.providers.directory": "AlarmsPage Directory ListedAlarm ListedServer ServersPage",
     "collector.providers.protocol": (
         "Access Fetched Fleet OpenArchive ProjectAddress Provider Target"
     ),
@@ -174,6 +186,7 @@ NAMES = {
 
 __all__ = [
     "Access",
+    "AlarmsPage",
     "ArchiveError",
     "ArchiveFormat",
     "ArchiveLost",
@@ -195,6 +208,7 @@ __all__ = [
     "CredentialStopped",
     "DamagedJournal",
     "Destination",
+    "Directory",
     "DownloadBegun",
     "DownloadsPaused",
     "DownloadsWentOn",
@@ -222,6 +236,8 @@ __all__ = [
     "JournalRepaired",
     "LimitLearned",
     "LimitTold",
+    "ListedAlarm",
+    "ListedServer",
     "LocalDirectory",
     "Member",
     "Mismatch",
@@ -236,6 +252,7 @@ __all__ = [
     "Problem",
     "ProblemKind",
     "ProjectAddress",
+    "ProjectNotListed",
     "ProjectSelected",
     "Provider",
     "Report",
@@ -253,6 +270,7 @@ __all__ = [
     "ServerFailed",
     "ServerRetried",
     "ServerSelected",
+    "ServersPage",
     "SignInPaused",
     "SignInWentOn",
     "StagedFile",
@@ -269,6 +287,7 @@ __all__ = [
     "WaitAsked",
     "WordUnknown",
     "collect",
+    "discover",
     "load",
     "plan",
     "resume",

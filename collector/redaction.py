@@ -9,6 +9,7 @@ import base64
 import html
 import json
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 HIDDEN: Final = "***"
 SHORTEST: Final = 6
 """Secrets shorter than this are not searched for, since they occur in words by chance."""
+ISSUED_KEPT: Final = 64
+"""Secrets that were issued one after the other and are still searched for: the others are dead."""
 
 _QUOTE = r"\\?[\"']"
 _IS = rf"(?:{_QUOTE}\s*,\s*(?=b?{_QUOTE})|(?:{_QUOTE})?\s*[:=]\s*)(?:b(?={_QUOTE}))?"
@@ -110,6 +113,7 @@ class Secrets:
     def __init__(self) -> None:
         self._written: tuple[str, ...] = ()
         self._bytes: tuple[bytes, ...] = ()
+        self._issued: deque[tuple[str, ...]] = deque()
 
     def __repr__(self) -> str:
         return f"Secrets({len(self._written)} writings)"
@@ -122,6 +126,20 @@ class Secrets:
         # The longest first: if one starts with another, no rest of it may stay.
         self._written = tuple(sorted(written, key=len, reverse=True))
         self._bytes = tuple(text.encode() for text in self._written)
+
+    def add_issued(self, secret: str) -> None:
+        """Add one of many secrets that follow each other; the oldest of them are forgotten.
+
+        A long run may be issued thousands, and each text is searched for each of them.
+        """
+        known = set(self._written)
+        self.add(secret)
+        if added := tuple(text for text in self._written if text not in known):
+            self._issued.append(added)
+        if len(self._issued) > ISSUED_KEPT:
+            gone = set(self._issued.popleft())
+            self._written = tuple(text for text in self._written if text not in gone)
+            self._bytes = tuple(text.encode() for text in self._written)
 
     def and_also(self, others: Iterable[str]) -> Secrets:
         """Return a copy with more secrets, which are forgotten with it."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import json
 import re
 import sys
 from functools import partial
@@ -355,6 +356,17 @@ def _regions() -> str:
     return _table(("region", "endpoint"), rows)
 
 
+def _permissions() -> str:
+    """Return an IAM identity policy of the fewest actions."""
+    statement = {
+        "Effect": "Allow",
+        "Action": [errors.LISTING_PERMISSION, *errors.PERMISSIONS.values()],
+        "Resource": ["*"],
+    }
+    document = {"Version": "5.0", "Statement": [statement]}
+    return f"```json\n{json.dumps(document, indent=2)}\n```"
+
+
 def _members_of(kind: type) -> str:
     """Return the members of one of the emulator's dataclasses, as its docstring explains them."""
     doc = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
@@ -396,6 +408,7 @@ LIBRARY = {
         *("collector.runtime.collection", "collector.runtime.resuming"),
         *("collector.runtime.terms", "collector.runtime.feed", "collector.inventory"),
         *("collector.planning", "collector.runtime.planned", "collector.rundir.verification"),
+        "collector.discovery",
         *("collector.report.building", "collector.report.summary", "collector.report.verdict"),
         *("collector.model.state", "collector.model.rows"),
     ),
@@ -407,6 +420,7 @@ LIBRARY = {
     ),
     "library providers": (
         *("collector.providers.protocol", "collector.providers.rules", "collector.model.answers"),
+        "collector.providers.directory",
     ),
     "library archives": (
         *("collector.archive.format", "collector.archive.staged"),
@@ -428,10 +442,16 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "states": _states,
     "lifecycle": _lifecycle,
     "regions": _regions,
+    "permissions": _permissions,
     "scenario": lambda: _members_of(emulator.Scenario),
     "scenario project": lambda: _members_of(emulator.ProjectSpec),
     "scenario server": lambda: _members_of(emulator.ServerSpec),
     "scenario token": lambda: _members_of(emulator.TokenSpec),
+    "scenario user": lambda: _members_of(emulator.UserSpec),
+    "scenario key": lambda: _members_of(emulator.KeySpec),
+    "scenario iam fault": lambda: _members_of(emulator.IamFault),
+    "scenario alarm": lambda: _members_of(emulator.AlarmSpec),
+    "scenario list fault": lambda: _members_of(emulator.ListFault),
     "scenario throttle": lambda: _members_of(emulator.Throttle),
     "scenario fault": lambda: _members_of(emulator.Fault),
     "scenario dialect": lambda: _members_of(emulator.Dialect),

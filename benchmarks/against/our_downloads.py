@@ -23,7 +23,7 @@ from collector.archive.targz import TAR_GZ
 from collector.model.answers import Problem
 from collector.model.ceilings import STORING
 from collector.providers.clouddc.client import CloudDC
-from collector.providers.clouddc.credentials import TokenSource
+from collector.providers.clouddc.signin.tokens import TokenSource
 from collector.providers.protocol import ProjectAddress, Target
 
 NAME = "bms-logs.tar.gz"

@@ -14,14 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from huaweicloudsdkclouddc.v1 import (  # type: ignore[import-not-found]
+from huaweicloudsdkclouddc.v1 import (
     CloudDCClient,
     DownloadServerLogsRequest,
 )
-from huaweicloudsdkcore.auth.credentials import (  # type: ignore[import-not-found]
+from huaweicloudsdkcore.auth.credentials import (
     BasicCredentials,
 )
-from huaweicloudsdkcore.http.http_config import HttpConfig  # type: ignore[import-not-found]
+from huaweicloudsdkcore.http.http_config import HttpConfig
 
 
 def main(plan: dict[str, Any]) -> None:

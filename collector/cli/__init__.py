@@ -31,7 +31,7 @@ COMMANDS = {
     "verify": "prove that a run's archives are whole and unchanged",
     "status": "show what a run has done so far",
     "runs": "list the runs under an output directory",
-    "inventory": "check an inventory, or show what a selection matches",
+    "inventory": "check, show or convert an inventory",
     "schema": "print the JSON Schema of what the tool reads and writes",
     "demo": "collect a fleet from an emulator on this machine",
     "emulator": "serve an emulated fleet, for drills and tests",

@@ -38,13 +38,18 @@ def load_inventory(
     """
     file = _opened(source) if isinstance(source, str) else source
     inventory = load(file, environ=environ, sends=sends)
+    make_known(inventory, environ)
+    for one in inventory.secrets_missing:
+        _log.warning(f"{one.file}:{one.line}:{one.column}: {one.what}; a collect will need it")
+    return inventory
+
+
+def make_known(inventory: Inventory, environ: Mapping[str, str] = os.environ) -> None:
+    """Make the secrets of an inventory's credentials known, so that they are redacted."""
     if (secrets := _secrets()) is not None:
         for credential in inventory.credentials.values():
             for variable in credential.variables:
                 secrets.add(environ.get(variable, ""))
-    for one in inventory.secrets_missing:
-        _log.warning(f"{one.file}:{one.line}:{one.column}: {one.what}; a collect will need it")
-    return inventory
 
 
 def select_servers(
@@ -58,15 +63,18 @@ def select_servers(
     """Select servers of an inventory; warn about each expression that matches nothing.
 
     Raises:
-        CollectorError: an expression is invalid, or nothing is selected without `allow_empty`.
+        CollectorError: an expression is invalid, or nothing is selected without `allow_empty`,
+            and no project is left whose servers only the API knows.
     """
     selection = inventory.select(select, exclude, first)
+    unasked = inventory.to_list(select, exclude, first)
     if (secrets := _secrets()) is not None:  # somebody may have put one where it does not belong
         selection = replace(selection, select=tuple(map(secrets.out_of, selection.select)))
-    if not selection.servers and not allow_empty:
+    if not (selection.servers or selection.unlisted or unasked or allow_empty):
         raise CollectorError(*_empty(selection, excluding=bool(exclude)))
-    for text in selection.unmatched:
-        _log.warning(text)
+    if not (inventory.open_projects or selection.unlisted):  # what is not listed may match
+        for text in selection.unmatched:
+            _log.warning(text)
     return selection
 
 

@@ -53,6 +53,12 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON on stdout."
 )
 
+ca_file_option = click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Also trust the certificate authorities in this PEM file.",
+)
+
 share_option = click.option(
     "--share", type=SHARE, metavar="FRACTION",
     help="Use at most this share of each learned limit; 0.5 leaves half to others.  [default: "

@@ -96,6 +96,11 @@ def show_json(document: str) -> None:
     print(f"{document}\n", end="", flush=True)  # noqa: T201  # the result
 
 
+def show_text(document: str) -> None:
+    """Print a result of lines that are safe to print."""
+    print(document, end="", flush=True)  # noqa: T201  # the result
+
+
 def report_lost() -> bool:
     """Report once why the result could not be written; return whether that was so."""
     stdout = sys.stdout

@@ -8,12 +8,8 @@ from typing import Any
 
 import click
 
-_DURATION = re.compile(
-    r"(?:(?P<h>\d{1,9})h)?(?:(?P<m>\d{1,9})m)?(?:(?P<s>\d{1,9}(?:\.\d{1,9})?)s?)?", re.ASCII
-)
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-LONGEST_S = 8760 * 3600.0
-"""A year; anything longer is a typo, or means "never"."""
+from collector.durations import TooLongError, parse_duration
+
 _PART = re.compile(r"\d{0,9}(?:\.\d{0,9})?", re.ASCII)
 
 
@@ -35,12 +31,12 @@ class Duration(click.ParamType[float]):
         """Return the seconds that `value` stands for."""
         if isinstance(value, float):
             return value
-        match = _DURATION.fullmatch(str(value).strip())
-        if match is None or not any(match.groupdict().values()):
-            self.fail(f"invalid duration {shown(value)}; use 90, 90s, 15m or 2h30m", param, ctx)
-        seconds = sum(_SECONDS[unit] * float(n) for unit, n in match.groupdict().items() if n)
-        if seconds > LONGEST_S:
+        try:
+            seconds = parse_duration(str(value))
+        except TooLongError:
             self.fail(f"{shown(value)} is longer than a year (8760h)", param, ctx)
+        except ValueError:
+            self.fail(f"invalid duration {shown(value)}; use 90, 90s, 15m or 2h30m", param, ctx)
         if not seconds and self._above_0 is not None:
             self.fail(f"must be greater than 0, e.g. {self._above_0}", param, ctx)
         return seconds

@@ -1,4 +1,4 @@
-"""The three calls of the API, told apart by method and path (API reference)."""
+"""The calls of the API, told apart by method and path (API reference)."""
 
 from __future__ import annotations
 
@@ -6,21 +6,35 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import unquote
 
-CallKind = Literal["export", "status", "download"]
+ServerCall = Literal["export", "status", "download"]
+SERVER_CALLS: tuple[ServerCall, ...] = get_args(ServerCall)
+"""The calls that are about one server."""
+ProjectCall = Literal["list", "alarms"]
+PROJECT_CALLS: tuple[ProjectCall, ...] = get_args(ProjectCall)
+"""The calls that are about a project's servers, page by page."""
+CallKind = Literal["export", "status", "download", "list", "alarms"]
 CALL_KINDS: tuple[CallKind, ...] = get_args(CallKind)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: its kind and its server. `export_id` is empty for an export."""
+    """One call about a server. `export_id` is empty for an export."""
 
-    kind: CallKind
+    kind: ServerCall
     project_id: str
     server_id: str
     export_id: str = ""
 
 
-def parse_call(method: str, raw_path: str) -> Call | None:
+@dataclass(frozen=True, slots=True)
+class ListCall:
+    """One call about a project's servers, page by page."""
+
+    kind: ProjectCall
+    project_id: str
+
+
+def parse_call(method: str, raw_path: str) -> Call | ListCall | None:
     """Return the call of a request line; None if the API has no such call."""
     parts = raw_path.partition("?")[0].split("/")
     if "%" in raw_path:
@@ -35,4 +49,8 @@ def parse_call(method: str, raw_path: str) -> Call | None:
             ["", "v1", project, "physicalservers", server, "logs", "exports", export, "content"],
         ):
             return Call("download", project, server, export)
+        case "GET", ["", "v1", project, "physicalservers"]:
+            return ListCall("list", project)
+        case "GET", ["", "v1", project, "physicalservers", "alarms"]:
+            return ListCall("alarms", project)
     return None

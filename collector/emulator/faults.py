@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from collector.emulator.calls import CALL_KINDS, CallKind
+from collector.emulator.calls import SERVER_CALLS, ServerCall
 from collector.emulator.chance import fraction
 from collector.emulator.errors import require
 
@@ -82,9 +82,9 @@ _MOMENTS: dict[str, Moment] = {
     **dict.fromkeys(get_args(HostileFault), "content"),
 }
 _NAME_FAULTS = ("gbk_name", "nul_name", "huge_parameter", "odd_charset")
-_CALLS: dict[str, tuple[CallKind, ...]] = {
-    **dict.fromkeys(get_args(RefusalFault), CALL_KINDS),
-    **dict.fromkeys(get_args(WireFault), CALL_KINDS),
+_CALLS: dict[str, tuple[ServerCall, ...]] = {
+    **dict.fromkeys(get_args(RefusalFault), SERVER_CALLS),
+    **dict.fromkeys(get_args(WireFault), SERVER_CALLS),
     **dict.fromkeys(_NAME_FAULTS, ("download",)),
     **dict.fromkeys(get_args(OutcomeFault), ("export",)),
     **dict.fromkeys(get_args(LinkFault), ("download",)),
@@ -98,9 +98,9 @@ _CALLS: dict[str, tuple[CallKind, ...]] = {
     "reset_after": ("export",),
     "no_export_id": ("export",),
 }
-_POSSIBLE_CALLS: dict[str, tuple[CallKind, ...]] = {
-    **dict.fromkeys(get_args(RefusalFault), CALL_KINDS),
-    **dict.fromkeys(set(get_args(WireFault)) - set(_NAME_FAULTS), CALL_KINDS),
+_POSSIBLE_CALLS: dict[str, tuple[ServerCall, ...]] = {
+    **dict.fromkeys(get_args(RefusalFault), SERVER_CALLS),
+    **dict.fromkeys(set(get_args(WireFault)) - set(_NAME_FAULTS), SERVER_CALLS),
     "gzip_json": ("export", "status"),
     "reset_after": ("export", "status"),
 }
@@ -172,7 +172,7 @@ class Fault:
     """
 
     name: FaultName
-    calls: tuple[CallKind, ...] = ()
+    calls: tuple[ServerCall, ...] = ()
     times: int | None = None
     probability: float = 1.0
     after_s: float | None = None
@@ -227,7 +227,7 @@ class Fault:
         return _MOMENTS[self.name]
 
     @property
-    def hits(self) -> tuple[CallKind, ...]:
+    def hits(self) -> tuple[ServerCall, ...]:
         """The calls it may hit."""
         return self.calls or _CALLS[self.name]
 
@@ -244,9 +244,9 @@ class ServerFaults:
     def __init__(self, seed: int, server_id: str, faults: Iterable[Fault]) -> None:
         self._seed = seed
         self._server_id = server_id
-        self._faults: dict[tuple[Moment, CallKind], list[tuple[int, Fault]]] = {}
+        self._faults: dict[tuple[Moment, ServerCall], list[tuple[int, Fault]]] = {}
         self._left: dict[int, int] = {}
-        self._chances: Counter[tuple[int, CallKind]] = Counter()
+        self._chances: Counter[tuple[int, ServerCall]] = Counter()
         for index, fault in enumerate(faults):
             for kind in fault.hits:
                 self._faults.setdefault((fault.moment, kind), []).append((index, fault))
@@ -254,7 +254,7 @@ class ServerFaults:
                 self._left[index] = fault.times
 
     def strike(
-        self, moment: Moment, kind: CallKind, can_hit: Callable[[Fault], bool] = lambda _: True
+        self, moment: Moment, kind: ServerCall, can_hit: Callable[[Fault], bool] = lambda _: True
     ) -> Fault | None:
         """Return the fault that hits a call of that kind at that stage, if any.
 

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from collector.emulator.alarms import AlarmSpec
 from collector.emulator.chance import generator, opaque
 from collector.emulator.errors import require
-from collector.emulator.scenario import ProjectSpec, Scenario, ServerSpec
+from collector.emulator.scenario import Health, ProjectSpec, Scenario, ServerSpec
 
 _NAMES = ("payments", "search", "storage", "ledger", "gateway", "training", "archive", "media")
+_MODELS = ("2288H V6", "2288H V7", "5288 V6")
+_DAY_S = 86_400.0
+_OK: tuple[Health, tuple[AlarmSpec, ...]] = ("OK", ())
+_HEALTH: tuple[tuple[Health, tuple[AlarmSpec, ...]], ...] = (
+    ("Critical", (AlarmSpec(1), AlarmSpec(3, began_ago_s=_DAY_S / 2))),
+    ("Warning", (AlarmSpec(2, began_ago_s=_DAY_S / 4),)),
+    ("OK", (AlarmSpec(2, began_ago_s=2 * _DAY_S, status="ok"),)),
+    *[_OK] * 17,
+)
+"""How servers are, and why: of twenty about one is critical."""
 _ROLES = ("db", "web", "cache", "compute")
 
 
@@ -43,8 +54,15 @@ def _server(seed: int, number: int) -> ServerSpec:
     random = generator(seed, "server", number)
     digits = f"{random.getrandbits(128):032x}"
     parts = digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]
+    rack = f"r{number // 20 + 1:02}"
+    role = random.choice(_ROLES)
+    health, alarms = random.choice(_HEALTH)
     return ServerSpec(
         id="-".join(parts),
         name=f"bms-{number + 1:03}",
-        tags={"role": random.choice(_ROLES), "rack": f"r{number // 20 + 1:02}"},
+        tags={"role": role, "rack": rack},
+        model=random.choice(_MODELS),
+        rack=rack,
+        health=health,
+        alarms=alarms,
     )

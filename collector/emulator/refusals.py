@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.emulator.faults import Fault
-    from collector.emulator.throttling import RefusalForm, Throttle
+    from collector.emulator.throttling import RefusalForm, RetryAfter, Throttle
 
 JSON = "application/json"
 HTML_PAGE = (
@@ -89,14 +89,16 @@ def proxy_fault(fault: Fault) -> Refusal:
             return html_page(fault.status or 200, "Service is being upgraded")
 
 
-def unauthorized(request_id: str) -> Refusal:
-    """A token that is missing, unknown or expired."""
-    message = "Incorrect IAM authentication information: decrypt token fail"
-    return gateway_error(401, "APIGW.0301", message, request_id)
+def unauthorized(
+    request_id: str, why: str = "decrypt token fail", *, status: int = 401, code: str = "APIGW.0301"
+) -> Refusal:
+    """A token, a key or a signature that is not accepted."""
+    message = f"Incorrect IAM authentication information: {why}"
+    return gateway_error(status, code, message, request_id)
 
 
 def no_such_api(request_id: str) -> Refusal:
-    """A method and path that are not one of the three calls."""
+    """A method and path that are none of the API's calls."""
     return gateway_error(
         404, "APIGW.0101", "The API does not exist or has not been published", request_id
     )
@@ -138,16 +140,23 @@ def throttled(
         f"limit:{throttle.limit},time:{throttle.period}"
     )
     refusal = _worded(_form(throttle, draw), words, request_id)
-    if throttle.retry_after == "none":
-        return refusal
-    later = str(math.ceil(wait_s))
-    if throttle.retry_after == "date":
-        later = formatdate(math.ceil(clock_s + wait_s), usegmt=True)
-    return Refusal(429, refusal.body, refusal.content_type, {"Retry-After": later})
+    headers = retry_after(throttle.retry_after, wait_s, clock_s)
+    return Refusal(429, refusal.body, refusal.content_type, headers)
 
 
-def too_many_exports() -> Refusal:
-    """The project has as many running exports as the service allows."""
+def retry_after(form: RetryAfter, wait_s: float, clock_s: float) -> dict[str, str]:
+    """Return the header that tells how long to wait, if it is told at all."""
+    match form:
+        case "none":
+            return {}
+        case "seconds":
+            return {"Retry-After": str(math.ceil(wait_s))}
+        case "date":
+            return {"Retry-After": formatdate(math.ceil(clock_s + wait_s), usegmt=True)}
+
+
+def too_many_requests() -> Refusal:
+    """The service's own throttle, as where a project has too many running exports."""
     return _worded("service", "", "")
 
 

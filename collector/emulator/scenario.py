@@ -7,31 +7,20 @@ from collections.abc import Mapping  # noqa: TC003 - scenario_file reads these t
 from dataclasses import dataclass, field
 from typing import Literal
 
+from collector.emulator.alarms import AlarmSpec  # noqa: TC001 - as Mapping
 from collector.emulator.chance import Spread, opaque
 from collector.emulator.dialects import Dialect
 from collector.emulator.errors import require
 from collector.emulator.faults import Fault  # noqa: TC001 - as Mapping
+from collector.emulator.iam_faults import IamFault  # noqa: TC001 - as Mapping
+from collector.emulator.list_faults import ListFault  # noqa: TC001 - as Mapping
+from collector.emulator.principals import KeySpec, TokenSpec, UserSpec
 from collector.emulator.throttling import Throttle  # noqa: TC001 - as Mapping
 
 ChecksumHeader = Literal["content-md5", "x-obs-meta-sha256", "digest", "repr-digest"]
+ManageState = Literal["onboard", "os-ready", "ready", "in-use", "maintain", "frozen", "offboarding"]
+Health = Literal["OK", "Warning", "Critical", "Unknown"]
 DialectChoice = Literal["plain", "mixed"] | Dialect
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSpec:
-    """An accepted token.
-
-    Attributes:
-        value: What `X-Auth-Token` must carry.
-        user: The account it belongs to; `user` policies count all its tokens together.
-        expires_after_s: Seconds from the emulator's start until it is refused.
-        expires_after_calls: Calls it is good for.
-    """
-
-    value: str = "emulator-token"
-    user: str = "emulator"
-    expires_after_s: float | None = None
-    expires_after_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +29,14 @@ class ServerSpec:
 
     Attributes:
         id: Its id in the API; unique in the scenario.
-        name: For the inventory; empty means the id.
-        tags: For the inventory.
+        name: For the inventory, and in lists; empty means the id.
+        tags: For the inventory, and in lists.
+        model: In lists: its hardware's model.
+        rack: In lists: the rack it stands in; empty means none is told.
+        dc: In lists: the name of its data centre.
+        health: In lists: how it is.
+        manage_state: In lists: what it is used for.
+        alarms: Its alarms.
         faults: Its own faults, which come before those of all servers.
         dialect: How it words its answers.
         export_duration_s: How long its exports take, in seconds.
@@ -53,6 +48,12 @@ class ServerSpec:
     id: str
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    model: str = "2288H V6"
+    rack: str = ""
+    dc: str = "dc-1"
+    health: Health = "OK"
+    manage_state: ManageState = "in-use"
+    alarms: tuple[AlarmSpec, ...] = ()
     faults: tuple[Fault, ...] = ()
     dialect: DialectChoice | None = None
     export_duration_s: Spread | None = None
@@ -99,6 +100,25 @@ class Scenario:
         seed: Decides every draw.
         projects: The fleet.
         tokens: The accepted tokens; the first is `Emulator.token`.
+        users: Who may sign in at `POST /v3/auth/tokens`.
+        keys: The access keys that requests may be signed with.
+        gateway_codes: The codes of refused credentials: `APIGW.0301`, `APIG.0301`, or each by
+            chance.
+        foreign_project_status: How a credential is refused in a project that is not its own.
+        key_lock_after: More wrong signatures of a key in a row than this lock it.
+        key_lock_s: How long a key is locked, in seconds.
+        iam_faults: What goes wrong with sign-ins.
+        iam_throttle: How many sign-ins IAM allows; its scope `user` is one user, `ip` one machine.
+        iam_errors: The form of IAM's errors: `{"error": {...}}`, `{"error_code": ...}`, or each by
+            chance.
+        iam_project_status: How a sign-in for a project is refused that is none of the user's.
+        iam_lock_after: So many wrong passwords of a user in a row lock the user.
+        iam_lock_s: How long a user is locked, and within how long that row counts, in seconds.
+        list_faults: What goes wrong with lists of servers and alarms.
+        list_markers: What `next_marker` is: the last id of the page, `until_end` (null on the last
+            page) or `always`; the next page's `url`; or `never` told.
+        alarms_per_page: How many alarms a page has at most, and unless asked for fewer.
+        alarm_times: Whether the times of alarms are Unix milliseconds or seconds.
         throttles: The policies; all of them apply.
         throttled_calls_count: Whether refused calls count in the windows too.
         debug_headers: Whether `X-Apig-Mode: debug` is answered by `X-Apig-RateLimit-*`.
@@ -127,6 +147,22 @@ class Scenario:
     seed: int = 0
     projects: tuple[ProjectSpec, ...] = ()
     tokens: tuple[TokenSpec, ...] = (TokenSpec(),)
+    users: tuple[UserSpec, ...] = (UserSpec(),)
+    keys: tuple[KeySpec, ...] = (KeySpec(),)
+    gateway_codes: Literal["APIGW", "APIG", "mixed"] = "APIGW"
+    foreign_project_status: Literal[401, 403] = 401
+    key_lock_after: int = 5
+    key_lock_s: float = 300.0
+    iam_faults: tuple[IamFault, ...] = ()
+    iam_throttle: Throttle | None = None
+    iam_errors: Literal["keystone", "code", "mixed"] = "keystone"
+    iam_project_status: Literal[401, 403, 404] = 401
+    iam_lock_after: int = 5
+    iam_lock_s: float = 900.0
+    list_faults: tuple[ListFault, ...] = ()
+    list_markers: Literal["until_end", "always", "url", "never"] = "until_end"
+    alarms_per_page: int = 100
+    alarm_times: Literal["ms", "s"] = "ms"
     throttles: tuple[Throttle, ...] = ()
     throttled_calls_count: bool = False
     debug_headers: bool = True
@@ -153,7 +189,18 @@ class Scenario:
         _refuse_no_exports(self.exports_in_flight)
         require(self.etag or not self.weak_etag, "weak_etag: there is no etag")
         self._refuse_what_cannot_strike()
+        require(self.key_lock_after >= 0, "key_lock_after: must be 0 or more")
+        require(self.alarms_per_page >= 1, "alarms_per_page: must be 1 or more")
+        projects = {project.id for project in self.projects}
+        for fault in self.list_faults:
+            require(
+                not projects or fault.project in ("", *projects),
+                f"list_faults: there is no project {fault.project!r}",
+            )
+        require(self.iam_lock_after >= 1, "iam_lock_after: must be 1 or more")
         _refuse_twins("tokens", [token.value for token in self.tokens])
+        _refuse_twins("users", [user.label for user in self.users])
+        _refuse_twins("keys", [key.ak for key in self.keys])
         _refuse_twins("projects", [project.id for project in self.projects])
         _refuse_twins("servers", [s.id for project in self.projects for s in project.servers])
 

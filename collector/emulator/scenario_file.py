@@ -20,7 +20,7 @@ if typing.TYPE_CHECKING:
     from pathlib import Path
 
 _SPREADS: Mapping[str, type[Uniform | Lognormal]] = {"uniform": Uniform, "lognormal": Lognormal}
-_SHORT_MEMBERS = {"Fault": "name"}
+_SHORT_MEMBERS = {"Fault": "name", "IamFault": "name", "ListFault": "name"}
 """A plain text in place of one of these sets this member; `Throttle` has its own syntax."""
 
 
@@ -124,8 +124,8 @@ def _one_of(arguments: tuple[Any, ...], value: object, where: str) -> Any:  # no
         if kind not in _SPREADS:
             raise ScenarioError(f"{where}.kind: {kind!r} is none of {', '.join(_SPREADS)}")
         return _object(_SPREADS[typing.cast("str", kind)], members, where)
-    if isinstance(value, Mapping) and objects:
-        return _object(objects[0], value, where)
+    if objects and (isinstance(value, Mapping) or not rest):
+        return _value(objects[0], value, where)
     return _value(rest[0], value, where)
 
 

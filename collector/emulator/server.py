@@ -10,15 +10,19 @@ from aiohttp import web
 
 from collector.emulator.errors import ScenarioError
 from collector.emulator.gateway import Gateway
-from collector.emulator.inventory import inventory
+from collector.emulator.inventory import SignIn, environment, inventory
+from collector.emulator.issuing import Issuing
+from collector.emulator.pages import PATH, page
+from collector.emulator.projects import Projects
+from collector.emulator.roster import Fleet
 from collector.emulator.service import Service
 from collector.emulator.statistics import Statistics
-from collector.emulator.working import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
+    from collector.emulator.principals import UserSpec
     from collector.emulator.scenario import Scenario, ServerSpec
 
 _BACKLOG = 4096
@@ -30,8 +34,9 @@ class Emulator:
 
     It may be entered again and continues on the same port, as after an outage.
 
-    Besides the API it serves `/emulator/statistics`, `/emulator/truth` (what every archive is) and
-    `/emulator/inventory`, unthrottled, uncounted and without a token.
+    Besides the API and IAM it serves `/emulator/statistics`, `/emulator/truth` (what every archive
+    is), `/emulator/inventory` and, to this machine alone, `/emulator/token` and `/emulator/key` (a
+    fresh token, a temporary key), unthrottled, uncounted and without a token.
 
     Args:
         scenario: How it behaves.
@@ -44,8 +49,11 @@ class Emulator:
         self._host = host
         self._port = port
         self._statistics = Statistics()
-        self._service = Service(scenario, self._statistics)
-        self._gateway = Gateway(scenario, self._service, self._statistics)
+        fleet = Fleet(scenario)
+        self._service = Service(scenario, self._statistics, fleet)
+        projects = Projects(scenario, self._statistics, fleet)
+        self._gateway = Gateway(scenario, self._service, projects, self._statistics)
+        self.issuing = Issuing(scenario, self._gateway.authentication)
         self._runners: list[web.ServerRunner] = []
         self._servers = {s.id: s for project in scenario.projects for s in project.servers}
 
@@ -59,13 +67,56 @@ class Emulator:
         """A token that it accepts: the scenario's first."""
         return self.scenario.tokens[0].value
 
+    def issue_token(self, user: str | UserSpec, project_id: str | None = None) -> str:
+        """Issue a token to a user, as a sign-in would.
+
+        Args:
+            user: The user, or the user's name: `oncall` or `acme/oncall`.
+            project_id: The project it is for; None means all projects of the user.
+
+        Raises:
+            ScenarioError: If there is no such user or project.
+        """
+        return self.issuing.token(user, project_id)["token"]
+
+    def issue_key(self, user: str | UserSpec, project_id: str | None = None) -> dict[str, str]:
+        """Issue a temporary key, which lives as long as the user's tokens.
+
+        Args:
+            user: As in `issue_token`.
+            project_id: As in `issue_token`.
+
+        Returns:
+            `ak`, `sk`, `security_token` and `expires_at`.
+
+        Raises:
+            ScenarioError: If there is no such user or project.
+        """
+        return self.issuing.key(user, project_id)
+
     def statistics(self) -> dict[str, Any]:
         """Return what it has seen so far, ready for JSON."""
         return self._statistics.as_json()
 
-    def inventory(self) -> dict[str, Any]:
-        """Return the inventory of its fleet, while it listens."""
-        return inventory(self.scenario, self.url)
+    def inventory(self, sign_in: SignIn = "token", *, discover: bool = False) -> dict[str, Any]:
+        """Return the inventory of its fleet, while it listens.
+
+        Args:
+            sign_in: By what: the scenario's first token, user or key.
+            discover: Whether it names no servers, and the API is asked for them.
+
+        Raises:
+            ScenarioError: If nobody may sign in so.
+        """
+        return inventory(self.scenario, self.url, sign_in=sign_in, discover=discover)
+
+    def environment(self, sign_in: SignIn = "token") -> dict[str, str]:
+        """Return the environment variables that such an inventory names, with their values.
+
+        Raises:
+            ScenarioError: If nobody may sign in so.
+        """
+        return dict(environment(self.scenario, sign_in))
 
     def truth(self, server_id: str) -> dict[str, Any]:
         """Return facts on a server's archive: `sha256`, `bytes`, `members`, `file_name`, `covers`.
@@ -78,6 +129,10 @@ class Emulator:
         if server_id not in self._servers:
             raise ScenarioError(f"the fleet has no server {server_id!r}")
         return self._truth(self._servers[server_id])
+
+    def truths(self) -> dict[str, Any]:
+        """Return the same facts for every server, by id."""
+        return {server.id: self._truth(server) for server in self._servers.values()}
 
     def _truth(self, server: ServerSpec) -> dict[str, Any]:
         archive = self._service.downloads.archive(server)
@@ -127,20 +182,9 @@ class Emulator:
         return port
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if not request.raw_path.startswith("/emulator/"):
-            return await self._gateway.answer(request)
-        match request.raw_path:
-            case "/emulator/statistics":
-                return web.json_response(self.statistics())
-            case "/emulator/inventory":
-                return web.json_response(self.inventory())
-            case "/emulator/truth":
-                return web.json_response(await in_thread(self._truths))
-            case _:
-                return web.Response(status=404)
-
-    def _truths(self) -> dict[str, Any]:
-        return {server.id: self._truth(server) for server in self._servers.values()}
+        if request.raw_path.startswith(PATH):
+            return await page(self, request)
+        return await self._gateway.answer(request)
 
 
 def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:

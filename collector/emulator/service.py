@@ -23,7 +23,8 @@ from collector.emulator.refusals import Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from collector.emulator.calls import Call, CallKind
+    from collector.emulator.calls import Call, ServerCall
+    from collector.emulator.roster import Fleet
     from collector.emulator.scenario import ProjectSpec, Scenario, ServerSpec
     from collector.emulator.statistics import Statistics
 
@@ -38,7 +39,7 @@ class Server:
         self.spec = spec
         self.project = project
         self.dialect = _dialect(scenario, spec)
-        self.calls: Counter[CallKind] = Counter()
+        self.calls: Counter[ServerCall] = Counter()
         self.exports = 0
         self.faults = ServerFaults(scenario.seed, spec.id, (*spec.faults, *scenario.faults))
 
@@ -56,16 +57,13 @@ class Service:
     Args:
         scenario: The fleet and its behaviour.
         statistics: Where everything is counted.
+        fleet: The servers that are there now.
     """
 
-    def __init__(self, scenario: Scenario, statistics: Statistics) -> None:
+    def __init__(self, scenario: Scenario, statistics: Statistics, fleet: Fleet) -> None:
         self._scenario = scenario
         self._statistics = statistics
-        self._specs = {
-            (project.id, server.id): (project, server)
-            for project in scenario.projects
-            for server in project.servers
-        }
+        self._fleet = fleet
         self._servers: dict[tuple[str, str], Server] = {}
         self._exports = ExportTable()
         self.downloads = Downloads(scenario, statistics)
@@ -73,11 +71,14 @@ class Service:
         self._links = Links(scenario, statistics)
 
     def find(self, project_id: str, server_id: str) -> Server | None:
-        """Return the server with that project and id."""
+        """Return the server with that project and id, if it is there."""
+        found = self._fleet.find(project_id, server_id)
+        if found is None:
+            return None
         key = project_id, server_id
-        if key not in self._servers and key in self._specs:
-            self._servers[key] = Server(self._scenario, *self._specs[key])
-        return self._servers.get(key)
+        if key not in self._servers:
+            self._servers[key] = Server(self._scenario, *found)
+        return self._servers[key]
 
     async def answer(
         self, request: web.BaseRequest, call: Call, headers: Mapping[str, str], request_id: str
@@ -139,7 +140,7 @@ class Service:
         self,
         server: Server,
         moment: Moment,
-        kind: CallKind,
+        kind: ServerCall,
         can_hit: Callable[[Fault], bool] = lambda _: True,
     ) -> Fault | None:
         fault = server.faults.strike(moment, kind, can_hit)
@@ -151,7 +152,8 @@ class Service:
         self, request: web.BaseRequest, server: Server, headers: Mapping[str, str]
     ) -> Answer:
         try:
-            body = json.loads(await request.read())
+            # The vendor's SDK sends no body at all.
+            body = json.loads(await request.read() or b"{}")
         except ValueError:
             body = None
         if not isinstance(body, dict):
@@ -165,7 +167,7 @@ class Service:
             in_flight = self._exports.in_flight(server.project.id, now_s)
             if limit is not None and in_flight >= limit:
                 self._statistics.throttled("exports_in_flight", "export")
-                return refusals.too_many_exports()
+                return refusals.too_many_requests()
             export = self._new_export(server, now_s)
             self._statistics.export_started(export, in_flight + 1)
         fault = self._strike(server, "answer", "export")

@@ -28,7 +28,28 @@ class Statistics:
         self._bytes_sent: Counter[str] = Counter()
         self._leaked: Counter[str] = Counter()
         self._delays_s: list[float] = []
+        self._tokens: Counter[str] = Counter()
+        self._spent_tokens: Counter[str] = Counter()
+        self._credentials: Counter[str] = Counter()
+        self._iam_answers: Counter[int] = Counter()
         self.other_calls = 0
+        self.iam_calls = 0
+        self.iam_throttled = 0
+        self.wrong_passwords = 0
+        self.wrong_passwords_in_a_row = 0
+        self.users_locked = 0
+        self.tokens_issued = 0
+        self._spent = 0
+        self.wrong_signatures = 0
+        self.wrong_signatures_in_a_row = 0
+        self.keys_issued = 0
+        self.keys_locked = 0
+        self.locked_key_calls = 0
+        self.unknown_keys = 0
+        self.refused_keys = 0
+        self.expired_signatures = 0
+        self.foreign_project_calls = 0
+        self.denied_calls = 0
         self.wrong_token_calls = 0
         self.leaked_credentials = 0
         self.redirects = 0
@@ -39,6 +60,25 @@ class Statistics:
     def called(self, kind: CallKind) -> None:
         """A call has arrived, whatever its answer."""
         self._calls[kind] += 1
+
+    def recognised(self, label: str) -> None:
+        """A call was authenticated, by the credential of that label."""
+        self._credentials[label] += 1
+
+    def token_issued(self, projects: tuple[str, ...] | None) -> int:
+        """A token is issued for these projects, None for all; return its number."""
+        self.tokens_issued += 1
+        self._tokens.update(projects or ("",))
+        return self.tokens_issued
+
+    def token_spent(self, projects: tuple[str, ...] | None) -> None:
+        """A token for these projects, None for all, was refused for its age: the first time."""
+        self._spent += 1
+        self._spent_tokens.update(projects or ("",))
+
+    def iam_answered(self, status: int) -> None:
+        """A sign-in was answered with that status."""
+        self._iam_answers[status] += 1
 
     def answered(self, status: int) -> None:
         """A call was answered with that status."""
@@ -124,6 +164,34 @@ class Statistics:
             "leaked_credentials": self.leaked_credentials,
             "leaked_headers": dict(self._leaked),
             "wrong_token_calls": self.wrong_token_calls,
+            **self._sign_in(),
+        }
+
+    def _sign_in(self) -> dict[str, Any]:
+        return {
+            "list_calls": self._calls["list"],
+            "alarm_calls": self._calls["alarms"],
+            "calls_by_credential": dict(self._credentials),
+            "iam_calls": self.iam_calls,
+            "iam_answers": {str(status): n for status, n in sorted(self._iam_answers.items())},
+            "iam_throttled": self.iam_throttled,
+            "wrong_passwords": self.wrong_passwords,
+            "wrong_passwords_in_a_row": self.wrong_passwords_in_a_row,
+            "users_locked": self.users_locked,
+            "tokens_issued": self.tokens_issued,
+            "tokens_issued_by_project": dict(self._tokens),
+            "tokens_spent": self._spent,
+            "tokens_spent_by_project": dict(self._spent_tokens),
+            "wrong_signatures": self.wrong_signatures,
+            "wrong_signatures_in_a_row": self.wrong_signatures_in_a_row,
+            "keys_issued": self.keys_issued,
+            "keys_locked": self.keys_locked,
+            "locked_key_calls": self.locked_key_calls,
+            "unknown_keys": self.unknown_keys,
+            "refused_keys": self.refused_keys,
+            "expired_signatures": self.expired_signatures,
+            "foreign_project_calls": self.foreign_project_calls,
+            "denied_calls": self.denied_calls,
         }
 
 

@@ -46,7 +46,7 @@ class Throttle:
             `text`: a plain string. `empty`: no body. `mixed`: each by chance. None: `service`
             for `project`, else `gateway`.
         retry_after: Whether a 429 carries Retry-After, and as what.
-        only: The calls that it counts; empty means all three.
+        only: The calls that it counts; empty means all.
     """
 
     scope: Scope
@@ -195,7 +195,7 @@ _WINDOWS: Mapping[WindowKind, type[FixedWindow | SlidingWindow | TokenBucket]] =
 class Caller:
     """The caller of a call, by scope."""
 
-    kind: CallKind
+    kind: CallKind | Literal["sign_in"]
     user: str
     app: str
     ip: str

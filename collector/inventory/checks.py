@@ -13,6 +13,7 @@ from collector.inventory import credentials
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import quoted, suggestion
 from collector.inventory.providing import provider_of
+from collector.inventory.shape import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +44,9 @@ def check(data: dict[str, Any], providers: Providers) -> Iterator[Finding]:
         yield from providers.check(project, path)
         yield from _check_name(project, path, entries)
         yield from _check_endpoint(project, path, rules)
+        yield from _check_source(project, path, rules)
         yield from _check_servers(project, path)
+        yield from _check_derived(project, defaults, entries, rules)
         if entries and chosen(project, defaults, entries, rules) is None:
             instead = f"write credentials: {' or '.join(sorted(entries))}"
             yield Finding(
@@ -200,6 +203,35 @@ def _check_endpoint(
         elif "region" not in project and "endpoint" not in project:
             instead = f"write region: {' or '.join(sorted(rules.regions))}"
             yield Finding(path, str(error), instead if rules.regions else "write endpoint: URL")
+
+
+def _check_source(
+    project: dict[str, Any], path: Path, rules: InventoryRules | None
+) -> Iterator[Finding]:
+    if "discover" not in project:
+        if "servers" not in project:
+            instead = f"add {SERVERS}, or discover: {{}}"
+            yield Finding(path, "'servers' is missing", instead)
+    elif rules is not None and not rules.lists:
+        what = "this provider cannot list the servers of a project"
+        yield Finding((*path, "discover"), what, "list them under servers", at_key=True)
+
+
+def _check_derived(
+    project: dict[str, Any],
+    defaults: Mapping[str, Any],
+    entries: Mapping[str, Any],
+    rules: InventoryRules | None,
+) -> Iterator[Finding]:
+    """Check that what a project's credentials leave out can be derived from its endpoint."""
+    name = chosen(project, defaults, entries, rules)
+    entry = entries.get(name) if name is not None else None
+    if name is not None and rules is not None and isinstance(entry, dict):
+        try:
+            where = endpoint(project, rules)
+        except ValueError:
+            return
+        yield from credentials.check_derived(name, entry, where, rules)
 
 
 def _check_servers(project: dict[str, Any], path: Path) -> Iterator[Finding]:

@@ -18,8 +18,10 @@ from collector.inventory.credentials import Surroundings
 from collector.inventory.mistakes import MISTAKES_MAX, QUOTED_MAX, InventoryError, Mistake
 from collector.inventory.models import (
     DOWNLOADS,
+    FACTS,
     SHARE,
     Credential,
+    Discover,
     Inventory,
     Project,
     ProjectLimits,
@@ -210,6 +212,7 @@ def _project(
     rules = providers.rules(provider)
     chosen = checks.chosen(project, defaults, entries, rules)
     alike: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}  # many servers share tags
+    discover = project.get("discover")
     return Project(
         id=project["id"],
         name=project.get("name", project["id"]),
@@ -228,11 +231,29 @@ def _project(
                     one["id"],
                     one.get("name", one["id"]),
                     alike.setdefault(tuple(tags.items()), tags),
+                    *map(one.get, FACTS),
                 )
-                for one in project["servers"]
+                for one in project.get("servers", ())
                 for tags in (one.get("tags") or {},)
             ]
         ),
+        discover=None if discover is None else _discover(discover),
+    )
+
+
+def _discover(wanted: Mapping[str, Any]) -> Discover:
+    def any_of(name: str) -> tuple[str, ...]:
+        value = wanted.get(name, ())
+        return (value,) if isinstance(value, str) else tuple(value)
+
+    alarms = wanted.get("with_alarms")
+    return Discover(
+        manage_state=any_of("manage_state"),
+        tags=wanted.get("tags", {}),
+        health=any_of("health"),
+        rack=any_of("rack"),
+        name=any_of("name"),
+        alarms_s=None if alarms is None else shape.seconds_of(alarms),
     )
 
 

@@ -28,10 +28,11 @@ DISCOVERED = ("health", "rack", "alarm")
 SHAPE = "use key=value (keys: project, id, name, tag:KEY)"
 
 
-def read(**options: Sequence[str]) -> list[tuple[Filter, ...]]:
+def read(*, discovered: bool, **options: Sequence[str]) -> list[tuple[Filter, ...]]:
     """Parse each option's expressions into filters, in the order of the options.
 
     Args:
+        discovered: Whether servers can have health, rack and alarm.
         **options: Expressions by the option's name, which appears in error messages.
 
     Raises:
@@ -39,7 +40,7 @@ def read(**options: Sequence[str]) -> list[tuple[Filter, ...]]:
     """
     mistakes: list[Mistake] = []
     filters = [
-        tuple(tuple(_terms(option, text, mistakes)) for text in expressions)
+        tuple(tuple(_terms(option, text, mistakes, discovered=discovered)) for text in expressions)
         for option, expressions in options.items()
     ]
     if mistakes:
@@ -52,6 +53,31 @@ def matches(filters: tuple[Filter, ...], project: Project, server: Server) -> bo
     return any(
         all(_holds(key, match, project, server) for key, match in terms) for terms in filters
     )
+
+
+def may_match(filters: tuple[Filter, ...], project: Project) -> bool:
+    """Whether a filter can match some server of a project, whatever servers it has."""
+    return any(
+        all(any(map(match, _names(project))) for key, match in terms if key == "project")
+        for terms in filters
+    )
+
+
+def covers(filters: tuple[Filter, ...], project: Project) -> bool:
+    """Whether a filter matches every server of a project, whatever servers it has."""
+    return any(
+        all(key == "project" and any(map(match, _names(project))) for key, match in terms)
+        for terms in filters
+    )
+
+
+def asks_for(key: str, filters: tuple[Filter, ...]) -> bool:
+    """Whether any filter has a term with this key."""
+    return any(key == one for terms in filters for one, _ in terms)
+
+
+def _names(project: Project) -> tuple[str, ...]:
+    return (project.name, project.id)
 
 
 def unmatched(
@@ -111,11 +137,13 @@ def _shown(text: str) -> str:
     return quoted(text)[1:-1]
 
 
-def _terms(option: str, expression: str, mistakes: list[Mistake]) -> Iterator[Term]:
+def _terms(
+    option: str, expression: str, mistakes: list[Mistake], *, discovered: bool
+) -> Iterator[Term]:
     column = 1
     for term in expression.split(","):
         key, equals, value = (part.strip() for part in term.partition("="))
-        if problem := _problem(key, value if equals else ""):
+        if problem := _problem(key, value if equals else "", discovered=discovered):
             what, instead = problem
             where = f"--{option} {quoted(expression)}"
             if not instead and term != expression:
@@ -126,14 +154,15 @@ def _terms(option: str, expression: str, mistakes: list[Mistake]) -> Iterator[Te
         column += len(term) + 1
 
 
-def _problem(key: str, value: str) -> tuple[str, str] | None:
+def _problem(key: str, value: str, *, discovered: bool) -> tuple[str, str] | None:
     if not value:
         return SHAPE, ""
     if key in KEYS or (key.startswith(TAG) and key != TAG):
         return None
     if key in DISCOVERED:
-        return f"{key} works only for discovered servers; there are none here", SHAPE
-    near = nearest(key, KEYS)
+        what = f"{key} works only for discovered servers; there are none here"
+        return None if discovered else (what, SHAPE)
+    near = nearest(key, KEYS + DISCOVERED if discovered else KEYS)
     instead = (
         f"did you mean {quoted(near)}?" if near else f"{SHAPE}, such as {TAG}{key or 'KEY'}=VALUE"
     )
@@ -147,10 +176,10 @@ def _holds(key: str, match: Match, project: Project, server: Server) -> bool:
 def _values(key: str, project: Project, server: Server) -> tuple[str, ...]:
     """Return a server's value for a key."""
     if key == "project":
-        return (project.name, project.id)
+        return _names(project)
     if key == "id":
         return (server.id,)
     if key == "name":
         return (server.name,)
-    value = server.tags.get(key.removeprefix(TAG))
+    value = getattr(server, key) if key in DISCOVERED else server.tags.get(key.removeprefix(TAG))
     return () if value is None else (value,)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from collector.durations import PATTERN, parse_duration
 from collector.inventory.bounds import ID_MAX, ITEMS_MAX, TEXT_MAX
 from collector.inventory.mistakes import MISTAKES_MAX
 from collector.sizes import parse_size
@@ -80,12 +81,44 @@ Tags = Annotated[
 ]
 
 
+Fact = Annotated[
+    str, Meta(min_length=1, max_length=TEXT_MAX, description="text, as the API lists it")
+]
+Wanted = Annotated[
+    Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
+    | Annotated[list[Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]], Meta(min_length=1)],
+    Meta(description="text with shell wildcards, or a list of such"),
+]
+Duration = Annotated[
+    Annotated[int, Meta(ge=1)] | Annotated[str, Meta(pattern=PATTERN)],
+    Meta(description="a duration such as 24h or 90m"),
+]
+
+
+SERVERS = "a list of servers, each with at least an id"
+
+
 class ServerShape(Struct, forbid_unknown_fields=True):
-    """One physical server."""
+    """One physical server; the last four as the API listed them."""
 
     id: Id
     name: Name | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
+    health: Fact | UnsetType = UNSET
+    rack: Fact | UnsetType = UNSET
+    model: Fact | UnsetType = UNSET
+    alarm: Fact | UnsetType = UNSET
+
+
+class DiscoverShape(Struct, forbid_unknown_fields=True):
+    """Which servers of the API's list belong to a project: those that match all of these."""
+
+    manage_state: Wanted | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    health: Wanted | UnsetType = UNSET
+    rack: Wanted | UnsetType = UNSET
+    name: Wanted | UnsetType = UNSET
+    with_alarms: Duration | UnsetType = UNSET
 
 
 class LimitsShape(Struct, forbid_unknown_fields=True):
@@ -113,9 +146,14 @@ class ProjectShape(Struct, forbid_unknown_fields=True, kw_only=True):
     endpoint: Endpoint | UnsetType = UNSET
     credentials: Credentials | UnsetType = UNSET
     limits: Annotated[LimitsShape, Meta(description="limits for this project")] | UnsetType = UNSET
-    servers: Annotated[
-        list[ServerShape], Meta(description="a list of servers, each with at least an id")
-    ]
+    servers: Annotated[list[ServerShape], Meta(description=SERVERS)] | UnsetType = UNSET
+    discover: (
+        Annotated[
+            DiscoverShape,
+            Meta(description="which servers the API is asked for: {} for all of the project"),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class DefaultsShape(Struct, forbid_unknown_fields=True):
@@ -166,6 +204,9 @@ def fits(data: object) -> bool:
         limits = read.defaults.limits if read.defaults else UNSET
         if limits and limits.bytes_per_second is not UNSET:
             bytes_of(limits.bytes_per_second)
+        for project in read.projects:
+            if project.discover and project.discover.with_alarms is not UNSET:
+                seconds_of(project.discover.with_alarms)
     except (msgspec.ValidationError, TypeError, ValueError, OverflowError, RecursionError):
         return False
     return True
@@ -184,6 +225,20 @@ def bytes_of(value: object) -> int:
     raise ValueError("not a size")
 
 
+def seconds_of(value: object) -> float:
+    """Return how many seconds a duration in a file means.
+
+    Raises:
+        ValueError: it is not a duration, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("not a duration")  # noqa: TRY004  # of the file, not of the program
+    seconds = parse_duration(str(value))
+    if seconds <= 0:
+        raise ValueError("no time at all")
+    return seconds
+
+
 def schema(rules: Mapping[str, InventoryRules] | None = None) -> dict[str, Any]:
     """JSON Schema, draft 2020-12, of an inventory.
 
@@ -194,6 +249,9 @@ def schema(rules: Mapping[str, InventoryRules] | None = None) -> dict[str, Any]:
     made = msgspec.json.schema(InventoryShape)
     shapes = cast("dict[str, Any]", made["$defs"])
     found = shapes.pop(InventoryShape.__name__)
+    shapes[ProjectShape.__name__]["anyOf"] = [
+        {"required": [one]} for one in ("servers", "discover")
+    ]
     entry: dict[str, Any] = {
         "type": "object",
         "required": ["kind"],
@@ -220,6 +278,13 @@ def schema(rules: Mapping[str, InventoryRules] | None = None) -> dict[str, Any]:
 
 def _entry_schema(name: str, kind: CredentialKind) -> dict[str, Any]:
     text = {"type": "string", "minLength": 1}
+    words = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    duration = {
+        "anyOf": [
+            {"type": "string", "pattern": PATTERN},
+            {"type": "number", "exclusiveMinimum": 0},
+        ]
+    }
     groups = [{"oneOf": [{"required": [one]} for one in group]} for group in kind.one_of]
     return {
         "type": "object",
@@ -229,6 +294,8 @@ def _entry_schema(name: str, kind: CredentialKind) -> dict[str, Any]:
             "kind": {"const": name},
             "account": text,
             **dict.fromkeys(kind.fields, text),
+            **dict.fromkeys(kind.lists, words),
+            **dict.fromkeys(kind.seconds, duration),
         },
         **({"allOf": groups} if groups else {}),
     }

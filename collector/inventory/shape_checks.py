@@ -10,14 +10,14 @@ from msgspec import inspect
 from collector.inventory.bounds import TEXT_MAX
 from collector.inventory.findings import Finding
 from collector.inventory.mistakes import quoted, suggestion
-from collector.inventory.shape import InventoryShape, RunLimitsShape, bytes_of
+from collector.inventory.shape import SIZE, InventoryShape, RunLimitsShape, bytes_of, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from collector.inventory.findings import Path
 
-LATER = ("discover", "notify")
+LATER = ("notify",)
 SECRET_WORDS = frozenset(
     {
         *("ak", "apikey", "credential", "key", "pass", "passphrase"),
@@ -128,7 +128,7 @@ def _complaint(value: object, wanted: inspect.Type) -> str | None:
         case inspect.IntType() | inspect.FloatType():
             return _of_number(value, wanted)
         case inspect.UnionType():
-            return _of_size(value)
+            return _of_either(value, wanted)
         case inspect.ListType():
             return "is empty" if value == [] else _not("a list", value)
         case inspect.DictType() | inspect.StructType():
@@ -156,6 +156,28 @@ def _of_number(value: object, wanted: inspect.IntType | inspect.FloatType) -> st
     if isinstance(value, bool) or not isinstance(value, int if is_whole else int | float):
         return _not(WHOLE if is_whole else "a number", value)
     return None if _is_within(value, wanted) else "is out of range"
+
+
+def _of_either(value: object, wanted: inspect.UnionType) -> str | None:
+    """What to say of a value that may be of two types: texts, a duration or a size."""
+    texts = next((one for one in wanted.types if isinstance(one, inspect.ListType)), None)
+    if texts is not None:
+        items = value if isinstance(value, list) and value else [value]
+        if not all(isinstance(one, str) for one in items):
+            return "is empty" if value in (None, []) else "must be text, or a list of texts"
+        kind = texts.item_type
+        complaints = (_complaint(one, kind) for one in items)
+        return next(filter(None, complaints), None)
+    patterns = {getattr(one, "pattern", None) for one in wanted.types}
+    return _of_size(value) if SIZE in patterns else _of_duration(value)
+
+
+def _of_duration(value: object) -> str | None:
+    try:
+        seconds_of(value)
+    except ValueError:
+        return "is empty" if value in ("", None) else "is not a valid duration"
+    return None
 
 
 def _of_size(value: object) -> str | None:

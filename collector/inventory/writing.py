@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from collector import providers
+from collector.providers.rules import words_of
+
 if TYPE_CHECKING:
     from collector.inventory.models import Credential, Project, ProjectLimits, Selection, Server
 
@@ -39,8 +42,13 @@ def _key(project: Project) -> tuple[str, str]:
     return project.endpoint, project.id
 
 
-def _credential(credential: Credential) -> dict[str, str]:
-    return {"kind": credential.kind, **credential.options, "account": credential.account}
+def _credential(credential: Credential) -> dict[str, Any]:
+    kind = providers.find(credential.provider).rules.kinds[credential.kind]
+    options = {
+        key: words_of(value) if key in kind.lists else value
+        for key, value in credential.options.items()
+    }
+    return {"kind": credential.kind, **options, "account": credential.account}
 
 
 def _project(project: Project, servers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -70,4 +78,4 @@ def _limits(limits: ProjectLimits) -> dict[str, Any]:
 
 def _server(server: Server) -> dict[str, Any]:
     tags = {"tags": dict(server.tags)} if server.tags else {}
-    return {"id": server.id, "name": server.name, **tags}
+    return {"id": server.id, "name": server.name, **tags, **server.facts}

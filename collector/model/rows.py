@@ -113,11 +113,15 @@ class ServerRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProjectRow:
-    """One project with servers in the selection; `requests` and `throttled` as counted so far."""
+    """One project with servers in the selection; `requests` and `throttled` as counted so far.
+
+    `not_listed` says why not all of its servers are known; None where they are.
+    """
 
     selected: e.ProjectSelected
     requests: int = 0
     throttled: int = 0
+    not_listed: e.ProjectNotListed | None = None
 
     @property
     def project(self) -> int:

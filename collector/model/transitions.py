@@ -63,6 +63,11 @@ def _project_selected(state: RunState, event: e.ProjectSelected) -> None:
         state.projects.append(ProjectRow(event))
 
 
+def _project_not_listed(state: RunState, event: e.ProjectNotListed) -> None:
+    known = state.projects[event.project]
+    state.projects[event.project] = replace(known, not_listed=event)
+
+
 def _server_selected(state: RunState, event: e.ServerSelected) -> None:
     state.servers.append(ServerRow(event, event.server, event.project, event.first, event.at))
 
@@ -240,6 +245,7 @@ TRANSITIONS: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.RunResumed: _run_resumed,
     e.CredentialNamed: _credential_named,
     e.ProjectSelected: _project_selected,
+    e.ProjectNotListed: _project_not_listed,
     e.ServerSelected: _server_selected,
     e.SelectionEnded: _selection_ended,
     e.EndpointsVouched: _endpoints_vouched,

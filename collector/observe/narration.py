@@ -17,6 +17,7 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.RunStarted: (logging.INFO, "run started"),
     e.CredentialNamed: (logging.DEBUG, "using credential '{name}'"),
     e.ProjectSelected: (logging.DEBUG, "project selected"),
+    e.ProjectNotListed: (logging.DEBUG, "the project could not be listed"),  # said when it was
     e.ServerSelected: (logging.DEBUG, "server selected"),
     e.SelectionEnded: (logging.DEBUG, "all selected servers are in the journal"),
     e.RunResumed: (logging.INFO, "run resumed"),

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from collector import providers
 from collector.errors import CollectorError
 from collector.model.ceilings import CALLS_IN_FLIGHT, STALLED
+from collector.providers.directory import Directory
 from collector.providers.protocol import Fleet, ProjectAddress
+from collector.providers.rules import seconds_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -122,6 +124,12 @@ def connect(state: RunState, access: Access) -> Connection:
     return Connection(found, fleet)
 
 
+def directory_of(fleet: Fleet, project: ProjectAddress) -> Directory | None:
+    """Return what lists a project's servers; None where its provider lists none."""
+    one = fleet.by_provider[project.provider] if isinstance(fleet, _Fleets) else fleet
+    return one if isinstance(one, Directory) else None
+
+
 def _credentials(state: RunState, name: str, provider: Provider) -> dict[str, CredentialNamed]:
     used = dict.fromkeys(row.credential for row in state.projects if row.provider == name)
     return {credential: _checked(credential, state, provider) for credential in used}
@@ -144,6 +152,16 @@ def _checked(name: str, state: RunState, provider: Provider) -> CredentialNamed:
     ):
         fields = ", ".join(sorted(given)) or "no fields"
         raise UnusableCredentialError(name, f"have {fields}", rules.suggestion)
+    for readable, fields_of_it, what in (
+        (words_of, kind.lists, "a list of words"),
+        (seconds_of, kind.seconds, "a duration above 0"),
+    ):
+        for field in fields_of_it & given:
+            try:
+                readable(named.options[field])
+            except ValueError:
+                wrong = f"have a {field} that is not {what}"
+                raise UnusableCredentialError(name, wrong, rules.suggestion) from None
     return named
 
 
@@ -159,10 +177,10 @@ class _Fleets(Fleet):
     """Several fleets as one: each call is made by its project's provider."""
 
     def __init__(self, by_provider: Mapping[str, Fleet]) -> None:
-        self._by_provider = by_provider
+        self.by_provider = by_provider
 
     async def start_export(self, target: Target, *, asks_limits: bool) -> ExportSaid | Problem:
-        fleet = self._by_provider[target.project.provider]
+        fleet = self.by_provider[target.project.provider]
         return await fleet.start_export(target, asks_limits=asks_limits)
 
     async def ask_status(
@@ -174,7 +192,7 @@ class _Fleets(Fleet):
         within_s: float = math.inf,
         afresh: bool = False,
     ) -> ExportSaid | Problem:
-        return await self._by_provider[target.project.provider].ask_status(
+        return await self.by_provider[target.project.provider].ask_status(
             target, export_id, asks_limits=asks_limits, within_s=within_s, afresh=afresh
         )
 
@@ -187,6 +205,6 @@ class _Fleets(Fleet):
         location: str | None = None,
         fetched: Fetched | None = None,
     ) -> AbstractAsyncContextManager[OpenArchive | Problem]:
-        return self._by_provider[target.project.provider].open_archive(
+        return self.by_provider[target.project.provider].open_archive(
             target, export_id, asks_limits=asks_limits, location=location, fetched=fetched
         )

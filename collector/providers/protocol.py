@@ -3,6 +3,8 @@
 A `Provider` is found by its name (`collector.providers.find`). Before a run begins, it checks the
 credentials that the run names and returns a context; entering that gives a `Fleet`, through which
 all calls go. `docs/how-to/new-provider.md` tells the story of one.
+
+A fleet that can list the servers of a project is a `Directory` as well (`directory.py`).
 """
 
 from __future__ import annotations
@@ -156,12 +158,15 @@ class Access:
         ca_file: certificate authorities to trust, in PEM, beside the system's own.
         stall_s: seconds without a byte of an archive that are a cut; None: as the provider likes.
         secrets: where those that are read are made known, for whoever writes elsewhere.
+        memory: the user's directory for what outlives runs, as what services have refused; None:
+            nowhere.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     ca_file: Path | None = None
     stall_s: float | None = None
     secrets: Secrets = field(default_factory=Secrets)
+    memory: Path | None = None
 
 
 class Provider(ABC):
@@ -207,3 +212,11 @@ class Provider(ABC):
     @abstractmethod
     def file_name(self, server_id: str) -> str:
         """Return what an archive is called whose answer gives it no name."""
+
+    @property
+    def unknown_export(self) -> str | None:
+        """An id that no export has: calls for it start nothing, and tell what is permitted.
+
+        None: there is no such id.
+        """
+        return None

@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+from msgspec import UNSET
+
 from collector.model.events import AttemptFailed, ServerFailed
 from collector.model.lifecycle import LIFECYCLE
 from collector.model.rows import Phase
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from collector.model.events import ArchiveStored, RunStarted
+    from collector.model.events import ArchiveStored, ProjectNotListed, RunStarted
     from collector.model.rows import Estimate, Export, ProjectRow, ServerRow
     from collector.model.state import RunState
 
@@ -138,7 +140,22 @@ def _project(project: ProjectRow, rows: list[ServerRow]) -> m.ProjectTotals:
         pending=len(rows) - collected - failed,
         bytes=sum(row.archive.bytes for row in rows if row.archive),
     )
-    return m.ProjectTotals(project.id, project.name, project.endpoint, project.directory, totals)
+    error = UNSET if project.not_listed is None else _discovery_error(project.not_listed)
+    return m.ProjectTotals(
+        project.id, project.name, project.endpoint, project.directory, totals, error
+    )
+
+
+def _discovery_error(event: ProjectNotListed) -> m.DiscoveryError:
+    return m.DiscoveryError(
+        "discovery",
+        event.code,
+        event.http_status,
+        event.message,
+        event.request_id,
+        event.attempts,
+        event.hint,
+    )
 
 
 def _estimate(state: RunState, estimate: Estimate) -> m.Estimate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from collector.model.lifecycle import STAGES, WAITING_PHASES
 from collector.report.parts import Count, Part, Sha256, Time
@@ -147,6 +147,18 @@ class RunTotals(Totals, frozen=True):
     ]
 
 
+class DiscoveryError(Part, frozen=True):
+    """Why not all servers of a project are known, and what to do about it."""
+
+    stage: Literal["discovery"]
+    code: Annotated[str | None, Meta(description="null where the service gave none")]
+    http_status: int | None
+    message: str
+    request_id: str | None
+    attempts: Count
+    hint: str
+
+
 class ProjectTotals(Part, frozen=True):
     """A project without its servers."""
 
@@ -155,9 +167,13 @@ class ProjectTotals(Part, frozen=True):
     endpoint: str
     directory: str
     totals: Totals
+    discovery_error: (
+        Annotated[DiscoveryError, Meta(description="only where servers of it may be missing")]
+        | UnsetType
+    ) = UNSET
 
 
-class Project(ProjectTotals, frozen=True):
+class Project(ProjectTotals, frozen=True, kw_only=True):
     """A project with its servers."""
 
     servers: list[Server]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collector.inventory import Inventory, Project, Selection
     from collector.model.state import ProjectRow, RunState
 
+AGAIN = "collect the project in a new run, since a resumed one lists nothing again"
 ProjectKey = tuple[str, str]
 """A project's endpoint and id: no inventory lists both twice."""
 
@@ -40,6 +41,7 @@ def events(selection: Selection, run_id: str, argv: Iterable[str], at: str) -> I
         numbers[key] = number
         servers[key] = _server_directories(project)
         yield project_selected(project, number, directories[key], at)
+    yield from _listings(selection, numbers, at)
     for number, chosen in enumerate(selection.servers):
         key = key_of(chosen.project)
         yield e.ServerSelected(
@@ -51,8 +53,40 @@ def events(selection: Selection, run_id: str, argv: Iterable[str], at: str) -> I
             tags=chosen.server.tags,
             directory=f"{directories[key]}/{servers[key][chosen.server.id]}",
             first=chosen.first,
+            health=chosen.server.health,
+            rack=chosen.server.rack,
+            model=chosen.server.model,
+            alarm=chosen.server.alarm,
         )
     yield e.SelectionEnded(at=at, servers=len(selection.servers))
+
+
+def _listings(
+    selection: Selection, numbers: Mapping[ProjectKey, int], at: str
+) -> Iterator[e.Event]:
+    """Yield what came of listing projects: the calls it took, and why one is not listed."""
+    for one in selection.unlisted:
+        problem = one.problem
+        yield e.ProjectNotListed(
+            at=at,
+            project=numbers[key_of(one.project)],
+            kind=str(problem.kind),
+            code=problem.code,
+            http_status=problem.http_status,
+            message=problem.message,
+            request_id=problem.request_id,
+            attempts=one.attempts,
+            hint=f"{problem.hint}; then {AGAIN}" if problem.hint else AGAIN,
+        )
+    for project in _projects(selection):
+        listing = project.listing
+        if listing is not None and listing.calls:
+            yield e.CallsCounted(
+                at=at,
+                project=numbers[key_of(project)],
+                calls=listing.calls,
+                throttled=listing.throttled,
+            )
 
 
 def named(selection: Selection, argv: Iterable[str], at: str) -> Iterator[e.Event]:
@@ -107,8 +141,10 @@ def _started(selection: Selection, run_id: str, argv: Iterable[str], at: str) ->
 
 
 def _projects(selection: Selection) -> list[Project]:
-    """Return the projects with servers in a selection, in the order of these."""
-    return list({key_of(chosen.project): chosen.project for chosen in selection.servers}.values())
+    """Return the projects with servers in a selection, in their order; then unlisted ones."""
+    chosen = [one.project for one in selection.servers]
+    unlisted = [one.project for one in selection.unlisted]
+    return list({key_of(project): project for project in (*chosen, *unlisted)}.values())
 
 
 def credentials_named(

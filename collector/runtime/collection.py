@@ -26,7 +26,6 @@ from collector.model import events as e
 from collector.model.answers import Reusable
 from collector.model.state import RunState
 from collector.providers.connecting import connect, own_secret_of, scopes_of
-from collector.providers.protocol import Access
 from collector.report.building import Report
 from collector.report.verdict import Verdict, verdict
 from collector.rundir import layout
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from collector.model.answers import SharedExport
     from collector.model.prior import Prior
     from collector.providers.connecting import Connection, Scopes
-    from collector.providers.protocol import Fleet
+    from collector.providers.protocol import Access, Fleet
     from collector.report.summary import Summary
     from collector.runtime.feed import Subscription
     from collector.sharing.claims import Claims
@@ -90,7 +89,7 @@ def collect(
             directory cannot be written in. Nothing was changed.
     """
     named = beginning.named(selection, terms.argv, "")
-    connection = connect(beginning.foreseen(RunState(), named), access or Access())
+    connection = connect(beginning.foreseen(RunState(), named), terms.access(access))
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:

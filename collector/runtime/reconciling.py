@@ -124,7 +124,11 @@ def retried(state: RunState, at: str) -> Iterator[e.ServerRetried]:
 
 
 def left_out(state: RunState, selection: Selection) -> list[ServerRow]:
-    """Return the servers of a run that a selection does not name any more."""
+    """Return the servers of a run that a selection does not name any more.
+
+    Those of projects that are discovered are not looked for: a resume lists nothing.
+    """
+    unasked = {beginning.key_of(project) for project in selection.inventory.open_projects}
     named = {
         (chosen.project.endpoint, chosen.project.id, chosen.server.id)
         for chosen in selection.servers
@@ -134,6 +138,7 @@ def left_out(state: RunState, selection: Selection) -> list[ServerRow]:
         for row in state.servers
         for project in (state.projects[row.project],)
         if (project.endpoint, project.id, row.id) not in named
+        and (project.endpoint, project.id) not in unasked
     ]
 
 

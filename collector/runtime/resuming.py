@@ -10,7 +10,6 @@ from collector import clock
 from collector.errors import CollectorError
 from collector.model import events as e
 from collector.providers.connecting import connect
-from collector.providers.protocol import Access
 from collector.rundir import layout
 from collector.rundir.journal.journal import Journal
 from collector.rundir.journal.repair import unnamed
@@ -26,7 +25,12 @@ if TYPE_CHECKING:
     from collector.inventory import Selection
     from collector.model.state import RunState
     from collector.providers.connecting import Connection
+    from collector.providers.protocol import Access
 
+UNLISTED = (
+    "{}: the journal does not name all servers of the run, and only the service knows them, which "
+    "a resume does not ask; start a new run"
+)
 _WORK = e.ArchiveLost | e.ServerSelected | e.ServerRetried
 """With one of these, a run that was finished has something to do."""
 
@@ -68,7 +72,7 @@ def resume(
             journal cannot be read, written or repaired.
     """
     resumption = _Resumption(
-        directory, selection, terms, access or Access(),
+        directory, selection, terms, terms.access(access),
         retry_failed=retry_failed, trust_journal=trust_journal,
     )  # fmt: skip
     journal, state = Journal.resume(
@@ -112,6 +116,8 @@ class _Resumption:
         selection = self._selection
         if not state.selected and selection is None:
             raise CollectorError(unnamed(self._directory))
+        if not state.selected and selection is not None and selection.inventory.open_projects:
+            raise CollectorError(UNLISTED.format(self._directory))
         if state.started is not None:
             self._first = self._first_events(state)
             named: Iterable[e.Event] = self._first

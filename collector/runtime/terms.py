@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from collector.archive.local import LocalDirectory
 from collector.archive.staged import ArchivePolicy
 from collector.model.ceilings import EXPORT_S, GRACE_S
+from collector.providers.protocol import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,8 +35,8 @@ class Terms:
         download_s: seconds that a server's download may take, without what it waits for; infinite
             where it may take any.
         grace_s: seconds that a stop waits for downloads that are under way.
-        memory: a directory where what runs learn of limits is kept for later ones, and the key that
-            marks their journals as this user's; None: nowhere.
+        memory: a directory where what runs learn of limits is kept for later ones, what services
+            have refused, and the key that marks their journals as this user's; None: nowhere.
         policy: how archives are treated.
         destination: opens where a run's archives are kept; a resume has to be given the same.
         bytes_per_second: how fast archives may come, together; None: as said when the run began.
@@ -54,3 +55,8 @@ class Terms:
     destination: OpenDestination = LocalDirectory
     bytes_per_second: int | None = None
     argv: Iterable[str] = ()
+
+    def access(self, given: Access | None) -> Access:
+        """Return how services are reached: as given, and with the memory of the run."""
+        given = given or Access()
+        return given if given.memory is not None else replace(given, memory=self.memory)

@@ -44,7 +44,7 @@ from collector.cli import main
 from collector.providers.clouddc.client import CloudDC
 
 async def start_export(self, target, *, asks_limits):
-    headers = self._headers.of(self._credentials["ops"].token, posting=True, asks_limits=False)
+    headers = {"X-Auth-Token": self._sources["ops"].token}
     raise RuntimeError(
         f"no header like {headers!r} and Authorization: Bearer unknown-canary"
     ) from ValueError(dict(headers), "Cookie: a=1; b=unknown-canary")

@@ -15,6 +15,8 @@ from anyio.from_thread import start_blocking_portal
 
 from collector.emulator import Emulator, fleet, scenario_from_mapping
 from collector.emulator.faults import FaultName
+from collector.emulator.iam_faults import IamFaultName
+from collector.emulator.list_faults import ListFaultName
 from collector.inventory import load
 from collector.model.answers import ProblemKind
 from collector.model.events import RunEnded, SelectionEnded
@@ -55,14 +57,15 @@ def test_inventories_are_shown(pages: list[Path]) -> None:
 
 def test_each_scenario_shown_can_be_played(root: Path) -> None:
     shown = blocks(root / "docs" / "how-to" / "emulator.md", "toml")
-    assert len(shown) == 3
+    assert len(shown) == 7
     for _, text in shown:
         assert scenario_from_mapping(tomllib.loads(text)).projects
 
 
 def test_each_fault_of_the_emulator_is_explained(root: Path) -> None:
     text = (root / "docs" / "how-to" / "emulator.md").read_text(encoding="utf-8")
-    names = {name for part in get_args(FaultName) for name in (get_args(part) or (part,))}
+    parts = (*get_args(FaultName), *get_args(IamFaultName), *get_args(ListFaultName))
+    names = {name for part in parts for name in (get_args(part) or (part,))}
     assert {name for name in names if f"\n| `{name}` |" not in text} == set()
 
 

@@ -56,7 +56,70 @@ def test_without_json_people_are_told_how_to_go_on() -> None:
         out, _ = process.communicate()
     assert "2 servers in 2 projects" in said
     assert "CLOUDDC_TOKEN=emulator-token collector collect fleet.json" in said
+    assert "emulator-password (user emulator/oncall)" in said
+    assert "EMULATORACCESSKEY001, emulator-secret-key" in said
     assert json.loads(out)["calls"]["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "credential", "environment"),
+    [
+        (
+            "password",
+            {"kind": "password", "domain": "emulator", "user": "oncall"},
+            {"CLOUDDC_PASSWORD": "emulator-password"},
+        ),
+        (
+            "aksk",
+            {"kind": "aksk"},
+            {
+                "HUAWEICLOUD_SDK_AK": "EMULATORACCESSKEY001",
+                "HUAWEICLOUD_SDK_SK": "emulator-secret-key",
+            },
+        ),
+    ],
+)
+def test_the_inventory_signs_in_and_discovers_as_asked(
+    sign_in: str, credential: dict[str, str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "fleet.json"
+    options = ("--inventory", str(file), "--sign-in", sign_in, "--discover")
+    with start("--json", *options) as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        inventory = json.loads(file.read_text())
+        page = f"{ready['url']}/emulator/inventory?sign_in={sign_in}&discover"
+        with urllib.request.urlopen(page) as response:  # noqa: S310 - loopback
+            assert json.load(response) == inventory
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert ready["environment"] == environment
+    told = inventory["credentials"]["emulator"]
+    assert credential.items() <= told.items()
+    assert told.get("iam_endpoint", ready["url"]) == ready["url"]
+    assert {name for key, name in told.items() if key.endswith("_env")} == set(environment)
+    assert all(project["discover"] == {} for project in inventory["projects"])
+    assert not any("servers" in project for project in inventory["projects"])
+
+
+def test_without_a_file_the_guide_asks_for_the_same_inventory() -> None:
+    with start("--sign-in", "aksk", "--discover") as process:
+        assert process.stderr is not None
+        said = "".join(iter(process.stderr.readline, "\n"))
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert "/emulator/inventory?sign_in=aksk&discover' > fleet.json" in said
+    assert "HUAWEICLOUD_SDK_SK=emulator-secret-key collector collect fleet.json" in said
+
+
+def test_a_scenario_in_which_nobody_signs_in_so_is_a_usage_error(tmp_path: Path) -> None:
+    file = tmp_path / "drill.toml"
+    file.write_text("users = []\nkeys = []\n")
+    for sign_in, words in (("password", "nobody may sign in"), ("aksk", "none to sign with")):
+        options = ["--scenario", str(file), "--sign-in", sign_in, "--listen", "127.0.0.1:0"]
+        result = CliRunner().invoke(main, ["emulator", *options])
+        assert result.exit_code == 2
+        assert words in result.output
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,12 @@ import pytest
 
 import collector.emulator
 from collector.emulator import (
+    AlarmSpec,
     Dialect,
     Fault,
+    IamFault,
+    KeySpec,
+    ListFault,
     Lognormal,
     ProjectSpec,
     Scenario,
@@ -21,6 +25,7 @@ from collector.emulator import (
     Throttle,
     TokenSpec,
     Uniform,
+    UserSpec,
     fleet,
     load_scenario,
     scenario_from_mapping,
@@ -36,6 +41,26 @@ dialect = "mixed"
 faults = [{name = "error_500", probability = 0.01, calls = ["status"]}]
 throttles = ["20/1s", {scope = "project", limit = 5, window = "bucket", retry_after = "date"}]
 
+iam_throttle = "3/1m"
+iam_faults = ["reset", {name = "unavailable", times = 2, retry_after_s = 3}]
+list_faults = ["throttled", {name = "vanish", project = "p1", skip = 1, times = 1}]
+gateway_codes = "mixed"
+foreign_project_status = 403
+
+[[users]]
+domain = "acme"
+name = "night"
+password = "secret"
+projects = ["p1"]
+token_life_calls = 100
+denied = ["download"]
+
+[[keys]]
+ak = "AK"
+sk = "SK"
+security_token = "ST"
+expires_after_s = 60
+
 [[tokens]]
 value = "one"
 user = "acme"
@@ -47,6 +72,8 @@ name = "payments"
 [[projects.servers]]
 id = "s1"
 tags = {role = "db"}
+health = "Critical"
+alarms = [{level = 1, began_ago_s = 60}]
 export_duration_s = 2
 dialect = {percentage = "float"}
 faults = ["stuck_export", {name = "slow", bytes_per_s = 10}]
@@ -67,6 +94,25 @@ def test_everything_can_be_said_in_a_toml_file(tmp_path: Path) -> None:
             Throttle("user", 20, 1.0),
             Throttle("project", 5, window="bucket", retry_after="date"),
         ),
+        iam_throttle=Throttle("user", 3, 60.0),
+        iam_faults=(IamFault("reset"), IamFault("unavailable", times=2, retry_after_s=3)),
+        list_faults=(
+            ListFault("throttled"),
+            ListFault("vanish", project="p1", skip=1, times=1),
+        ),
+        gateway_codes="mixed",
+        foreign_project_status=403,
+        users=(
+            UserSpec(
+                "acme",
+                "night",
+                "secret",
+                projects=("p1",),
+                token_life_calls=100,
+                denied=("download",),
+            ),
+        ),
+        keys=(KeySpec("AK", "SK", security_token="ST", expires_after_s=60.0),),
         tokens=(TokenSpec("one", user="acme"),),
         projects=(
             ProjectSpec(
@@ -76,6 +122,8 @@ def test_everything_can_be_said_in_a_toml_file(tmp_path: Path) -> None:
                     ServerSpec(
                         "s1",
                         tags={"role": "db"},
+                        health="Critical",
+                        alarms=(AlarmSpec(1, began_ago_s=60.0),),
                         export_duration_s=2.0,
                         dialect=Dialect(percentage="float"),
                         faults=(Fault("stuck_export"), Fault("slow", bytes_per_s=10.0)),

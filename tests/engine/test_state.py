@@ -84,6 +84,17 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
             at=AT, name="ops", kind="token", account="ops", options={}
         ),
         "EndpointsVouched": e.EndpointsVouched(at=AT, mark="ab"),
+        "ProjectNotListed": e.ProjectNotListed(
+            at=AT,
+            project=0,
+            kind="forbidden",
+            code="c",
+            http_status=403,
+            message="m",
+            request_id=None,
+            attempts=1,
+            hint="h",
+        ),
         "ExportRequested": e.ExportRequested(at=AT, server=0),
         "ExportNotStarted": e.ExportNotStarted(at=AT, server=0, kind="throttled"),
         "ExportStarted": e.ExportStarted(at=AT, server=0, export_id="x"),

@@ -192,11 +192,9 @@ YAML = [
         projects:
           - id: p1
             region: cn-east-3
-            discover: {manage_state: in-use}
             servers: [{id: s1}]
         """,
         ("2:1", "notify is not available in this version", "leave it out"),
-        ("6:5", "discover is not available in this version", "leave it out"),
     ),
     case(
         "a tag and an alias bomb",
@@ -291,20 +289,53 @@ CREDENTIALS = [
         ("6:31", "this variable is not set"),
     ),
     case(
-        "kinds of later versions, used or not",
+        "credentials that lack what they must say",
+        """\
+        version: 1
+        credentials:
+          iam: {kind: password, domain: acme, user: oncall, password_env: CLOUDDC_TOKEN}
+          keys: {kind: aksk, ak_env: A}
+          sdk: {kind: sdk, profile: ""}
+          a: {kind: command, command: vault read}
+          b: {kind: command, command: []}
+          c: {kind: command, command: [vault, 5]}
+          d: {kind: command, command: [" "]}
+          e: {kind: command, command: [vault], timeout: 0}
+          f: {kind: command, command: [vault], timeout: soon}
+          g: {kind: command, timeout: 90s}
+        projects:
+          - {id: p1, credentials: iam, endpoint: "https://clouddc.example", servers: [{id: s1}]}
+        """,
+        ("3:8", "iam_endpoint is missing", "https://clouddc.example", "iam_endpoint: https://"),
+        ("4:9", "sk_env is missing"),
+        ("5:29", "profile must be text"),
+        ("6:31", "command must be a list of words", "[PROGRAM"),
+        ("7:31", "each of them text"),
+        ("8:31", "each of them text"),
+        ("9:31", "does not name a program"),
+        ("10:49", "timeout must be a duration above 0", "30s"),
+        ("11:49", "timeout must be a duration above 0", "30s"),
+        ("12:6", "command is missing"),
+    ),
+    case(
+        "programs that are not there, and passwords of two lines",
         f"""\
         version: 1
         credentials:
-          iam: {{kind: password, domain: acme, user: oncall, password_env: P}}
-          keys: {{kind: aksk, ak_env: A, sk_env: B}}
-          sdk: {{kind: sdk}}
-          vault: {{kind: command, command: [vault, read]}}
+          a: {{kind: command, command: [no-such-program-of-ours, read]}}
+          b: {{kind: command, command: [./no-such-file]}}
+          c: {{kind: password, domain: d, user: u, password_env: TWO_LINES}}
+          d: {{kind: sdk, profile: no-such-profile}}
         projects:
-          - {{id: p1, credentials: iam, {SERVERS}}}
+          - {{id: p1, credentials: a, {SERVERS}}}
+          - {{id: p2, credentials: b, {SERVERS}}}
+          - {{id: p3, credentials: c, {SERVERS}}}
+          - {{id: p4, credentials: d, {SERVERS}}}
         """,
-        ("3:8", "kind password", "not available in this version", "kind: token"),
-        ("5:15", "kind sdk", "not available in this version", "kind: token"),
-        ("6:17", "kind command", "not available in this version", "kind: token"),
+        ("3:31", "no-such-program-of-ours", "is not found", "on PATH"),
+        ("4:31", "no-such-file", "is not found", "on PATH"),
+        ("5:57", "TWO_LINES must be one line of text"),
+        ("6:6", "the profile"),
     ),
     case(
         "fields that are missing, wrong or too many",

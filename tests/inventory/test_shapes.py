@@ -45,7 +45,10 @@ def test_the_schema_allows_what_load_allows(name: str) -> None:
         {"credentials": {"a": {"kind": "token", "token": "x"}}},
         {"credentials": {"a": {"kind": "token"}}},
         {"credentials": {"a": {"kind": "token", "token_env": "A", "token_file": "b"}}},
-        {"credentials": {"a": {"kind": "sdk"}}},
+        {"credentials": {"a": {"kind": "sdk", "profiles": "x"}}},
+        {"credentials": {"a": {"kind": "command", "command": "vault read"}}},
+        {"credentials": {"a": {"kind": "command", "command": []}}},
+        {"credentials": {"a": {"kind": "command", "command": ["x"], "timeout": 0}}},
     ],
 )
 def test_the_schema_refuses_what_load_refuses(changes: dict[str, Any]) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
+from anyio import to_thread
 
 from collector.model.answers import (
     Call,
@@ -16,7 +18,7 @@ from collector.model.answers import (
     ScopeKind,
 )
 from collector.providers.clouddc import PROVIDER
-from collector.providers.clouddc.credentials import TokenSource
+from collector.providers.clouddc.signin.tokens import TokenSource
 from tests.support.loopback import TOKEN, Answer, asked, clouddc, serving, started, target
 
 if TYPE_CHECKING:
@@ -161,13 +163,15 @@ async def test_a_401_says_whether_the_tokens_file_has_another_now(tmp_path: Path
     path.write_text("old")
     source = TokenSource.from_file(path)
     refusal = Answer(401, {"error_code": "APIGW.0301", "error_msg": "expired"})
-    async with serving(refusal) as server, clouddc(token=source) as fleet:
+    source._next_look_s = math.inf  # the refusal alone has it read again
+    async with serving(refusal, RUNNING, refusal) as server, clouddc(token=source) as fleet:
         here = target(server.url)
         first = await fleet.start_export(here, asks_limits=False)
-        path.write_text("new")
-        second, third = await asyncio.gather(
+        await fleet.ask_status(here, "e1", asks_limits=False)
+        second, third, _ = await asyncio.gather(
             fleet.start_export(here, asks_limits=False),
             fleet.ask_status(here, "e1", asks_limits=False),
+            to_thread.run_sync(path.write_text, "new"),
         )
         async with fleet.open_archive(here, "e1", asks_limits=False) as fourth:
             pass
@@ -175,7 +179,7 @@ async def test_a_401_says_whether_the_tokens_file_has_another_now(tmp_path: Path
     assert [p.renewed for p in problems if isinstance(p, Problem)] == [False, True, True, False]
     assert {p.kind for p in problems if isinstance(p, Problem)} == {ProblemKind.UNAUTHENTICATED}
     tokens = [request.headers["X-Auth-Token"] for request in server.heard]
-    assert tokens == ["old", "old", "old", "new"]
+    assert tokens == ["old", "old", "old", "old", "new"]
 
 
 async def test_cookies_are_neither_kept_nor_sent() -> None:

@@ -11,6 +11,7 @@ from yarl import URL
 from collector.model.answers import NO_METADATA, Problem, ProblemKind
 from collector.providers.clouddc.dialect import ArchiveDialect
 from collector.providers.clouddc.metadata import MetadataReader
+from collector.providers.clouddc.signin.credential import Note
 from collector.providers.http.downloads import Download
 from collector.providers.http.proxies import Proxies
 from collector.providers.http.transport import Transport
@@ -25,7 +26,7 @@ LINK = "/bucket/archive?signature=a-signature-of-the-link"
 async def opened_at(server: Server) -> OpenArchive | Problem | bytes:
     """What a link comes to: the archive's bytes, or a problem."""
     secrets = Secrets()
-    dialect = ArchiveDialect(MetadataReader())
+    dialect = ArchiveDialect(MetadataReader(), Note())
     transport = Transport(connections=2, tls=True, proxies=Proxies(secrets))
     try:
         async with AsyncExitStack() as stack:

@@ -6,7 +6,7 @@ import pytest
 
 from collector.model.answers import Problem, ProblemKind
 from collector.providers.clouddc.client import CloudDC
-from collector.providers.clouddc.credentials import TokenSource
+from collector.providers.clouddc.signin.tokens import TokenSource
 from collector.providers.protocol import OpenArchive
 from tests.support.loopback import (
     ARCHIVE,

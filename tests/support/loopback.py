@@ -12,7 +12,7 @@ from aiohttp import web
 
 from collector.model.answers import Problem
 from collector.providers.clouddc.client import CloudDC
-from collector.providers.clouddc.credentials import TokenSource
+from collector.providers.clouddc.signin.tokens import TokenSource
 from collector.providers.protocol import ProjectAddress, Target
 
 if TYPE_CHECKING:

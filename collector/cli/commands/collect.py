@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,28 +165,28 @@ def command(
     """Collect the logs of every server of INVENTORY, verify each archive, and report on each.
 
     INVENTORY is a YAML, TOML, JSON or CSV file; - reads YAML or JSON from stdin. Archives, a
-    manifest, a journal and SHA256SUMS go to a new directory under --out. The first Ctrl-C stops
-    the run cleanly; --resume continues it.
+    manifest, a journal and SHA256SUMS go to a new directory under --out. Projects with discover:
+    are listed first, but never by --resume. The first Ctrl-C stops the run cleanly; --resume
+    continues it.
 
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of missing permissions; 2
     the command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
     """
-    from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
-
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
-    loaded = inventory and choosing.load_inventory(inventory, sends=not dry_run)
-    selection = loaded and choosing.select_servers(
-        loaded, select, exclude, first, allow_empty=allow_empty
-    )
+    began_s = time.monotonic()
+    selection = inventory and _selection(
+        inventory, select, exclude, first,
+        allow_empty=allow_empty, sends=not dry_run, lists=resumed is None, ca_file=ca_file,
+    )  # fmt: skip
     if dry_run and selection:
         _show_plan(selection, out, deadline, share, as_json=as_json)
         return
     from collector.cli import running  # noqa: PLC0415  # as above
 
     terms = _terms(
-        deadline, max_attempts, share, reuse_exports, dict(phase_timeouts), grace, policy,
-        max_bandwidth,
+        _left(deadline, began_s), max_attempts, share, reuse_exports, dict(phase_timeouts), grace,
+        policy, max_bandwidth,
     )  # fmt: skip
     options = running.Options(terms, ca_file, stall_timeout)
     if selection and resumed is None:
@@ -196,6 +197,33 @@ def command(
             retry_failed=retry_failed, trust_journal=trust_journal,
         )  # fmt: skip
     running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
+
+
+def _left(deadline: float | None, began_s: float) -> float | None:
+    """Return what is left of a deadline: listing servers takes of it, too."""
+    return None if deadline is None else max(0.0, deadline - (time.monotonic() - began_s))
+
+
+def _selection(
+    inventory: str,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    first: tuple[str, ...],
+    *,
+    allow_empty: bool,
+    sends: bool,
+    lists: bool,
+    ca_file: Path | None,
+) -> Selection:
+    """Load an inventory, ask the API for servers that only it knows, and select."""
+    from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
+
+    loaded = choosing.load_inventory(inventory, sends=sends)
+    if sends and lists and loaded.open_projects:
+        from collector.cli.discovering import with_discovered  # noqa: PLC0415  # as above
+
+        loaded = with_discovered(loaded, select, exclude, first, ca_file=ca_file)
+    return choosing.select_servers(loaded, select, exclude, first, allow_empty=allow_empty)
 
 
 def _show_plan(

@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +22,14 @@ from collector.cli.streams import say, show_json
 
 if TYPE_CHECKING:
     from collector.emulator import Emulator, Scenario
+    from collector.emulator.inventory import SignIn
 
 _GUIDE = """\
 The emulator listens on {url}; Ctrl-C ends it.
   fleet       {servers} in {projects}
   token       {token}
+  password    {password}
+  key         {key}
   statistics  {url}/emulator/statistics
 To collect its fleet, paste this into another terminal:
   {commands}
@@ -38,6 +41,7 @@ To collect its fleet, paste this into another terminal:
     epilog="""\b
 Examples:
   collector emulator --inventory fleet.json
+  collector emulator --inventory fleet.json --sign-in password --discover
   collector emulator --servers 300 --limit 20/1s --limit project:10/30s
   collector emulator --scenario drill.toml --listen 0.0.0.0:18080
 """,
@@ -75,10 +79,23 @@ Examples:
     help="Write the fleet's inventory to this file.",
 )
 @click.option(
+    "--sign-in",
+    type=click.Choice(["token", "password", "aksk"]),
+    default="token",
+    show_default=True,
+    help="What the inventory signs in with; the emulator accepts all of them.",
+)
+@click.option(
+    "--discover", is_flag=True, help="Let the inventory discover servers instead of naming them."
+)
+@click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one line of JSON once it listens: url, token, inventory (the file or null).",
+    help=(
+        "Print one line of JSON once it listens: url, token, inventory (the file or null), "
+        "environment (the variables that the inventory reads)."
+    ),
 )
 @common
 def command(
@@ -90,9 +107,11 @@ def command(
     seed: int | None,
     limits: tuple[str, ...],
     inventory_file: Path | None,
+    sign_in: SignIn,
+    discover: bool,
     as_json: bool,
 ) -> None:
-    """Emulate the log-export API and its gateway, for drills and for other programs' tests.
+    """Emulate the log-export API, its gateway and IAM, for drills and for other programs' tests.
 
     Runs until SIGINT or SIGTERM, then prints its statistics as JSON.
     """
@@ -109,10 +128,12 @@ def command(
         raise click.UsageError(str(error)) from error
     emulator = Emulator(scenario, host=host, port=port)
     try:
-        anyio.run(
-            _serve, emulator, inventory_file, as_json,
-            backend_options={"loop_factory": Loop},
-        )  # fmt: skip
+        emulator.environment(sign_in)
+    except ScenarioError as error:
+        raise click.BadParameter(str(error), param_hint="--sign-in") from error
+    told = _Told(inventory_file, sign_in, discover=discover, as_json=as_json)
+    try:
+        anyio.run(_serve, emulator, told, backend_options={"loop_factory": Loop})
     except (OSError, UnicodeError) as error:  # a host that cannot be resolved, among others
         raise click.UsageError(_trouble(error, listen)) from error
     show_json(json.dumps(emulator.statistics(), indent=None if as_json else 1))
@@ -173,37 +194,61 @@ def _scenario(
     return replace(scenario, throttles=(*scenario.throttles, *throttles))
 
 
-async def _serve(emulator: Emulator, inventory_file: Path | None, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is told once it listens."""
+
+    inventory_file: Path | None
+    sign_in: SignIn
+    discover: bool
+    as_json: bool
+
+
+async def _serve(emulator: Emulator, told: _Told) -> None:
     from collector import threads  # noqa: PLC0415 - as in `command`
 
     with signals.received(signal.SIGINT, signal.SIGTERM) as stops:
         async with emulator:
-            if inventory_file is not None:
-                inventory = json.dumps(emulator.inventory(), indent=1)
-                await threads.run_sync(
-                    partial(inventory_file.write_text, inventory + "\n", encoding="utf-8")
-                )
-            if as_json:
-                file = None if inventory_file is None else str(inventory_file)
-                ready = {"url": emulator.url, "token": emulator.token, "inventory": file}
+            file = told.inventory_file
+            if file is not None:
+                inventory = emulator.inventory(told.sign_in, discover=told.discover)
+                text = json.dumps(inventory, indent=1) + "\n"
+                await threads.run_sync(partial(file.write_text, text, encoding="utf-8"))
+            if told.as_json:
+                ready = {
+                    "url": emulator.url,
+                    "token": emulator.token,
+                    "inventory": None if file is None else str(file),
+                    "environment": emulator.environment(told.sign_in),
+                }
                 show_json(json.dumps(ready))
             else:
-                for line in _guide(emulator, inventory_file).split("\n"):
+                for line in _guide(emulator, told).split("\n"):
                     say(line, has_secrets=False)
             async for _ in stops:
                 break
 
 
-def _guide(emulator: Emulator, inventory_file: Path | None) -> str:
-    projects = emulator.scenario.projects
-    file = "fleet.json" if inventory_file is None else str(inventory_file.absolute())
-    commands = [f"CLOUDDC_TOKEN={shlex.quote(emulator.token)} collector collect {pasted(file)}"]
-    if inventory_file is None:
-        commands.insert(0, f"curl -s {emulator.url}/emulator/inventory > fleet.json")
+def _guide(emulator: Emulator, told: _Told) -> str:
+    scenario = emulator.scenario
+    file = told.inventory_file
+    name = "fleet.json" if file is None else str(file.absolute())
+    variables = emulator.environment(told.sign_in).items()
+    values = " ".join(f"{variable}={shlex.quote(value)}" for variable, value in variables)
+    commands = [f"{values} collector collect {pasted(name)}"]
+    if file is None:
+        query = f"sign_in={told.sign_in}{'&discover' if told.discover else ''}"
+        page = f"{emulator.url}/emulator/inventory"
+        asked = page if query == "sign_in=token" else shlex.quote(f"{page}?{query}")
+        commands.insert(0, f"curl -s {asked} > fleet.json")
+    user = next(iter(scenario.users), None)
+    key = next(iter(scenario.keys), None)
     return _GUIDE.format(
         url=emulator.url,
         token=emulator.token,
-        servers=count(sum(len(project.servers) for project in projects), "server"),
-        projects=count(len(projects), "project"),
+        password="none" if user is None else f"{user.password} (user {user.label})",
+        key="none" if key is None else f"{key.ak}, {key.sk}",
+        servers=count(sum(len(project.servers) for project in scenario.projects), "server"),
+        projects=count(len(scenario.projects), "project"),
         commands=" &&\n  ".join(commands),
     )

@@ -13,14 +13,22 @@ from collector.cli.streams import show as result
 from collector.cli.streams import show_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from collector.inventory import Selection
+    from collector.preflight import Finding
 
 EXAMPLES = """\b
 Examples:
   collector plan fleet.yaml
   collector plan fleet.yaml --select tag:role=db --deadline 30m
   collector plan fleet.yaml --deadline 30m --json | jq .deadline_reachable
+  collector plan fleet.yaml --online
 """
+
+NOTHING_WORKS = 5
+NAMES_SHOWN = 6
+"""Projects that are named, of those whose servers are not known."""
 
 
 @click.command(name="plan", epilog=EXAMPLES)
@@ -35,9 +43,22 @@ Examples:
 @selecting
 @click.option("--deadline", type=SOME_TIME, help="Time the run may take: 90s, 15m, 2h30m.")
 @share_option
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Also ask the services, with calls that start nothing, whether signing in and each "
+    "permission work.",
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --online: also trust the certificate authorities in this PEM file.",
+)
 @json_option
 @common
+@click.pass_context
 def command(
+    ctx: click.Context,
     inventory: str,
     out: Path,
     select: tuple[str, ...],
@@ -46,18 +67,42 @@ def command(
     allow_empty: bool,
     deadline: float | None,
     share: float | None,
+    online: bool,
+    ca_file: Path | None,
     as_json: bool,
 ) -> None:
     """Estimate how long collecting INVENTORY takes, and whether the disk has room.
 
     Limits and durations come from the inventory and from earlier runs. Unknown ones are assumed,
-    and marked as such. Sends nothing.
+    and marked as such. Sends nothing, unless --online is given: then it signs in and asks, for each
+    project, for an export that does not exist. No export is started.
+
+    Exit codes with --online: 5 nothing could be collected; 0 else.
     """
     from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 
-    fleet = choosing.load_inventory(inventory, sends=False)
+    if ca_file is not None and not online:
+        raise click.UsageError("--ca-file needs --online")
+    fleet = choosing.load_inventory(inventory, sends=online)
+    if online and fleet.open_projects:
+        from collector.cli.discovering import with_discovered  # noqa: PLC0415  # as above
+
+        fleet = with_discovered(fleet, select, exclude, first, ca_file=ca_file)
     selection = choosing.select_servers(fleet, select, exclude, first, allow_empty=allow_empty)
-    show(selection, out=out, deadline_s=deadline, share=share, as_json=as_json)
+    findings = _asked(selection, ca_file) if online else None
+    show(selection, out=out, deadline_s=deadline, share=share, findings=findings, as_json=as_json)
+    if findings and not any(one.can_work for one in findings):
+        ctx.exit(NOTHING_WORKS)
+
+
+def _asked(selection: Selection, ca_file: Path | None) -> Sequence[Finding]:
+    import anyio  # noqa: PLC0415  # as above
+
+    from collector.cli.reaching import access  # noqa: PLC0415  # as above
+    from collector.event_loop import Loop  # noqa: PLC0415  # as above
+    from collector.runtime.planned import asked  # noqa: PLC0415  # as above
+
+    return anyio.run(asked, selection, access(ca_file), backend_options={"loop_factory": Loop})
 
 
 def show(
@@ -67,8 +112,9 @@ def show(
     deadline_s: float | None,
     share: float | None,
     as_json: bool,
+    findings: Sequence[Finding] | None = None,
 ) -> None:
-    """Print the plan of a selection."""
+    """Print the plan of a selection, and what the services said where they were asked."""
     from collector.cli.rendering.plan import rendered  # noqa: PLC0415  # as above
     from collector.cli.user_state import user_memory  # noqa: PLC0415  # as above
     from collector.runtime.planned import plan  # noqa: PLC0415  # as above
@@ -80,7 +126,25 @@ def show(
         share=share,
         memory=user_memory(),
     )
+    unknown = [one.name for one in selection.inventory.open_projects]
     if as_json:
-        show_json(json.dumps(planned.as_json()))
-    else:
-        result(rendered(planned, str(out)))
+        online = {} if findings is None else {"online": [one.as_json() for one in findings]}
+        show_json(json.dumps(planned.as_json() | {"not_listed": unknown} | online))
+        return
+    lines = rendered(planned, str(out))
+    if unknown:
+        lines += ["", *_not_listed(unknown)]
+    if findings is not None:
+        from collector.cli.rendering import online as online_findings  # noqa: PLC0415  # as above
+
+        lines = [*online_findings.rendered(findings), "", *lines]
+    result(lines)
+
+
+def _not_listed(names: Sequence[str]) -> list[str]:
+    """Tell of projects whose servers only the API knows, which a plan does not ask."""
+    from collector.cli.rendering.wording import wrapped  # noqa: PLC0415  # as above
+
+    shown = ", ".join(names[:NAMES_SHOWN]) + (" and others" if len(names) > NAMES_SHOWN else "")
+    text = f"Not included: servers that {shown} would discover. collect lists them first."
+    return wrapped(text, "", "  ")

@@ -57,6 +57,7 @@ def summed_up(summary: Summary, *, verbose: bool = False, now: datetime | None =
     running = run.state == "running"
     if summary.manifest_sha256 and not running:  # it changes every second
         lines += ["  manifest   sha256, for the ticket:", f"    {summary.manifest_sha256}"]
+    lines += _unlisted(summary)
     if summary.not_collected:
         lines += ["", f"Not collected{' yet' if running else ''}:", *_missing(summary)]
     if verbose:
@@ -69,11 +70,17 @@ def _state(summary: Summary, now: datetime) -> str:
     run, totals = summary.run, summary.totals
     servers, ended = totals.servers, run.finished_at
     missing = f"{servers - totals.collected} of {count(servers, 'server')} missing"
+    projects = sum(bool(one.discovery_error) for one in summary.projects)
+    unlisted = f", {count(projects, 'project')} not listed" if projects else ""
+    if unlisted and servers and servers == totals.collected:
+        missing = f"all of {count(servers, 'known server')} collected"
+    missing += unlisted
     match run.state:
         case "partial":
             return f"finished; {missing}"
         case "failed":
-            return f"finished; none of {count(servers, 'server')} collected"
+            none = f"none of {count(servers, 'server')}" if servers else "no server"
+            return f"finished; {none} collected{unlisted}"
         case "deadline":
             return f"ended at its deadline; {missing}"
         case "interrupted" if ended is not None:
@@ -110,6 +117,25 @@ def _troubles(summary: Summary, now: datetime) -> Iterator[str]:
             yield from wrapped(f"-> {one.hint}", INDENT, INDENT + "   ")
     for text in wording.waits(summary.asked_to_wait, now)[:TROUBLES_SHOWN]:
         yield from wrapped(text, "  service    ", INDENT)
+
+
+def _unlisted(summary: Summary) -> Iterator[str]:
+    """Yield the projects whose servers are not all known, those with one reason together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in summary.projects:
+        if error := one.discovery_error:
+            tries = f", {error.attempts} tries" if error.attempts > 1 else ""
+            groups.setdefault((f"{error.message}{tries}", error.hint), []).append(one.name)
+    if not groups:
+        return
+    yield from ("", "Not listed:")
+    for (why, hint), names in list(groups.items())[:GROUPS_SHOWN]:
+        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+        named = f"{'project' if len(names) == 1 else 'projects'} {', '.join(names[:NAMES_SHOWN])}"
+        yield from wrapped(f"{named}{more}: {why}", "  ", "    ")
+        yield from wrapped(f"-> {hint}", "    ", "       ")
+    if len(groups) > GROUPS_SHOWN:
+        yield "  and others, named by --json"
 
 
 def _missing(summary: Summary) -> Iterator[str]:

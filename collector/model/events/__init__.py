@@ -44,6 +44,7 @@ from collector.model.events.runs import (
     CredentialNamed,
     EndpointsVouched,
     JournalRepaired,
+    ProjectNotListed,
     ProjectSelected,
     RunEnded,
     RunEstimated,
@@ -101,6 +102,7 @@ __all__ = [
     "PermissionConfirmed",
     "PermissionDoubted",
     "PermissionMissing",
+    "ProjectNotListed",
     "ProjectSelected",
     "RunEnded",
     "RunEstimated",
@@ -121,8 +123,8 @@ SCHEMA_VERSION = 1
 EVENTS: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
-        RunStarted, CredentialNamed, ProjectSelected, ServerSelected, SelectionEnded,
-        EndpointsVouched, RunResumed,
+        RunStarted, CredentialNamed, ProjectSelected, ProjectNotListed, ServerSelected,
+        SelectionEnded, EndpointsVouched, RunResumed,
         ExportRequested, ExportNotStarted, ExportStarted, ExportReused, ExportCompleted,
         ArchiveStored, ArchiveLost, AttemptFailed, ServerFailed, ServerRetried, JournalRepaired,
         RunEnded,

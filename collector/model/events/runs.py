@@ -76,8 +76,28 @@ class ProjectSelected(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectNotListed(Event):
+    """A project could not be listed, or not to its end, before the run began: servers are missing.
+
+    They are never looked for again in this run.
+    """
+
+    project: Index
+    kind: str
+    code: str | None
+    http_status: Count | None
+    message: str
+    request_id: str | None
+    attempts: Count
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSelected(Event):
-    """A server of the selection. `directory` is relative to the run's; `first` goes before all."""
+    """A server of the selection. `directory` is relative to the run's; `first` goes before all.
+
+    The last four are as the service listed them; None where it did not.
+    """
 
     server: Index
     project: Index
@@ -86,6 +106,10 @@ class ServerSelected(Event):
     tags: Tags
     directory: RunPath
     first: bool
+    health: str | None = None
+    rack: str | None = None
+    model: str | None = None
+    alarm: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

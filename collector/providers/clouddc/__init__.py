@@ -30,18 +30,15 @@ class _CloudDCProvider(Provider):
     ) -> CloudDC:
         """Return the API with the secrets that these credentials lead to."""
         from collector.providers.clouddc.client import CloudDC  # noqa: PLC0415  # aiohttp is slow
-        from collector.providers.clouddc.credentials import TokenSource  # noqa: PLC0415  # as above
+        from collector.providers.clouddc.signin.kinds import sources_of  # noqa: PLC0415  # as above
 
-        sources = {
-            name: TokenSource.of(named.options, access.environ)
-            for name, named in credentials.items()
-        }
         return CloudDC(
-            sources,
+            sources_of(credentials, access.environ),
             connections=connections,
             ca_file=access.ca_file,
             stall_s=access.stall_s,
             secrets=access.secrets,
+            memory=access.memory,
         )
 
     def scopes(self, call: Call, project: ProjectAddress) -> tuple[Scope, ...]:
@@ -58,6 +55,11 @@ class _CloudDCProvider(Provider):
     def file_name(self, server_id: str) -> str:
         """Return what an archive is called whose answer gives it no name."""
         return f"{server_id}-dump.tar.gz"
+
+    @property
+    def unknown_export(self) -> str:
+        """Ids are opaque; the one of all zeros is given to nothing."""
+        return "00000000-0000-0000-0000-000000000000"
 
 
 PROVIDER = _CloudDCProvider()

@@ -1,38 +1,53 @@
-"""`CloudDC`: the three calls of the API reference, over one HTTP session."""
+"""`CloudDC`: the three calls of the API reference, and its lists, over one HTTP session."""
 
 from __future__ import annotations
 
 import math
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
-from collector.model.answers import Call, Problem, ProblemKind
+import anyio
+
+from collector.model.answers import Call, Problem
+from collector.providers.clouddc import listing
 from collector.providers.clouddc.dialect import ArchiveDialect
 from collector.providers.clouddc.errors import problem_of
 from collector.providers.clouddc.metadata import MetadataReader
 from collector.providers.clouddc.parsing import error_body, export_said
-from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, AuthorizedHeaders
+from collector.providers.clouddc.requests import EXPORT_BODY, Addresses, headers_of
+from collector.providers.clouddc.signin.credential import Outgoing, signed_in
+from collector.providers.clouddc.signin.lockout import KeyGuard
+from collector.providers.clouddc.signin.sign_in import SignIn
+from collector.providers.clouddc.signin.source import Means
+from collector.providers.directory import Directory
 from collector.providers.http import calls, wire
+from collector.providers.http.bodies import BODY_MAX
 from collector.providers.http.downloads import Download
 from collector.providers.http.proxies import Proxies
 from collector.providers.http.transport import Transport, trusting
 from collector.providers.http.words import WORD_MAX, told
-from collector.providers.protocol import Fleet
+from collector.providers.protocol import Fleet, Target
 from collector.redaction import Secrets
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
+    from anyio.abc import TaskGroup
     from yarl import URL
 
     from collector.model.answers import ExportSaid
-    from collector.providers.clouddc.credentials import TokenSource
+    from collector.providers.clouddc.signin.credential import Authorized, Credential, Note
+    from collector.providers.clouddc.signin.service_clock import ServiceClock
+    from collector.providers.clouddc.signin.source import Source
+    from collector.providers.directory import AlarmsPage, ServersPage
     from collector.providers.http.replies import Reply
-    from collector.providers.protocol import Fetched, OpenArchive, Target
+    from collector.providers.protocol import Fetched, OpenArchive, ProjectAddress
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +56,19 @@ class _Endpoint:
     metadata: MetadataReader
 
 
-class CloudDC(Fleet):
+class CloudDC(Fleet, Directory):
     """The log-export API of CloudDC, at any number of endpoints.
 
     Used as an async context manager: connections live from its start to its end.
 
     Args:
-        credentials: where the secret of each credential comes from.
+        sources: where the secrets of each credential come from.
         connections: how many there may be at once, to all endpoints together.
         ca_file: certificate authorities in PEM, trusted beside the system's own.
         stall_s: seconds without a byte of an archive that are a cut; None for `wire.STALL_S`.
         secrets: where those that are used are made known, to be hidden elsewhere too.
+        memory: the user's directory, where refused signatures are counted for all runs; None:
+            nowhere.
 
     Raises:
         CollectorError: `ca_file` or a proxy of the environment is unusable.
@@ -59,29 +76,39 @@ class CloudDC(Fleet):
 
     def __init__(
         self,
-        credentials: Mapping[str, TokenSource],
+        sources: Mapping[str, Source],
         *,
         connections: int,
         ca_file: Path | None = None,
         stall_s: float | None = None,
         secrets: Secrets | None = None,
+        memory: Path | None = None,
     ) -> None:
         self._secrets = Secrets() if secrets is None else secrets
-        for source in credentials.values():
+        for source in sources.values():
             source.make_known(self._secrets)
         self._stall_s = wire.STALL_S if stall_s is None else stall_s
-        self._credentials = credentials
+        self._sources = sources
+        guard = KeyGuard(memory)
+        clocks: dict[URL, ServiceClock] = {}
+        self._credentials: dict[str, Credential] = {
+            name: SignIn(source, guard, clocks) for name, source in sources.items()
+        }
         self._connections = connections
         self._tls: ssl.SSLContext | bool = True if ca_file is None else trusting(ca_file)
         self._proxies = Proxies(self._secrets)
-        self._headers = AuthorizedHeaders()
         self._endpoints: dict[str, _Endpoint] = {}
         self._entered: Transport | None = None
+        self._tasks: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
         self._entered = Transport(
             connections=self._connections, tls=self._tls, proxies=self._proxies
         )
+        tasks = self._tasks = anyio.create_task_group()
+        await tasks.__aenter__()
+        for source in self._sources.values():
+            source.enter(Means(self._entered, tasks, self._secrets))
         return self
 
     async def __aexit__(
@@ -90,7 +117,13 @@ class CloudDC(Fleet):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._transport.close()
+        if self._tasks is not None:
+            self._tasks.cancel_scope.cancel()
+            try:
+                # Without the error, which would come out in a group.
+                await self._tasks.__aexit__(None, None, None)
+            finally:
+                await self._transport.close()
 
     async def start_export(self, target: Target, *, asks_limits: bool) -> ExportSaid | Problem:
         """Start an export of the server's logs."""
@@ -133,21 +166,71 @@ class CloudDC(Fleet):
         """Open a completed export's archive; leaving the context closes the connection."""
         del location  # the export's id leads to it
         endpoint = self._endpoint(target)
-        token = self._credentials[target.project.credential].token
-        headers = self._headers.of(token, posting=False, asks_limits=asks_limits)
-        download = Download(
-            self._transport,
-            headers,
-            ArchiveDialect(endpoint.metadata),
-            secrets=self._secrets,
-            fetched=fetched,
-            stall_s=self._stall_s,
-        )
         async with AsyncExitStack() as stack:
-            opened = await download.open(stack, endpoint.addresses.content(target, export_id))
-            if isinstance(opened, Problem):
-                opened = await self._with_renewal(opened, target, token)
-            yield opened
+
+            async def send(authorized: Authorized, note: Note) -> OpenArchive | Problem:
+                download = Download(
+                    self._transport,
+                    authorized.headers,
+                    ArchiveDialect(endpoint.metadata, note),
+                    secrets=self._secrets,
+                    fetched=fetched,
+                    stall_s=self._stall_s,
+                    headers_at=authorized.elsewhere,
+                )
+                return await download.open(stack, url)
+
+            url = endpoint.addresses.content(target, export_id)
+            headers = headers_of(posting=False, asks_limits=asks_limits)
+            request = Outgoing("GET", url, None, target.project, headers)
+            yield await signed_in(self._credentials[target.project.credential], request, send)
+
+    async def list_servers(
+        self, project: ProjectAddress, *, marker: str | None, limit: int, manage_state: str | None
+    ) -> ServersPage | Problem:
+        """List one page of a project's servers."""
+        asked = {"manage_state": manage_state, "marker": marker, "limit": str(limit)}
+        query = {name: value for name, value in asked.items() if value is not None}
+
+        def read(reply: Reply, metadata: MetadataReader) -> ServersPage | Problem:
+            return listing.servers_page(reply, metadata, self._secrets, project_id=project.id)
+
+        return await self._list(project, "servers", query, read)
+
+    async def list_alarms(
+        self, project: ProjectAddress, *, offset: int, limit: int, since_s: float
+    ) -> AlarmsPage | Problem:
+        """List one page of the alarms of a project's servers that still hold."""
+        query = {
+            "alarm_status": "alarm",
+            "from": str(int(since_s)),
+            "offset": str(offset),
+            "limit": str(limit),
+        }
+
+        def read(reply: Reply, metadata: MetadataReader) -> AlarmsPage | Problem:
+            return listing.alarms_page(reply, metadata, self._secrets)
+
+        return await self._list(project, "alarms", query, read)
+
+    async def _list(
+        self,
+        project: ProjectAddress,
+        what: Literal["servers", "alarms"],
+        query: Mapping[str, str],
+        read: Callable[[Reply, MetadataReader], T | Problem],
+    ) -> T | Problem:
+        """Ask for one page of a list: all that lists need of how requests are authorized."""
+        endpoint = self._endpoint(Target(project, ""))
+        addresses = endpoint.addresses
+        url = (addresses.servers if what == "servers" else addresses.alarms)(project.id, query)
+        return await self._call(
+            "GET",
+            project,
+            url,
+            lambda reply: read(reply, endpoint.metadata),
+            most=listing.PAGE_BYTES_MAX,
+        )
 
     async def _ask(
         self,
@@ -163,24 +246,57 @@ class CloudDC(Fleet):
     ) -> ExportSaid | Problem:
         """Make one of the two small calls; without `export_id` the answer must name one."""
         metadata = self._endpoint(target).metadata
-        token = self._credentials[target.project.credential].token
-        posting = body is not None
 
         def read(reply: Reply) -> ExportSaid | Problem:
             return self._said(call, metadata, reply, export_id)
 
-        said = await calls.call(
-            self._transport,
-            "POST" if posting else "GET",
+        return await self._call(
+            "GET" if body is None else "POST",
+            target.project,
             url,
-            self._headers.of(token, posting=posting, asks_limits=asks_limits),
-            body,
-            read=read,
-            secrets=self._secrets,
+            read,
+            asks_limits=asks_limits,
+            body=body,
             within_s=within_s,
             afresh=afresh,
         )
-        return await self._with_renewal(said, target, token) if isinstance(said, Problem) else said
+
+    async def _call(
+        self,
+        method: str,
+        project: ProjectAddress,
+        url: URL,
+        read: Callable[[Reply], T | Problem],
+        *,
+        asks_limits: bool = False,
+        body: bytes | None = None,
+        within_s: float = math.inf,
+        afresh: bool = False,
+        most: int = BODY_MAX,
+    ) -> T | Problem:
+        """Make a small call with the credential of its project; `read` makes something of it."""
+
+        async def send(authorized: Authorized, note: Note) -> T | Problem:
+            def noted(reply: Reply) -> T | Problem:
+                note.reply = reply
+                return read(reply)
+
+            return await calls.call(
+                self._transport,
+                method,
+                url,
+                authorized.headers,
+                body,
+                read=noted,
+                secrets=self._secrets,
+                within_s=within_s,
+                afresh=afresh,
+                most=most,
+            )
+
+        headers = headers_of(posting=body is not None, asks_limits=asks_limits)
+        request = Outgoing(method, url, body, project, headers)
+        return await signed_in(self._credentials[project.credential], request, send)
 
     def _said(
         self, call: Call, metadata: MetadataReader, reply: Reply, export_id: str | None
@@ -197,13 +313,6 @@ class CloudDC(Fleet):
         error = error_body(reply.body)
         read = metadata.read(reply.headers, error.words)
         return problem_of(call, reply, metadata=read, secrets=self._secrets, error=error)
-
-    async def _with_renewal(self, problem: Problem, target: Target, token: str) -> Problem:
-        """Return the problem with the word whether another token would now be sent."""
-        if problem.kind is not ProblemKind.UNAUTHENTICATED:
-            return problem
-        source = self._credentials[target.project.credential]
-        return replace(problem, renewed=await source.changed_since(token))
 
     def _endpoint(self, target: Target) -> _Endpoint:
         endpoint = self._endpoints.get(target.project.endpoint)

@@ -15,18 +15,26 @@ from collector.providers.http.unpacking import start_of_text
 if TYPE_CHECKING:
     from collector.model.answers import ResponseMetadata
     from collector.providers.clouddc.metadata import MetadataReader
+    from collector.providers.clouddc.signin.credential import Note
     from collector.providers.http.replies import Reply
     from collector.redaction import Secrets
 
 
 class ArchiveDialect(Dialect):
-    """The dialect of one endpoint; `metadata` reads what its answers tell beside."""
+    """The dialect of one endpoint.
 
-    def __init__(self, metadata: MetadataReader) -> None:
+    Args:
+        metadata: reads what its answers tell beside.
+        note: takes the last of them, for the credential.
+    """
+
+    def __init__(self, metadata: MetadataReader, note: Note) -> None:
         self._metadata = metadata
+        self._note = note
 
     def metadata(self, reply: Reply) -> ResponseMetadata:
         """Return what an answer of the API tells beside its content."""
+        self._note.reply = reply
         words = "" if reply.succeeded else error_body(reply.body).words
         return self._metadata.read(reply.headers, words)
 

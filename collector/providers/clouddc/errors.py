@@ -33,6 +33,10 @@ PERMISSIONS: Final[Mapping[Call, str]] = {
 }
 """What a credential must be allowed to do (API reference)."""
 
+LISTING_PERMISSION: Final = "clouddc:imetal:list"
+ALARM_PERMISSIONS: Final = ("clouddc::listAlarm", "ces:alarmHistory:list")
+"""What listing servers and alarms needs (API reference)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

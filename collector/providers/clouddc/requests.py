@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from multidict import CIMultiDict, istr
 from yarl import URL
@@ -10,40 +11,30 @@ from yarl import URL
 from collector.providers.http.urls import segment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from collector.providers.protocol import Target
 
 EXPORT_BODY: Final = b"{ }"
 """As the API reference writes it."""
 
-_TOKEN: Final = istr("X-Auth-Token")
 _DEBUG: Final = istr("X-Apig-Mode")
 _CONTENT_TYPE: Final = istr("Content-Type")
 
 
-class AuthorizedHeaders:
-    """What requests to the API carry beside, made once for each token."""
+def headers_of(*, posting: bool, asks_limits: bool) -> CIMultiDict[str]:
+    """Return what a request carries beside what authorizes it.
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[str, bool, bool], CIMultiDict[str]] = {}
-
-    def of(self, token: str, *, posting: bool, asks_limits: bool) -> CIMultiDict[str]:
-        """Return the headers of a request.
-
-        Args:
-            token: what authorizes it.
-            posting: whether it has a body, which is JSON.
-            asks_limits: whether it asks the gateway to tell its limits.
-        """
-        key = (token, posting, asks_limits)
-        headers = self._made.get(key)
-        if headers is None:
-            headers = CIMultiDict({_TOKEN: token})
-            if posting:
-                headers[_CONTENT_TYPE] = "application/json"
-            if asks_limits:
-                headers[_DEBUG] = "debug"
-            self._made[key] = headers
-        return headers
+    Args:
+        posting: whether it has a body, which is JSON.
+        asks_limits: whether it asks the gateway to tell its limits.
+    """
+    headers: CIMultiDict[str] = CIMultiDict()
+    if posting:
+        headers[_CONTENT_TYPE] = "application/json"
+    if asks_limits:
+        headers[_DEBUG] = "debug"
+    return headers
 
 
 class Addresses:
@@ -69,6 +60,24 @@ class Addresses:
         """Return where the archive of an export is."""
         return self._base.with_path(
             f"{self._exports(target)}/{segment(export_id)}/content", encoded=True
+        )
+
+    def servers(self, project_id: str, query: Mapping[str, str]) -> URL:
+        """Return where a page of a project's servers is."""
+        return self._of_project(project_id, query)
+
+    def alarms(self, project_id: str, query: Mapping[str, str]) -> URL:
+        """Return where a page of the alarms of a project's servers is."""
+        return self._of_project(project_id, query, "/alarms")
+
+    def _of_project(self, project_id: str, query: Mapping[str, str], rest: str = "") -> URL:
+        path = f"{self._prefix}/v1/{segment(project_id)}/physicalservers{rest}"
+        # `+` and `;` of a marker mean something else to some services unless they are escaped.
+        asked = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
+        return (
+            self._base.with_path(path, encoded=True)
+            .with_query(None)
+            .join(URL(f"?{asked}", encoded=True))
         )
 
     def _exports(self, target: Target) -> str:

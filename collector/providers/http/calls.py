@@ -10,7 +10,7 @@ from anyio import fail_after
 
 from collector.model.answers import Problem, ProblemKind
 from collector.providers.http import wire
-from collector.providers.http.bodies import read_whole
+from collector.providers.http.bodies import BODY_MAX, read_whole
 from collector.providers.http.replies import Reply
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ async def call(
     secrets: Secrets,
     within_s: float = math.inf,
     afresh: bool = False,
+    most: int = BODY_MAX,
 ) -> T | Problem:
     """Make a call, and return what its answer is read as; never raise for what the wire did.
 
@@ -49,6 +50,7 @@ async def call(
         secrets: what is taken out of the answer before it is read.
         within_s: seconds that it may take; no more than `wire.TOTAL_S`.
         afresh: over a connection of its own.
+        most: how many bytes of the answer are worth reading.
     """
     total_s = min(wire.TOTAL_S, within_s)
     try:
@@ -56,8 +58,8 @@ async def call(
             async with transport.request(
                 method, url, headers, body, within_s=total_s, afresh=afresh
             ) as response:
-                answered = await read_whole(response.content)
-                reply = Reply.of(response.status, response.headers, answered)
+                answered = await read_whole(response.content, most=most)
+                reply = Reply.of(response.status, response.headers, answered, most=most)
                 said = read(replace(reply, body=secrets.out_of_bytes(reply.body)))
                 if isinstance(said, Problem) and said.kind is ProblemKind.UNREADABLE:
                     transport.retire(response)

@@ -29,7 +29,7 @@ from collector.providers.http.words import WORD_MAX, one_line
 from collector.providers.protocol import OpenArchive
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from contextlib import AsyncExitStack
 
     from aiohttp import ClientResponse, StreamReader
@@ -87,6 +87,8 @@ class Download:
         secrets: what no message and no file name may repeat.
         fetched: what is here of the archive; the rest alone is asked for.
         stall_s: seconds without a byte that are a cut.
+        headers_at: what authorizes the call at another URL of the API's own origin, where that
+            differs from one to the other, as signatures do.
     """
 
     def __init__(
@@ -98,7 +100,9 @@ class Download:
         secrets: Secrets,
         fetched: Fetched | None = None,
         stall_s: float = STALL_S,
+        headers_at: Callable[[URL], CIMultiDict[str]] | None = None,
     ) -> None:
+        self._headers_at = headers_at
         self._fetched = fetched
         self._stall_s = stall_s
         # Which part is asked for is no secret, and is said wherever a redirection leads.
@@ -182,6 +186,8 @@ class Download:
         self._link = aim
         if aim.origin() != url.origin():
             self._headers = None
+        elif self._headers is not None and self._headers_at is not None:
+            self._headers = self._headers_at(aim)
         return aim
 
     def _all_headers(self) -> CIMultiDict[str] | None:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from collector.providers.http.bodies import BODY_MAX
 from collector.providers.http.unpacking import NotUnpacked, unpacked
 
 if TYPE_CHECKING:
@@ -40,10 +41,19 @@ class Reply:
         return is_success(self.status)
 
     @classmethod
-    def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Return the answer that came, whose body may be packed though nobody asked for that."""
+    def of(
+        cls, status: int, headers: Mapping[str, str], body: bytes, *, most: int = BODY_MAX
+    ) -> Reply:
+        """Return the answer that came, whose body may be packed though nobody asked for that.
+
+        Args:
+            status: of HTTP.
+            headers: of the answer.
+            body: as it came.
+            most: how many bytes may come of it.
+        """
         try:
-            return cls(status, headers, unpacked(body, headers.get("Content-Encoding", "")))
+            return cls(status, headers, unpacked(body, headers.get("Content-Encoding", ""), most))
         except NotUnpacked as why:
             return cls(status, headers, b"", f"the body of the answer stays packed: {why}")
 

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.providers.clouddc.credentials import TokenSource, UnusableTokenError
+from collector.providers.clouddc.signin.reading import UnusableSecretError
+from collector.providers.clouddc.signin.secret import Token
+from collector.providers.clouddc.signin.tokens import TokenSource
+from tests.support.loopback import target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 SECRET = "s3cret-t0ken"
+PROJECT = target("http://127.0.0.1:9").project
 
 
 def test_a_token_comes_from_the_variable_that_the_inventory_names() -> None:
@@ -34,13 +38,13 @@ def test_a_token_comes_from_the_file_that_the_inventory_names(tmp_path: Path) ->
 
 @pytest.mark.parametrize("value", ["", " \n", f"{SECRET}\nX-Evil: 1", f"{SECRET}\0", f"{SECRET}é"])
 def test_a_token_that_no_header_can_carry_is_refused_by_its_variables_name(value: str) -> None:
-    with pytest.raises(UnusableTokenError, match="OPS_TOKEN") as refusal:
+    with pytest.raises(UnusableSecretError, match="OPS_TOKEN") as refusal:
         TokenSource.from_variable("OPS_TOKEN", {"OPS_TOKEN": value})
     assert SECRET not in str(refusal.value)
 
 
 def test_an_unset_variable_is_named() -> None:
-    with pytest.raises(UnusableTokenError, match="OPS_TOKEN is missing"):
+    with pytest.raises(UnusableSecretError, match="OPS_TOKEN is missing"):
         TokenSource.from_variable("OPS_TOKEN", {})
 
 
@@ -49,7 +53,7 @@ def test_an_unusable_file_is_named(tmp_path: Path, content: bytes | None) -> Non
     path = tmp_path / "token"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UnusableTokenError, match=r"file .*token"):
+    with pytest.raises(UnusableSecretError, match=r"file .*token"):
         TokenSource.from_file(path)
 
 
@@ -59,13 +63,21 @@ def test_a_token_is_in_no_representation() -> None:
     assert SECRET not in f"{source!r} {source}"
 
 
+async def secret_of(source: TokenSource) -> Token:
+    """What a call carries now."""
+    offered = (await source.offer(PROJECT)).secret
+    assert isinstance(offered, Token)
+    return offered
+
+
 async def test_a_file_is_read_again_when_its_token_was_refused(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("old")
     source = TokenSource.from_file(path)
-    assert not await source.changed_since("old")
+    old = await secret_of(source)
+    assert not await source.refused(old, PROJECT)
     path.write_text("new")
-    assert await source.changed_since("old")
+    assert await source.refused(old, PROJECT)
     assert source.token == "new"
 
 
@@ -73,11 +85,12 @@ async def test_a_second_refusal_of_the_old_token_finds_it_changed_too(tmp_path: 
     path = tmp_path / "token"
     path.write_text("old")
     source = TokenSource.from_file(path)
+    old = await secret_of(source)
     path.write_text("new")
-    assert await source.changed_since("old")
+    assert await source.refused(old, PROJECT)
     path.unlink()
-    assert await source.changed_since("old")
-    assert not await source.changed_since("new")
+    assert await source.refused(old, PROJECT)
+    assert not await source.refused(await secret_of(source), PROJECT)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"half\0"])
@@ -91,15 +104,58 @@ async def test_a_file_that_became_unusable_changes_nothing(
         path.unlink()
     else:
         path.write_bytes(content)
-    assert not await source.changed_since("old")
+    assert (await secret_of(source)).value == "old"
+    assert not await source.refused(await secret_of(source), PROJECT)
     assert source.token == "old"
+
+
+async def test_a_file_that_changes_is_read_before_anything_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("old")
+    source = TokenSource.from_file(path)
+    path.write_text("newer")
+    assert (await secret_of(source)).value == "newer"
+
+
+async def test_what_a_file_held_before_is_a_spare_until_the_new_token_is_accepted(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("old")
+    source = TokenSource.from_file(path)
+    old = await secret_of(source)
+    old.accepted(old.leaves())
+    path.write_text("newer")
+    source._next_look_s = 0.0
+    offer = await source.offer(PROJECT)
+    assert offer.spare is old
+    source.accepted(offer.secret, PROJECT)
+    assert (await source.offer(PROJECT)).spare is None
+
+
+async def test_a_file_that_was_read_while_it_was_written_leaves_what_it_held_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("the-old-token")
+    source = TokenSource.from_file(path)
+    old = await secret_of(source)
+    old.accepted(old.leaves())
+    path.write_text("the-new")
+    source._next_look_s = 0.0
+    half = await secret_of(source)
+    assert await source.refused(half, PROJECT)
+    assert source.token == "the-old-token"
+    path.write_text("the-new-token")
+    source._next_look_s = 0.0
+    assert (await secret_of(source)).value == "the-new-token"
 
 
 async def test_an_environment_variable_does_not_change() -> None:
     environ = {"OPS_TOKEN": "old"}
     source = TokenSource.from_variable("OPS_TOKEN", environ)
     environ["OPS_TOKEN"] = "new"
-    assert not await source.changed_since("old")
+    assert not await source.refused(await secret_of(source), PROJECT)
 
 
 def warnings_of(path: Path, caplog: pytest.LogCaptureFixture) -> list[str]:

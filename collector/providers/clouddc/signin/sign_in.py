@@ -1,0 +1,222 @@
+"""`SignIn`: carries the secret that a source offers, and lets one call prove it alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from multidict import CIMultiDict, istr
+
+from collector import clock
+from collector.model.answers import Problem, ProblemKind
+from collector.providers.clouddc.parsing import error_body
+from collector.providers.clouddc.signin.credential import Authorized, Credential
+from collector.providers.clouddc.signin.lockout import Ticket
+from collector.providers.clouddc.signin.problems import final, passing
+from collector.providers.clouddc.signin.secret import Keys, Secret, Token
+from collector.providers.clouddc.signin.service_clock import FOLLOWED_FROM_S, ServiceClock
+from collector.providers.clouddc.signin.signing import LARGEST_BODY, signed, stamp
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+    from collector.providers.clouddc.signin.credential import Note, Outgoing
+    from collector.providers.clouddc.signin.lockout import KeyGuard
+    from collector.providers.clouddc.signin.source import Source
+
+WAITS_S: Final = 90.0
+"""How long a call waits for another to prove its secret: longer than that one may take."""
+AGAIN_S: Final = 1.0
+REPEATS: Final = 1
+"""How often keys that were refused are sent again as they are."""
+
+_TOKEN: Final = istr("X-Auth-Token")
+_SECURITY_TOKEN: Final = istr("X-Security-Token")
+_PROJECT: Final = istr("X-Project-Id")
+_DATE: Final = istr("X-Sdk-Date")
+_HOST: Final = istr("Host")
+_CONTENT_TYPE: Final = istr("Content-Type")
+
+
+class SignIn(Credential):
+    """A credential whose secrets come from a source.
+
+    Args:
+        source: what offers them.
+        guard: keeps keys from being locked.
+        clocks: those of the services, by origin; shared by all credentials of a run.
+    """
+
+    def __init__(self, source: Source, guard: KeyGuard, clocks: dict[URL, ServiceClock]) -> None:
+        self._source = source
+        self._guard = guard
+        self._clocks = clocks
+
+    async def authorize(self, request: Outgoing) -> Authorized | Problem:
+        """Return the request's headers, or why it cannot leave."""
+        until_s = clock.now_s() + WAITS_S
+        while True:
+            offer = await self._source.offer(request.project)
+            if isinstance(offer, Problem):
+                return offer
+            secret = offer.secret
+            if secret.is_accepted:
+                return self._authorized(request, secret)
+            if not secret.turn.is_taken:
+                return await self._alone(request, secret)
+            if offer.spare is not None and offer.spare.is_accepted:
+                return self._authorized(request, offer.spare)
+            with anyio.move_on_after(until_s - clock.now_s()) as waiting:
+                await secret.turn.wait()
+            if waiting.cancelled_caught:
+                return passing("another call is still to prove this credential", AGAIN_S)
+
+    async def _alone(self, request: Outgoing, secret: Secret) -> Authorized | Problem:
+        """Let a call prove a secret, and leave it the turn."""
+        secret.turn.take()
+        left: Authorized | Problem | None = None
+        try:
+            ticket = await self._counted(secret) if isinstance(secret, Keys) else None
+            if isinstance(ticket, Problem):
+                return ticket
+            left = self._authorized(request, secret, ticket, is_alone=True)
+            return left
+        finally:
+            if not isinstance(left, Authorized):
+                secret.turn.leave()
+
+    async def _counted(self, keys: Keys) -> Ticket | Problem:
+        """Count a call with keys that are not proven, so that they are never locked."""
+        if keys.refusals > REPEATS:
+            words = "the service has refused these keys, and they are not sent to it again"
+            return final(words, self._source.hint)
+        counted = await self._guard.leaves(keys.ak)
+        if isinstance(counted, Ticket):
+            return counted
+        if counted.is_certain:
+            return final(counted.message, self._source.hint)
+        return passing(counted.message, counted.wait_s)
+
+    def _authorized(
+        self,
+        request: Outgoing,
+        secret: Secret,
+        ticket: Ticket | None = None,
+        *,
+        is_alone: bool = False,
+    ) -> Authorized | Problem:
+        if isinstance(secret, Keys) and len(request.body or b"") > LARGEST_BODY:
+            return final("the request is larger than the 12 MB that can be signed")
+        where = self._clock(request)
+        elsewhere = partial(_headers, request, secret, where.now_s())
+        headers = elsewhere(request.url)
+        return Authorized(
+            headers, secret, secret.leaves(), is_alone, ticket, where.ahead_s, elsewhere
+        )
+
+    async def heard(
+        self, request: Outgoing, authorized: Authorized, problem: Problem | None, note: Note
+    ) -> Problem | None:
+        """Take in what became of a request."""
+        try:
+            if problem is not None and problem.kind is ProblemKind.UNAUTHENTICATED:
+                return await self._refused(request, authorized, problem, note)
+            await self._not_refused(request, authorized, problem, note)
+            return problem
+        finally:
+            self.abandoned(authorized)
+
+    def abandoned(self, authorized: Authorized) -> None:
+        """Let the next call go."""
+        if authorized.is_alone:
+            authorized.secret.turn.leave()
+
+    async def _refused(
+        self, request: Outgoing, authorized: Authorized, problem: Problem, note: Note
+    ) -> Problem:
+        secret, retimed = authorized.secret, False
+        if isinstance(secret, Keys):
+            await self._guard.refused(secret.ak, authorized.ticket)
+            retimed = self._retimed(request, authorized, note)
+        secret.refused(authorized.number, as_wrong=not retimed)
+        renewed = await self._source.refused(secret, request.project)
+        hint = problem.hint or self._source.hint
+        return replace(
+            problem,
+            renewed=renewed or retimed,
+            everywhere=isinstance(secret, Keys) and _names_the_key(note),
+            hint=hint,
+        )
+
+    def _retimed(self, request: Outgoing, authorized: Authorized, note: Note) -> bool:
+        """Tell whether another signature would have another time, by the service's clock."""
+        where = self._clock(request)
+        if note.reply is not None:
+            where.look(note.reply, error_body(note.reply.body).words, closely=True)
+        return abs(where.ahead_s - authorized.stamped_s) > FOLLOWED_FROM_S
+
+    async def _not_refused(
+        self, request: Outgoing, authorized: Authorized, problem: Problem | None, note: Note
+    ) -> None:
+        secret, reply = authorized.secret, note.reply
+        if problem is not None and problem.kind is ProblemKind.NOT_SENT:
+            await self._guard.cleared(authorized.ticket)
+        elif reply is None:
+            pass  # it may have been refused: it stays counted
+        elif not _is_decided(problem):
+            await self._guard.cleared(authorized.ticket)
+        else:
+            if isinstance(secret, Keys):
+                self._clock(request).look(reply, closely=authorized.is_alone)
+            if secret.accepted(authorized.number):
+                self._source.accepted(secret, request.project)
+            if isinstance(secret, Keys) and authorized.ticket is not None:
+                await self._guard.accepted(secret.ak)
+
+    def _clock(self, request: Outgoing) -> ServiceClock:
+        origin = request.url.origin()
+        if origin not in self._clocks:
+            self._clocks[origin] = ServiceClock(origin.host or "the service")
+        return self._clocks[origin]
+
+
+def _headers(request: Outgoing, secret: Secret, at_s: float, url: URL) -> CIMultiDict[str]:
+    """Return all headers of a request to a URL of its origin."""
+    headers = CIMultiDict(request.headers)
+    if isinstance(secret, Token):
+        headers[_TOKEN] = secret.value
+        return headers
+    assert isinstance(secret, Keys)  # noqa: S101  # there is no third kind
+    to_sign = {str(_HOST): _host(url), str(_DATE): stamp(at_s), str(_PROJECT): request.project.id}
+    if secret.security_token is not None:
+        to_sign[str(_SECURITY_TOKEN)] = secret.security_token
+    if (content_type := headers.get(_CONTENT_TYPE)) is not None:
+        to_sign[str(_CONTENT_TYPE)] = content_type
+    made = signed(
+        request.method, url.raw_path, list(url.query.items()), to_sign, request.body or b"",
+        ak=secret.ak, sk=secret.sk,
+    )  # fmt: skip
+    headers.update(made)
+    return headers
+
+
+def _host(url: URL) -> str:
+    """Return the `Host` of a URL, as HTTP clients write it."""
+    return url.host_port_subcomponent or ""
+
+
+def _names_the_key(note: Note) -> bool:
+    """Tell whether a refusal is of the key or its signature, and not of a project."""
+    words = "" if note.reply is None else error_body(note.reply.body).words.casefold()
+    return "signature" in words or "not exist" in words
+
+
+def _is_decided(problem: Problem | None) -> bool:
+    """Tell whether whoever answered has looked at the secret: a gateway or a proxy may not have."""
+    if problem is None or problem.elsewhere:
+        return True
+    if problem.kind is ProblemKind.NOT_READY:
+        return problem.code is not None
+    return problem.kind not in (ProblemKind.THROTTLED, ProblemKind.UNREADABLE)

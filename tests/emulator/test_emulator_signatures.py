@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import pytest
+from huaweicloudsdkcore.auth.credentials import BasicCredentials
+from huaweicloudsdkcore.sdk_request import SdkRequest
+from huaweicloudsdkcore.signer.signer import Signer
+
+from collector.emulator import KeySpec, Scenario
+from collector.emulator.keys import Keys
+from collector.emulator.principals import Principal
+from collector.emulator.signatures import SignedRequest, signature
+from collector.emulator.statistics import Statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOW = "20261129T120000Z"
+NOW_S = 1795953600.0
+LETTERS = "abcXYZ019-_.~ !$&'()*+,;=:@%/?#[]\"<>\\^`{|}\u00e9\u4e2d\U0001f511"
+
+
+def text(random: Random, least: int = 1) -> str:
+    return "".join(random.choices(LETTERS, k=random.randint(least, 12)))
+
+
+def signed_by_the_vendor(seed: int) -> tuple[str, str, dict[str, str], bytes]:
+    """Return a request as the vendor's signer leaves it: method, path with query, headers, body."""
+    random = Random(seed)  # noqa: S311 - no secret
+    method = random.choice(["GET", "POST", "PUT", "DELETE"])
+    path = "/v1/" + "/".join(quote(text(random), safe="") for _ in range(random.randint(1, 5)))
+    body = random.choice([b"", b"{}", text(random).encode(), random.randbytes(50)])
+    headers = {"X-Sdk-Date": NOW, "X-Project-Id": "p1"}
+    if random.random() < 0.5:
+        headers["Content-Type"] = random.choice(["application/json", "application/octet-stream"])
+    if random.random() < 0.3:
+        headers["X-Name"] = f"  {text(random)}\u4e2d "
+    query = [(text(random), text(random, 0)) for _ in range(random.randint(0, 4))]
+    request = SdkRequest(
+        method=method,
+        schema="https",
+        host="clouddc.cn-east-3.myhuaweicloud.com",
+        resource_path=path,
+        query_params=query,
+        header_params=headers,
+        body=body,
+    )
+    Signer(BasicCredentials("AK", "SK")).sign(request)
+    return method, request.uri, request.header_params, body
+
+
+def check(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Principal | str:
+    keys = Keys(Scenario(keys=(KeySpec("AK", "SK"),)), Statistics(), 0.0)
+    # As a server reads them: the bytes of the wire, which the vendor's signer wrote as Latin-1.
+    read = {
+        name.lower(): value.encode("latin-1").decode("utf-8") for name, value in headers.items()
+    }
+    return keys.check(SignedRequest(method, path, read, body), 0.0, NOW_S)
+
+
+def test_what_the_vendors_signer_signs_is_accepted_and_nothing_else_of_it() -> None:
+    for seed in range(500):
+        method, path, headers, body = signed_by_the_vendor(seed)
+        assert isinstance(check(method, path, headers, body), Principal), seed
+        others = [
+            ("PATCH", path, headers, body),
+            (method, f"{path}{'&' if urlsplit(path).query else '?'}more=1", headers, body),
+            (method, path.replace("/v1/", "/v2/", 1), headers, body),
+            (method, path, {**headers, "X-Project-Id": "p2"}, body),
+        ]
+        if headers.get("X-Sdk-Content-Sha256") != "UNSIGNED-PAYLOAD" or not body:
+            others.append((method, path, headers, body + b"."))
+        for other in others:
+            assert "verify aksk signature fail" in str(check(*other)), (seed, other)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Basic QUs6U0s=",
+        "SDK-HMAC-SHA256 Access=AK",
+        "SDK-HMAC-SHA256 Access=AK, SignedHeaders=x-sdk-date, Signature=12",
+        "SDK-HMAC-SM3 Access=AK, SignedHeaders=x-sdk-date, Signature=" + 64 * "0",
+    ],
+)
+def test_another_kind_of_authorization_is_refused(authorization: str) -> None:
+    headers = {"Authorization": authorization, "X-Sdk-Date": NOW}
+    assert check("GET", "/v1/p1", headers, b"") == "invalid authorization header"
+
+
+@pytest.mark.parametrize("date", ["", "today", "2026-11-29T12:00:00Z"])
+def test_a_request_without_a_good_date_is_refused(date: str) -> None:
+    authorization = "SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature=" + 64 * "0"
+    told = check("GET", "/v1/p1", {"Authorization": authorization, "X-Sdk-Date": date}, b"")
+    assert "signature time is missing or malformed" in str(told)
+
+
+def test_a_date_that_is_not_signed_is_refused() -> None:
+    request = SignedRequest("GET", "/v1/p1", {"x-sdk-date": NOW, "host": "h"}, b"")
+    claimed = signature("SK", NOW, request.canonical("host"))
+    authorization = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature={claimed}"
+    headers = {"X-Sdk-Date": NOW, "Host": "h", "Authorization": authorization}
+    assert "verify aksk signature fail" in str(check("GET", "/v1/p1", headers, b""))
