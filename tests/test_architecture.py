@@ -54,6 +54,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "sharing": {"model", "rundir", "archive.names", "files", "threads"},
     "history": {"model", "report", "errors", "files"},
+    "diagnosis": {
+        *("descriptors", "history", "printable", "providers", "redaction", "rundir", "sizes"),
+    },
     "planning": {"model", "providers", "rundir"},
     "runtime": {
         *("model", "engine", "errors", "inventory", "providers", "archive", "rundir"),

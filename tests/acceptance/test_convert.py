@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from collector.cli.commands import inventory_convert
 from tests.support.command import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PLACE = ("--project", "p1", "--region", "cn-east-3")
