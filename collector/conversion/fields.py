@@ -16,6 +16,8 @@ FIELDS: Final = (
     *("server_id", "project_id", "project_name", "region", "endpoint", "credentials", "name"),
 )
 TAG: Final = "tag:"
+PLACE: Final = frozenset({"project_id", "region", "endpoint", "credentials"})
+"""Fields that say where a server is; one that cannot be read is not filled in from options."""
 
 GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "server_id": (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Raw, Struct
 
-from collector.conversion.fields import TAG, ConversionError, Entry, LeftOut
+from collector.conversion.fields import PLACE, TAG, ConversionError, Entry, LeftOut
 from collector.conversion.json_parts import NOTHING, Unusable, first_text, opened, part
 from collector.model.fields import DEFAULT_PROVIDER
 
@@ -137,7 +137,10 @@ def _server(resource: _Resource, wanted: Wanted) -> Iterator[Entry | LeftOut]:
         try:
             found = _value(resource, name, wanted)
         except Unusable as unusable:
-            yield LeftOut(resource.address, f"its {name}: {unusable}")
+            what = "the resource" if name in PLACE else f"its {name}"
+            yield LeftOut(resource.address, f"{what}: {unusable}")
+            if name in PLACE:
+                return
             continue
         if found is not None:
             values[name] = found
