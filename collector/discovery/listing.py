@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +22,7 @@ from collector.providers.directory import Directory
 from collector.providers.protocol import ProjectAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from collector.inventory.models import Credential, Project
@@ -98,11 +98,8 @@ async def list_projects(
     gates = _gates(projects, credentials)
     lines: dict[str, Line] = {}
     among = anyio.CapacityLimiter(AT_ONCE)
-    async with AsyncExitStack() as stack:
-        fleets: dict[str, Fleet] = {}
-        for name in dict.fromkeys(project.provider for project in projects):
-            fleet = _connected(name, projects, credentials, access)
-            fleets[name] = await stack.enter_async_context(fleet)
+    unfinished = {id(result): result for result in found}
+    async with _fleets(projects, credentials, access) as fleets:
 
         async def one(result: Found) -> None:
             project = result.project
@@ -120,7 +117,6 @@ async def list_projects(
             if on_listed is not None:
                 on_listed(result)
 
-        unfinished = {id(result): result for result in found}
         with anyio.move_on_after(within_s):
             async with anyio.create_task_group() as tasks:
                 for result in found:
@@ -128,6 +124,18 @@ async def list_projects(
         for result in unfinished.values():
             result.problem = Problem(ProblemKind.CUT, TOO_LATE)
     return found
+
+
+@asynccontextmanager
+async def _fleets(
+    projects: Sequence[Project], credentials: Mapping[str, Credential], access: Access
+) -> AsyncIterator[dict[str, Fleet]]:
+    """Connect the provider of each project; yield their fleets by the provider's name."""
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(_connected(name, projects, credentials, access))
+            for name in dict.fromkeys(project.provider for project in projects)
+        }
 
 
 def _gates(projects: Sequence[Project], credentials: Mapping[str, Credential]) -> dict[str, Gate]:
