@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         ClockJumped,
         ClockOffsetSeen,
         CredentialNamed,
+        CredentialStopped,
         DownloadBegun,
         DownloadsPaused,
         DownloadsWentOn,
@@ -77,6 +78,9 @@ if TYPE_CHECKING:
         JournalRepaired,
         LimitLearned,
         Observation,
+        PermissionConfirmed,
+        PermissionDoubted,
+        PermissionMissing,
         ProjectNotListed,
         ProjectSelected,
         RunEnded,
@@ -87,6 +91,8 @@ if TYPE_CHECKING:
         ServerFailed,
         ServerRetried,
         ServerSelected,
+        SignInPaused,
+        SignInWentOn,
         WaitAsked,
         WordUnknown,
     )
@@ -95,6 +101,13 @@ if TYPE_CHECKING:
     from collector.planning import Plan
     from collector.providers import BrokenProviderError, UnknownProviderError
     from collector.providers.connecting import UnusableCredentialError
+    from collector.providers.directory import (
+        AlarmsPage,
+        Directory,
+        ListedAlarm,
+        ListedServer,
+        ServersPage,
+    )
     from collector.providers.protocol import (
         Access,
         Fetched,
@@ -142,7 +155,8 @@ NAMES = {
         "ServerFailed ServerRetried JournalRepaired RunEnded RunEstimated CallsCounted "
         "LimitLearned ExportsLimitLearned DurationsLearned HintDisbelieved WaitAsked "
         "ClockOffsetSeen ClockJumped WordUnknown DownloadBegun DownloadsPaused "
-        "DownloadsWentOn EndpointWentDown EndpointCameBack"
+        "DownloadsWentOn EndpointWentDown EndpointCameBack SignInPaused SignInWentOn "
+        "CredentialStopped PermissionDoubted PermissionConfirmed PermissionMissing"
     ),
     "collector.errors": "CollectorError",
     "collector.inventory.mistakes": "InventoryError Mistake",
@@ -152,6 +166,7 @@ NAMES = {
     "collector.runtime.trust": "UntrustedJournal",
     "collector.providers": "BrokenProviderError UnknownProviderError",
     "collector.providers.connecting": "UnusableCredentialError",
+    "collector.providers.directory": "AlarmsPage Directory ListedAlarm ListedServer ServersPage",
     "collector.providers.protocol": (
         "Access Fetched Fleet OpenArchive ProjectAddress Provider Target"
     ),
@@ -171,6 +186,7 @@ NAMES = {
 
 __all__ = [
     "Access",
+    "AlarmsPage",
     "ArchiveError",
     "ArchiveFormat",
     "ArchiveLost",
@@ -189,8 +205,10 @@ __all__ = [
     "Contents",
     "CredentialKind",
     "CredentialNamed",
+    "CredentialStopped",
     "DamagedJournal",
     "Destination",
+    "Directory",
     "DownloadBegun",
     "DownloadsPaused",
     "DownloadsWentOn",
@@ -218,12 +236,17 @@ __all__ = [
     "JournalRepaired",
     "LimitLearned",
     "LimitTold",
+    "ListedAlarm",
+    "ListedServer",
     "LocalDirectory",
     "Member",
     "Mismatch",
     "Mistake",
     "Observation",
     "OpenArchive",
+    "PermissionConfirmed",
+    "PermissionDoubted",
+    "PermissionMissing",
     "Phase",
     "Plan",
     "Problem",
@@ -247,6 +270,9 @@ __all__ = [
     "ServerFailed",
     "ServerRetried",
     "ServerSelected",
+    "ServersPage",
+    "SignInPaused",
+    "SignInWentOn",
     "StagedFile",
     "Subscription",
     "Summary",

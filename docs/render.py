@@ -408,6 +408,7 @@ LIBRARY = {
         *("collector.runtime.collection", "collector.runtime.resuming"),
         *("collector.runtime.terms", "collector.runtime.feed", "collector.inventory"),
         *("collector.planning", "collector.runtime.planned", "collector.rundir.verification"),
+        "collector.discovery",
         *("collector.report.building", "collector.report.summary", "collector.report.verdict"),
         *("collector.model.state", "collector.model.rows"),
     ),
@@ -419,6 +420,7 @@ LIBRARY = {
     ),
     "library providers": (
         *("collector.providers.protocol", "collector.providers.rules", "collector.model.answers"),
+        "collector.providers.directory",
     ),
     "library archives": (
         *("collector.archive.format", "collector.archive.staged"),

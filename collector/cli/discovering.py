@@ -7,17 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-import click
 
+from collector.cli.reaching import access
 from collector.cli.readiness import prepare
 from collector.cli.rendering.wording import count
 from collector.cli.streams import say
-from collector.cli.user_state import user_memory
 from collector.discovery import discover, list_projects
 from collector.event_loop import Loop
 from collector.printable import one_line
-from collector.providers.protocol import Access
-from collector.redaction import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +44,7 @@ def with_discovered(
     if not projects:
         return inventory
     _announce(len(projects))
-    ask = partial(discover, inventory, _access(ca_file), projects=projects, on_listed=_tell)
+    ask = partial(discover, inventory, access(ca_file), projects=projects, on_listed=_tell)
     return anyio.run(ask, backend_options={"loop_factory": Loop})
 
 
@@ -60,8 +57,7 @@ def listed(
         CollectorError: something is missing that all calls need.
     """
     _announce(len(projects))
-    access = _access(ca_file)
-    ask = partial(list_projects, projects, inventory.credentials, access, on_listed=_tell)
+    ask = partial(list_projects, projects, inventory.credentials, access(ca_file), on_listed=_tell)
     return anyio.run(ask, backend_options={"loop_factory": Loop})
 
 
@@ -91,9 +87,3 @@ def _tell(found: Found) -> None:
     if found.alarms_problem is not None:
         _log.warning(f"project {name}: alarms unknown: {told(found.alarms_problem, 1)}")
     _log.info(f"project {name}: {servers} listed, {count(found.calls, 'call')}")
-
-
-def _access(ca_file: Path | None) -> Access:
-    context = click.get_current_context(silent=True)
-    secrets = None if context is None else context.find_object(Secrets)
-    return Access(ca_file=ca_file, secrets=secrets or Secrets(), memory=user_memory())

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collector.discovery import Found
     from collector.discovery.merging import Changes
     from collector.discovery.request import Request
-    from collector.inventory import Inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def write(request: Request, output: Path | None, ca_file: Path | None, *, as_jso
     made = [changes(one.project, one, new=True) for one in found]
     written = [one for one, listing in zip(made, found, strict=True) if _is_of_use(listing)]
     if written:
-        _write(inventory, request, written, output, as_json=as_json)
+        _write(request, written, output, as_json=as_json)
     done = Done(output if written else None, found, made)
     servers = sum(len(one.added) for one in written)
     amount = f"{count(servers, 'server')} in {count(len(written), 'project')}"
@@ -102,16 +101,13 @@ def write(request: Request, output: Path | None, ca_file: Path | None, *, as_jso
 
 
 def _write(
-    inventory: Inventory,
     request: Request,
     written: Sequence[Changes],
     output: Path | None,
     *,
     as_json: bool,
 ) -> None:
-    credentials = {
-        name: {"kind": one.kind, **one.options} for name, one in inventory.credentials.items()
-    }
+    credentials = requests.credentials(request)
     projects = [({"id": one.project.id, **requests.place(request)}, one.added) for one in written]
     if (as_json and output is None) or (output is not None and output.suffix.lower() == ".json"):
         lines: Iterable[str] = (f"{_json(credentials, projects)}\n",)

@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
-import click
 
 from collector import signals
 from collector.cli import resumed
+from collector.cli.reaching import access
 from collector.cli.readiness import prepare
 from collector.cli.rendering.summary import summed_up
 from collector.cli.rendering.wording import duration, short
@@ -24,8 +24,6 @@ from collector.event_loop import Loop
 from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
-from collector.providers.protocol import Access
-from collector.redaction import Secrets
 from collector.report.parts import json_text
 from collector.rundir.layout import find_run
 from collector.runtime.collection import collect
@@ -53,22 +51,12 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
-def _access(options: Options) -> Access:
-    return Access(
-        environ=options.environ,
-        ca_file=options.ca_file,
-        stall_s=options.stall_s,
-        secrets=click.get_current_context().find_object(Secrets) or Secrets(),
-        memory=options.terms.memory,
-    )
-
-
 def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
 ) -> Callable[[], Collection]:
     """Return a function that starts a new run inside an event loop."""
-    access = _access(options)
-    return partial(collect, selection, out, run_id=run_id, terms=options.terms, access=access)
+    reached = access(options.ca_file, options.stall_s, options.environ)
+    return partial(collect, selection, out, run_id=run_id, terms=options.terms, access=reached)
 
 
 def resuming(
@@ -81,7 +69,7 @@ def resuming(
     trust_journal: bool = False,
 ) -> Callable[[], Collection]:
     """Return a function that resumes a run inside an event loop."""
-    access = _access(options)
+    reached = access(options.ca_file, options.stall_s, options.environ)
     directory = find_run(run, out=out)
 
     def begin() -> Collection:
@@ -91,7 +79,7 @@ def resuming(
             retry_failed=retry_failed,
             trust_journal=trust_journal,
             terms=options.terms,
-            access=access,
+            access=reached,
         )
         for line in resumed.notes(collection, selection):
             say(f"{directory.name}: {line}")

@@ -83,7 +83,7 @@ def _entries(
     if kind == "ansible":
         from collector.conversion import ansible  # noqa: PLC0415  # one kind's imports, not all
 
-        return ansible.entries(_listed(source, name, notes), wanted, name)
+        return ansible.entries(*_listed(source, name, notes), wanted, name)
     raw = read(source, name)
     if kind == "terraform":
         from collector.conversion import terraform  # noqa: PLC0415  # as above
@@ -105,14 +105,14 @@ def _entries(
     return id_list.entries(text)
 
 
-def _listed(source: Path | BinaryIO, name: str, notes: list[str]) -> bytes:
-    """Return the JSON of Ansible's hosts, from a file or from the program that writes it."""
+def _listed(source: Path | BinaryIO, name: str, notes: list[str]) -> tuple[bytes, list[LeftOut]]:
+    """Return the JSON of Ansible's hosts, and files that are not in it."""
     from collector.conversion.ansible import is_listed  # noqa: PLC0415  # as above
 
     if not (isinstance(source, Path) and source.is_dir()):
         raw = as_utf8(read(source, name), name)
         if is_listed(raw):
-            return raw
+            return raw, []
     if not isinstance(source, Path):
         raise ConversionError(
             f"{name}: not the JSON of ansible-inventory --list; pipe that, or name the file"

@@ -13,10 +13,10 @@ from msgspec import Raw, Struct
 
 from collector.conversion.ansible_groups import META, Groups
 from collector.conversion.fields import TAG, Entry, LeftOut
-from collector.conversion.json_parts import Unusable, first_text, opened, part
+from collector.conversion.json_parts import NOTHING, Unusable, first_text, opened, part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from collector.conversion.fields import Wanted
 
@@ -38,26 +38,36 @@ def is_listed(raw: bytes) -> bool:
     if not raw.lstrip().startswith(b"{"):
         return False
     try:
-        groups = opened(raw, dict[str, _Hosts], "")
+        groups = opened(raw, dict[str, _Members], "")
     except Exception:  # noqa: BLE001  # whatever it is, it is told where it is read
         return True
-    return META in groups or not any(_is_mapping(one) for one in groups.values())
+    return META in groups or not any(one.are_mappings() for one in groups.values())
 
 
-class _Hosts(Struct):
-    hosts: Raw | None = None
+class _Members(Struct):
+    hosts: Raw = NOTHING
+    children: Raw = NOTHING
+
+    def are_mappings(self) -> bool:
+        """Whether it is written as in YAML."""
+        return any(bytes(one).lstrip()[:1] == b"{" for one in (self.hosts, self.children))
 
 
-def _is_mapping(group: _Hosts) -> bool:
-    return group.hosts is not None and bytes(group.hosts).lstrip()[:1] == b"{"
-
-
-def entries(raw: bytes, wanted: Wanted, name: str) -> Iterator[Entry | LeftOut]:
+def entries(
+    raw: bytes, unparsed: Iterable[LeftOut], wanted: Wanted, name: str
+) -> Iterator[Entry | LeftOut]:
     """Yield the hosts.
+
+    Args:
+        raw: the JSON.
+        unparsed: files that are not in it.
+        wanted: which variables are what.
+        name: of the source.
 
     Raises:
         ConversionError: this is not the JSON of an inventory.
     """
+    yield from unparsed
     document = opened(raw, dict[str, Raw], name)
     groups = Groups(document)
     yield from groups.left_out

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 META: Final = "_meta"
 _OF_ALL: Final = ("all", "ungrouped")
 """Groups that say nothing of a host."""
+GROUPS_MAX: Final = 100_000
 _KEPT_MAX: Final = 4_096
 
 
@@ -44,6 +45,9 @@ class Groups:
         for name, raw in document.items():
             if name == META:
                 continue
+            if len(self._groups) >= GROUPS_MAX:
+                self.left_out.append(LeftOut("the rest", f"groups beyond {GROUPS_MAX:,}"))
+                break
             try:
                 self._groups[name] = _group(raw)
             except Unusable as unusable:

@@ -12,19 +12,25 @@ import time
 from pathlib import Path
 from typing import Final
 
-from collector.conversion.fields import ConversionError
+from collector.conversion.fields import ConversionError, LeftOut
 from collector.conversion.source import BYTES_MAX
 from collector.redaction import hide
 
 PROGRAM: Final = "ansible-inventory"
 WITHIN_S: Final = 120.0
+_ENVIRONMENT: Final = {
+    "ANSIBLE_NOCOLOR": "1",
+    "ANSIBLE_FORCE_COLOR": "0",
+    "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",  # nothing understood is an error, not an empty list
+}
 _BLOCK: Final = 1 << 16
 _TOLD_MAX: Final = 300
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+_UNPARSED: Final = re.compile(r"Unable to parse (.+) as an inventory source")
 
 
-def listed(file: Path) -> bytes:
-    """Return what `ansible-inventory -i FILE --list` prints.
+def listed(file: Path) -> tuple[bytes, list[LeftOut]]:
+    """Return what `ansible-inventory -i FILE --list` prints, and the files that it cannot parse.
 
     Like Ansible itself, it runs inventories that are programs, and uses the plugins and the vault's
     password that its configuration names.
@@ -44,7 +50,7 @@ def listed(file: Path) -> bytes:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"},
+            env={**os.environ, **_ENVIRONMENT},
         )
     except OSError as error:
         raise ConversionError(f"cannot start {command[0]}: {error.strerror}") from None
@@ -54,9 +60,14 @@ def listed(file: Path) -> bytes:
         except BaseException:
             process.kill()
             raise
+    told = _COLOURS.sub("", err.decode("utf-8", "replace"))
     if process.returncode:
-        raise ConversionError(f"{file}: {PROGRAM} failed: {_reason(err)}")
-    return out
+        raise ConversionError(
+            f"{file}: {PROGRAM} failed: {_reason(told)}; to see more, run {PROGRAM} -i {file} "
+            "--list"
+        )
+    what = f"the file: {PROGRAM} cannot parse it, and says why if you run it yourself"
+    return out, [LeftOut(one, what) for one in dict.fromkeys(_UNPARSED.findall(told))]
 
 
 def _program(file: Path) -> str:
@@ -102,12 +113,7 @@ def _read(process: subprocess.Popen[bytes], file: Path) -> tuple[bytes, bytes]:
     return b"".join(pieces["out"]), b"".join(pieces["err"])
 
 
-def _reason(err: bytes) -> str:
-    """Return why the program failed: one line, since others may quote the inventory."""
-    lines = [
-        line.strip()
-        for line in _COLOURS.sub("", err.decode("utf-8", "replace")).splitlines()
-        if line.strip()
-    ]
-    reason = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "")
-    return hide(reason)[:_TOLD_MAX] or "it said nothing"
+def _reason(told: str) -> str:
+    """Return why the program failed: the line with the error, since others quote the inventory."""
+    errors = (line for line in told.splitlines() if line.lstrip("[").startswith("ERROR"))
+    return hide(next(errors, "it did not say why").strip())[:_TOLD_MAX]

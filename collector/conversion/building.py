@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collector.conversion.fields import Wanted
     from collector.providers.rules import InventoryRules
 
+LEFT_OUT_MAX: Final = 100_000
 _ID: Final = re.compile(shape.ID)
 _NO_PROJECT: Final = "no project: give --project ID, or --map project_id=... names where it is"
 _NO_PLACE: Final = (
@@ -55,6 +56,7 @@ def build(found: Iterable[Entry | LeftOut], wanted: Wanted) -> Built:
     building = _Building(wanted, providers.default)
     building.check_wanted()
     for one in found:
+        building.check_left_out()
         building.read += 1
         if isinstance(one, LeftOut):
             building.left_out.append(one)
@@ -107,6 +109,17 @@ class _Building:
                 self._place(wanted.region, wanted.endpoint)
         except _Unfit as unfit:
             raise ConversionError(str(unfit)) from None
+
+    def check_left_out(self) -> None:
+        """Stop where so much is left out that this is the wrong kind of source.
+
+        Raises:
+            ConversionError: it is; the text has the first of it.
+        """
+        if len(self.left_out) > LEFT_OUT_MAX:
+            first = [f"{one.where}: {one.what}" for one in self.left_out[:PRINTED_MAX]]
+            what = f"more than {LEFT_OUT_MAX:,} entries cannot be converted; the first of them:"
+            raise ConversionError(what, *first)
 
     def add(self, entry: Entry) -> None:
         """Add a server to its project, or to what is left out."""

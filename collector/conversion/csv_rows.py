@@ -21,6 +21,8 @@ _SAMPLE_ROWS: Final = 30
 _SAMPLE_CHARS: Final = 1 << 20
 _CELL_MAX: Final = 131_072
 """Characters of a cell: the limit of Python's csv."""
+_ROW_MAX: Final = 1_000_000
+"""Characters of a row: thousands of columns."""
 _READ_AGAIN_MAX: Final = 50_000_000
 """Characters that are read twice at most, after quotes that nobody closed."""
 
@@ -106,7 +108,7 @@ def rows_of(text: str, layout: Layout) -> Iterator[Row | LeftOut]:
                 if any(stripped):
                     yield Row(begun[1] + 1, stripped)
                 begun = lines.mark()
-        except csv.Error as error:
+        except (csv.Error, _TooLongError) as error:
             read = lines.at - begun[0]
             several = lines.number > begun[1] + 1
             yield LeftOut(f"line {begun[1] + 1}", _told(error, several=several))
@@ -121,7 +123,9 @@ def rows_of(text: str, layout: Layout) -> Iterator[Row | LeftOut]:
         return
 
 
-def _told(error: csv.Error, *, several: bool) -> str:
+def _told(error: Exception, *, several: bool) -> str:
+    if isinstance(error, _TooLongError) and not several:
+        return f"the row: more than {_ROW_MAX:,} characters"
     if several:
         return "the row: a quote is not closed; close or double it"
     if "field larger" in str(error):
@@ -129,11 +133,16 @@ def _told(error: csv.Error, *, several: bool) -> str:
     return f"the row: {error}; put cells with quotes in quotes, and double those inside"
 
 
+class _TooLongError(Exception):
+    """A row is too long."""
+
+
 class _Lines:
     """The lines of a text with their ends; one can go back to the second line of a row."""
 
     def __init__(self, text: str, at: int, number: int) -> None:
         self._text = text
+        self._row_at = at
         self.at = at
         self.number = number
 
@@ -146,13 +155,17 @@ class _Lines:
             raise StopIteration
         self.at = found.end()
         self.number += 1
+        if self.at - self._row_at > _ROW_MAX:
+            raise _TooLongError
         return found[0]
 
     def mark(self) -> tuple[int, int]:
-        """Return the place: where it is in the text, and after how many lines."""
+        """Begin a row; return where it is in the text, and after how many lines."""
+        self._row_at = self.at
         return self.at, self.number
 
     def go_back(self, mark: tuple[int, int]) -> None:
         """Continue after the line that begins at a mark."""
         self.at, self.number = mark
+        self._row_at = self.at
         next(self)

@@ -11,17 +11,20 @@ from collector.inventory.mistakes import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_LINE: Final = re.compile(r"([^\r\n]*)(?:\r\n|\r|\n|$)")
+_PART: Final = re.compile(r"[^,]+")
+_AROUND: Final = "\ufeff\u200b\"'"
+"""What stands around copied ids: invisible characters and quotes."""
 
 
 def entries(text: str) -> Iterator[Entry | LeftOut]:
     """Yield the ids; what follows a `#` is a comment."""
-    for number, line in enumerate(_LINE_END.split(text), start=1):
-        for part in _uncommented(line).split(","):
-            word = part.strip().strip("\ufeff\u200b").strip("\"'").strip()
+    for number, line in enumerate(_LINE.finditer(text), start=1):
+        for part in _PART.finditer(_uncommented(line[1])):
+            word = part[0].strip().strip(_AROUND).strip()
             if not word:
                 continue
-            if len(word.split()) > 1:
+            if len(word.split(maxsplit=1)) > 1:
                 what = f"{quoted(word)} has spaces; write one id per line"
                 yield LeftOut(f"line {number}", what)
             else:

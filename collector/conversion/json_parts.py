@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NOTHING: Final = msgspec.Raw()
+"""What stands for a member that is missing."""
+_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+"""Escapes of JSON; the group is half of a character, as Python writes what was no UTF-8."""
 _TEMPLATES: Final = ("{{", "{%")
 
 
@@ -30,12 +37,23 @@ def opened(raw: bytes, kind: type[T], name: str) -> T:
     if sum(map(raw.count, (b"[", b"{", b","))) > VALUES_MAX:
         raise ConversionError(f"{name}: more than {VALUES_MAX:,} values; convert fewer at a time")
     try:
-        msgspec.json.decode(raw, type=msgspec.Raw)
-        return msgspec.json.decode(raw, type=kind)
+        return _decoded(raw, kind)
     except RecursionError:
         raise ConversionError(f"{name}: nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConversionError(f"{name}: {explained(error, raw)}") from None
+
+
+def _decoded(raw: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        whole = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], raw)
+        if whole == raw:
+            raise
+        return msgspec.json.decode(whole, type=kind)
 
 
 def explained(error: Exception, raw: bytes) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from collector import inputs
 from collector.conversion.fields import ConversionError
+from collector.inventory.bounds import LINES_MAX
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -34,7 +35,8 @@ _BINARY: Final = (
     (b"$ANSIBLE_VAULT", "encrypted with ansible-vault; convert a file without secrets"),
 )
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
-_CONTROL_SHARE: Final = 0.02
+_CONTROL_FEW, _CONTROL_SHARE = 8, 0.02
+"""More control characters are in no text."""
 
 
 def read(source: Path | BinaryIO, name: str) -> bytes:
@@ -121,7 +123,9 @@ def _as(encoding: str, raw: bytes, name: str) -> str:
 
 
 def _checked(text: str, name: str) -> str:
+    if text.count("\n") + text.count("\r") > 2 * LINES_MAX:
+        raise ConversionError(f"{name}: more than {LINES_MAX:,} lines; split it into several")
     sample = text[:_SAMPLE]
-    if len(_CONTROL.findall(sample)) > _CONTROL_SHARE * len(sample):
+    if len(_CONTROL.findall(sample)) > _CONTROL_FEW + _CONTROL_SHARE * len(sample):
         raise ConversionError(f"{name}: this is not text; save it as text (UTF-8)")
     return text.rstrip("\x1a\0")  # as DOS ends files

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 
 from collector.conversion.fields import TAG, ConversionError, Entry, LeftOut
-from collector.conversion.json_parts import Unusable, first_text, opened, part
+from collector.conversion.json_parts import NOTHING, Unusable, first_text, opened, part
 from collector.model.fields import DEFAULT_PROVIDER
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ class _Document(Struct):
     version: int | None = None
     format_version: str | None = None
     resources: list[Raw] = []
-    values: Raw | None = None
-    prior_state: Raw | None = None
-    planned_values: Raw | None = None
-    encrypted_data: Raw | None = None
+    values: Raw = NOTHING
+    prior_state: Raw = NOTHING
+    planned_values: Raw = NOTHING
+    encrypted_data: Raw = NOTHING
 
 
 class _Values(Struct):
-    root_module: Raw | None = None
+    root_module: Raw = NOTHING
 
 
 class _Prior(Struct):
@@ -59,7 +59,7 @@ class _Shown(Struct):
     name: str
     address: str | None = None
     values: dict[str, Raw] = {}
-    sensitive_values: Raw = field(default_factory=Raw)
+    sensitive_values: Raw = NOTHING
 
 
 class _Instance(Struct):
@@ -172,7 +172,7 @@ def _tags(resource: _Resource) -> Iterator[tuple[str, str]]:
 
 
 def _resources(document: _Document, name: str) -> Iterator[_Resource | LeftOut]:
-    if document.encrypted_data is not None:
+    if bytes(document.encrypted_data):
         raise ConversionError(
             f"{name}: the state is encrypted; convert the output of: terraform show -json"
         )
@@ -184,8 +184,8 @@ def _resources(document: _Document, name: str) -> Iterator[_Resource | LeftOut]:
             )
         yield from _of_state(document.resources)
         return
-    if document.values is None and document.prior_state is None:
-        if document.format_version is None or document.planned_values is not None:
+    if not bytes(document.values) and not bytes(document.prior_state):
+        if document.format_version is None or bytes(document.planned_values):
             raise ConversionError(
                 f"{name}: this is neither a state file nor the output of terraform show -json"
             )
@@ -193,12 +193,12 @@ def _resources(document: _Document, name: str) -> Iterator[_Resource | LeftOut]:
     try:
         values = (
             part(document.values, _Values)
-            if document.values is not None
-            else part(document.prior_state or Raw(b"{}"), _Prior).values
+            if bytes(document.values)
+            else part(document.prior_state, _Prior).values
         )
     except Unusable as unusable:
         raise ConversionError(f"{name}: its values cannot be read: {unusable}") from None
-    modules = [] if values is None or values.root_module is None else [values.root_module]
+    modules = [values.root_module] if values is not None and bytes(values.root_module) else []
     while modules:
         try:
             module = part(modules.pop(), _Module)

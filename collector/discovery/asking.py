@@ -111,7 +111,8 @@ class Gate:
             self._accepted = False
             self._refusals += 1
             # Another secret than the refused one is worth one more call.
-            if self._refusals >= max(self.refusals_max, 1 + ever) + said.renewed:
+            most = max(1 if said.everywhere else self.refusals_max, 1 + ever)
+            if self._refusals >= most + said.renewed:
                 self.refused = said
         elif kind not in UNHEARD:
             self._accepted, self._refusals = True, 0

@@ -23,6 +23,8 @@ PAGES_MAX: Final = 2000
 """Pages of one project, in case they have no end."""
 SERVERS_MAX: Final = 1_000_000
 """Servers of one project, likewise."""
+EMPTY_MAX: Final = 3
+"""Empty pages in a row that name a further one."""
 UNUSABLE_MAX: Final = 10_000
 """Entries that cannot be used and are remembered."""
 UNUSABLE_NOTED: Final = 3
@@ -99,6 +101,7 @@ class _Walk:
     _entries: int = 0
     _total: int | None = None
     _per_page: bool = False
+    _empty: int = 0
     _ids: set[str] = field(default_factory=set)
     _markers: set[str | None] = field(default_factory=set)
 
@@ -117,7 +120,8 @@ class _Walk:
             if following is None:
                 self._compare()
                 return None
-            if following in self._markers or not fresh:
+            self._empty = 0 if page.entries else self._empty + 1
+            if following in self._markers or (not fresh and not 0 < self._empty <= EMPTY_MAX):
                 if self._total is not None and self._unique >= self._total:
                     self.moved = moved  # all is here: the service merely knows no last page
                     return None
@@ -146,18 +150,18 @@ class _Walk:
     def _count_total(self, page: ServersPage) -> None:
         if page.total is None or self._per_page:
             return
+        if self._total == self._entries > 0 and page.total == page.entries:
+            self._per_page, self._total = True, None  # it counts each page by itself
+            return
         if self._total is not None and page.total != self._total:
-            if self._total == self._entries and page.total == page.entries:
-                self._per_page, self._total = True, None  # it counts each page by itself
-                return
             self.moved = self.moved or f"its total went from {self._total} to {page.total}"
         self._total = page.total
 
     def _following(self, page: ServersPage) -> str | None:
         """Return what the next page is asked for with; None where there is none."""
-        if not page.entries or page.ends:
+        if page.ends or (not page.entries and page.next_marker is None):
             return None
-        whole = self._total is not None and self._entries >= self._total
+        whole = self._total is not None and self._unique >= self._total
         if page.next_marker is not None:
             # A total of one page alone may be a count of that page.
             counts_all = whole and (self._entries > page.entries or page.entries < PAGE)
@@ -173,7 +177,7 @@ class _Walk:
     def _compare(self) -> None:
         """Compare what was listed with what the service counts, where it counts the same."""
         counted = None if self.of.manage_state else self._total
-        if counted is not None and counted != self._unique and not self.moved:
+        if counted not in (None, self._unique, self._entries) and not self.moved:
             self.moved = f"it counts {counted} servers and lists {self._unique}"
 
     def _endless(self, what: str) -> Problem:

@@ -66,7 +66,7 @@ def entry(request: Request, rules: InventoryRules) -> dict[str, Any]:
 
 def _value(key: str, value: str, kind: CredentialKind) -> Any:  # noqa: ANN401  # as JSON holds it
     """Return a field's value; a file's path leads to the same file from wherever it is read."""
-    if key in getattr(kind, "lists", ()):
+    if key in kind.lists:
         return shlex.split(value)
     if key in kind.files and not value.startswith("~/"):
         return os.fspath(Path(value).absolute())
@@ -86,12 +86,17 @@ def fresh(request: Request) -> Inventory:
     Raises:
         RequestError: something of it is wrong, or a secret is missing.
     """
-    rules = providers.find(providers.DEFAULT_PROVIDER).rules
-    return _loaded({"credentials": {_name(request, rules): entry(request, rules)}}, request)
+    return _loaded({"credentials": credentials(request)}, request)
 
 
-def _name(request: Request, rules: InventoryRules) -> str:
-    return request.kind or rules.variable_kind
+def credentials(request: Request) -> dict[str, dict[str, Any]]:
+    """Return the one entry that a request describes, by its name, which is its kind.
+
+    Raises:
+        RequestError: there is no such kind.
+    """
+    made = entry(request, providers.find(providers.DEFAULT_PROVIDER).rules)
+    return {made["kind"]: made}
 
 
 def beside(inventory: Inventory, request: Request) -> tuple[Inventory, list[Project]]:
@@ -101,7 +106,7 @@ def beside(inventory: Inventory, request: Request) -> tuple[Inventory, list[Proj
         RequestError: a project is not in the inventory and the request does not say where it is,
             or which credentials it uses.
     """
-    own = _chosen(inventory.projects, request)
+    own = [_asked(project, request.discover) for project in _chosen(inventory.projects, request)]
     known = {project.id for project in own}
     others = tuple(one for one in request.projects if one not in known)
     if not others:
@@ -111,11 +116,26 @@ def beside(inventory: Inventory, request: Request) -> tuple[Inventory, list[Proj
             f"project {others[0]!r} is not in {inventory.source_name}; give its --region or "
             "--endpoint"
         )
-    name = _credentials(inventory, request)
+    name = _credentials_of(inventory, request)
     credential = inventory.credentials[name]
-    made = {name: {"kind": credential.kind, **credential.options, "account": credential.account}}
+    kind = providers.find(credential.provider).rules.kinds[credential.kind]
+    options = {
+        key: json.loads(value) if key in kind.lists else value
+        for key, value in credential.options.items()
+    }
+    made = {name: {"kind": credential.kind, **options, "account": credential.account}}
     new = _loaded({"credentials": made}, replace(request, projects=others)).projects
     return replace(inventory, projects=(*inventory.projects, *new)), [*own, *new]
+
+
+def _asked(project: Project, wanted: Discover) -> Project:
+    """Return a project that is asked for what a request wants, else for what its file says."""
+    given = {
+        name: value
+        for name in Discover.__slots__
+        if (value := getattr(wanted, name)) not in ((), {}, None)
+    }
+    return replace(project, discover=replace(project.discover or Discover(), **given))
 
 
 def _chosen(projects: Iterable[Project], request: Request) -> list[Project]:
@@ -132,7 +152,7 @@ def _chosen(projects: Iterable[Project], request: Request) -> list[Project]:
     ]
 
 
-def _credentials(inventory: Inventory, request: Request) -> str:
+def _credentials_of(inventory: Inventory, request: Request) -> str:
     """Return the name of the credentials in an inventory that its new projects use."""
     fitting = [
         name

@@ -97,7 +97,7 @@ class Document:
         if node.flow_style:
             new = f"[{', '.join(lines)}]"
         else:
-            dash = f"{self._newline}{' ' * (node.start_mark.column + 4)}- "
+            dash = f"{self._newline}{' ' * (node.start_mark.column + 2)}- "
             new = "".join(f"{dash}{line}" for line in lines)
         if there is None:
             self._change(node, {"servers": new}, spaced=bool(node.flow_style))

@@ -109,7 +109,7 @@ class Scheduler:
             state, self._lanes, self._waiting, self._in_flight, self._statuses, self._memories,
             layout.outages,
         )  # fmt: skip
-        self._giving_up = GivingUp(layout.verdicts, self._placement)
+        self._giving_up = GivingUp(layout, self._placement, self._observations)
         self._departures = Departures(
             state, self._waiting, self._placement, self._pacer, self._in_flight, watch,
             self._memories, self._observations, ceilings, wall_time,
@@ -133,7 +133,7 @@ class Scheduler:
         if self._ending.reason is not None:
             return self._due_at_the_end(now_s)
         actions: list[Action] = []
-        self._giving_up.take()
+        self._giving_up.take(now_s)
         giving_up = self._placement.giving_up
         if giving_up:
             actions += [self._give_up(server, now_s) for server in giving_up]
@@ -202,15 +202,15 @@ class Scheduler:
 
     def applied(self, event: e.Event) -> None:
         """Note an event that has become part of the state: its server may want another call now."""
-        if type(event) in MOVES_A_SERVER:
+        if type(event) is e.PermissionDoubted:
+            self._layout.doubt(event)
+        elif type(event) in MOVES_A_SERVER:
             self._placement.moved(event.server)  # type: ignore[attr-defined]  # all of these have one
 
     def _give_up(self, server: int, now_s: float) -> GiveUp:
         row = self.state.servers[server]
-        refused = self._layout.admissions[row.project].refused
         self._placement.recording.add(server)
-        assert refused is not None  # noqa: S101  # the only way into the list
-        failed = self._outcomes.given_up(row, refused, now_s)
+        failed = self._outcomes.given_up(row, *self._giving_up.why(row), now_s)
         self._downloads.discard_part_of_failed(row, [failed])
         return GiveUp(server, failed)
 
@@ -265,7 +265,7 @@ class Scheduler:
         lane = flight.lane
         if isinstance(answer, ExportSaid):
             self._probes.saw(lane.breaker, server, answer.export_id, action.call)
-        self._giving_up.take()
+        news = self._giving_up.take(now_s)
         down = lane.breaker.is_in_question(action.sent_s) or action.sent_s < self._awake_s
         events = self._outcomes.follow(
             action, row, answer, now_s, paused=paused, down=down, back_s=lane.breaker.back_s
@@ -277,7 +277,7 @@ class Scheduler:
             self._downloads.discard_part_of_failed(row, events)
         else:
             self._placement.place(row, now_s)
-        return events
+        return [*self._observations.take(now_s), *events] if news else events
 
     def discards(self) -> list[DiscardPart]:
         """Return what is to be removed since the last time, of servers recorded as failed."""

@@ -37,6 +37,8 @@ Digest = str
 """A SHA-256, or an HMAC made with it, in hex."""
 ScopeWord = str
 """One of `answers.ScopeKind`."""
+CallWord = str
+"""One of `answers.Call`."""
 Source = str
 """How a limit is known: told, estimated, remembered or refuted."""
 Tags = Mapping[str, str]

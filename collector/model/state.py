@@ -26,8 +26,9 @@ class RunState:
 
     `down` names the endpoints that answer nobody; `was_down` those that had not been heard from
     again when an earlier process ended, nor since. `waits` are the latest that each scope asked
-    for. `retried` are the servers that the latest process was told to retry. `at` is the time of
-    the latest event.
+    for. `sign_ins` tells of credentials that cannot sign in now, `doubts` of calls that a project
+    may be forbidden. `retried` are the servers that the latest process was told to retry. `at` is
+    the time of the latest event.
     """
 
     started: e.RunStarted | None = None
@@ -49,6 +50,8 @@ class RunState:
     down: dict[str, e.EndpointWentDown] = field(default_factory=dict)
     was_down: dict[str, e.EndpointWentDown] = field(default_factory=dict)
     waits: dict[tuple[str, str], e.WaitAsked] = field(default_factory=dict)
+    sign_ins: dict[str, e.SignInPaused] = field(default_factory=dict)
+    doubts: dict[tuple[int, str], e.PermissionDoubted] = field(default_factory=dict)
     retried: set[int] = field(default_factory=set)
     at: str = field(default="", compare=False)
     paused: e.DownloadsPaused | None = None

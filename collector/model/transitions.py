@@ -1,6 +1,6 @@
 """How each event changes a run's state: the table that `apply` looks up.
 
-Rows are frozen and replaced. Some events tell only whoever reads the journal: they change nothing.
+Rows are frozen and replaced. What observations change is in `observed.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from collector.model import events as e
-from collector.model.rows import Estimate, Export, Phase, ProjectRow, ServerRow
+from collector.model.observed import OF_OBSERVATIONS
+from collector.model.rows import Export, Phase, ProjectRow, ServerRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ def _run_resumed(state: RunState, event: e.RunResumed) -> None:
     state.was_down |= state.down
     state.down.clear()
     state.waits.clear()
+    state.sign_ins.clear()
     state.retried.clear()
     state.paused = None
     for row in state.servers:
@@ -237,66 +239,6 @@ def _run_ended(state: RunState, event: e.RunEnded) -> None:
     state.ended = event
 
 
-def _run_estimated(state: RunState, event: e.RunEstimated) -> None:
-    requests = sum(row.requests for row in state.projects)
-    state.estimate = Estimate(event, requests, state.bytes)
-
-
-def _calls_counted(state: RunState, event: e.CallsCounted) -> None:
-    row = state.projects[event.project]
-    state.projects[event.project] = replace(
-        row, requests=row.requests + event.calls, throttled=row.throttled + event.throttled
-    )
-
-
-def _limit_learned(state: RunState, event: e.LimitLearned) -> None:
-    state.limits[event.scope, event.name] = event
-
-
-def _exports_limit_learned(state: RunState, event: e.ExportsLimitLearned) -> None:
-    state.exports_limits[event.scope, event.name] = event
-
-
-def _durations_learned(state: RunState, event: e.DurationsLearned) -> None:
-    state.durations[event.project] = event
-
-
-def _clock_offset_seen(state: RunState, event: e.ClockOffsetSeen) -> None:
-    state.clock_offset_s = event.offset_s
-
-
-def _download_begun(state: RunState, event: e.DownloadBegun) -> None:
-    row = state.servers[event.server]
-    state.servers[event.server] = row._replace(begun=event)
-
-
-def _downloads_paused(state: RunState, event: e.DownloadsPaused) -> None:
-    state.paused = event
-
-
-def _downloads_went_on(state: RunState, _event: e.DownloadsWentOn) -> None:
-    state.paused = None
-
-
-def _endpoint_went_down(state: RunState, event: e.EndpointWentDown) -> None:
-    state.down[event.endpoint] = event
-
-
-def _endpoint_came_back(state: RunState, event: e.EndpointCameBack) -> None:
-    state.down.pop(event.endpoint, None)
-    state.was_down.pop(event.endpoint, None)
-
-
-def _wait_asked(state: RunState, event: e.WaitAsked) -> None:
-    if event.server is not None:
-        _ = state.servers[event.server]  # one that no line has named is damage
-    state.waits[event.scope, event.name] = event
-
-
-def _only_told(_state: RunState, _event: e.Event) -> None:
-    """For whoever reads the journal or watches the run: it changes nothing that is planned with."""
-
-
 # Each takes just its own class of event, which a mapping's type cannot say.
 TRANSITIONS: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.RunStarted: _run_started,
@@ -319,19 +261,5 @@ TRANSITIONS: Mapping[type[e.Event], Callable[[RunState, Any], None]] = {
     e.ServerRetried: _server_retried,
     e.JournalRepaired: _journal_repaired,
     e.RunEnded: _run_ended,
-    e.RunEstimated: _run_estimated,
-    e.CallsCounted: _calls_counted,
-    e.LimitLearned: _limit_learned,
-    e.ExportsLimitLearned: _exports_limit_learned,
-    e.DurationsLearned: _durations_learned,
-    e.HintDisbelieved: _only_told,
-    e.WaitAsked: _wait_asked,
-    e.ClockOffsetSeen: _clock_offset_seen,
-    e.ClockJumped: _only_told,
-    e.WordUnknown: _only_told,
-    e.DownloadBegun: _download_begun,
-    e.DownloadsPaused: _downloads_paused,
-    e.DownloadsWentOn: _downloads_went_on,
-    e.EndpointWentDown: _endpoint_went_down,
-    e.EndpointCameBack: _endpoint_came_back,
+    **OF_OBSERVATIONS,
 }

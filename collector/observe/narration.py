@@ -49,11 +49,31 @@ _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.DownloadsWentOn: (logging.WARNING, "archives can be written again; downloads continue"),
     e.EndpointWentDown: (logging.WARNING, "the endpoint is down; its servers wait"),
     e.EndpointCameBack: (logging.WARNING, "the endpoint answers again"),
+    e.SignInPaused: (
+        logging.WARNING,
+        "cannot sign in with credential '{credential}'; its servers wait",
+    ),
+    e.SignInWentOn: (logging.WARNING, "signing in with credential '{credential}' works again"),
+    e.CredentialStopped: (
+        logging.WARNING,
+        "giving up credential '{credential}'; servers that fail with it: {servers}",
+    ),
+    e.PermissionDoubted: (
+        logging.WARNING,
+        "a permission may be missing; one server goes first to find out",
+    ),
+    e.PermissionConfirmed: (logging.INFO, "the permission is there"),
+    e.PermissionMissing: (
+        logging.WARNING,
+        "a permission is missing; servers that fail without it: {servers}",
+    ),
 }
 """The level and text for each kind of event; its fields may stand in braces."""
 _LEFT_OUT = frozenset(
     {"at", "server", "project", "hint", "polls", "doubtful", "sha256", "mark", "word", "location"}
 )
+_TOLD_AT_ONCE = (e.EndpointWentDown, e.SignInPaused, e.PermissionDoubted)
+"""What a person may mend while the run goes on."""
 _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "project"})
 """Keys that every log line uses: an event's field of that name gets another one."""
 
@@ -69,6 +89,8 @@ class Narrator:
     def log(self, event: e.Event) -> None:
         """Log an event that has been applied; most only with `-v`."""
         level, words = _LINES[type(event)]
+        if isinstance(event, e.CredentialStopped | e.PermissionMissing):
+            self._messages.add(event.message)  # its servers fail with it, and it is said once
         if isinstance(event, e.ServerFailed) and self._is_repeated(event):
             level = logging.INFO  # the summary names every server; a refused token fails them all
         if self._log.isEnabledFor(level):
@@ -103,8 +125,8 @@ def _facts(event: e.Event) -> dict[str, Any]:
     """Return the event's fields that interest a person: no internal numbers, nothing empty."""
     if isinstance(event, e.RunStarted | e.RunResumed):
         return {"host": event.host, "pid": event.pid}
-    # There is no summary while an endpoint is down, so the hint is logged at once.
-    left_out = _LEFT_OUT - {"hint"} if isinstance(event, e.EndpointWentDown) else _LEFT_OUT
+    # There is no summary while the run goes on, so the hint is logged at once.
+    left_out = _LEFT_OUT - {"hint"} if isinstance(event, _TOLD_AT_ONCE) else _LEFT_OUT
     return {
         f"of_{name}" if name in _OF_EVERY_LINE else name: value
         for name, value in _fields(event).items()

@@ -250,19 +250,20 @@ def _reason(state: RunState, row: ServerRow) -> m.Reason | None:
 
 
 def _last_error(state: RunState, row: ServerRow) -> m.Error | None:
-    """Tell why an earlier try came to nothing, or why the endpoint is down.
+    """Tell why an earlier try came to nothing, or why no call can be made.
 
     The latest of them is told. What an earlier process found out about an endpoint counts until
     that has answered since.
     """
     endpoint = _endpoint(state, row)
     down = state.down.get(endpoint) or state.was_down.get(endpoint)
-    if row.attempt is not None and (down is None or row.attempt.at > down.at):
+    why = down or state.sign_ins.get(state.projects[row.project].credential)
+    if row.attempt is not None and (why is None or row.attempt.at > why.at):
         return _error(row.attempt)
-    if down is None:
+    if why is None:
         return None
     stage = LIFECYCLE[row.phase].stage
-    return m.Error(stage, None, None, down.message, None, row.tries, down.hint or _STILL_TRIED)
+    return m.Error(stage, None, None, why.message, None, row.tries, why.hint or _STILL_TRIED)
 
 
 def _endpoint(state: RunState, row: ServerRow) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from collector.engine.admission.endpoint_breaker import EndpointBreaker
 from collector.engine.admission.in_flight import STALLED_S, Flight, InFlight
+from collector.engine.admission.permissions import ProjectPermissions
 from collector.engine.admission.project_admission import ProjectAdmission
 from collector.engine.pacing.latency import UNKNOWN_TOO_LONG_S as QUIET_S
 from collector.engine.pacing.pacer import Pacer
@@ -39,7 +40,9 @@ class Calls:
         self._lanes = {
             call: Lane(
                 number, 0, pacer.track(call, scopes_of(state.projects[0], call), share=1.0),
-                admission=self.admission, breaker=self.breaker, exports=RunningExports(),
+                admission=self.admission,
+                permission=ProjectPermissions(0, int, []).of(call), breaker=self.breaker,
+                exports=RunningExports(),
             )
             for number, call in enumerate(Call)
         }  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.pacing.service import durations
 from collector.engine.admission.endpoint_breaker import EndpointBreaker
+from collector.engine.admission.permissions import ProjectPermissions
 from collector.engine.admission.project_admission import ProjectAdmission
 from collector.engine.pacing.pacer import Pacer
 from collector.engine.polling.scouts import FIRST, Reports
@@ -157,6 +158,7 @@ def lane() -> Lane:
         0,
         track,
         admission=ProjectAdmission(),
+        permission=ProjectPermissions(0, int, []).of(Call.ASK_STATUS),
         breaker=EndpointBreaker(),
         exports=RunningExports(),
     )

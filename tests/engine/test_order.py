@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from collector.engine.admission.endpoint_breaker import EndpointBreaker
+from collector.engine.admission.permissions import ProjectPermissions
 from collector.engine.admission.project_admission import ProjectAdmission
 from collector.engine.pacing.pacer import Pacer
 from collector.engine.queueing.fair_queue import FairQueue
@@ -43,7 +44,10 @@ def test_a_share_that_is_idle_is_used_by_the_other_and_earns_no_credit() -> None
             project,
             project,
             pacer.track(POST, (Scope(ScopeKind.PROJECT, str(project)),), share=1.0),
-            admission=ProjectAdmission(), breaker=EndpointBreaker(), exports=RunningExports(),
+            admission=ProjectAdmission(),
+            permission=ProjectPermissions(0, int, []).of(POST),
+            breaker=EndpointBreaker(),
+            exports=RunningExports(),
         )
         for project in (0, 1)
     ]  # fmt: skip

@@ -84,6 +84,10 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
             at=AT, name="ops", kind="token", account="ops", options={}
         ),
         "EndpointsVouched": e.EndpointsVouched(at=AT, mark="ab"),
+        "ProjectNotListed": e.ProjectNotListed(
+            at=AT, project=0, kind="forbidden", code="c", http_status=403, message="m",
+            request_id=None, attempts=1, hint="h",
+        ),
         "ExportRequested": e.ExportRequested(at=AT, server=0),
         "ExportNotStarted": e.ExportNotStarted(at=AT, server=0, kind="throttled"),
         "ExportStarted": e.ExportStarted(at=AT, server=0, export_id="x"),
@@ -123,6 +127,16 @@ def test_every_event_can_be_applied(folded: Fold) -> None:
         "DownloadsWentOn": e.DownloadsWentOn(at=AT),
         "EndpointWentDown": e.EndpointWentDown(at=AT, endpoint="e", message="m"),
         "EndpointCameBack": e.EndpointCameBack(at=AT, endpoint="e"),
+        "SignInPaused": e.SignInPaused(at=AT, credential="ops", message="m", hint="h", until=AT),
+        "SignInWentOn": e.SignInWentOn(at=AT, credential="ops"),
+        "CredentialStopped": e.CredentialStopped(
+            at=AT, credential="ops", project=None, servers=3, message="m", hint="h"
+        ),
+        "PermissionDoubted": e.PermissionDoubted(at=AT, project=0, call="ask_status", message="m"),
+        "PermissionConfirmed": e.PermissionConfirmed(at=AT, project=0, call="ask_status"),
+        "PermissionMissing": e.PermissionMissing(
+            at=AT, project=0, call="ask_status", servers=3, message="m", hint="h"
+        ),
     }
     of_selection = {type(event).__name__ for event in selected(1)}
     assert facts.keys() | of_selection == e.EVENTS.keys()

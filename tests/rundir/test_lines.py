@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from collector.archive.names import safe_name
-from collector.model.answers import ScopeKind
+from collector.model.answers import Call, ScopeKind
 from collector.model.events import EVENTS, Event, RunEnded, SelectionEnded
 from collector.model.fields import PROVIDER_NAME
 from collector.rundir.journal.lines import NO_HASH, LineError, check, decode, encode
@@ -61,6 +61,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "RunPath": st.lists(safe, min_size=1, max_size=3).map("/".join),
     "Digest": st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     "ScopeWord": st.sampled_from([*ScopeKind]).map(str),
+    "CallWord": st.sampled_from([*Call]).map(str),
     "Source": st.sampled_from(SOURCES),
     "Version": st.just(1),
     "Index": st.integers(0, 10**6),

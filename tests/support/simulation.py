@@ -137,11 +137,15 @@ def problems(draw: st.DrawFn) -> Problem:
     told = st.builds(
         LimitTold, st.sampled_from(ScopeKind), st.integers(-1, 50), st.floats(-1.0, 60.0)
     )
+    kind = draw(st.sampled_from(ProblemKind))
+    of_secret = kind is ProblemKind.UNAUTHENTICATED
     return problem(
-        draw(st.sampled_from(ProblemKind)),
+        kind,
         throttled_by=draw(st.none() | st.sampled_from(ScopeKind)),
         retry_after_s=draw(st.none() | st.floats(-10.0, 2000.0)),
         renewed=draw(st.booleans()),
+        sign_in=of_secret and draw(st.booleans()),
+        everywhere=of_secret and draw(st.booleans()),
         metadata=ResponseMetadata(limits=tuple(draw(st.lists(told, max_size=2)))),
     )
 

@@ -165,9 +165,9 @@ def command(
     """Collect the logs of every server of INVENTORY, verify each archive, and report on each.
 
     INVENTORY is a YAML, TOML, JSON or CSV file; - reads YAML or JSON from stdin. Archives, a
-    manifest, a journal and SHA256SUMS go to a new directory under --out. Projects that say
-    discover: are listed before the run begins, and not again by --resume. The first Ctrl-C stops
-    the run cleanly; --resume continues it.
+    manifest, a journal and SHA256SUMS go to a new directory under --out. Projects with discover:
+    are listed first, but never by --resume. The first Ctrl-C stops the run cleanly; --resume
+    continues it.
 
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of missing permissions; 2
     the command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
@@ -184,11 +184,9 @@ def command(
         return
     from collector.cli import running  # noqa: PLC0415  # as above
 
-    if deadline is not None:  # listing takes of it
-        deadline = max(0.0, deadline - (time.monotonic() - began_s))
     terms = _terms(
-        deadline, max_attempts, share, reuse_exports, dict(phase_timeouts), grace, policy,
-        max_bandwidth,
+        _left(deadline, began_s), max_attempts, share, reuse_exports, dict(phase_timeouts), grace,
+        policy, max_bandwidth,
     )  # fmt: skip
     options = running.Options(terms, ca_file, stall_timeout)
     if selection and resumed is None:
@@ -199,6 +197,11 @@ def command(
             retry_failed=retry_failed, trust_journal=trust_journal,
         )  # fmt: skip
     running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
+
+
+def _left(deadline: float | None, began_s: float) -> float | None:
+    """Return what is left of a deadline: listing servers takes of it, too."""
+    return None if deadline is None else max(0.0, deadline - (time.monotonic() - began_s))
 
 
 def _selection(

@@ -96,19 +96,13 @@ def command(
 
 
 def _asked(selection: Selection, ca_file: Path | None) -> Sequence[Finding]:
-    import os  # noqa: PLC0415  # as above
-
     import anyio  # noqa: PLC0415  # as above
 
-    from collector.cli.user_state import user_memory  # noqa: PLC0415  # as above
+    from collector.cli.reaching import access  # noqa: PLC0415  # as above
     from collector.event_loop import Loop  # noqa: PLC0415  # as above
-    from collector.providers.protocol import Access  # noqa: PLC0415  # as above
-    from collector.redaction import Secrets  # noqa: PLC0415  # as above
     from collector.runtime.planned import asked  # noqa: PLC0415  # as above
 
-    secrets = click.get_current_context().find_object(Secrets) or Secrets()
-    access = Access(environ=os.environ, ca_file=ca_file, secrets=secrets, memory=user_memory())
-    return anyio.run(asked, selection, access, backend_options={"loop_factory": Loop})
+    return anyio.run(asked, selection, access(ca_file), backend_options={"loop_factory": Loop})
 
 
 def show(

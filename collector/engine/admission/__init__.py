@@ -70,6 +70,15 @@ the next try is alone and leaves after 1 second, 2, 4, up to 60, or when the oth
 credential that was never accepted is given up after four tries or two minutes, any other after a
 quarter of an hour. Meanwhile its servers wait; those of projects that have signed in go on.
 
+Permissions (`permissions.py`)
+==============================
+
+A server that is forbidden a call fails alone. A call that three servers of a project were forbidden
+and nobody was allowed is forbidden to all of it: whoever still needs it fails without another call.
+From the first refusal on such calls leave alone. Where somebody was told before the run that a call
+is forbidden (`PermissionDoubted`), one refusal is enough, and until it is known one server goes
+ahead alone: not one export is started in vain. It has ten minutes before a second one follows.
+
 Calls in flight (`in_flight.py`, `throughput.py`)
 =================================================
 

@@ -24,3 +24,21 @@ class Alone:
     def is_closed(self) -> bool:
         """Whether no other call may leave before one is answered."""
         return self.going > 0 or self.out >= MOST_OUT
+
+    def left(self) -> None:
+        """Count a call that leaves."""
+        self.going += 1
+        self.out += 1
+
+    def stalls(self) -> None:
+        """Let another leave beside one that stalls."""
+        self.going -= 1
+
+    def goes_on(self) -> None:
+        """Count one again that had stalled."""
+        self.going += 1
+
+    def came_back(self, *, stalled: bool) -> None:
+        """Count one no longer that is answered."""
+        self.out -= 1
+        self.going -= not stalled

@@ -58,10 +58,12 @@ class Verdicts:
     Attributes:
         stops: since the last time.
         doubted: credentials that were refused in one project, and wait for another's answer.
+        sign_ins: credentials that cannot sign in since then, or can again.
     """
 
     stops: list[Stop] = field(default_factory=list)
     doubted: dict[CredentialHealth, None] = field(default_factory=dict)
+    sign_ins: dict[SignIn, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -185,6 +187,7 @@ class CredentialHealth:
         sign_in = self.sign_in
         if sign_in.problem is not None and not project.accepted and not sign_in.is_late(sent_s):
             sign_in.works()
+            self.verdicts.sign_ins[sign_in] = None
 
     def _not_signed_in(self, problem: Problem, sent_s: float, now_s: float) -> None:
         sign_in = self.sign_in
@@ -196,9 +199,15 @@ class CredentialHealth:
             return
         self._not_accepted()
         self._asks_witness = False
-        if not sign_in.is_late(sent_s) and sign_in.failed(problem, sent_s, now_s):
+        if sign_in.is_late(sent_s):
+            return
+        told = sign_in.problem
+        if sign_in.failed(problem, sent_s, now_s):
             sign_in.works()
+            self.verdicts.sign_ins.pop(sign_in, None)
             self._stop(problem, [one for one in sign_in.secrets if not one.accepted])
+        elif told is None or told.message != problem.message:
+            self.verdicts.sign_ins[sign_in] = None
 
     def _renewed(self, problem: Problem, sent_s: float, now_s: float) -> None:
         """Learn that the secret is another one since a call was to leave with it."""

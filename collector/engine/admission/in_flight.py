@@ -20,6 +20,7 @@ from collector.model.answers import Call
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from collector.engine.admission.alone import Alone
     from collector.engine.queueing.lanes import Lane
     from collector.model.actions import Request
     from collector.model.ceilings import Ceilings
@@ -44,7 +45,7 @@ class Flight:
         stalled: it holds no place: nothing came for too long, or it is far behind.
         far_behind: it brings much less than others do.
         bytes, since_s: what came of it since then, when it was last judged.
-        alone: nobody knew whether it would be accepted.
+        alone: those that count it, since nobody knew whether it would be accepted.
     """
 
     action: Request
@@ -57,7 +58,7 @@ class Flight:
     far_behind: bool = False
     bytes: int = 0
     since_s: float = math.inf
-    alone: bool = False
+    alone: tuple[Alone, ...] = ()
 
     @property
     def is_download(self) -> bool:
@@ -141,9 +142,12 @@ class InFlight:
         lane.credential.in_flight += 1
         silent_s = action.sent_s
         if not lane.admission.accepted:
-            flight.alone = True
-            lane.admission.left()
+            flight.alone = lane.admission.all_alone
             silent_s += lane.credential.sign_in.takes_s
+        if not lane.permission.accepted:
+            flight.alone += (lane.permission.alone,)
+        for one in flight.alone:
+            one.left()
         lane.breaker.left(action.server, silent_s)
 
     def of(self, action: Request) -> Flight | None:
@@ -191,8 +195,8 @@ class InFlight:
             self._watch(flight, self._stalls_s(flight))
             if not flight.opened:
                 flight.lane.credential.in_flight += 1
-                if flight.alone:
-                    flight.lane.admission.stalls(1)
+                for one in flight.alone:
+                    one.goes_on()
 
     def awaited(self, flight: Flight, now_s: float) -> None:
         """Record that more of a download is asked for."""
@@ -222,9 +226,9 @@ class InFlight:
     def _answered(self, flight: Flight) -> None:
         if not flight.stalled:
             flight.lane.credential.in_flight -= 1
-        if flight.alone:
-            flight.alone = False
-            flight.lane.admission.came_back(stalled=flight.stalled)
+        for one in flight.alone:
+            one.came_back(stalled=flight.stalled)
+        flight.alone = ()
         flight.lane.breaker.came_back(flight.action.server)
 
     def _take_place(self, flight: Flight, change: int) -> None:
@@ -260,8 +264,8 @@ class InFlight:
                 self._take_place(flight, -1)
                 if not flight.opened:
                     flight.lane.credential.in_flight -= 1
-                    if flight.alone:
-                        flight.lane.admission.stalls(-1)
+                    for one in flight.alone:
+                        one.stalls()
                     fallen.append(flight)
         return fallen
 

@@ -265,7 +265,7 @@ class Probes:
         probes: list[Request] = []
         for server, export_id in self._whom_to_ask(breaker, mute=mute):
             lane = self._lanes[self._state.servers[server].project, Call.ASK_STATUS]
-            if lane.admission.refused is not None:
+            if lane.admission.refused is not None or lane.permission.barred is not None:
                 continue
             if of is not None and (of is not lane.credential or server in of.refused_servers):
                 continue
@@ -306,6 +306,8 @@ class Probes:
         wake_s = math.inf
         for lane in self._of[breaker]:
             if lane.call not in calls or not self._has_room(lane):
+                continue
+            if not lane.permission.free and lane.permission.closed(now_s) is not None:
                 continue
             servers = [
                 server

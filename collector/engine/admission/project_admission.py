@@ -80,21 +80,7 @@ class ProjectAdmission:
             return False
         return self.breaker is None or not self.breaker.given_up
 
-    # Calls that are not known to be accepted
-
-    def left(self) -> None:
-        """Count a call that leaves alone."""
-        for one in (self.alone, self.secret.alone, self.secret.sign_in.alone):
-            one.going += 1
-            one.out += 1
-
-    def stalls(self, change: int) -> None:
-        """Count one that stalls (-1), or goes on (1)."""
-        for one in (self.alone, self.secret.alone, self.secret.sign_in.alone):
-            one.going += change
-
-    def came_back(self, *, stalled: bool) -> None:
-        """Count one that is answered."""
-        for one in (self.alone, self.secret.alone, self.secret.sign_in.alone):
-            one.out -= 1
-            one.going -= not stalled
+    @property
+    def all_alone(self) -> tuple[Alone, ...]:
+        """Those that count a call that is not known to be accepted."""
+        return self.alone, self.secret.alone, self.secret.sign_in.alone

@@ -73,6 +73,11 @@ class Feedback:
         else:
             self._pacer.lost(lane.track, action.sent_s)
         lane.credential.answered(problem, lane.admission, action.server, action.sent_s, now_s)
+        permission = lane.permission
+        if not permission.accepted and permission.of_project.answered(
+            lane.call, problem, action.server
+        ):
+            self._observations.permission_confirmed(lane.project, lane.call, now_s)
         if metadata.clock_offset_s is not None:
             self._observations.clock_offset(metadata.clock_offset_s)
         return learned

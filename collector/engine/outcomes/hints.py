@@ -41,6 +41,13 @@ HINTS: Mapping[ProblemKind, str] = {
 }
 UNREACHABLE = "check the network, the endpoint's address and the proxy"
 """Where an endpoint answers nobody, and the provider knows nothing better."""
+
+
+def hint_of_sign_in(name: str) -> str:
+    """Return what can be done while signing in does not work."""
+    return f"check the service that credential {name!r} signs in to, and the network to it"
+
+
 STUCK = f"the export never completed; look at the server's health, then {AGAIN}"
 
 

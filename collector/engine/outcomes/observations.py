@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from collector.engine.outcomes.hints import UNREACHABLE
+from collector.engine.outcomes.hints import UNREACHABLE, hint_of_sign_in
 from collector.engine.pacing.findings import WORTH_TELLING_S, Asked, Learned, LearnedExports
 from collector.model import events as e
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from collector.engine.admission.credential_health import Stop
     from collector.engine.admission.endpoint_breaker import EndpointBreaker
+    from collector.engine.admission.permissions import Bar
+    from collector.engine.admission.sign_in import SignIn
     from collector.engine.pacing.findings import Finding
     from collector.engine.polling.durations import ExportDurations
-    from collector.model.answers import Scope
+    from collector.model.answers import Call, Problem, Scope
     from collector.model.wall_time import WallTime
 
 OFFSET_WORTH_A_LINE_S = 0.5
@@ -119,6 +122,48 @@ class Observations:
     def downloads_went_on(self, now_s: float) -> None:
         """Report that it does again."""
         self._events.append(e.DownloadsWentOn(at=self._wall_time.stamp(now_s)))
+        self.urgent = True
+
+    def sign_in(self, sign_in: SignIn, now_s: float) -> None:
+        """Report that a credential cannot sign in now, or can again."""
+        at, problem = self._wall_time.stamp(now_s), sign_in.problem
+        if problem is None:
+            self._events.append(e.SignInWentOn(at=at, credential=sign_in.name))
+        else:
+            self._events.append(
+                e.SignInPaused(
+                    at=at, credential=sign_in.name, message=problem.message,
+                    hint=problem.hint or hint_of_sign_in(sign_in.name),
+                    until=self._wall_time.stamp(sign_in.next_s),
+                )
+            )  # fmt: skip
+        self.urgent = True
+
+    def credential_stopped(self, stop: Stop, problem: Problem, servers: int, now_s: float) -> None:
+        """Report that servers fail because their credential is given up."""
+        only = None if stop.whole or len(stop.projects) > 1 else stop.projects[0].project
+        self._events.append(
+            e.CredentialStopped(
+                at=self._wall_time.stamp(now_s), credential=stop.credential, project=only,
+                servers=servers, message=problem.message, hint=problem.hint or "",
+            )
+        )  # fmt: skip
+        self.urgent = True
+
+    def permission_confirmed(self, project: int, call: Call, now_s: float) -> None:
+        """Report that a call is allowed that was doubted."""
+        at = self._wall_time.stamp(now_s)
+        self._events.append(e.PermissionConfirmed(at=at, project=project, call=call.value))
+
+    def permission_missing(self, bar: Bar, problem: Problem, servers: int, now_s: float) -> None:
+        """Report that servers fail because their project is forbidden a call."""
+        self._events.append(
+            e.PermissionMissing(
+                at=self._wall_time.stamp(now_s), project=bar.permissions.project,
+                call=bar.call.value, servers=servers, message=problem.message,
+                hint=problem.hint or "",
+            )
+        )  # fmt: skip
         self.urgent = True
 
     def clock_jumped(self, jump_s: float, now_s: float) -> None:

@@ -11,7 +11,6 @@ from collector.engine.outcomes.facts import archive_stored, attempt_failed, reus
 from collector.engine.outcomes.hints import STUCK
 from collector.model import events as e
 from collector.model.answers import Call, ExportSaid, ExportState, Problem, ProblemKind, Stored
-from collector.model.lifecycle import wanted
 
 if TYPE_CHECKING:
     import random
@@ -71,9 +70,10 @@ class Outcomes:
         self._wall_time = wall_time
         self._rng = rng
 
-    def given_up(self, row: ServerRow, problem: Problem, now_s: float) -> e.ServerFailed:
-        """Return the event for a server whose next call is not worth making."""
-        call = wanted(row) or Call.START_EXPORT
+    def given_up(
+        self, row: ServerRow, problem: Problem, call: Call, now_s: float
+    ) -> e.ServerFailed:
+        """Return the event for a server whose next call is not worth making, nor a later one."""
         return replace(self._failed(row, call, problem, now_s), attempts=row.tries)
 
     def reused(self, server: int, found: Reusable, now_s: float) -> e.Event:

@@ -165,6 +165,9 @@ class Dispatcher:
             return breaker, math.inf
         if not admission.accepted and (shut := admission.closed(now_s)) is not None:
             return shut
+        permission = lane.permission
+        if not permission.free and (shut := permission.closed(now_s)) is not None:
+            return shut
         closed: Hashable = None
         last_s = now_s
         for pace in lane.track.binding:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collector.engine.admission.endpoint_breaker import EndpointBreaker
+    from collector.engine.admission.permissions import Permission
     from collector.engine.admission.project_admission import ProjectAdmission
     from collector.engine.pacing.tracks import Track
     from collector.engine.polling.timing import FirstLook
@@ -52,7 +53,7 @@ class Lane:
 
     Attributes:
         track: how its calls are paced.
-        admission, credential, breaker, exports: what else they have in common.
+        admission, credential, permission, breaker, exports: what else they have in common.
         number: its place among all lanes.
         eager_s: when the next call may leave that is not due, so that these go evenly.
         rank: that of the server that is due next; `NONE_DUE` where none is.
@@ -69,7 +70,7 @@ class Lane:
     __slots__ = (
         "_due", "_first_ready", "_later", "_now_s", "_ready", "_unasked", "admission", "alarm_s",
         "breaker", "call", "credential", "eager_s", "exports", "first", "home", "number", "others",
-        "place", "project", "rank", "stands", "track", "wakes_s",
+        "permission", "place", "project", "rank", "stands", "track", "wakes_s",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +80,7 @@ class Lane:
         track: Track,
         *,
         admission: ProjectAdmission,
+        permission: Permission,
         breaker: EndpointBreaker,
         exports: RunningExports,
     ) -> None:
@@ -88,6 +90,7 @@ class Lane:
         self.track = track
         self.admission = admission
         self.credential = admission.secret
+        self.permission = permission
         self.breaker = breaker
         self.exports = exports
         self.eager_s = -math.inf

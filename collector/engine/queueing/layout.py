@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from collector.engine.admission.credential_health import CredentialHealth, Verdicts
 from collector.engine.admission.endpoint_breaker import EndpointBreaker
+from collector.engine.admission.permissions import Bar, ProjectPermissions
 from collector.engine.admission.project_admission import ProjectAdmission
 from collector.engine.admission.question import Outages
 from collector.engine.admission.sign_in import TAKES_S, SignIn
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collector.engine.pacing.tracks import Track
     from collector.model.answers import Scope
     from collector.model.ceilings import Ceilings
+    from collector.model.events import PermissionDoubted
     from collector.model.state import ProjectRow, RunState
 
 
@@ -33,6 +36,8 @@ class Layout:
     Attributes:
         lanes: by project and call.
         admissions: by project.
+        permissions: by project.
+        bars: calls that projects turn out to be forbidden.
         sign_ins: by the name of the credential.
         breakers: by the endpoint's base URL.
         outages: of all endpoints together.
@@ -41,6 +46,8 @@ class Layout:
 
     lanes: dict[tuple[int, Call], Lane] = field(default_factory=dict)
     admissions: list[ProjectAdmission] = field(default_factory=list)
+    permissions: list[ProjectPermissions] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
     sign_ins: dict[str, SignIn] = field(default_factory=dict)
     breakers: dict[str, EndpointBreaker] = field(default_factory=dict)
     outages: Outages = field(default_factory=Outages)
@@ -73,7 +80,13 @@ class Layout:
                 layout.lanes[server.project, Call.START_EXPORT].breaker.servers += 1
                 layout.admissions[server.project].servers += 1
         pacer.start_slowly(layout._crowded_tracks(state))
+        for doubted in state.doubts.values():
+            layout.doubt(doubted)
         return layout
+
+    def doubt(self, doubted: PermissionDoubted) -> None:
+        """Let one server of a project find out whether a call is allowed."""
+        self.permissions[doubted.project].doubt(Call(doubted.call))
 
     def _crowded_tracks(self, state: RunState) -> list[Track]:
         """Return the tracks of calls whose account several servers share.
@@ -100,6 +113,13 @@ class Layout:
         self.admissions.append(
             ProjectAdmission(row.project, sign_in.secrets[-1], self.breakers[row.endpoint])
         )
+        ahead = partial(self._ahead, row.project)
+        self.permissions.append(ProjectPermissions(row.project, ahead, self.bars))
+
+    def _ahead(self, project: int) -> int:
+        """Return how many servers of a project are past their POST, and not known to come home."""
+        fetches = self.lanes[project, Call.FETCH_ARCHIVE]
+        return fetches.exports.running + len(fetches) + fetches.permission.alone.out
 
     def _add(
         self,
@@ -113,8 +133,9 @@ class Layout:
             track = pacer.track(call, scopes(row.project, call), share=row.share)
             self.lanes[row.project, call] = Lane(
                 len(self.lanes), row.project, track,
-                admission=self.admissions[row.project], breaker=self.breakers[row.endpoint],
-                exports=exports,
+                admission=self.admissions[row.project],
+                permission=self.permissions[row.project].of(call),
+                breaker=self.breakers[row.endpoint], exports=exports,
             )  # fmt: skip
         lanes = [self.lanes[row.project, call] for call in Call]
         for lane in lanes:

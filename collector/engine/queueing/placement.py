@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.engine.admission.in_flight import InFlight
-    from collector.engine.admission.project_admission import ProjectAdmission
     from collector.engine.admission.question import Outages
     from collector.engine.outcomes.memory import Memories
     from collector.engine.polling.statuses import Statuses
@@ -120,7 +119,7 @@ class Placement:
         if call is None:
             return
         lane = self._lanes[row.project, call]
-        if lane.admission.refused is not None:
+        if lane.admission.refused is not None or lane.permission.barred is not None:
             self.giving_up.append(row.server)
             return
         if call is Call.ASK_STATUS:
@@ -147,8 +146,11 @@ class Placement:
         lane.exports.count(server, runs=runs)
         lane.track.running = lane.exports.running
         self._waiting.touch_gate(lane.exports)
+        if lane.permission.of_project.holds:
+            self._waiting.touch_permissions(lane)
 
-    def give_up_refused(self, admission: ProjectAdmission) -> None:
-        """Give up what waits for a call in a project whose secret is refused, without one."""
-        for call in Call:
-            self.giving_up += self._waiting.empty(self._lanes[admission.project, call])
+    def give_up_waiting(self, project: int, call: Call) -> int:
+        """Give up what waits for a call in a project, without one; return how many servers."""
+        servers = self._waiting.empty(self._lanes[project, call])
+        self.giving_up += servers
+        return len(servers)

@@ -211,6 +211,13 @@ class ReadyLanes:
             for pace in lane.track.paces:
                 self.touch_gate(pace)
             self.touch_gate(lane.exports)
+            if lane.permission.of_project.holds:
+                self.touch_permissions(lane)
+
+    def touch_permissions(self, lane: Lane) -> None:
+        """Look again at what waits to find out what a lane's project is allowed."""
+        for permission in lane.permission.of_project.all():
+            self.touch_gate(permission)
 
     def touch_gate(self, gate: Hashable) -> None:
         """Look again at what waits for a gate."""

@@ -3,8 +3,8 @@
 A *fact* is on disk before anything depends on it. An *observation* (a counter, an estimate, a
 notice) is written without waiting for the disk, and a crash may lose it.
 
-To add an event, write its class in `observations`, `servers` or `runs`, add it to `EVENTS` here,
-and say in `collector.model.transitions` what it changes.
+To add an event, write its class in `observations`, `admission`, `servers` or `runs`, add it to
+`EVENTS` here, and say in `collector.model.transitions`, or `observed`, what it changes.
 
 Fields hold only what JSON holds: strings, numbers, booleans, None, tuples of strings and mappings
 of strings; `fields.py` names them by what they mean. `at` is a UTC time as the manifest writes it.
@@ -16,6 +16,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collector.model.events.admission import (
+    CredentialStopped,
+    PermissionConfirmed,
+    PermissionDoubted,
+    PermissionMissing,
+    SignInPaused,
+    SignInWentOn,
+)
 from collector.model.events.base import Event, Observation
 from collector.model.events.observations import (
     CallsCounted,
@@ -72,6 +80,7 @@ __all__ = [
     "ClockJumped",
     "ClockOffsetSeen",
     "CredentialNamed",
+    "CredentialStopped",
     "DownloadBegun",
     "DownloadsPaused",
     "DownloadsWentOn",
@@ -90,6 +99,9 @@ __all__ = [
     "JournalRepaired",
     "LimitLearned",
     "Observation",
+    "PermissionConfirmed",
+    "PermissionDoubted",
+    "PermissionMissing",
     "ProjectNotListed",
     "ProjectSelected",
     "RunEnded",
@@ -100,6 +112,8 @@ __all__ = [
     "ServerFailed",
     "ServerRetried",
     "ServerSelected",
+    "SignInPaused",
+    "SignInWentOn",
     "WaitAsked",
     "WordUnknown",
 ]
@@ -117,7 +131,8 @@ EVENTS: Mapping[str, type[Event]] = {
         RunEstimated,
         CallsCounted, LimitLearned, ExportsLimitLearned, DurationsLearned, HintDisbelieved,
         WaitAsked, ClockOffsetSeen, ClockJumped, WordUnknown, DownloadBegun, DownloadsPaused,
-        DownloadsWentOn, EndpointWentDown, EndpointCameBack,
+        DownloadsWentOn, EndpointWentDown, EndpointCameBack, SignInPaused, SignInWentOn,
+        CredentialStopped, PermissionDoubted, PermissionConfirmed, PermissionMissing,
     )
 }  # fmt: skip
 """Every event by the name that the journal calls it by."""

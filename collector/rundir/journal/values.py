@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from collector import addresses
 from collector.archive.names import LIMIT_BYTES, is_safe_name
-from collector.model.answers import ScopeKind
+from collector.model.answers import Call, ScopeKind
 from collector.model.events import SCHEMA_VERSION
 from collector.model.fields import PROVIDER_NAME
 from collector.rundir.layout import DIRECTORY_BYTES
@@ -193,6 +193,7 @@ _KINDS: Mapping[str, Kind] = {
     ),
     "Digest": _text(lambda text: _DIGEST.fullmatch(text) is not None, pattern="^[0-9a-f]{64}$"),
     "ScopeWord": _text(set(ScopeKind).__contains__, enum=[*map(str, ScopeKind)]),
+    "CallWord": _text(set(Call).__contains__, enum=[*map(str, Call)]),
     "Source": _text(SOURCES.__contains__, enum=[*SOURCES]),
     "Version": _whole(1, SCHEMA_VERSION),
     "Index": _whole(0, MOST_NUMBERED),

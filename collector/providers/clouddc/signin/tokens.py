@@ -20,7 +20,7 @@ class TokenSource(KeptSource):
     """A token for `X-Auth-Token`, from an environment variable or a file."""
 
     def __init__(self, source: str, token: str) -> None:
-        help_ = f"put a new token into {source}"
+        help_ = f"put a new token in {source}"
         super().__init__(Token(sendable(_WHAT, token, source)), source, help_)
 
     @classmethod
