@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Raw, Struct
 
 from collector.conversion.ansible_groups import META, Groups
-from collector.conversion.fields import PLACE, TAG, Entry, LeftOut
+from collector.conversion.fields import PLACE, TAG, Entry, LeftOut, place
 from collector.conversion.json_parts import NOTHING, Unusable, first_text, opened, part
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def entries(
 
 
 def _host(host: str, raw: Raw | None, groups: Groups, wanted: Wanted) -> Iterator[Entry | LeftOut]:
-    where = f"host {host}"
+    where = place(f"host {host}")
     name = Raw(json.dumps(host).encode())
     try:
         own = part(raw, dict[str, Raw]) if raw is not None else {}

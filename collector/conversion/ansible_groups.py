@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from collector.conversion.fields import LeftOut
+from collector.conversion.fields import LeftOut, place
 from collector.conversion.json_parts import Unusable, part
 from collector.inventory.bounds import ITEMS_MAX
 
@@ -51,7 +51,7 @@ class Groups:
             try:
                 self._groups[name] = _group(raw)
             except Unusable as unusable:
-                self.left_out.append(LeftOut(f"group {name}", f"the group: {unusable}"))
+                self.left_out.append(LeftOut(place(f"group {name}"), f"the group: {unusable}"))
         self._with_variables = any(group.vars for group in self._groups.values())
         for name, group in self._groups.items():
             for child in group.children:

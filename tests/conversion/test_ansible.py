@@ -195,6 +195,14 @@ def test_a_host_whose_place_cannot_be_read_is_not_put_elsewhere(field: str) -> N
     )
 
 
+def test_a_name_of_megabytes_is_not_told_whole() -> None:
+    found = converted(listing({"x" * 1_000_000: {}}), "ansible")
+    assert len(str(found.left_out)) < 1_000
+    long = converted(listing({"x" * 1_000_000: {"server_id": ID}}), "ansible")
+    assert servers(long) == [{"id": ID}]
+    assert len(str(long.left_out)) < 1_000
+
+
 def test_only_mapped_variables_are_copied() -> None:
     variables = {"server_id": ID, "ansible_password": "canary", "rack": "r12", "token": "canary"}
     found = converted(listing({"a": variables}), "ansible", "tag:rack=rack")

@@ -78,6 +78,7 @@ def test_a_check_that_fails_costs_no_other(
         ("HTTPS_PROXY", f"http://u:{SECRET}@proxy:3128/", "http://***@proxy:3128", Verdict.OK),
         ("http_proxy", f"u:{SECRET}@proxy:3128", "http://***@proxy:3128", Verdict.OK),
         ("http_proxy", f"http://u:{SECRET[:4]}/@@[::1]:8", "http://***@[::1]:8", Verdict.OK),
+        ("http_proxy", "http://u:p@proxy:1", "http://***@proxy:1", Verdict.OK),
         ("http_proxy", f"http://u:{SECRET}", "not the address", Verdict.PROBLEM),
         ("http_proxy", f"http://h/?{SECRET}", "not the address", Verdict.PROBLEM),
         ("https_proxy", "socks5://h:1080", "socks5://h:1080", Verdict.PROBLEM),
