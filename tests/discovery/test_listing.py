@@ -399,6 +399,9 @@ async def test_a_wrong_credential_makes_one_call_for_all_its_projects() -> None:
     with listing(directory):
         found = await listed(directory, token="wrong")
     assert len(directory.asked) == 1
+    assert {one.problem.hint for one in found if one.problem} == {
+        "put a new token in environment variable OPS"
+    }
     assert all(one.problem is not None for one in found)
     assert {one.problem.kind for one in found if one.problem} == {ProblemKind.UNAUTHENTICATED}
     assert sum(one.calls for one in found) == 1
