@@ -210,6 +210,37 @@ def test_a_wrong_secret_key_never_locks_whatever_is_tried(tmp_path: Path) -> Non
         assert KEY.ak not in resumed.stderr + ended.stdout
 
 
+OLD = KeySpec(ak=KEY.ak, sk=KEY.sk, security_token="st-canary-of-old", expires_after_s=0.0)
+ONE = KeySpec(ak=KEY.ak, sk=KEY.sk, projects=("p1",))
+
+
+@pytest.mark.parametrize(
+    ("key", "variables", "told"),
+    [
+        (KEY, {"AK": "AKWRONG0123456789AB"}, "'ops' is refused: {} ak *** not exist"),
+        (KEY, {"SK": "sk-wrong-canary"}, "'ops' is refused: {} verify aksk signature fail"),
+        (OLD, {"ST": str(OLD.security_token)}, "'ops' is refused: {} token expires"),
+        (OLD, {"ST": "st-wrong-canary"}, "'ops' is refused: {} decrypt token fail"),
+        (OLD, {}, "'ops' is refused: {} x-security-token not found"),
+        (ONE, {}, "this project refuses credential 'ops', and others accept it"),
+    ],
+)
+def test_what_is_wrong_with_keys_ends_in_few_calls_and_words_of_its_own(
+    tmp_path: Path, key: KeySpec, variables: dict[str, str], told: str
+) -> None:
+    named = {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}
+    if "ST" in variables:
+        named["security_token_env"] = "ST"
+    with serving(fleet(3, 4, keys=(key,)), tmp_path) as service:
+        ended = collect(service, named, **{"AK": KEY.ak, "SK": KEY.sk, **variables})
+    assert ended.returncode == (3 if key is ONE else 5), ended.stderr
+    words = told.format("Incorrect IAM authentication information:")
+    assert all(words in one for one in problems(ended))
+    refused = json.loads(ended.stdout)["totals"]["requests"] - 3 * 4 * (key is ONE)
+    assert refused < 10
+    assert "canonicalRequest" not in ended.stdout + ended.stderr
+
+
 def test_the_sdks_profile_collects(tmp_path: Path) -> None:
     (tmp_path / "profile").write_text(f"[night]\nak = {KEY.ak}\nsk = {KEY.sk}\n")
     (tmp_path / "profile").chmod(0o600)

@@ -161,6 +161,8 @@ async def test_the_same_keys_are_refused_twice_and_then_not_sent(tmp_path: Path)
     assert [one.sign_in for one in said] == [False, False, True, True, True]
     assert {one.kind for one in said} == {ProblemKind.UNAUTHENTICATED}
     assert not any(one.renewed for one in said)
+    assert said[0].everywhere
+    assert "verify aksk signature fail" in said[-1].message
     assert "AK and SK" in said[0].hint
     assert AK not in str(said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,10 @@ WAITS_S: Final = 90.0
 AGAIN_S: Final = 1.0
 REPEATS: Final = 1
 """How often keys that were refused are sent again as they are."""
+
+_OF_A_KEY: Final = re.compile(r"signature|not exist|token|AK access", re.IGNORECASE)
+_ECHO: Final = re.compile(r"[,;]?\s*canonicalRequest\s*[:=].*", re.DOTALL | re.IGNORECASE)
+"""What the gateway had signed: nothing that helps a person."""
 
 _TOKEN: Final = istr("X-Auth-Token")
 _SECURITY_TOKEN: Final = istr("X-Security-Token")
@@ -90,8 +95,8 @@ class SignIn(Credential):
     async def _counted(self, keys: Keys) -> Ticket | Problem:
         """Count a call with keys that are not proven, so that they are never locked."""
         if keys.refusals > REPEATS:
-            words = "the service has refused these keys, and they are not sent to it again"
-            return final(words, self._source.hint)
+            message = f"the service has refused these keys {keys.refusals} times: {keys.why}"
+            return final(message, self._source.hint)
         counted = await self._guard.leaves(keys.ak)
         if isinstance(counted, Ticket):
             return counted
@@ -141,10 +146,13 @@ class SignIn(Credential):
             await self._guard.refused(secret.ak, authorized.ticket)
             retimed = self._retimed(request, authorized, note)
         secret.refused(authorized.number, as_wrong=not retimed)
+        message = _ECHO.sub("", problem.message)
+        secret.why = message
         renewed = await self._source.refused(secret, request.project)
         hint = problem.hint or self._source.hint
         return replace(
             problem,
+            message=message,
             renewed=renewed or retimed,
             everywhere=isinstance(secret, Keys) and _names_the_key(note),
             hint=hint,
@@ -209,8 +217,8 @@ def _host(url: URL) -> str:
 
 def _names_the_key(note: Note) -> bool:
     """Tell whether a refusal is of the key or its signature, and not of a project."""
-    words = "" if note.reply is None else error_body(note.reply.body).words.casefold()
-    return "signature" in words or "not exist" in words
+    words = "" if note.reply is None else error_body(note.reply.body).words
+    return _OF_A_KEY.search(words) is not None
 
 
 def _is_decided(problem: Problem | None) -> bool:
