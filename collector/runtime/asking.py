@@ -1,25 +1,32 @@
-"""Before a run's first export: which calls its credentials may not make, as far as can be asked."""
+"""What can be asked before an export: by `plan --online`, and by a run before its first one."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 
+from collector import clock
 from collector.model import events as e
-from collector.preflight import Permission, Probed, probe
+from collector.model.state import RunState, apply
+from collector.preflight import Finding, Permission, Probed, permission, probe
+from collector.providers.connecting import connect
+from collector.runtime import beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from collector.model.state import RunState
-    from collector.providers.protocol import Fleet, Provider
+    from collector.inventory import Selection
+    from collector.providers.protocol import Access, Fleet, Provider
 
 PROJECTS_MAX = 10
 """Projects that are asked about, the largest ones: two calls each, before limits are known."""
 WITHIN_S = 3.0
-"""How long all of it may hold the run up."""
+"""How long all of it may hold a run up."""
+CALL_WITHIN_S = 15.0
+"""How long one call may take where a person waits for what it says."""
 
 
 class Permissions:
@@ -73,3 +80,39 @@ class Permissions:
                         at=at, project=number, call=call, message=problem.message,
                         hint=problem.hint,
                     )  # fmt: skip
+
+
+async def asked(selection: Selection, access: Access) -> tuple[Finding, ...]:
+    """Ask the services of a selection what can be asked without starting an export.
+
+    Args:
+        selection: the servers.
+        access: how to reach their services.
+
+    Returns:
+        What was found, for each project of the selection.
+
+    Raises:
+        CollectorError: a secret is missing, or something else that the calls need.
+    """
+    state = RunState()
+    for event in beginning.events(selection, "", (), clock.WallClock().stamp(clock.now_s())):
+        apply(state, event)
+    connection = connect(state, access)
+    probed = Probed()
+    async with connection.fleet as fleet:
+        await probe(
+            state, fleet, connection.providers, range(len(state.projects)), probed,
+            lists=True, within_s=CALL_WITHIN_S,
+        )  # fmt: skip
+    unlisted = {
+        (one.endpoint, one.id): one.listing.problem
+        for one in selection.inventory.projects
+        if one.listing is not None and one.listing.problem is not None
+    }
+    return tuple(
+        one
+        if (problem := unlisted.get((one.endpoint, one.id))) is None
+        else replace(one, listing=permission(problem), listing_problem=problem)
+        for one in map(probed.findings.__getitem__, range(len(state.projects)))
+    )
