@@ -210,6 +210,24 @@ def test_a_wrong_secret_key_never_locks_whatever_is_tried(tmp_path: Path) -> Non
         assert KEY.ak not in resumed.stderr + ended.stdout
 
 
+def test_a_wrong_secret_key_never_locks_though_many_runs_try_it_at_once(tmp_path: Path) -> None:
+    with serving(fleet(4, 2, keys=(KEY,)), tmp_path) as service:
+        inventory = json.loads((tmp_path / "fleet.json").read_text())
+        inventory["credentials"] = {"emulator": {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}}
+        (tmp_path / "fleet.json").write_text(json.dumps(inventory))
+        env = service.environment(AK=KEY.ak, SK="wrong-" + KEY.sk)
+        runs = [
+            service.start("collect", "fleet.json", "-q", "--run-id", f"r{number}", env=env)
+            for number in range(6)
+        ]
+        for process in runs:
+            process.communicate(timeout=60)
+            assert process.returncode == 5
+        counted = service.emulator.statistics()
+    assert counted["wrong_signatures"] <= 3
+    assert counted["keys_locked"] == 0
+
+
 OLD = KeySpec(ak=KEY.ak, sk=KEY.sk, security_token="st-canary-of-old", expires_after_s=0.0)
 ONE = KeySpec(ak=KEY.ak, sk=KEY.sk, projects=("p1",))
 

@@ -309,6 +309,29 @@ async def test_until_keys_are_accepted_one_call_carries_them_alone() -> None:
     assert len(came) == 9
 
 
+async def test_a_call_that_is_given_up_lets_the_next_one_go() -> None:
+    came = 0
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        await request_head(reader)
+        came += 1
+        if came > 1:
+            body = json.dumps(STARTED.body).encode()
+            head = b"HTTP/1.1 202 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+            writer.write(head + body)
+            await writer.drain()
+        else:
+            await reader.read()  # until the client leaves
+
+    async with speaking(speak) as url, fleet_of(source()) as fleet:
+        with anyio.move_on_after(0.05):
+            await fleet.start_export(target(url), asks_limits=False)
+        with anyio.fail_after(10):
+            said = await fleet.start_export(target(url), asks_limits=False)
+    assert isinstance(said, ExportSaid)
+
+
 @pytest.mark.parametrize(
     ("there", "told"),
     [(3600, "3600 s behind that of"), (-3600, "3600 s ahead of that of")],
