@@ -100,7 +100,7 @@ class Scheduler:
         turns = FairQueue([row.share for row in state.projects])
         self._waiting = ReadyLanes(self._lanes.values(), turns)
         deadline = Deadline(
-            ceilings.deadline_s, list(self._lanes.values()), self._pacer, watch.durations
+            ceilings.deadline_s, list(self._lanes.values()), self._pacer, watch.groups
         )
         self._statuses = Statuses(
             state, self._lanes, self._waiting, self._memories, watch, deadline
@@ -271,7 +271,7 @@ class Scheduler:
             action, row, answer, now_s, paused=paused, down=down, back_s=lane.breaker.back_s
         )
         if action.call is Call.ASK_STATUS:
-            self._statuses.status_told(row.project, now_s)
+            self._statuses.status_told(row, now_s)
         if events:
             self._placement.recording.add(server)
             self._downloads.discard_part_of_failed(row, events)

@@ -25,6 +25,8 @@ SOURCES = ("told", "estimated", REFUTED)
 """Sources of `LimitLearned` that a run has found out itself."""
 LARGEST_LIMIT = 1_000_000
 LONGEST_S = 86_400.0
+LONGEST_MODEL = 200
+"""Characters of a model's name."""
 WIDEST_SPREAD = 10.0
 
 
@@ -48,15 +50,21 @@ class Dated(Protocol):
 
 EntryT = TypeVar("EntryT", bound=Dated)
 Key = tuple[str, str]
+ModelKey = tuple[str, str, str]
+KeyT = TypeVar("KeyT", Key, ModelKey)
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What earlier runs have learned: limits by scope, durations by endpoint and project id."""
+    """What earlier runs have learned: limits by scope, durations by endpoint and project id.
+
+    Those of one model's servers are by endpoint, project id and model.
+    """
 
     limits: Mapping[Key, e.LimitLearned] = field(default_factory=dict)
     exports_limits: Mapping[Key, e.ExportsLimitLearned] = field(default_factory=dict)
     durations: Mapping[Key, RememberedDurations] = field(default_factory=dict)
+    of_models: Mapping[ModelKey, RememberedDurations] = field(default_factory=dict)
 
     def known(self, state: RunState) -> Prior:
         """Return what a run starts with: the latest of these and of what its journal has."""
@@ -64,6 +72,8 @@ class Remembered:
         limits = unrefuted(merged(self.limits, own.limits))
         exports_limits = merged(self.exports_limits, own.exports_limits)
         durations = merged(self.durations, own.durations)
+        of_models = merged(self.of_models, own.of_models)
+        projects = {(row.endpoint, row.id): row.project for row in state.projects}
         return Prior(
             limits=tuple(
                 PriorLimit(_scope(key), entry.limit, entry.window_s, entry.source)
@@ -73,9 +83,14 @@ class Remembered:
                 PriorExports(_scope(key), entry.limit) for key, entry in exports_limits.items()
             ),
             durations={
-                row.project: PriorDurations(entry.exports, entry.median_s, entry.spread)
-                for row in state.projects
-                if (entry := durations.get((row.endpoint, row.id))) is not None
+                project: _prior(durations[key])
+                for key, project in projects.items()
+                if key in durations
+            },
+            of_models={
+                (projects[endpoint, project], model): _prior(entry)
+                for (endpoint, project, model), entry in of_models.items()
+                if (endpoint, project) in projects
             },
         )
 
@@ -89,10 +104,25 @@ def learned_by(state: RunState) -> Remembered:
             (row.endpoint, row.id): entry
             for project, one in state.durations.items()
             for row in (state.projects[project],)
-            for entry in (RememberedDurations(one.at, one.exports, one.median_s, one.spread),)
+            for entry in (_remembered(one),)
             if are_durations(entry)
         },
+        {
+            (row.endpoint, row.id, model): entry
+            for (project, model), one in state.of_models.items()
+            for row in (state.projects[project],)
+            for entry in (_remembered(one),)
+            if are_durations(entry) and is_model(model)
+        },
     )
+
+
+def _remembered(one: e.DurationsLearned) -> RememberedDurations:
+    return RememberedDurations(one.at, one.exports, one.median_s, one.spread)
+
+
+def _prior(entry: RememberedDurations) -> PriorDurations:
+    return PriorDurations(entry.exports, entry.median_s, entry.spread)
 
 
 def _is_own(entry: e.LimitLearned | e.ExportsLimitLearned) -> bool:
@@ -104,7 +134,7 @@ def _scope(key: Key) -> Scope:
     return Scope(ScopeKind(kind), name)
 
 
-def merged(older: Mapping[Key, EntryT], newer: Mapping[Key, EntryT]) -> dict[Key, EntryT]:
+def merged(older: Mapping[KeyT, EntryT], newer: Mapping[KeyT, EntryT]) -> dict[KeyT, EntryT]:
     """Merge two sets of entries; for the same key, the one learned last wins."""
     merged = dict(older)
     for key, entry in newer.items():
@@ -120,8 +150,8 @@ def unrefuted(limits: Mapping[Key, e.LimitLearned]) -> dict[Key, e.LimitLearned]
 
 
 def better_founded(
-    older: Mapping[Key, RememberedDurations], newer: Mapping[Key, RememberedDurations]
-) -> dict[Key, RememberedDurations]:
+    older: Mapping[KeyT, RememberedDurations], newer: Mapping[KeyT, RememberedDurations]
+) -> dict[KeyT, RememberedDurations]:
     """Return the newer ones that are based on no fewer exports than before.
 
     So a run of one server does not replace what a hundred have shown.
@@ -145,12 +175,14 @@ def date(entry: Dated) -> datetime:
 def fresh(found: Remembered, now: datetime) -> Remembered:
     """Drop entries that are old or from the future, and the oldest if there are too many."""
 
-    def of(entries: Mapping[Key, EntryT]) -> dict[Key, EntryT]:
+    def of(entries: Mapping[KeyT, EntryT]) -> dict[KeyT, EntryT]:
         dated = ((abs(now - date(entry)), key, entry) for key, entry in entries.items())
         fresh = sorted((one for one in dated if one[0] <= KEPT_FOR), key=lambda one: one[0])
         return {key: entry for _, key, entry in fresh[:ENTRIES_KEPT]}
 
-    return Remembered(of(found.limits), of(found.exports_limits), of(found.durations))
+    return Remembered(
+        of(found.limits), of(found.exports_limits), of(found.durations), of(found.of_models)
+    )
 
 
 # Plausible values: nothing else is written, and a file with anything else is damaged
@@ -178,6 +210,11 @@ def are_durations(entry: RememberedDurations) -> bool:
         and _is_within(entry.median_s, LONGEST_S)
         and 0 <= entry.spread <= WIDEST_SPREAD
     )
+
+
+def is_model(name: str) -> bool:
+    """Whether a model may be called so."""
+    return 0 < len(name) <= LONGEST_MODEL and name.isprintable()
 
 
 def _is_dated(entry: Dated) -> bool:

@@ -83,7 +83,7 @@ def save(directory: Path, state: RunState, now: datetime) -> None:
         OSError: it cannot be written.
     """
     own = learned_by(state)
-    if not (own.limits or own.exports_limits or own.durations):
+    if own == Remembered():
         return
     files.make_directories(directory)
     with _locked(directory):
@@ -97,6 +97,7 @@ def save(directory: Path, state: RunState, now: datetime) -> None:
             unrefuted(merged(there.limits, own.limits)),
             merged(there.exports_limits, own.exports_limits),
             merged(there.durations, better_founded(there.durations, own.durations)),
+            merged(there.of_models, better_founded(there.of_models, own.of_models)),
         )
         _write(directory, fresh(both, now))
 

@@ -14,6 +14,7 @@ from collector.history.entries import (
     are_durations,
     is_count,
     is_limit,
+    is_model,
 )
 from collector.model import events as e
 from collector.model.answers import ScopeKind
@@ -21,7 +22,7 @@ from collector.report.parts import Part
 from collector.report.summary import CallsLimit, ExportsLimit, Number
 
 if TYPE_CHECKING:
-    from collector.history.entries import EntryT, Key
+    from collector.history.entries import EntryT, Key, ModelKey
 
 VERSION = 1
 
@@ -41,12 +42,19 @@ class _ProjectDurations(Part, frozen=True, forbid_unknown_fields=False):
     at: str
 
 
+class _ModelDurations(_ProjectDurations, frozen=True, forbid_unknown_fields=False):
+    """How long exports of one model's servers in a project take."""
+
+    model: str
+
+
 class _File(Part, frozen=True, forbid_unknown_fields=False):
-    """What the file holds beside its version."""
+    """What the file holds beside its version. Earlier versions know nothing of models."""
 
     limits: list[CallsLimit]
     exports_limits: list[ExportsLimit]
     durations: list[_ProjectDurations]
+    durations_of_models: list[_ModelDurations] = msgspec.field(default_factory=list)
 
 
 def read(content: bytes) -> Remembered:
@@ -68,6 +76,7 @@ def read(content: bytes) -> Remembered:
         dict(map(_limit, found.limits)),
         dict(map(_exports_limit, found.exports_limits)),
         dict(map(_durations, found.durations)),
+        dict(map(_of_model, found.durations_of_models)),
     )
 
 
@@ -79,6 +88,10 @@ def written(found: Remembered) -> str:
         [
             _ProjectDurations(endpoint, project, one.exports, one.median_s, one.spread, one.at)
             for (endpoint, project), one in found.durations.items()
+        ],
+        [
+            _ModelDurations(endpoint, project, one.exports, one.median_s, one.spread, one.at, model)
+            for (endpoint, project, model), one in found.of_models.items()
         ],
     )
     return json.dumps({"version": VERSION, **file.as_json()}, indent=1, allow_nan=False)
@@ -105,6 +118,11 @@ def _durations(entry: _ProjectDurations) -> tuple[Key, RememberedDurations]:
     return (entry.endpoint, entry.project_id), _believable(
         durations, is_it=are_durations(durations)
     )
+
+
+def _of_model(entry: _ModelDurations) -> tuple[ModelKey, RememberedDurations]:
+    (endpoint, project), durations = _durations(entry)
+    return (endpoint, project, entry.model), _believable(durations, is_it=is_model(entry.model))
 
 
 def _believable(entry: EntryT, *, is_it: bool) -> EntryT:

@@ -38,7 +38,10 @@ def _exports_limit_learned(state: RunState, event: e.ExportsLimitLearned) -> Non
 
 
 def _durations_learned(state: RunState, event: e.DurationsLearned) -> None:
-    state.durations[event.project] = event
+    if event.model is None:
+        state.durations[event.project] = event
+    else:
+        state.of_models[event.project, event.model] = event
 
 
 def _clock_offset_seen(state: RunState, event: e.ClockOffsetSeen) -> None:

@@ -5,11 +5,12 @@ A starting point, believed until contradicted: it decides how a run begins and n
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from collector.model.answers import Scope
 
@@ -47,10 +48,30 @@ class PriorDurations:
     spread: float
 
 
+def pooled(exports: int, parts: Iterable[tuple[int, PriorDurations]]) -> PriorDurations:
+    """Return the one distribution that several are taken for, each with how much it counts."""
+    weight, logarithm, square = 0, 0.0, 0.0
+    for part, one in parts:
+        mean = math.log(one.median_s)
+        weight += part
+        logarithm += part * mean
+        square += part * (one.spread**2 + mean**2)
+    mean = logarithm / weight
+    return PriorDurations(exports, math.exp(mean), math.sqrt(max(0.0, square / weight - mean**2)))
+
+
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """All that is believed at a run's start; `durations` by the run's number of the project."""
+    """All that is believed at a run's start.
+
+    Attributes:
+        limits: on calls.
+        exports: on exports that run at once.
+        durations: of exports, by the run's number of the project.
+        of_models: of the exports of one model's servers, by that and the model.
+    """
 
     limits: tuple[PriorLimit, ...] = ()
     exports: tuple[PriorExports, ...] = ()
     durations: Mapping[int, PriorDurations] = field(default_factory=dict)
+    of_models: Mapping[tuple[int, str], PriorDurations] = field(default_factory=dict)

@@ -26,9 +26,10 @@ class RunState:
 
     `down` names the endpoints that answer nobody; `was_down` those that had not been heard from
     again when an earlier process ended, nor since. `waits` are the latest that each scope asked
-    for. `sign_ins` tells of credentials that cannot sign in now, `doubts` of calls that a project
-    may be forbidden. `retried` are the servers that the latest process was told to retry. `at` is
-    the time of the latest event.
+    for. `durations` are of projects, `of_models` of the models in them. `sign_ins` tells of
+    credentials that cannot sign in now, `doubts` of calls that a project may be forbidden.
+    `retried` are the servers that the latest process was told to retry. `at` is the time of the
+    latest event.
     """
 
     started: e.RunStarted | None = None
@@ -46,6 +47,7 @@ class RunState:
     limits: dict[tuple[str, str], e.LimitLearned] = field(default_factory=dict)
     exports_limits: dict[tuple[str, str], e.ExportsLimitLearned] = field(default_factory=dict)
     durations: dict[int, e.DurationsLearned] = field(default_factory=dict)
+    of_models: dict[tuple[int, str], e.DurationsLearned] = field(default_factory=dict)
     estimate: Estimate | None = None
     down: dict[str, e.EndpointWentDown] = field(default_factory=dict)
     was_down: dict[str, e.EndpointWentDown] = field(default_factory=dict)

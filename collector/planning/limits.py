@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from collector.model.answers import Call, ScopeKind
 from collector.model.lifecycle import LIFECYCLE
-from collector.model.prior import PriorDurations
+from collector.model.prior import PriorDurations, pooled
 from collector.planning.forecasting import LONGEST_S, mean_s
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ class CallLimits:
         ).items():
             for call in LIFECYCLE[phase].calls:
                 self.calls[project][call] += servers
+        self._models: dict[int, Counter[str | None]] = defaultdict(Counter)
+        for row in state.servers:
+            if Call.ASK_STATUS in LIFECYCLE[row.phase].calls:
+                self._models[row.project][row.selected.model] += 1
         self._passing: dict[Scope, set[tuple[int, Call]]] = defaultdict(set)
         for project in self.calls:
             for call in Call:
@@ -80,9 +84,27 @@ class CallLimits:
                     self._passing[scope].add((project, call))
 
     def durations(self, project: int) -> tuple[PriorDurations, str]:
-        """Return the expected duration of a project's exports, and whether it is known."""
-        found = self._known.durations.get(project)
-        return (ASSUMED_DURATIONS, "assumed") if found is None else (found, "remembered")
+        """Return the expected duration of a project's exports, and whether it is known.
+
+        Where that of some models is, it counts by how many of their servers still need an export.
+        """
+        known = self._known
+        found = known.durations.get(project)
+        own = {
+            model: known.of_models[project, model]
+            for model in self._models[project]
+            if model is not None and (project, model) in known.of_models
+        }
+        if not own:
+            return (ASSUMED_DURATIONS, "assumed") if found is None else (found, "remembered")
+        if len(self._models[project]) == 1:
+            return next(iter(own.values())), "remembered"
+        rest = ASSUMED_DURATIONS if found is None else found
+        parts = [
+            (count, own.get(model or "", rest)) for model, count in self._models[project].items()
+        ]
+        exports = max(one.exports for one in (rest, *own.values()))
+        return pooled(exports, parts), "remembered"
 
     def all(self) -> Iterator[Limit]:
         """Yield every known or assumed limit, except the one on bytes."""

@@ -251,6 +251,22 @@ def test_few_calls_carry_a_secret_that_nobody_knows_however_slow_the_answers(
     assert sim.state.failed == 40
 
 
+def test_a_credential_that_is_given_up_is_told_once_with_its_servers_before_they_fail() -> None:
+    service = Refusing(refuses=lambda _project, name, _at_s: refused() if name == "a" else None)
+    sim = Simulation(service, selected(40, projects=2, credentials=["a", "b"])).run()
+    (stopped,) = sim.of(e.CredentialStopped)
+    assert (stopped.credential, stopped.project, stopped.servers) == ("a", None, 20)
+    assert sim.events.index(stopped) < min(map(sim.events.index, sim.of(e.ServerFailed)))
+
+
+def test_a_project_that_is_given_up_alone_is_told_as_such() -> None:
+    service = Refusing(refuses=lambda project, *_: refused() if project == "p1" else None)
+    for own in (False, True):
+        sim = Simulation(service, selected(40, projects=4), own_secrets=own).run()
+        (stopped,) = sim.of(e.CredentialStopped)
+        assert (stopped.project, stopped.servers) == (1, 10)
+
+
 # Signing in
 
 
@@ -314,6 +330,23 @@ def test_a_credential_that_once_worked_waits_a_quarter_of_an_hour_for_its_sign_i
     ).run()
     assert (sim.state.collected, sim.state.failed) == (collected, 60 - collected)
     assert len([at_s for at_s in sim.times() if at_s > 3.0]) < 60 * 3 + 60
+
+
+def test_a_sign_in_that_waits_and_works_again_is_told_once_each() -> None:
+    service = Refusing(refuses=lambda *_: cannot_sign_in(1.0) if _[2] < 5.0 else None)
+    sim = Simulation(service, selected(10)).run()
+    assert sim.state.collected == 10
+    (paused,) = sim.of(e.SignInPaused)
+    assert (paused.credential, paused.message) == ("ops", "IAM is down")
+    assert len(sim.of(e.SignInWentOn)) == 1
+    assert not sim.state.sign_ins
+
+
+def test_a_sign_in_that_waits_when_the_run_ends_is_still_known() -> None:
+    service = Refusing(refuses=lambda *_: cannot_sign_in(20.0))
+    sim = Simulation(service, selected(10), Ceilings(deadline_s=30.0)).run()
+    sim.record(sim.scheduler.observed(sim.now_s))
+    assert sim.state.sign_ins["ops"].message == "IAM is down"
 
 
 def test_where_projects_sign_in_by_themselves_those_that_have_go_on() -> None:

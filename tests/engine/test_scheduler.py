@@ -450,14 +450,21 @@ def test_wakes_are_later_than_now_when_nothing_is_due() -> None:
 
 
 @quick
-@given(sequences=lists_of_answers(servers=6))
+@given(
+    sequences=lists_of_answers(servers=6),
+    own=st.booleans(),
+    doubted=st.sets(st.tuples(st.integers(0, 2), st.sampled_from(Call))),
+)
 def test_every_server_ends_exactly_once_whatever_is_answered(
-    sequences: list[list[Outcome]],
+    sequences: list[list[Outcome]], doubted: set[tuple[int, Call]], *, own: bool
 ) -> None:
     calls = sum(map(len, sequences))
-    sim = Simulation(
-        Service(sequences=sequences), selected(6, projects=3, credentials=["a", "b"])
-    ).run(until_s=100_000)
+    events = selected(6, projects=3, credentials=["a", "b"])
+    events += [
+        e.PermissionDoubted(at=events[0].at, project=project, call=call.value, message="403")
+        for project, call in sorted(doubted)
+    ]
+    sim = Simulation(Service(sequences=sequences), events, own_secrets=own).run(until_s=100_000)
     ends = Counter(event.server for event in sim.of(e.ArchiveStored))
     ends.update(event.server for event in sim.of(e.ServerFailed))
     for row in sim.state.servers:

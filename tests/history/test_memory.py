@@ -52,6 +52,12 @@ def durations(*, exports: int = 40, median_s: float = 180.0) -> e.Event:
     return e.DurationsLearned(at=AT, project=0, exports=exports, median_s=median_s, spread=0.5)
 
 
+def of_model(model: str, *, exports: int = 30, median_s: float = 60.0) -> e.Event:
+    return e.DurationsLearned(
+        at=AT, project=0, exports=exports, median_s=median_s, spread=0.5, model=model
+    )
+
+
 def state_of(*learned: e.Event, project_id: str = "p1") -> RunState:
     state = RunState()
     row = e.ProjectSelected(
@@ -80,6 +86,41 @@ def test_durations_are_those_of_the_project_whatever_its_number(tmp_path: Path) 
     save(tmp_path, state_of(durations(), project_id="p2"), NOW)
     assert known(tmp_path).durations == {}
     assert known(tmp_path, state_of(project_id="p2")).durations == {0: PriorDurations(40, 180, 0.5)}
+
+
+def test_durations_of_models_are_remembered_beside_their_projects(tmp_path: Path) -> None:
+    save(tmp_path, state_of(durations(), of_model("a"), of_model("b", median_s=5.0)), NOW)
+    assert known(tmp_path).durations == {0: PriorDurations(40, 180.0, 0.5)}
+    assert known(tmp_path).of_models == {
+        (0, "a"): PriorDurations(30, 60.0, 0.5),
+        (0, "b"): PriorDurations(30, 5.0, 0.5),
+    }
+    assert known(tmp_path, state_of(project_id="p2")).of_models == {}
+    save(tmp_path, state_of(of_model("a", exports=1, median_s=70.0)), NOW)
+    assert known(tmp_path).of_models[0, "a"] == PriorDurations(30, 70.0, 0.5)
+
+
+def test_a_file_from_before_models_were_known_is_read(tmp_path: Path) -> None:
+    save(tmp_path, state_of(durations(), of_model("a")), NOW)
+    document = json.loads((tmp_path / FILE).read_bytes())
+    assert document["version"] == 1
+    assert [one["model"] for one in document.pop("durations_of_models")] == ["a"]
+    (tmp_path / FILE).write_text(json.dumps(document))
+    assert known(tmp_path) == Prior(durations={0: PriorDurations(40, 180.0, 0.5)})
+
+
+@pytest.mark.parametrize("model", ["", "x" * 201, "a\nb"])
+def test_a_model_that_nobody_sells_is_not_remembered_nor_believed(
+    tmp_path: Path, model: str
+) -> None:
+    save(tmp_path, state_of(of_model(model)), NOW)
+    assert not (tmp_path / FILE).exists()
+    save(tmp_path, state_of(of_model("a")), NOW)
+    document = json.loads((tmp_path / FILE).read_bytes())
+    document["durations_of_models"][0]["model"] = model
+    (tmp_path / FILE).write_text(json.dumps(document))
+    with pytest.raises(DamagedMemory):
+        load(tmp_path, NOW)
 
 
 def test_a_run_of_one_server_leaves_what_many_exports_have_shown(tmp_path: Path) -> None:

@@ -82,6 +82,21 @@ def test_every_kind_of_event_has_words_of_its_own() -> None:
     assert len(set(words)) == len(words)
 
 
+@pytest.mark.parametrize("kind", [e.CredentialStopped, e.PermissionMissing])
+def test_what_fails_many_servers_is_said_once(
+    kind: type[e.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", Stream(written))
+    logs.set_up(verbosity=0, as_json=True)
+    narrator = Narrator(state())
+    for event in (filled(kind, "m"), *[filled(e.ServerFailed, "m")] * 3):
+        narrator.log(event)
+    logs.set_up(verbosity=0, as_json=False)
+    (line,) = written.getvalue().splitlines()
+    assert json.loads(line)["servers" if "servers" in line else "of_servers"] == 0
+
+
 def test_the_run_that_an_export_was_taken_from_is_told_beside_this_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

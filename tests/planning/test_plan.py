@@ -106,6 +106,27 @@ def test_what_earlier_runs_learned_is_planned_with_at_its_share(tmp_path: Path) 
     assert half.seconds > 1.8 * plan.seconds
 
 
+def test_durations_of_models_are_planned_with_by_how_many_servers_are_of_each(
+    tmp_path: Path,
+) -> None:
+    servers = [
+        {"id": f"s{number}", "model": "slow" if number < 30 else "fast"} for number in range(40)
+    ]
+    loaded = inventory(project("p1", 0) | {"servers": servers})
+
+    def of_model(model: str | None, median_s: float) -> e.Event:
+        return e.DurationsLearned(
+            at=AT, project=0, exports=40, median_s=median_s, spread=0.1, model=model
+        )
+
+    learned = [of_model(None, 60.0), of_model("slow", 400.0), of_model("fast", 4.0)]
+    memory = remember(tmp_path / "state", loaded, *learned)
+    found = planned(loaded, tmp_path, memory=memory).projects[0].durations
+    assert found.median_s == pytest.approx(400.0**0.75 * 4.0**0.25)
+    slow = inventory(project("p1", 0) | {"servers": servers[:30]})
+    assert planned(slow, tmp_path, memory=memory).projects[0].durations.median_s == 400
+
+
 def test_where_as_many_exports_have_met_no_limit_none_is_assumed(tmp_path: Path) -> None:
     learned = e.DurationsLearned(at=AT, project=0, exports=40, median_s=60.0, spread=0.1)
     for servers, assumed in ((40, []), (41, ["assumed"])):

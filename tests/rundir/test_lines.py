@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from collector.archive.names import safe_name
 from collector.model.answers import Call, ScopeKind
 from collector.model.events import EVENTS, Event, RunEnded, SelectionEnded
 from collector.model.fields import PROVIDER_NAME
-from collector.rundir.journal.lines import NO_HASH, LineError, check, decode, encode
+from collector.rundir.journal.lines import NO_HASH, LineError, check, decode, encode, event_of
 from collector.rundir.journal.reading import Reading
 from collector.rundir.journal.values import (
     FEWEST_A_SECOND,
@@ -115,6 +116,20 @@ def test_events_come_back_as_they_were(events: list[Event]) -> None:
     back, reading = read(b"".join(written(events)))
     assert back == events
     assert reading.damage is None
+
+
+@pytest.mark.parametrize("name", ["ServerSelected", "DurationsLearned"])
+@given(data=st.data())
+def test_what_earlier_versions_do_not_know_is_left_out_where_there_is_none(
+    name: str, data: st.DataObject
+) -> None:
+    kind = EVENTS[name]
+    event = data.draw(some(kind))
+    line = encode(event, NO_HASH)[0]
+    told = json.loads(line)
+    missing = {one for one in kind.left_out if getattr(event, one) is None}
+    assert kind.left_out - told.keys() == missing
+    assert event_of(line) == event
 
 
 @given(journals, st.data())

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -177,6 +178,22 @@ def test_a_server_that_is_retried_and_not_reached_says_why_it_had_failed(
         "attempts": 1,
         "hint": "ask",
     }
+
+
+def test_a_server_whose_credential_cannot_sign_in_says_why_until_it_can(
+    selection: list[e.Event], folded: Fold
+) -> None:
+    paused = e.SignInPaused(
+        at=AT, credential="ops", message="IAM answers 503", hint="look", until=LATER
+    )
+    waiting = rows(document(folded([*selection, paused, ended("deadline")])))[0]["waiting"]
+    assert (waiting["reason"], waiting["last_error"]["message"]) == ("deadline", "IAM answers 503")
+    assert (waiting["last_error"]["stage"], waiting["last_error"]["hint"]) == ("export", "look")
+    over = e.SignInWentOn(at=AT, credential="ops")
+    others = replace(paused, credential="other")
+    for events in ([paused, over], [others], [paused, resumed(LATER)]):
+        row = rows(document(folded([*selection, *events, ended("deadline")])))[0]
+        assert row["waiting"]["last_error"] is None
 
 
 def test_a_server_whose_endpoint_is_down_says_why(selection: list[e.Event], folded: Fold) -> None:

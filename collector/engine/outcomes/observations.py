@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from collector.engine.outcomes.hints import UNREACHABLE, hint_of_sign_in
 from collector.engine.pacing.findings import WORTH_TELLING_S, Asked, Learned, LearnedExports
 from collector.model import events as e
+from collector.model.prior import PriorDurations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collector.engine.admission.permissions import Bar
     from collector.engine.admission.sign_in import SignIn
     from collector.engine.pacing.findings import Finding
-    from collector.engine.polling.durations import ExportDurations
+    from collector.engine.polling.groups import Group, Groups
     from collector.model.answers import Call, Problem, Scope
     from collector.model.wall_time import WallTime
 
@@ -37,7 +38,8 @@ class Observations:
         self._throttled: Counter[int] = Counter()
         self._offset_s: float | None = None
         self._offset_written_s: float | None = None
-        self._durations: dict[int, ExportDurations] = {}
+        self._groups: Groups | None = None
+        self._learned: dict[int, Group] = {}
         self._words: set[str] = set()
         self._asked_until_s: dict[tuple[Scope, bool], float] = {}
         self._disbelieved: set[tuple[Scope, str]] = set()
@@ -58,17 +60,26 @@ class Observations:
         if self._offset_s is not None and self._offset_is_new(self._offset_s):
             self._offset_written_s = self._offset_s
             self._events.append(e.ClockOffsetSeen(at=at, offset_s=round(self._offset_s, 1)))
-        for project, known in sorted(self._durations.items()):
-            self._events.append(
-                e.DurationsLearned(
-                    at=at, project=project, exports=known.known_from,
-                    median_s=round(known.median_s, 1), spread=round(known.spread, 3),
-                )
-            )  # fmt: skip
-        self._durations.clear()
+        self._tell_durations(at)
         events, self._events = self._events, []
         self.urgent = False
         return events
+
+    def _tell_durations(self, at: str) -> None:
+        """Tell what was learned of durations: of projects, and of the models in them."""
+        learned, self._learned = self._learned, {}
+        if self._groups is None:
+            return
+        together: dict[int, PriorDurations] = {
+            group.project: self._groups.together(group.project) for group in learned.values()
+        }
+        for project, known in sorted(together.items()):
+            self._events.append(_durations(at, project, None, known))
+        for _, group in sorted(learned.items()):
+            one = group.durations
+            if group.model is not None:
+                known = PriorDurations(one.known_from, one.median_s, one.spread)
+                self._events.append(_durations(at, group.project, group.model, known))
 
     def _offset_is_new(self, offset_s: float) -> bool:
         written_s = self._offset_written_s
@@ -86,9 +97,10 @@ class Observations:
         """Count a 429."""
         self._throttled[project] += 1
 
-    def durations(self, project: int, durations: ExportDurations) -> None:
-        """Remember that more is known of how long a project's exports take."""
-        self._durations[project] = durations
+    def durations(self, group: Group, groups: Groups) -> None:
+        """Remember that more is known of how long the exports of a group take."""
+        self._groups = groups
+        self._learned[group.number] = group
 
     def clock_offset(self, offset_s: float) -> None:
         """Remember the latest comparison of clocks."""
@@ -210,3 +222,10 @@ class Observations:
             e.WaitAsked(at=at, scope=scope, name=name, until=until, server=asked.server)
         )
         self.urgent = True
+
+
+def _durations(at: str, project: int, model: str | None, known: PriorDurations) -> e.Event:
+    return e.DurationsLearned(
+        at=at, project=project, exports=known.exports, median_s=round(known.median_s, 1),
+        spread=round(known.spread, 3), model=model,
+    )  # fmt: skip

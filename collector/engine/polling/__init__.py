@@ -19,13 +19,17 @@ its square, that its bounds let expect (incremental expectation maximisation):
 To count only exports that have completed would favour the short ones. The distribution is gone by
 after 12 exports (`ENOUGH`), with a deadline after 8, and earlier runs count as 20 at most.
 
-Before that (`scouts.py`) the first dozen exports of a project are *scouts*, asked about from half
+Before that (`scouts.py`) the first dozen exports of a group are *scouts*, asked about from half
 a second on. Of n that were asked about at ages a[i], k had ended. With s = 1 the estimate is the
 m that makes this most likely,
 
     (n - k) h(z) - k h(-z) = doubt(m),    z = mean(ln a) - m,    h = density / upper tail
 
 beside a guess of 120 seconds that is easily off by a factor of 1.5 (`DOUBT`: 0.4 in logarithms).
+
+Exports of different models differ: those of a model have a distribution of their own (`groups.py`)
+where the project has others beside it, and twelve of its servers are in the run or it was known
+before. What is not known of a model is what is known of its project.
 
 The first look
 ==============

@@ -32,7 +32,7 @@ FEW = 12
 
 @dataclass(slots=True)
 class _Plan:
-    """How long a project's exports were thought to take, at most, since its statuses were planned.
+    """How long a group's exports were thought to take, at most, since their statuses were planned.
 
     Attributes:
         long_s: hardly any takes longer.
@@ -78,7 +78,7 @@ class Statuses:
         self._watch = watch
         self._deadline = deadline
         self.is_last = False
-        self._plans = [_Plan(one.long_s) for one in watch.durations]
+        self._plans = [_Plan(one.durations.long_s) for one in watch.groups.all]
 
     def place(self, lane: Lane, row: ServerRow, now_s: float) -> None:
         """Let a server wait in its lane until its status is worth asking for."""
@@ -92,13 +92,16 @@ class Statuses:
             self._waiting.put(lane, row.server, place, early_s, certain_s, now_s)
         else:
             self._look_first(lane, now_s)
-            self._waiting.put_unasked(lane, row.server, place, began_s, now_s)
+            group = self._watch.groups.of(row).number
+            self._waiting.put_unasked(lane, row.server, place, began_s, now_s, group)
 
     def _look_first(self, lane: Lane, now_s: float) -> None:
         """Let those that were never asked about wait until what is known now says."""
-        first = self._watch.first_look(lane.project, self._pressure(lane))
-        if first is not lane.first:
-            self._waiting.look_first(lane, first, now_s)
+        pressure = self._pressure(lane)
+        for group in self._watch.groups.of_project(lane.project):
+            first = self._watch.first_look(group, pressure)
+            if first is not lane.first(group.number):
+                self._waiting.look_first(lane, first, now_s, group.number)
 
     def ask_at(self, lane: Lane, now_s: float) -> Ask:
         """Return when the status is worth asking for that a lane would ask for next."""
@@ -114,25 +117,25 @@ class Statuses:
             return Pressure.PLACES
         return Pressure.DEADLINE if self._deadline.tight else Pressure.USUAL
 
-    def status_told(self, project: int, now_s: float) -> None:
-        """Plan a project's statuses anew, if its exports take less time than was thought.
+    def status_told(self, row: ServerRow, now_s: float) -> None:
+        """Plan a project's statuses anew, if exports like a server's take less than was thought.
 
         What was never asked about follows at once. The others have times of their own: they
         are planned anew when enough answers have come for that since the last time. If exports
         take longer, that is seen when their time comes.
         """
-        lane = self._lanes[project, Call.ASK_STATUS]
+        lane, group = self._lanes[row.project, Call.ASK_STATUS], self._watch.groups.of(row)
         if lane.has_unasked:
             self._look_first(lane, now_s)
-        plan = self._plans[project]
+        plan = self._plans[group.number]
         plan.answers += 1
-        long_s = self._watch.durations[project].long_s
+        long_s = group.durations.long_s
         if long_s > plan.long_s:
             plan.long_s = long_s
         elif long_s < SHORTER * plan.long_s and (
             lane.planned <= max(FEW, ANSWERS_FOR_EACH * plan.answers)
         ):
-            self._plans[project] = _Plan(long_s)
+            self._plans[group.number] = _Plan(long_s)
             for server in self._waiting.empty_planned(lane):
                 self.place(lane, self._state.servers[server], now_s)
 

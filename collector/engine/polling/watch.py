@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from collector.engine.polling.durations import ExportDurations
+from collector.engine.polling.groups import Groups
 from collector.engine.polling.timing import Ask, FirstLook, Progress, ask_at, before_deadline
 from collector.model.answers import ExportSaid, ExportState
 
 if TYPE_CHECKING:
     from collector.engine.outcomes.memory import Memories
     from collector.engine.outcomes.observations import Observations
+    from collector.engine.polling.groups import Group
     from collector.engine.polling.timing import Pressure
     from collector.model.prior import Prior
     from collector.model.state import RunState, ServerRow
@@ -34,7 +35,7 @@ class ExportWatch:
         known: what earlier runs have learned.
 
     Attributes:
-        durations: how long exports take, by project.
+        groups: which exports take equally long, and how long.
     """
 
     def __init__(
@@ -53,10 +54,8 @@ class ExportWatch:
         self._export_s = export_s
         self._deadline_s = deadline_s
         self._wall_time = wall_time
-        self.durations = [
-            ExportDurations(known.durations.get(row.project)) for row in state.projects
-        ]
-        self._first_looks: list[dict[Pressure, FirstLook]] = [{} for _ in state.projects]
+        self.groups = Groups(state, known)
+        self._first_looks: list[dict[Pressure, FirstLook]] = [{} for _ in self.groups.all]
         """Until more is known of durations."""
 
     # When to ask
@@ -73,29 +72,29 @@ class ExportWatch:
             return None
         return progress.started_s
 
-    def first_look(self, project: int, pressure: Pressure) -> FirstLook:
-        """Return when to look first at exports of a project."""
-        first = self._first_looks[project].get(pressure)
+    def first_look(self, group: Group, pressure: Pressure) -> FirstLook:
+        """Return when to look first at exports of a group."""
+        first = self._first_looks[group.number].get(pressure)
         if first is None:
             progress = Progress(0.0)
-            early_s, certain_s = ask_at(progress, self.durations[project], pressure)
+            early_s, certain_s = ask_at(progress, group.durations, pressure)
             first = FirstLook(
                 min(early_s, self._export_s), min(certain_s, self._export_s), progress.certain_s,
                 self._deadline_s,
             )  # fmt: skip
-            self._first_looks[project][pressure] = first
+            self._first_looks[group.number][pressure] = first
         return first
 
     def ask_at(self, row: ServerRow, pressure: Pressure, now_s: float) -> Ask:
         """Return when a server's status is worth asking for."""
-        progress = self._progress(row, now_s)
+        progress, group = self._progress(row, now_s), self.groups.of(row)
         memory = self._memories.of(row.server)
         if progress.scout or progress.elapsed_s:
-            early_s, certain_s = ask_at(progress, self.durations[row.project], pressure)
+            early_s, certain_s = ask_at(progress, group.durations, pressure)
             looked_s = progress.started_s + progress.elapsed_s
             early_s = min(early_s, before_deadline(looked_s, self._deadline_s))
         else:
-            first = self.first_look(row.project, pressure)
+            first = self.first_look(group, pressure)
             began_s = progress.started_s
             early_s, certain_s = first.early_at(began_s), first.certain_at(began_s)
             progress.certain_s = began_s + first.thought_certain_s
@@ -119,15 +118,16 @@ class ExportWatch:
 
     def begun(self, row: ServerRow, now_s: float) -> None:
         """Follow an export that has just begun."""
-        self._memories.of(row.server).progress = self._begun(row.project, now_s)
+        self._memories.of(row.server).progress = self._begun(self.groups.of(row), now_s)
 
     def status_told(self, row: ServerRow, said: ExportSaid, sent_s: float, now_s: float) -> None:
         """Learn from the status of an export, told to a call that left at `sent_s`."""
-        progress, durations = self._progress(row, now_s), self.durations[row.project]
+        progress, group = self._progress(row, now_s), self.groups.of(row)
+        durations = group.durations
         completed = said.state is ExportState.COMPLETED
         durations.reported(progress.elapsed_s, sent_s - progress.started_s, ended=completed)
         if completed:
-            self._found(row.project, progress, sent_s, now_s)
+            self._found(group, progress, sent_s, now_s)
         else:
             if sent_s >= progress.certain_s:
                 durations.answered_certain(completed=False)
@@ -135,17 +135,17 @@ class ExportWatch:
                 durations.answered_first(sent_s - progress.started_s, completed=False)
             progress.not_yet(said.percent, durations, sent_s, now_s)
         if durations.has_moved():
-            self._first_looks[row.project].clear()
+            self._first_looks[group.number].clear()
 
-    def _begun(self, project: int, began_s: float) -> Progress:
+    def _begun(self, group: Group, began_s: float) -> Progress:
         """Return what is known of an export that began; some are to be learned from."""
-        durations = self.durations[project]
+        durations = group.durations
         scout = durations.begins()
         return Progress(began_s, scout=scout, curious=scout > 0 and not durations.is_known)
 
-    def _found(self, project: int, progress: Progress, sent_s: float, now_s: float) -> None:
+    def _found(self, group: Group, progress: Progress, sent_s: float, now_s: float) -> None:
         """Learn from an export that was found completed by a call that left at `sent_s`."""
-        durations = self.durations[project]
+        durations = group.durations
         low_s = max(progress.elapsed_s, min(progress.low_s, progress.high_s))
         high_s = max(low_s, min(now_s - progress.started_s, progress.high_s))
         durations.completed()
@@ -157,7 +157,7 @@ class ExportWatch:
         if progress.high_s < math.inf and progress.elapsed_s <= progress.high_s:
             # Found completed before the end that they said, they said too little.
             durations.percentages_kept(kept=now_s - progress.started_s >= progress.low_s)
-        self._observations.durations(project, durations)
+        self._observations.durations(group, self.groups)
 
     def _progress(self, row: ServerRow, now_s: float) -> Progress:
         """Return what is known of a running export; after a restart, how long it has run."""
@@ -165,5 +165,5 @@ class ExportWatch:
         if memory.progress is None:
             export = row.export
             age_s = 0.0 if export is None else self._wall_time.age_s(export.requested_at, now_s)
-            memory.progress = self._begun(row.project, now_s - age_s)
+            memory.progress = self._begun(self.groups.of(row), now_s - age_s)
         return memory.progress

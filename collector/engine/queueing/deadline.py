@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from collector.engine.pacing.pacer import Pacer
-    from collector.engine.polling.durations import ExportDurations
+    from collector.engine.polling.groups import Groups
     from collector.engine.queueing.lanes import Lane
     from collector.model.answers import Scope
 
@@ -33,7 +33,7 @@ class Deadline:
         deadline_s: on the engine's clock; infinite where there is none.
         lanes: all of the run's.
         pacer: knows the limits.
-        durations: of exports, by project.
+        groups: of exports that take equally long.
 
     Attributes:
         tight: as it was when last looked at.
@@ -41,7 +41,7 @@ class Deadline:
     """
 
     __slots__ = (
-        "_deadline_s", "_durations", "_lanes", "_look_s", "_pacer", "tight", "withheld",
+        "_deadline_s", "_groups", "_lanes", "_look_s", "_pacer", "tight", "withheld",
     )  # fmt: skip
 
     def __init__(
@@ -49,13 +49,13 @@ class Deadline:
         deadline_s: float,
         lanes: Sequence[Lane],
         pacer: Pacer,
-        durations: Sequence[ExportDurations],
+        groups: Groups,
     ) -> None:
         self._deadline_s = deadline_s
         self._lanes = lanes
         self._pacer = pacer
         self._look_s = -math.inf
-        self._durations = durations
+        self._groups = groups
         self.tight = False
         self.withheld: frozenset[int] = frozenset()
 
@@ -112,7 +112,8 @@ class Deadline:
 
     def _is_too_late(self, project: int, left_s: float) -> bool:
         """Whether exports of a project are known to take longer than is left."""
-        durations = self._durations[project]
-        return (
-            durations.known_from >= KNOWN_BY_FEW and durations.part_within(left_s) < WORTH_STARTING
+        return all(
+            group.durations.known_from >= KNOWN_BY_FEW
+            and group.durations.part_within(left_s) < WORTH_STARTING
+            for group in self._groups.of_project(project)
         )

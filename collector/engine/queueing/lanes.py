@@ -40,6 +40,21 @@ def _rank(order: int) -> int:
     return order // 2
 
 
+class Unasked:
+    """Running exports that were never asked about, and are thought to take equally long.
+
+    Attributes:
+        waiting: when each began, its order and its server; a heap.
+        first: when to look for the first time, after an export began.
+    """
+
+    __slots__ = ("first", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[float, int, int]] = []
+        self.first: FirstLook | None = None
+
+
 class Lane:
     """Servers of one project that want the same call.
 
@@ -48,7 +63,7 @@ class Lane:
     are worth a call that nobody else wants.
 
     Running exports that were never asked about wait for their *first look*. When that is hangs
-    on how long exports of their project take, which all have in common: so these stand in the
+    on how long exports of their group take, which they have in common: so these stand in the
     order in which they began, and what is learned moves all of them at once.
 
     Attributes:
@@ -57,7 +72,6 @@ class Lane:
         number: its place among all lanes.
         eager_s: when the next call may leave that is not due, so that these go evenly.
         rank: that of the server that is due next; `NONE_DUE` where none is.
-        first: when to look for the first time, after an export began.
         wakes_s: when the next one becomes ready or due; infinite where none waits for a time.
         alarm_s: when it is going to be woken.
         home: the line that it stands in while nothing is known to hold it up.
@@ -68,8 +82,8 @@ class Lane:
     """
 
     __slots__ = (
-        "_due", "_first_ready", "_later", "_now_s", "_ready", "_unasked", "admission", "alarm_s",
-        "breaker", "call", "credential", "eager_s", "exports", "first", "home", "number", "others",
+        "_due", "_later", "_now_s", "_ready", "_unasked", "_unasked_ready", "admission", "alarm_s",
+        "breaker", "call", "credential", "eager_s", "exports", "home", "number", "others",
         "permission", "place", "project", "rank", "stands", "track", "wakes_s",
     )  # fmt: skip
 
@@ -100,16 +114,20 @@ class Lane:
         self.place: DuePlace | ReadyPlace | None = None
         self.others: tuple[Lane, ...] = ()
         self.wakes_s = self.alarm_s = math.inf
-        self.first: FirstLook | None = None
         self._now_s = -math.inf
-        self._first_ready = False
         self._due: list[tuple[int, int]] = []
         self._ready: list[tuple[float, int, int]] = []
         self._later: list[tuple[float, float, int, int]] = []
-        self._unasked: list[tuple[float, int, int]] = []
+        self._unasked: dict[int, Unasked] = {}
+        """By group."""
+        self._unasked_ready: Unasked | None = None
+        """The group of which one is ready, and is due before those of others."""
 
     def __len__(self) -> int:
-        return len(self._due) + len(self._ready) + len(self._later) + len(self._unasked)
+        waiting = len(self._due) + len(self._ready) + len(self._later)
+        for group in self._unasked.values():
+            waiting += len(group.waiting)
+        return waiting
 
     def put(self, server: int, order: int, early_s: float, certain_s: float, now_s: float) -> None:
         """Let `server` wait until `early_s`, then before all of a later order or number."""
@@ -121,15 +139,27 @@ class Lane:
             heapq.heappush(self._later, (early_s, certain_s, order, server))
         self._look(now_s)
 
-    def put_unasked(self, server: int, order: int, began_s: float, now_s: float) -> None:
+    def put_unasked(
+        self, server: int, order: int, began_s: float, now_s: float, group: int = 0
+    ) -> None:
         """Let `server` wait for the first look at its export, which began at `began_s`."""
-        heapq.heappush(self._unasked, (began_s, order, server))
+        heapq.heappush(self._group(group).waiting, (began_s, order, server))
         self.wake(now_s)
 
-    def look_first(self, first: FirstLook, now_s: float) -> None:
-        """Look for the first time when `first` says, from now on."""
-        self.first = first
+    def look_first(self, first: FirstLook, now_s: float, group: int = 0) -> None:
+        """Look for the first time at the exports of a group when `first` says, from now on."""
+        self._group(group).first = first
         self.wake(now_s)
+
+    def first(self, group: int) -> FirstLook | None:
+        """Return when to look for the first time at the exports of a group."""
+        return self._group(group).first
+
+    def _group(self, number: int) -> Unasked:
+        group = self._unasked.get(number)
+        if group is None:
+            group = self._unasked[number] = Unasked()
+        return group
 
     def wake(self, now_s: float) -> None:
         """Make ready, or due, what has waited long enough."""
@@ -139,9 +169,10 @@ class Lane:
         while self._ready and self._ready[0][0] <= now_s:
             _, order, server = heapq.heappop(self._ready)
             heapq.heappush(self._due, (order, server))
-        if self.first is not None:
-            while self._unasked and self.first.certain_at(self._unasked[0][0]) <= now_s:
-                _, order, server = heapq.heappop(self._unasked)
+        for group in self._unasked.values():
+            waiting, first = group.waiting, group.first
+            while waiting and first is not None and first.certain_at(waiting[0][0]) <= now_s:
+                _, order, server = heapq.heappop(waiting)
                 heapq.heappush(self._due, (order, server))
         self._look(now_s)
 
@@ -153,31 +184,33 @@ class Lane:
 
     def hurry(self, now_s: float) -> None:
         """Make one due that waits, whatever time it waits for."""
-        if self._ready or self._first_ready:
+        if self._ready or self._unasked_ready is not None:
             order, server = self._pop()
         elif self._later:
             _, _, order, server = heapq.heappop(self._later)
         else:
-            _, order, server = heapq.heappop(self._unasked)
+            groups = (one.waiting for one in self._unasked.values() if one.waiting)
+            _, order, server = heapq.heappop(min(groups))
         heapq.heappush(self._due, (order, server))
         self._look(now_s)
 
     @property
     def has_unasked(self) -> bool:
         """Whether a server waits for the first look at its export."""
-        return bool(self._unasked)
+        return any(group.waiting for group in self._unasked.values())
 
     @property
     def is_ready(self) -> bool:
         """Whether there is a server that is worth a call to spare."""
-        return bool(self._ready) or self._first_ready
+        return bool(self._ready) or self._unasked_ready is not None
 
     @property
     def next(self) -> int:
         """The server that `take` would return."""
         if self._due:
             return self._due[0][1]
-        return self._unasked[0][2] if self._is_unasked_next else self._ready[0][2]
+        group = self._next_unasked()
+        return self._ready[0][2] if group is None else group.waiting[0][2]
 
     def take(self, now_s: float) -> int:
         """Return the server that is due next, or else the one that will be soonest.
@@ -191,7 +224,7 @@ class Lane:
 
     def servers(self) -> list[int]:
         """Return all that wait, in no order."""
-        heaps = (self._due, self._ready, self._later, self._unasked)
+        heaps: tuple[list[Any], ...] = self._heaps()
         return [entry[-1] for heap in heaps for entry in heap]
 
     def remove(self, server: int) -> None:
@@ -200,8 +233,7 @@ class Lane:
         Raises:
             ValueError: it does not wait here.
         """
-        heaps: tuple[list[Any], ...] = (self._due, self._ready, self._later, self._unasked)
-        for heap in heaps:
+        for heap in self._heaps():
             for place, entry in enumerate(heap):
                 if entry[-1] == server:
                     del heap[place]
@@ -212,10 +244,11 @@ class Lane:
 
     def empty(self) -> list[int]:
         """Return all that wait, out of the lane, in no order."""
-        servers = [entry[-1] for heap in (self._due, self._unasked) for entry in heap]
-        self._due.clear()
-        self._unasked.clear()
-        return servers + self.empty_planned()
+        servers = self.servers()
+        for heap in self._heaps():
+            heap.clear()
+        self._look(self._now_s)
+        return servers
 
     def empty_planned(self) -> list[int]:
         """Return those, out of the lane, that wait for a time of their own."""
@@ -234,15 +267,21 @@ class Lane:
         """Take the next one out; return its order and its number."""
         if self._due:
             return heapq.heappop(self._due)
-        _, order, server = heapq.heappop(self._unasked if self._is_unasked_next else self._ready)
+        group = self._next_unasked()
+        _, order, server = heapq.heappop(self._ready if group is None else group.waiting)
         return order, server
 
-    @property
-    def _is_unasked_next(self) -> bool:
-        """Whether one that was never asked about comes before all others that are ready."""
-        if not self._first_ready or self.first is None:
-            return False
-        return not self._ready or self.first.certain_at(self._unasked[0][0]) < self._ready[0][0]
+    def _next_unasked(self) -> Unasked | None:
+        """Return the group of one that was never asked about, if it comes before all others."""
+        group = self._unasked_ready
+        if group is None or group.first is None:
+            return None
+        first = not self._ready or group.first.certain_at(group.waiting[0][0]) < self._ready[0][0]
+        return group if first else None
+
+    def _heaps(self) -> tuple[list[Any], ...]:
+        unasked = (group.waiting for group in self._unasked.values())
+        return (self._due, self._ready, self._later, *unasked)
 
     def _look(self, now_s: float) -> None:
         """Find out what is next."""
@@ -252,12 +291,14 @@ class Lane:
         wakes_s = later[0][0] if later else math.inf
         if ready and ready[0][0] < wakes_s:
             wakes_s = ready[0][0]
-        self._first_ready = False
-        if self._unasked and self.first is not None:
-            began_s = self._unasked[0][0]
-            at_s = self.first.early_at(began_s)
-            if at_s <= now_s:
-                self._first_ready = True
-                at_s = self.first.certain_at(began_s)
-            wakes_s = min(wakes_s, at_s)
+        self._unasked_ready, due_s = None, math.inf
+        for group in self._unasked.values():
+            if group.waiting and group.first is not None:
+                began_s = group.waiting[0][0]
+                at_s = group.first.early_at(began_s)
+                if at_s <= now_s:
+                    at_s = group.first.certain_at(began_s)
+                    if self._unasked_ready is None or at_s < due_s:
+                        self._unasked_ready, due_s = group, at_s
+                wakes_s = min(wakes_s, at_s)
         self.wakes_s = wakes_s

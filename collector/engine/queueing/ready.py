@@ -108,16 +108,16 @@ class ReadyLanes:
         self._settle(lane)
 
     def put_unasked(
-        self, lane: Lane, server: int, order: int, began_s: float, now_s: float
+        self, lane: Lane, server: int, order: int, began_s: float, now_s: float, group: int
     ) -> None:
         """Let a server wait in a lane for the first look at its export."""
-        lane.put_unasked(server, order, began_s, now_s)
+        lane.put_unasked(server, order, began_s, now_s, group)
         self._count(lane, 1)
         self._settle(lane)
 
-    def look_first(self, lane: Lane, first: FirstLook, now_s: float) -> None:
-        """Look for the first time at the exports of a lane when `first` says."""
-        lane.look_first(first, now_s)
+    def look_first(self, lane: Lane, first: FirstLook, now_s: float, group: int) -> None:
+        """Look for the first time at the exports of a group when `first` says."""
+        lane.look_first(first, now_s, group)
         self._settle(lane)
 
     def take(self, lane: Lane, now_s: float) -> int:

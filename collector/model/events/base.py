@@ -14,6 +14,8 @@ class Event:
     """Something that happened, at a time."""
 
     is_fact: ClassVar[bool] = True
+    left_out: ClassVar[frozenset[str]] = frozenset()
+    """Members that a line does not have where they are None."""
     at: Time
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from collector.model.events.base import Observation
 
@@ -58,7 +58,7 @@ class ExportsLimitLearned(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DurationsLearned(Observation):
-    """How long exports of a project take, as far as it was seen in this run and before it.
+    """How long exports of a project, or of a `model` in it, take: as seen in this run and before.
 
     `exports` completed; half of them took longer than `median_s`; `spread` is the standard
     deviation of the durations' natural logarithms.
@@ -68,6 +68,8 @@ class DurationsLearned(Observation):
     exports: Count
     median_s: Seconds
     spread: Spread
+    model: str | None = None
+    left_out: ClassVar[frozenset[str]] = frozenset({"model"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from collector.model.events.base import Event, Observation
 from collector.model.fields import DEFAULT_PROVIDER
@@ -110,6 +110,7 @@ class ServerSelected(Event):
     rack: str | None = None
     model: str | None = None
     alarm: str | None = None
+    left_out: ClassVar[frozenset[str]] = frozenset({"health", "rack", "model", "alarm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,9 @@ class _Codec:
         values = self.values(event)
         record = {"event": self.name}
         record.update(zip(self.fields, values if len(self.fields) > 1 else (values,), strict=True))
+        for name in self.kind.left_out:
+            if record[name] is None:
+                del record[name]
         return record
 
     def event(self, record: dict[str, Any]) -> Event:

@@ -30,6 +30,6 @@ def _line(name: str) -> Schema:
         "description": (inspect.getdoc(kind) or "").replace("\n", " "),
         "type": "object",
         "properties": properties,
-        "required": [*properties],
+        "required": [name for name in properties if name not in kind.left_out],
         "additionalProperties": False,
     }

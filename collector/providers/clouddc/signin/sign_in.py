@@ -14,7 +14,7 @@ from collector import clock
 from collector.model.answers import Problem, ProblemKind
 from collector.providers.clouddc.parsing import error_body
 from collector.providers.clouddc.signin.credential import Authorized, Credential
-from collector.providers.clouddc.signin.lockout import Ticket
+from collector.providers.clouddc.signin.lockout import ANSWERED_S, Ticket
 from collector.providers.clouddc.signin.problems import final, passing
 from collector.providers.clouddc.signin.secret import Keys, Secret, Token
 from collector.providers.clouddc.signin.service_clock import FOLLOWED_FROM_S, ServiceClock
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 WAITS_S: Final = 90.0
 """How long a call waits for another to prove its secret: longer than that one may take."""
 AGAIN_S: Final = 1.0
+ASKED_AGAIN_S: Final = 0.2
 REPEATS: Final = 1
 """How often keys that were refused are sent again as they are."""
 
@@ -97,12 +98,15 @@ class SignIn(Credential):
         if keys.refusals > REPEATS:
             message = f"the service has refused these keys {keys.refusals} times: {keys.why}"
             return final(message, self._source.hint)
-        counted = await self._guard.leaves(keys.ak)
-        if isinstance(counted, Ticket):
-            return counted
-        if counted.is_certain:
-            return final(counted.message, self._source.hint)
-        return passing(counted.message, counted.wait_s)
+        until_s = clock.now_s() + ANSWERED_S
+        while not isinstance(counted := await self._guard.leaves(keys.ak), Ticket):
+            if counted.is_certain:
+                return final(counted.message, self._source.hint)
+            if not counted.is_soon_over or clock.now_s() >= until_s:
+                # Nobody has answered: that is the service's trouble, and may not be the keys'.
+                return Problem(ProblemKind.NOT_SENT, counted.message)
+            await anyio.sleep(ASKED_AGAIN_S)  # until another process has its answer
+        return counted
 
     def _authorized(
         self,
@@ -172,7 +176,7 @@ class SignIn(Credential):
         if problem is not None and problem.kind is ProblemKind.NOT_SENT:
             await self._guard.cleared(authorized.ticket)
         elif reply is None:
-            pass  # it may have been refused: it stays counted
+            await self._guard.lost(authorized.ticket)  # it may have been refused
         elif not _is_decided(problem):
             await self._guard.cleared(authorized.ticket)
         else:
