@@ -59,6 +59,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "sharing": {"model", "rundir", "archive.names", "files", "threads"},
     "history": {"model", "report", "errors", "files"},
+    "diagnosis": {
+        *("descriptors", "history", "printable", "providers", "redaction", "rundir", "sizes"),
+    },
     "planning": {"model", "providers", "rundir"},
     "preflight": {"model", "providers"},
     "runtime": {

@@ -33,6 +33,7 @@ COMMANDS = {
     "runs": "list the runs under an output directory",
     "inventory": "check, show or convert an inventory",
     "schema": "print the JSON Schema of what the tool reads and writes",
+    "doctor": "say what this machine is like, for a bug report",
     "demo": "collect a fleet from an emulator on this machine",
     "emulator": "serve an emulated fleet, for drills and tests",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ def with_discovered(
     first: Sequence[str] = (),
     *,
     ca_file: Path | None = None,
+    within_s: float | None = None,
 ) -> Inventory:
     """Return an inventory with the servers that its projects discover, as far as one selects them.
 
@@ -44,7 +46,14 @@ def with_discovered(
     if not projects:
         return inventory
     _announce(len(projects))
-    ask = partial(discover, inventory, access(ca_file), projects=projects, on_listed=_tell)
+    ask = partial(
+        discover,
+        inventory,
+        access(ca_file),
+        projects=projects,
+        within_s=math.inf if within_s is None else within_s,
+        on_listed=_tell,
+    )
     return anyio.run(ask, backend_options={"loop_factory": Loop})
 
 

@@ -123,10 +123,8 @@ def _write(
 def _json(
     credentials: Mapping[str, Any], projects: Iterable[tuple[Mapping[str, Any], Iterable[Any]]]
 ) -> str:
-    listed_projects = [
-        {**fields, "servers": list(map(entry, servers))} for fields, servers in projects
-    ]
-    made = {"version": 1, "credentials": credentials, "projects": listed_projects}
+    shown = [{**fields, "servers": list(map(entry, servers))} for fields, servers in projects]
+    made = {"version": 1, "credentials": credentials, "projects": shown}
     return json.dumps(made, indent=2, ensure_ascii=False)
 
 

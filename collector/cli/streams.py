@@ -101,6 +101,12 @@ def show_text(document: str) -> None:
     print(document, end="", flush=True)  # noqa: T201  # the result
 
 
+def printed_as() -> str:
+    """Return the encoding of what is printed."""
+    stdout = sys.stdout
+    return stdout.file_encoding if isinstance(stdout, Stream) else stdout.encoding
+
+
 def report_lost() -> bool:
     """Report once why the result could not be written; return whether that was so."""
     stdout = sys.stdout

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Raw, Struct
 
 from collector.conversion.ansible_groups import META, Groups
-from collector.conversion.fields import TAG, Entry, LeftOut
+from collector.conversion.fields import PLACE, TAG, Entry, LeftOut, place
 from collector.conversion.json_parts import NOTHING, Unusable, first_text, opened, part
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ HOST_NAME: Final = "inventory_hostname"
 """Ansible's variable for the name of a host."""
 MEMBER: Final = "yes"
 """The value of the tag that each group of a host becomes."""
+_BLANK_MAX: Final = 1_000
 _IF_UUIDS: Final = ("instance_id", "instance_uuid", "id", HOST_NAME)
 """Variables that hold a server's id if they look like one."""
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -35,13 +36,15 @@ class _Meta(Struct):
 
 def is_listed(raw: bytes) -> bool:
     """Whether this is JSON as `ansible-inventory --list` writes it, rather than YAML's."""
-    if not raw.lstrip().startswith(b"{"):
+    if not raw[:_BLANK_MAX].lstrip().startswith(b"{"):
         return False
+    if f'"{META}"'.encode() in raw:
+        return True
     try:
         groups = opened(raw, dict[str, _Members], "")
     except Exception:  # noqa: BLE001  # whatever it is, it is told where it is read
         return True
-    return META in groups or not any(one.are_mappings() for one in groups.values())
+    return not any(one.are_mappings() for one in groups.values())
 
 
 class _Members(Struct):
@@ -81,7 +84,7 @@ def entries(
 
 
 def _host(host: str, raw: Raw | None, groups: Groups, wanted: Wanted) -> Iterator[Entry | LeftOut]:
-    where = f"host {host}"
+    where = place(f"host {host}")
     name = Raw(json.dumps(host).encode())
     try:
         own = part(raw, dict[str, Raw]) if raw is not None else {}
@@ -100,13 +103,15 @@ def _host(host: str, raw: Raw | None, groups: Groups, wanted: Wanted) -> Iterato
     except Unusable as unusable:
         yield LeftOut(where, str(unusable))
     for field in wanted.fields:
-        if field == "server_id" or (field == "name" and field not in wanted.columns):
+        candidates = wanted.candidates(field)
+        if field == "server_id" or not candidates:
             continue
         try:
-            found = _first(levels, wanted.candidates(field))
+            found = _first(levels, candidates)
         except Unusable as unusable:
-            if field in wanted.columns or field in ("project_id", "region", "endpoint"):
-                yield LeftOut(where, f"its {field}: {unusable}")
+            yield LeftOut(where, f"{'the host' if field in PLACE else f'its {field}'}: {unusable}")
+            if field in PLACE:
+                return
             continue
         if found is not None:
             values[field] = found

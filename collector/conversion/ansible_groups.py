@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from collector.conversion.fields import LeftOut
+from collector.conversion.fields import LeftOut, place
 from collector.conversion.json_parts import Unusable, part
 from collector.inventory.bounds import ITEMS_MAX
 
@@ -51,7 +51,8 @@ class Groups:
             try:
                 self._groups[name] = _group(raw)
             except Unusable as unusable:
-                self.left_out.append(LeftOut(f"group {name}", f"the group: {unusable}"))
+                self.left_out.append(LeftOut(place(f"group {name}"), f"the group: {unusable}"))
+        self._with_variables = any(group.vars for group in self._groups.values())
         for name, group in self._groups.items():
             for child in group.children:
                 self._parents.setdefault(child, []).append(name)
@@ -84,6 +85,8 @@ class Groups:
 
         Only `ansible-inventory --list --export` and scripts leave variables at groups.
         """
+        if not self._with_variables:
+            return
         level = list(self._of_host.get(host, ()))
         seen = set(level)
         while level and len(seen) <= ITEMS_MAX:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LEFT_OUT_MAX: Final = 100_000
 _ID: Final = re.compile(shape.ID)
+_OF_PROJECTS: Final = ("project_id", "project_name", "region", "endpoint", "credentials")
 _NO_PROJECT: Final = "no project: give --project ID, or --map project_id=... names where it is"
 _NO_PLACE: Final = (
     "neither region nor endpoint: give --region NAME or --endpoint URL, or --map region=..."
@@ -93,6 +94,7 @@ class _Building:
     read: int = 0
     servers: int = 0
     values: int = 0
+    alike: dict[tuple[str | None, ...], _Project] = field(default_factory=dict)
     places: dict[tuple[str | None, str | None], str | _Unfit] = field(default_factory=dict)
 
     def check_wanted(self) -> None:
@@ -149,6 +151,16 @@ class _Building:
             )
 
     def _project(self, where: str, values: Mapping[str, str]) -> _Project:
+        """Return the project of a server; of those that say the same of theirs, it is the same."""
+        told = tuple(map(values.get, _OF_PROJECTS))
+        project = self.alike.get(told)
+        if project is None:
+            project = self._described(where, values)
+            if project.data.get("name") == values.get("project_name", project.data.get("name")):
+                self.alike[told] = project
+        return project
+
+    def _described(self, where: str, values: Mapping[str, str]) -> _Project:
         """Return the project of a server, which the first server of it describes."""
         wanted = self.wanted
         project_id = values.get("project_id", wanted.project)
@@ -164,19 +176,9 @@ class _Building:
             raise _Unfit("credentials is not the name of an environment variable")  # nor shown
         project = self.projects.get(key)
         if project is None:
-            if len(self.projects) >= PROJECTS_MAX:
-                raise ConversionError(f"more than {PROJECTS_MAX:,} projects; convert fewer")
-            data: dict[str, Any] = {"id": project_id}
-            if self._fits(where, "project_name", values.get("project_name")):
-                data["name"] = values["project_name"]
-            data |= {
-                name: value
-                for name, value in (("region", region), ("endpoint", endpoint))
-                if value is not None
-            }
-            self.entries[credentials] = self.rules.entry(credentials)
-            project = _Project(data | {"credentials": credentials, "servers": []}, where)
-            self.projects[key] = project
+            data = {"id": project_id, "region": region, "endpoint": endpoint}
+            data = {name: value for name, value in data.items() if value is not None}
+            project = self.projects[key] = self._begun(where, values, data, credentials)
         elif credentials != project.data["credentials"]:
             raise _Unfit(
                 f"its credentials differ from those of the same project at {project.where}"
@@ -188,6 +190,16 @@ class _Building:
             )
             self.left_out.append(LeftOut(where, what))
         return project
+
+    def _begun(
+        self, where: str, values: Mapping[str, str], data: dict[str, Any], credentials: str
+    ) -> _Project:
+        if len(self.projects) >= PROJECTS_MAX:
+            raise ConversionError(f"more than {PROJECTS_MAX:,} projects; convert fewer")
+        if self._fits(where, "project_name", values.get("project_name")):
+            data["name"] = values["project_name"]
+        self.entries[credentials] = self.rules.entry(credentials)
+        return _Project(data | {"credentials": credentials, "servers": []}, where)
 
     def _place(self, region: str | None, endpoint: str | None) -> str:
         """Return where a project's calls go."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from collector.conversion.csv_rows import Row, folded, layout_of, rows_of
-from collector.conversion.fields import FIELDS, GUESSES, TAG, ConversionError, Entry, LeftOut
+from collector.conversion.fields import FIELDS, GUESSES, TAG, ConversionError, Entry, LeftOut, place
 from collector.inventory.mistakes import quoted, suggestion
 
 if TYPE_CHECKING:
@@ -72,8 +72,10 @@ def read(text: str, wanted: Wanted) -> Table:
         width = len(header.cells)
     else:
         columns, width = _numbered(first, wanted)
-    named = ", ".join(f"{name} from {what}" for name, (_, what) in columns.items())
-    notes.append(f"columns: {named}")
+    named = [f"{place(name)} from {what}" for name, (_, what) in columns.items()]
+    if len(named) > _SHOWN_MAX:
+        named[_SHOWN_MAX:] = [f"and {len(named) - _SHOWN_MAX} more"]
+    notes.append(f"columns: {', '.join(named)}")
     places = {name: place for name, (place, _) in columns.items()}
     return Table(_entries(before, rows, places, width), notes)
 

@@ -16,7 +16,10 @@ FIELDS: Final = (
     *("server_id", "project_id", "project_name", "region", "endpoint", "credentials", "name"),
 )
 TAG: Final = "tag:"
+PLACE: Final = frozenset({"project_id", "region", "endpoint", "credentials"})
+"""Fields that say where a server is; one that cannot be read is not filled in from options."""
 
+PLACE_SHOWN_MAX: Final = 200
 GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "server_id": (
         *("server_id", f"{DEFAULT_PROVIDER}_id", f"{DEFAULT_PROVIDER}_server_id"),
@@ -85,6 +88,11 @@ class Wanted:
     def fields(self) -> tuple[str, ...]:
         """Every field that may be filled: the known ones, and mapped tags."""
         return (*FIELDS, *(name for name in self.columns if name.startswith(TAG)))
+
+
+def place(name: str) -> str:
+    """Return the name of a place as messages have it, which is not too long."""
+    return name if len(name) <= PLACE_SHOWN_MAX else f"{name[: PLACE_SHOWN_MAX - 1]}…"
 
 
 def read_columns(texts: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Raw, Struct
 
-from collector.conversion.fields import TAG, ConversionError, Entry, LeftOut
+from collector.conversion.fields import PLACE, TAG, ConversionError, Entry, LeftOut, place
 from collector.conversion.json_parts import NOTHING, Unusable, first_text, opened, part
 from collector.model.fields import DEFAULT_PROVIDER
 
@@ -115,7 +115,7 @@ def entries(raw: bytes, wanted: Wanted, name: str, notes: list[str]) -> Iterator
         else:
             others[one.type] += 1
     if others:
-        shown = [f"{number} {kind}" for kind, number in others.most_common(_TYPES_SHOWN)]
+        shown = [f"{number} {place(kind)}" for kind, number in others.most_common(_TYPES_SHOWN)]
         if len(others) > _TYPES_SHOWN:
             shown.append(f"and {len(others) - _TYPES_SHOWN} more types")
         notes.append(
@@ -137,7 +137,10 @@ def _server(resource: _Resource, wanted: Wanted) -> Iterator[Entry | LeftOut]:
         try:
             found = _value(resource, name, wanted)
         except Unusable as unusable:
-            yield LeftOut(resource.address, f"its {name}: {unusable}")
+            what = "the resource" if name in PLACE else f"its {name}"
+            yield LeftOut(resource.address, f"{what}: {unusable}")
+            if name in PLACE:
+                return
             continue
         if found is not None:
             values[name] = found
@@ -254,7 +257,7 @@ def _of_state(resources: list[Raw]) -> Iterator[_Resource | LeftOut]:
             try:
                 yield _of_instance(part(instance, _Instance), address, kept.type)
             except Unusable as unusable:
-                yield LeftOut(f"{address}[{index}]", f"the resource: {unusable}")
+                yield LeftOut(place(f"{address}[{index}]"), f"the resource: {unusable}")
 
 
 def _of_instance(instance: _Instance, address: str, kind: str) -> _Resource:
@@ -280,4 +283,4 @@ def _without(
     address: str, kind: str, values: Mapping[str, Raw], marked: frozenset[str]
 ) -> _Resource:
     open_ones = {key: value for key, value in values.items() if key not in marked}
-    return _Resource(address, kind, open_ones, marked)
+    return _Resource(place(address), kind, open_ones, marked)

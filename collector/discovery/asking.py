@@ -18,6 +18,10 @@ T = TypeVar("T")
 _P = ProblemKind
 PASSING: Final = frozenset({_P.NOT_SENT, _P.CUT, _P.UNREADABLE, _P.SERVICE_FAILED, _P.NOT_READY})
 """Problems that another try may not have."""
+LOST: Final = frozenset({_P.NOT_SENT, _P.CUT})
+"""Problems of an endpoint that may answer nobody."""
+MORE_TRIES: Final = 2
+"""Tries of an endpoint that never answered, beyond those of one call, before it is given up."""
 UNHEARD: Final = frozenset({*PASSING, _P.THROTTLED})
 """Problems that say nothing about the credential."""
 
@@ -61,61 +65,107 @@ class Gate:
 
     Attributes:
         refusals_max: refusals in a row after which no call is made any more.
+        waits_max: sign-ins in a row that failed for a while, likewise.
         refused: why none is, where none is.
     """
 
     refusals_max: int = 1
+    waits_max: int = 4
     refused: Problem | None = None
     _accepted: bool = False
+    _ever: bool = False
     _in_turn: bool = False
     _refusals: int = 0
+    _waits: int = 0
+    _turn: int = 0
     _free_at: float = 0.0
     _alone: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def call(
-        self, make: Callable[[], Awaitable[T | Problem]], among: anyio.CapacityLimiter
-    ) -> T | Problem | None:
-        """Make a call when its time has come; None where it is not made any more.
+        self, make: Callable[[], Awaitable[T | Problem]], among: anyio.CapacityLimiter, line: Line
+    ) -> T | Problem | NotMade:
+        """Make a call when its time has come; none where it can come to nothing.
 
         Args:
             make: makes it.
             among: how many calls there may be at once, of all credentials.
+            line: of the endpoint that it goes to.
         """
         if self._accepted and not self._in_turn:
-            return await self._made(make, among)
+            return await self._made(make, among, line)
         async with self._alone:
-            return await self._made(make, among)
+            return await self._made(make, among, line)
 
     async def _made(
-        self, make: Callable[[], Awaitable[T | Problem]], among: anyio.CapacityLimiter
-    ) -> T | Problem | None:
+        self, make: Callable[[], Awaitable[T | Problem]], among: anyio.CapacityLimiter, line: Line
+    ) -> T | Problem | NotMade:
         await anyio.sleep_until(self._free_at)
-        if self.refused is not None:
-            return None
+        if (useless := self.refused or line.dead) is not None:
+            return NotMade(useless)
+        turn = self._turn
         async with among:
             said = await make()
-        self._hear(said)
+        self._hear(said, late=turn != self._turn)
         return said
 
-    def pause(self, wait_s: float) -> None:
-        """Let no call leave for a while, and from then on one after the other."""
-        self._in_turn = True
+    def pause(self, wait_s: float, *, in_turn: bool) -> None:
+        """Let no call leave for a while; `in_turn`: and from then on one after the other."""
+        self._in_turn = self._in_turn or in_turn
         self._free_at = max(self._free_at, anyio.current_time() + wait_s)
 
-    def _hear(self, said: object) -> None:
-        kind = said.kind if isinstance(said, Problem) else None
-        if isinstance(said, Problem) and kind is ProblemKind.UNAUTHENTICATED:
-            if said.sign_in and said.retry_after_s is not None:
-                return
-            ever = self._accepted
-            self._accepted = False
-            self._refusals += 1
-            # Another secret than the refused one is worth one more call.
-            most = max(1 if said.everywhere else self.refusals_max, 1 + ever)
-            if self._refusals >= most + said.renewed:
+    def _hear(self, said: object, *, late: bool) -> None:
+        """Learn from an answer; `late`: its call left before another one was refused."""
+        if isinstance(said, Problem) and said.kind is ProblemKind.UNAUTHENTICATED:
+            if not late:
+                self._hear_refusal(said)
+        elif not isinstance(said, Problem) or said.kind not in UNHEARD:
+            self._accepted = self._ever = True
+            self._refusals = self._waits = 0
+
+    def _hear_refusal(self, said: Problem) -> None:
+        self._turn += 1
+        if said.sign_in and said.retry_after_s is not None:
+            self._waits += 1
+            if self._waits >= self.waits_max:
                 self.refused = said
-        elif kind not in UNHEARD:
-            self._accepted, self._refusals = True, 0
+            return
+        self._accepted = False
+        self._refusals += 1
+        most = max(1 if said.everywhere else self.refusals_max, 1 + self._ever)
+        # Another secret than the refused one is worth one more call.
+        if self._refusals >= most + said.renewed:
+            self.refused = said
+
+
+@dataclass(slots=True)
+class Line:
+    """Whether an endpoint answers anybody.
+
+    Attributes:
+        unanswered: calls that were lost, while nothing was ever heard of it.
+        dead: why no call is made any more; None while calls are.
+    """
+
+    unanswered: int = 0
+    dead: Problem | None = None
+    _answers: bool = False
+
+    def hear(self, said: object, tries: int) -> None:
+        """Learn from what came of a call; `tries` are those that one call is worth."""
+        if not isinstance(said, Problem) or said.kind not in LOST:
+            self._answers, self.unanswered = True, 0
+        elif not self._answers:
+            self.unanswered += 1
+            self.dead = said if self.unanswered >= tries + MORE_TRIES else None
+
+
+class NotMade:
+    """A call that was not made, since its credential or its endpoint is of no use."""
+
+    __slots__ = ("problem",)
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
 
 
 @dataclass(slots=True)
@@ -130,6 +180,7 @@ class Asker:
     """
 
     gate: Gate
+    line: Line
     patience: Patience
     among: anyio.CapacityLimiter
     calls: int = 0
@@ -138,41 +189,57 @@ class Asker:
 
     async def ask(self, make: Callable[[], Awaitable[T | Problem]]) -> T | Problem:
         """Make a call until it is answered, or no further try is worth it."""
-        failed = throttled = renewed = 0
+        tries = Tries()
         while True:
-            said = await self.gate.call(make, self.among)
-            if said is None:
-                self.attempts = max(1, failed + throttled)
-                return _not_asked(self.gate.refused)
+            said = await self.gate.call(make, self.among, self.line)
+            if isinstance(said, NotMade):
+                self.attempts = tries.all or 1
+                return said.problem
+            self.line.hear(said, self.patience.tries)
             if not isinstance(said, Problem):
                 self.calls += 1
                 return said
             self.calls += not said.sign_in
-            wait_s: float | None = None
-            if said.kind is ProblemKind.THROTTLED or said.sign_in:
-                throttled += 1
-                self.throttled += not said.sign_in
-                if throttled < self.patience.throttled and self._may_pass(said):
-                    wait_s = self.patience.wait_s(said, throttled)
-                    self.gate.pause(wait_s or 0.0)
-            elif said.kind in PASSING:
-                failed += 1
-                if failed < self.patience.tries:
-                    wait_s = self.patience.wait_s(said, failed)
-            elif said.renewed and not renewed:
-                renewed, wait_s = 1, 0.0
+            self.throttled += said.kind is ProblemKind.THROTTLED
+            wait_s = tries.wait_s(said, self.patience)
             if wait_s is None:
-                self.attempts = failed + throttled + renewed or 1
+                self.attempts = tries.all
                 return said
+            if self.line.unanswered:  # others would fare no better in the meantime
+                wait_s = self.patience.wait_s(said, self.line.unanswered) or wait_s
+            throttled = said.kind is ProblemKind.THROTTLED
+            if throttled or said.sign_in or self.line.unanswered:
+                self.gate.pause(wait_s, in_turn=throttled)
             await anyio.sleep(wait_s)
 
-    @staticmethod
-    def _may_pass(said: Problem) -> bool:
-        return not said.sign_in or said.retry_after_s is not None
 
+@dataclass(slots=True)
+class Tries:
+    """The tries of one call that failed, by what they failed for."""
 
-def _not_asked(refused: Problem | None) -> Problem:
-    """Return the problem of a call that was not made, since its credential is refused."""
-    if refused is None:
-        raise RuntimeError("a call that is made has an answer")
-    return refused
+    failed: int = 0
+    throttled: int = 0
+    renewed: int = 0
+    refused: int = 0
+
+    @property
+    def all(self) -> int:
+        """How many there were."""
+        return self.failed + self.throttled + self.renewed + self.refused
+
+    def wait_s(self, said: Problem, patience: Patience) -> float | None:
+        """Count a try; return how long to wait before the next one, None where none is worth it."""
+        if said.kind is ProblemKind.THROTTLED:
+            self.throttled += 1
+            return patience.wait_s(said, self.throttled) if self._may(patience) else None
+        if said.kind in PASSING or (said.sign_in and said.retry_after_s is not None):
+            self.failed += 1
+            return patience.wait_s(said, self.failed) if self._may(patience) else None
+        if said.renewed and not self.renewed:
+            self.renewed = 1
+            return 0.0
+        self.refused += 1
+        return None
+
+    def _may(self, patience: Patience) -> bool:
+        return self.throttled < patience.throttled and self.failed < patience.tries

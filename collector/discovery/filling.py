@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ async def discover(
     *,
     projects: Sequence[Project] | None = None,
     patience: Patience = PATIENCE,
+    within_s: float = math.inf,
     on_listed: Callable[[Found], None] | None = None,
 ) -> Inventory:
     """Return an inventory with the servers of its projects that say `discover`.
@@ -36,6 +38,7 @@ async def discover(
         access: how to reach the services.
         projects: those to list; by default all that are open.
         patience: how often calls are tried.
+        within_s: seconds after which projects that are not listed yet are given up.
         on_listed: is told each project when it is done.
 
     Raises:
@@ -43,7 +46,12 @@ async def discover(
     """
     wanted = inventory.open_projects if projects is None else projects
     found = await list_projects(
-        wanted, inventory.credentials, access, patience=patience, on_listed=on_listed
+        wanted,
+        inventory.credentials,
+        access,
+        patience=patience,
+        within_s=within_s,
+        on_listed=on_listed,
     )
     by_place = {(one.project.endpoint, one.project.id): one for one in found}
     return replace(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ import anyio
 
 from collector import providers
 from collector.discovery.alarms import Alarms
-from collector.discovery.asking import Asker, Gate, Patience
+from collector.discovery.asking import Asker, Gate, Line, Patience
 from collector.discovery.filters import sent_state
 from collector.discovery.pages import Servers
 from collector.inventory.models import Discover
@@ -21,7 +22,7 @@ from collector.providers.directory import Directory
 from collector.providers.protocol import ProjectAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from collector.inventory.models import Credential, Project
@@ -34,6 +35,7 @@ REFUSALS_PER_PROJECT: Final = 3
 """Refused sign-ins in a row, where each project has a secret of its own: one project may be wrong,
 and services lock a user after about five."""
 PATIENCE: Final = Patience()
+TOO_LATE: Final = "the deadline came before the project was listed"
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ async def list_projects(
     access: Access,
     *,
     patience: Patience = PATIENCE,
+    within_s: float = math.inf,
     on_listed: Callable[[Found], None] | None = None,
 ) -> list[Found]:
     """List the servers of projects, and their alarms where their `discover` asks for these.
@@ -82,6 +85,7 @@ async def list_projects(
         credentials: those that the projects name, by name.
         access: how to reach the services.
         patience: how often calls are tried.
+        within_s: seconds after which those that are not listed yet are given up.
         on_listed: is told each project when it is done.
 
     Returns:
@@ -92,16 +96,15 @@ async def list_projects(
     """
     found = [Found(project) for project in projects]
     gates = _gates(projects, credentials)
+    lines: dict[str, Line] = {}
     among = anyio.CapacityLimiter(AT_ONCE)
-    async with AsyncExitStack() as stack:
-        fleets: dict[str, Fleet] = {}
-        for name in dict.fromkeys(project.provider for project in projects):
-            fleet = _connected(name, projects, credentials, access)
-            fleets[name] = await stack.enter_async_context(fleet)
+    unfinished = {id(result): result for result in found}
+    async with _fleets(projects, credentials, access) as fleets:
 
         async def one(result: Found) -> None:
             project = result.project
-            asker = Asker(gates[project.credentials], patience, among)
+            line = lines.setdefault(project.endpoint, Line())
+            asker = Asker(gates[project.credentials], line, patience, among)
             address = ProjectAddress(
                 project.provider,
                 project.endpoint,
@@ -110,13 +113,29 @@ async def list_projects(
                 credentials[project.credentials].account,
             )
             await _list(result, fleets[project.provider], address, asker)
+            del unfinished[id(result)]
             if on_listed is not None:
                 on_listed(result)
 
-        async with anyio.create_task_group() as tasks:
-            for result in found:
-                tasks.start_soon(one, result)
+        with anyio.move_on_after(within_s):
+            async with anyio.create_task_group() as tasks:
+                for result in found:
+                    tasks.start_soon(one, result)
+        for result in unfinished.values():
+            result.problem = Problem(ProblemKind.CUT, TOO_LATE)
     return found
+
+
+@asynccontextmanager
+async def _fleets(
+    projects: Sequence[Project], credentials: Mapping[str, Credential], access: Access
+) -> AsyncIterator[dict[str, Fleet]]:
+    """Connect the provider of each project; yield their fleets by the provider's name."""
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(_connected(name, projects, credentials, access))
+            for name in dict.fromkeys(project.provider for project in projects)
+        }
 
 
 def _gates(projects: Sequence[Project], credentials: Mapping[str, Credential]) -> dict[str, Gate]:

@@ -63,12 +63,12 @@ class Servers:
             if broken is None and again.moved:
                 self.notes.append(f"and changed again ({again.moved}); servers may be missing")
         if first.twice:
-            self.notes.append(f"{first.twice} entries of the list repeat others")
+            self.notes.append(f"entries that repeat others: {first.twice}")
         if self._unusable:
             shown = "; ".join(list(self._unusable)[:UNUSABLE_NOTED])
             more = len(self._unusable) - UNUSABLE_NOTED
             also = f"; and {more} more" if more > 0 else ""
-            self.notes.append(f"{len(self._unusable)} entries left out: {shown}{also}")
+            self.notes.append(f"entries left out: {len(self._unusable)}: {shown}{also}")
 
     async def page(self, marker: str | None) -> ServersPage | Problem:
         """Ask for one page."""

@@ -14,6 +14,7 @@ from collector import providers
 from collector.errors import CollectorError
 from collector.inventory import InventoryError, load
 from collector.inventory.models import Discover
+from collector.providers.rules import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -120,7 +121,7 @@ def beside(inventory: Inventory, request: Request) -> tuple[Inventory, list[Proj
     credential = inventory.credentials[name]
     kind = providers.find(credential.provider).rules.kinds[credential.kind]
     options = {
-        key: json.loads(value) if key in kind.lists else value
+        key: words_of(value) if key in kind.lists else value
         for key, value in credential.options.items()
     }
     made = {name: {"kind": credential.kind, **options, "account": credential.account}}

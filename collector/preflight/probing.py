@@ -76,6 +76,19 @@ async def probe(
     async with anyio.create_task_group() as tasks:
         for ones in by_credential.values():
             tasks.start_soon(asking.credential, ones)
+    _share_clocks(probed)
+
+
+def _share_clocks(probed: Probed) -> None:
+    """Tell each finding what one answer of its endpoint has told of the clock."""
+    told = {
+        one.endpoint: one.clock_offset_s
+        for one in probed.findings.values()
+        if one.clock_offset_s is not None
+    }
+    for number, one in probed.findings.items():
+        if one.clock_offset_s is None and one.reached:
+            probed.findings[number] = replace(one, clock_offset_s=told.get(one.endpoint))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,15 @@ def shortcomings(directory: Path, unlinked: OSError | None) -> Iterator[str]:
         )
 
 
+def mount_of(path: Path) -> Mount | None:
+    """Return the file system of a file or a directory; None where the system does not tell."""
+    try:
+        lines = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return None
+    return _mount_of(os.path.realpath(path), lines)
+
+
 def local_locks(path: Path, lines: Iterable[str] | None = None) -> str | None:
     """Return why locks there hold only on this machine; None if nothing suggests so.
 

@@ -34,6 +34,7 @@ from collector.rundir.file_system import shortcomings
 from collector.rundir.journal.journal import Journal
 from collector.rundir.views import Views
 from collector.runtime import assembly, beginning, trust
+from collector.runtime.asking import Permissions
 from collector.runtime.feed import Feed
 from collector.runtime.loop import Loop
 from collector.runtime.performer import LocalPerformer
@@ -150,6 +151,7 @@ class Collection:
         self._scheduler: Scheduler | None = None
         self._loop: Loop | None = None
         self._claims: Claims | None = None
+        self._asking: Permissions | None = None
         self._stop_reason: str | None = None
 
     @property
@@ -170,6 +172,8 @@ class Collection:
     def stop(self, reason: str = "stopped") -> None:
         """Start nothing any more, and end the run in order."""
         self._stop_reason = self._stop_reason or reason
+        if self._asking is not None:
+            self._asking.stop()
         if self._loop is not None:
             self._loop.stop(reason)
 
@@ -242,12 +246,22 @@ class Collection:
             await self._recorder.record([await threads.run_sync(estimated)])
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.warn_once)
+            if not self.state.resumed:
+                await self._ask_permissions(fleet, connection)
             listed = anyio.Event()
             tasks.start_soon(self._views.list_again, unlisted, self._archives(), listed)
             await self._loop.run()
             if not self.state.pending:
                 await listed.wait()  # a run that is not finished is completed by its resume
             tasks.cancel_scope.cancel()
+
+    async def _ask_permissions(self, fleet: Fleet, connection: Connection) -> None:
+        """Find out what will fail before the first export is spent."""
+        asking = self._asking = Permissions(self.state, fleet, connection.providers)
+        if self._stop_reason is None:
+            await asking.ask()
+        events = list(asking.events(clock.WallClock().stamp(clock.now_s())))
+        await self._recorder.record(events)
 
     def _archives(self) -> StoredArchives:
         return stored_archives(self.state, self._destination)

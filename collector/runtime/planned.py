@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector import clock
 from collector.history import Memory
 from collector.model.state import RunState, apply
 from collector.planning import Plan, of_state
-from collector.preflight import Finding, Probed, permission, probe
-from collector.providers.connecting import connect, providers_of, scopes_of
+from collector.providers.connecting import providers_of, scopes_of
 from collector.runtime import beginning
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.inventory import Selection
-    from collector.providers.protocol import Access
-
-CALL_WITHIN_S = 15.0
 
 
 def plan(
@@ -50,39 +45,3 @@ def plan(
     scopes = scopes_of(state, providers_of(state))
     known = Memory(memory).recall().known(state)
     return of_state(state, out, scopes, known, deadline_s=deadline_s)
-
-
-async def asked(selection: Selection, access: Access) -> tuple[Finding, ...]:
-    """Ask the services of a selection what can be asked without starting an export.
-
-    Args:
-        selection: the servers.
-        access: how to reach their services.
-
-    Returns:
-        What was found, for each project of the selection.
-
-    Raises:
-        CollectorError: a secret is missing, or something else that the calls need.
-    """
-    state = RunState()
-    for event in beginning.events(selection, "", (), clock.WallClock().stamp(clock.now_s())):
-        apply(state, event)
-    connection = connect(state, access)
-    probed = Probed()
-    async with connection.fleet as fleet:
-        await probe(
-            state, fleet, connection.providers, range(len(state.projects)), probed,
-            lists=True, within_s=CALL_WITHIN_S,
-        )  # fmt: skip
-    unlisted = {
-        (one.endpoint, one.id): one.listing.problem
-        for one in selection.inventory.projects
-        if one.listing is not None and one.listing.problem is not None
-    }
-    return tuple(
-        one
-        if (problem := unlisted.get((one.endpoint, one.id))) is None
-        else replace(one, listing=permission(problem), listing_problem=problem)
-        for one in map(probed.findings.__getitem__, range(len(state.projects)))
-    )

@@ -49,8 +49,9 @@ def resume(
     A run in which nothing is left to do stays as it is.
 
     A journal may come from anybody, and says where secrets are found and where they are sent. It is
-    believed where `terms.memory` holds the key that it was marked with, or with `trust_journal`;
-    else `selection` has to come from an inventory that names all of its projects.
+    believed where `terms.memory` holds the key that it was marked with, or with `trust_journal`,
+    which still runs no program that it names. Else `selection` has to come from an inventory that
+    names all of its projects.
 
     Args:
         directory: the run's.
@@ -155,11 +156,12 @@ class _Resumption:
             first += reconciling.retried(state, at)
         if not state.pending and not any(isinstance(one, _WORK) for one in first):
             return []
-        trusted = self._trust_journal or trust.is_vouched(
-            state, trust.key_of(terms.memory, make=False)
-        )
-        if not trusted and (wants := trust.Named(state, given).wants_but(given)):
-            raise trust.UntrustedJournal(self._directory, wants, beside=selection is not None)
+        if not trust.is_vouched(state, trust.key_of(terms.memory, make=False)):
+            wants = trust.Named(state, given).wants_but(given)
+            if self._trust_journal:
+                wants = [want for want in wants if want.runs]
+            if wants:
+                raise trust.UntrustedJournal(self._directory, wants, beside=selection is not None)
         if terms.share is not None:
             first = list(beginning.with_share(first, state, terms.share, at))
         first.insert(0, e.RunResumed(at=at, **process_of(terms.argv)))

@@ -16,13 +16,15 @@ import logging
 import os
 import re
 import secrets
+import shlex
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector import files
+from collector import files, providers
 from collector.errors import CollectorError
 from collector.model import events as e
 from collector.model.fields import DEFAULT_PROVIDER
+from collector.providers.rules import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,11 +45,19 @@ _log = logging.getLogger(__name__)
 
 
 class Want(NamedTuple):
-    """What a project of a journal wants: a secret, as its credential names it, sent to a place."""
+    """What a project of a journal wants: a secret, as its credential names it, sent to a place.
+
+    Attributes:
+        endpoint: the place.
+        credential: the credential's name.
+        secret: where the secret is found.
+        runs: it is what a program prints: that is run.
+    """
 
     endpoint: str
     credential: str
     secret: str
+    runs: bool = False
 
 
 class _Project(NamedTuple):
@@ -69,23 +79,26 @@ class UntrustedJournal(CollectorError):  # noqa: N818  # a state of affairs, not
 
     Attributes:
         directory: the run's.
-        wants: what it says, each once.
+        wants: what it says, each once; programs that would be run come first.
     """
 
     def __init__(self, directory: Path, wants: Iterable[Want], *, beside: bool) -> None:
         self.directory = directory
-        self.wants = tuple(dict.fromkeys(wants))
+        self.wants = tuple(sorted(dict.fromkeys(wants), key=lambda want: not want.runs))
         also = ", and the inventory does not name all its projects" if beside else ""
         what = f"cannot tell that you started this run on this machine{also}"
         lines = [f"{directory}: {what}. Resuming it would send"]
         lines += [
             f"  {_shown(secret)} (credential {_shown(name)}) to {_shown(endpoint)}"
-            for endpoint, name, secret in self.wants[:WANTS_SHOWN]
+            for endpoint, name, secret, _ in self.wants[:WANTS_SHOWN]
         ]
         if len(self.wants) > WANTS_SHOWN:
             lines.append(f"  and {len(self.wants) - WANTS_SHOWN} more")
         inventory = "an INVENTORY that names them" if beside else "the INVENTORY"
-        lines.append(f"Name {inventory} beside --resume, or allow it with --trust-journal.")
+        if any(want.runs for want in self.wants):
+            lines.append(f"Name {inventory} beside --resume: --trust-journal runs no programs.")
+        else:
+            lines.append(f"Name {inventory} beside --resume, or allow it with --trust-journal.")
         super().__init__(*lines)
 
 
@@ -135,7 +148,7 @@ class Named:
         """Return what is wanted by other projects than those that these events name."""
         named = {event.project for event in given if isinstance(event, e.ProjectSelected)}
         return [
-            Want(one.endpoint, one.credential, _secret(self._credentials.get(one.credential)))
+            _want(one, self._credentials.get(one.credential))
             for number, one in self._projects.items()
             if number not in named
         ]
@@ -241,9 +254,37 @@ def _make(path: Path) -> None:
             files.remove(fresh)
 
 
-def _secret(named: e.CredentialNamed | None) -> str:
+def _want(project: _Project, named: e.CredentialNamed | None) -> Want:
     if named is None:
-        return "a secret that it does not name"
+        secret, runs = "a secret that it does not name", False
+    elif programs := _programs(project.provider, named):
+        secret, runs = f"what this program prints: {programs}", True
+    else:
+        secret, runs = _secret(named), False
+    return Want(project.endpoint, project.credential, secret, runs)
+
+
+def _programs(provider: str, named: e.CredentialNamed) -> str:
+    """Return the programs that credentials name, with their arguments; "" where they name none."""
+    try:
+        kind = providers.find(provider).rules.kinds.get(named.kind)
+    except CollectorError:
+        return ""  # without its provider nothing is done
+    if kind is None:
+        return ""
+    written = [named.options[field] for field in sorted(kind.programs & named.options.keys())]
+    return ", ".join(_line(one) for one in written)
+
+
+def _line(text: str) -> str:
+    """Return a program as it would be typed."""
+    try:
+        return shlex.join(words_of(text))
+    except ValueError:
+        return text
+
+
+def _secret(named: e.CredentialNamed) -> str:
     return ", ".join(f"{key} {value}" for key, value in named.options.items()) or named.kind
 
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collector.emulator import AlarmSpec, ListFault, ProjectSpec, Scenario, ServerSpec, TokenSpec
+from collector.emulator import (
+    AlarmSpec,
+    KeySpec,
+    ListFault,
+    ProjectSpec,
+    Scenario,
+    ServerSpec,
+    TokenSpec,
+    UserSpec,
+)
 from tests.support.command import Command, Service, serving
 from tests.support.directory import TOKEN, Asked, Directory, Said, alarm, entry, listing
 
@@ -241,6 +250,44 @@ def test_discover_writes_an_inventory_that_collects(tmp_path: Path) -> None:
         assert refused.returncode == 2
         assert "--merge" in refused.stderr
         assert (tmp_path / "new.yaml").read_text() == text
+
+
+@pytest.mark.parametrize("kind", ["password", "aksk", "sdk", "command"])
+def test_discover_signs_in_in_each_way(tmp_path: Path, kind: str) -> None:
+    with serving(fleet(), tmp_path) as service:
+        url = service.emulator.url
+        user, key = UserSpec(), KeySpec()
+        fields = {
+            "password": [
+                *("--set", f"domain={user.domain}", "--set", f"user={user.name}"),
+                *("--set", f"iam_endpoint={url}"),
+            ],
+            "command": ["--set", f"command=printf %s '{service.token}'"],
+        }
+        environ = service.environment(
+            CLOUDDC_TOKEN="",
+            CLOUDDC_PASSWORD=user.password,
+            HUAWEICLOUD_SDK_AK=key.ak,
+            HUAWEICLOUD_SDK_SK=key.sk,
+        )
+        sign_in = ("--credentials", kind, *fields.get(kind, ()))
+        made = service.run(
+            *("inventory", "discover", "--endpoint", url, "--project", "p1", *sign_in),
+            *("--output", "new.yaml"),
+            env=environ,
+        )
+        assert made.returncode == 0, made.stderr
+        assert "3 servers in 1 project" in made.stderr
+        text = (tmp_path / "new.yaml").read_text()
+        for secret in (user.password, key.ak, key.sk):
+            assert secret not in text + made.stdout + made.stderr
+        again = service.run(
+            *("inventory", "discover", "--merge", "--output", "new.yaml"),
+            *("--project", "p1", "--project", "p2", "--endpoint", url),
+            env=environ,
+        )
+        assert again.returncode == 0, again.stderr
+        assert "1 project new, 1 server added" in again.stderr
 
 
 def test_discover_prints_yaml_or_json(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ who knows how its chain is made.
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -332,15 +333,57 @@ def test_a_person_can_trust_a_journal(hand: Hand) -> None:
     assert len(marks) == 1
 
 
-@pytest.mark.parametrize("kind", ["command", "sdk", "nonsense", "password"])
-def test_credentials_of_a_kind_that_cannot_be_used_are_refused_in_a_line(
-    hand: Hand, kind: str
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("nonsense", "are of kind 'nonsense'"),
+        ("sdk", "have token_env"),
+        ("password", "have token_env"),
+        ("command", "have token_env"),
+    ],
+)
+def test_credentials_that_cannot_be_used_are_refused_in_a_line(
+    hand: Hand, kind: str, told: str
 ) -> None:
     command = hand.copy(f"kind {kind}", named("CredentialNamed", kind=kind))
     found = hand.ran(command, "collect", "--resume", "latest", "--trust-journal")
     assert_in_order(found, hand)
     assert found.code == 2, found.err
-    assert f"are of kind '{kind}'" in found.err
+    assert told in found.err
+
+
+def runs(program: str) -> Edit:
+    def edit(events: list[Event]) -> None:
+        of(events, "CredentialNamed").update(
+            {"kind": "command", "options": {"command": json.dumps([program, "an argument"])}}
+        )
+        without_mark(events)
+
+    return edit
+
+
+@pytest.mark.parametrize("how", [[], ["--trust-journal"]])
+def test_a_program_that_a_journal_names_is_shown_and_never_run(
+    hand: Hand, how: list[str], tmp_path: Path
+) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path / 'was-run'}\necho token\n")
+    program.chmod(0o700)
+    command = hand.copy(f"program {how}", runs(str(program)))
+    found = hand.ran(command, "collect", "--resume", "latest", *how)
+    assert_in_order(found, hand)
+    assert found.code == 2, found.err
+    assert f"what this program prints: {program} 'an argument'" in found.err
+    assert "--trust-journal runs no programs" in found.err
+    assert not (tmp_path / "was-run").exists()
+
+
+@pytest.mark.parametrize("command", ["vault read", "[]", '["a", 5]', "{", '[" "]'])
+def test_a_program_that_is_no_list_of_words_is_refused_in_a_line(hand: Hand, command: str) -> None:
+    edit = named("CredentialNamed", kind="command", options={"command": command})
+    found = hand.ran(hand.copy(f"words {command}", edit), "collect", "--resume", "latest")
+    assert_in_order(found, hand)
+    assert found.code == 2, found.err
 
 
 def test_trust_is_for_a_resume(hand: Hand) -> None:

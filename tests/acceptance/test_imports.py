@@ -25,6 +25,10 @@ UNUSED: dict[str, set[str]] = {
     "runs collected": {*LOOKING_BACK, "isal"},
     "verify collected/run": LOOKING_BACK,
     "schema manifest": LOOKING_BACK,
+    "doctor": {"aiohttp", "collector.providers.clouddc.client", *RUNS, *INVENTORIES, "rich"},
+    "inventory convert ids.txt --from list --project p --region cn-east-3": {
+        *HTTP, *RUNS, *FORMATS, *MEMORY, "rich",
+    },
     "inventory show fleet.json": {*HTTP, *RUNS, *FORMATS, *MEMORY, "rich"},
     "plan fleet.json": {*HTTP, *RUNS, *FORMATS, "rich", "isal", "anyio"},
     "collect fleet.json --run-id other --progress plain": {
@@ -38,6 +42,7 @@ UNUSED: dict[str, set[str]] = {
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A fleet of one, and a run of it."""
     with serving(fleet_of([server(1)]), tmp_path_factory.mktemp("imports")) as found:
+        (found.home / "ids.txt").write_text("id-1\n")
         assert found.run("collect", "fleet.json", "--run-id", "run").returncode == 0
         yield found
 

@@ -53,6 +53,21 @@ CloudDC.start_export = start_export
 main(prog_name="collector")
 """
 
+BUGGY_CALLS = """
+import sys
+from collector.cli import main
+from collector.providers.clouddc.signin.sign_in import SignIn
+
+async def heard(self, request, authorized, problem, note):
+    secret = authorized.secret
+    raise RuntimeError(
+        f"sent {dict(authorized.headers)!r} {authorized!r} {secret!r} {list(secret.parts())!r}"
+    ) from ValueError(list(secret.parts()), self._source, dict(authorized.headers))
+
+SignIn.heard = heard
+main(prog_name="collector")
+"""
+
 
 class Indiscreet(BaseHTTPRequestHandler):
     """Refuses every call, and says the caller's token in its words, whole and cut in two."""
@@ -125,6 +140,43 @@ class Repeating(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:  # noqa: ANN401  # the class's own signature
         return
+
+
+AK, SK = "AKCANARY0123456789ABCD", "sk-canary-" + "s%d" * 12
+SECURITY_TOKEN = "st-canary-" + "Tt0+/=" * 40
+PASSWORD = 'pass-canary "ünïcode" \\ ☃'
+ISSUED = "issued-canary-" + "MIIEvQIBADANBg" * 30
+OF_KINDS = (AK, SK, SECURITY_TOKEN, PASSWORD, ISSUED, CANARY, *map(quote, (SK, PASSWORD)))
+SEEN = tuple(secret[:14] for secret in OF_KINDS)
+"""The first characters of each are enough to give it away."""
+
+
+class Tattling(Repeating):
+    """IAM and the API in one: each repeats all that it was sent, and refuses where told to."""
+
+    status = 200
+
+    @property
+    def token(self) -> str:
+        sent = ("X-Auth-Token", "X-Security-Token", "Authorization")
+        return " ".join(value for name in sent if (value := self.headers[name])) or "nothing"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        said: dict[str, Any] = {"export_id": "e1", "status": self.token}
+        if self.path == "/v3/auth/tokens":
+            password = json.loads(body)["auth"]["identity"]["password"]["user"]["password"]
+            said = {
+                "token": {"expires_at": "2099-01-01T00:00:00Z", "echo": body},
+                "error": {"message": f"wrong password {password} in {body}", "code": password},
+            }
+            status = 401 if self.status == 402 else 201
+            self.answer(json.dumps(said).encode(), {"X-Subject-Token": ISSUED}, status)
+        elif self.status != 200:
+            words = f"{'x' * 200} no {self.token} with {body}: ak {self.token} not exist"
+            self.say({"error_code": "APIGW.0301", "error_msg": words}, self.status)
+        else:
+            self.say(said)
 
 
 class Leading(Repeating):
@@ -295,6 +347,71 @@ def test_query_of_a_link_that_is_repeated_is_nowhere(tmp_path: Path) -> None:
     assert ended.returncode == 4, ended.stderr
     assert "the link is no good" in ended.stderr
     assert_unseen(tmp_path, ended.stdout, ended.stderr, secret="link-canary")
+
+
+def of_kind(kind: str, home: Path, url: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Credentials of a kind, and the variables that they need; their files are in `home`."""
+    keys = {"AK": AK, "SK": SK, "ST": SECURITY_TOKEN}
+    if kind == "password":
+        named = {"domain": "acme", "user": "oncall", "iam_endpoint": url, "password_env": "P"}
+        return {"kind": kind, **named}, {"P": PASSWORD}
+    if kind == "password file":
+        (home / "secret").write_text(PASSWORD, encoding="utf-8")
+        named = {"domain": "a", "user": "o", "iam_endpoint": url, "password_file": "secret"}
+        return {"kind": "password", **named}, {}
+    if kind == "aksk":
+        named = {"ak_env": "AK", "sk_env": "SK", "security_token_env": "ST"}
+        return {"kind": kind, **named}, keys
+    if kind == "sdk":
+        text = f"[basic]\nak = {AK}\nsk = {SK}\nsecurity_token = {SECURITY_TOKEN}\n"
+        (home / "secret").write_text(text)
+        return {"kind": kind}, {"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(home / "secret")}
+    printed = {
+        "command token": ISSUED,
+        "command keys": json.dumps({"ak": AK, "sk": SK, "security_token": SECURITY_TOKEN}),
+        "command that fails": f"{ISSUED} {AK}",
+    }[kind]
+    (home / "secret").write_text(printed)
+    script = 'cat "$1"; cat "$1" >&2; '
+    script += "exit 1" if kind == "command that fails" else "exit 0"
+    return {"kind": "command", "command": ["sh", "-c", script, "sh", str(home / "secret")]}, {}
+
+
+KINDS = ("password", "password file", "aksk", "sdk", "command token", "command keys")
+
+
+@pytest.mark.parametrize("how", ["-q", "-vv", "-vv --log-format=json --json"])
+@pytest.mark.parametrize("kind", [*KINDS, "command that fails"])
+@pytest.mark.parametrize("status", [200, 401, 402])
+def test_no_secret_of_any_kind_is_anywhere_though_services_repeat_all_they_are_sent(
+    tmp_path: Path, kind: str, how: str, status: int
+) -> None:
+    fails = kind == "command that fails"
+    with answered_by(type("Tattling", (Tattling,), {"status": status})) as url:
+        credential, environ = of_kind(kind, tmp_path, url)
+        inventory = fleet(url) | {"credentials": {"ops": credential}}
+        ended = collect(inventory, tmp_path, *how.split(), "--max-attempts", "1", environ=environ)
+    if (tmp_path / "secret").exists():
+        (tmp_path / "secret").unlink()
+    refused = fails or status == 401 or (status == 402 and kind.startswith("password"))
+    assert ended.returncode == (5 if refused else 0 if status == 200 else 4), ended.stderr
+    for secret in SEEN:
+        assert_unseen(tmp_path, ended.stdout, ended.stderr, secret=secret)
+
+
+@pytest.mark.parametrize("how", ["-q", "-vv --log-format=json"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_trace_of_a_bug_is_without_secrets_of_any_kind(tmp_path: Path, kind: str, how: str) -> None:
+    with answered_by(Tattling) as url:
+        credential, environ = of_kind(kind, tmp_path, url)
+        inventory = fleet(url) | {"credentials": {"ops": credential}}
+        ended = collect(inventory, tmp_path, *how.split(), program=BUGGY_CALLS, environ=environ)
+    if (tmp_path / "secret").exists():
+        (tmp_path / "secret").unlink()
+    assert ended.returncode == 1
+    assert "RuntimeError: sent" in ended.stderr
+    for secret in SEEN:
+        assert_unseen(tmp_path, ended.stdout, ended.stderr, secret=secret)
 
 
 def fleet(url: str, credential: dict[str, str] | None = None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -208,6 +209,103 @@ def test_a_wrong_secret_key_never_locks_whatever_is_tried(tmp_path: Path) -> Non
         assert counted["keys_locked"] == 0
         assert "no call is made with it" in resumed.stderr
         assert KEY.ak not in resumed.stderr + ended.stdout
+
+
+def test_a_wrong_secret_key_never_locks_though_many_runs_try_it_at_once(tmp_path: Path) -> None:
+    with serving(fleet(4, 2, keys=(KEY,)), tmp_path) as service:
+        inventory = json.loads((tmp_path / "fleet.json").read_text())
+        inventory["credentials"] = {"emulator": {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}}
+        (tmp_path / "fleet.json").write_text(json.dumps(inventory))
+        env = service.environment(AK=KEY.ak, SK="wrong-" + KEY.sk)
+        runs = [
+            service.start("collect", "fleet.json", "-q", "--run-id", f"r{number}", env=env)
+            for number in range(6)
+        ]
+        for process in runs:
+            process.communicate(timeout=60)
+            assert process.returncode == 5
+        counted = service.emulator.statistics()
+    assert counted["wrong_signatures"] <= 3
+    assert counted["keys_locked"] == 0
+
+
+def test_keys_whose_endpoint_answers_nobody_leave_their_servers_pending(tmp_path: Path) -> None:
+    named = {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}
+    with serving(fleet(2, 3, keys=(KEY,)), tmp_path) as service, answering_nobody() as url:
+        path = tmp_path / "fleet.json"
+        path.write_text(path.read_text().replace(service.emulator.url, url))
+        ended = collect(service, named, "--deadline", "3s", AK=KEY.ak, SK=KEY.sk)
+    assert ended.returncode == 4
+    told = json.loads(ended.stdout)
+    assert told["totals"]["pending"] == 6
+    assert told["totals"]["requests"] <= 3
+    assert {row["waiting"]["reason"] for row in told["not_collected"]} == {"endpoint_down"}
+
+
+@contextlib.contextmanager
+def answering_nobody() -> Iterator[str]:
+    """A service that closes each connection once it was asked."""
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(1 << 16)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def test_many_runs_that_begin_at_once_with_good_keys_all_collect(tmp_path: Path) -> None:
+    with serving(fleet(2, 2, keys=(KEY,), latency_s=0.2), tmp_path) as service:
+        inventory = json.loads((tmp_path / "fleet.json").read_text())
+        inventory["credentials"] = {"emulator": {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}}
+        (tmp_path / "fleet.json").write_text(json.dumps(inventory))
+        env = service.environment(AK=KEY.ak, SK=KEY.sk)
+        runs = [
+            service.start(
+                "collect", "fleet.json", "-q", "--run-id", f"r{number}", "--reuse-exports", "0",
+                env=env,
+            )
+            for number in range(6)
+        ]  # fmt: skip
+        for process in runs:
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+
+
+OLD = KeySpec(ak=KEY.ak, sk=KEY.sk, security_token="st-canary-of-old", expires_after_s=0.0)
+ONE = KeySpec(ak=KEY.ak, sk=KEY.sk, projects=("p1",))
+
+
+@pytest.mark.parametrize(
+    ("key", "variables", "told"),
+    [
+        (KEY, {"AK": "AKWRONG0123456789AB"}, "'ops' is refused: {} ak *** not exist"),
+        (KEY, {"SK": "sk-wrong-canary"}, "'ops' is refused: {} verify aksk signature fail"),
+        (OLD, {"ST": str(OLD.security_token)}, "'ops' is refused: {} token expires"),
+        (OLD, {"ST": "st-wrong-canary"}, "'ops' is refused: {} decrypt token fail"),
+        (OLD, {}, "'ops' is refused: {} x-security-token not found"),
+        (ONE, {}, "this project refuses credential 'ops', and others accept it"),
+    ],
+)
+def test_what_is_wrong_with_keys_ends_in_few_calls_and_words_of_its_own(
+    tmp_path: Path, key: KeySpec, variables: dict[str, str], told: str
+) -> None:
+    named = {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}
+    if "ST" in variables:
+        named["security_token_env"] = "ST"
+    with serving(fleet(3, 4, keys=(key,)), tmp_path) as service:
+        ended = collect(service, named, **{"AK": KEY.ak, "SK": KEY.sk, **variables})
+    assert ended.returncode == (3 if key is ONE else 5), ended.stderr
+    words = told.format("Incorrect IAM authentication information:")
+    assert all(words in one for one in problems(ended))
+    refused = json.loads(ended.stdout)["totals"]["requests"] - 3 * 4 * (key is ONE)
+    assert refused < 10
+    assert "canonicalRequest" not in ended.stdout + ended.stderr
 
 
 def test_the_sdks_profile_collects(tmp_path: Path) -> None:

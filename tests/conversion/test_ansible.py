@@ -185,6 +185,24 @@ def test_a_host_without_a_usable_id_is_listed_with_the_reason(variables: object,
     assert said in left_out(found)["host bad"]
 
 
+@pytest.mark.parametrize("field", ["project_id", "region"])
+def test_a_host_whose_place_cannot_be_read_is_not_put_elsewhere(field: str) -> None:
+    variables = {"server_id": ID, field: {"__ansible_vault": "$ANSIBLE_VAULT;1.1"}}
+    found = converted(listing({"a": variables, "b": {"server_id": "b"}}), "ansible")
+    assert ids(found) == ["b"]
+    assert left_out(found)["host a"] == (
+        f"the host: {field} is encrypted with ansible-vault, and is left alone"
+    )
+
+
+def test_a_name_of_megabytes_is_not_told_whole() -> None:
+    found = converted(listing({"x" * 1_000_000: {}}), "ansible")
+    assert len(str(found.left_out)) < 1_000
+    long = converted(listing({"x" * 1_000_000: {"server_id": ID}}), "ansible")
+    assert servers(long) == [{"id": ID}]
+    assert len(str(long.left_out)) < 1_000
+
+
 def test_only_mapped_variables_are_copied() -> None:
     variables = {"server_id": ID, "ansible_password": "canary", "rack": "r12", "token": "canary"}
     found = converted(listing({"a": variables}), "ansible", "tag:rack=rack")

@@ -72,6 +72,18 @@ def test_nothing_is_replaced(tmp_path: Path) -> None:
     assert len(names(tmp_path)) == 3
 
 
+def test_what_appears_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "collector.files.sync", lambda _: (tmp_path / "a.yaml").write_text("somebody else's")
+    )
+    with pytest.raises(ConversionError, match="exists; choose a new name"):
+        write_new(tmp_path / "a.yaml", "new")
+    assert (tmp_path / "a.yaml").read_text() == "somebody else's"
+    assert names(tmp_path) == ["a.yaml"]
+
+
 @pytest.mark.parametrize("name", ["missing/a.yaml", "file.yaml/a.yaml", "x" * 300 + ".yaml"])
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "file.yaml").write_text("old")

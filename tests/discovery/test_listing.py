@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ from collector.providers.protocol import Access
 from tests.support.directory import TOKEN, Asked, Directory, Said, alarm, entry, listing, page
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from collector.discovery import Found
 
 pytestmark = pytest.mark.anyio
@@ -266,7 +270,7 @@ async def test_a_total_that_is_never_right_costs_one_more_list_and_no_server() -
 async def test_an_id_that_is_listed_twice_is_told_and_kept_once() -> None:
     found = await one_listed(Directory({"p1": [entry(1), entry(2), entry(1, name="again")]}))
     assert [one.name for one in found.servers.values()] == ["bms-1", "bms-2"]
-    assert found.notes == ["1 entries of the list repeat others"]
+    assert found.notes == ["entries that repeat others: 1"]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +293,7 @@ async def test_an_id_that_is_listed_twice_is_told_and_kept_once() -> None:
 async def test_an_entry_that_cannot_be_used_is_left_out_and_told(odd: Any, words: str) -> None:  # noqa: ANN401  # any JSON
     found = await one_listed(Directory({"p1": [odd, entry(2)]}))
     assert [one.name for one in found.servers.values()] == ["bms-2"]
-    assert "1 entries left out" in found.notes[0]
+    assert "entries left out: 1: " in found.notes[0]
     assert words in found.notes[0]
 
 
@@ -424,6 +428,63 @@ async def test_a_hundred_thousand_servers_take_a_hundred_calls() -> None:
         found = await listed(directory)
     assert sum(len(one.servers) for one in found) == 100_000
     assert len(directory.lists) == 103
+    assert all(one.problem is None for one in found)
+
+
+async def test_what_is_not_listed_in_time_is_given_up_and_the_rest_is_kept() -> None:
+    waiting = Said(429, b"", {"Retry-After": "100"})
+    directory = Directory(
+        {"p1": servers(3), "p2": servers(3)},
+        instead=lambda asked, _number: waiting if asked.project == "p2" else None,
+    )
+    with listing(directory):
+        slow, quick = (project(directory, one) for one in ("p2", "p1"))
+        access = Access(environ={"OPS": TOKEN})
+        late, listed_one = await list_projects(
+            [slow, replace(quick, credentials="others")],
+            {"ops": OPS, "others": replace(OPS, name="others")},
+            access,
+            within_s=1.0,
+        )
+    assert len(listed_one.servers) == 3
+    assert listed_one.problem is None
+    assert late.problem is not None
+    assert "deadline" in late.problem.message
+
+
+async def test_an_endpoint_that_answers_nobody_is_not_asked_for_every_project() -> None:
+    directory = Directory({f"p{n}": [] for n in range(10)}, instead=lambda _asked, _n: Said(0))
+    with listing(directory):
+        found = await listed(directory)
+    assert all(one.problem is not None for one in found)
+    assert len(directory.asked) == HASTY.tries + 2
+
+
+async def test_a_token_that_dies_under_several_calls_is_renewed_once(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("old")
+    path.chmod(0o600)
+    current = ["old"]
+    begun = threading.Barrier(2, timeout=1)
+
+    def instead(asked: Asked, number: int) -> Said | None:
+        if asked.marker and asked.token == "old":
+            with contextlib.suppress(threading.BrokenBarrierError):
+                begun.wait()
+            fresh = tmp_path / f"fresh-{number}"
+            fresh.write_text(TOKEN)
+            fresh.rename(path)
+            current[0] = TOKEN
+        if asked.token != current[0]:
+            return Said(401, {"error_code": "APIGW.0301", "error_msg": "token expires"})
+        return directory.usual(replace(asked, token=TOKEN))
+
+    directory = Directory({f"p{n}": servers(1500, n * 2000) for n in range(4)}, instead=instead)
+    by_file = replace(OPS, options={"token_file": str(path)}, variables=())
+    with listing(directory):
+        wanted = [project(directory, one) for one in directory.servers]
+        found = await list_projects(wanted, {"ops": by_file}, Access(), patience=HASTY)
+    assert [len(one.servers) for one in found] == [1500] * 4
     assert all(one.problem is None for one in found)
 
 

@@ -242,3 +242,53 @@ def test_any_text_is_the_same_text_in_yaml(text: str) -> None:
 
     assert yaml.safe_load(f"{{key: {scalar(text)}}}") == {"key": text}
     assert yaml.safe_load(f"{{{scalar(text)}: 1}}") == {text: 1}
+
+
+@st.composite
+def _written(draw: st.DrawFn, number: int) -> str:
+    """A server as somebody has written it."""
+    fields = [f"id: s{number}"]
+    fields += draw(
+        st.lists(
+            st.sampled_from(
+                ["name: 'n #1'", "health: OK", 'rack: "r: 1"', "alarm: major", "tags: {a: b}"]
+            ),
+            unique=True,
+        )
+    )
+    if draw(st.booleans()):
+        fields.append(f"tags: {{gone: '{DAY}'}}" if "tags: {a: b}" not in fields else "model: M")
+    fields = draw(st.permutations(fields))
+    remark = draw(st.sampled_from(["", "  # why", "   "]))
+    if draw(st.booleans()):
+        space = draw(st.sampled_from(["", " "]))
+        return f"    - {{{space}{', '.join(fields)}{space}}}{remark}\n"
+    lines = [f"      {one}{remark}\n" for one in fields]
+    blank = draw(st.sampled_from(["", "\n", "      # between\n"]))
+    return "    - " + (blank.join(lines)).lstrip()
+
+
+@given(data=st.data())
+def test_servers_that_are_not_touched_stay_to_the_letter(data: st.DataObject) -> None:
+    texts = [data.draw(_written(number)) for number in range(data.draw(st.integers(1, 5)))]
+    head = "version: 1\nprojects:\n  - id: p1\n    region: cn-east-3\n    servers:\n"
+    text = head + "".join(texts) + data.draw(st.sampled_from(["", "# end\n", "\n\n"]))
+    if data.draw(st.booleans()):
+        text = text.rstrip("\n")
+    before = inventory(text).projects[0].servers
+    now = [
+        ListedServer(server.id, "n", health=data.draw(st.sampled_from([server.health, "Bad"])))
+        for server in before
+        if data.draw(st.booleans())
+    ]
+    new = [ListedServer("t1", "new", {"k": "v"})] if data.draw(st.booleans()) else []
+    found = listed(*now, *new, text=text, alarms=data.draw(st.booleans()))
+    result = after(found, text=text)
+    (made,) = [changes(found.project, found, new=False)]
+    touched = {*made.facts, *made.gone, *made.back}
+    for server, written in zip(before, texts, strict=True):
+        if server.id not in touched:
+            assert written.rstrip() in result
+    assert result.startswith(head)
+    if not touched and not new:
+        assert result == text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from collector.emulator import IamFault, ScenarioError, Throttle, UserSpec
+from collector.emulator import IamFault, KeySpec, ScenarioError, Throttle, UserSpec
 from collector.emulator.pages import is_loopback
 from tests.support.signing_in import EXPORTS, PROJECT, SIGN_IN, emulated, password
 
@@ -111,6 +111,7 @@ async def test_a_project_that_is_not_the_users_is_refused_as_configured(
         b"\xff",
         json.dumps(password(password=None)).encode(),
         json.dumps(password(name="")).encode(),
+        json.dumps(password()).replace('["password"]', '["token"]').encode(),
         json.dumps(password(project={})).encode(),
         json.dumps({"auth": {**password()["auth"], "scope": None}}).encode(),
         json.dumps({"auth": {"identity": password()["auth"]["identity"]}}).encode(),
@@ -142,6 +143,25 @@ async def test_a_right_password_ends_the_row_of_wrong_ones() -> None:
             await token_of(session)
         told = emulator.statistics()
         assert (told["users_locked"], told["wrong_passwords_in_a_row"]) == (0, 4)
+
+
+async def test_nobody_is_locked_for_a_user_who_does_not_exist() -> None:
+    async with emulated(iam_lock_after=1) as (emulator, session):
+        for _ in range(3):
+            _, _, body = await sign_in(session, name="nobody")
+            assert "wrong" in error_of(body)[2]
+        told = emulator.statistics()
+        assert (told["wrong_passwords"], told["users_locked"]) == (3, 0)
+
+
+async def test_a_request_that_names_another_project_than_its_path_is_refused() -> None:
+    async with emulated() as (emulator, session):
+        headers = {"X-Auth-Token": emulator.token, "X-Project-Id": "p9"}
+        async with session.post(EXPORTS, json={}, headers=headers) as response:
+            assert response.status == 401
+        headers["X-Project-Id"] = PROJECT
+        async with session.post(EXPORTS, json={}, headers=headers) as response:
+            assert response.status == 202
 
 
 async def test_a_token_dies_after_its_calls_and_says_so() -> None:
@@ -347,6 +367,19 @@ def test_only_addresses_of_this_machine_are_given_credentials(
     wanted: bool,
 ) -> None:
     assert is_loopback(address) == wanted
+
+
+async def test_an_inventory_names_the_security_token_of_a_temporary_key() -> None:
+    keys = (KeySpec("AK", "SK", security_token="ST"),)
+    async with emulated(keys=keys) as (emulator, _):
+        told = emulator.inventory("aksk")["credentials"]["emulator"]
+        assert emulator.environment("aksk")[told["security_token_env"]] == "ST"
+
+
+async def test_no_token_is_issued_for_a_project_that_is_not_the_users() -> None:
+    async with emulated(users=(UserSpec(projects=()),)) as (emulator, _):
+        with pytest.raises(ScenarioError, match="emulator/oncall has no project"):
+            emulator.issue_token("oncall", PROJECT)
 
 
 async def test_an_inventory_of_no_kind_of_sign_in_is_a_bad_request() -> None:

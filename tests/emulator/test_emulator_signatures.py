@@ -52,8 +52,16 @@ def signed_by_the_vendor(seed: int) -> tuple[str, str, dict[str, str], bytes]:
     return method, request.uri, request.header_params, body
 
 
-def check(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Principal | str:
-    keys = Keys(Scenario(keys=(KeySpec("AK", "SK"),)), Statistics(), 0.0)
+def check(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    security_token: str | None = None,
+) -> Principal | str:
+    scenario = Scenario(keys=(KeySpec("AK", "SK", security_token=security_token),))
+    keys = Keys(scenario, Statistics(), 0.0)
     # As a server reads them: the bytes of the wire, which the vendor's signer wrote as Latin-1.
     read = {
         name.lower(): value.encode("latin-1").decode("utf-8") for name, value in headers.items()
@@ -99,9 +107,33 @@ def test_a_request_without_a_good_date_is_refused(date: str) -> None:
     assert "signature time is missing or malformed" in str(told)
 
 
-def test_a_date_that_is_not_signed_is_refused() -> None:
-    request = SignedRequest("GET", "/v1/p1", {"x-sdk-date": NOW, "host": "h"}, b"")
-    claimed = signature("SK", NOW, request.canonical("host"))
-    authorization = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature={claimed}"
-    headers = {"X-Sdk-Date": NOW, "Host": "h", "Authorization": authorization}
-    assert "verify aksk signature fail" in str(check("GET", "/v1/p1", headers, b""))
+def signed(signed_headers: str, path: str, canonical_path: str = "") -> dict[str, str]:
+    """Return the headers of a request that is signed as if it had gone to the canonical path."""
+    headers = {"x-sdk-date": NOW, "host": "h", "x-security-token": "ST"}
+    request = SignedRequest("GET", canonical_path or path, headers, b"")
+    claimed = signature("SK", NOW, request.canonical(signed_headers))
+    authorization = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders={signed_headers}, Signature="
+    return {**headers, "authorization": authorization + claimed}
+
+
+@pytest.mark.parametrize(
+    ("signed_headers", "words"),
+    [
+        ("host;x-security-token", "verify aksk signature fail"),
+        ("host;x-sdk-date", "x-security-token is not signed"),
+        ("x-sdk-date;x-security-token", None),
+    ],
+)
+def test_the_date_and_the_security_token_must_be_signed(
+    signed_headers: str, words: str | None
+) -> None:
+    told = check("GET", "/v1/p1", signed(signed_headers, "/v1/p1"), b"", security_token="ST")
+    assert isinstance(told, Principal) if words is None else words in str(told)
+
+
+def test_parameters_may_come_in_any_order() -> None:
+    headers = signed("x-sdk-date;x-security-token", "/v1/p1?b=2&a=1&a=0")
+    for path in ("/v1/p1?b=2&a=1&a=0", "/v1/p1?a=0&a=1&b=2"):
+        assert isinstance(check("GET", path, headers, b"", security_token="ST"), Principal)
+    canonical = SignedRequest("GET", "/v1/p1?b=2&a=1&a=0&c=+~%2F&d", {}, b"").canonical("host")
+    assert canonical.split("\n")[2] == "a=0&a=1&b=2&c=%20~%2F&d="

@@ -176,8 +176,8 @@ def command(
     _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
     began_s = time.monotonic()
     selection = inventory and _selection(
-        inventory, select, exclude, first,
-        allow_empty=allow_empty, sends=not dry_run, lists=resumed is None, ca_file=ca_file,
+        inventory, select, exclude, first, allow_empty=allow_empty, sends=not dry_run,
+        lists=resumed is None, ca_file=ca_file, within_s=deadline,
     )  # fmt: skip
     if dry_run and selection:
         _show_plan(selection, out, deadline, share, as_json=as_json)
@@ -214,6 +214,7 @@ def _selection(
     sends: bool,
     lists: bool,
     ca_file: Path | None,
+    within_s: float | None,
 ) -> Selection:
     """Load an inventory, ask the API for servers that only it knows, and select."""
     from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
@@ -222,7 +223,7 @@ def _selection(
     if sends and lists and loaded.open_projects:
         from collector.cli.discovering import with_discovered  # noqa: PLC0415  # as above
 
-        loaded = with_discovered(loaded, select, exclude, first, ca_file=ca_file)
+        loaded = with_discovered(loaded, select, exclude, first, ca_file=ca_file, within_s=within_s)
     return choosing.select_servers(loaded, select, exclude, first, allow_empty=allow_empty)
 
 

@@ -100,7 +100,7 @@ def _asked(selection: Selection, ca_file: Path | None) -> Sequence[Finding]:
 
     from collector.cli.reaching import access  # noqa: PLC0415  # as above
     from collector.event_loop import Loop  # noqa: PLC0415  # as above
-    from collector.runtime.planned import asked  # noqa: PLC0415  # as above
+    from collector.runtime.asking import asked  # noqa: PLC0415  # as above
 
     return anyio.run(asked, selection, access(ca_file), backend_options={"loop_factory": Loop})
 

@@ -161,6 +161,8 @@ async def test_the_same_keys_are_refused_twice_and_then_not_sent(tmp_path: Path)
     assert [one.sign_in for one in said] == [False, False, True, True, True]
     assert {one.kind for one in said} == {ProblemKind.UNAUTHENTICATED}
     assert not any(one.renewed for one in said)
+    assert said[0].everywhere
+    assert "verify aksk signature fail" in said[-1].message
     assert "AK and SK" in said[0].hint
     assert AK not in str(said)
 
@@ -243,8 +245,8 @@ async def test_a_call_is_counted_before_it_leaves_and_a_lost_answer_stays_counte
     assert [len(next(iter(keys.values()))) for keys in seen] == [1, 2, 3]
     last = said[-1]
     assert isinstance(last, Problem)
-    assert last.sign_in
-    assert last.retry_after_s is not None
+    assert last.kind is ProblemKind.NOT_SENT, "it is the service that does not answer"
+    assert "so that the service does not lock it" in last.message
     assert AK not in (tmp_path / FILE).read_text()
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
@@ -305,6 +307,29 @@ async def test_until_keys_are_accepted_one_call_carries_them_alone() -> None:
             tasks.start_soon(_start, fleet, target(url, server=f"s{n}"))
     assert came[:2] == [0, -1]
     assert len(came) == 9
+
+
+async def test_a_call_that_is_given_up_lets_the_next_one_go() -> None:
+    came = 0
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        await request_head(reader)
+        came += 1
+        if came > 1:
+            body = json.dumps(STARTED.body).encode()
+            head = b"HTTP/1.1 202 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+            writer.write(head + body)
+            await writer.drain()
+        else:
+            await reader.read()  # until the client leaves
+
+    async with speaking(speak) as url, fleet_of(source()) as fleet:
+        with anyio.move_on_after(0.05):
+            await fleet.start_export(target(url), asks_limits=False)
+        with anyio.fail_after(10):
+            said = await fleet.start_export(target(url), asks_limits=False)
+    assert isinstance(said, ExportSaid)
 
 
 @pytest.mark.parametrize(

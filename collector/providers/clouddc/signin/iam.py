@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from collector.providers.http.replies import Reply
     from collector.redaction import Secrets
 
+DOWN: Final = (
+    "see whether iam_endpoint is right, and whether IAM works; then --resume the run with "
+    "--retry-failed"
+)
+BUSY: Final = (
+    "see which other programs sign in as this user; then --resume the run with --retry-failed"
+)
 SHORTEST_LIFE_S: Final = 60.0
 """What a token is trusted for whose life nobody can tell for sure: it is refused when it ends."""
 LONGEST_LIFE_S: Final = 366 * 86_400.0
@@ -96,24 +103,24 @@ def said(
     why = told(words or words_of(reply.body), secrets)
     message = f"{what} ({reply.status})" + (f": {why}" if why else "")
     wait_s = again_s if later_s is None else max(0.0, later_s)
-    return passing(message, wait_s)
+    return passing(message, wait_s, BUSY if reply.status == _TOO_MANY else DOWN)
 
 
 def _issue(reply: Reply, again_s: float) -> Issue | Problem:
     fields = parse_json(reply.body)
     if not isinstance(fields, dict):
         what = words_of(reply.body) or "nothing"
-        return passing(f"not IAM's answer came ({reply.status}): {what[:80]}", again_s)
+        return passing(f"not IAM's answer came ({reply.status}): {what[:80]}", again_s, DOWN)
     token = reply.headers.get("X-Subject-Token", "").strip()
     if not token:
-        return passing("IAM's answer has no token (X-Subject-Token)", again_s)
+        return passing("IAM's answer has no token (X-Subject-Token)", again_s, DOWN)
     if not token.isascii() or not token.isprintable():
-        return passing("IAM's token holds characters that no HTTP header can carry", again_s)
+        return passing("IAM's token holds characters that no HTTP header can carry", again_s, DOWN)
     life_s = _life_s(fields, reply.headers)
     if life_s is None:
-        return passing("IAM's answer does not say when its token ends (expires_at)", again_s)
+        return passing("IAM's answer does not say when its token ends (expires_at)", again_s, DOWN)
     if life_s <= 0:
-        return passing("IAM's token had ended before it came (expires_at)", again_s)
+        return passing("IAM's token had ended before it came (expires_at)", again_s, DOWN)
     return Issue(Token(token), life_s)
 
 

@@ -38,7 +38,15 @@ def key_source(
         if field in options
     ]
     keys = checked(keyring, found[0], found[1], *found[2:])
-    return KeptSource(keys, " and ".join(names), f"check the keys in {' and '.join(names)}")
+    listed = " and ".join((", ".join(names[:-1]), names[-1]))
+    return KeptSource(keys, listed, _help(listed, is_temporary="security_token_env" in options))
+
+
+def _help(where: str, *, is_temporary: bool) -> str:
+    """Return what to do where the service refuses keys."""
+    if is_temporary:
+        return f"get new temporary keys, put them in {where}"
+    return f"check the keys in {where}"
 
 
 def checked(

@@ -8,6 +8,7 @@ can lose it, and cleared when the service accepts them.
 from __future__ import annotations
 
 import contextlib
+import enum
 import hmac
 import json
 import logging
@@ -33,7 +34,6 @@ LOCKED_S: Final = 300.0
 """How long it does. After as long without a wrong one, the count begins anew."""
 ANSWERED_S: Final = 60.0
 """A call that left longer ago is not waited for: its process was killed, or its answer is lost."""
-SOON_S: Final = 2.0
 _LARGEST: Final = 1 << 20
 _LOCKED_WITHIN_S: Final = 2.0
 _VERSION: Final = 1
@@ -46,21 +46,29 @@ class Held(NamedTuple):
 
     Attributes:
         message: why, for a person.
-        wait_s: how long that lasts.
         is_certain: all of the calls before it were refused. Else the answers of some are not known.
+        is_soon_over: some of them may be answered yet.
     """
 
     message: str
-    wait_s: float
     is_certain: bool
+    is_soon_over: bool
+
+
+class _State(enum.StrEnum):
+    """What is known of a call that left with a key."""
+
+    OUT = "out"
+    LOST = "lost"
+    REFUSED = "refused"
 
 
 class _Count(NamedTuple):
-    """A call that left with a key and was refused, or was not answered yet."""
+    """A call that left with a key and was refused, or whose answer is not known."""
 
     ticket: str
     at_s: float
-    is_refused: bool
+    state: _State
 
 
 class Ticket(NamedTuple):
@@ -101,6 +109,11 @@ class KeyGuard:
         if ticket is not None:
             await self._changed(ticket.ak, partial(_without, ticket.ticket))
 
+    async def lost(self, ticket: Ticket | None) -> None:
+        """Take in that the answer to a call is lost: it stays counted."""
+        if ticket is not None:
+            await self._changed(ticket.ak, partial(_lost, ticket.ticket))
+
     async def accepted(self, ak: str) -> None:
         """Take in that the service has accepted a signature: it counts from the start again."""
         await self._changed(ak, list.clear)
@@ -108,29 +121,31 @@ class KeyGuard:
     def _leaves(self, ak: str, counts: list[_Count]) -> Ticket | Held:
         if len(counts) < MOST:
             ticket = Ticket(ak, secrets.token_hex(8))
-            counts.append(_Count(ticket.ticket, self._wall_s(), is_refused=False))
+            counts.append(_Count(ticket.ticket, self._wall_s(), _State.OUT))
             return ticket
         now_s = self._wall_s()
         wait_s = max(one.at_s for one in counts) + LOCKED_S - now_s
-        if sum(one.is_refused for one in counts) >= MOST:
+        if sum(one.state is _State.REFUSED for one in counts) >= MOST:
             until = datetime.fromtimestamp(now_s + wait_s, UTC).strftime("%H:%M:%S UTC")
             message = (
                 f"the service has refused {MOST} signatures in a row with this access key, and "
                 f"would lock it after five: no call is made with it for {math.ceil(wait_s)} s, "
                 f"until {until}"
             )
-            return Held(message, wait_s, is_certain=True)
+            return Held(message, is_certain=True, is_soon_over=False)
         message = (
-            f"{MOST} calls with this access key are not known to have been accepted: the next one "
-            "waits, so that the service does not lock it"
+            f"the answers to {MOST} calls with this access key are not known: the next one waits "
+            f"for {math.ceil(wait_s)} s, so that the service does not lock it"
         )
-        is_soon = any(not one.is_refused and now_s - one.at_s < ANSWERED_S for one in counts)
-        return Held(message, SOON_S if is_soon else wait_s, is_certain=False)
+        is_soon_over = any(
+            one.state is _State.OUT and now_s - one.at_s < ANSWERED_S for one in counts
+        )
+        return Held(message, is_certain=False, is_soon_over=is_soon_over)
 
     def _refused(self, ticket: Ticket | None, counts: list[_Count]) -> None:
         if ticket is not None:
             _without(ticket.ticket, counts)
-        counts.append(_Count(secrets.token_hex(8), self._wall_s(), is_refused=True))
+        counts.append(_Count(secrets.token_hex(8), self._wall_s(), _State.REFUSED))
         del counts[: -2 * MOST]  # what is more says nothing more
 
     async def _changed(self, ak: str, change: Callable[[list[_Count]], T]) -> T:
@@ -198,6 +213,10 @@ class KeyGuard:
         files.rename(unfinished, path)
 
 
+def _lost(ticket: str, counts: list[_Count]) -> None:
+    counts[:] = [one._replace(state=_State.LOST) if one.ticket == ticket else one for one in counts]
+
+
 def _without(ticket: str, counts: list[_Count]) -> None:
     counts[:] = [one for one in counts if one.ticket != ticket]
 
@@ -226,10 +245,10 @@ def _read(content: bytes) -> tuple[str, _Counts]:
     }
 
 
-def _count(ticket: object, at_s: object, is_refused: object) -> _Count:
+def _count(ticket: object, at_s: object, state: str) -> _Count:
     if not isinstance(at_s, int | float) or not math.isfinite(at_s):
         raise TypeError("no time")
-    return _Count(str(ticket), float(at_s), bool(is_refused))
+    return _Count(str(ticket), float(at_s), _State(state))
 
 
 @contextlib.contextmanager

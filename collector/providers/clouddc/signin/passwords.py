@@ -219,7 +219,7 @@ class PasswordSource(Source):
         )
         if isinstance(said, Problem):
             message = f"IAM at {URL(endpoint).host} gives no answer: {said.message}"
-            return passing(message, again_s, said.hint)
+            return passing(message, again_s, said.hint or iam.DOWN)
         return said[0]
 
     def _refused_by_iam(self, refused: iam.Refused, project: ProjectAddress) -> Problem:

@@ -54,9 +54,11 @@ async def run(words: Sequence[str], environ: Mapping[str, str], timeout_s: float
         timeout_s: seconds that it may take.
     """
     try:
-        process = await anyio.open_process(
-            list(words), stdin=subprocess.DEVNULL, env=dict(environ), start_new_session=True
-        )
+        # Not to be cancelled half-way: the program would be killed, and not what it has started.
+        with anyio.CancelScope(shield=True):
+            process = await anyio.open_process(
+                list(words), stdin=subprocess.DEVNULL, env=dict(environ), start_new_session=True
+            )
     except (OSError, ValueError) as error:
         return Ran(failure=_why_not_started(error), may_pass=False)
     printed, errors = bytearray(), bytearray()

@@ -49,6 +49,7 @@ class Secret:
         carried: how many calls have carried it.
         doubted: how many of them had when it was last refused: what those say is no acceptance.
         refusals: how often it was refused as wrong, and not accepted since.
+        why: what the service said of it then.
     """
 
     turn: Turn = field(default_factory=Turn)
@@ -57,6 +58,7 @@ class Secret:
     carried: int = 0
     doubted: int = 0
     refusals: int = 0
+    why: str = ""
 
     def parts(self) -> Iterator[str]:
         """Yield every text in it that must not be seen."""

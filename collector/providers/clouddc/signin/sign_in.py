@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from collector import clock
 from collector.model.answers import Problem, ProblemKind
 from collector.providers.clouddc.parsing import error_body
 from collector.providers.clouddc.signin.credential import Authorized, Credential
-from collector.providers.clouddc.signin.lockout import Ticket
+from collector.providers.clouddc.signin.lockout import ANSWERED_S, Ticket
 from collector.providers.clouddc.signin.problems import final, passing
 from collector.providers.clouddc.signin.secret import Keys, Secret, Token
 from collector.providers.clouddc.signin.service_clock import FOLLOWED_FROM_S, ServiceClock
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
 WAITS_S: Final = 90.0
 """How long a call waits for another to prove its secret: longer than that one may take."""
 AGAIN_S: Final = 1.0
+ASKED_AGAIN_S: Final = 0.2
 REPEATS: Final = 1
 """How often keys that were refused are sent again as they are."""
+
+_OF_A_KEY: Final = re.compile(r"signature|not exist|token|AK access", re.IGNORECASE)
+_ECHO: Final = re.compile(r"[,;]?\s*canonicalRequest\s*[:=].*", re.DOTALL | re.IGNORECASE)
+"""What the gateway had signed: nothing that helps a person."""
 
 _TOKEN: Final = istr("X-Auth-Token")
 _SECURITY_TOKEN: Final = istr("X-Security-Token")
@@ -90,14 +96,17 @@ class SignIn(Credential):
     async def _counted(self, keys: Keys) -> Ticket | Problem:
         """Count a call with keys that are not proven, so that they are never locked."""
         if keys.refusals > REPEATS:
-            words = "the service has refused these keys, and they are not sent to it again"
-            return final(words, self._source.hint)
-        counted = await self._guard.leaves(keys.ak)
-        if isinstance(counted, Ticket):
-            return counted
-        if counted.is_certain:
-            return final(counted.message, self._source.hint)
-        return passing(counted.message, counted.wait_s)
+            message = f"the service has refused these keys {keys.refusals} times: {keys.why}"
+            return final(message, self._source.hint)
+        until_s = clock.now_s() + ANSWERED_S
+        while not isinstance(counted := await self._guard.leaves(keys.ak), Ticket):
+            if counted.is_certain:
+                return final(counted.message, self._source.hint)
+            if not counted.is_soon_over or clock.now_s() >= until_s:
+                # Nobody has answered: that is the service's trouble, and may not be the keys'.
+                return Problem(ProblemKind.NOT_SENT, counted.message)
+            await anyio.sleep(ASKED_AGAIN_S)  # until another process has its answer
+        return counted
 
     def _authorized(
         self,
@@ -141,10 +150,13 @@ class SignIn(Credential):
             await self._guard.refused(secret.ak, authorized.ticket)
             retimed = self._retimed(request, authorized, note)
         secret.refused(authorized.number, as_wrong=not retimed)
+        message = _ECHO.sub("", problem.message)
+        secret.why = message
         renewed = await self._source.refused(secret, request.project)
         hint = problem.hint or self._source.hint
         return replace(
             problem,
+            message=message,
             renewed=renewed or retimed,
             everywhere=isinstance(secret, Keys) and _names_the_key(note),
             hint=hint,
@@ -164,7 +176,7 @@ class SignIn(Credential):
         if problem is not None and problem.kind is ProblemKind.NOT_SENT:
             await self._guard.cleared(authorized.ticket)
         elif reply is None:
-            pass  # it may have been refused: it stays counted
+            await self._guard.lost(authorized.ticket)  # it may have been refused
         elif not _is_decided(problem):
             await self._guard.cleared(authorized.ticket)
         else:
@@ -209,8 +221,8 @@ def _host(url: URL) -> str:
 
 def _names_the_key(note: Note) -> bool:
     """Tell whether a refusal is of the key or its signature, and not of a project."""
-    words = "" if note.reply is None else error_body(note.reply.body).words.casefold()
-    return "signature" in words or "not exist" in words
+    words = "" if note.reply is None else error_body(note.reply.body).words
+    return _OF_A_KEY.search(words) is not None
 
 
 def _is_decided(problem: Problem | None) -> bool:

@@ -1,0 +1,118 @@
+"""What can be asked before an export: by `plan --online`, and by a run before its first one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from collector import clock
+from collector.model import events as e
+from collector.model.state import RunState, apply
+from collector.preflight import Finding, Permission, Probed, permission, probe
+from collector.providers.connecting import connect
+from collector.runtime import beginning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from collector.inventory import Selection
+    from collector.providers.protocol import Access, Fleet, Provider
+
+PROJECTS_MAX = 10
+"""Projects that are asked about, the largest ones: two calls each, before limits are known."""
+WITHIN_S = 3.0
+"""How long all of it may hold a run up."""
+CALL_WITHIN_S = 15.0
+"""How long one call may take where a person waits for what it says."""
+
+
+class Permissions:
+    """Asks, before a run's first export, for an export that does not exist.
+
+    Args:
+        state: the run's, with all servers selected.
+        fleet: what makes the calls.
+        providers: those of the run's projects, by name.
+    """
+
+    def __init__(self, state: RunState, fleet: Fleet, providers: Mapping[str, Provider]) -> None:
+        self._state = state
+        self._fleet = fleet
+        self._providers = providers
+        self._probed = Probed()
+        self._asking = anyio.CancelScope()
+
+    def stop(self) -> None:
+        """Ask nothing any more."""
+        self._asking.cancel()
+
+    async def ask(self) -> None:
+        """Ask, for a while at most."""
+        servers = Counter(row.project for row in self._state.servers)
+        projects = sorted(number for number, _ in servers.most_common(PROJECTS_MAX))
+        with anyio.move_on_after(WITHIN_S), self._asking:
+            await probe(
+                self._state, self._fleet, self._providers, projects, self._probed,
+                within_s=WITHIN_S,
+            )  # fmt: skip
+
+    def events(self, at: str) -> Iterator[e.Event]:
+        """Yield what it has come to: the calls that were made, and those that are refused.
+
+        Nothing is said of a credential that is refused altogether: the run's first call finds that
+        out, and it starts no export.
+
+        Args:
+            at: the time, as a journal writes it.
+        """
+        probed = self._probed
+        for number, calls in sorted(probed.calls.items()):
+            yield e.CallsCounted(
+                at=at, project=number, calls=calls, throttled=probed.throttled[number]
+            )
+        for number, finding in sorted(probed.findings.items()):
+            for call, problem in finding.answers.items():
+                if problem is not None and finding.permission(call) is Permission.DENIED:
+                    yield e.PermissionDoubted(
+                        at=at, project=number, call=call, message=problem.message,
+                        hint=problem.hint,
+                    )  # fmt: skip
+
+
+async def asked(selection: Selection, access: Access) -> tuple[Finding, ...]:
+    """Ask the services of a selection what can be asked without starting an export.
+
+    Args:
+        selection: the servers.
+        access: how to reach their services.
+
+    Returns:
+        What was found, for each project of the selection.
+
+    Raises:
+        CollectorError: a secret is missing, or something else that the calls need.
+    """
+    state = RunState()
+    for event in beginning.events(selection, "", (), clock.WallClock().stamp(clock.now_s())):
+        apply(state, event)
+    connection = connect(state, access)
+    probed = Probed()
+    async with connection.fleet as fleet:
+        await probe(
+            state, fleet, connection.providers, range(len(state.projects)), probed,
+            lists=True, within_s=CALL_WITHIN_S,
+        )  # fmt: skip
+    unlisted = {
+        (one.endpoint, one.id): one.listing.problem
+        for one in selection.inventory.projects
+        if one.listing is not None and one.listing.problem is not None
+    }
+    return tuple(
+        one
+        if (problem := unlisted.get((one.endpoint, one.id))) is None
+        else replace(one, listing=permission(problem), listing_problem=problem)
+        for one in map(probed.findings.__getitem__, range(len(state.projects)))
+    )
