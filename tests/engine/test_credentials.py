@@ -9,7 +9,17 @@ import pytest
 
 from collector.model import events as e
 from collector.model.actions import GiveUp
-from collector.model.answers import Call, Outcome, Problem, ProblemKind, ScopeKind
+from collector.model.answers import (
+    Call,
+    ExportSaid,
+    ExportState,
+    LimitTold,
+    Outcome,
+    Problem,
+    ProblemKind,
+    ResponseMetadata,
+    ScopeKind,
+)
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase
 from tests.support.simulation import HiddenLimit, Service, Simulation, problem, selected
@@ -210,6 +220,17 @@ def test_a_project_that_alone_is_refused_costs_two_calls_and_no_other_server() -
     assert sum(sent.project == 1 for sent in sim.sent) == 2
 
 
+def test_a_project_that_nobody_was_accepted_for_sends_one_call_alone() -> None:
+    plenty = ResponseMetadata(limits=(LimitTold(ScopeKind.USER, 1000, 1.0),))
+    first = ExportSaid("x0", ExportState.RUNNING, "Running", metadata=plenty)
+    service = Service(script={(0, POST): [first]})
+    sim = Simulation(service, selected(100, projects=2, first=[0]), latency_s=1.0)
+    sim.run(until_s=4.0)
+    early = [sent for sent in sim.sent if sent.project == 1 and sent.at_s < 1.8]
+    assert len(early) == 1
+    assert sum(sent.project == 1 and sent.action.call is POST for sent in sim.sent) == 50
+
+
 def test_a_credential_is_refused_by_three_projects_at_most() -> None:
     sim = Simulation(Refusing(refuses=lambda *_: refused()), selected(40, projects=10)).run()
     assert Counter(sent.project for sent in sim.sent) == {0: 1, 1: 1, 2: 1}
@@ -330,6 +351,16 @@ def test_a_credential_that_once_worked_waits_a_quarter_of_an_hour_for_its_sign_i
     ).run()
     assert (sim.state.collected, sim.state.failed) == (collected, 60 - collected)
     assert len([at_s for at_s in sim.times() if at_s > 3.0]) < 60 * 3 + 60
+
+
+def test_calls_that_waited_for_the_same_sign_in_are_one_try() -> None:
+    def refuses(_project: str, _name: str, at_s: float) -> Problem | None:
+        return cannot_sign_in(0.0) if 8.0 < at_s < 12.0 else None
+
+    service = Refusing(refuses=refuses, duration_s=lambda _server: 2.0)
+    sim = Simulation(service, selected(200), latency_s=1.0).run()
+    assert sim.state.collected == 200
+    assert min(at_s for at_s in sim.times() if at_s > 12.0) < 17.0
 
 
 def test_a_sign_in_that_waits_and_works_again_is_told_once_each() -> None:

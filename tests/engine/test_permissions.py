@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from collector.model import events as e
-from collector.model.answers import Call, Problem, ProblemKind, ScopeKind
+from collector.model.answers import Call, Problem, ProblemKind, Scope, ScopeKind
 from collector.model.ceilings import Ceilings
+from collector.model.prior import Prior, PriorLimit
 from collector.model.state import Phase, RunState, apply
-from tests.support.simulation import Service, Simulation, problem, selected
+from tests.support.simulation import Service, SimulatedWall, Simulation, problem, selected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from collector.model.actions import Request
-    from collector.model.answers import Outcome, Scope
+    from collector.model.answers import Outcome
 
 P = ProblemKind
 POST, ASK, FETCH = Call
@@ -68,7 +69,9 @@ def test_a_permission_that_was_doubted_and_is_missing_ends_its_project_in_few_ca
 
 
 def test_a_permission_to_start_exports_that_is_missing_costs_three_calls() -> None:
-    sim = Simulation(Forbidding(forbidden=[POST]), selected(60, projects=2)).run()
+    known = Prior(limits=(PriorLimit(Scope(ScopeKind.USER, "ops"), 1000, 1.0, "told"),))
+    service = Forbidding(forbidden=[POST])
+    sim = Simulation(service, selected(60, projects=2), known=known, latency_s=0.5).run()
     assert Counter(sent.project for sent in sim.sent)[0] == 3
     assert (ends(sim, 0), ends(sim, 1)) == ({Phase.FAILED}, {Phase.COLLECTED})
 
@@ -82,7 +85,19 @@ def test_a_call_that_three_servers_were_forbidden_and_nobody_allowed_is_made_no_
     assert ends(sim, 0) == {Phase.FAILED}
     assert len(sim.times(call)) <= 25
     assert len(sim.times(POST)) <= 50
-    assert len(sim.of(e.PermissionMissing)) == 1
+    (missing,) = sim.of(e.PermissionMissing)
+    assert SimulatedWall().stamp(sim.times(call)[-1]) <= missing.at
+
+
+def test_a_server_whose_export_begins_when_its_status_is_found_to_be_forbidden_asks_for_none() -> (
+    None
+):
+    sim = Simulation(Forbidding(forbidden=[ASK]), selected(200), latency_s=0.8).run()
+    (missing,) = sim.of(e.PermissionMissing)
+    late = [one for one in sim.of(e.ExportStarted) if one.at > missing.at]
+    assert late
+    assert SimulatedWall().stamp(sim.times(ASK)[-1]) <= missing.at
+    assert sim.state.failed == 200
 
 
 @pytest.mark.parametrize("call", Call)
@@ -117,6 +132,7 @@ def test_another_goes_ahead_where_the_first_fails_for_a_reason_of_its_own(
     service = Service(script={(0, call): [problem(kind)] * 20})
     sim = Simulation(service, doubted([FETCH], projects=1), Ceilings(max_attempts=2)).run()
     assert (sim.state.collected, sim.state.failed) == (59, 1)
+    assert sim.times(POST)[-1] < 300  # nobody waits for ten minutes
 
 
 def test_another_goes_ahead_beside_one_that_is_not_home_for_minutes() -> None:
