@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("descriptors", "history", "printable", "providers", "redaction", "rundir", "sizes"),
     },
     "planning": {"model", "providers", "rundir"},
-    "preflight": {"model", "providers"},
+    "preflight": {"model", "providers", "clock"},
     "runtime": {
         *("model", "engine", "errors", "inventory", "providers", "archive", "rundir"),
         *(

@@ -85,6 +85,10 @@ class ExportTable:
         export = self._exports.get(export_id)
         return export if export is not None and export.known(now_s) else None
 
+    def was_started(self, export_id: str) -> bool:
+        """Whether there ever was an export with that id."""
+        return export_id in self._exports
+
     def running(self, server_id: str, now_s: float) -> Export | None:
         """Return the server's latest export, if it is running."""
         export = self._latest.get(server_id)

@@ -94,6 +94,8 @@ class Service:
         server = self.find(call.project_id, call.server_id)
         if server is None:
             return refusals.service_fault("unknown_id", call.server_id)
+        if call.kind != "export" and not self._exports.was_started(call.export_id):
+            return refusals.unknown_export(call.export_id)  # faults are of what there is
         server.calls[call.kind] += 1
         latency_s = draw(
             self._scenario.latency_s, self._scenario.seed, call, server.calls[call.kind]

@@ -228,6 +228,16 @@ class Scheduler:
 
     # What an answer means
 
+    def asked_before(
+        self, server: int, call: Call, problem: Problem | None, metadata: ResponseMetadata,
+        sent_s: float, now_s: float,
+    ) -> None:  # fmt: skip
+        """Take in what came of a call that was made before the run's own, in the order of these."""
+        lane = self._lanes[self.state.servers[server].project, call]
+        if self._feedback.asked_before(lane, server, problem, metadata, sent_s, now_s):
+            self._waiting.touch_all(self._pacer.reach(lane.track))
+        self._waiting.touch(lane)
+
     def _opened(self, flight: Flight, metadata: ResponseMetadata, now_s: float) -> None:
         """Learn from a download's first bytes: the API has answered."""
         self._learn_from(flight.action, None, metadata, now_s, stalled=flight.stalled)

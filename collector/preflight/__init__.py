@@ -10,6 +10,6 @@ may not. Whether an export may be started cannot be told without starting one.
 from __future__ import annotations
 
 from collector.preflight.findings import Finding, Permission, permission
-from collector.preflight.probing import Probed, probe
+from collector.preflight.probing import Asked, Probed, probe
 
-__all__ = ["Finding", "Permission", "Probed", "permission", "probe"]
+__all__ = ["Asked", "Finding", "Permission", "Probed", "permission", "probe"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
+from collector import clock
 from collector.model.answers import NO_METADATA, Call, Problem, ProblemKind
 from collector.preflight.findings import Finding, Permission, permission
 from collector.providers.connecting import address, directory_of
@@ -30,19 +31,37 @@ REFUSALS_BELIEVED = 3
 than five times in a row is locked."""
 
 
+class Asked(NamedTuple):
+    """A call that was made for an export which no server has, and what came of it.
+
+    Attributes:
+        project: by its number.
+        call: a status or a download.
+        problem: what went wrong; None if nothing did.
+        metadata: what the answer told beside.
+        sent_s: when it left.
+        answered_s: when it was answered.
+    """
+
+    project: int
+    call: Call
+    problem: Problem | None
+    metadata: ResponseMetadata
+    sent_s: float
+    answered_s: float
+
+
 @dataclass(slots=True)
 class Probed:
     """What has been asked, and found: it grows while `probe` runs, which may be cancelled.
 
     Attributes:
         findings: by the project's number.
-        calls: made to the fleet's API, by project.
-        throttled: those of them that were answered by 429.
+        asked: each status and download, in the order of their answers.
     """
 
     findings: dict[int, Finding] = field(default_factory=dict)
-    calls: Counter[int] = field(default_factory=Counter)
-    throttled: Counter[int] = field(default_factory=Counter)
+    asked: list[Asked] = field(default_factory=list)
 
 
 async def probe(
@@ -176,7 +195,6 @@ class _Asking:
             project.address, marker=None, limit=FEWEST_LISTED, manage_state=None
         )
         problem = page if isinstance(page, Problem) else None
-        self._count(project.number, problem)
         self._probed.findings[project.number] = replace(
             self._probed.findings[project.number],
             listing=permission(problem),
@@ -185,17 +203,14 @@ class _Asking:
 
     async def _call(self, project: _Project, call: Call) -> Problem | None:
         target = Target(project.address, project.server_id)
+        sent_s = clock.now_s()
         problem, metadata = await self._answer(target, call, project.unknown_export)
+        self._probed.asked.append(
+            Asked(project.number, call, problem, metadata, sent_s, clock.now_s())
+        )
         finding = self._probed.findings[project.number]
         self._probed.findings[project.number] = finding.having(call, problem, metadata)
-        self._count(project.number, problem)
         return problem
-
-    def _count(self, number: int, problem: Problem | None) -> None:
-        if problem is None or not (problem.sign_in or problem.kind is ProblemKind.NOT_SENT):
-            self._probed.calls[number] += 1
-        if problem is not None and problem.kind is ProblemKind.THROTTLED:
-            self._probed.throttled[number] += 1
 
     async def _answer(
         self, target: Target, call: Call, export_id: str

@@ -11,7 +11,7 @@ import anyio
 from collector import clock
 from collector.model import events as e
 from collector.model.state import RunState, apply
-from collector.preflight import Finding, Permission, Probed, permission, probe
+from collector.preflight import Asked, Finding, Permission, Probed, permission, probe
 from collector.providers.connecting import connect
 from collector.runtime import beginning
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from collector.inventory import Selection
+    from collector.model.answers import Problem
     from collector.providers.protocol import Access, Fleet, Provider
 
 PROJECTS_MAX = 10
@@ -59,27 +60,28 @@ class Permissions:
                 within_s=WITHIN_S,
             )  # fmt: skip
 
-    def events(self, at: str) -> Iterator[e.Event]:
-        """Yield what it has come to: the calls that were made, and those that are refused.
+    def asked(self) -> list[Asked]:
+        """Return the calls that somebody answered, in the order in which they left."""
+        answered = (one for one in self._probed.asked if _is_answered(one.problem))
+        return sorted(answered, key=lambda one: one.sent_s)
 
-        Nothing is said of a credential that is refused altogether: the run's first call finds that
-        out, and it starts no export.
+    def doubts(self, at: str) -> Iterator[e.PermissionDoubted]:
+        """Yield the calls that are forbidden, as it seems.
 
         Args:
             at: the time, as a journal writes it.
         """
-        probed = self._probed
-        for number, calls in sorted(probed.calls.items()):
-            yield e.CallsCounted(
-                at=at, project=number, calls=calls, throttled=probed.throttled[number]
-            )
-        for number, finding in sorted(probed.findings.items()):
+        for number, finding in sorted(self._probed.findings.items()):
             for call, problem in finding.answers.items():
                 if problem is not None and finding.permission(call) is Permission.DENIED:
                     yield e.PermissionDoubted(
                         at=at, project=number, call=call, message=problem.message,
                         hint=problem.hint,
                     )  # fmt: skip
+
+
+def _is_answered(problem: Problem | None) -> bool:
+    return problem is None or problem.sign_in or problem.http_status is not None
 
 
 async def asked(selection: Selection, access: Access) -> tuple[Finding, ...]:

@@ -247,7 +247,7 @@ class Collection:
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.warn_once)
             if not self.state.resumed:
-                await self._ask_permissions(fleet, connection)
+                await self._ask_before(fleet, connection)
             listed = anyio.Event()
             tasks.start_soon(self._views.list_again, unlisted, self._archives(), listed)
             await self._loop.run()
@@ -255,13 +255,19 @@ class Collection:
                 await listed.wait()  # a run that is not finished is completed by its resume
             tasks.cancel_scope.cancel()
 
-    async def _ask_permissions(self, fleet: Fleet, connection: Connection) -> None:
+    async def _ask_before(self, fleet: Fleet, connection: Connection) -> None:
         """Find out what will fail before the first export is spent."""
         asking = self._asking = Permissions(self.state, fleet, connection.providers)
         if self._stop_reason is None:
             await asking.ask()
-        events = list(asking.events(clock.WallClock().stamp(clock.now_s())))
-        await self._recorder.record(events)
+        assert self._scheduler is not None  # noqa: S101  # it was assembled before
+        servers = {row.project: row.server for row in reversed(self.state.servers)}
+        for one in asking.asked():
+            self._scheduler.asked_before(
+                servers[one.project], one.call, one.problem, one.metadata, one.sent_s,
+                one.answered_s,
+            )  # fmt: skip
+        await self._recorder.record(list(asking.doubts(clock.WallClock().stamp(clock.now_s()))))
 
     def _archives(self) -> StoredArchives:
         return stored_archives(self.state, self._destination)

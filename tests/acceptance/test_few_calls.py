@@ -110,7 +110,7 @@ WRONG = {
 
 
 def serve(wrong: Wrong) -> Scenario:
-    others = {
+    others: dict[str, Any] = {
         "users": (USER,), "keys": (KEY,), "tokens": (TokenSpec(),), "export_duration_s": 0.05,
         "archive_bytes": 1000,
     }  # fmt: skip
