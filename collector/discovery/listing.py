@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ REFUSALS_PER_PROJECT: Final = 3
 """Refused sign-ins in a row, where each project has a secret of its own: one project may be wrong,
 and services lock a user after about five."""
 PATIENCE: Final = Patience()
+OF_A_RUN: Final = re.compile(r"[,;] then --resume the run.*", re.DOTALL)
+"""The end of hints for those who have a run already."""
 TOO_LATE: Final = "the deadline came before the project was listed"
 
 
@@ -179,14 +182,21 @@ async def _list(result: Found, fleet: Fleet, address: ProjectAddress, asker: Ask
     result.state = sent_state(discover)
     servers = Servers(fleet, address, asker, result.state, found=result.servers)
     await servers.list()
-    result.problem, result.attempts = servers.problem, asker.attempts
+    result.problem, result.attempts = _of_a_list(servers.problem), asker.attempts
     result.notes += servers.notes
     if discover.alarms_s is not None and result.servers:
         since_s = time.time() - discover.alarms_s
         alarms = Alarms(fleet, address, replace(asker, calls=0, throttled=0), since_s)
         await alarms.list()
         result.alarms = {one: alarms.worst[one] for one in alarms.worst if one in result.servers}
-        result.alarms_problem = alarms.problem
+        result.alarms_problem = _of_a_list(alarms.problem)
         asker.calls += alarms.asker.calls
         asker.throttled += alarms.asker.throttled
     result.calls, result.throttled = asker.calls, asker.throttled
+
+
+def _of_a_list(problem: Problem | None) -> Problem | None:
+    """Return a problem with a hint that does not speak of a run: there is none yet."""
+    if problem is None or problem.hint is None:
+        return problem
+    return replace(problem, hint=OF_A_RUN.sub("", problem.hint))

@@ -74,7 +74,7 @@ def test_collect_lists_first_and_a_resume_lists_nothing(tmp_path: Path) -> None:
         assert manifest["totals"]["requests"] == counted["calls"]["total"]
         lines = (service.latest / "journal.jsonl").read_text().splitlines()
         chosen = [one for one in map(json.loads, lines) if one["event"] == "ServerSelected"]
-        assert [(one["id"], one["alarm"], one["first"]) for one in chosen] == [
+        assert [(one["id"], one.get("alarm"), one["first"]) for one in chosen] == [
             ("id-2", "critical", True),
             ("id-1", None, False),
             ("id-3", None, False),

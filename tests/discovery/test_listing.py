@@ -186,6 +186,17 @@ async def test_a_list_that_goes_round_ends_and_says_so() -> None:
     assert found.calls <= 3
 
 
+async def test_a_marker_that_repeats_ends_the_list_though_pages_differ() -> None:
+    def repeating(_asked: Asked, number: int) -> Said:
+        return Said(body={"servers": servers(5, number * 5), "page_info": {"next_marker": "m"}})
+
+    found = await one_listed(Directory({"p1": []}, instead=repeating))
+    assert found.problem is not None
+    assert "read already" in found.problem.message
+    assert found.calls == 2
+    assert len(found.servers) == 10
+
+
 async def test_pages_of_nothing_new_with_ever_new_markers_end() -> None:
     some = servers(10)
 
@@ -388,6 +399,9 @@ async def test_a_wrong_credential_makes_one_call_for_all_its_projects() -> None:
     with listing(directory):
         found = await listed(directory, token="wrong")
     assert len(directory.asked) == 1
+    assert {one.problem.hint for one in found if one.problem} == {
+        "put a new token in environment variable OPS"
+    }
     assert all(one.problem is not None for one in found)
     assert {one.problem.kind for one in found if one.problem} == {ProblemKind.UNAUTHENTICATED}
     assert sum(one.calls for one in found) == 1

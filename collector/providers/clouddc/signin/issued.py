@@ -14,7 +14,7 @@ import anyio
 
 from collector import clock
 from collector.model.answers import Problem
-from collector.providers.clouddc.signin.problems import final, passing
+from collector.providers.clouddc.signin.problems import final, passing, wait_s
 from collector.providers.clouddc.signin.source import Offer
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Issued:
         now_s = clock.now_s()
         if isinstance(issued, Problem):
             self._problem = issued
-            self._not_before_s = now_s + (issued.retry_after_s or 0.0)
+            self._not_before_s = now_s + wait_s(issued)
             return
         self._problem, self._not_before_s = None, -math.inf
         if self._current is not None and self._current.is_accepted and now_s < self._ends_s:

@@ -18,7 +18,7 @@ from collector.model.answers import Problem
 from collector.providers.clouddc.rules import iam_endpoint_of
 from collector.providers.clouddc.signin import iam
 from collector.providers.clouddc.signin.issued import Issue, Issued
-from collector.providers.clouddc.signin.problems import final, passing
+from collector.providers.clouddc.signin.problems import final, passing, wait_s
 from collector.providers.clouddc.signin.reading import (
     UnusableSecretError,
     decoded,
@@ -190,7 +190,7 @@ class PasswordSource(Source):
         if isinstance(said, Problem):
             self._failures += 1
             self._down = said
-            self._not_before_s = clock.now_s() + (said.retry_after_s or 0.0)
+            self._not_before_s = clock.now_s() + wait_s(said)
             return said
         return self._refused_by_iam(said, project)
 

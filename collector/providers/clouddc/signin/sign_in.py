@@ -68,6 +68,8 @@ class SignIn(Credential):
             if isinstance(offer, Problem):
                 return offer
             secret = offer.secret
+            if isinstance(secret, Keys) and len(request.body or b"") > LARGEST_BODY:
+                return final("the request is larger than the 12 MB that can be signed")
             if secret.is_accepted:
                 return self._authorized(request, secret)
             if not secret.turn.is_taken:
@@ -82,7 +84,7 @@ class SignIn(Credential):
     async def _alone(self, request: Outgoing, secret: Secret) -> Authorized | Problem:
         """Let a call prove a secret, and leave it the turn."""
         secret.turn.take()
-        left: Authorized | Problem | None = None
+        left = None
         try:
             ticket = await self._counted(secret) if isinstance(secret, Keys) else None
             if isinstance(ticket, Problem):
@@ -90,7 +92,7 @@ class SignIn(Credential):
             left = self._authorized(request, secret, ticket, is_alone=True)
             return left
         finally:
-            if not isinstance(left, Authorized):
+            if left is None:
                 secret.turn.leave()
 
     async def _counted(self, keys: Keys) -> Ticket | Problem:
@@ -115,9 +117,7 @@ class SignIn(Credential):
         ticket: Ticket | None = None,
         *,
         is_alone: bool = False,
-    ) -> Authorized | Problem:
-        if isinstance(secret, Keys) and len(request.body or b"") > LARGEST_BODY:
-            return final("the request is larger than the 12 MB that can be signed")
+    ) -> Authorized:
         where = self._clock(request)
         elsewhere = partial(_headers, request, secret, where.now_s())
         headers = elsewhere(request.url)
