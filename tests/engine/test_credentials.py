@@ -213,6 +213,17 @@ def test_a_token_for_one_project_is_not_lost_because_another_came_first() -> Non
     assert message.startswith("this project refuses credential 'ops', and others accept it: ")
 
 
+def test_a_project_that_was_refused_tries_again_with_a_secret_that_another_had_renewed() -> None:
+    first = {"p0": [refused()], "p1": [refused(renewed=True)]}
+
+    def refuses(project: str, _name: str, _at_s: float) -> Problem | None:
+        return first[project].pop() if first[project] else None
+
+    sim = Simulation(Refusing(refuses=refuses), selected(40, projects=2, first=[0, 2])).run()
+    assert sim.state.collected == 40
+    assert sim.now_s < 60
+
+
 def test_a_project_that_alone_is_refused_costs_two_calls_and_no_other_server() -> None:
     service = Refusing(refuses=lambda project, _name, _at_s: refused() if project == "p1" else None)
     sim = Simulation(service, selected(100, projects=2, first=[0])).run()

@@ -59,11 +59,13 @@ class Verdicts:
         stops: since the last time.
         doubted: credentials that were refused in one project, and wait for another's answer.
         sign_ins: credentials that cannot sign in since then, or can again.
+        released: projects that waited for another's answer, and do no longer.
     """
 
     stops: list[Stop] = field(default_factory=list)
     doubted: dict[CredentialHealth, None] = field(default_factory=dict)
     sign_ins: dict[SignIn, None] = field(default_factory=dict)
+    released: list[ProjectAdmission] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -272,9 +274,10 @@ class CredentialHealth:
 
     def _doubt_none(self) -> None:
         """Let all projects try a secret that is another one now."""
-        self.verdicts.doubted.pop(self, None)
-        for one in self.projects:
-            one.doubted = None
+        if self.verdicts.doubted.pop(self, self) is None:
+            self.verdicts.released += [one for one in self.projects if one.doubted is not None]
+            for one in self.projects:
+                one.doubted = None
 
     # The end
 

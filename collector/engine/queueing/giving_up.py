@@ -40,6 +40,10 @@ class GivingUp:
         verdicts, bars = self._layout.verdicts, self._layout.bars
         for secret in list(verdicts.doubted):
             secret.look()
+        if verdicts.released:
+            for project in verdicts.released:
+                self._placement.release(project)
+            verdicts.released.clear()
         if verdicts.sign_ins:
             for sign_in in verdicts.sign_ins:
                 self._observations.sign_in(sign_in, now_s)

@@ -10,7 +10,7 @@ from collector.model.lifecycle import wanted
 from collector.model.state import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from collector.engine.admission.in_flight import InFlight
     from collector.engine.admission.question import Outages
@@ -148,6 +148,10 @@ class Placement:
         self._waiting.touch_gate(lane.exports)
         if lane.permission.of_project.holds:
             self._waiting.touch_permissions(lane)
+
+    def release(self, gate: Hashable) -> None:
+        """Look again at what waits for a gate."""
+        self._waiting.touch_gate(gate)
 
     def give_up_waiting(self, project: int, call: Call) -> int:
         """Give up what waits for a call in a project, without one; return how many servers."""
