@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 import collector
-from collector.emulator import Fault
+from collector.emulator import Fault, TokenSpec
 from collector.rundir.verification import verify
 from tests.support.drill import Told, collected, scenario_of, server
 
@@ -281,7 +281,8 @@ def test_download_that_stalls_is_cut_and_made_again(
 
 
 def test_token_that_is_refused_from_the_start_costs_one_call(tmp_path: Path) -> None:
-    scenario = scenario_of(server(n, Fault("expired_token")) for n in range(20))
+    expired = TokenSpec(expires_after_s=0.0)
+    scenario = scenario_of((server(n) for n in range(20)), tokens=(expired,))
     told = anyio.run(lambda: collected(scenario, tmp_path))
     assert told.statistics["calls"]["total"] == 1
     assert told.verdict == 5
