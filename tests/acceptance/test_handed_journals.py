@@ -373,7 +373,7 @@ def test_a_program_that_a_journal_names_is_shown_and_never_run(
     found = hand.ran(command, "collect", "--resume", "latest", *how)
     assert_in_order(found, hand)
     assert found.code == 2, found.err
-    shown = f"{program} 'an argument'"[:100]  # a long one is cut
+    shown = f"{program} 'an argument'"[:80]  # a long one is cut
     assert f"what this program prints: {shown}" in found.err
     assert "--trust-journal runs no programs" in found.err
     assert not (tmp_path / "was-run").exists()
