@@ -38,7 +38,7 @@ and services lock a user after about five."""
 PATIENCE: Final = Patience()
 OF_A_RUN: Final = re.compile(r"[,;] then --resume the run.*", re.DOTALL)
 """The end of hints for those who have a run already."""
-TOO_LATE: Final = "the deadline came before the project was listed"
+TOO_LATE: Final = "it was not listed in time: half of --deadline is kept for collecting"
 
 
 @dataclass(slots=True)
@@ -49,6 +49,7 @@ class Found:
         project: which.
         servers: all that were listed, by their ids.
         alarms: the worst level that holds, by the server's id.
+        listed: whether all pages of servers were read, or no more could be.
         state: the one state that was asked for; None where all servers were.
         calls: calls that it took.
         throttled: how many of them were refused as too many.
@@ -61,6 +62,7 @@ class Found:
     project: Project
     servers: dict[str, ListedServer] = field(default_factory=dict)
     alarms: dict[str, str] = field(default_factory=dict)
+    listed: bool = False
     state: str | None = None
     calls: int = 0
     throttled: int = 0
@@ -125,7 +127,13 @@ async def list_projects(
                 for result in found:
                     tasks.start_soon(one, result)
         for result in unfinished.values():
-            result.problem = Problem(ProblemKind.CUT, TOO_LATE)
+            late = Problem(ProblemKind.CUT, TOO_LATE)
+            if result.listed:
+                result.alarms_problem = late
+            else:
+                result.problem = late
+            if on_listed is not None:
+                on_listed(result)
     return found
 
 
@@ -180,19 +188,19 @@ async def _list(result: Found, fleet: Fleet, address: ProjectAddress, asker: Ask
         return
     discover = result.project.discover or Discover()
     result.state = sent_state(discover)
-    servers = Servers(fleet, address, asker, result.state, found=result.servers)
-    await servers.list()
-    result.problem, result.attempts = _of_a_list(servers.problem), asker.attempts
-    result.notes += servers.notes
-    if discover.alarms_s is not None and result.servers:
-        since_s = time.time() - discover.alarms_s
-        alarms = Alarms(fleet, address, replace(asker, calls=0, throttled=0), since_s)
-        await alarms.list()
-        result.alarms = {one: alarms.worst[one] for one in alarms.worst if one in result.servers}
-        result.alarms_problem = _of_a_list(alarms.problem)
-        asker.calls += alarms.asker.calls
-        asker.throttled += alarms.asker.throttled
-    result.calls, result.throttled = asker.calls, asker.throttled
+    try:
+        servers = Servers(fleet, address, asker, result.state, found=result.servers)
+        await servers.list()
+        result.problem, result.attempts = _of_a_list(servers.problem), asker.attempts
+        result.notes += servers.notes
+        result.listed = True
+        if discover.alarms_s is not None and result.servers:
+            alarms = Alarms(fleet, address, asker, time.time() - discover.alarms_s, result.alarms)
+            await alarms.list()
+            result.alarms_problem = _of_a_list(alarms.problem)
+    finally:  # it may be too late for what is asked for
+        result.alarms = {key: result.alarms[key] for key in result.alarms if key in result.servers}
+        result.calls, result.throttled = asker.calls, asker.throttled
 
 
 def _of_a_list(problem: Problem | None) -> Problem | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -480,3 +481,21 @@ def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_listed(
         printed = discover(command, directory.url, "--project", "p1", "--output", "-")
         assert printed.stdout.startswith("#")
         assert not (tmp_path / "-").exists()
+
+
+def test_a_list_that_never_comes_leaves_time_to_collect_what_others_have(tmp_path: Path) -> None:
+    def silent(asked: Asked, _number: int) -> None:
+        if asked.project == "p1":
+            time.sleep(8)
+
+    directory = Directory({"p1": []}, instead=silent)
+    with listing(directory), serving(fleet(), tmp_path) as service:
+        inventory = json.loads((tmp_path / "fleet.json").read_text())
+        inventory["projects"][1:] = [{"id": "p1", "endpoint": directory.url, "discover": {}}]
+        (tmp_path / "fleet.json").write_text(json.dumps(inventory))
+        ended = service.run("collect", "fleet.json", "--deadline", "8s")
+        assert ended.returncode == 3, ended.stderr
+        assert "not listed in time" in ended.stderr
+        manifest = service.manifest()
+        assert manifest["run"]["state"] == "partial"
+        assert manifest["totals"]["collected"] == 3
