@@ -65,6 +65,7 @@ def test_a_missing_permission_is_named(tmp_path: Path, denied: str, action: str)
     assert asked.returncode == told.returncode == 5
     assert action in asked.stdout
     assert "nothing can be collected in 2 projects" in asked.stdout
+    assert "--resume" not in asked.stdout + told.stdout  # there is no run
     online = json.loads(told.stdout)["online"]
     assert [one["permissions"][denied] for one in online] == ["denied", "denied"]
     assert not any(one["can_work"] for one in online)
