@@ -104,7 +104,7 @@ def show(
     Sends nothing, unless a project says discover: then the API is asked for its servers.
 
     Exit codes, where the API is asked: 0 every project listed; 3 some; 4 none; 5 none, because of
-    missing permissions.
+    sign-in or permissions.
     """
     from collector.cli.choosing import load_inventory, select_servers  # noqa: PLC0415  # costs time
     from collector.inventory import InventoryError, to_mapping  # noqa: PLC0415  # as above
