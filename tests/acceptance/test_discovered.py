@@ -258,7 +258,7 @@ def test_what_sends_nothing_says_what_it_does_not_know(tmp_path: Path) -> None:
         ]
         assert service.run("collect", "fleet.json", "--dry-run").returncode == 0
         checked = service.run("inventory", "check", "fleet.json")
-        assert "1 server in 2 projects; 1 of them discover servers" in checked.stdout
+        assert "1 server in 2 projects; 1 of them discovers servers" in checked.stdout
         assert service.emulator.statistics()["calls"]["total"] == 0
 
 

@@ -77,7 +77,8 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
         show_json(_json(found | {"warnings": warnings}))
     else:
         amount = f"{count(servers, 'server')} in {count(projects, 'project')}"
-        more = f"; {unasked} of them discover servers" if unasked else ""
+        verb = "discovers" if unasked == 1 else "discover"
+        more = f"; {unasked} of them {verb} servers" if unasked else ""
         show_lines([f"{file}: ok: {amount}{more}"])
 
 
