@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from typing import NamedTuple
+import re
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+_OF_A_RUN: Final = re.compile(r"[,;] then --resume the run.*", re.DOTALL)
+"""The end of hints for those who have a run already."""
 
 
 class Call(enum.StrEnum):
@@ -141,6 +145,10 @@ class Problem:
     elsewhere: bool = False
     blocked: bool = False
     metadata: ResponseMetadata = NO_METADATA
+
+    def outside_a_run(self) -> Problem:
+        """Return it with a hint that does not speak of a run, for those who have none."""
+        return self if self.hint is None else replace(self, hint=_OF_A_RUN.sub("", self.hint))
 
 
 class ExportState(enum.StrEnum):

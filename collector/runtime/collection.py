@@ -86,9 +86,11 @@ def collect(
         The run, to be entered with `async with`.
 
     Raises:
-        CollectorError: the run cannot be begun: a secret is missing, its name is taken, or its
-            directory cannot be written in. Nothing was changed.
+        CollectorError: the run cannot be begun: a secret is missing, its name is taken, its
+            directory cannot be written in, or its inventory says `discover` and was not passed
+            through `discover`. Nothing was changed.
     """
+    beginning.check_known(selection)
     named = beginning.named(selection, terms.argv, "")
     connection = connect(beginning.foreseen(RunState(), named), terms.access(access))
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, get_type_hints
 
@@ -102,3 +103,16 @@ def test_the_run_that_an_export_was_taken_from_is_told_beside_this_one(
 ) -> None:
     told = json.loads(narrated(filled(e.ExportReused, "other"), "json", monkeypatch))
     assert (told["run"], told["of_run"]) == ("r", "other")
+
+
+def test_what_is_to_be_said_once_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", Stream(written))
+    logs.set_up(verbosity=0, as_json=True)
+    log = logging.getLogger("collector.somewhere")
+    for said in ("chmod 600 a", "chmod 600 a", "chmod 600 b"):
+        log.warning(said, extra={"once": True})
+        log.warning("again")
+    logs.set_up(verbosity=0, as_json=False)
+    lines = [json.loads(line)["event"] for line in written.getvalue().splitlines()]
+    assert lines == ["chmod 600 a", "again", "again", "chmod 600 b", "again"]
