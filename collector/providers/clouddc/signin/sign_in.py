@@ -181,7 +181,8 @@ class SignIn(Credential):
             await self._guard.cleared(authorized.ticket)
         else:
             if isinstance(secret, Keys):
-                self._clock(request).look(reply, closely=authorized.is_alone)
+                where = self._clock(request)
+                where.look(reply, closely=authorized.is_alone, accepted_s=authorized.stamped_s)
             if secret.accepted(authorized.number):
                 self._source.accepted(secret, request.project)
             if isinstance(secret, Keys) and authorized.ticket is not None:
