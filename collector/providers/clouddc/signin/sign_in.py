@@ -181,7 +181,9 @@ class SignIn(Credential):
     def _accepted(self, request: Outgoing, authorized: Authorized, note: Note) -> None:
         secret = authorized.secret
         if note.reply is not None and isinstance(secret, Keys):
-            self._clock(request).look(note.reply, closely=authorized.is_alone)
+            self._clock(request).look(
+                note.reply, closely=authorized.is_alone, accepted_s=authorized.stamped_s
+            )
         if secret.accepted(authorized.number):
             self._source.accepted(secret, request.project)
 
