@@ -376,6 +376,22 @@ async def test_a_clock_that_is_off_is_followed_from_the_first_acceptance_on() ->
     assert 540 < second - first < 660
 
 
+@pytest.mark.parametrize("date", ["Mon, 01 Jan 2024 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"])
+async def test_a_date_that_an_accepted_signature_refutes_is_not_followed(date: str) -> None:
+    _, server = await starts([Answer(202, STARTED.body, {"Date": date})], 2, memory=None)
+    stamps = [heard.headers["X-Sdk-Date"] for heard in server.heard]
+    first, second = (time.mktime(time.strptime(one, "%Y%m%dT%H%M%SZ")) for one in stamps)
+    assert abs(second - first) < 60
+
+
+async def test_a_date_that_cannot_be_right_is_not_followed_after_a_refusal(tmp_path: Path) -> None:
+    refused = Answer(401, WRONG.body, {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"})
+    said, server = await starts([refused, STARTED], 2, memory=tmp_path)
+    assert not said[0].renewed
+    assert isinstance(said[1], ExportSaid)
+    assert all(heard.headers["X-Sdk-Date"] > "2020" for heard in server.heard)
+
+
 async def test_a_body_that_cannot_be_signed_is_not_sent() -> None:
     async with serving(STARTED) as server, fleet_of(source()) as fleet:
         credential = fleet._credentials["ops"]

@@ -324,11 +324,20 @@ async def test_iam_that_cannot_be_reached_is_named() -> None:
 
 
 async def test_a_life_is_reckoned_by_iams_own_clock() -> None:
-    dated = {"X-Subject-Token": "token-of-p1-x", "Date": formatdate(0, usegmt=True)}
-    body = {"token": {"expires_at": "1970-01-01T01:00:00Z"}}
+    there_s = time.time() - 30 * 86_400
+    dated = {"X-Subject-Token": "token-of-p1-x", "Date": formatdate(there_s, usegmt=True)}
+    body = {"token": {"expires_at": at(3600 - 30 * 86_400)}}
     async with region() as there, fleet_of(there.url) as fleet:
         there.odd = [Answer(201, body, dated)]
         assert isinstance(await start(fleet, there.url), ExportSaid)
+        assert isinstance(await start(fleet, there.url), ExportSaid)
+    assert len(there.asked) == 1
+
+
+async def test_a_life_is_not_reckoned_by_a_clock_that_cannot_be_right() -> None:
+    dated = {"X-Subject-Token": "token-of-p1-x", "Date": "Fri, 31 Dec 9999 23:59:59 GMT"}
+    async with region() as there, fleet_of(there.url) as fleet:
+        there.odd = [Answer(201, {"token": {"expires_at": at(3600)}}, dated)]
         assert isinstance(await start(fleet, there.url), ExportSaid)
     assert len(there.asked) == 1
 

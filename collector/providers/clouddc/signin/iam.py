@@ -17,7 +17,7 @@ from collector.providers.clouddc.signin.issued import Issue
 from collector.providers.clouddc.signin.problems import passing
 from collector.providers.clouddc.signin.secret import Token
 from collector.providers.http.replies import parse_json, text, words_of
-from collector.providers.http.times import http_date_s, retry_after_s
+from collector.providers.http.times import date_s, retry_after_s
 from collector.providers.http.words import CODE_MAX, told
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _life_s(fields: Mapping[str, Any], headers: Mapping[str, str]) -> float | No
     ends = ends_s(body.get("expires_at")) if isinstance(body, dict) else None
     if ends is None:
         return None
-    now_s = http_date_s(headers.get("Date", ""))
+    now_s = date_s(headers)
     if now_s is None:
         return min(LONGEST_LIFE_S, max(SHORTEST_LIFE_S, ends - time.time()))
     return min(LONGEST_LIFE_S, ends - now_s)
