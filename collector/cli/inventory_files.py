@@ -157,7 +157,7 @@ def merge(request: Request, output: Path, ca_file: Path | None) -> Done:
 
 
 def _told(made: Sequence[Changes]) -> str:
-    new = sum(one.new for one in made)
+    new = sum(one.new and bool(one.added) for one in made)  # others are not written
     counts = (
         (sum(len(one.added) for one in made), "added"),
         (sum(len(one.facts) for one in made), "changed"),

@@ -397,6 +397,14 @@ def test_a_project_that_fails_does_not_keep_others_from_the_file(tmp_path: Path)
         assert made.returncode == 3
         assert "project nowhere cannot be listed" in made.stderr
         assert "nowhere" not in (tmp_path / "f.yaml").read_text()
+        again = discover(
+            command, directory.url, "--project", "nowhere", "--output", "f.yaml", "--merge"
+        )
+        assert "f.yaml: nothing has changed" in again.stderr
+        first = command.run("inventory", "show", "f.yaml", "--first", "alarm=critical")
+        assert "--first alarm=critical matches no selected server; no alarm is known of any" in (
+            first.stderr
+        )
         none = discover(command, directory.url, "--project", "nowhere", "--output", "g.yaml")
         assert none.returncode == 4
         assert not (tmp_path / "g.yaml").exists()

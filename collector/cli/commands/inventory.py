@@ -82,7 +82,7 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
         show_lines([f"{file}: ok: {amount}{more}"])
 
 
-@command.command()
+@command.command(short_help="List the servers that a selection matches.")
 @FILE
 @selecting
 @ca_file_option
@@ -105,7 +105,7 @@ def show(
     Sends nothing, unless a project says discover: then the API is asked for its servers.
 
     Exit codes, where the API is asked: 0 every project listed; 3 some; 4 none; 5 none, because of
-    sign-in or permissions.
+    authentication or permissions.
     """
     from collector.cli.choosing import load_inventory, select_servers  # noqa: PLC0415  # costs time
     from collector.inventory import InventoryError, to_mapping  # noqa: PLC0415  # as above
