@@ -15,7 +15,7 @@ from collector import providers
 from collector.errors import CollectorError
 from collector.inventory import InventoryError, load
 from collector.inventory.models import Discover
-from collector.providers.rules import words_of
+from collector.inventory.writing import credential_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -119,13 +119,7 @@ def beside(inventory: Inventory, request: Request) -> tuple[Inventory, list[Proj
             "--endpoint"
         )
     name = _credentials_of(inventory, request)
-    credential = inventory.credentials[name]
-    kind = providers.find(credential.provider).rules.kinds[credential.kind]
-    options = {
-        key: words_of(value) if key in kind.lists else value
-        for key, value in credential.options.items()
-    }
-    made = {name: {"kind": credential.kind, **options, "account": credential.account}}
+    made = {name: credential_entry(inventory.credentials[name])}
     new = _loaded({"credentials": made}, replace(request, projects=others)).projects
     return replace(inventory, projects=(*inventory.projects, *new)), [*own, *new]
 

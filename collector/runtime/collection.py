@@ -269,7 +269,9 @@ class Collection:
                 servers[one.project], one.call, one.problem, one.metadata, one.sent_s,
                 one.answered_s,
             )  # fmt: skip
-        await self._recorder.record(list(asking.doubts(clock.WallClock().stamp(clock.now_s()))))
+        now_s = clock.now_s()
+        doubts = asking.doubts(clock.WallClock().stamp(now_s))
+        await self._recorder.record([*self._scheduler.observed(now_s), *doubts])
 
     def _archives(self) -> StoredArchives:
         return stored_archives(self.state, self._destination)
