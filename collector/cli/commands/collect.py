@@ -166,7 +166,7 @@ def command(
 
     INVENTORY is a YAML, TOML, JSON or CSV file; - reads YAML or JSON from stdin. Archives, a
     manifest, a journal and SHA256SUMS go to a new directory under --out. Projects with discover:
-    are listed first. The first Ctrl-C stops the run cleanly; --resume continues it, and never lists.
+    are listed first. The first Ctrl-C stops the run; --resume continues it, and never lists.
 
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of authentication or
     permissions; 2 the command or the inventory is wrong; 75 another process holds the run; 130, 143
