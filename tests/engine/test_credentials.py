@@ -188,6 +188,14 @@ def test_a_server_that_is_refused_whatever_is_renewed_fails_alone() -> None:
     assert len(sim.times(ASK, 3)) < 10
 
 
+def test_a_secret_that_is_renewed_in_vain_for_a_moment_is_not_given_up() -> None:
+    service = Refusing(
+        refuses=lambda _project, _name, at_s: refused(renewed=True) if 1 < at_s < 3 else None
+    )
+    sim = Simulation(service, selected(100)).run()
+    assert sim.state.collected == 100
+
+
 # Whose refusal it is
 
 
