@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -112,7 +112,7 @@ def test_150_servers_whose_passwords_tokens_die_are_all_collected(tmp_path: Path
 @pytest.mark.parametrize("kind", ["password", "aksk"])
 @pytest.mark.parametrize("call", ["export", "download"])
 def test_a_server_that_alone_refuses_what_others_accept_fails_alone(
-    tmp_path: Path, kind: str, call: str
+    tmp_path: Path, kind: str, call: Literal["export", "download"]
 ) -> None:
     members = [server(one) for one in range(8)]
     members[3] = server(3, Fault("expired_token", calls=(call,)))
