@@ -231,6 +231,17 @@ def test_a_wrong_secret_key_never_locks_whatever_is_tried(tmp_path: Path) -> Non
         assert KEY.ak not in resumed.stderr + ended.stdout
 
 
+def test_a_wrong_secret_key_never_locks_though_nothing_can_be_kept_of_it(tmp_path: Path) -> None:
+    with serving(fleet(keys=(KEY,)), tmp_path) as service:
+        service.state.mkdir(parents=True, exist_ok=True)
+        (service.state / "collector").write_text("no directory")
+        keys = {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}
+        for _ in range(5):
+            ended = collect(service, keys, AK=KEY.ak, SK="wrong" * 8)
+            assert ended.returncode == 5, ended.stderr
+        assert service.emulator.statistics()["wrong_signatures"] <= 3
+
+
 def test_a_wrong_secret_key_never_locks_though_many_runs_try_it_at_once(tmp_path: Path) -> None:
     with serving(fleet(4, 2, keys=(KEY,)), tmp_path) as service:
         inventory = json.loads((tmp_path / "fleet.json").read_text())
