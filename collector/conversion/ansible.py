@@ -89,13 +89,13 @@ def _host(host: str, raw: Raw | None, groups: Groups, wanted: Wanted) -> Iterato
     try:
         own = part(raw, dict[str, Raw]) if raw is not None else {}
     except Unusable as unusable:
-        yield LeftOut(where, f"the host: its variables: {unusable}")
+        yield LeftOut(where, f"left out: its variables: {unusable}")
         return
     levels = [{HOST_NAME: name, **own}, *groups.variables(host)]
     try:
         server_id = _id(levels, wanted)
     except Unusable as unusable:
-        yield LeftOut(where, f"the host: {unusable}")
+        yield LeftOut(where, f"left out: {unusable}")
         return
     values = {"server_id": server_id, "name": host}
     try:
@@ -109,7 +109,7 @@ def _host(host: str, raw: Raw | None, groups: Groups, wanted: Wanted) -> Iterato
         try:
             found = _first(levels, candidates)
         except Unusable as unusable:
-            yield LeftOut(where, f"{'the host' if field in PLACE else f'its {field}'}: {unusable}")
+            yield LeftOut(where, f"{'left out' if field in PLACE else f'its {field}'}: {unusable}")
             if field in PLACE:
                 return
             continue

@@ -51,7 +51,7 @@ class Groups:
             try:
                 self._groups[name] = _group(raw)
             except Unusable as unusable:
-                self.left_out.append(LeftOut(place(f"group {name}"), f"the group: {unusable}"))
+                self.left_out.append(LeftOut(place(f"group {name}"), f"left out: {unusable}"))
         self._with_variables = any(group.vars for group in self._groups.values())
         for name, group in self._groups.items():
             for child in group.children:

@@ -148,8 +148,8 @@ class _Walk:
         return page.entries - repeated
 
     def _count_total(self, page: ServersPage) -> None:
-        if page.total is None or self._per_page:
-            return
+        if page.total is None or page.total < page.entries or self._per_page:
+            return  # less than what this one page has is no total
         if self._total == self._entries > 0 and page.total == page.entries:
             self._per_page, self._total = True, None  # it counts each page by itself
             return
@@ -161,11 +161,10 @@ class _Walk:
         """Return what the next page is asked for with; None where there is none."""
         if page.ends or (not page.entries and page.next_marker is None):
             return None
-        whole = self._total is not None and self._unique >= self._total
+        whole = self._unique == self._total
         if page.next_marker is not None:
             # A total of one page alone may be a count of that page.
-            counts_all = whole and (self._entries > page.entries or page.entries < PAGE)
-            return None if counts_all else page.next_marker
+            return None if whole and self._entries > page.entries else page.next_marker
         if whole or not page.servers:
             return None
         return page.servers[-1].id

@@ -115,6 +115,7 @@ class _Project:
     number: int
     address: ProjectAddress
     server_id: str
+    another_id: str
     unknown_export: str
 
 
@@ -122,9 +123,11 @@ def _projects(
     state: RunState, providers: Mapping[str, Provider], wanted: Iterable[int], probed: Probed
 ) -> Iterable[_Project]:
     firsts: dict[int, str] = {}
+    lasts: dict[int, str] = {}
     servers: Counter[int] = Counter()
     for server in state.servers:
         firsts.setdefault(server.project, server.id)
+        lasts[server.project] = server.id
         servers[server.project] += 1
     for number in wanted:
         row = state.projects[number]
@@ -133,7 +136,8 @@ def _projects(
         )
         unknown = providers[row.provider].unknown_export
         if unknown is not None and number in firsts:
-            yield _Project(number, address(state, number), firsts[number], unknown)
+            where = address(state, number)
+            yield _Project(number, where, firsts[number], lasts[number], unknown)
 
 
 class _Asking:
@@ -202,15 +206,30 @@ class _Asking:
         )
 
     async def _call(self, project: _Project, call: Call) -> Problem | None:
-        target = Target(project.address, project.server_id)
+        """Make a call; where it is forbidden, about another server too: a policy may go by tags."""
+        problem, metadata = await self._ask(project, call, project.server_id)
+        if (
+            problem is not None
+            and problem.kind is ProblemKind.FORBIDDEN
+            and project.another_id != project.server_id
+        ):
+            other, told = await self._ask(project, call, project.another_id)
+            if permission(other) is Permission.ALLOWED:
+                problem, metadata = other, told
+        finding = self._probed.findings[project.number]
+        self._probed.findings[project.number] = finding.having(call, problem, metadata)
+        return problem
+
+    async def _ask(
+        self, project: _Project, call: Call, server_id: str
+    ) -> tuple[Problem | None, ResponseMetadata]:
+        target = Target(project.address, server_id)
         sent_s = clock.now_s()
         problem, metadata = await self._answer(target, call, project.unknown_export)
         self._probed.asked.append(
             Asked(project.number, call, problem, metadata, sent_s, clock.now_s())
         )
-        finding = self._probed.findings[project.number]
-        self._probed.findings[project.number] = finding.having(call, problem, metadata)
-        return problem
+        return problem, metadata
 
     async def _answer(
         self, target: Target, call: Call, export_id: str

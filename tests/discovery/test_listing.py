@@ -112,6 +112,50 @@ async def test_every_way_to_tell_of_the_next_page_leads_to_all_of_them(
 
 
 @pytest.mark.parametrize(
+    "count",
+    [0, 1, 3, "1", 10**400, -1, None, "per page"],
+    ids=["0", "1", "3", "text", "huge", "negative", "null", "per page"],
+)
+@pytest.mark.parametrize("size", [3, 30])
+async def test_a_page_that_names_the_next_one_is_followed_whatever_the_total(
+    size: int, count: object
+) -> None:
+    everything = servers(size)
+
+    def told(asked: Asked, _number: int) -> Said:
+        body = page(everything, asked.marker, 3)  # fewer than were asked for
+        body["count"] = len(body["servers"]) if count == "per page" else count
+        if body["servers"]:
+            body["page_info"]["next_marker"] = body["servers"][-1]["id"]
+        return Said(body=body)
+
+    found = await one_listed(Directory({"p1": everything}, instead=told))
+    assert list(found.servers) == [one["id"] for one in everything]
+    assert found.problem is None
+
+
+@pytest.mark.parametrize("marker", ["a\r\nb", {"id": 1}, "x" * 5000], ids=["lines", "map", "long"])
+async def test_a_marker_that_cannot_be_sent_is_not_the_end_of_the_list(marker: object) -> None:
+    everything = servers(1500)
+
+    def told(asked: Asked, _number: int) -> Said:
+        body = page(everything, asked.marker, 1000)
+        if body["page_info"]["next_marker"]:
+            body["page_info"]["next_marker"] = marker
+        return Said(body={**body, "count": None})
+
+    found = await one_listed(Directory({"p1": everything}, instead=told))
+    assert len(found.servers) == 1500
+
+
+async def test_an_empty_list_may_be_written_as_null() -> None:
+    body = {"servers": None, "page_info": {"next_marker": None}, "count": 0}
+    found = await one_listed(Directory({"p1": []}, instead=lambda _asked, _number: Said(body=body)))
+    assert found.problem is None
+    assert found.calls == 1
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         Said(429, {"error_code": "APIGW.0308", "error_msg": "policy user over ratelimit"}),

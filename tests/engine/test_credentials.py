@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -390,6 +390,16 @@ def test_a_sign_in_that_waits_and_works_again_is_told_once_each() -> None:
     assert (paused.credential, paused.message) == ("ops", "IAM is down")
     assert len(sim.of(e.SignInWentOn)) == 1
     assert not sim.state.sign_ins
+
+
+def test_who_waits_for_a_sign_in_is_not_told_to_resume() -> None:
+    down = replace(
+        cannot_sign_in(1.0), hint="see whether IAM works; then --resume the run with --retry-failed"
+    )
+    service = Refusing(refuses=lambda *_: down if _[2] < 5.0 else None)
+    sim = Simulation(service, selected(10)).run()
+    (paused,) = sim.of(e.SignInPaused)
+    assert paused.hint == "see whether IAM works"
 
 
 def test_a_sign_in_that_waits_when_the_run_ends_is_still_known() -> None:

@@ -25,6 +25,7 @@ SOME: Final = 3
 
 @click.command(
     name="convert",
+    short_help="Make an inventory from Ansible, CSV, Terraform or ids.",
     epilog="""\b
 Examples:
   collector inventory convert hosts.ini --from ansible --project ID --region cn-east-3

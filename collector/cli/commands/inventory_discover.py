@@ -41,7 +41,9 @@ class Pair(click.ParamType[tuple[str, str]]):
 PAIR = Pair()
 
 
-@click.command(name="discover", epilog=EXAMPLES)
+@click.command(
+    name="discover", epilog=EXAMPLES, short_help="Ask the API for servers, and write an inventory."
+)
 @click.option("--region", help="Region of the projects.")
 @click.option("--endpoint", metavar="URL", help="Endpoint of the projects, in place of a region.")
 @click.option(
@@ -123,8 +125,8 @@ def discover(
     The inventory has a line for each server, with its health, rack, model and worst alarm as they
     are now. Starts nothing.
 
-    Exit codes: 0 every project listed; 3 some; 4 none; 5 none, because of missing permissions; 2
-    the command or the inventory is wrong.
+    Exit codes: 0 every project listed; 3 some; 4 none; 5 none, because of authentication or
+    permissions; 2 the command or the inventory is wrong.
     """
     from collector.cli import inventory_files  # noqa: PLC0415  # the work's imports cost time
     from collector.discovery.request import Request  # noqa: PLC0415  # as above

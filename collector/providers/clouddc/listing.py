@@ -42,6 +42,8 @@ ID_MAX: Final = 512
 NAME_MAX: Final = 256
 TAGS_MAX: Final = 100
 MARKER_MAX: Final = 2_048
+COUNT_MAX: Final = 10**12
+"""Totals above it are none that anybody has counted."""
 
 NO_PROJECT: Final = "there is no such project at this endpoint, or it is not this credential's"
 LISTING_HINT: Final = f"ask for the permission {LISTING_PERMISSION} in this project"
@@ -65,8 +67,8 @@ def servers_page(
     if not reply.succeeded:
         return _refusal(reply, reader, secrets, LISTING_HINT)
     fields = parse_json(reply.body)
-    entries = fields.get("servers") if isinstance(fields, dict) else None
-    if not isinstance(entries, list):
+    entries = _entries(fields, "servers")
+    if entries is None:
         return _no_list(reply, reader, secrets, "servers")
     servers: list[ListedServer] = []
     unusable: list[str] = []
@@ -77,14 +79,14 @@ def servers_page(
         else:
             servers.append(server)
     info = fields.get("page_info")
-    named = _marker(info.get("next_marker")) if isinstance(info, dict) else None
+    told_next = info.get("next_marker") if isinstance(info, dict) else None
     return ServersPage(
         servers=tuple(servers),
         entries=len(entries),
         unusable=tuple(unusable),
         total=_count(fields.get("count")),
-        next_marker=named,
-        ends=isinstance(info, dict) and "next_marker" in info and named is None,
+        next_marker=_marker(told_next),
+        ends=isinstance(info, dict) and info.get("next_marker", "absent") in (None, ""),
         metadata=reader.read(reply.headers),
     )
 
@@ -94,8 +96,8 @@ def alarms_page(reply: Reply, reader: MetadataReader, secrets: Secrets) -> Alarm
     if not reply.succeeded:
         return _refusal(reply, reader, secrets, ALARMS_HINT)
     fields = parse_json(reply.body)
-    entries = fields.get("alarms") if isinstance(fields, dict) else None
-    if not isinstance(entries, list):
+    entries = _entries(fields, "alarms")
+    if entries is None:
         return _no_list(reply, reader, secrets, "alarms")
     alarms = [alarm for entry in entries if isinstance(entry, dict) for alarm in _alarms(entry)]
     return AlarmsPage(
@@ -104,6 +106,16 @@ def alarms_page(reply: Reply, reader: MetadataReader, secrets: Secrets) -> Alarm
         total=_count(fields.get("count")),
         metadata=reader.read(reply.headers),
     )
+
+
+def _entries(fields: Any, name: str) -> list[Any] | None:  # noqa: ANN401  # JSON is any
+    """Return the entries of a page; None where it has no list of them."""
+    if not isinstance(fields, dict):
+        return None
+    entries = fields.get(name)
+    if entries is None and name in fields and _count(fields.get("count")) == 0:
+        return []  # so some languages write a list without entries
+    return entries if isinstance(entries, list) else None
 
 
 def _refusal(reply: Reply, reader: MetadataReader, secrets: Secrets, hint: str) -> Problem:
@@ -205,9 +217,11 @@ def _word(value: object) -> str | None:
 
 def _count(value: object) -> int | None:
     """Return how many there are; None where that is not told."""
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) < MARKER_MAX:
-        value = int(value.strip()[:18])
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if isinstance(value, str) and len(value) < WORD_MAX and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= COUNT_MAX:
+        return value
+    return None
 
 
 def _marker(value: object) -> str | None:

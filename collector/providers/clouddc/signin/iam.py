@@ -18,7 +18,7 @@ from collector.providers.clouddc.signin.problems import passing
 from collector.providers.clouddc.signin.secret import Token
 from collector.providers.http.replies import parse_json, text, words_of
 from collector.providers.http.times import date_s, retry_after_s
-from collector.providers.http.words import CODE_MAX, told
+from collector.providers.http.words import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,14 +61,12 @@ class Refused:
     Attributes:
         message: what it says, for a person.
         status: of HTTP.
-        code: its own.
         names_project: it says that it is about the project.
         names_user: it says that it is about the user: a wrong password, a lock.
     """
 
     message: str
     status: int
-    code: str | None
     names_project: bool
     names_user: bool
 
@@ -95,7 +93,6 @@ def said(
         return Refused(
             message,
             reply.status,
-            told(code or "", secrets, CODE_MAX),
             names_project=reply.status == _NOT_FOUND or "project" in known or project_id in words,
             names_user=_ABOUT_A_USER.search(known) is not None,
         )

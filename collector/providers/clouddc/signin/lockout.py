@@ -110,15 +110,13 @@ class KeyGuard:
         """Take in that a call was refused, whether it had been counted before or not."""
         await self._changed(ak, partial(self._refused, ticket))
 
-    async def cleared(self, ticket: Ticket | None) -> None:
+    async def cleared(self, ticket: Ticket) -> None:
         """Take in that a call was no wrong signature: it never left, or nobody looked at it."""
-        if ticket is not None:
-            await self._changed(ticket.ak, partial(_without, ticket.ticket))
+        await self._changed(ticket.ak, partial(_without, ticket.ticket))
 
-    async def lost(self, ticket: Ticket | None) -> None:
+    async def lost(self, ticket: Ticket) -> None:
         """Take in that the answer to a call is lost: it stays counted."""
-        if ticket is not None:
-            await self._changed(ticket.ak, partial(_lost, ticket.ticket))
+        await self._changed(ticket.ak, partial(_lost, ticket.ticket))
 
     async def accepted(self, ak: str) -> None:
         """Take in that the service has accepted a signature: it counts from the start again."""
