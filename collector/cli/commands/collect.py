@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from collector.inventory import Selection
     from collector.runtime.terms import Terms
 
+LISTING_SHARE = 0.5
+"""The part of a deadline that listing servers may take: a project that does not answer must not
+keep the others from being collected."""
+
 EXAMPLES = """\b
 Examples:
   collector collect fleet.yaml
@@ -176,7 +180,8 @@ def command(
     began_s = time.monotonic()
     selection = inventory and _selection(
         inventory, select, exclude, first, allow_empty=allow_empty, sends=not dry_run,
-        lists=resumed is None, ca_file=ca_file, within_s=deadline,
+        lists=resumed is None, ca_file=ca_file,
+        within_s=None if deadline is None else deadline * LISTING_SHARE,
     )  # fmt: skip
     if dry_run and selection:
         _show_plan(selection, out, deadline, share, as_json=as_json)
