@@ -16,6 +16,7 @@ from collector.cli.options import (
     PHASE_TIMEOUT,
     SIZE,
     SOME_TIME,
+    ca_file_option,
     common,
     json_option,
     selecting,
@@ -92,11 +93,7 @@ Examples:
 @click.option(
     "--dry-run", is_flag=True, help="Only show the plan, like the plan command; send nothing."
 )
-@click.option(
-    "--ca-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Also trust the certificate authorities in this PEM file.",
-)
+@ca_file_option
 @click.option(
     "--max-attempts",
     type=click.IntRange(min=1),

@@ -31,6 +31,7 @@ PART_OF_LIFE: Final = 0.25
 WAITS_S: Final = 120.0
 """How long a call waits for a secret to be issued: longer than that may take."""
 AGAIN_S: Final = 1.0
+"""After which a call may wait for it once more."""
 
 
 @dataclass(frozen=True, slots=True)
