@@ -194,4 +194,4 @@ async def _list(result: Found, fleet: Fleet, address: ProjectAddress, asker: Ask
 
 def _of_a_list(problem: Problem | None) -> Problem | None:
     """Return a problem with a hint that does not speak of a run: there is none yet."""
-    return None if problem is None else problem.outside_a_run()
+    return None if problem is None else problem.before_a_failure()

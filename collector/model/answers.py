@@ -146,8 +146,8 @@ class Problem:
     blocked: bool = False
     metadata: ResponseMetadata = NO_METADATA
 
-    def outside_a_run(self) -> Problem:
-        """Return it with a hint that does not speak of a run, for those who have none."""
+    def before_a_failure(self) -> Problem:
+        """Return it as long as no server has failed for it: its hint speaks of no `--resume`."""
         return self if self.hint is None else replace(self, hint=_OF_A_RUN.sub("", self.hint))
 
 

@@ -76,7 +76,7 @@ class Finding:
         """What is wrong, the first first; each once, with hints for those who have no run."""
         found = [one for one in (*self.answers.values(), self.listing_problem) if one is not None]
         wrong = [one for one in found if permission(one) is not Permission.ALLOWED]
-        return tuple({(one.kind, one.message): one.outside_a_run() for one in wrong}.values())
+        return tuple({(one.kind, one.message): one.before_a_failure() for one in wrong}.values())
 
     @property
     def signed_in(self) -> bool | None:

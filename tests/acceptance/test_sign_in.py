@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import pytest
 
 from collector.emulator import (
     Emulator,
+    Fault,
     IamFault,
     KeySpec,
     ProjectSpec,
@@ -105,6 +107,23 @@ def test_150_servers_whose_passwords_tokens_die_are_all_collected(tmp_path: Path
     for project, issued in counted["tokens_issued_by_project"].items():
         assert issued <= spent.get(project, 0) + 1, "at most one renewal a death and project"
     assert counted["iam_calls"] == counted["tokens_issued"]
+
+
+@pytest.mark.parametrize("kind", ["password", "aksk"])
+@pytest.mark.parametrize("call", ["export", "download"])
+def test_a_server_that_alone_refuses_what_others_accept_fails_alone(
+    tmp_path: Path, kind: str, call: str
+) -> None:
+    members = [server(one) for one in range(8)]
+    members[3] = server(3, Fault("expired_token", calls=(call,)))  # type: ignore[arg-type]  # one of its words
+    scenario = fleet(0, users=(USER,), keys=(KEY,))
+    projects = (ProjectSpec("p0", "project-0", tuple(members)),)
+    with serving(replace(scenario, projects=projects), tmp_path) as service:
+        keys = {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}
+        credential = keys if kind == "aksk" else password_of(service)
+        ended = collect(service, credential, P=PASSWORD, AK=KEY.ak, SK=KEY.sk)
+    assert ended.returncode == 3, ended.stderr
+    assert json.loads(ended.stdout)["totals"]["collected"] == 7
 
 
 @contextlib.contextmanager

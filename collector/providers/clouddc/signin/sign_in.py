@@ -34,7 +34,9 @@ AGAIN_S: Final = 1.0
 ASKED_AGAIN_S: Final = 0.2
 """How often keys are asked after that another process is proving."""
 REPEATS: Final = 1
-"""How often keys that were refused are sent again as they are."""
+REPEATS_OF_ACCEPTED: Final = 2
+"""How often keys that were refused are sent again as they are; and those that were accepted before,
+for which it may be the trouble of a server, or of a moment."""
 
 _OF_A_KEY: Final = re.compile(r"signature|not exist|token|AK access", re.IGNORECASE)
 _ECHO: Final = re.compile(r"[,;]?\s*canonicalRequest\s*[:=].*", re.DOTALL | re.IGNORECASE)
@@ -99,7 +101,7 @@ class SignIn(Credential):
 
     async def _counted(self, keys: Keys) -> Ticket | Problem:
         """Count a call with keys that are not proven, so that they are never locked."""
-        if keys.refusals > REPEATS:
+        if keys.refusals > (REPEATS_OF_ACCEPTED if keys.was_accepted else REPEATS):
             message = f"the service has refused these keys {keys.refusals} times: {keys.why}"
             return final(message, self._source.hint)
         until_s = clock.now_s() + ANSWERED_S
