@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collector.conversion import Conversion
 
 KINDS: Final = ("ansible", "csv", "list", "terraform")
+"""`conversion.KINDS`, without loading what converts: `--help` is to be quick."""
 SOME: Final = 3
 """The exit code where some servers were converted and something was left out."""
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 WAITS_S: Final = 90.0
 """How long a call waits for another to prove its secret: longer than that one may take."""
 AGAIN_S: Final = 1.0
+"""After which a call may wait for it once more."""
 ASKED_AGAIN_S: Final = 0.2
+"""How often keys are asked after that another process is proving."""
 REPEATS: Final = 1
 REPEATS_OF_ACCEPTED: Final = 2
 """How often keys that were refused are sent again as they are; and those that were accepted before,
