@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "collect": "collect the logs of a fleet: the main command",
-    "plan": "estimate time and disk space; sends nothing",
+    "plan": "estimate time and disk space, or ask what will not work",
     "verify": "prove that a run's archives are whole and unchanged",
     "status": "show what a run has done so far",
     "runs": "list the runs under an output directory",
-    "inventory": "check, show or convert an inventory",
+    "inventory": "discover, convert, check or show an inventory",
     "schema": "print the JSON Schema of what the tool reads and writes",
     "doctor": "say what this machine is like, for a bug report",
     "demo": "collect a fleet from an emulator on this machine",
@@ -41,7 +41,8 @@ COMMANDS = {
 EXAMPLES = """\b
 Examples:
   collector demo                                  see it work: no account, no network
-  collector inventory check fleet.yaml            is the inventory right?
+  collector inventory discover --region cn-east-3 --project ID --output fleet.yaml
+  collector plan fleet.yaml --online              what will not work?
   collector collect fleet.yaml                    collect every log of the fleet
   collector collect fleet.yaml --select project=payments --deadline 30m
   collector collect --resume latest               resume after Ctrl-C or a crash

@@ -67,10 +67,9 @@ def select_servers(
             and no project is left whose servers only the API knows.
     """
     selection = inventory.select(select, exclude, first)
-    unasked = inventory.to_list(select, exclude, first)
     if (secrets := _secrets()) is not None:  # somebody may have put one where it does not belong
         selection = replace(selection, select=tuple(map(secrets.out_of, selection.select)))
-    if not (selection.servers or selection.unlisted or unasked or allow_empty):
+    if not (selection.servers or selection.unlisted or selection.unasked or allow_empty):
         raise CollectorError(*_empty(selection, excluding=bool(exclude)))
     if not (inventory.open_projects or selection.unlisted):  # what is not listed may match
         for text in selection.unmatched:

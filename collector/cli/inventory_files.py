@@ -15,11 +15,11 @@ from collector.cli.rendering.wording import count
 from collector.cli.streams import say, show_text
 from collector.discovery import request as requests
 from collector.discovery.merging import changes, merged
-from collector.discovery.saving import save
-from collector.discovery.yaml_text import document, entry
 from collector.errors import CollectorError
 from collector.inventory import load
 from collector.inventory.loading import BYTES_MAX
+from collector.inventory.saving import save
+from collector.inventory.yaml_text import document, entry
 from collector.report.verdict import of_lists
 
 if TYPE_CHECKING:
@@ -112,7 +112,10 @@ def _write(
     as_json: bool,
 ) -> None:
     credentials = requests.credentials(request)
-    projects = [({"id": one.project.id, **requests.place(request)}, one.added) for one in written]
+    projects = [
+        ({"id": one.project.id, **requests.place(request)}, list(map(entry, one.added)))
+        for one in written
+    ]
     if (as_json and output is None) or (output is not None and output.suffix.lower() == ".json"):
         lines: Iterable[str] = (f"{_json(credentials, projects)}\n",)
     else:
@@ -125,9 +128,9 @@ def _write(
 
 
 def _json(
-    credentials: Mapping[str, Any], projects: Iterable[tuple[Mapping[str, Any], Iterable[Any]]]
+    credentials: Mapping[str, Any], projects: Iterable[tuple[Mapping[str, Any], Sequence[Any]]]
 ) -> str:
-    shown = [{**fields, "servers": list(map(entry, servers))} for fields, servers in projects]
+    shown = [{**fields, "servers": servers} for fields, servers in projects]
     made = {"version": 1, "credentials": credentials, "projects": shown}
     return json.dumps(made, indent=2, ensure_ascii=False)
 
@@ -175,7 +178,7 @@ def _changes(before: Inventory, found: Found) -> Changes:
 
 
 def _told(made: Sequence[Changes]) -> str:
-    new = sum(one.new for one in made)
+    new = sum(one.new and bool(one.added) for one in made)  # others are not written
     counts = (
         (sum(len(one.added) for one in made), "added"),
         (sum(len(one.facts) for one in made), "changed"),

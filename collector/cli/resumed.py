@@ -51,14 +51,16 @@ def notes(collection: Collection, selection: Selection | None) -> Iterator[str]:
     if retried := _count(collection, e.ServerRetried):
         yield f"retrying {count(retried, 'failed server')}"
     if not collection.taken_up:
-        yield _nothing_to_do(state.failed)
+        yield _nothing_to_do(len(state.servers), state.failed)
 
 
 def _count(collection: Collection, kind: type[e.Event]) -> int:
     return sum(isinstance(event, kind) for event in collection.taken_up)
 
 
-def _nothing_to_do(failed: int) -> str:
+def _nothing_to_do(servers: int, failed: int) -> str:
+    if not servers:
+        return "nothing left to do: this run has no servers"
     if not failed:
         return "nothing left to do: every server is collected"
     return f"nothing left to do: {count(failed, 'server')} failed; --retry-failed retries them"

@@ -25,6 +25,7 @@ HOST_NAME: Final = "inventory_hostname"
 MEMBER: Final = "yes"
 """The value of the tag that each group of a host becomes."""
 _BLANK_MAX: Final = 1_000
+"""Bytes at the beginning among which `{` is looked for."""
 _IF_UUIDS: Final = ("instance_id", "instance_uuid", "id", HOST_NAME)
 """Variables that hold a server's id if they look like one."""
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -89,13 +90,13 @@ def _host(host: str, raw: Raw | None, groups: Groups, wanted: Wanted) -> Iterato
     try:
         own = part(raw, dict[str, Raw]) if raw is not None else {}
     except Unusable as unusable:
-        yield LeftOut(where, f"the host: its variables: {unusable}")
+        yield LeftOut(where, f"left out: its variables: {unusable}")
         return
     levels = [{HOST_NAME: name, **own}, *groups.variables(host)]
     try:
         server_id = _id(levels, wanted)
     except Unusable as unusable:
-        yield LeftOut(where, f"the host: {unusable}")
+        yield LeftOut(where, f"left out: {unusable}")
         return
     values = {"server_id": server_id, "name": host}
     try:
@@ -109,7 +110,7 @@ def _host(host: str, raw: Raw | None, groups: Groups, wanted: Wanted) -> Iterato
         try:
             found = _first(levels, candidates)
         except Unusable as unusable:
-            yield LeftOut(where, f"{'the host' if field in PLACE else f'its {field}'}: {unusable}")
+            yield LeftOut(where, f"{'left out' if field in PLACE else f'its {field}'}: {unusable}")
             if field in PLACE:
                 return
             continue

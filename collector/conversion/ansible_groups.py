@@ -18,7 +18,9 @@ META: Final = "_meta"
 _OF_ALL: Final = ("all", "ungrouped")
 """Groups that say nothing of a host."""
 GROUPS_MAX: Final = 100_000
+"""Groups of a source: more than any inventory has, and few enough to walk through."""
 _KEPT_MAX: Final = 4_096
+"""Sets of groups whose ancestors are remembered."""
 
 
 class Group(Struct):
@@ -51,7 +53,7 @@ class Groups:
             try:
                 self._groups[name] = _group(raw)
             except Unusable as unusable:
-                self.left_out.append(LeftOut(place(f"group {name}"), f"the group: {unusable}"))
+                self.left_out.append(LeftOut(place(f"group {name}"), f"left out: {unusable}"))
         self._with_variables = any(group.vars for group in self._groups.values())
         for name, group in self._groups.items():
             for child in group.children:

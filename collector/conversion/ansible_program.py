@@ -18,6 +18,7 @@ from collector.redaction import hide
 
 PROGRAM: Final = "ansible-inventory"
 WITHIN_S: Final = 120.0
+"""How long it may take: inventories may ask clouds."""
 _ENVIRONMENT: Final = {
     "ANSIBLE_NOCOLOR": "1",
     "ANSIBLE_FORCE_COLOR": "0",

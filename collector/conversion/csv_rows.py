@@ -21,6 +21,7 @@ TEXT_FORMULA: Final = re.compile(r'="([^"]*)"')
 """How a text is written that Excel is not to take for a number."""
 _SAMPLE_ROWS: Final = 30
 _SAMPLE_CHARS: Final = 1 << 20
+"""What is looked at to find out what separates cells."""
 _CELL_MAX: Final = 131_072
 """Characters of a cell: the limit of Python's csv."""
 _ROW_MAX: Final = 1_000_000

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PACKAGES: Final = (
     *("aiohttp", "aiolimiter", "anyio", "click", "isal", "msgspec", "platformdirs", "pyyaml"),
-    *("rich", "ruamel.yaml", "structlog", "uvloop", "yarl"),
+    *("rich", "structlog", "uvloop", "yarl"),
 )
 _OLDEST: Final = (3, 11)
 _IN_C: Final = (

@@ -11,7 +11,7 @@ from collector.discovery.listing import PATIENCE, list_projects
 from collector.inventory.models import Discover, Listing, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from collector.discovery.asking import Patience
     from collector.discovery.listing import Found
@@ -111,8 +111,3 @@ def _united(own: Server, found: Found) -> Server:
         model=own.model or listed.model,
         alarm=own.alarm or found.alarms.get(own.id),
     )
-
-
-def problems(projects: Iterable[Project]) -> list[Project]:
-    """Return the projects that could not be listed, or not to their end."""
-    return [one for one in projects if one.listing is not None and one.listing.problem is not None]

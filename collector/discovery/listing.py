@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -36,8 +35,6 @@ REFUSALS_PER_PROJECT: Final = 3
 """Refused sign-ins in a row, where each project has a secret of its own: one project may be wrong,
 and services lock a user after about five."""
 PATIENCE: Final = Patience()
-OF_A_RUN: Final = re.compile(r"[,;] then --resume the run.*", re.DOTALL)
-"""The end of hints for those who have a run already."""
 TOO_LATE: Final = "it was not listed in time: half of --deadline is kept for collecting"
 
 
@@ -205,6 +202,4 @@ async def _list(result: Found, fleet: Fleet, address: ProjectAddress, asker: Ask
 
 def _of_a_list(problem: Problem | None) -> Problem | None:
     """Return a problem with a hint that does not speak of a run: there is none yet."""
-    if problem is None or problem.hint is None:
-        return problem
-    return replace(problem, hint=OF_A_RUN.sub("", problem.hint))
+    return None if problem is None else problem.before_a_failure()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +15,10 @@ from collector import providers
 from collector.errors import CollectorError
 from collector.inventory import InventoryError, load
 from collector.inventory.models import Discover
-from collector.providers.rules import words_of
+from collector.inventory.writing import credential_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from collector.inventory import Inventory, Project
     from collector.providers.rules import CredentialKind, InventoryRules
@@ -57,7 +58,7 @@ def entry(request: Request, rules: InventoryRules) -> dict[str, Any]:
     word = request.kind or rules.variable_kind
     kind = rules.kinds.get(word)
     if kind is None:
-        known = " or ".join(sorted(rules.kinds))
+        known = _one_of(sorted(rules.kinds))
         raise RequestError(f"there are no credentials of kind {word!r}; use {known}")
     given = {key: _value(key, value, kind) for key, value in request.fields.items()}
     replaced = {one for group in kind.one_of if set(group) & given.keys() for one in group}
@@ -118,13 +119,7 @@ def beside(inventory: Inventory, request: Request) -> tuple[Inventory, list[Proj
             "--endpoint"
         )
     name = _credentials_of(inventory, request)
-    credential = inventory.credentials[name]
-    kind = providers.find(credential.provider).rules.kinds[credential.kind]
-    options = {
-        key: words_of(value) if key in kind.lists else value
-        for key, value in credential.options.items()
-    }
-    made = {name: {"kind": credential.kind, **options, "account": credential.account}}
+    made = {name: credential_entry(inventory.credentials[name])}
     new = _loaded({"credentials": made}, replace(request, projects=others)).projects
     return replace(inventory, projects=(*inventory.projects, *new)), [*own, *new]
 
@@ -177,7 +172,26 @@ def _loaded(parts: Mapping[str, Any], request: Request) -> Inventory:
     try:
         inventory = load(io.BytesIO(text.encode("utf-8", "surrogatepass")), name="the request")
     except InventoryError as error:
-        lines = dict.fromkeys(f"{one.what}; {one.instead}" for one in error.problems)
-        raise RequestError(*lines) from None
+        lines = dict.fromkeys(f"{one.what}; {_by_option(one.instead)}" for one in error.problems)
+        raise RequestError(*lines, *_other_kinds(request, lines)) from None
     found = tuple(replace(one, discover=request.discover) for one in inventory.projects)
     return replace(inventory, projects=found)
+
+
+def _by_option(instead: str) -> str:
+    """Return what to do about a mistake in an inventory as what to do on the command line."""
+    instead = instead.replace("(or write endpoint: URL)", "(or use --endpoint URL)")
+    instead = re.sub(r"^write (\w+): (https://HOST)$", r"add --set \1=\2", instead)
+    return re.sub(r"^kind \w+ needs (\w+)$", r"add --set \1=VALUE", instead)
+
+
+def _other_kinds(request: Request, mistakes: Iterable[str]) -> Iterator[str]:
+    """Yield how else to sign in, where the usual way lacks its secret and was not asked for."""
+    if request.kind is None and any("environment variable" in one for one in mistakes):
+        rules = providers.find(providers.DEFAULT_PROVIDER).rules
+        others = _one_of(sorted(rules.kinds.keys() - {rules.variable_kind}))
+        yield f"or sign in another way: --credentials {others}"
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from collector.discovery.yaml_places import Fields, Items, Unread, places, read
-from collector.discovery.yaml_text import flow, project_lines, scalar, server_line
+from collector.inventory.yaml_text import entry, flow, project_lines, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +86,7 @@ class Document:
             return
         node = self._project(project)
         there = node.get("servers")
-        lines = [server_line(server) for server in servers]
+        lines = [flow(entry(server)) for server in servers]
         if isinstance(there, Items) and there.value:
             self._append(there, lines)
             return
@@ -112,15 +112,16 @@ class Document:
             self._append(
                 there,
                 [
-                    f"{flow(dict(fields))[:-1]}, servers: [{listed}]}}"
+                    flow({**fields, "servers": list(map(entry, servers))})
                     for fields, servers in projects
-                    for listed in (", ".join(map(server_line, servers)),)
                 ],
             )
             return
         indent = " " * there.column
         text = "".join(
-            line for fields, servers in projects for line in project_lines(fields, servers, indent)
+            line
+            for fields, servers in projects
+            for line in project_lines(fields, map(entry, servers), indent)
         )
         self._insert_lines(there.value[-1].end, text.rstrip("\n").split("\n"))
 

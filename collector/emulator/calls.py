@@ -10,7 +10,6 @@ ServerCall = Literal["export", "status", "download"]
 SERVER_CALLS: tuple[ServerCall, ...] = get_args(ServerCall)
 """The calls that are about one server."""
 ProjectCall = Literal["list", "alarms"]
-PROJECT_CALLS: tuple[ProjectCall, ...] = get_args(ProjectCall)
 """The calls that are about a project's servers, page by page."""
 CallKind = Literal["export", "status", "download", "list", "alarms"]
 CALL_KINDS: tuple[CallKind, ...] = get_args(CallKind)

@@ -237,6 +237,7 @@ class Scheduler:
         if self._feedback.asked_before(lane, server, problem, metadata, sent_s, now_s):
             self._waiting.touch_all(self._pacer.reach(lane.track))
         self._waiting.touch(lane)
+        self._giving_up.take(now_s)
 
     def _opened(self, flight: Flight, metadata: ResponseMetadata, now_s: float) -> None:
         """Learn from a download's first bytes: the API has answered."""

@@ -235,7 +235,8 @@ class Inventory:
             and (problem := project.listing.obstacle(by_alarm=by_alarm)) is not None
             and self._may_have(project, wanted, unwanted)
         )
-        return Selection(self, tuple(select), tuple(chosen), unmatched, unlisted)
+        unasked = self._unasked(wanted, unwanted)
+        return Selection(self, tuple(select), tuple(chosen), unmatched, unlisted, unasked)
 
     def to_list(
         self,
@@ -254,10 +255,13 @@ class Inventory:
             InventoryError: An expression is invalid; every mistake is named.
         """
         wanted, unwanted, _ = self._read(select, exclude, first)
+        return self._unasked(wanted, unwanted)
+
+    def _unasked(
+        self, wanted: tuple[selection.Filter, ...], unwanted: tuple[selection.Filter, ...]
+    ) -> tuple[Project, ...]:
         return tuple(
-            project
-            for project in self.projects
-            if project.is_open and self._may_have(project, wanted, unwanted)
+            project for project in self.open_projects if self._may_have(project, wanted, unwanted)
         )
 
     @property
@@ -317,6 +321,7 @@ class Selection:
             selected.
         unlisted: Projects whose servers are not all known, since they could not be listed; the
             selection might have more of them.
+        unasked: Projects of which only the API knows all servers, and was not asked; likewise.
     """
 
     inventory: Inventory = field(repr=False)
@@ -324,3 +329,4 @@ class Selection:
     servers: tuple[Selected, ...]
     unmatched: tuple[str, ...] = ()
     unlisted: tuple[Unlisted, ...] = ()
+    unasked: tuple[Project, ...] = ()

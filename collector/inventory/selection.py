@@ -113,7 +113,9 @@ def _meant(text: str, terms: Filter, servers: Sequence[Place]) -> str:
             return f"; did you mean {_shown(f'{key}={near}')}?" if near else ""
         tags = {f"{TAG}{tag}" for _, server in servers for tag in server.tags}
         near = _near(key, tags) if key.startswith(TAG) else None
-        return f"; did you mean {_shown(f'{near}={value}')}?" if near else ""
+        if near is None:
+            return f"; no {key} is known of any" if key in DISCOVERED else ""
+        return f"; did you mean {_shown(f'{near}={value}')}?"
     return ": none has all of these at once" if len(terms) > 1 else ""
 
 

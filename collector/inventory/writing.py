@@ -27,7 +27,7 @@ def to_mapping(selection: Selection) -> dict[str, Any]:
     return {
         "version": inventory.version,
         "credentials": {
-            name: _credential(credential) for name, credential in inventory.credentials.items()
+            name: credential_entry(credential) for name, credential in inventory.credentials.items()
         },
         "defaults": {"limits": limits},
         "projects": [
@@ -42,7 +42,8 @@ def _key(project: Project) -> tuple[str, str]:
     return project.endpoint, project.id
 
 
-def _credential(credential: Credential) -> dict[str, Any]:
+def credential_entry(credential: Credential) -> dict[str, Any]:
+    """Return an entry of `credentials` as an inventory has it."""
     kind = providers.find(credential.provider).rules.kinds[credential.kind]
     options = {
         key: words_of(value) if key in kind.lists else value

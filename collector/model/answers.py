@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from typing import NamedTuple
+import re
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+_OF_A_RUN: Final = re.compile(r"[,;] then --resume the run.*", re.DOTALL)
+"""The end of hints for those who have a run already."""
 
 
 class Call(enum.StrEnum):
@@ -141,6 +145,10 @@ class Problem:
     elsewhere: bool = False
     blocked: bool = False
     metadata: ResponseMetadata = NO_METADATA
+
+    def before_a_failure(self) -> Problem:
+        """Return it as long as no server has failed for it: its hint speaks of no `--resume`."""
+        return self if self.hint is None else replace(self, hint=_OF_A_RUN.sub("", self.hint))
 
 
 class ExportState(enum.StrEnum):

@@ -1,7 +1,8 @@
 """Logs: what the modules log, as lines on stderr, for a person or for a program.
 
 Modules log with the standard library's `logging`, under `collector`. What a line says beside its
-words, its facts, comes as `extra={"facts": {...}}`. structlog renders the lines for people.
+words, its facts, comes as `extra={"facts": {...}}`. With `"once": True` beside them it is written
+once, however often it is logged in the same words. structlog renders the lines for people.
 """
 
 from __future__ import annotations
@@ -51,10 +52,15 @@ class _Lines(logging.Handler):
         self._as_json = as_json
         self._colours = colours
         self._console: ConsoleRenderer | None = None
+        self._said: set[str] = set()
 
     def emit(self, logged: logging.LogRecord) -> None:
         """Write one line, without secrets and visible, but for the colours."""
         said, level = hide(logged.getMessage()), logged.levelname.lower()
+        if getattr(logged, "once", False):
+            if said in self._said:
+                return
+            self._said.add(said)
         facts: Mapping[str, object] = getattr(logged, "facts", {})
         facts = {name: hide_fact(name, value) for name, value in facts.items()}
         as_text = record if self._as_json else self._for_people

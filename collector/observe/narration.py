@@ -91,6 +91,8 @@ class Narrator:
         level, words = _LINES[type(event)]
         if isinstance(event, e.CredentialStopped | e.PermissionMissing):
             self._messages.add(event.message)  # its servers fail with it, and it is said once
+            if not event.servers:
+                level = logging.INFO  # each of them was told of
         if isinstance(event, e.ServerFailed) and self._is_repeated(event):
             level = logging.INFO  # the summary names every server; a refused token fails them all
         if self._log.isEnabledFor(level):

@@ -6,8 +6,8 @@ A fleet that can list is one; a fleet that cannot does not offer it, and the pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from collector.model.answers import NO_METADATA, ResponseMetadata
 
@@ -21,8 +21,7 @@ ALARM_LEVELS: Final = ("critical", "major", "minor", "info")
 """Levels of alarms, the worst first."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedServer:
+class ListedServer(NamedTuple):
     """One server of a list, with what the list tells of it.
 
     Attributes:
@@ -37,15 +36,14 @@ class ListedServer:
 
     id: str
     name: str
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
     manage_state: str | None = None
     health: str | None = None
     rack: str | None = None
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ServersPage:
+class ServersPage(NamedTuple):
     """One page of a project's servers.
 
     Attributes:
@@ -66,8 +64,7 @@ class ServersPage:
     metadata: ResponseMetadata = NO_METADATA
 
 
-@dataclass(frozen=True, slots=True)
-class ListedAlarm:
+class ListedAlarm(NamedTuple):
     """One alarm of a server.
 
     Attributes:
@@ -81,8 +78,7 @@ class ListedAlarm:
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmsPage:
+class AlarmsPage(NamedTuple):
     """One page of a project's alarms.
 
     Attributes:

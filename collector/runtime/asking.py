@@ -76,7 +76,7 @@ class Permissions:
                 if problem is not None and finding.permission(call) is Permission.DENIED:
                     yield e.PermissionDoubted(
                         at=at, project=number, call=call, message=problem.message,
-                        hint=problem.hint,
+                        hint=problem.before_a_failure().hint,
                     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collector import redaction
+from collector.errors import CollectorError
 from collector.model import events as e
 from collector.model.state import apply
 from collector.rundir import layout
@@ -20,6 +21,31 @@ if TYPE_CHECKING:
 AGAIN = "collect the project in a new run, since a resumed one lists nothing again"
 ProjectKey = tuple[str, str]
 """A project's endpoint and id: no inventory lists both twice."""
+
+
+class ServersUnknownError(CollectorError):
+    """A selection of servers that were to be discovered, and nobody asked for them.
+
+    Attributes:
+        projects: names of the projects whose servers are not known.
+    """
+
+    def __init__(self, projects: tuple[str, ...]) -> None:
+        self.projects = projects
+        super().__init__(
+            f"the servers of {', '.join(projects)} are not known yet; pass the inventory through "
+            "collector.discover before servers are selected"
+        )
+
+
+def check_known(selection: Selection) -> None:
+    """Check that somebody asked for the servers that only the API knows.
+
+    Raises:
+        ServersUnknownError: nobody did.
+    """
+    if selection.unasked:
+        raise ServersUnknownError(tuple(one.name for one in selection.unasked))
 
 
 def key_of(project: Project | ProjectRow) -> ProjectKey:

@@ -86,11 +86,13 @@ def collect(
         The run, to be entered with `async with`.
 
     Raises:
-        CollectorError: the run cannot be begun: a secret is missing, its name is taken, or its
-            directory cannot be written in. Nothing was changed.
+        CollectorError: the run cannot be begun: a secret is missing, its name is taken, its
+            directory cannot be written in, or its inventory says `discover` and was not passed
+            through `discover`. Nothing was changed.
     """
+    beginning.check_known(selection)
     named = beginning.named(selection, terms.argv, "")
-    connection = connect(beginning.foreseen(RunState(), named), terms.access(access))
+    connection = connect(beginning.foreseen(RunState(), named), terms.access(access, out))
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:
@@ -267,7 +269,9 @@ class Collection:
                 servers[one.project], one.call, one.problem, one.metadata, one.sent_s,
                 one.answered_s,
             )  # fmt: skip
-        await self._recorder.record(list(asking.doubts(clock.WallClock().stamp(clock.now_s()))))
+        now_s = clock.now_s()
+        doubts = asking.doubts(clock.WallClock().stamp(now_s))
+        await self._recorder.record([*self._scheduler.observed(now_s), *doubts])
 
     def _archives(self) -> StoredArchives:
         return stored_archives(self.state, self._destination)

@@ -41,7 +41,7 @@ def test_nothing_is_started(service: Service) -> None:
     assert seen["exports"]["started"] == 0
     assert seen["calls"]["export"] == 0
     assert seen["calls"]["status"] == seen["calls"]["download"] == 2
-    assert "nothing was found that would fail, in 2 projects" in asked.stdout
+    assert "no problem found in 2 projects" in asked.stdout
     assert max(map(len, asked.stdout.splitlines())) <= 80
 
 
@@ -64,7 +64,8 @@ def test_a_missing_permission_is_named(tmp_path: Path, denied: str, action: str)
         told = service.run("plan", "fleet.json", "--online", "--json")
     assert asked.returncode == told.returncode == 5
     assert action in asked.stdout
-    assert "nothing can be collected, in 2 projects" in asked.stdout
+    assert "nothing can be collected in 2 projects" in asked.stdout
+    assert "--resume" not in asked.stdout + told.stdout  # there is no run
     online = json.loads(told.stdout)["online"]
     assert [one["permissions"][denied] for one in online] == ["denied", "denied"]
     assert not any(one["can_work"] for one in online)
@@ -152,3 +153,26 @@ def test_a_clock_that_is_off_is_said_with_the_seconds(tmp_path: Path) -> None:
     with serving(Scenario(projects=FLEET, clock_skew_s=-300.0), tmp_path) as service:
         asked = service.run("plan", "fleet.json", "--online")
     assert asked.stdout.count("5 min ahead") == 2
+
+
+def test_what_cannot_be_listed_is_named_by_a_plan(service: Service) -> None:
+    place = {"endpoint": service.emulator.url, "discover": {}}
+    projects = [{"id": "p0", "name": "payments"} | place, {"id": "p9", "name": "locked"} | place]
+    (service.home / "all.json").write_text(json.dumps({"version": 1, "projects": projects}))
+    asked = service.run("plan", "all.json", "--online")
+    assert asked.returncode == 0, asked.stderr
+    assert "locked, no server known, credentials" in asked.stdout
+    assert "servers of locked: could not be listed" in asked.stdout
+    told = json.loads(service.run("plan", "all.json", "--online", "--json").stdout)
+    assert told["not_listed"] == ["locked"]
+    one = service.run("plan", "all.json", "--online", "--select", "project=payments")
+    assert "locked" not in one.stdout
+
+
+def test_a_plan_that_asks_nobody_does_not_say_that_there_is_nothing_to_do(service: Service) -> None:
+    project = {"id": "p0", "endpoint": service.emulator.url, "discover": {}}
+    (service.home / "all.json").write_text(json.dumps({"version": 1, "projects": [project]}))
+    planned = service.run("plan", "all.json")
+    assert planned.returncode == 0
+    assert planned.stdout.startswith("No server is known yet.")
+    assert "plan --online" in planned.stdout

@@ -125,6 +125,37 @@ def test_a_project_that_cannot_be_listed_leaves_a_run_incomplete(tmp_path: Path)
         assert service.verify()["ok"]
 
 
+def test_a_run_without_servers_claims_none_to_be_collected(tmp_path: Path) -> None:
+    with serving(fleet(), tmp_path) as service:
+        write(service, {"id": "nowhere", "discover": {}})
+        assert service.run("collect", "fleet.json").returncode == 5
+        again = service.run("collect", "--resume", "latest")
+        assert again.returncode == 5
+        assert "nothing left to do: this run has no servers" in again.stderr
+
+
+def test_what_a_request_lacks_is_told_as_options(tmp_path: Path) -> None:
+    command = Command(tmp_path, "")
+    url = "http://127.0.0.1:9"
+
+    def refused(*arguments: str) -> str:
+        ended = command.run("inventory", "discover", "--project", "p1", *arguments)
+        assert ended.returncode == 2
+        told: str = ended.stderr
+        return told
+
+    usual = refused("--endpoint", url)
+    assert "or sign in another way: --credentials aksk, command, password or sdk" in usual
+    password = refused("--endpoint", url, "--credentials", "password")
+    assert "domain is missing; add --set domain=VALUE" in password
+    assert "add --set iam_endpoint=https://HOST" in password
+    assert "another way" not in password
+    assert "(or use --endpoint URL)" in refused("--region", "cn-east-9")
+    assert "use aksk, command, password, sdk or token" in refused(
+        "--endpoint", url, "--credentials", "sso"
+    )
+
+
 def test_a_list_that_breaks_off_keeps_what_it_had(tmp_path: Path) -> None:
     everything = [entry(n) for n in range(1500)]
 
@@ -228,7 +259,7 @@ def test_what_sends_nothing_says_what_it_does_not_know(tmp_path: Path) -> None:
         ]
         assert service.run("collect", "fleet.json", "--dry-run").returncode == 0
         checked = service.run("inventory", "check", "fleet.json")
-        assert "1 server in 2 projects; 1 of them discover servers" in checked.stdout
+        assert "1 server in 2 projects; 1 of them discovers servers" in checked.stdout
         assert service.emulator.statistics()["calls"]["total"] == 0
 
 
@@ -367,6 +398,14 @@ def test_a_project_that_fails_does_not_keep_others_from_the_file(tmp_path: Path)
         assert made.returncode == 3
         assert "project nowhere cannot be listed" in made.stderr
         assert "nowhere" not in (tmp_path / "f.yaml").read_text()
+        again = discover(
+            command, directory.url, "--project", "nowhere", "--output", "f.yaml", "--merge"
+        )
+        assert "f.yaml: nothing has changed" in again.stderr
+        first = command.run("inventory", "show", "f.yaml", "--first", "alarm=critical")
+        assert "--first alarm=critical matches no selected server; no alarm is known of any" in (
+            first.stderr
+        )
         none = discover(command, directory.url, "--project", "nowhere", "--output", "g.yaml")
         assert none.returncode == 4
         assert not (tmp_path / "g.yaml").exists()

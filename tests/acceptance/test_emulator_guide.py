@@ -37,6 +37,9 @@ def test_the_lines_to_paste_collect_the_fleet(
     ) as emulator:  # fmt: skip
         assert emulator.stderr is not None
         said = "".join(iter(emulator.stderr.readline, "\n"))
+        assert re.search(
+            r"\n  project     [0-9a-f]{32}\n", said
+        )  # for `inventory discover --project`
         script = said.partition("paste this into another terminal:\n")[2]
         path = f"{Path(COLLECTOR).parent}:{os.environ['PATH']}"
         pasted = subprocess.run(

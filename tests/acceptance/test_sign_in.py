@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from collector.emulator import (
     Emulator,
+    Fault,
     IamFault,
     KeySpec,
     ProjectSpec,
@@ -104,6 +107,23 @@ def test_150_servers_whose_passwords_tokens_die_are_all_collected(tmp_path: Path
     for project, issued in counted["tokens_issued_by_project"].items():
         assert issued <= spent.get(project, 0) + 1, "at most one renewal a death and project"
     assert counted["iam_calls"] == counted["tokens_issued"]
+
+
+@pytest.mark.parametrize("kind", ["password", "aksk"])
+@pytest.mark.parametrize("call", ["export", "download"])
+def test_a_server_that_alone_refuses_what_others_accept_fails_alone(
+    tmp_path: Path, kind: str, call: Literal["export", "download"]
+) -> None:
+    members = [server(one) for one in range(8)]
+    members[3] = server(3, Fault("expired_token", calls=(call,)))
+    scenario = fleet(0, users=(USER,), keys=(KEY,))
+    projects = (ProjectSpec("p0", "project-0", tuple(members)),)
+    with serving(replace(scenario, projects=projects), tmp_path) as service:
+        keys = {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}
+        credential = keys if kind == "aksk" else password_of(service)
+        ended = collect(service, credential, P=PASSWORD, AK=KEY.ak, SK=KEY.sk)
+    assert ended.returncode == 3, ended.stderr
+    assert json.loads(ended.stdout)["totals"]["collected"] == 7
 
 
 @contextlib.contextmanager
@@ -209,6 +229,17 @@ def test_a_wrong_secret_key_never_locks_whatever_is_tried(tmp_path: Path) -> Non
         assert counted["keys_locked"] == 0
         assert "no call is made with it" in resumed.stderr
         assert KEY.ak not in resumed.stderr + ended.stdout
+
+
+def test_a_wrong_secret_key_never_locks_though_nothing_can_be_kept_of_it(tmp_path: Path) -> None:
+    with serving(fleet(keys=(KEY,)), tmp_path) as service:
+        service.state.mkdir(parents=True, exist_ok=True)
+        (service.state / "collector").write_text("no directory")
+        keys = {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}
+        for _ in range(5):
+            ended = collect(service, keys, AK=KEY.ak, SK="wrong" * 8)
+            assert ended.returncode == 5, ended.stderr
+        assert service.emulator.statistics()["wrong_signatures"] <= 3
 
 
 def test_a_wrong_secret_key_never_locks_though_many_runs_try_it_at_once(tmp_path: Path) -> None:
@@ -417,7 +448,17 @@ def test_no_secret_is_an_argument_of_any_process(tmp_path: Path) -> None:
         assert not any(secret.encode() in one for one in seen)
 
 
-def test_a_run_that_is_stopped_ends_the_program_that_prints_its_credential(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "stop"),
+    [
+        (("collect", "fleet.json", "-q"), signal.SIGTERM),
+        (("collect", "fleet.json", "-q"), signal.SIGKILL),
+        (("plan", "fleet.json", "--online"), signal.SIGINT),
+    ],
+)
+def test_a_command_that_is_stopped_ends_the_program_that_prints_its_credential(
+    tmp_path: Path, command: tuple[str, ...], stop: signal.Signals
+) -> None:
     script = tmp_path / "vault"
     script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 300\n")
     script.chmod(0o700)
@@ -425,13 +466,29 @@ def test_a_run_that_is_stopped_ends_the_program_that_prints_its_credential(tmp_p
         inventory = json.loads((tmp_path / "fleet.json").read_text())
         inventory["credentials"] = {"emulator": {"kind": "command", "command": ["./vault"]}}
         (tmp_path / "fleet.json").write_text(json.dumps(inventory))
-        with service.start("collect", "fleet.json", "-q") as process:
+        with service.start(*command) as process:
             until = time.monotonic() + 30
             while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
                 assert time.monotonic() < until
                 time.sleep(0.01)
-            process.terminate()
+            time.sleep(0.2)  # it may just have been started
+            process.send_signal(stop)
             process.communicate(timeout=30)
-        assert process.returncode == 143
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+        assert process.returncode in (128 + stop, -stop)
+    pid = int((tmp_path / "pid").read_text())
+    until = time.monotonic() + 30
+    while is_running(pid):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process has not ended: one that nobody has asked for yet has."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:
+        return not Path("/proc/self/stat").exists()
+    return state != "Z"

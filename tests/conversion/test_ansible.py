@@ -191,7 +191,7 @@ def test_a_host_whose_place_cannot_be_read_is_not_put_elsewhere(field: str) -> N
     found = converted(listing({"a": variables, "b": {"server_id": "b"}}), "ansible")
     assert ids(found) == ["b"]
     assert left_out(found)["host a"] == (
-        f"the host: {field} is encrypted with ansible-vault, and is left alone"
+        f"left out: {field} is encrypted with ansible-vault, and is left alone"
     )
 
 

@@ -13,6 +13,7 @@ from collector.conversion import ConversionError, form_of, text_of, write_new
 
 texts = st.one_of(
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=30),
+    st.text("0123456789abcdefEoxX_.:+-", min_size=1, max_size=12),  # numbers and dates
     st.sampled_from(
         [
             *("yes", "No", "null", "~", "1", "0x1F", "1e5", "1_000", ".5", "2026-01-01", "=", "<<"),

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from collector.discovery.listing import Found
 from collector.discovery.merging import UnmergeableError, changes, merged
-from collector.discovery.yaml_text import document, scalar
 from collector.inventory import load
 from collector.inventory.models import Discover, Server
+from collector.inventory.yaml_text import document, entry, scalar
 from collector.model.answers import Problem, ProblemKind
 from collector.providers.directory import ListedServer
 
@@ -232,7 +232,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 def test_what_is_written_is_read_again(servers: list[Server]) -> None:
     fields = {"id": "p1", "region": "cn-east-3"}
     entries = {"ops": {"kind": "token", "token_env": "OPS"}}
-    text = "".join(document("made", entries, [(fields, servers)]))
+    text = "".join(document("made", entries, [(fields, map(entry, servers))]))
     assert list(inventory(text).projects[0].servers) == servers
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -186,6 +186,14 @@ def test_a_server_that_is_refused_whatever_is_renewed_fails_alone() -> None:
     sim = Simulation(service, selected(30)).run()
     assert (sim.state.collected, sim.state.failed) == (29, 1)
     assert len(sim.times(ASK, 3)) < 10
+
+
+def test_a_secret_that_is_renewed_in_vain_for_a_moment_is_not_given_up() -> None:
+    service = Refusing(
+        refuses=lambda _project, _name, at_s: refused(renewed=True) if 1 < at_s < 3 else None
+    )
+    sim = Simulation(service, selected(100)).run()
+    assert sim.state.collected == 100
 
 
 # Whose refusal it is
@@ -382,6 +390,16 @@ def test_a_sign_in_that_waits_and_works_again_is_told_once_each() -> None:
     assert (paused.credential, paused.message) == ("ops", "IAM is down")
     assert len(sim.of(e.SignInWentOn)) == 1
     assert not sim.state.sign_ins
+
+
+def test_who_waits_for_a_sign_in_is_not_told_to_resume() -> None:
+    down = replace(
+        cannot_sign_in(1.0), hint="see whether IAM works; then --resume the run with --retry-failed"
+    )
+    service = Refusing(refuses=lambda *_: down if _[2] < 5.0 else None)
+    sim = Simulation(service, selected(10)).run()
+    (paused,) = sim.of(e.SignInPaused)
+    assert paused.hint == "see whether IAM works"
 
 
 def test_a_sign_in_that_waits_when_the_run_ends_is_still_known() -> None:

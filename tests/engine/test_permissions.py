@@ -68,11 +68,11 @@ def test_a_permission_that_was_doubted_and_is_missing_ends_its_project_in_few_ca
     assert (missing.project, missing.call, missing.servers) == (0, call, 29)
 
 
-def test_a_permission_to_start_exports_that_is_missing_costs_five_calls() -> None:
+def test_a_permission_to_start_exports_that_is_missing_costs_six_calls() -> None:
     known = Prior(limits=(PriorLimit(Scope(ScopeKind.USER, "ops"), 1000, 1.0, "told"),))
     service = Forbidding(forbidden=[POST])
     sim = Simulation(service, selected(60, projects=2), known=known, latency_s=0.5).run()
-    assert Counter(sent.project for sent in sim.sent)[0] == 5
+    assert Counter(sent.project for sent in sim.sent)[0] == 6
     assert (ends(sim, 0), ends(sim, 1)) == ({Phase.FAILED}, {Phase.COLLECTED})
 
 

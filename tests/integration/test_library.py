@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -249,5 +251,22 @@ def test_verify_is_a_function_of_the_library(tmp_path: Path) -> None:
             found = collector.verify(run.directory)
             assert isinstance(found, collector.Verification)
             assert found.ok
+
+    anyio.run(main)
+
+
+def test_servers_that_nobody_asked_for_are_no_complete_run(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(scenario_of(servers(2))) as api:
+            text = json.dumps(api.inventory(discover=True)).encode()
+            access = access_to(api)
+            inventory = collector.load(io.BytesIO(text), environ=access.environ)
+            with pytest.raises(CollectorError, match=r"not known yet; .*collector\.discover"):
+                collector.collect(inventory.select(), tmp_path, access=access)
+            assert not os.listdir(tmp_path)  # noqa: PTH208  # a pathlib call in async code
+            found = await collector.discover(inventory, access)
+            run = collector.collect(found.select(), tmp_path, access=access)
+            await follow(run)
+            assert run.summary.totals.collected == 2
 
     anyio.run(main)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, get_type_hints
 
@@ -82,6 +83,13 @@ def test_every_kind_of_event_has_words_of_its_own() -> None:
     assert len(set(words)) == len(words)
 
 
+def of_servers(kind: type[e.Event], servers: int) -> e.Event:
+    fields = {
+        field.name: getattr(filled(kind, "m"), field.name) for field in dataclasses.fields(kind)
+    }
+    return kind(**fields | {"servers": servers})
+
+
 @pytest.mark.parametrize("kind", [e.CredentialStopped, e.PermissionMissing])
 def test_what_fails_many_servers_is_said_once(
     kind: type[e.Event], monkeypatch: pytest.MonkeyPatch
@@ -90,11 +98,23 @@ def test_what_fails_many_servers_is_said_once(
     monkeypatch.setattr("sys.stderr", Stream(written))
     logs.set_up(verbosity=0, as_json=True)
     narrator = Narrator(state())
-    for event in (filled(kind, "m"), *[filled(e.ServerFailed, "m")] * 3):
+    for event in (of_servers(kind, 3), *[filled(e.ServerFailed, "m")] * 3):
         narrator.log(event)
     logs.set_up(verbosity=0, as_json=False)
     (line,) = written.getvalue().splitlines()
-    assert json.loads(line)["servers" if "servers" in line else "of_servers"] == 0
+    assert json.loads(line)["servers"] == 3
+
+
+@pytest.mark.parametrize("kind", [e.CredentialStopped, e.PermissionMissing])
+def test_what_fails_no_server_more_is_not_said_by_itself(
+    kind: type[e.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", Stream(written))
+    logs.set_up(verbosity=0, as_json=True)
+    Narrator(state()).log(of_servers(kind, 0))
+    logs.set_up(verbosity=0, as_json=False)
+    assert written.getvalue() == ""
 
 
 def test_the_run_that_an_export_was_taken_from_is_told_beside_this_one(
@@ -102,3 +122,16 @@ def test_the_run_that_an_export_was_taken_from_is_told_beside_this_one(
 ) -> None:
     told = json.loads(narrated(filled(e.ExportReused, "other"), "json", monkeypatch))
     assert (told["run"], told["of_run"]) == ("r", "other")
+
+
+def test_what_is_to_be_said_once_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", Stream(written))
+    logs.set_up(verbosity=0, as_json=True)
+    log = logging.getLogger("collector.somewhere")
+    for said in ("chmod 600 a", "chmod 600 a", "chmod 600 b"):
+        log.warning(said, extra={"once": True})
+        log.warning("again")
+    logs.set_up(verbosity=0, as_json=False)
+    lines = [json.loads(line)["event"] for line in written.getvalue().splitlines()]
+    assert lines == ["chmod 600 a", "again", "again", "chmod 600 b", "again"]

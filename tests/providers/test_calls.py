@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -154,8 +155,15 @@ async def test_the_gateway_is_asked_for_its_limits_as_the_engine_says(
 
 
 async def test_the_clocks_difference_is_heard() -> None:
-    said, _ = await asked(Answer(200, RUNNING.body, {"Date": formatdate(0, usegmt=True)}))
-    assert said.metadata.clock_offset_s > 1e9
+    there_s = time.time() - 1e6
+    said, _ = await asked(Answer(200, RUNNING.body, {"Date": formatdate(there_s, usegmt=True)}))
+    assert said.metadata.clock_offset_s > 9e5
+
+
+@pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_a_time_that_no_clock_can_have_is_no_time(date: str) -> None:
+    said, _ = await asked(Answer(200, RUNNING.body, {"Date": date}))
+    assert said.metadata.clock_offset_s is None
 
 
 async def test_a_401_says_whether_the_tokens_file_has_another_now(tmp_path: Path) -> None:

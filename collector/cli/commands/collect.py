@@ -16,6 +16,7 @@ from collector.cli.options import (
     PHASE_TIMEOUT,
     SIZE,
     SOME_TIME,
+    ca_file_option,
     common,
     json_option,
     selecting,
@@ -96,11 +97,7 @@ Examples:
 @click.option(
     "--dry-run", is_flag=True, help="Only show the plan, like the plan command; send nothing."
 )
-@click.option(
-    "--ca-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Also trust the certificate authorities in this PEM file.",
-)
+@ca_file_option
 @click.option(
     "--max-attempts",
     type=click.IntRange(min=1),
@@ -170,11 +167,10 @@ def command(
 
     INVENTORY is a YAML, TOML, JSON or CSV file; - reads YAML or JSON from stdin. Archives, a
     manifest, a journal and SHA256SUMS go to a new directory under --out. Projects with discover:
-    are listed first, but never by --resume. The first Ctrl-C stops the run cleanly; --resume
-    continues it.
+    are listed first. The first Ctrl-C stops the run; --resume continues it, and never lists.
 
-    Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of missing permissions; 2
-    the command or the inventory is wrong; 75 another process holds the run; 130, 143 stopped.
+    Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of authentication or
+    permissions; 2 wrong command or inventory; 75 another process holds the run; 130, 143 stopped.
     """
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _GUIDE = """\
 The emulator listens on {url}; Ctrl-C ends it.
   fleet       {servers} in {projects}
+  project     {project}
   token       {token}
   password    {password}
   key         {key}
@@ -250,5 +251,14 @@ def _guide(emulator: Emulator, told: _Told) -> str:
         key="none" if key is None else f"{key.ak}, {key.sk}",
         servers=count(sum(len(project.servers) for project in scenario.projects), "server"),
         projects=count(len(scenario.projects), "project"),
+        project=_first_project(scenario),
         commands=" &&\n  ".join(commands),
     )
+
+
+def _first_project(scenario: Scenario) -> str:
+    if not scenario.projects:
+        return "none"
+    first = scenario.projects[0]
+    more = f", and {len(scenario.projects) - 1} more" if len(scenario.projects) > 1 else ""
+    return f"{first.id}{more}"

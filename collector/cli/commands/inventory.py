@@ -77,11 +77,12 @@ def check(ctx: click.Context, file: str, *, as_json: bool) -> None:
         show_json(_json(found | {"warnings": warnings}))
     else:
         amount = f"{count(servers, 'server')} in {count(projects, 'project')}"
-        more = f"; {unasked} of them discover servers" if unasked else ""
+        verb = "discovers" if unasked == 1 else "discover"
+        more = f"; {unasked} of them {verb} servers" if unasked else ""
         show_lines([f"{file}: ok: {amount}{more}"])
 
 
-@command.command()
+@command.command(short_help="List the servers that a selection matches.")
 @FILE
 @selecting
 @ca_file_option
@@ -104,7 +105,7 @@ def show(
     Sends nothing, unless a project says discover: then the API is asked for its servers.
 
     Exit codes, where the API is asked: 0 every project listed; 3 some; 4 none; 5 none, because of
-    missing permissions.
+    authentication or permissions.
     """
     from collector.cli.choosing import load_inventory, select_servers  # noqa: PLC0415  # costs time
     from collector.inventory import InventoryError, to_mapping  # noqa: PLC0415  # as above

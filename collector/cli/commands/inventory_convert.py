@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from collector.conversion import Conversion
 
 KINDS: Final = ("ansible", "csv", "list", "terraform")
+"""`conversion.KINDS`, without loading what converts: `--help` is to be quick."""
 SOME: Final = 3
 """The exit code where some servers were converted and something was left out."""
 
 
 @click.command(
     name="convert",
+    short_help="Make an inventory from Ansible, CSV, Terraform or ids.",
     epilog="""\b
 Examples:
   collector inventory convert hosts.ini --from ansible --project ID --region cn-east-3

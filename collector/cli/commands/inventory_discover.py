@@ -10,6 +10,7 @@ import click
 
 from collector.cli.options import SOME_TIME, ca_file_option, common, json_option
 from collector.cli.streams import show_json
+from collector.cli.values import Pair
 
 EXAMPLES = """\b
 Examples:
@@ -21,27 +22,9 @@ Examples:
 """
 
 
-class Pair(click.ParamType[tuple[str, str]]):
-    """`KEY=VALUE`."""
-
-    name = "key=value"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Return the key and the value."""
-        from collector.cli.values import shown  # noqa: PLC0415  # only where one is given
-
-        key, equals, rest = str(value).partition("=")
-        if not key.strip() or not equals or not rest:
-            self.fail(f"invalid value {shown(value)}; use KEY=VALUE", param, ctx)
-        return key.strip(), rest
-
-
-PAIR = Pair()
-
-
-@click.command(name="discover", epilog=EXAMPLES)
+@click.command(
+    name="discover", epilog=EXAMPLES, short_help="Ask the API for servers, and write an inventory."
+)
 @click.option("--region", help="Region of the projects.")
 @click.option("--endpoint", metavar="URL", help="Endpoint of the projects, in place of a region.")
 @click.option(
@@ -60,7 +43,7 @@ PAIR = Pair()
 @click.option(
     "--set",
     "fields",
-    type=PAIR,
+    type=Pair(),
     multiple=True,
     metavar="FIELD=VALUE",
     help="A field of the credentials, as an inventory has it, e.g. user=oncall (repeatable).",
@@ -93,7 +76,7 @@ PAIR = Pair()
 @click.option(
     "--tag",
     "tags",
-    type=PAIR,
+    type=Pair(),
     multiple=True,
     metavar="KEY=VALUE",
     help="Only servers with this tag; VALUE may have wildcards (repeatable; all count).",
@@ -123,8 +106,8 @@ def discover(
     The inventory has a line for each server, with its health, rack, model and worst alarm as they
     are now. Starts nothing.
 
-    Exit codes: 0 every project listed; 3 some; 4 none; 5 none, because of missing permissions; 2
-    the command or the inventory is wrong.
+    Exit codes: 0 every project listed; 3 some; 4 none; 5 none, because of authentication or
+    permissions; 2 the command or the inventory is wrong.
     """
     from collector.cli import inventory_files  # noqa: PLC0415  # the work's imports cost time
     from collector.discovery.request import Request  # noqa: PLC0415  # as above

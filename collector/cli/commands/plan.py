@@ -13,9 +13,9 @@ from collector.cli.streams import show as result
 from collector.cli.streams import show_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from collector.inventory import Selection
+    from collector.inventory import Project, Selection
     from collector.preflight import Finding
 
 EXAMPLES = """\b
@@ -27,6 +27,7 @@ Examples:
 """
 
 NOTHING_WORKS = 5
+"""The exit code where nothing could be collected."""
 NAMES_SHOWN = 6
 """Projects that are named, of those whose servers are not known."""
 
@@ -77,7 +78,7 @@ def command(
     and marked as such. Sends nothing, unless --online is given: then it signs in and asks, for each
     project, for an export that does not exist. No export is started.
 
-    Exit codes with --online: 5 nothing could be collected; 0 else.
+    Exit codes with --online: 5 nothing can be collected; 0 otherwise.
     """
     from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
 
@@ -126,14 +127,19 @@ def show(
         share=share,
         memory=user_memory(),
     )
-    unknown = [one.name for one in selection.inventory.open_projects]
     if as_json:
+        projects = (*selection.unasked, *(one.project for one in selection.unlisted))
         online = {} if findings is None else {"online": [one.as_json() for one in findings]}
-        show_json(json.dumps(planned.as_json() | {"not_listed": unknown} | online))
+        names = [one.name for one in projects]
+        show_json(json.dumps(planned.as_json() | {"not_listed": names} | online))
         return
-    lines = rendered(planned, str(out))
+    unknown = list(_not_listed(selection))
+    if unknown and not planned.servers:
+        lines = ["No server is known yet."]
+    else:
+        lines = rendered(planned, str(out))
     if unknown:
-        lines += ["", *_not_listed(unknown)]
+        lines += ["", *unknown]
     if findings is not None:
         from collector.cli.rendering import online as online_findings  # noqa: PLC0415  # as above
 
@@ -141,10 +147,18 @@ def show(
     result(lines)
 
 
-def _not_listed(names: Sequence[str]) -> list[str]:
-    """Tell of projects whose servers only the API knows, which a plan does not ask."""
+def _not_listed(selection: Selection) -> Iterator[str]:
+    """Yield whose servers the plan does not know: only the API does, or it did not tell."""
     from collector.cli.rendering.wording import wrapped  # noqa: PLC0415  # as above
 
-    shown = ", ".join(names[:NAMES_SHOWN]) + (" and others" if len(names) > NAMES_SHOWN else "")
-    text = f"Not included: servers that {shown} would discover. collect lists them first."
-    return wrapped(text, "", "  ")
+    if selection.unasked:
+        text = f"servers that {_names(selection.unasked)} would discover"
+        yield from wrapped(f"Not included: {text}; plan --online and collect list them.", "", "  ")
+    if selection.unlisted:
+        names = _names([one.project for one in selection.unlisted])
+        yield from wrapped(f"Not included: servers of {names}: could not be listed.", "", "  ")
+
+
+def _names(projects: Sequence[Project]) -> str:
+    shown = ", ".join(one.name for one in projects[:NAMES_SHOWN])
+    return shown + (" and others" if len(projects) > NAMES_SHOWN else "")

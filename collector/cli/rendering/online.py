@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 24
 PROJECTS_SHOWN = 40
+"""Projects of the table, those with problems first: a screenful."""
 OFF_S = 2.0
 """Clocks that differ by less agree: an HTTP date has whole seconds."""
 
@@ -37,7 +38,7 @@ def rendered(findings: Sequence[Finding]) -> list[str]:
     broken = [one for one in findings if not one.can_work]
     lines = [_verdict(findings, broken), "", *_table(findings)]
     if any(one.permission(Call.START_EXPORT) is Permission.UNKNOWN for one in findings):
-        lines.append("  ? cannot be told; for exports: not without starting one")
+        lines.append("  ? unknown; whether exports may be started shows only once one is")
     troubles = list(_troubles(findings))
     if troubles:
         lines += ["", "What will not work:", *troubles]
@@ -50,9 +51,9 @@ def rendered(findings: Sequence[Finding]) -> list[str]:
 def _verdict(findings: Sequence[Finding], broken: Sequence[Finding]) -> str:
     projects = count(len(findings), "project")
     if not broken:
-        return f"Online: nothing was found that would fail, in {projects}. No export was started."
+        return f"Online: no problem found in {projects}. No export was started."
     if len(broken) == len(findings):
-        return f"Online: nothing can be collected, in {projects}. No export was started."
+        return f"Online: nothing can be collected in {projects}. No export was started."
     return f"Online: {len(broken)} of {projects} cannot be collected. No export was started."
 
 
@@ -99,7 +100,8 @@ def _troubles(findings: Sequence[Finding]) -> Iterator[str]:
             problems.setdefault(key, problem)
     for key, ones in having.items():
         problem = problems[key]
-        servers = count(sum(one.servers for one in ones), "server")
+        known = sum(one.servers for one in ones)
+        servers = count(known, "server") if known else "no server known"
         names = ", ".join(one.name for one in ones[:3])
         more = f" and {len(ones) - 3} more" if len(ones) > 3 else ""  # noqa: PLR2004  # as above
         status = "" if problem.http_status is None else f" ({problem.http_status})"

@@ -73,7 +73,8 @@ def _state(summary: Summary, now: datetime) -> str:
     projects = sum(bool(one.discovery_error) for one in summary.projects)
     unlisted = f", {count(projects, 'project')} not listed" if projects else ""
     if unlisted and servers and servers == totals.collected:
-        missing = f"all of {count(servers, 'known server')} collected"
+        known = "the only known server" if servers == 1 else f"all {servers} known servers"
+        missing = f"{known} collected"
     missing += unlisted
     match run.state:
         case "partial":

@@ -73,7 +73,7 @@ quarter of an hour. Meanwhile its servers wait; those of projects that have sign
 Permissions (`permissions.py`)
 ==============================
 
-A server that is forbidden a call fails alone. A call that five servers of a project were forbidden
+A server that is forbidden a call fails alone. A call that six servers of a project were forbidden
 and nobody was allowed is forbidden to all of it: whoever still needs it fails without another call.
 From the first refusal on such calls leave alone. Where somebody was told before the run that a call
 is forbidden (`PermissionDoubted`), one refusal is enough, and until it is known one server goes

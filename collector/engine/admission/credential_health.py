@@ -250,7 +250,7 @@ class CredentialHealth:
         if self.refusals >= REFUSALS_BELIEVED:
             self._stop(problem)
         elif problem.renewed:
-            self.next_s = now_s
+            self.next_s = now_s + ASKED_AGAIN_AFTER_S[self.refusals - 1]
             self._asks_witness = self.proven and self.refusals > 1  # it may be its server's trouble
             self._doubt_none()
         elif self.proven:

@@ -1,9 +1,9 @@
 """Whether a project's credential may make each of the three calls, as answers have shown.
 
-Servers may be forbidden by themselves, as by their tags: their project goes on. A call that five of
-them were forbidden, and nobody was ever allowed, is forbidden to all of it. Where that was said
-before, to one who asked for an export that does not exist, one refusal is enough; until it is
-known, one server goes ahead alone, so that no export is started in vain.
+One server may be forbidden by itself, since a policy can go by tags: its project goes on. A call
+that six servers of a project were forbidden, and nobody was ever allowed, is forbidden to all of
+it. Where that was said before, to one who asked for an export that does not exist, one refusal is
+enough; until it is known, one server goes ahead alone, so that no export is started in vain.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from collector.model.answers import Problem
 
-REFUSALS_BELIEVED = 5
-"""So many servers of a project are forbidden a call that nobody was allowed, and it is to all: a
-policy may go by the tags of servers, and what comes first may well be of one kind."""
+REFUSALS_BELIEVED = 6
+"""So many servers of a project are forbidden a call that nobody was allowed, and it is to all."""
 AHEAD_ALONE_S = 600.0
 """After so long, another server goes ahead beside one that is not home: its export may be slow."""
 SAYS_NOTHING = frozenset(

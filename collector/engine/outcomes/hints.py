@@ -23,7 +23,7 @@ HINTS: Mapping[ProblemKind, str] = {
     ProblemKind.FORGOTTEN: f"the service lost two exports that it had started; {AGAIN}",
     ProblemKind.EXPORT_FAILED: "the service could not export twice; look at the server's health",
     ProblemKind.FORBIDDEN: "ask for the permission to export and download logs in this project",
-    ProblemKind.UNAUTHENTICATED: f"get a new token, then {AGAIN}",
+    ProblemKind.UNAUTHENTICATED: f"get a new token, key or password, then {AGAIN}",
     ProblemKind.BAD_REQUEST: "read the service's message; check the server in the inventory",
     ProblemKind.SERVICE_FAILED: f"{AGAIN}; if it lasts, give the vendor's support the request id",
     ProblemKind.UNREADABLE: f"see whether a proxy answers for the service, then {AGAIN}",

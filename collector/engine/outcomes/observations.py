@@ -145,7 +145,7 @@ class Observations:
             self._events.append(
                 e.SignInPaused(
                     at=at, credential=sign_in.name, message=problem.message,
-                    hint=problem.hint or hint_of_sign_in(sign_in.name),
+                    hint=problem.before_a_failure().hint or hint_of_sign_in(sign_in.name),
                     until=self._wall_time.stamp(sign_in.next_s),
                 )
             )  # fmt: skip

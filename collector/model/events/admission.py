@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collector.model.events.base import Observation
+from collector.model.events.base import Observation, event
 
 if TYPE_CHECKING:
     from collector.model.fields import AnyTime, CallWord, Count, Index
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class SignInPaused(Observation):
     """Signing in with a credential does not work, and may later: its servers wait for that."""
 
@@ -21,14 +20,14 @@ class SignInPaused(Observation):
     until: AnyTime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class SignInWentOn(Observation):
     """It works again."""
 
     credential: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class CredentialStopped(Observation):
     """A credential is given up in one `project`, or in all that use it: `servers` fail."""
 
@@ -39,7 +38,7 @@ class CredentialStopped(Observation):
     hint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class PermissionDoubted(Observation):
     """A call of a project may be forbidden: one server finds out before any other needs it."""
 
@@ -49,7 +48,7 @@ class PermissionDoubted(Observation):
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class PermissionConfirmed(Observation):
     """A call that was doubted is allowed."""
 
@@ -57,7 +56,7 @@ class PermissionConfirmed(Observation):
     call: CallWord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class PermissionMissing(Observation):
     """A call is forbidden to a whole project: `servers` that need it fail without a call each."""
 

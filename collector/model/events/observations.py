@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from collector.model.events.base import Observation
+from collector.model.events.base import Observation, event
 
 if TYPE_CHECKING:
     from collector.model.fields import (
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class CallsCounted(Observation):
     """Calls of a project answered since the last count, and the 429s among them."""
 
@@ -31,7 +30,7 @@ class CallsCounted(Observation):
     throttled: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class LimitLearned(Observation):
     """What a scope was found to allow: `limit` calls in `window_s` seconds.
 
@@ -46,7 +45,7 @@ class LimitLearned(Observation):
     source: Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ExportsLimitLearned(Observation):
     """How many exports a scope was found to let run at once. `source` as in `LimitLearned`."""
 
@@ -56,7 +55,7 @@ class ExportsLimitLearned(Observation):
     source: Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class DurationsLearned(Observation):
     """How long exports of a project, or of a `model` in it, take: as seen in this run and before.
 
@@ -72,7 +71,7 @@ class DurationsLearned(Observation):
     left_out: ClassVar[frozenset[str]] = frozenset({"model"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class HintDisbelieved(Observation):
     """The service said something about its limits that cannot be meant so."""
 
@@ -81,7 +80,7 @@ class HintDisbelieved(Observation):
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class WaitAsked(Observation):
     """The service asked to wait: whoever shares a limit, or with one `server` alone."""
 
@@ -91,21 +90,21 @@ class WaitAsked(Observation):
     server: Index | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ClockOffsetSeen(Observation):
     """This machine's clock less the service's, in seconds."""
 
     offset_s: Offset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ClockJumped(Observation):
     """The process was not running for this long: a laptop's sleep, or a stopped process."""
 
     jump_s: Seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class WordUnknown(Observation):
     """The service called an export's status something nobody knows; taken as still running."""
 
@@ -113,19 +112,19 @@ class WordUnknown(Observation):
     word: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class DownloadsPaused(Observation):
     """The disk took an archive no longer: the others wait, and one of them tries now and then."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class DownloadsWentOn(Observation):
     """The disk takes archives again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class EndpointWentDown(Observation):
     """An endpoint answers nobody; its servers wait. `hint` is what a person can do about it."""
 
@@ -134,7 +133,7 @@ class EndpointWentDown(Observation):
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class EndpointCameBack(Observation):
     """An endpoint answers again."""
 

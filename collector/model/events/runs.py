@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from collector.model.events.base import Event, Observation
+from collector.model.events.base import Event, Observation, event
 from collector.model.fields import DEFAULT_PROVIDER
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class RunStarted(Event):
     """A run began: always the first event. `provider` names those of its projects."""
 
@@ -49,7 +48,7 @@ class RunStarted(Event):
     provider: ProviderNames = DEFAULT_PROVIDER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class CredentialNamed(Event):
     """A credential that the run uses: where its secret is found, never the secret."""
 
@@ -59,7 +58,7 @@ class CredentialNamed(Event):
     options: Options
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ProjectSelected(Event):
     """A project with servers in the selection. `directory` is its name in the run's directory."""
 
@@ -75,7 +74,7 @@ class ProjectSelected(Event):
     provider: ProviderName = DEFAULT_PROVIDER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ProjectNotListed(Event):
     """A project could not be listed, or not to its end, before the run began: servers are missing.
 
@@ -92,7 +91,7 @@ class ProjectNotListed(Event):
     hint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ServerSelected(Event):
     """A server of the selection. `directory` is relative to the run's; `first` goes before all.
 
@@ -113,14 +112,14 @@ class ServerSelected(Event):
     left_out: ClassVar[frozenset[str]] = frozenset({"health", "rack", "model", "alarm"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class SelectionEnded(Event):
     """Every server of the selection has been named: a journal without this never sent a call."""
 
     servers: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class EndpointsVouched(Event):
     """A user of this machine has named the endpoints and credentials of the run, as they stand now.
 
@@ -130,7 +129,7 @@ class EndpointsVouched(Event):
     mark: Digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class RunResumed(Event):
     """A process took up a run that an earlier one had left."""
 
@@ -141,7 +140,7 @@ class RunResumed(Event):
     argv: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class JournalRepaired(Event):
     """The journal was damaged, and the run goes on from the lines before that.
 
@@ -154,14 +153,14 @@ class JournalRepaired(Event):
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class RunEnded(Event):
     """The process let the run go. `reason`: finished, stopped, deadline, endpoint_down or disk."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class RunEstimated(Observation):
     """What the plan says of what is left, at a process's start: seconds, calls and bytes."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
-from collector.model.events.base import Event, Observation
+from collector.model.events.base import Event, Observation, event
 
 if TYPE_CHECKING:
     from collector.model.fields import (
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ExportRequested(Event):
     """The intention to start an export: written before the POST leaves."""
 
     server: Index
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ExportNotStarted(Event):
     """The POST was refused or never left: no export came of it, and no attempt is counted."""
 
@@ -38,7 +38,7 @@ class ExportNotStarted(Event):
     kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ExportStarted(Event):
     """The service gave the export an id."""
 
@@ -46,7 +46,7 @@ class ExportStarted(Event):
     export_id: ExportId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ExportReused(Event):
     """An export that another run started, `age_s` seconds ago, serves this one as well."""
 
@@ -57,7 +57,7 @@ class ExportReused(Event):
     age_s: Seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ExportCompleted(Event):
     """The archive can be downloaded. `polls` counts status calls since the server's last fact.
 
@@ -69,7 +69,7 @@ class ExportCompleted(Event):
     location: Location | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ArchiveStored(Event):
     """A whole archive is on disk under its final name, `path`, relative to the run's directory."""
 
@@ -84,7 +84,7 @@ class ArchiveStored(Event):
     resumed: Count = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ArchiveLost(Event):
     """An archive recorded as stored is not there, or not of its size: its server is due again."""
 
@@ -92,7 +92,7 @@ class ArchiveLost(Event):
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class AttemptFailed(Event):
     """One try of one step did not succeed, and another follows.
 
@@ -114,7 +114,7 @@ class AttemptFailed(Event):
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ServerFailed(Event):
     """A server's logs cannot be had in this run."""
 
@@ -130,14 +130,14 @@ class ServerFailed(Event):
     polls: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class ServerRetried(Event):
     """A person wants a server that failed to be tried again."""
 
     server: Index
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class DownloadBegun(Observation):
     """What comes of an archive is written to its `.part` file, for a later try to go on from.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
 
@@ -27,7 +27,7 @@ from collector.providers.http.downloads import Download
 from collector.providers.http.proxies import Proxies
 from collector.providers.http.transport import Transport, trusting
 from collector.providers.http.words import WORD_MAX, told
-from collector.providers.protocol import Fleet, Target
+from collector.providers.protocol import Fleet
 from collector.redaction import Secrets
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collector.providers.clouddc.signin.source import Source
     from collector.providers.directory import AlarmsPage, ServersPage
     from collector.providers.http.replies import Reply
-    from collector.providers.protocol import Fetched, OpenArchive, ProjectAddress
+    from collector.providers.protocol import Fetched, OpenArchive, ProjectAddress, Target
 
 T = TypeVar("T")
 
@@ -69,6 +69,7 @@ class CloudDC(Fleet, Directory):
         secrets: where those that are used are made known, to be hidden elsewhere too.
         memory: the user's directory, where refused signatures are counted for all runs; None:
             nowhere.
+        shared: where they are counted if that cannot be written.
 
     Raises:
         CollectorError: `ca_file` or a proxy of the environment is unusable.
@@ -83,13 +84,14 @@ class CloudDC(Fleet, Directory):
         stall_s: float | None = None,
         secrets: Secrets | None = None,
         memory: Path | None = None,
+        shared: Path | None = None,
     ) -> None:
         self._secrets = Secrets() if secrets is None else secrets
         for source in sources.values():
             source.make_known(self._secrets)
         self._stall_s = wire.STALL_S if stall_s is None else stall_s
         self._sources = sources
-        guard = KeyGuard(memory)
+        guard = KeyGuard(memory, instead=shared)
         clocks: dict[URL, ServiceClock] = {}
         self._credentials: dict[str, Credential] = {
             name: SignIn(source, guard, clocks) for name, source in sources.items()
@@ -127,7 +129,7 @@ class CloudDC(Fleet, Directory):
 
     async def start_export(self, target: Target, *, asks_limits: bool) -> ExportSaid | Problem:
         """Start an export of the server's logs."""
-        url = self._endpoint(target).addresses.exports(target)
+        url = self._endpoint(target.project).addresses.exports(target)
         return await self._ask(
             Call.START_EXPORT, target, url, asks_limits=asks_limits, body=EXPORT_BODY
         )
@@ -142,7 +144,7 @@ class CloudDC(Fleet, Directory):
         afresh: bool = False,
     ) -> ExportSaid | Problem:
         """Ask how far an export is."""
-        url = self._endpoint(target).addresses.export(target, export_id)
+        url = self._endpoint(target.project).addresses.export(target, export_id)
         return await self._ask(
             Call.ASK_STATUS,
             target,
@@ -165,7 +167,7 @@ class CloudDC(Fleet, Directory):
     ) -> AsyncIterator[OpenArchive | Problem]:
         """Open a completed export's archive; leaving the context closes the connection."""
         del location  # the export's id leads to it
-        endpoint = self._endpoint(target)
+        endpoint = self._endpoint(target.project)
         async with AsyncExitStack() as stack:
 
             async def send(authorized: Authorized, note: Note) -> OpenArchive | Problem:
@@ -192,10 +194,14 @@ class CloudDC(Fleet, Directory):
         asked = {"manage_state": manage_state, "marker": marker, "limit": str(limit)}
         query = {name: value for name, value in asked.items() if value is not None}
 
-        def read(reply: Reply, metadata: MetadataReader) -> ServersPage | Problem:
-            return listing.servers_page(reply, metadata, self._secrets, project_id=project.id)
+        endpoint = self._endpoint(project)
 
-        return await self._list(project, "servers", query, read)
+        def read(reply: Reply) -> ServersPage | Problem:
+            return listing.servers_page(
+                reply, endpoint.metadata, self._secrets, project_id=project.id
+            )
+
+        return await self._list(project, endpoint.addresses.servers(project.id, query), read)
 
     async def list_alarms(
         self, project: ProjectAddress, *, offset: int, limit: int, since_s: float
@@ -208,29 +214,18 @@ class CloudDC(Fleet, Directory):
             "limit": str(limit),
         }
 
-        def read(reply: Reply, metadata: MetadataReader) -> AlarmsPage | Problem:
-            return listing.alarms_page(reply, metadata, self._secrets)
+        endpoint = self._endpoint(project)
 
-        return await self._list(project, "alarms", query, read)
+        def read(reply: Reply) -> AlarmsPage | Problem:
+            return listing.alarms_page(reply, endpoint.metadata, self._secrets)
+
+        return await self._list(project, endpoint.addresses.alarms(project.id, query), read)
 
     async def _list(
-        self,
-        project: ProjectAddress,
-        what: Literal["servers", "alarms"],
-        query: Mapping[str, str],
-        read: Callable[[Reply, MetadataReader], T | Problem],
+        self, project: ProjectAddress, url: URL, read: Callable[[Reply], T | Problem]
     ) -> T | Problem:
-        """Ask for one page of a list: all that lists need of how requests are authorized."""
-        endpoint = self._endpoint(Target(project, ""))
-        addresses = endpoint.addresses
-        url = (addresses.servers if what == "servers" else addresses.alarms)(project.id, query)
-        return await self._call(
-            "GET",
-            project,
-            url,
-            lambda reply: read(reply, endpoint.metadata),
-            most=listing.PAGE_BYTES_MAX,
-        )
+        """Ask for one page of a list."""
+        return await self._call("GET", project, url, read, most=listing.PAGE_BYTES_MAX)
 
     async def _ask(
         self,
@@ -245,7 +240,7 @@ class CloudDC(Fleet, Directory):
         afresh: bool = False,
     ) -> ExportSaid | Problem:
         """Make one of the two small calls; without `export_id` the answer must name one."""
-        metadata = self._endpoint(target).metadata
+        metadata = self._endpoint(target.project).metadata
 
         def read(reply: Reply) -> ExportSaid | Problem:
             return self._said(call, metadata, reply, export_id)
@@ -314,11 +309,11 @@ class CloudDC(Fleet, Directory):
         read = metadata.read(reply.headers, error.words)
         return problem_of(call, reply, metadata=read, secrets=self._secrets, error=error)
 
-    def _endpoint(self, target: Target) -> _Endpoint:
-        endpoint = self._endpoints.get(target.project.endpoint)
+    def _endpoint(self, project: ProjectAddress) -> _Endpoint:
+        endpoint = self._endpoints.get(project.endpoint)
         if endpoint is None:
-            endpoint = self._endpoints[target.project.endpoint] = _Endpoint(
-                Addresses(target.project.endpoint), MetadataReader()
+            endpoint = self._endpoints[project.endpoint] = _Endpoint(
+                Addresses(project.endpoint), MetadataReader()
             )
         return endpoint
 

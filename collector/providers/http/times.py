@@ -22,6 +22,11 @@ CLOCK_EVERY_S: Final = 60.0
 TRUNCATED_S: Final = 0.5
 """What an HTTP date, which names the second that began, lacks on average."""
 
+EARLIEST_DATE_S: Final = 1_704_067_200.0
+LATEST_DATE_S: Final = 4_102_444_800.0
+"""Dates of answers before 2024 or from 2100 on are no clock's: one that was never set, or a page's
+that was kept."""
+
 NUMBER: Final = r"([+-]?\d+(?:\.\d+)?)"
 _RETRY_AFTER: Final = istr("Retry-After")
 _DATE: Final = istr("Date")
@@ -56,6 +61,15 @@ def http_date_s(value: str) -> float | None:
         return None
 
 
+def date_s(headers: Mapping[str, str]) -> float | None:
+    """Return the time of an answer by the clock of whoever gave it, in Unix seconds.
+
+    None where it does not tell, or its clock cannot be right.
+    """
+    said_s = http_date_s(headers.get(_DATE, ""))
+    return said_s if said_s and EARLIEST_DATE_S <= said_s < LATEST_DATE_S else None
+
+
 def bounded(text: str) -> float:
     """Return a finite number: what has hundreds of digits is infinite before it is bounded."""
     return max(-LARGEST_NUMBER, min(LARGEST_NUMBER, float(text)))
@@ -83,8 +97,8 @@ class ClockOffset:
         now_s = self._steady_s()
         if now_s < self._next_look_s:
             return None
-        date_s = http_date_s(headers.get(_DATE, ""))
-        if date_s is None:
+        there_s = date_s(headers)
+        if there_s is None:
             return None
         self._next_look_s = now_s + CLOCK_EVERY_S
-        return self._wall_s() - (date_s + TRUNCATED_S)
+        return self._wall_s() - (there_s + TRUNCATED_S)

@@ -244,6 +244,31 @@ async def test_stderr_is_shown_by_its_last_line_alone_and_without_secrets(
         assert unseen not in problem.message
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"echo '{{\"token\": \"{TOKEN}\"}}'; echo 'no lease for {TOKEN}' >&2; exit 1",
+        f'echo \'{{"ak":"a","sk":"{TOKEN}"}}\'; echo \'no lease for {TOKEN}\' >&2; exit 1',
+        "echo 'no lease for s3cr3tCanaryOfStderr' >&2; exit 1",
+        "echo s3cr3tCanaryOfStderr >&2",
+    ],
+)
+async def test_what_may_be_a_secret_of_its_own_is_not_shown_from_stderr(
+    tmp_path: Path, service: Server, body: str
+) -> None:
+    problem = await problem_of(Vault(tmp_path, body), service.url)
+    assert "***" in problem.message
+    assert "anary" not in problem.message
+
+
+async def test_of_a_long_line_of_stderr_no_half_secret_is_shown(
+    tmp_path: Path, service: Server
+) -> None:
+    body = "printf 'canary:%05000d' 7 >&2; sleep 0.1; printf canary >&2; exit 1"
+    problem = await problem_of(Vault(tmp_path, body), service.url)
+    assert problem.message.endswith("ended with exit code 1")
+
+
 async def test_one_that_has_worked_before_may_work_again(tmp_path: Path) -> None:
     vault = Vault(tmp_path, f"[ -e {tmp_path}/broken ] && exit 1; echo {TOKEN}")
     async with serving(STARTED, EXPIRED) as server, fleet_of(vault.source()) as fleet:

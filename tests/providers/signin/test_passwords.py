@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -323,12 +324,43 @@ async def test_iam_that_cannot_be_reached_is_named() -> None:
     assert told in problem.message
 
 
+async def test_a_password_that_is_changed_in_mid_run_is_sent_three_times_at_most() -> None:
+    async with region() as there, fleet_of(there.url) as fleet:
+        await starts(fleet, there.url, 10, "p{}".format)
+        asked, there.calls, there.password = len(there.asked), 0, "another"
+        for _ in range(3):
+            said = await starts(fleet, there.url, 10, "p{}".format)
+    assert len(there.asked) - asked <= 3
+    assert any("the password (401)" in one.message for one in said)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+async def test_a_pipe_in_place_of_a_passwords_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text(PASSWORD)
+    path.chmod(0o600)
+    async with region() as there, fleet_of(there.url, password_file=str(path)) as fleet:
+        path.unlink()
+        os.mkfifo(path)
+        with anyio.fail_after(4):
+            assert isinstance(await start(fleet, there.url), ExportSaid)
+
+
 async def test_a_life_is_reckoned_by_iams_own_clock() -> None:
-    dated = {"X-Subject-Token": "token-of-p1-x", "Date": formatdate(0, usegmt=True)}
-    body = {"token": {"expires_at": "1970-01-01T01:00:00Z"}}
+    there_s = time.time() - 30 * 86_400
+    dated = {"X-Subject-Token": "token-of-p1-x", "Date": formatdate(there_s, usegmt=True)}
+    body = {"token": {"expires_at": at(3600 - 30 * 86_400)}}
     async with region() as there, fleet_of(there.url) as fleet:
         there.odd = [Answer(201, body, dated)]
         assert isinstance(await start(fleet, there.url), ExportSaid)
+        assert isinstance(await start(fleet, there.url), ExportSaid)
+    assert len(there.asked) == 1
+
+
+async def test_a_life_is_not_reckoned_by_a_clock_that_cannot_be_right() -> None:
+    dated = {"X-Subject-Token": "token-of-p1-x", "Date": "Fri, 31 Dec 9999 23:59:59 GMT"}
+    async with region() as there, fleet_of(there.url) as fleet:
+        there.odd = [Answer(201, {"token": {"expires_at": at(3600)}}, dated)]
         assert isinstance(await start(fleet, there.url), ExportSaid)
     assert len(there.asked) == 1
 

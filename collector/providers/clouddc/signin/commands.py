@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from collector.providers.clouddc.signin.source import Source
 from collector.providers.clouddc.signin.which import check_command
 from collector.providers.http.words import told
 from collector.providers.rules import seconds_of, words_of
+from collector.redaction import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +27,15 @@ if TYPE_CHECKING:
     from collector.redaction import Secrets
 
 TIMEOUT_S: Final = 30.0
-AGAIN_S: Final = 2.0
-AGAIN_MOST_S: Final = 60.0
+"""How long it may take unless `timeout` says so: a vault may be far away."""
+AGAIN_S, AGAIN_MOST_S = 2.0, 60.0
+"""Before it is run again after it has failed; doubled each time, up to a minute."""
 SHOWN_MAX: Final = 120
+"""Characters of its stderr that are shown."""
+_BETWEEN: Final = re.compile(r"[\s\"'\\,:;={}\[\]]+")
+"""Between the words of what was printed, be it JSON or not."""
+_CODE: Final = re.compile(r"[\w+=-]{16,}", re.ASCII)
+_DIGIT: Final = re.compile(r"\d")
 _log = logging.getLogger(__name__)
 
 
@@ -146,10 +154,15 @@ class CommandSource(Source):
         return passing(message, again_s, self.hint)
 
     def _last_words(self, ran: programs.Ran) -> str:
-        """Return the last line of its stderr, without secrets: neither known ones, nor its own."""
+        """Return the last line of its stderr, without what is a secret or may be one."""
         if self._secrets is None:
             return ""
-        printed = ran.printed.decode("utf-8", "replace").split()
+        printed = _BETWEEN.split(ran.printed.decode("utf-8", "replace"))
         secrets = self._secrets.and_also(printed)
         lines = ran.errors.decode("utf-8", "replace").strip().splitlines()
-        return told(lines[-1], secrets, SHOWN_MAX) if lines else ""
+        return told(_without_codes(secrets.out_of(lines[-1])), secrets, SHOWN_MAX) if lines else ""
+
+
+def _without_codes(line: str) -> str:
+    """Return a line without words that look like a token or a key: nobody else knows them."""
+    return _CODE.sub(lambda found: HIDDEN if _DIGIT.search(found[0]) else found[0], line)

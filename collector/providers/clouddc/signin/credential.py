@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+# Made for each call, as is `Authorized`: a frozen one takes several times as long to make.
+@dataclass(slots=True, eq=False)
 class Outgoing:
     """A request that is about to leave.
 
@@ -40,7 +41,7 @@ class Outgoing:
     headers: CIMultiDict[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Authorized:
     """A request that may leave.
 
@@ -50,17 +51,17 @@ class Authorized:
         number: which of the calls that have carried the secret it is.
         is_alone: others wait for what becomes of it.
         ticket: where the call is counted until it is known not to be a wrong signature.
-        stamped_s: the time of its signature less this machine's.
-        elsewhere: the headers for another URL of the same origin.
+        stamped_s: the time of its signature less this machine's; 0 where it has none.
+        elsewhere: the headers for another URL of the same origin; None where they are the same.
     """
 
     headers: CIMultiDict[str] = field(repr=False)
     secret: Secret
     number: int
-    is_alone: bool
-    ticket: Ticket | None
-    stamped_s: float
-    elsewhere: Callable[[URL], CIMultiDict[str]] = field(repr=False)
+    is_alone: bool = False
+    ticket: Ticket | None = None
+    stamped_s: float = 0.0
+    elsewhere: Callable[[URL], CIMultiDict[str]] | None = field(default=None, repr=False)
 
 
 class Note:

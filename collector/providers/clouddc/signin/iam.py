@@ -17,8 +17,8 @@ from collector.providers.clouddc.signin.issued import Issue
 from collector.providers.clouddc.signin.problems import passing
 from collector.providers.clouddc.signin.secret import Token
 from collector.providers.http.replies import parse_json, text, words_of
-from collector.providers.http.times import http_date_s, retry_after_s
-from collector.providers.http.words import CODE_MAX, told
+from collector.providers.http.times import date_s, retry_after_s
+from collector.providers.http.words import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,7 @@ BUSY: Final = (
 SHORTEST_LIFE_S: Final = 60.0
 """What a token is trusted for whose life nobody can tell for sure: it is refused when it ends."""
 LONGEST_LIFE_S: Final = 366 * 86_400.0
+"""A year; what ends later has no end that a run could see."""
 _REFUSALS: Final = frozenset({400, 401, 403, 404})
 _ABOUT_A_USER: Final = re.compile(r"\b(user|username|password|domain|account|lock|locked)\b")
 _NOT_FOUND: Final = 404
@@ -61,14 +62,12 @@ class Refused:
     Attributes:
         message: what it says, for a person.
         status: of HTTP.
-        code: its own.
         names_project: it says that it is about the project.
         names_user: it says that it is about the user: a wrong password, a lock.
     """
 
     message: str
     status: int
-    code: str | None
     names_project: bool
     names_user: bool
 
@@ -95,7 +94,6 @@ def said(
         return Refused(
             message,
             reply.status,
-            told(code or "", secrets, CODE_MAX),
             names_project=reply.status == _NOT_FOUND or "project" in known or project_id in words,
             names_user=_ABOUT_A_USER.search(known) is not None,
         )
@@ -130,7 +128,7 @@ def _life_s(fields: Mapping[str, Any], headers: Mapping[str, str]) -> float | No
     ends = ends_s(body.get("expires_at")) if isinstance(body, dict) else None
     if ends is None:
         return None
-    now_s = http_date_s(headers.get("Date", ""))
+    now_s = date_s(headers)
     if now_s is None:
         return min(LONGEST_LIFE_S, max(SHORTEST_LIFE_S, ends - time.time()))
     return min(LONGEST_LIFE_S, ends - now_s)

@@ -31,6 +31,10 @@ PART_OF_LIFE: Final = 0.25
 WAITS_S: Final = 120.0
 """How long a call waits for a secret to be issued: longer than that may take."""
 AGAIN_S: Final = 1.0
+"""After which a call may wait for it once more."""
+MOST_REFUSED: Final = 10
+"""So many refused in a row are the end, where any before was accepted: each may be the trouble of a
+server or of a moment, which the engine finds out sooner. Where none was, the second is the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ class Issued:
         self._under_way: anyio.Event | None = None
         self._problem: Problem | None = None
         self._not_before_s = -math.inf
-        self._after_refusal = False
+        self._was_accepted = False
+        self._refused = 0
         self._given_up = False
 
     async def offer(self) -> Offer | Problem:
@@ -139,14 +144,16 @@ class Issued:
         if secret is not self._current:
             return True
         self._current = None
-        if self._after_refusal and not secret.was_accepted:
+        self._refused += 1
+        most = MOST_REFUSED if self._was_accepted else 1
+        if self._refused > most and not secret.was_accepted:
             self._given_up = True
             return False
-        self._after_refusal = True
         return True
 
     def accepted(self, secret: Secret) -> None:
         """Take in that a secret was accepted."""
         if secret is self._current:
-            self._after_refusal = False
+            self._was_accepted = True
+            self._refused = 0
             self._spare = None

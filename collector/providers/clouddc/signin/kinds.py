@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.providers.clouddc.signin.commands import CommandSource
-from collector.providers.clouddc.signin.keys import key_source
-from collector.providers.clouddc.signin.passwords import PasswordSource
-from collector.providers.clouddc.signin.profiles import profile_source
 from collector.providers.clouddc.signin.secret import Keyring
 from collector.providers.clouddc.signin.tokens import TokenSource
 
@@ -38,12 +34,22 @@ def _source(named: CredentialNamed, environ: Mapping[str, str], keyring: Keyring
     options = named.options
     match named.kind:
         case "password":
+            from collector.providers.clouddc.signin.passwords import (  # noqa: PLC0415  # one kind's imports, not all
+                PasswordSource,
+            )
+
             return PasswordSource.of(options, environ)
         case "aksk":
+            from collector.providers.clouddc.signin.keys import key_source  # noqa: PLC0415  # as above
+
             return key_source(options, environ, keyring)
         case "sdk":
+            from collector.providers.clouddc.signin.profiles import profile_source  # noqa: PLC0415
+
             return profile_source(options, environ, keyring)
         case "command":
+            from collector.providers.clouddc.signin.commands import CommandSource  # noqa: PLC0415
+
             return CommandSource.of(options, environ, keyring)
         case _:
             return TokenSource.of(options, environ)

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from anyio.abc import ByteReceiveStream, Process
 
 PRINTED_MAX: Final = 64 << 10
 ERRORS_MAX: Final = 4 << 10
-"""How much of stderr is kept; the rest is read and forgotten."""
+"""How much of the end of stderr is kept, in whole lines; the rest is read and forgotten."""
+SHELL: Final = "/bin/sh"
+_WATCH: Final = 'read _; kill -s KILL -- "-$0"'
+"""Until the end of its input, which comes when this process ends, however it does."""
 ENDED_WITHIN_S: Final = 2.0
 """How long the end of a program that is killed may take, and of output that others hold open."""
 
@@ -65,10 +68,11 @@ async def run(words: Sequence[str], environ: Mapping[str, str], timeout_s: float
     too_much = False
     try:
         with anyio.move_on_after(timeout_s) as in_time:
-            try:
-                await _read(process, printed, errors)
-            except* _TooMuchError:
-                too_much = True
+            async with _watched(process):
+                try:
+                    await _read(process, printed, errors)
+                except* _TooMuchError:
+                    too_much = True
     finally:
         with anyio.CancelScope(shield=True):
             await _end(process)
@@ -83,6 +87,29 @@ async def run(words: Sequence[str], environ: Mapping[str, str], timeout_s: float
     else:
         return Ran(bytes(printed), bytes(errors))
     return Ran(bytes(printed), bytes(errors), why)
+
+
+@contextlib.asynccontextmanager
+async def _watched(process: Process) -> AsyncIterator[None]:
+    """Have a program killed though this process is killed, or ends at once."""
+    watch = None
+    with anyio.CancelScope(shield=True), contextlib.suppress(OSError):
+        watch = await anyio.open_process(
+            [SHELL, "-c", _WATCH, str(process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        if watch is not None:
+            with contextlib.suppress(ProcessLookupError):
+                watch.kill()  # first: what it waits for comes when its input is closed
+            with anyio.move_on_after(ENDED_WITHIN_S, shield=True):
+                await watch.aclose()
 
 
 async def _read(process: Process, printed: bytearray, errors: bytearray) -> None:
@@ -110,9 +137,15 @@ async def _take(stream: ByteReceiveStream, printed: bytearray, ended: anyio.Even
 
 
 async def _keep_last(stream: ByteReceiveStream, errors: bytearray, ended: anyio.Event) -> None:
+    """Keep the last lines, each whole: of one that was cut, the rest may begin in a secret."""
+    is_cut = False
     async for piece in stream:
         errors += piece
-        del errors[:-ERRORS_MAX]
+        if is_cut or len(errors) > ERRORS_MAX:
+            del errors[:-ERRORS_MAX]
+            line_end = errors.find(b"\n")
+            is_cut = line_end < 0
+            del errors[: line_end + 1 if not is_cut else None]
     ended.set()
 
 

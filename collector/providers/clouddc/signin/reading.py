@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST_FILE: Final = 64 << 10
+"""Bytes: tokens have a few thousand, files of profiles not many more."""
 _log = logging.getLogger(__name__)
 
 
@@ -121,10 +122,13 @@ def _warn_if_exposed(what: str, path: Path, found: os.stat_result) -> None:
     if found.st_uid not in (os.geteuid(), 0):
         _log.warning(
             f"the file of a {what} belongs to another user; chown {os.geteuid()} {path}",
-            extra={"facts": {"path": str(path), "owner": found.st_uid}},
+            extra={"facts": {"path": str(path), "owner": found.st_uid}, "once": True},
         )
     elif found.st_mode & 0o066:
         _log.warning(
             f"others may read or change the file of a {what}; chmod 600 {path}",
-            extra={"facts": {"path": str(path), "mode": f"{stat.S_IMODE(found.st_mode):04o}"}},
+            extra={
+                "facts": {"path": str(path), "mode": f"{stat.S_IMODE(found.st_mode):04o}"},
+                "once": True,
+            },
         )

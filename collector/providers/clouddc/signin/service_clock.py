@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from collector.providers.http.times import TRUNCATED_S, http_date_s
+from collector.providers.http.times import TRUNCATED_S, date_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FOLLOWED_FROM_S: Final = 60.0
 """Clocks that differ by less are taken for the same: signatures have 15 minutes."""
 LOOKED_AT_EVERY_S: Final = 60.0
+ACCEPTED_WITHIN_S: Final = 960.0
+"""A service that has accepted a signature has no clock that is further from the signature's: 15
+minutes, and one for the answer."""
 
 # Gateway manual: `signature expired, signature time:20230527T000431Z,server time:20230527T020608Z`.
 _SERVER_TIME: Final = re.compile(r"server time\s*[:=]\s*(\d{8}T\d{6})Z", re.ASCII | re.IGNORECASE)
@@ -50,24 +53,35 @@ class ServiceClock:
         """Return the service's time in Unix seconds."""
         return self._wall_s() + self.ahead_s
 
-    def look(self, reply: Reply, words: str = "", *, closely: bool = False) -> None:
+    def look(
+        self,
+        reply: Reply,
+        words: str = "",
+        *,
+        closely: bool = False,
+        accepted_s: float | None = None,
+    ) -> None:
         """Learn from an answer what time it is there.
 
         Args:
             reply: the answer.
             words: of a refusal, which may name the time.
             closely: look also where another answer was looked at a moment ago.
+            accepted_s: how far ahead a signature's time was that the answer accepts. A `Date` that
+                is far from it is another clock's: a proxy's, or that of a page that was kept.
         """
         here_s = self._wall_s()
         if not closely and abs(here_s - self._next_look_s) < LOOKED_AT_EVERY_S:
             return
         there_s = _time_in(words)
         if there_s is None:
-            there_s = http_date_s(reply.headers.get("Date", ""))
+            there_s = date_s(reply.headers)
         if there_s is None:
             return
         self._next_look_s = here_s
         ahead_s = there_s + TRUNCATED_S - here_s
+        if accepted_s is not None and abs(ahead_s - accepted_s) > ACCEPTED_WITHIN_S:
+            return
         if abs(ahead_s - self.ahead_s) > FOLLOWED_FROM_S:
             self._follow(ahead_s)
 

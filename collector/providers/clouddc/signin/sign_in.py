@@ -30,9 +30,13 @@ if TYPE_CHECKING:
 WAITS_S: Final = 90.0
 """How long a call waits for another to prove its secret: longer than that one may take."""
 AGAIN_S: Final = 1.0
+"""After which a call may wait for it once more."""
 ASKED_AGAIN_S: Final = 0.2
+"""How often keys are asked after that another process is proving."""
 REPEATS: Final = 1
-"""How often keys that were refused are sent again as they are."""
+REPEATS_OF_ACCEPTED: Final = 2
+"""How often keys that were refused are sent again as they are; and those that were accepted before,
+for which it may be the trouble of a server, or of a moment."""
 
 _OF_A_KEY: Final = re.compile(r"signature|not exist|token|AK access", re.IGNORECASE)
 _ECHO: Final = re.compile(r"[,;]?\s*canonicalRequest\s*[:=].*", re.DOTALL | re.IGNORECASE)
@@ -97,13 +101,14 @@ class SignIn(Credential):
 
     async def _counted(self, keys: Keys) -> Ticket | Problem:
         """Count a call with keys that are not proven, so that they are never locked."""
-        if keys.refusals > REPEATS:
+        if keys.refusals > (REPEATS_OF_ACCEPTED if keys.was_accepted else REPEATS):
             message = f"the service has refused these keys {keys.refusals} times: {keys.why}"
             return final(message, self._source.hint)
         until_s = clock.now_s() + ANSWERED_S
         while not isinstance(counted := await self._guard.leaves(keys.ak), Ticket):
             if counted.is_certain:
-                return final(counted.message, self._source.hint)
+                wait = "correct keys have to wait until then, too"
+                return final(counted.message, f"{wait}; {self._source.hint}")
             if not counted.is_soon_over or clock.now_s() >= until_s:
                 # Nobody has answered: that is the service's trouble, and may not be the keys'.
                 return Problem(ProblemKind.NOT_SENT, counted.message)
@@ -118,11 +123,16 @@ class SignIn(Credential):
         *,
         is_alone: bool = False,
     ) -> Authorized:
+        number = secret.leaves()
+        if isinstance(secret, Token):
+            headers = CIMultiDict(request.headers)
+            headers[_TOKEN] = secret.value
+            return Authorized(headers, secret, number, is_alone)
+        assert isinstance(secret, Keys)  # noqa: S101  # there is no third kind
         where = self._clock(request)
-        elsewhere = partial(_headers, request, secret, where.now_s())
-        headers = elsewhere(request.url)
+        elsewhere = partial(_signed, request, secret, where.now_s())
         return Authorized(
-            headers, secret, secret.leaves(), is_alone, ticket, where.ahead_s, elsewhere
+            elsewhere(request.url), secret, number, is_alone, ticket, where.ahead_s, elsewhere
         )
 
     async def heard(
@@ -132,7 +142,11 @@ class SignIn(Credential):
         try:
             if problem is not None and problem.kind is ProblemKind.UNAUTHENTICATED:
                 return await self._refused(request, authorized, problem, note)
-            await self._not_refused(request, authorized, problem, note)
+            is_decided = note.reply is not None and _is_decided(problem)
+            if is_decided:
+                self._accepted(request, authorized, note)
+            if authorized.ticket is not None:
+                await self._settle(authorized.ticket, problem, note, is_decided=is_decided)
             return problem
         finally:
             self.abandoned(authorized)
@@ -169,23 +183,25 @@ class SignIn(Credential):
             where.look(note.reply, error_body(note.reply.body).words, closely=True)
         return abs(where.ahead_s - authorized.stamped_s) > FOLLOWED_FROM_S
 
-    async def _not_refused(
-        self, request: Outgoing, authorized: Authorized, problem: Problem | None, note: Note
+    def _accepted(self, request: Outgoing, authorized: Authorized, note: Note) -> None:
+        secret = authorized.secret
+        if note.reply is not None and isinstance(secret, Keys):
+            self._clock(request).look(
+                note.reply, closely=authorized.is_alone, accepted_s=authorized.stamped_s
+            )
+        if secret.accepted(authorized.number):
+            self._source.accepted(secret, request.project)
+
+    async def _settle(
+        self, ticket: Ticket, problem: Problem | None, note: Note, *, is_decided: bool
     ) -> None:
-        secret, reply = authorized.secret, note.reply
-        if problem is not None and problem.kind is ProblemKind.NOT_SENT:
-            await self._guard.cleared(authorized.ticket)
-        elif reply is None:
-            await self._guard.lost(authorized.ticket)  # it may have been refused
-        elif not _is_decided(problem):
-            await self._guard.cleared(authorized.ticket)
+        """Take in what became of a call with keys that were not proven, and was not refused."""
+        if is_decided:
+            await self._guard.accepted(ticket.ak)
+        elif note.reply is None and (problem is None or problem.kind is not ProblemKind.NOT_SENT):
+            await self._guard.lost(ticket)  # it may have been refused
         else:
-            if isinstance(secret, Keys):
-                self._clock(request).look(reply, closely=authorized.is_alone)
-            if secret.accepted(authorized.number):
-                self._source.accepted(secret, request.project)
-            if isinstance(secret, Keys) and authorized.ticket is not None:
-                await self._guard.accepted(secret.ak)
+            await self._guard.cleared(ticket)
 
     def _clock(self, request: Outgoing) -> ServiceClock:
         origin = request.url.origin()
@@ -194,21 +210,17 @@ class SignIn(Credential):
         return self._clocks[origin]
 
 
-def _headers(request: Outgoing, secret: Secret, at_s: float, url: URL) -> CIMultiDict[str]:
+def _signed(request: Outgoing, keys: Keys, at_s: float, url: URL) -> CIMultiDict[str]:
     """Return all headers of a request to a URL of its origin."""
     headers = CIMultiDict(request.headers)
-    if isinstance(secret, Token):
-        headers[_TOKEN] = secret.value
-        return headers
-    assert isinstance(secret, Keys)  # noqa: S101  # there is no third kind
     to_sign = {str(_HOST): _host(url), str(_DATE): stamp(at_s), str(_PROJECT): request.project.id}
-    if secret.security_token is not None:
-        to_sign[str(_SECURITY_TOKEN)] = secret.security_token
+    if keys.security_token is not None:
+        to_sign[str(_SECURITY_TOKEN)] = keys.security_token
     if (content_type := headers.get(_CONTENT_TYPE)) is not None:
         to_sign[str(_CONTENT_TYPE)] = content_type
     made = signed(
         request.method, url.raw_path, list(url.query.items()), to_sign, request.body or b"",
-        ak=secret.ak, sk=secret.sk,
+        ak=keys.ak, sk=keys.sk,
     )  # fmt: skip
     headers.update(made)
     return headers
@@ -227,7 +239,11 @@ def _names_the_key(note: Note) -> bool:
 
 def _is_decided(problem: Problem | None) -> bool:
     """Tell whether whoever answered has looked at the secret: a gateway or a proxy may not have."""
-    if problem is None or problem.elsewhere:
+    if problem is None:
+        return True
+    if problem.kind is ProblemKind.NOT_SENT:
+        return False
+    if problem.elsewhere:
         return True
     if problem.kind is ProblemKind.NOT_READY:
         return problem.code is not None

@@ -1,9 +1,11 @@
-"""Writes an inventory: whole under its name, or not at all."""
+"""Writes the file of an inventory: whole under its name, or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,25 +13,33 @@ from collector import files
 from collector.errors import CollectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-PART: Final = ".part"
+BLOCK_CHARS: Final = 1 << 20
+NAME_SHOWN: Final = 100
+"""Characters of its name that the unfinished file has: the rest of what a name may have is its
+own."""
 
 
 class UnwritableError(CollectorError):
-    """An inventory cannot be written; what was there before is there still."""
+    """An inventory cannot be written; what was there before is there still.
+
+    Attributes:
+        path: of the file.
+        why: what the system said.
+    """
 
     def __init__(self, path: Path, error: OSError) -> None:
         self.path = path
-        why = error.strerror or type(error).__name__
-        super().__init__(f"cannot write {path}: {why}; it is as it was before")
+        self.why = error.strerror or type(error).__name__
+        super().__init__(f"cannot write {path}: {self.why}; it is as it was before")
 
 
 def save(path: Path, pieces: Iterable[str], *, replacing: bool) -> None:
     """Write a file that has its name only once it is whole and on disk.
 
     Args:
-        path: of the file; through a link, what it leads to is replaced.
+        path: of the file; through a link, what it leads to is written.
         pieces: its text.
         replacing: whether a file of that name is replaced, its permissions kept.
 
@@ -44,11 +54,11 @@ def save(path: Path, pieces: Iterable[str], *, replacing: bool) -> None:
 
 
 def _save(place: Path, pieces: Iterable[str], *, replacing: bool) -> None:
-    unfinished = place.with_name(f".{place.name}{PART}")
     mode = place.stat().st_mode if replacing and place.exists() else None
-    with contextlib.suppress(FileNotFoundError):
-        files.remove(unfinished)
-    descriptor = files.open_to_write(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    descriptor, name = tempfile.mkstemp(
+        dir=place.parent, prefix=f".{place.name[:NAME_SHOWN]}.", suffix=".part"
+    )
+    unfinished = Path(name)
     try:
         try:
             for piece in _blocks(pieces):
@@ -58,24 +68,35 @@ def _save(place: Path, pieces: Iterable[str], *, replacing: bool) -> None:
                 files.keep_private(descriptor, mode & 0o777)
         finally:
             os.close(descriptor)
-        if not replacing and os.path.lexists(place):
-            raise FileExistsError(17, "it exists already")  # noqa: TRY301  # said as any other
-        files.rename(unfinished, place)
-    except BaseException:
+        if replacing:
+            files.rename(unfinished, place)
+        else:
+            _give_free_name(unfinished, place)
+    finally:
         with contextlib.suppress(OSError):
             files.remove(unfinished)
-        raise
     files.sync_directory(place.parent)
 
 
-def _blocks(pieces: Iterable[str], size: int = 1 << 20) -> Iterable[bytes]:
+def _give_free_name(unfinished: Path, place: Path) -> None:
+    """Give a file a name that nothing else has."""
+    try:
+        files.make_hard_link(unfinished, place)
+    except OSError as error:
+        # A file system without second names says so in many ways.
+        if os.path.lexists(place):
+            raise FileExistsError(errno.EEXIST, "it exists already") from error
+        files.rename(unfinished, place)
+
+
+def _blocks(pieces: Iterable[str]) -> Iterator[bytes]:
     """Yield the text in larger pieces."""
     block: list[str] = []
     length = 0
     for piece in pieces:
         block.append(piece)
         length += len(piece)
-        if length >= size:
+        if length >= BLOCK_CHARS:
             yield "".join(block).encode()
             block, length = [], 0
     yield "".join(block).encode()

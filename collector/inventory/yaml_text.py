@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from yaml import SafeLoader
+from collector.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +19,8 @@ _NUMERIC: Final = re.compile(r"[0-9][0-9a-fA-FoOxX_.:+-]*|[0-9.]+[eE][0-9+-]*")
 _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"})
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 _BYTE_MAX, _PLANE_MAX = 0xFF, 0xFFFF
+_KEY_MAX: Final = 1000
+"""Characters of a key; a longer one is marked as such, since YAML looks no further than 1,024."""
 
 
 @lru_cache(maxsize=4096)
@@ -28,10 +30,6 @@ def scalar(text: str) -> str:
         _PLAIN.fullmatch(text)
         and text.casefold() not in _WORDS
         and not (_NUMERIC.fullmatch(text) and not _is_hex_id(text))
-        and not any(
-            pattern.match(text)
-            for _, pattern in SafeLoader.yaml_implicit_resolvers.get(text[:1], ())
-        )
     ):
         return text
     return f'"{"".join(_escaped(one) for one in text)}"'
@@ -53,10 +51,15 @@ def _escaped(one: str) -> str:
     return f"\\u{code:04x}" if code <= _PLANE_MAX else f"\\U{code:08x}"
 
 
+def _key(name: str) -> str:
+    text = scalar(name)
+    return f"{text}:" if len(text) <= _KEY_MAX else f"? {text} :"
+
+
 def flow(value: Any) -> str:  # noqa: ANN401  # what JSON holds
     """Return a value in one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{scalar(key)}: {flow(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(name)} {flow(one)}" for name, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(flow, value)) + "]"
     return scalar(value) if isinstance(value, str) else str(value)
@@ -69,20 +72,15 @@ def entry(server: Server) -> dict[str, Any]:
     return {"id": server.id, **name, **tags, **server.facts}
 
 
-def server_line(server: Server) -> str:
-    """Return a server in one line."""
-    return flow(entry(server))
-
-
 def project_lines(
-    fields: Mapping[str, Any], servers: Iterable[Server], indent: str
+    fields: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], indent: str
 ) -> Iterator[str]:
     """Yield the lines of a project: an item of a list whose dashes stand at `indent`."""
     dash = f"{indent}- "
     for key, value in fields.items():
         yield f"{dash}{key}: {flow(value)}\n"
         dash = f"{indent}  "
-    lines = [f"{indent}    - {server_line(server)}\n" for server in servers]
+    lines = [f"{indent}    - {flow(server)}\n" for server in servers]
     yield f"{indent}  servers:\n" if lines else f"{indent}  servers: []\n"
     yield from lines
 
@@ -90,18 +88,18 @@ def project_lines(
 def document(
     remark: str,
     credentials: Mapping[str, Mapping[str, Any]],
-    projects: Iterable[tuple[Mapping[str, Any], Iterable[Server]]],
+    projects: Iterable[tuple[Mapping[str, Any], Iterable[Mapping[str, Any]]]],
 ) -> Iterator[str]:
     """Yield the lines of an inventory.
 
     Args:
         remark: what its first line says.
         credentials: the entries, by name.
-        projects: each with its own fields and its servers.
+        projects: each with its own fields and its servers, as an inventory has them.
     """
-    yield f"# {remark}\nversion: 1\ncredentials:\n"
+    yield f"# {one_line(remark)}\nversion: 1\ncredentials:\n"
     for name, fields in credentials.items():
-        yield f"  {scalar(name)}: {flow(fields)}\n"
+        yield f"  {_key(name)} {flow(fields)}\n"
     yield "projects:\n"
     for fields, servers in projects:
         yield from project_lines(fields, servers, "  ")
