@@ -124,14 +124,19 @@ async def list_projects(
                 for result in found:
                     tasks.start_soon(one, result)
         for result in unfinished.values():
-            late = Problem(ProblemKind.CUT, TOO_LATE)
-            if result.listed:
-                result.alarms_problem = late
-            else:
-                result.problem = late
+            _is_late(result)
             if on_listed is not None:
                 on_listed(result)
     return found
+
+
+def _is_late(result: Found) -> None:
+    """Note what of a project was not listed in time."""
+    late = Problem(ProblemKind.CUT, TOO_LATE)
+    if result.listed:
+        result.alarms_problem = late
+    else:
+        result.problem = late
 
 
 @asynccontextmanager
