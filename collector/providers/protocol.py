@@ -160,6 +160,7 @@ class Access:
         secrets: where those that are read are made known, for whoever writes elsewhere.
         memory: the user's directory for what outlives runs, as what services have refused; None:
             nowhere.
+        shared: what runs of one output directory share, for the same where that cannot be written.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -167,6 +168,7 @@ class Access:
     stall_s: float | None = None
     secrets: Secrets = field(default_factory=Secrets)
     memory: Path | None = None
+    shared: Path | None = None
 
 
 class Provider(ABC):

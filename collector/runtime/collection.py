@@ -92,7 +92,7 @@ def collect(
     """
     beginning.check_known(selection)
     named = beginning.named(selection, terms.argv, "")
-    connection = connect(beginning.foreseen(RunState(), named), terms.access(access))
+    connection = connect(beginning.foreseen(RunState(), named), terms.access(access, out))
     directory = layout.create_run(out, run_id=run_id, now=datetime.now(UTC))
     journal = Journal.create(directory / layout.JOURNAL)
     try:

@@ -73,7 +73,7 @@ def resume(
             journal cannot be read, written or repaired.
     """
     resumption = _Resumption(
-        directory, selection, terms, terms.access(access),
+        directory, selection, terms, terms.access(access, directory.parent),
         retry_failed=retry_failed, trust_journal=trust_journal,
     )  # fmt: skip
     journal, state = Journal.resume(

@@ -10,6 +10,7 @@ from collector.archive.local import LocalDirectory
 from collector.archive.staged import ArchivePolicy
 from collector.model.ceilings import EXPORT_S, GRACE_S
 from collector.providers.protocol import Access
+from collector.rundir.layout import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +57,8 @@ class Terms:
     bytes_per_second: int | None = None
     argv: Iterable[str] = ()
 
-    def access(self, given: Access | None) -> Access:
-        """Return how services are reached: as given, and with the memory of the run."""
+    def access(self, given: Access | None, out: Path) -> Access:
+        """Return how services are reached by runs under `out`: as given, and with their memory."""
         given = given or Access()
-        return given if given.memory is not None else replace(given, memory=self.memory)
+        memory = given.memory if given.memory is not None else self.memory
+        return replace(given, memory=memory, shared=out / SHARED)

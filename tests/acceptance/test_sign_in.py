@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -112,7 +112,7 @@ def test_150_servers_whose_passwords_tokens_die_are_all_collected(tmp_path: Path
 @pytest.mark.parametrize("kind", ["password", "aksk"])
 @pytest.mark.parametrize("call", ["export", "download"])
 def test_a_server_that_alone_refuses_what_others_accept_fails_alone(
-    tmp_path: Path, kind: str, call: str
+    tmp_path: Path, kind: str, call: Literal["export", "download"]
 ) -> None:
     members = [server(one) for one in range(8)]
     members[3] = server(3, Fault("expired_token", calls=(call,)))  # type: ignore[arg-type]  # one of its words
@@ -229,6 +229,17 @@ def test_a_wrong_secret_key_never_locks_whatever_is_tried(tmp_path: Path) -> Non
         assert counted["keys_locked"] == 0
         assert "no call is made with it" in resumed.stderr
         assert KEY.ak not in resumed.stderr + ended.stdout
+
+
+def test_a_wrong_secret_key_never_locks_though_nothing_can_be_kept_of_it(tmp_path: Path) -> None:
+    with serving(fleet(keys=(KEY,)), tmp_path) as service:
+        service.state.mkdir(parents=True, exist_ok=True)
+        (service.state / "collector").write_text("no directory")
+        keys = {"kind": "aksk", "ak_env": "AK", "sk_env": "SK"}
+        for _ in range(5):
+            ended = collect(service, keys, AK=KEY.ak, SK="wrong" * 8)
+            assert ended.returncode == 5, ended.stderr
+        assert service.emulator.statistics()["wrong_signatures"] <= 3
 
 
 def test_a_wrong_secret_key_never_locks_though_many_runs_try_it_at_once(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ Examples:
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write the inventory to FILE.  [default: stdout]",
+    help="Write the inventory to FILE.  [default: - for stdout]",
 )
 @click.option(
     "--merge",
@@ -113,6 +113,7 @@ def discover(
     from collector.discovery.request import Request  # noqa: PLC0415  # as above
     from collector.inventory.models import Discover  # noqa: PLC0415  # as above
 
+    output = None if output == Path("-") else output
     _check(output, region, endpoint, projects, merge=merge)
     wanted = Discover(manage_state=states, tags=dict(tags), alarms_s=alarms_s)
     request = Request(projects, region, endpoint, kind, dict(fields), wanted)
@@ -147,5 +148,7 @@ def _check(
         raise click.UsageError("say where the projects are: --region or --endpoint")
     if output is not None and not merge and os.path.lexists(output):
         raise click.UsageError(f"{output} exists; add --merge to merge into it, or name another")
+    if output is not None and not output.parent.is_dir():
+        raise click.UsageError(f"there is no directory {output.parent} to write {output.name} to")
     if suffix in (".toml", ".csv"):
         raise click.UsageError("an inventory is written as YAML or JSON; name a .yaml file")

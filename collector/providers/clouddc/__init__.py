@@ -39,6 +39,7 @@ class _CloudDCProvider(Provider):
             stall_s=access.stall_s,
             secrets=access.secrets,
             memory=access.memory,
+            shared=access.shared,
         )
 
     def scopes(self, call: Call, project: ProjectAddress) -> tuple[Scope, ...]:

@@ -69,6 +69,7 @@ class CloudDC(Fleet, Directory):
         secrets: where those that are used are made known, to be hidden elsewhere too.
         memory: the user's directory, where refused signatures are counted for all runs; None:
             nowhere.
+        shared: where they are counted if that cannot be written.
 
     Raises:
         CollectorError: `ca_file` or a proxy of the environment is unusable.
@@ -83,13 +84,14 @@ class CloudDC(Fleet, Directory):
         stall_s: float | None = None,
         secrets: Secrets | None = None,
         memory: Path | None = None,
+        shared: Path | None = None,
     ) -> None:
         self._secrets = Secrets() if secrets is None else secrets
         for source in sources.values():
             source.make_known(self._secrets)
         self._stall_s = wire.STALL_S if stall_s is None else stall_s
         self._sources = sources
-        guard = KeyGuard(memory)
+        guard = KeyGuard(memory, instead=shared)
         clocks: dict[URL, ServiceClock] = {}
         self._credentials: dict[str, Credential] = {
             name: SignIn(source, guard, clocks) for name, source in sources.items()

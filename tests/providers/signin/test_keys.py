@@ -18,7 +18,7 @@ from collector.model.answers import ExportSaid, Problem, ProblemKind
 from collector.providers.clouddc.client import CloudDC
 from collector.providers.clouddc.signin.credential import Outgoing, signed_in
 from collector.providers.clouddc.signin.keys import key_source
-from collector.providers.clouddc.signin.lockout import FILE
+from collector.providers.clouddc.signin.lockout import FILE, KeyGuard, Ticket
 from collector.providers.clouddc.signin.reading import UnusableSecretError
 from collector.providers.clouddc.signin.secret import Keyring
 from collector.providers.clouddc.signin.signing import LARGEST_BODY
@@ -178,6 +178,7 @@ async def test_three_wrong_signatures_in_a_row_are_the_last_whichever_run_sends_
     assert said[0].sign_in
     assert said[0].retry_after_s is None
     assert "no call is made with it for" in said[0].message
+    assert said[0].hint.startswith("correct keys have to wait until then, too; ")
 
 
 async def test_keys_of_one_ak_count_together_whichever_entry_they_are_of(tmp_path: Path) -> None:
@@ -283,6 +284,27 @@ async def test_where_nothing_can_be_written_the_count_is_the_processs_own(
             await _start(fleet, of_entry(server, n))
     assert len(server.heard) == 3
     assert caplog.text.count("in this process alone") == 1
+
+
+async def test_where_the_users_directory_cannot_be_written_runs_of_one_output_count_together(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    sent = 0
+    for n in range(3):
+        one = {"ops": source(sk=f"{SK}{n}")}
+        fleet = CloudDC(one, connections=1, memory=tmp_path / "file", shared=tmp_path / "out")
+        async with serving(WRONG) as server, fleet:
+            for _ in range(4):
+                await _start(fleet, target(server.url))
+        sent += len(server.heard)
+    assert sent == 3
+
+
+async def test_a_count_that_cannot_be_saved_counts_a_call_once(tmp_path: Path) -> None:
+    (tmp_path / "signatures.json.part").mkdir()
+    guard = KeyGuard(tmp_path)
+    assert [isinstance(await guard.leaves(AK), Ticket) for _ in range(4)] == [True] * 3 + [False]
 
 
 async def test_until_keys_are_accepted_one_call_carries_them_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -321,6 +322,28 @@ async def test_iam_that_cannot_be_reached_is_named() -> None:
     assert problem.retry_after_s > 0
     told = "IAM at 127.0.0.1 gives no answer: cannot connect to 127.0.0.1 port 1"
     assert told in problem.message
+
+
+async def test_a_password_that_is_changed_in_mid_run_is_sent_three_times_at_most() -> None:
+    async with region() as there, fleet_of(there.url) as fleet:
+        await starts(fleet, there.url, 10, "p{}".format)
+        asked, there.calls, there.password = len(there.asked), 0, "another"
+        for _ in range(3):
+            said = await starts(fleet, there.url, 10, "p{}".format)
+    assert len(there.asked) - asked <= 3
+    assert any("the password (401)" in one.message for one in said)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+async def test_a_pipe_in_place_of_a_passwords_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text(PASSWORD)
+    path.chmod(0o600)
+    async with region() as there, fleet_of(there.url, password_file=str(path)) as fleet:
+        path.unlink()
+        os.mkfifo(path)
+        with anyio.fail_after(4):
+            assert isinstance(await start(fleet, there.url), ExportSaid)
 
 
 async def test_a_life_is_reckoned_by_iams_own_clock() -> None:

@@ -5,6 +5,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from collector.providers.clouddc.signin.reading import UnusableSecretError
@@ -107,6 +108,24 @@ async def test_a_file_that_became_unusable_changes_nothing(
     assert (await secret_of(source)).value == "old"
     assert not await source.refused(await secret_of(source), PROJECT)
     assert source.token == "old"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+async def test_a_pipe_in_place_of_the_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("old")
+    source = TokenSource.from_file(path)
+    path.unlink()
+    os.mkfifo(path)
+    with anyio.fail_after(4):
+        assert (await secret_of(source)).value == "old"
+        assert not await source.refused(await secret_of(source), PROJECT)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_token(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"\xef\xbb\xbfmarked\r\n")
+    assert TokenSource.from_file(path).token == "marked"
 
 
 async def test_a_file_that_changes_is_read_before_anything_is_refused(tmp_path: Path) -> None:

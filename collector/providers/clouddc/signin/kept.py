@@ -125,6 +125,8 @@ class KeptSource(Source):
                 seen, fresh = await threads.run_sync(self._read_now)
             except UnusableSecretError:
                 return  # half-written, or gone: what we have stays
+            if fresh is None:
+                return
             self._seen = seen
             parts = tuple(fresh.parts())
             if parts in (tuple(known.parts()), self._refused_parts):
@@ -135,10 +137,12 @@ class KeptSource(Source):
             self._earlier = known if known.is_accepted else None
             self._current = fresh
 
-    def _read_now(self) -> tuple[_Seen, Secret]:
+    def _read_now(self) -> tuple[_Seen, Secret | None]:
         assert self._file is not None  # noqa: S101  # `_read` has looked
         assert self._made_of is not None  # noqa: S101  # as above
         seen = look(self._file)
+        if seen is None:
+            return None, None  # a pipe in its place would be waited for at each call
         return seen, self._made_of(of_file(self._what, self._file))
 
 

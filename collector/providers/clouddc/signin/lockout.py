@@ -88,15 +88,21 @@ class KeyGuard:
 
     Args:
         directory: the user's, where the count is kept for other processes; None: nowhere.
+        instead: where it is kept if there is none, or it cannot be written.
         wall_s: the time in Unix seconds, as other processes know it too.
     """
 
-    def __init__(self, directory: Path | None, wall_s: Callable[[], float] = time.time) -> None:
-        self._directory = directory
+    def __init__(
+        self,
+        directory: Path | None,
+        wall_s: Callable[[], float] = time.time,
+        *,
+        instead: Path | None = None,
+    ) -> None:
+        self._directories = [one for one in (directory, instead) if one is not None]
         self._wall_s = wall_s
         self._salt = secrets.token_hex(16)
         self._counts: _Counts = {}
-        self._told = False
 
     async def leaves(self, ak: str) -> Ticket | Held:
         """Count a call that is about to leave with unproven keys, or hold it."""
@@ -153,25 +159,33 @@ class KeyGuard:
 
     def _change(self, ak: str, change: Callable[[list[_Count]], T]) -> T:
         """Change the counts of a key, in the file where there is one."""
-        if self._directory is None:
-            return self._in_memory(ak, change)
-        try:
-            files.make_directories(self._directory)
-            with _locked(self._directory):
-                self._load(self._directory / FILE)
-                made = self._in_memory(ak, change)
-                self._save(self._directory / FILE)
-                return made
-        except OSError as error:
-            if not self._told:
-                self._told = True
-                why = error.strerror or type(error).__name__
-                _log.warning(
-                    f"cannot keep {self._directory / FILE} ({why}): refused signatures are counted "
-                    "in this process alone, and other runs do not know of them"
-                )
-            self._directory = None
-            return self._in_memory(ak, change)
+        while self._directories:
+            directory = self._directories[0]
+            before = {name: list(some) for name, some in self._counts.items()}
+            try:
+                files.make_directories(directory)
+                with _locked(directory):
+                    self._load(directory / FILE)
+                    made = self._in_memory(ak, change)
+                    self._save(directory / FILE)
+                    return made
+            except OSError as error:
+                self._counts = before  # or what was changed would be changed twice
+                self._give_up(directory, error)
+        return self._in_memory(ak, change)
+
+    def _give_up(self, directory: Path, error: OSError) -> None:
+        """Count elsewhere from now on."""
+        if directory not in self._directories:
+            return  # another thread has
+        self._directories.remove(directory)
+        where = "in this process alone, and other runs do not know of them"
+        if self._directories:
+            where = f"in {self._directories[0]}, and runs elsewhere do not know of them"
+        why = error.strerror or type(error).__name__
+        _log.warning(
+            f"cannot keep {directory / FILE} ({why}): refused signatures are counted {where}"
+        )
 
     def _in_memory(self, ak: str, change: Callable[[list[_Count]], T]) -> T:
         # A salted hash: what is kept must not say which keys there are.

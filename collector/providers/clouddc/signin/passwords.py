@@ -18,6 +18,7 @@ from collector.model.answers import Problem
 from collector.providers.clouddc.rules import iam_endpoint_of
 from collector.providers.clouddc.signin import iam
 from collector.providers.clouddc.signin.issued import Issue, Issued
+from collector.providers.clouddc.signin.kept import look
 from collector.providers.clouddc.signin.problems import final, passing, wait_s
 from collector.providers.clouddc.signin.reading import (
     UnusableSecretError,
@@ -45,7 +46,8 @@ AGAIN_S, AGAIN_MOST_S = 1.0, 60.0
 READ_AGAIN_S: Final = 1.0
 """The password's file is read again no more often."""
 UNCLEAR: Final = 2
-"""Refusals that do not say whom they are about, after which the password is taken to be wrong."""
+"""Refusals that do not say whom they are about, after which the password is taken to be wrong; and
+how many calls are out at once, each of which may be such a one."""
 _WHAT: Final = "password"
 _log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class PasswordSource(Source):
         self._refused_projects: dict[tuple[str, str], Problem] = {}
         self._unclear = 0
         self._first = anyio.Lock()
+        self._at_once = anyio.Semaphore(UNCLEAR)
         self._failures = 0
         self._down: Problem | None = None
         self._not_before_s = 0.0
@@ -160,10 +163,11 @@ class PasswordSource(Source):
 
     async def _issue(self, project: ProjectAddress) -> Issue | Problem:
         """Have a token issued for a project."""
-        if not self._is_accepted:
+        async with self._at_once:
+            if self._is_accepted:
+                return await self._issue_now(project)
             async with self._first:
                 return await self._issue_now(project)
-        return await self._issue_now(project)
 
     async def _issue_now(self, project: ProjectAddress) -> Issue | Problem:
         await self._read_again()
@@ -179,7 +183,7 @@ class PasswordSource(Source):
             return final(UnknownIAMError(project.endpoint).what, "add iam_endpoint: https://...")
         said = await self._ask(endpoint, project)
         if isinstance(said, Issue):
-            self._is_accepted, self._failures, self._down = True, 0, None
+            self._is_accepted, self._unclear, self._failures, self._down = True, 0, 0, None
             if self._secrets is not None:
                 for part in said.secret.parts():
                     self._secrets.add_issued(part)
@@ -228,7 +232,10 @@ class PasswordSource(Source):
 
         Where it does not say whether it refuses the user or the project, one other project may try.
         """
-        is_unclear = not (refused.names_project or refused.names_user or self._is_accepted)
+        is_unclear = not (refused.names_project or self._is_accepted or refused.names_user)
+        if self._is_accepted and refused.names_user and not refused.names_project:
+            # It may have been changed, or the account be locked: another project tells, alone.
+            self._is_accepted, is_unclear = False, True
         self._unclear += is_unclear
         if refused.names_project or self._is_accepted or (is_unclear and self._unclear < UNCLEAR):
             hint = "check the project's id in the inventory, and ask for access to the project"
@@ -255,6 +262,8 @@ class PasswordSource(Source):
             return
         self._next_read_s = clock.now_s() + READ_AGAIN_S
         try:
+            if await threads.run_sync(partial(look, self._file)) is None:
+                return  # gone; or a pipe, which is read once
             content = await threads.run_sync(partial(of_file, _WHAT, self._file))
             fresh = one_line(_WHAT, decoded(_WHAT, content, self._source), self._source)
         except UnusableSecretError:

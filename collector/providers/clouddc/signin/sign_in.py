@@ -107,7 +107,8 @@ class SignIn(Credential):
         until_s = clock.now_s() + ANSWERED_S
         while not isinstance(counted := await self._guard.leaves(keys.ak), Ticket):
             if counted.is_certain:
-                return final(counted.message, self._source.hint)
+                wait = "correct keys have to wait until then, too"
+                return final(counted.message, f"{wait}; {self._source.hint}")
             if not counted.is_soon_over or clock.now_s() >= until_s:
                 # Nobody has answered: that is the service's trouble, and may not be the keys'.
                 return Problem(ProblemKind.NOT_SENT, counted.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,10 +61,10 @@ class TokenSource(KeptSource):
         source = f"file {path}"
 
         def token_of(content: bytes) -> Token:
-            return Token(sendable(_WHAT, content.decode("latin-1"), source))
+            return Token(sendable(_WHAT, _text(content), source))
 
         seen = look(path)
-        found = cls(source, of_file(_WHAT, path, warns=True).decode("latin-1"))
+        found = cls(source, _text(of_file(_WHAT, path, warns=True)))
         found.follow(_WHAT, path, token_of, seen)
         return found
 
@@ -71,3 +72,8 @@ class TokenSource(KeptSource):
     def token(self) -> str:
         """What calls carry now."""
         return next(self._current.parts())
+
+
+def _text(content: bytes) -> str:
+    """Return a file's text, without a byte-order mark: whatever is not ASCII is no token's."""
+    return content.removeprefix(BOM_UTF8).decode("latin-1")
