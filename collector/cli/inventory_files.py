@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from collector.cli.rendering.wording import count
 from collector.cli.streams import say, show_text
 from collector.discovery import request as requests
 from collector.discovery.merging import changes, merged
-from collector.inventory.loading import BYTES_MAX
+from collector.errors import CollectorError
+from collector.inventory import load
+from collector.inventory.bounds import BYTES_MAX
 from collector.inventory.saving import save
 from collector.inventory.yaml_text import document, entry
 from collector.report.verdict import of_lists
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from collector.discovery import Found
     from collector.discovery.merging import Changes
     from collector.discovery.request import Request
+    from collector.inventory import Inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +142,39 @@ def merge(request: Request, output: Path, ca_file: Path | None) -> Done:
         CollectorError: the request or the file is wrong, a secret is missing, or the file cannot
             be written.
     """
-    before = load_inventory(str(output), sends=True)
-    inventory, projects = requests.beside(before, request)
+    inventory, projects = requests.beside(load_inventory(str(output), sends=True), request)
     found = listed(inventory, projects, ca_file=ca_file)
-    own = {(one.endpoint, one.id) for one in before.projects}
-    made = [
-        changes(one.project, one, new=(one.project.endpoint, one.project.id) not in own)
-        for one in found
-    ]
-    raw = inputs.read_input(output, BYTES_MAX)
+    raw = _read_again(output)
+    before = load(io.BytesIO(raw), name=str(output), environ={}, sends=False)
     text = raw.decode("utf-8-sig")
+    made = [_changes(before, one) for one in found]
     day = datetime.now(UTC).date().isoformat()
     after = merged(text, output, before, made, day)
     if after != text:
         save(output, ["\ufeff" * raw.startswith(b"\xef\xbb\xbf"), after], replacing=True)
     say(f"{output}: {_told(made)}")
     return Done(output, found, made)
+
+
+def _read_again(output: Path) -> bytes:
+    """Return a file as it is now: somebody may have changed it while servers were listed."""
+    try:
+        return inputs.read_input(output, BYTES_MAX)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise CollectorError(
+            f"{output} cannot be read any more ({why}); nothing was written"
+        ) from error
+
+
+def _changes(before: Inventory, found: Found) -> Changes:
+    """Return what a list changes in a project as the file has it now."""
+    asked = found.project
+    own = {(one.endpoint, one.id): one for one in before.projects}
+    project = own.get((asked.endpoint, asked.id))
+    if project is None:
+        return changes(replace(asked, servers=()), found, new=True)
+    return changes(replace(project, discover=asked.discover), found, new=False)
 
 
 def _told(made: Sequence[Changes]) -> str:

@@ -90,6 +90,21 @@ class PhaseTimeout(click.ParamType[tuple[str, float]]):
         return phase, Duration(above_0=f"{phase}=90m").convert(duration, param, ctx)
 
 
+class Pair(click.ParamType[tuple[str, str]]):
+    """`KEY=VALUE`."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return the key and the value."""
+        key, equals, rest = str(value).partition("=")
+        if not key.strip() or not equals or not rest:
+            self.fail(f"invalid value {shown(value)}; use KEY=VALUE", param, ctx)
+        return key.strip(), rest
+
+
 class Size(click.ParamType[int]):
     """`500KB`, `50MB`, `2GiB`: bytes as an int."""
 

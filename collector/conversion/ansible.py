@@ -25,6 +25,7 @@ HOST_NAME: Final = "inventory_hostname"
 MEMBER: Final = "yes"
 """The value of the tag that each group of a host becomes."""
 _BLANK_MAX: Final = 1_000
+"""Bytes at the beginning among which `{` is looked for."""
 _IF_UUIDS: Final = ("instance_id", "instance_uuid", "id", HOST_NAME)
 """Variables that hold a server's id if they look like one."""
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

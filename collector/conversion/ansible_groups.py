@@ -18,7 +18,9 @@ META: Final = "_meta"
 _OF_ALL: Final = ("all", "ungrouped")
 """Groups that say nothing of a host."""
 GROUPS_MAX: Final = 100_000
+"""Groups of a source: more than any inventory has, and few enough to walk through."""
 _KEPT_MAX: Final = 4_096
+"""Sets of groups whose ancestors are remembered."""
 
 
 class Group(Struct):

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from collector.conversion.fields import ConversionError, LeftOut
-from collector.conversion.source import BYTES_MAX
+from collector.inventory.bounds import BYTES_MAX
 from collector.redaction import hide
 
 PROGRAM: Final = "ansible-inventory"
 WITHIN_S: Final = 120.0
+"""How long it may take: inventories may ask clouds."""
 _ENVIRONMENT: Final = {
     "ANSIBLE_NOCOLOR": "1",
     "ANSIBLE_FORCE_COLOR": "0",

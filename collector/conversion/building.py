@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collector.providers.rules import InventoryRules
 
 LEFT_OUT_MAX: Final = 100_000
+"""Entries that are left out, before a source is taken to be of another kind."""
 _ID: Final = re.compile(shape.ID)
 _OF_PROJECTS: Final = ("project_id", "project_name", "region", "endpoint", "credentials")
 _NO_PROJECT: Final = "no project: give --project ID, or --map project_id=... names where it is"

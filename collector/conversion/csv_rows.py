@@ -19,6 +19,7 @@ _DECLARED: Final = re.compile(r'"?sep=([^\r\n"])"?[\r\n]+', re.IGNORECASE)
 """Excel's own first line, which says what separates cells."""
 _SAMPLE_ROWS: Final = 30
 _SAMPLE_CHARS: Final = 1 << 20
+"""What is looked at to find out what separates cells."""
 _CELL_MAX: Final = 131_072
 """Characters of a cell: the limit of Python's csv."""
 _ROW_MAX: Final = 1_000_000

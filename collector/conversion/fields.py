@@ -20,6 +20,7 @@ PLACE: Final = frozenset({"project_id", "region", "endpoint", "credentials"})
 """Fields that say where a server is; one that cannot be read is not filled in from options."""
 
 PLACE_SHOWN_MAX: Final = 200
+"""Characters of a place that a message names."""
 GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "server_id": (
         *("server_id", f"{DEFAULT_PROVIDER}_id", f"{DEFAULT_PROVIDER}_server_id"),

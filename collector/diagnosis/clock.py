@@ -23,6 +23,7 @@ _ADVICE: Final = (
     "compare it with another clock (date -u); signed requests are refused if it is 15 minutes off"
 )
 _OLDEST_YEAR: Final = 2026
+"""This program was written then: no clock that is right shows an earlier one."""
 
 
 def zone(around: Around) -> Iterator[Item]:

@@ -20,7 +20,9 @@ SECRET_NAMES: Final = re.compile(
 )
 """What variables are called that hold secrets."""
 _VALUE_MAX: Final = 2_000
+"""Characters of a value that are shown."""
 _SECRET_MAX: Final = 64 * 1024
+"""Characters of a variable that may be a secret: no token is longer."""
 
 
 class Verdict(StrEnum):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collector.diagnosis.items import Around
 
 _DEFAULT_DOWNLOADS: Final = 8
+"""As an inventory has them that names no other number."""
 _MANY: Final = descriptors.AtOnce(1_000_000, 64, 64)
 
 

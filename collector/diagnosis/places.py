@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LITTLE_BYTES: Final = 1 << 30
 _FEW_FILES: Final = 10_000
+"""Room that a run of some hundred servers may use up."""
 _SHOWN_MAX: Final = 20
 
 

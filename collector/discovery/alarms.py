@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from collector.model.answers import Problem
+from collector.model.answers import Problem, ProblemKind
 from collector.providers.directory import ALARM_LEVELS
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class Alarms:
                 return
             if page.total is None and page.entries < PAGE:
                 return
+        self.problem = Problem(
+            ProblemKind.UNREADABLE,
+            f"the list of alarms has no end: {offset:,} were read until then",
+            hint="tell the operator of the service; alarms may be missing",
+        )
 
     async def _page(self, offset: int) -> AlarmsPage | Problem:
         return await self.asker.ask(

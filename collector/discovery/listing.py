@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -35,7 +35,7 @@ REFUSALS_PER_PROJECT: Final = 3
 """Refused sign-ins in a row, where each project has a secret of its own: one project may be wrong,
 and services lock a user after about five."""
 PATIENCE: Final = Patience()
-TOO_LATE: Final = "the deadline came before the project was listed"
+TOO_LATE: Final = "it was not listed in time: half of --deadline is kept for collecting"
 
 
 @dataclass(slots=True)
@@ -46,6 +46,7 @@ class Found:
         project: which.
         servers: all that were listed, by their ids.
         alarms: the worst level that holds, by the server's id.
+        listed: whether all pages of servers were read, or no more could be.
         state: the one state that was asked for; None where all servers were.
         calls: calls that it took.
         throttled: how many of them were refused as too many.
@@ -58,6 +59,7 @@ class Found:
     project: Project
     servers: dict[str, ListedServer] = field(default_factory=dict)
     alarms: dict[str, str] = field(default_factory=dict)
+    listed: bool = False
     state: str | None = None
     calls: int = 0
     throttled: int = 0
@@ -105,13 +107,7 @@ async def list_projects(
             project = result.project
             line = lines.setdefault(project.endpoint, Line())
             asker = Asker(gates[project.credentials], line, patience, among)
-            address = ProjectAddress(
-                project.provider,
-                project.endpoint,
-                project.id,
-                project.credentials,
-                credentials[project.credentials].account,
-            )
+            address = _address(project, credentials)
             await _list(result, fleets[project.provider], address, asker)
             del unfinished[id(result)]
             if on_listed is not None:
@@ -122,8 +118,29 @@ async def list_projects(
                 for result in found:
                     tasks.start_soon(one, result)
         for result in unfinished.values():
-            result.problem = Problem(ProblemKind.CUT, TOO_LATE)
+            _come_too_late(result)
+            if on_listed is not None:
+                on_listed(result)
     return found
+
+
+def _address(project: Project, credentials: Mapping[str, Credential]) -> ProjectAddress:
+    return ProjectAddress(
+        project.provider,
+        project.endpoint,
+        project.id,
+        project.credentials,
+        credentials[project.credentials].account,
+    )
+
+
+def _come_too_late(result: Found) -> None:
+    """Say of a project that it was not listed in time, or its alarms."""
+    late = Problem(ProblemKind.CUT, TOO_LATE)
+    if result.listed:
+        result.alarms_problem = late
+    else:
+        result.problem = late
 
 
 @asynccontextmanager
@@ -177,19 +194,19 @@ async def _list(result: Found, fleet: Fleet, address: ProjectAddress, asker: Ask
         return
     discover = result.project.discover or Discover()
     result.state = sent_state(discover)
-    servers = Servers(fleet, address, asker, result.state, found=result.servers)
-    await servers.list()
-    result.problem, result.attempts = _of_a_list(servers.problem), asker.attempts
-    result.notes += servers.notes
-    if discover.alarms_s is not None and result.servers:
-        since_s = time.time() - discover.alarms_s
-        alarms = Alarms(fleet, address, replace(asker, calls=0, throttled=0), since_s)
-        await alarms.list()
-        result.alarms = {one: alarms.worst[one] for one in alarms.worst if one in result.servers}
-        result.alarms_problem = _of_a_list(alarms.problem)
-        asker.calls += alarms.asker.calls
-        asker.throttled += alarms.asker.throttled
-    result.calls, result.throttled = asker.calls, asker.throttled
+    try:
+        servers = Servers(fleet, address, asker, result.state, found=result.servers)
+        await servers.list()
+        result.problem, result.attempts = _of_a_list(servers.problem), asker.attempts
+        result.notes += servers.notes
+        result.listed = True
+        if discover.alarms_s is not None and result.servers:
+            alarms = Alarms(fleet, address, asker, time.time() - discover.alarms_s, result.alarms)
+            await alarms.list()
+            result.alarms_problem = _of_a_list(alarms.problem)
+    finally:  # it may be too late for what is asked for
+        result.alarms = {key: result.alarms[key] for key in result.alarms if key in result.servers}
+        result.calls, result.throttled = asker.calls, asker.throttled
 
 
 def _of_a_list(problem: Problem | None) -> Problem | None:

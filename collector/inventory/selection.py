@@ -25,7 +25,7 @@ TAG = "tag:"
 NEAR_MAX = 100
 """How many words are compared in full with a possibly misspelt one."""
 DISCOVERED = ("health", "rack", "alarm")
-SHAPE = "use key=value (keys: project, id, name, tag:KEY)"
+SHAPE = "use key=value (keys: project, id, name, tag:KEY; if discovered also health, rack, alarm)"
 
 
 def read(*, discovered: bool, **options: Sequence[str]) -> list[tuple[Filter, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -467,3 +468,73 @@ def test_a_token_that_must_not_list_is_told_so(tmp_path: Path) -> None:
         ended = service.run("collect", "fleet.json")
         assert ended.returncode == 5
         assert "ask for the permission clouddc:imetal:list" in ended.stderr
+
+
+@pytest.mark.parametrize("kept", ["", "version: 1\n", "projects: [\n", None], ids=str)
+def test_a_file_that_is_damaged_while_servers_are_listed_is_left_and_said(
+    tmp_path: Path, kept: str | None
+) -> None:
+    file = tmp_path / "fleet.yaml"
+    directory = Directory({"p1": [entry(1)]})
+    with directing(directory, tmp_path) as command:
+        discover(command, directory.url, "--project", "p1", "--output", "fleet.yaml")
+
+        def instead(_asked: Asked, _number: int) -> None:
+            file.unlink() if kept is None else file.write_text(kept)
+
+        directory.instead = instead
+        merged = command.run("inventory", "discover", "--merge", "--output", "fleet.yaml")
+        assert merged.returncode == 2, merged.stderr
+        assert "fleet.yaml" in merged.stderr.splitlines()[-1]
+        assert (file.read_text() if file.exists() else None) == kept
+
+
+def test_what_is_written_while_servers_are_listed_is_merged_with(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yaml"
+    one, two = entry(1), entry(2)
+    directory = Directory({"p1": [one]})
+    with directing(directory, tmp_path) as command:
+        discover(command, directory.url, "--project", "p1", "--output", "fleet.yaml")
+        before = file.read_text()
+
+        def instead(_asked: Asked, _number: int) -> None:
+            file.write_text(before.replace(one["id"], "mine"))
+
+        directory.instead = instead
+        directory.servers["p1"] = [one, two]
+        merged = command.run("inventory", "discover", "--merge", "--output", "fleet.yaml")
+        assert merged.returncode == 0, merged.stderr
+        assert "2 servers added, 1 server gone" in merged.stderr
+        assert all(word in file.read_text() for word in ("mine", one["id"], two["id"]))
+
+
+def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_listed(
+    tmp_path: Path,
+) -> None:
+    directory = Directory({"p1": [entry(1)]})
+    with directing(directory, tmp_path) as command:
+        made = discover(command, directory.url, "--project", "p1", "--output", "no/such/f.yaml")
+        assert made.returncode == 2
+        assert "no/such" in made.stderr
+        assert not directory.asked
+        printed = discover(command, directory.url, "--project", "p1", "--output", "-")
+        assert printed.stdout.startswith("#")
+        assert not (tmp_path / "-").exists()
+
+
+def test_a_list_that_never_comes_leaves_time_to_collect_what_others_have(tmp_path: Path) -> None:
+    def silent(asked: Asked, _number: int) -> None:
+        if asked.project == "p1":
+            time.sleep(8)
+
+    directory = Directory({"p1": []}, instead=silent)
+    with listing(directory), serving(fleet(), tmp_path) as service:
+        inventory = json.loads((tmp_path / "fleet.json").read_text())
+        inventory["projects"][1:] = [{"id": "p1", "endpoint": directory.url, "discover": {}}]
+        (tmp_path / "fleet.json").write_text(json.dumps(inventory))
+        ended = service.run("collect", "fleet.json", "--deadline", "8s")
+        assert ended.returncode == 3, ended.stderr
+        assert "not listed in time" in ended.stderr
+        manifest = service.manifest()
+        assert manifest["run"]["state"] == "partial"
+        assert manifest["totals"]["collected"] == 3

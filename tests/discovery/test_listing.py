@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from collector.discovery import list_projects
+from collector.discovery import alarms, list_projects
 from collector.discovery.asking import Patience
 from collector.inventory.models import Credential, Discover, Project, ProjectLimits
 from collector.model.answers import ProblemKind
@@ -507,7 +508,7 @@ async def test_what_is_not_listed_in_time_is_given_up_and_the_rest_is_kept() -> 
     assert len(listed_one.servers) == 3
     assert listed_one.problem is None
     assert late.problem is not None
-    assert "deadline" in late.problem.message
+    assert "not listed in time" in late.problem.message
 
 
 async def test_an_endpoint_that_answers_nobody_is_not_asked_for_every_project() -> None:
@@ -561,3 +562,41 @@ async def test_a_wait_longer_than_patience_is_not_waited_for() -> None:
     found = await one_listed(Directory({"p1": []}, instead=lambda _asked, _number: later))
     assert found.problem is not None
     assert found.calls == 1
+
+
+async def test_alarms_that_come_too_late_leave_the_servers_that_were_listed() -> None:
+    def slow(asked: Asked, _number: int) -> Said | None:
+        if asked.what == "alarms":
+            time.sleep(5)
+        return None
+
+    directory = Directory({"p1": servers(3)}, instead=slow)
+    with listing(directory):
+        (found,) = await list_projects(
+            [project(directory, alarms_s=3600.0)],
+            {"ops": OPS},
+            Access(environ={"OPS": TOKEN}),
+            patience=HASTY,
+            within_s=1.0,
+        )
+    assert len(found.servers) == 3
+    assert found.problem is None
+    assert found.alarms_problem is not None
+    assert found.calls == 1
+
+
+async def test_alarms_without_end_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alarms, "PAGES_MAX", 5)
+    everything = servers(3)
+    same = {"alarms": [alarm(everything[0], 1)] * 100, "count": 10**9}
+
+    def endless(asked: Asked, _number: int) -> Said | None:
+        return Said(body=same) if asked.what == "alarms" else None
+
+    directory = Directory({"p1": everything}, instead=endless)
+    with listing(directory):
+        (found,) = await listed(directory, project(directory, alarms_s=3600.0))
+    assert found.problem is None
+    assert found.alarms_problem is not None
+    assert "no end" in found.alarms_problem.message
+    assert list(found.alarms.values()) == ["critical"]

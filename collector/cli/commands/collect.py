@@ -16,6 +16,7 @@ from collector.cli.options import (
     PHASE_TIMEOUT,
     SIZE,
     SOME_TIME,
+    ca_file_option,
     common,
     json_option,
     selecting,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from collector.archive.staged import ArchivePolicy
     from collector.inventory import Selection
     from collector.runtime.terms import Terms
+
+LISTING_SHARE = 0.5
+"""The part of a deadline that listing servers may take: a project that does not answer must not
+keep the others from being collected."""
 
 EXAMPLES = """\b
 Examples:
@@ -92,11 +97,7 @@ Examples:
 @click.option(
     "--dry-run", is_flag=True, help="Only show the plan, like the plan command; send nothing."
 )
-@click.option(
-    "--ca-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Also trust the certificate authorities in this PEM file.",
-)
+@ca_file_option
 @click.option(
     "--max-attempts",
     type=click.IntRange(min=1),
@@ -169,15 +170,15 @@ def command(
     are listed first. The first Ctrl-C stops the run; --resume continues it, and never lists.
 
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of authentication or
-    permissions; 2 the command or the inventory is wrong; 75 another process holds the run; 130, 143
-    stopped.
+    permissions; 2 wrong command or inventory; 75 another process holds the run; 130, 143 stopped.
     """
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
     began_s = time.monotonic()
     selection = inventory and _selection(
         inventory, select, exclude, first, allow_empty=allow_empty, sends=not dry_run,
-        lists=resumed is None, ca_file=ca_file, within_s=deadline,
+        lists=resumed is None, ca_file=ca_file,
+        within_s=None if deadline is None else deadline * LISTING_SHARE,
     )  # fmt: skip
     if dry_run and selection:
         _show_plan(selection, out, deadline, share, as_json=as_json)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collector.conversion import Conversion
 
 KINDS: Final = ("ansible", "csv", "list", "terraform")
+"""`conversion.KINDS`, without loading what converts: `--help` is to be quick."""
 SOME: Final = 3
 """The exit code where some servers were converted and something was left out."""
 
@@ -63,7 +64,7 @@ Examples:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the inventory to this new file, .yaml or .json.  [default: YAML on stdout]",
+    help="Write the inventory to this new file, .yaml or .json.  [default: - for YAML on stdout]",
 )
 @json_option
 @common
@@ -88,6 +89,7 @@ def convert(
     """  # fmt: skip
     from collector import conversion  # noqa: PLC0415  # costs time
 
+    output = None if output == Path("-") else output
     if as_json and output is None:
         raise click.UsageError("--json needs --output FILE, where the inventory goes")
     wanted = conversion.Wanted(conversion.read_columns(maps), project, region, endpoint)

@@ -10,6 +10,7 @@ import click
 
 from collector.cli.options import SOME_TIME, ca_file_option, common, json_option
 from collector.cli.streams import show_json
+from collector.cli.values import Pair
 
 EXAMPLES = """\b
 Examples:
@@ -19,26 +20,6 @@ Examples:
   collector inventory discover --region cn-east-3 --project ID --credentials password \\
       --set domain=acme --set user=oncall
 """
-
-
-class Pair(click.ParamType[tuple[str, str]]):
-    """`KEY=VALUE`."""
-
-    name = "key=value"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Return the key and the value."""
-        from collector.cli.values import shown  # noqa: PLC0415  # only where one is given
-
-        key, equals, rest = str(value).partition("=")
-        if not key.strip() or not equals or not rest:
-            self.fail(f"invalid value {shown(value)}; use KEY=VALUE", param, ctx)
-        return key.strip(), rest
-
-
-PAIR = Pair()
 
 
 @click.command(
@@ -62,7 +43,7 @@ PAIR = Pair()
 @click.option(
     "--set",
     "fields",
-    type=PAIR,
+    type=Pair(),
     multiple=True,
     metavar="FIELD=VALUE",
     help="A field of the credentials, as an inventory has it, e.g. user=oncall (repeatable).",
@@ -71,7 +52,7 @@ PAIR = Pair()
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write the inventory to FILE.  [default: stdout]",
+    help="Write the inventory to FILE.  [default: - for stdout]",
 )
 @click.option(
     "--merge",
@@ -95,7 +76,7 @@ PAIR = Pair()
 @click.option(
     "--tag",
     "tags",
-    type=PAIR,
+    type=Pair(),
     multiple=True,
     metavar="KEY=VALUE",
     help="Only servers with this tag; VALUE may have wildcards (repeatable; all count).",
@@ -132,6 +113,7 @@ def discover(
     from collector.discovery.request import Request  # noqa: PLC0415  # as above
     from collector.inventory.models import Discover  # noqa: PLC0415  # as above
 
+    output = None if output == Path("-") else output
     _check(output, region, endpoint, projects, merge=merge)
     wanted = Discover(manage_state=states, tags=dict(tags), alarms_s=alarms_s)
     request = Request(projects, region, endpoint, kind, dict(fields), wanted)
@@ -166,5 +148,7 @@ def _check(
         raise click.UsageError("say where the projects are: --region or --endpoint")
     if output is not None and not merge and os.path.lexists(output):
         raise click.UsageError(f"{output} exists; add --merge to merge into it, or name another")
+    if output is not None and not output.parent.is_dir():
+        raise click.UsageError(f"there is no directory {output.parent} to write {output.name} to")
     if suffix in (".toml", ".csv"):
         raise click.UsageError("an inventory is written as YAML or JSON; name a .yaml file")

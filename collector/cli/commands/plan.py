@@ -27,6 +27,7 @@ Examples:
 """
 
 NOTHING_WORKS = 5
+"""The exit code where nothing could be collected."""
 NAMES_SHOWN = 6
 """Projects that are named, of those whose servers are not known."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 24
 PROJECTS_SHOWN = 40
+"""Projects of the table, those with problems first: a screenful."""
 OFF_S = 2.0
 """Clocks that differ by less agree: an HTTP date has whole seconds."""
 

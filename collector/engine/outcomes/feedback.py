@@ -41,15 +41,15 @@ class Feedback:
     ) -> bool:
         """Process an answer, or a download's first bytes: the API has answered a call.
 
-        Returns:
-            Whether other limits are believed now.
-
         Args:
             lane: that the call came from.
             action: the call.
             problem: what went wrong; None if nothing did.
             metadata: what the answer tells beside its content.
             now_s: now.
+
+        Returns:
+            Whether other limits are believed now.
         """
         learned = self.heard(lane, action, problem, metadata, now_s)
         permission = lane.permission
@@ -76,9 +76,6 @@ class Feedback:
         It was for an export that no server has, so it tells of the credential, the limits and the
         clock, and nothing of its server.
 
-        Returns:
-            Whether other limits are believed now.
-
         Args:
             lane: where such calls wait.
             server: one of the project's.
@@ -86,6 +83,9 @@ class Feedback:
             metadata: what the answer told beside.
             sent_s: when it left.
             now_s: when it was answered.
+
+        Returns:
+            Whether other limits are believed now.
         """
         action = AskStatus(server, sent_s, asks_limits=True, export_id="", is_probe=True)
         self._pacer.sent(lane.track, sent_s)

@@ -178,6 +178,7 @@ async def test_three_wrong_signatures_in_a_row_are_the_last_whichever_run_sends_
     assert said[0].sign_in
     assert said[0].retry_after_s is None
     assert "no call is made with it for" in said[0].message
+    assert said[0].hint.startswith("correct keys have to wait until then, too; ")
 
 
 async def test_keys_of_one_ak_count_together_whichever_entry_they_are_of(tmp_path: Path) -> None:

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from collector.redaction import Secrets
 
 TIMEOUT_S: Final = 30.0
-AGAIN_S: Final = 2.0
-AGAIN_MOST_S: Final = 60.0
+"""How long it may take unless `timeout` says so: a vault may be far away."""
+AGAIN_S, AGAIN_MOST_S = 2.0, 60.0
+"""Before it is run again after it has failed; doubled each time, up to a minute."""
 SHOWN_MAX: Final = 120
+"""Characters of its stderr that are shown."""
 _BETWEEN: Final = re.compile(r"[\s\"'\\,:;={}\[\]]+")
 """Between the words of what was printed, be it JSON or not."""
 _CODE: Final = re.compile(r"[\w+=-]{16,}", re.ASCII)

@@ -37,6 +37,7 @@ BUSY: Final = (
 SHORTEST_LIFE_S: Final = 60.0
 """What a token is trusted for whose life nobody can tell for sure: it is refused when it ends."""
 LONGEST_LIFE_S: Final = 366 * 86_400.0
+"""A year; what ends later has no end that a run could see."""
 _REFUSALS: Final = frozenset({400, 401, 403, 404})
 _ABOUT_A_USER: Final = re.compile(r"\b(user|username|password|domain|account|lock|locked)\b")
 _NOT_FOUND: Final = 404

@@ -31,6 +31,7 @@ PART_OF_LIFE: Final = 0.25
 WAITS_S: Final = 120.0
 """How long a call waits for a secret to be issued: longer than that may take."""
 AGAIN_S: Final = 1.0
+"""After which a call may wait for it once more."""
 MOST_REFUSED: Final = 10
 """So many refused in a row are the end, where any before was accepted: each may be the trouble of a
 server or of a moment, which the engine finds out sooner. Where none was, the second is the end."""

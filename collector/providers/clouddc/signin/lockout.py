@@ -35,7 +35,9 @@ LOCKED_S: Final = 300.0
 ANSWERED_S: Final = 60.0
 """A call that left longer ago is not waited for: its process was killed, or its answer is lost."""
 _LARGEST: Final = 1 << 20
+"""Bytes of the file: a few hundred for each key."""
 _LOCKED_WITHIN_S: Final = 2.0
+"""How long to wait for another process's writing; after that, the last writer wins."""
 _VERSION: Final = 1
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 
 CALLS_PER_S: Final = 5
 """Calls to IAM a second: it throttles, too."""
-AGAIN_S: Final = 1.0
-AGAIN_MOST_S: Final = 60.0
+AGAIN_S, AGAIN_MOST_S = 1.0, 60.0
+"""Before IAM is asked again that has failed; doubled each time, up to a minute."""
 READ_AGAIN_S: Final = 1.0
+"""The password's file is read again no more often."""
 UNCLEAR: Final = 2
 """Refusals that do not say whom they are about, after which the password is taken to be wrong; and
 how many calls are out at once, each of which may be such a one."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST_FILE: Final = 64 << 10
+"""Bytes: tokens have a few thousand, files of profiles not many more."""
 _log = logging.getLogger(__name__)
 
 

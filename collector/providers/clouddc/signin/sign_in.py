@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 WAITS_S: Final = 90.0
 """How long a call waits for another to prove its secret: longer than that one may take."""
 AGAIN_S: Final = 1.0
+"""After which a call may wait for it once more."""
 ASKED_AGAIN_S: Final = 0.2
+"""How often keys are asked after that another process is proving."""
 REPEATS: Final = 1
 REPEATS_OF_ACCEPTED: Final = 2
 """How often keys that were refused are sent again as they are; and those that were accepted before,
@@ -105,7 +107,8 @@ class SignIn(Credential):
         until_s = clock.now_s() + ANSWERED_S
         while not isinstance(counted := await self._guard.leaves(keys.ak), Ticket):
             if counted.is_certain:
-                return final(counted.message, self._source.hint)
+                wait = "correct keys have to wait until then, too"
+                return final(counted.message, f"{wait}; {self._source.hint}")
             if not counted.is_soon_over or clock.now_s() >= until_s:
                 # Nobody has answered: that is the service's trouble, and may not be the keys'.
                 return Problem(ProblemKind.NOT_SENT, counted.message)
