@@ -17,6 +17,8 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _DECLARED: Final = re.compile(r'"?sep=([^\r\n"])"?[\r\n]+', re.IGNORECASE)
 """Excel's own first line, which says what separates cells."""
+TEXT_FORMULA: Final = re.compile(r'="([^"]*)"')
+"""How a text is written that Excel is not to take for a number."""
 _SAMPLE_ROWS: Final = 30
 _SAMPLE_CHARS: Final = 1 << 20
 """What is looked at to find out what separates cells."""
@@ -105,7 +107,7 @@ def rows_of(text: str, layout: Layout) -> Iterator[Row | LeftOut]:
         begun = lines.mark()
         try:
             for cells in rows:
-                stripped = [cell.strip() for cell in cells]
+                stripped = [_content(cell.strip()) for cell in cells]
                 if any(stripped):
                     yield Row(begun[1] + 1, stripped)
                 begun = lines.mark()
@@ -122,6 +124,11 @@ def rows_of(text: str, layout: Layout) -> Iterator[Row | LeftOut]:
                 lines.go_back(begun)
             continue
         return
+
+
+def _content(cell: str) -> str:
+    formula = TEXT_FORMULA.fullmatch(cell)
+    return cell if formula is None else formula[1].strip()
 
 
 def _told(error: Exception, *, several: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,8 @@ _MORE_GUESSES: Final = {
 _HEADER_WITHIN: Final = 50
 """Rows among which the header is looked for: titles may stand above it."""
 _SHOWN_MAX: Final = 20
+_SHORTENED: Final = re.compile(r"\d(?:[.,]\d+)?E\+\d+")
+"""A number as spreadsheets show it that has more digits than they keep."""
 
 
 @dataclass(slots=True)
@@ -197,4 +200,16 @@ def _entries(
                 yield LeftOut(row.where, what)
             else:
                 values = {name: row.cells[at] for name, at in places.items() if at < len(row.cells)}
-                yield Entry(row.where, values)
+                yield _shortened(row, values) or Entry(row.where, values)
+
+
+def _shortened(row: Row, values: dict[str, str]) -> LeftOut | None:
+    """Return why a row is left out whose id a spreadsheet has taken for a number; None if fine."""
+    for name in ("server_id", "project_id"):
+        if _SHORTENED.fullmatch(values.get(name, "")):
+            what = (
+                f"{name} {quoted(values[name])} is a long number that a spreadsheet has shortened; "
+                "format the column as text, enter it again and save again"
+            )
+            return LeftOut(row.where, what)
+    return None

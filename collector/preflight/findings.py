@@ -76,7 +76,8 @@ class Finding:
         """What is wrong, the first first; each once, with hints for those who have no run."""
         found = [one for one in (*self.answers.values(), self.listing_problem) if one is not None]
         wrong = [one for one in found if permission(one) is not Permission.ALLOWED]
-        return tuple({(one.kind, one.message): one.before_a_failure() for one in wrong}.values())
+        told = {(one.kind, one.message, one.hint): one.before_a_failure() for one in wrong}
+        return tuple(told.values())
 
     @property
     def signed_in(self) -> bool | None:

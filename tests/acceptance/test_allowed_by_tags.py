@@ -123,3 +123,12 @@ def test_what_is_forbidden_to_all_still_costs_one_export(tmp_path: Path, call: s
         assert ended.returncode == 5, ended.stderr
         assert len(policy.posts) == 1
         assert command.manifest()["totals"]["requests"] < 10
+
+
+def test_a_plan_names_each_permission_that_is_missing(tmp_path: Path) -> None:
+    policy = Policy(frozenset(SERVERS), frozenset({"status", "download"}))
+    with forbidding(policy, tmp_path) as command:
+        planned = command.run("plan", "fleet.json", "--online")
+        assert planned.returncode == 5, planned.stderr
+        for action in ("getDumpLogProgress", "createDownloadLog"):
+            assert f"clouddc:imetal:{action}" in planned.stdout

@@ -257,3 +257,18 @@ def test_any_bytes_are_converted_or_refused(raw: bytes) -> None:
                 continue
             if found.servers:
                 assert sum(len(one.servers) for one in loaded(found).projects) == found.servers
+
+
+def test_what_a_spreadsheet_keeps_as_text_by_a_formula_is_that_text() -> None:
+    found = converted('UUID;Hostname\n"=""007""";="bms-1"\n=1+1;=cmd()\n', "csv")
+    assert [(one["id"], one["name"]) for one in servers(found)] == [
+        ("007", "bms-1"),
+        ("=1+1", "=cmd()"),
+    ]
+
+
+def test_an_id_that_a_spreadsheet_has_shortened_is_left_out_and_said() -> None:
+    found = converted("UUID,Hostname\n1.23457E+11,a\n1E+20,b\n12E34,1.5E+3\n", "csv")
+    assert ids(found) == ["12E34"]
+    assert [one.where for one in found.left_out] == ["line 2", "line 3"]
+    assert all("spreadsheet" in one.what for one in found.left_out)
