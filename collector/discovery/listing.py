@@ -107,13 +107,7 @@ async def list_projects(
             project = result.project
             line = lines.setdefault(project.endpoint, Line())
             asker = Asker(gates[project.credentials], line, patience, among)
-            address = ProjectAddress(
-                project.provider,
-                project.endpoint,
-                project.id,
-                project.credentials,
-                credentials[project.credentials].account,
-            )
+            address = _address(project, credentials)
             await _list(result, fleets[project.provider], address, asker)
             del unfinished[id(result)]
             if on_listed is not None:
@@ -132,6 +126,17 @@ async def list_projects(
             if on_listed is not None:
                 on_listed(result)
     return found
+
+
+def _address(project: Project, credentials: Mapping[str, Credential]) -> ProjectAddress:
+    """Return where the calls for a project go, and in whose name."""
+    return ProjectAddress(
+        project.provider,
+        project.endpoint,
+        project.id,
+        project.credentials,
+        credentials[project.credentials].account,
+    )
 
 
 @asynccontextmanager

@@ -115,7 +115,7 @@ def test_a_server_that_alone_refuses_what_others_accept_fails_alone(
     tmp_path: Path, kind: str, call: Literal["export", "download"]
 ) -> None:
     members = [server(one) for one in range(8)]
-    members[3] = server(3, Fault("expired_token", calls=(call,)))  # type: ignore[arg-type]  # one of its words
+    members[3] = server(3, Fault("expired_token", calls=(call,)))
     scenario = fleet(0, users=(USER,), keys=(KEY,))
     projects = (ProjectSpec("p0", "project-0", tuple(members)),)
     with serving(replace(scenario, projects=projects), tmp_path) as service:

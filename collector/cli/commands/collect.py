@@ -170,7 +170,7 @@ def command(
     are listed first. The first Ctrl-C stops the run; --resume continues it, and never lists.
 
     Exit codes: 0 every server collected; 3 some; 4 none; 5 none, because of authentication or
-    permissions; 2 the command or inventory is wrong; 75 the run is in use; 130, 143 stopped.
+    permissions; 2 wrong command or inventory; 75 another process holds the run; 130, 143 stopped.
     """
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
