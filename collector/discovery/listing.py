@@ -118,18 +118,13 @@ async def list_projects(
                 for result in found:
                     tasks.start_soon(one, result)
         for result in unfinished.values():
-            late = Problem(ProblemKind.CUT, TOO_LATE)
-            if result.listed:
-                result.alarms_problem = late
-            else:
-                result.problem = late
+            _come_too_late(result)
             if on_listed is not None:
                 on_listed(result)
     return found
 
 
 def _address(project: Project, credentials: Mapping[str, Credential]) -> ProjectAddress:
-    """Return where the calls for a project go, and in whose name."""
     return ProjectAddress(
         project.provider,
         project.endpoint,
@@ -137,6 +132,15 @@ def _address(project: Project, credentials: Mapping[str, Credential]) -> Project
         project.credentials,
         credentials[project.credentials].account,
     )
+
+
+def _come_too_late(result: Found) -> None:
+    """Say of a project that it was not listed in time, or its alarms."""
+    late = Problem(ProblemKind.CUT, TOO_LATE)
+    if result.listed:
+        result.alarms_problem = late
+    else:
+        result.problem = late
 
 
 @asynccontextmanager
