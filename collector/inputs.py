@@ -7,11 +7,12 @@ import os
 import select
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from typing import BinaryIO
 
 BLOCK_BYTES = 1 << 20
 WRITER_WITHIN_S = 5.0
@@ -37,6 +38,16 @@ def read_input(path: Path | str, most: int) -> bytes:
         return b"".join(_pieces(descriptor, most + 1, str(path)))
     finally:
         os.close(descriptor)
+
+
+def read_whole(source: Path | BinaryIO, most: int) -> bytes:
+    """Return the content of a file that a person named, or of a stream such as stdin.
+
+    Args:
+        source: the file or the stream.
+        most: how many bytes to read; one more is returned if there are more.
+    """
+    return read_input(source, most) if isinstance(source, Path) else source.read(most + 1)
 
 
 def _pieces(descriptor: int, most: int, path: str) -> Iterator[bytes]:

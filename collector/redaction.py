@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 HIDDEN: Final = "***"
 SHORTEST: Final = 6
 """Secrets shorter than this are not searched for, since they occur in words by chance."""
+LONG: Final = 64
+BEGINNING: Final = 24
+"""Of a secret as long as that, so much of its beginning is hidden too: whoever quotes it may cut it
+short."""
 ISSUED_KEPT: Final = 64
 """Secrets that were issued one after the other and are still searched for: the others are dead."""
 
@@ -113,6 +117,7 @@ class Secrets:
     def __init__(self) -> None:
         self._written: tuple[str, ...] = ()
         self._bytes: tuple[bytes, ...] = ()
+        self._long: tuple[str, ...] = ()
         self._issued: deque[tuple[str, ...]] = deque()
 
     def __repr__(self) -> str:
@@ -126,6 +131,8 @@ class Secrets:
         # The longest first: if one starts with another, no rest of it may stay.
         self._written = tuple(sorted(written, key=len, reverse=True))
         self._bytes = tuple(text.encode() for text in self._written)
+        if len(secret) >= LONG:
+            self._long = (*self._long, secret)
 
     def add_issued(self, secret: str) -> None:
         """Add one of many secrets that follow each other; the oldest of them are forgotten.
@@ -140,11 +147,12 @@ class Secrets:
             gone = set(self._issued.popleft())
             self._written = tuple(text for text in self._written if text not in gone)
             self._bytes = tuple(text.encode() for text in self._written)
+            self._long = tuple(text for text in self._long if text not in gone)
 
     def and_also(self, others: Iterable[str]) -> Secrets:
         """Return a copy with more secrets, which are forgotten with it."""
         both = Secrets()
-        both._written, both._bytes = self._written, self._bytes
+        both._written, both._bytes, both._long = self._written, self._bytes, self._long
         for other in others:
             both.add(other)
         return both
@@ -154,6 +162,9 @@ class Secrets:
         for secret in self._written:
             if secret in text:
                 text = text.replace(secret, HIDDEN)
+        for secret in self._long:
+            if secret[:BEGINNING] in text:
+                text = _without_beginnings(text, secret)
         return text
 
     def out_of_bytes(self, body: bytes) -> bytes:
@@ -166,6 +177,20 @@ class Secrets:
     def hide(self, text: str) -> str:
         """Return `text` without the secrets, and without what looks like one."""
         return hide(self.out_of(text))
+
+
+def _without_beginnings(text: str, secret: str) -> str:
+    """Return `text` without what a secret begins with, as far as it is there."""
+    before, *others = text.split(secret[:BEGINNING])
+    rest = secret[BEGINNING:]
+    return before + "".join(HIDDEN + other[_alike(other, rest) :] for other in others)
+
+
+def _alike(one: str, other: str) -> int:
+    """Return with how many equal characters two texts begin."""
+    pairs = enumerate(zip(one, other, strict=False))
+    unlike = (at for at, (a, b) in pairs if a != b)
+    return next(unlike, min(len(one), len(other)))
 
 
 def _writings(secret: str) -> Iterator[str]:

@@ -141,3 +141,15 @@ def test_secrets_are_told_to_nobody_who_prints_them() -> None:
 )
 def test_a_log_line_is_without_secrets_however_deep_they_are(event: dict[str, Any]) -> None:
     assert "canary" not in str([hide_fact(name, value) for name, value in event.items()])
+
+
+def test_a_long_secret_that_was_cut_short_is_hidden_too() -> None:
+    secrets = Secrets()
+    token = "MIIabc" + "0123456789" * 20
+    secrets.add_issued(token)
+    for shown in (24, 50, 100, len(token) - 1):
+        assert secrets.out_of(f"more than 8190 bytes: b'{token[:shown]}...'; {token[:shown]}") == (
+            "more than 8190 bytes: b'***...'; ***"
+        )
+    assert secrets.and_also([]).out_of(token[:50]) == "***"
+    assert secrets.out_of(token[:12]) == token[:12]

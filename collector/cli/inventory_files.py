@@ -17,7 +17,7 @@ from collector.discovery import request as requests
 from collector.discovery.merging import changes, merged
 from collector.errors import CollectorError
 from collector.inventory import load
-from collector.inventory.loading import BYTES_MAX
+from collector.inventory.bounds import BYTES_MAX
 from collector.inventory.saving import save
 from collector.inventory.yaml_text import document, entry
 from collector.report.verdict import of_lists

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.conversion.fields import ConversionError, LeftOut
-from collector.conversion.source import BYTES_MAX
+from collector.inventory.bounds import BYTES_MAX
 from collector.redaction import hide
 
 PROGRAM: Final = "ansible-inventory"

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import codecs
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from collector import inputs
 from collector.conversion.fields import ConversionError
-from collector.inventory.bounds import LINES_MAX
+from collector.inventory.bounds import BYTES_MAX, LINES_MAX
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import BinaryIO
 
-BYTES_MAX: Final = 64_000_000
-"""As of an inventory."""
 _SAMPLE: Final = 1 << 16
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -46,10 +44,7 @@ def read(source: Path | BinaryIO, name: str) -> bytes:
         ConversionError: it cannot be read, or is larger than `BYTES_MAX`.
     """
     try:
-        if isinstance(source, Path):
-            raw = inputs.read_input(source, BYTES_MAX)
-        else:
-            raw = source.read(BYTES_MAX + 1)
+        raw = inputs.read_whole(source, BYTES_MAX)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
         raise ConversionError(f"{name}: cannot be read ({reason}); name a readable file") from None

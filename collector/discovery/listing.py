@@ -107,13 +107,7 @@ async def list_projects(
             project = result.project
             line = lines.setdefault(project.endpoint, Line())
             asker = Asker(gates[project.credentials], line, patience, among)
-            address = ProjectAddress(
-                project.provider,
-                project.endpoint,
-                project.id,
-                project.credentials,
-                credentials[project.credentials].account,
-            )
+            address = _address(project, credentials)
             await _list(result, fleets[project.provider], address, asker)
             del unfinished[id(result)]
             if on_listed is not None:
@@ -124,14 +118,24 @@ async def list_projects(
                 for result in found:
                     tasks.start_soon(one, result)
         for result in unfinished.values():
-            _is_late(result)
+            _come_too_late(result)
             if on_listed is not None:
                 on_listed(result)
     return found
 
 
-def _is_late(result: Found) -> None:
-    """Note what of a project was not listed in time."""
+def _address(project: Project, credentials: Mapping[str, Credential]) -> ProjectAddress:
+    return ProjectAddress(
+        project.provider,
+        project.endpoint,
+        project.id,
+        project.credentials,
+        credentials[project.credentials].account,
+    )
+
+
+def _come_too_late(result: Found) -> None:
+    """Say of a project that it was not listed in time, or its alarms."""
     late = Problem(ProblemKind.CUT, TOO_LATE)
     if result.listed:
         result.alarms_problem = late

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from collector.inventory.mistakes import InventoryError, Mistake
 
+BYTES_MAX = 64_000_000
+BYTES_MAX = 64_000_000
 LINES_MAX = 1_000_000
 """Of TOML and CSV."""
 PROJECTS_MAX = 20_000

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 from collector import inputs
 from collector.inventory import checks, credentials, shape
-from collector.inventory.bounds import check_runs
+from collector.inventory.bounds import BYTES_MAX, check_runs
 from collector.inventory.credentials import Surroundings
 from collector.inventory.mistakes import MISTAKES_MAX, QUOTED_MAX, InventoryError, Mistake
 from collector.inventory.models import (
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from collector.inventory.findings import Finding, Parsed
 
-BYTES_MAX = 64_000_000
 START = "start with version: 1, then credentials and projects"
 
 
@@ -97,10 +96,7 @@ def _folder(source: Path | BinaryIO) -> Path:
 
 def _read(source: Path | BinaryIO, name: str) -> bytes:
     try:
-        if isinstance(source, Path):
-            raw = inputs.read_input(source, BYTES_MAX)
-        else:
-            raw = source.read(BYTES_MAX + 1)
+        raw = inputs.read_whole(source, BYTES_MAX)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
         _fail(name, f"cannot read the inventory ({reason})", "name a readable file")

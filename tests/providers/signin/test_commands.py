@@ -280,6 +280,19 @@ async def test_one_that_has_worked_before_may_work_again(tmp_path: Path) -> None
     assert vault.runs == 2
 
 
+async def test_one_that_has_worked_and_cannot_be_started_may_be_about_to_be_replaced(
+    tmp_path: Path,
+) -> None:
+    vault = Vault(tmp_path, f"echo {TOKEN}")
+    async with serving(STARTED, EXPIRED) as server, fleet_of(vault.source()) as fleet:
+        await start(fleet, server.url)
+        vault.path.unlink()
+        assert (await start(fleet, server.url)).renewed
+        said = await start(fleet, server.url)
+    assert "is not found" in said.message
+    assert said.retry_after_s > 0
+
+
 async def test_what_is_printed_is_a_known_secret(tmp_path: Path, service: Server) -> None:
     secrets = Secrets()
     source = Vault(tmp_path, f"echo {TOKEN}").source()

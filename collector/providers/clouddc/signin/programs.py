@@ -63,7 +63,8 @@ async def run(words: Sequence[str], environ: Mapping[str, str], timeout_s: float
                 list(words), stdin=subprocess.DEVNULL, env=dict(environ), start_new_session=True
             )
     except (OSError, ValueError) as error:
-        return Ran(failure=_why_not_started(error), may_pass=False)
+        may_pass = isinstance(error, OSError)  # it may be about to be replaced, or memory scarce
+        return Ran(failure=_why_not_started(error), may_pass=may_pass)
     printed, errors = bytearray(), bytearray()
     too_much = False
     try:
