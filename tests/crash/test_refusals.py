@@ -146,6 +146,8 @@ def test_resume_on_a_disk_that_refuses_ends_in_words_and_can_be_finished(
             left = await damaged_one(api, tmp_path / "recorded")
             ended = await all_refused(api, tmp_path / "home", left, most)
         assert ended.total() >= RESUMES_REFUSED
-        assert ended.keys() == {"to the end", "with an error"}
+        # Of a few, none may be one that a run goes on with.
+        assert ended.keys() <= {"to the end", "with an error"}
+        assert most is not None or len(ended) == 2
 
     anyio.run(main)

@@ -7,7 +7,6 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
-from anyio import to_thread
 
 from collector.model.answers import (
     Call,
@@ -176,10 +175,10 @@ async def test_a_401_says_whether_the_tokens_file_has_another_now(tmp_path: Path
         here = target(server.url)
         first = await fleet.start_export(here, asks_limits=False)
         await fleet.ask_status(here, "e1", asks_limits=False)
-        second, third, _ = await asyncio.gather(
+        path.write_text("new")
+        second, third = await asyncio.gather(
             fleet.start_export(here, asks_limits=False),
             fleet.ask_status(here, "e1", asks_limits=False),
-            to_thread.run_sync(path.write_text, "new"),
         )
         async with fleet.open_archive(here, "e1", asks_limits=False) as fourth:
             pass
