@@ -234,8 +234,7 @@ class Scheduler:
     ) -> None:  # fmt: skip
         """Take in what came of a call that was made before the run's own, in the order of these."""
         lane = self._lanes[self.state.servers[server].project, call]
-        if self._feedback.asked_before(lane, server, problem, metadata, sent_s, now_s):
-            self._waiting.touch_all(self._pacer.reach(lane.track))
+        self._feedback.asked_before(lane, server, problem, metadata, sent_s, now_s)
         self._waiting.touch(lane)
         self._giving_up.take(now_s)
 

@@ -16,14 +16,14 @@ from collector.providers.connecting import connect
 from collector.runtime import beginning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from collector.inventory import Selection
     from collector.model.answers import Problem
     from collector.providers.protocol import Access, Fleet, Provider
 
 PROJECTS_MAX = 10
-"""Projects that are asked about, the largest ones: two calls each, before limits are known."""
+"""Projects that are asked about at most: two calls each, before limits are known."""
 WITHIN_S = 3.0
 """How long all of it may hold a run up."""
 CALL_WITHIN_S = 15.0
@@ -51,14 +51,34 @@ class Permissions:
         self._asking.cancel()
 
     async def ask(self) -> None:
-        """Ask, for a while at most."""
+        """Ask, for a while at most: in one project of each credential, and in more if that may not.
+
+        Limits are not known yet, and what is asked here is not spread over time.
+        """
         servers = Counter(row.project for row in self._state.servers)
-        projects = sorted(number for number, _ in servers.most_common(PROJECTS_MAX))
+        largest = [number for number, _ in servers.most_common()]
+        of_credentials: dict[str, int] = {}
+        for number in largest:
+            of_credentials.setdefault(self._state.projects[number].credential, number)
+        first = list(of_credentials.values())[:PROJECTS_MAX]
         with anyio.move_on_after(WITHIN_S), self._asking:
-            await probe(
-                self._state, self._fleet, self._providers, projects, self._probed,
-                within_s=WITHIN_S,
-            )  # fmt: skip
+            await self._probe(first)
+            denied = {self._state.projects[one].credential for one in first if self._is_denied(one)}
+            more = [
+                number
+                for number in largest
+                if number not in first and self._state.projects[number].credential in denied
+            ]
+            await self._probe(more[: PROJECTS_MAX - len(first)])
+
+    async def _probe(self, projects: Sequence[int]) -> None:
+        await probe(
+            self._state, self._fleet, self._providers, projects, self._probed, within_s=WITHIN_S
+        )
+
+    def _is_denied(self, project: int) -> bool:
+        finding = self._probed.findings[project]
+        return any(finding.permission(call) is Permission.DENIED for call in finding.answers)
 
     def asked(self) -> list[Asked]:
         """Return the calls that somebody answered, in the order in which they left."""

@@ -51,59 +51,6 @@ class Feedback:
         Returns:
             Whether other limits are believed now.
         """
-        learned = self.heard(lane, action, problem, metadata, now_s)
-        permission = lane.permission
-        was_sent = problem is None or not (problem.sign_in or problem.kind is ProblemKind.NOT_SENT)
-        if (
-            was_sent
-            and not permission.accepted
-            and permission.of_project.answered(lane.call, problem, action.server)
-        ):
-            self._observations.permission_confirmed(lane.project, lane.call, now_s)
-        return learned
-
-    def asked_before(
-        self,
-        lane: Lane,
-        server: int,
-        problem: Problem | None,
-        metadata: ResponseMetadata,
-        sent_s: float,
-        now_s: float,
-    ) -> bool:
-        """Process what came of a call that was made before the run's own.
-
-        It was for an export that no server has, so it tells of the credential, the limits and the
-        clock, and nothing of its server.
-
-        Args:
-            lane: where such calls wait.
-            server: one of the project's.
-            problem: what went wrong; None if nothing did.
-            metadata: what the answer told beside.
-            sent_s: when it left.
-            now_s: when it was answered.
-
-        Returns:
-            Whether other limits are believed now.
-        """
-        action = AskStatus(server, sent_s, asks_limits=True, export_id="", is_probe=True)
-        self._pacer.sent(lane.track, sent_s)
-        self._observations.count(lane.project)
-        return self.heard(lane, action, problem, metadata, now_s)
-
-    def heard(
-        self,
-        lane: Lane,
-        action: Request,
-        problem: Problem | None,
-        metadata: ResponseMetadata,
-        now_s: float,
-    ) -> bool:
-        """Process all that an answer tells but whether its call is permitted.
-
-        Args and the result are those of `answered`.
-        """
         if problem is not None and problem.sign_in:
             # Nothing was asked of the endpoint: this tells of the credential alone.
             self.withdrawn(lane, action)
@@ -126,9 +73,50 @@ class Feedback:
         else:
             self._pacer.lost(lane.track, action.sent_s)
         lane.credential.answered(problem, lane.admission, action.server, action.sent_s, now_s)
+        permission = lane.permission
+        if not permission.accepted and permission.of_project.answered(
+            lane.call, problem, action.server
+        ):
+            self._observations.permission_confirmed(lane.project, lane.call, now_s)
         if metadata.clock_offset_s is not None:
             self._observations.clock_offset(metadata.clock_offset_s)
         return learned
+
+    def asked_before(
+        self,
+        lane: Lane,
+        server: int,
+        problem: Problem | None,
+        metadata: ResponseMetadata,
+        sent_s: float,
+        now_s: float,
+    ) -> None:
+        """Process what came of a call that was made before the run's own.
+
+        It was for an export that no server has, and nobody had planned it: it tells of the
+        credential, the endpoint and the clock, of limits only where the service states them, and
+        nothing of its server.
+
+        Args:
+            lane: where such calls wait.
+            server: one of the project's.
+            problem: what went wrong; None if nothing did.
+            metadata: what the answer told beside.
+            sent_s: when it left.
+            now_s: when it was answered.
+        """
+        if problem is None or not problem.sign_in:
+            self._observations.count(lane.project)
+            self._reached(lane.breaker, None, now_s)
+        if problem is not None and problem.kind is ProblemKind.THROTTLED:
+            self._observations.throttled(lane.project)
+        if metadata.limits and (problem is None or problem.kind is not ProblemKind.THROTTLED):
+            self._pacer.sent(lane.track, sent_s)
+            news = self._pacer.passed(lane.track, metadata.limits, sent_s, now_s, running=0)
+            self._observations.paced(news, now_s)
+        lane.credential.answered(problem, lane.admission, server, sent_s, now_s)
+        if metadata.clock_offset_s is not None:
+            self._observations.clock_offset(metadata.clock_offset_s)
 
     def _reached(self, breaker: EndpointBreaker, server: int | None, now_s: float) -> None:
         if breaker.reached(server, now_s):
