@@ -39,7 +39,7 @@ class Table:
     """A CSV whose columns are known.
 
     Attributes:
-        entries: the servers, and the rows that are none; to be read once.
+        entries: servers, and rows that are not servers. Iterate only once.
         notes: what was decided about it, for people.
     """
 
