@@ -35,6 +35,7 @@ from collector.rundir.journal.journal import Journal
 from collector.rundir.views import Views
 from collector.runtime import assembly, beginning, trust
 from collector.runtime.asking import Permissions
+from collector.runtime.closing_report import ClosingReport
 from collector.runtime.feed import Feed
 from collector.runtime.loop import Loop
 from collector.runtime.performer import LocalPerformer
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from collector.model.prior import Prior
     from collector.providers.connecting import Connection, Scopes
     from collector.providers.protocol import Access, Fleet
+    from collector.report.series import Follower
     from collector.report.summary import Summary
     from collector.runtime.feed import Subscription
     from collector.sharing.claims import Claims
@@ -131,6 +133,7 @@ class Collection:
         terms: Terms,
         *,
         taken_up: Sequence[e.Event] = (),
+        follower: Follower | None = None,
     ) -> None:
         self.directory = directory
         self.state = state
@@ -147,6 +150,8 @@ class Collection:
         self._recorder.follow(self._feed.put)
         self._memory = Memory(terms.memory)
         self._views = Views(directory, state, journal)
+        self._page = ClosingReport(directory, state, journal, follower)
+        self._recorder.follow(self._page.follow)
         self._destination = terms.destination(directory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
@@ -167,12 +172,18 @@ class Collection:
         return self.report.summary(self.directory, self._views.manifest_sha256)
 
     @property
+    def report_path(self) -> Path | None:
+        """The report that the run left when it ended; None before, and where it left none."""
+        return self._page.path
+
+    @property
     def verdict(self) -> Verdict:
         """What became of the run, as an exit code."""
         return verdict(self.state)
 
     def stop(self, reason: str = "stopped") -> None:
         """Start nothing any more, and end the run in order."""
+        self._page.skip_if_begun()
         self._stop_reason = self._stop_reason or reason
         if self._asking is not None:
             self._asking.stop()
@@ -182,6 +193,7 @@ class Collection:
     def stop_at_once(self) -> None:
         """End the run without waiting for answers: a resume finds out what became of them."""
         self.stop()
+        self._page.skip()
         self._running.cancel()
 
     async def __aenter__(self) -> Self:
@@ -331,6 +343,7 @@ class Collection:
         await self._views.refresh()
         if self._scheduler is not None:
             await threads.run_sync(lambda: self._memory.keep(self.state))
+        await self._page.write(self._views.manifest_sha256)
 
     def _last_events(self, now_s: float) -> list[e.Event]:
         if self._scheduler is None:
