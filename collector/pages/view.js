@@ -16,6 +16,7 @@ class View extends EventTarget {
     this.sort = { column: "state", descending: false };
     this.active = -1; // the server that has the cursor
     this.opened = -1; // the server whose details are shown
+    this.span = null; // which seconds are looked at; null: all
     this.adopt(run);
   }
 
@@ -78,6 +79,18 @@ class View extends EventTarget {
     if (server >= 0) this.active = server;
     this.dispatchEvent(new Event("open"));
     this.dispatchEvent(new Event("point"));
+  }
+
+  /** Look at a stretch of time, in timeline and plots; null: at all of it. */
+  look(span) {
+    const whole = this.run.until;
+    if (span) {
+      const length = Math.min(whole, Math.max(1, span[1] - span[0]));
+      const first = Math.min(Math.max(0, span[0]), whole - length);
+      span = length >= whole ? null : [first, first + length];
+    }
+    this.span = span;
+    this.dispatchEvent(new Event("span"));
   }
 
   /** In which row a server is shown; -1: in none. */

@@ -1,4 +1,4 @@
-"""Pages of whole fleets, made up: any number of servers, of which some failed, in a run like a real one."""
+"""Pages of whole fleets, made up: any number of servers, of which some failed."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def fleet(
         else f"all {servers:,} servers were collected",
         run=run_of(state=state, select=["project=payments", "tag:role=db"],
                    finished_at=None if running else stamp(took_s), resumed=1 if failed else 0),
-        totals=RunTotals(*(getattr(totals, name) for name in totals.__struct_fields__),
-                         servers * 5, servers // 20, "exact"),
+        totals=RunTotals(servers, totals.collected, failed, pending, bytes_, servers * 5,
+                         servers // 20, "exact"),
         projects=_projects(names, columns),
         tags=[{"role": role, "rack": f"r{rack}"} for role in ("db", "web") for rack in range(9)],
         servers=servers_of(**columns),
