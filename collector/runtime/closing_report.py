@@ -1,4 +1,4 @@
-"""The report that a run leaves when it ends: made last, in a thread, and never at the run's cost."""
+"""The report that a run leaves when it ends: made last, in a thread, at no cost to the run."""
 
 from __future__ import annotations
 
