@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "archive": {"model", "sizes", "beneath", "files", "descriptors", "threads"},
     "report": {"model"},
+    "pages": {"report"},
     "rundir": {
         *("model", "report", "providers", "errors", "archive", "beneath", "files", "addresses"),
         "threads",

@@ -15,6 +15,7 @@ import anyio.lowlevel
 from collector import files, threads
 from collector.errors import CollectorError
 from collector.rundir import lock
+from collector.rundir.journal.identity import has_name
 from collector.rundir.journal.lines import encode
 from collector.rundir.journal.reading import DamagedJournal, Reading, fold
 from collector.rundir.journal.repair import repair
@@ -166,7 +167,7 @@ class Journal:
     def is_gone(self) -> bool:
         """Whether the file being written has lost its name: it was removed or replaced."""
         try:
-            return not _is_at(self._descriptor, self.path)
+            return not has_name(self._descriptor, self.path)
         except FileNotFoundError:
             return True
         except OSError:
@@ -284,7 +285,7 @@ def _held(path: Path) -> Iterator[int]:
     while True:
         with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
             lock.hold(descriptor, path)
-            if _is_at(descriptor, path):
+            if has_name(descriptor, path):
                 yield descriptor
                 return
         os.close(descriptor)  # a repair has replaced it meanwhile
@@ -316,25 +317,6 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
             hint = "; copy the run's directory, and resume the copy" if _is_shared(error) else ""
             raise CollectorError(f"cannot open {path}: {error.strerror}{hint}") from error
         raise
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file is still the one with this name.
-
-    Some file systems give a file a new inode number at each look. There, it counts as the same if
-    it still has a name and the other one has the same size and time.
-
-    Raises:
-        OSError: nothing has the name, or it cannot be accessed.
-    """
-    mine, named = os.fstat(descriptor), path.lstat()
-    if os.path.samestat(mine, named):
-        return True
-    return mine.st_nlink > 0 and _look(mine) == _look(named)
-
-
-def _look(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_dev, found.st_mode, found.st_size, found.st_mtime_ns
 
 
 def _is_shared(error: OSError) -> bool:
