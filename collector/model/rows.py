@@ -115,12 +115,16 @@ class ServerRow(NamedTuple):
 class ProjectRow:
     """One project with servers in the selection; `requests` and `throttled` as counted so far.
 
-    `not_listed` says why not all of its servers are known; None where they are.
+    `arrived` counts bytes of archives, `arriving` those among them that no stored archive accounts
+    for: they belong to downloads that go on, or that failed. `not_listed` says why not all of its
+    servers are known; None where they are.
     """
 
     selected: e.ProjectSelected
     requests: int = 0
     throttled: int = 0
+    arrived: int = 0
+    arriving: int = 0
     not_listed: e.ProjectNotListed | None = None
 
     @property

@@ -142,6 +142,10 @@ def _archive_stored(state: RunState, event: e.ArchiveStored) -> None:
     _answered(state, row)
     state.collected += 1
     state.bytes += event.bytes
+    project = state.projects[row.project]
+    if project.arriving:
+        left = max(0, project.arriving - event.bytes)
+        state.projects[row.project] = replace(project, arriving=left)
     _replace_server(
         state,
         row._replace(

@@ -171,6 +171,7 @@ def _estimate(state: RunState, estimate: Estimate) -> m.Estimate:
         took_s=_seconds(expected.at, ended.at) if ended else None,
         requests_made=requests - estimate.requests_before,
         bytes_collected=state.bytes - estimate.bytes_before,
+        deadline_at=expected.deadline_at or UNSET,
     )
 
 

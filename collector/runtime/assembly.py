@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,14 @@ def claims(state: RunState, directory: Path, *, reuse_s: float) -> Claims:
 
 
 def scheduler(
-    state: RunState, scopes: Scopes, own_secret: OwnSecret, prior: Prior, terms: Terms
+    state: RunState,
+    scopes: Scopes,
+    own_secret: OwnSecret,
+    prior: Prior,
+    terms: Terms,
+    deadline_s: float,
 ) -> Scheduler:
-    """Return what plans the run, from now on."""
+    """Return what plans the run, from now on until `deadline_s`."""
     at_once = _at_once(state)
     return Scheduler(
         state,
@@ -54,7 +60,7 @@ def scheduler(
                 for row in state.projects
                 if row.exports_in_flight is not None
             },
-            deadline_s=clock.now_s() + terms.deadline_s,
+            deadline_s=deadline_s,
             export_s=terms.export_s,
             download_s=terms.download_s,
             grace_s=terms.grace_s,
@@ -66,11 +72,15 @@ def scheduler(
     )
 
 
-def estimate(state: RunState, directory: Path, scopes: Scopes, prior: Prior) -> e.RunEstimated:
+def estimate(
+    state: RunState, directory: Path, scopes: Scopes, prior: Prior, deadline_s: float
+) -> e.RunEstimated:
     """Say what is to be expected, to be compared with what comes. For a worker thread."""
     plan = planning.of_state(state, directory.parent, scopes, prior, but=directory)
+    wall = clock.WallClock()
     return e.RunEstimated(
-        at=clock.WallClock().stamp(clock.now_s()),
+        at=wall.stamp(clock.now_s()),
+        deadline_at=wall.stamp(deadline_s) if math.isfinite(deadline_s) else None,
         servers=plan.servers,
         seconds=round(plan.seconds, 1),
         requests=plan.requests,

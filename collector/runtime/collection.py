@@ -155,6 +155,12 @@ class Collection:
         self._claims: Claims | None = None
         self._asking: Permissions | None = None
         self._stop_reason: str | None = None
+        self._arrived_before = sum(row.arrived for row in state.projects)
+
+    @property
+    def arrived(self) -> int:
+        """Bytes of archives that have arrived: ahead of `state`, which counts them now and then."""
+        return self._arrived_before + (self._loop.arrived if self._loop else 0)
 
     @property
     def report(self) -> Report:
@@ -241,10 +247,12 @@ class Collection:
         async with connection.fleet as fleet, anyio.create_task_group() as tasks:
             prior = remembered.known(self.state)
             scopes = scopes_of(self.state, connection.providers)
-            self._loop = await self._assemble(fleet, connection, scopes, prior)
+            deadline_s = clock.now_s() + self._terms.deadline_s
+            self._loop = await self._assemble(fleet, connection, scopes, prior, deadline_s)
             if self._stop_reason is not None:
                 self._loop.stop(self._stop_reason)
-            estimated = partial(assembly.estimate, self.state, self.directory, scopes, prior)
+            known = (self.state, self.directory, scopes, prior, deadline_s)
+            estimated = partial(assembly.estimate, *known)
             await self._recorder.record([await threads.run_sync(estimated)])
             tasks.start_soon(self._views.keep)
             tasks.start_soon(self._views.members.keep, self._views.warn_once)
@@ -277,7 +285,7 @@ class Collection:
         return stored_archives(self.state, self._destination)
 
     async def _assemble(
-        self, fleet: Fleet, connection: Connection, scopes: Scopes, prior: Prior
+        self, fleet: Fleet, connection: Connection, scopes: Scopes, prior: Prior, deadline_s: float
     ) -> Loop:
         """Make what works on the run, and join it by the recorder."""
         state, recorder, terms = self.state, self._recorder, self._terms
@@ -285,7 +293,8 @@ class Collection:
         await self._take_over(await claims.begin())
         recorder.claims = claims
         own_secret = own_secret_of(state, connection.providers)
-        scheduler = self._scheduler = assembly.scheduler(state, scopes, own_secret, prior, terms)
+        scheduler = assembly.scheduler(state, scopes, own_secret, prior, terms, deadline_s)
+        self._scheduler = scheduler
         recorder.follow(scheduler.applied)
         recorder.follow(self._views.members.follow)
         performer = LocalPerformer(
