@@ -184,7 +184,7 @@ def _selected(run: BigRun) -> list[e.ServerSelected]:
         end = run.servers * (project + 1) // run.projects
         named = []
         for place in range(first, end):
-            gone = place < first + few // run.projects * run.generation
+            gone = place < first + max(1, few // run.projects) * run.generation
             number = place + run.servers if gone else place
             digits = hashlib.sha256(str(number).encode()).hexdigest()
             id_ = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:32]}"
@@ -251,7 +251,8 @@ def _way(
     if failed:
         return _failing(run, server, steps, chance, export_id)
     of_project = 400_000 + 90_000 * (server.project % 30)
-    size = int(chance.lognormvariate(0, 0.5) * of_project)
+    size = int(random.Random(server.id).lognormvariate(0, 0.5) * of_project)  # noqa: S311  # as above
+    size += int(size * chance.uniform(-0.1, 0.1))
     if (number + run.generation) % 1000 == 17:
         size *= 9
     ended = done + chance.uniform(0.3, 4) + size / 20e6
