@@ -11,7 +11,6 @@ import anyio
 from collector import clock, threads
 from collector.report.building import Report
 from collector.report.series import Follower
-from collector.rundir import report_file
 from collector.rundir.layout import REPORT
 
 if TYPE_CHECKING:
@@ -87,6 +86,8 @@ class ClosingReport:
 
     def _write(self, at: str, manifest_sha256: str | None) -> None:
         """Write the report, in a thread."""
+        from collector.rundir import report_file  # noqa: PLC0415  # a run begins sooner without it
+
         try:
             report = Report(self._state, lines=self._journal.lines, head=self._journal.head)
             page = report_file.made(
