@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from collector.report.reasons import shape
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 TOLD: Final = 3
 """Failures for one reason that are told one by one."""
-_VARIES: Final = re.compile(r"'[^']*'|\d+")
 
 
 @dataclass(slots=True)
@@ -35,11 +35,16 @@ class Repeats:
         """Take it that servers that fail with this message have been told of, with their number."""
         self._announced.add(message)
 
-    def is_told(self, failure: e.ServerFailed) -> bool:
-        """Count a failure; return whether it is told by itself."""
+    def is_told(self, failure: e.ServerFailed, own: tuple[str, str]) -> bool:
+        """Count a failure; return whether it is told by itself.
+
+        Args:
+            failure: of a server.
+            own: the server's name and id, which tell two messages apart that are for one reason.
+        """
         if failure.message in self._announced:
             return False
-        key = (failure.stage, failure.code, _VARIES.sub("#", failure.message))
+        key = (failure.stage, failure.code, shape(failure.message, own))
         reason = self._reasons.setdefault(key, _Reason(failure))
         if reason.told < TOLD:
             reason.told += 1

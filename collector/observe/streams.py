@@ -96,6 +96,11 @@ class Stream:
         """Whether colours are supported and wanted."""
         return self.can_draw and not os.environ.get("NO_COLOR")
 
+    @property
+    def has_gap(self) -> bool:
+        """Whether something was not written, since nobody made room for it in time."""
+        return self._missing is not None
+
     def fileno(self) -> int:
         """Return the file descriptor, for queries about the terminal."""
         if self._stream is None:
@@ -136,6 +141,7 @@ class Stream:
         facts: Mapping[str, object] | None = None,
         *,
         has_secrets: bool = True,
+        is_kept: bool = True,
     ) -> None:
         """Write one line for people.
 
@@ -144,9 +150,11 @@ class Stream:
             level: `error`, `warning` or `info`; in JSON, a member of the line.
             facts: more members.
             has_secrets: whether to redact what looks like a secret.
+            is_kept: whether `copy` gets it.
         """
         told = hide(line) if has_secrets else line
-        self._copied(told, level, facts or {})
+        if is_kept:
+            self._copied(told, level, facts or {})
         told = told if self._secrets is None else self._secrets.out_of(told)
         if not self.as_json:
             self._put(one_line(told), is_cut=False)
