@@ -191,7 +191,7 @@ class Watch:
             host=state.process.host,
             user=state.process.user,
             pid=state.process.pid,
-            counts=_counts(tally.phases),
+            counts=_counts(len(state.servers), tally.phases),
             bytes=state.bytes + in_all,
             bytes_per_s=round(sum(arrive or ()), 1),
             requests=requests,
@@ -243,7 +243,12 @@ class Watch:
             trouble = trouble_of(row, failed)
             rate = round(rates[row.project], 3) if row.project < len(rates) else 0.0
             glance = ProjectGlance(
-                row.name, _counts(tally.phases), tally.bytes + here, rate, row.throttled, trouble
+                row.name,
+                _counts(tally.servers, tally.phases),
+                tally.bytes + here,
+                rate,
+                row.throttled,
+                trouble,
             )
             found.append(((-failed, trouble is None, -tally.left), glance))
         found.sort(key=lambda one: one[0])
@@ -263,15 +268,12 @@ class Watch:
                 yield Failure(failed.at, project, row.name, failed.stage, failed.message)
 
 
-def _counts(phases: Mapping[Phase, int]) -> Counts:
+def _counts(servers: int, phases: Mapping[Phase, int]) -> Counts:
+    exporting = phases[Phase.REQUESTED] + phases[Phase.EXPORTING]
     return Counts(
-        servers=sum(phases.values()),
-        queued=phases[Phase.QUEUED],
-        exporting=phases[Phase.REQUESTED] + phases[Phase.EXPORTING],
-        downloading=phases[Phase.READY],
-        collected=phases[Phase.COLLECTED],
-        failed=phases[Phase.FAILED],
-    )
+        servers, phases[Phase.QUEUED], exporting, phases[Phase.READY],
+        phases[Phase.COLLECTED], phases[Phase.FAILED],
+    )  # fmt: skip
 
 
 def _calls_left(phases: Mapping[Phase, int]) -> set[Call]:

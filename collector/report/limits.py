@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from collector.model.answers import Call, ScopeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
+    from collector.model.events import LimitLearned
     from collector.model.rows import ProjectRow
     from collector.model.state import RunState
 
@@ -36,7 +37,7 @@ class Limits:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._named: dict[tuple[str, str], set[tuple[int, Call]]] = {}
+        self._named: dict[tuple[str, str], tuple[set[int], Call | None]] = {}
         self._named_of: list[object] = []
 
     def of_run(self, busy: Iterable[int], calls: Iterable[Call]) -> Known | None:
@@ -46,76 +47,96 @@ class Limits:
             busy: the projects that have work left.
             calls: the kinds of calls that are left to make.
         """
-        work = {(project, call) for project in busy for call in calls}
-        if not work:
+        work, calls = frozenset(busy), frozenset(calls)
+        if not work or not calls:
             return None
-        by_kind: dict[str, list[tuple[Known, set[tuple[int, Call]]]]] = defaultdict(list)
-        for known, covers in self._smallest():
-            if of_work := covers & work:
-                by_kind[known.kind].append((known, of_work))
+        found: dict[str, list[Known]] = defaultdict(list)
+        covered: dict[tuple[str, Call | None], set[int]] = defaultdict(set)
+        for known, projects, call in self._of_scopes():
+            here = projects & work
+            if here and (call is None or call in calls):
+                found[known.kind].append(known)
+                covered[known.kind, call] |= here
         sums = [
-            _sum([known for known, _ in found])
-            for found in by_kind.values()
-            if set().union(*(covers for _, covers in found)) >= work
+            _sum(limits)
+            for kind, limits in found.items()
+            if all(
+                covered[kind, call] >= work
+                for call in (calls if kind == ScopeKind.API else (None,))
+            )
         ]
+        of_projects = self._of_projects()
+        if of_projects.keys() >= work:
+            sums.append(_sum([of_projects[project] for project in work]))
         return min(sums, key=lambda one: one.per_second, default=None)
 
-    def of_calls(self, project: int, call: Call) -> Iterator[Known]:
-        """Yield every limit that such a call passes."""
-        for known, covers in self._smallest():
-            if (project, call) in covers:
-                yield known
+    def on(self, call: Call) -> Iterator[tuple[Known, Collection[int]]]:
+        """Yield each limit on such calls with the projects that share it."""
+        for known, projects, only in self._of_scopes():
+            if only is None or only is call:
+                yield known, projects
+        for project, known in self._of_projects().items():
+            yield known, (project,)
 
-    def _smallest(self) -> Iterator[tuple[Known, set[tuple[int, Call]]]]:
-        """Yield each limit with what it covers; of a scope that has two, the smaller one."""
+    def _of_scopes(self) -> Iterator[tuple[Known, set[int], Call | None]]:
+        """Yield the limits of all scopes but projects: whom each covers, and which call alone."""
         named = self._names()
-        of_projects: dict[int, Known] = {
+        for scope, learned in self._state.limits.items():
+            covers = named.get(scope)
+            if covers is not None and scope[0] != ScopeKind.PROJECT and _holds(learned):
+                yield _known(learned), *covers
+
+    def _of_projects(self) -> dict[int, Known]:
+        """Return the smallest limit of each project: what was learned, or what a person allows."""
+        found = {
             row.project: Known("project", row.name, row.requests_per_second, "inventory", None)
             for row in self._state.projects
             if row.requests_per_second is not None
         }
-        for (kind, name), learned in self._state.limits.items():
-            covers = named.get((kind, name))
-            if not covers or learned.source == _REFUTED or learned.window_s <= 0:
-                continue
-            per_second = learned.limit / learned.window_s
-            known = Known(kind, name, per_second, learned.source, learned.at)
-            if kind == ScopeKind.PROJECT:
-                project = next(iter(covers))[0]
-                written = of_projects.get(project)
-                if written is None or per_second < written.per_second:
-                    of_projects[project] = known
-            else:
-                yield known, covers
-        for project, known in of_projects.items():
-            yield known, {(project, call) for call in Call}
+        named = self._names()
+        for scope, learned in self._state.limits.items():
+            covers = named.get(scope)
+            if covers is not None and scope[0] == ScopeKind.PROJECT and _holds(learned):
+                known = _known(learned)
+                for project in covers[0]:
+                    written = found.get(project)
+                    if written is None or known.per_second < written.per_second:
+                        found[project] = known
+        return found
 
-    def _names(self) -> dict[tuple[str, str], set[tuple[int, Call]]]:
-        """Return what each name that a scope may have covers."""
-        projects = self._state.projects
-        selected: list[object] = [row.selected for row in projects]
+    def _names(self) -> dict[tuple[str, str], tuple[set[int], Call | None]]:
+        """Return the projects, and the one call, that each name which a scope may have covers."""
+        selected: list[object] = [row.selected for row in self._state.projects]
         if selected != self._named_of:
-            named: dict[tuple[str, str], set[tuple[int, Call]]] = defaultdict(set)
-            for row in projects:
-                for kind, name, calls in self._of(row):
-                    named[kind, name] |= {(row.project, call) for call in calls}
-            self._named, self._named_of = dict(named), selected
+            self._named, self._named_of = {}, selected
+            for row in self._state.projects:
+                for kind, name, call in self._of(row):
+                    self._named.setdefault((kind, name), (set(), call))[0].add(row.project)
         return self._named
 
-    def _of(self, row: ProjectRow) -> Iterator[tuple[str, str, tuple[Call, ...]]]:
-        endpoint, every = row.endpoint, tuple(Call)
-        yield ScopeKind.ENDPOINT, endpoint, every
-        yield ScopeKind.IP, endpoint, every
+    def _of(self, row: ProjectRow) -> Iterator[tuple[str, str, Call | None]]:
+        endpoint = row.endpoint
+        yield ScopeKind.ENDPOINT, endpoint, None
+        yield ScopeKind.IP, endpoint, None
         named = self._state.credentials.get(row.credential)
         for kind, name in (
             (ScopeKind.USER, named.account if named else row.credential),
             (ScopeKind.APP, row.credential),
             (ScopeKind.PROJECT, row.id),
         ):
-            yield kind, name, every
-            yield kind, f"{name} at {endpoint}", every
+            yield kind, name, None
+            yield kind, f"{name} at {endpoint}", None
         for call in Call:
-            yield ScopeKind.API, f"{call} at {endpoint}", (call,)
+            yield ScopeKind.API, f"{call} at {endpoint}", call
+
+
+def _holds(learned: LimitLearned) -> bool:
+    return learned.source != _REFUTED and learned.window_s > 0
+
+
+def _known(learned: LimitLearned) -> Known:
+    per_second = learned.limit / learned.window_s
+    return Known(learned.scope, learned.name, per_second, learned.source, learned.at)
 
 
 def _sum(found: list[Known]) -> Known:

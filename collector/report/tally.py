@@ -32,6 +32,7 @@ class ProjectTally:
     """A project's servers.
 
     Attributes:
+        servers: how many there are.
         phases: how many are in each phase.
         bytes: of the archives that are stored.
         exporting: those whose export runs, or was asked for; those that began first come first.
@@ -39,6 +40,7 @@ class ProjectTally:
         begun: those whose download has begun, and when.
     """
 
+    servers: int = 0
     phases: dict[Phase, int] = field(default_factory=_none)
     bytes: int = 0
     exporting: dict[int, None] = field(default_factory=dict)
@@ -46,13 +48,8 @@ class ProjectTally:
     begun: dict[int, str] = field(default_factory=dict)
 
     @property
-    def servers(self) -> int:
-        """How many servers there are."""
-        return sum(self.phases.values())
-
-    @property
     def left(self) -> int:
-        """How many of them are neither collected nor failed."""
+        """How many servers are neither collected nor failed."""
         return self.servers - self.phases[Phase.COLLECTED] - self.phases[Phase.FAILED]
 
 
@@ -92,6 +89,8 @@ class Tally:
             project = projects[row.project]
             if (before := seen[server]) is not None:
                 self._take_out(project, before)
+            else:
+                project.servers += 1
             self._put_in(project, row, before)
             seen[server] = row
 
