@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
 
+    from collector.observe.lines import Line
     from collector.report.glance import Glance
 
 LIVE_EVERY_S: Final = 1.0
@@ -126,14 +127,16 @@ class LiveDisplay:
             await anyio.sleep(LOOKED_AT_EVERY_S)
 
     def _draw(self) -> None:
-        from collector.observe.view import drawn  # noqa: PLC0415  # as above
+        from collector.observe.view import ROOMY, drawn  # noqa: PLC0415  # as above
 
         columns, lines = self._screen.size
         glance = self._look()
         room = lines - 1 - lines // ABOVE
-        view = [] if glance is None else drawn(glance, columns, room, self._letters)
         # An empty line keeps the view apart from what scrolls past.
-        self._screen.draw([[], *view] if view and len(view) < room else view)
+        gap: list[Line] = [[]] if room > ROOMY else []
+        room -= len(gap)
+        view = [] if glance is None else drawn(glance, columns, room, self._letters)
+        self._screen.draw([*gap, *view] if view else ())
 
     def _above(self, line: str, is_cut: bool) -> None:
         self._screen.above(line, is_cut=is_cut)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 TOLD: Final = 3
 """Failures for one reason that are told one by one."""
+REASONS: Final = 3
+"""Reasons that are told of at a time."""
 
 
 @dataclass(slots=True)
@@ -21,7 +24,6 @@ class _Reason:
     failure: e.ServerFailed
     told: int = 0
     more: int = 0
-    is_announced: bool = False
 
 
 class Repeats:
@@ -53,8 +55,11 @@ class Repeats:
         return False
 
     def more(self) -> Iterator[tuple[int, e.ServerFailed]]:
-        """Yield how many were not told by themselves since last asked, with one of them."""
-        for reason in self._reasons.values():
-            if reason.more:
-                yield reason.more, reason.failure
-                reason.more = 0
+        """Yield how many were not told by themselves since then, with one of them.
+
+        Of the reasons of most of them: the others come another time.
+        """
+        waiting = [reason for reason in self._reasons.values() if reason.more]
+        for reason in heapq.nlargest(REASONS, waiting, key=lambda reason: reason.more):
+            yield reason.more, reason.failure
+            reason.more = 0

@@ -8,6 +8,7 @@ import json
 import os
 import select
 import stat
+import textwrap
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -157,9 +158,22 @@ class Stream:
             self._copied(told, level, facts or {})
         told = told if self._secrets is None else self._secrets.out_of(told)
         if not self.as_json:
-            self._put(one_line(told), is_cut=False)
+            for piece in self._broken(one_line(told)):
+                self._put(piece, is_cut=False)
         elif told:
             self.put(record(told, level, facts or {}))
+
+    def _broken(self, line: str) -> list[str]:
+        """Break a line between words where a terminal would break it anywhere."""
+        if not self.is_terminal or self.above is not None:
+            return [line]
+        try:
+            columns = os.get_terminal_size(self.fileno()).columns
+        except (OSError, ValueError):
+            return [line]
+        if len(line) <= columns or not columns:
+            return [line]
+        return textwrap.wrap(line, columns, break_long_words=False, break_on_hyphens=False)
 
     def _copied(self, line: str, level: str, facts: Mapping[str, object]) -> None:
         if self.copy is not None:
