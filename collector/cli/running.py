@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
@@ -25,6 +26,7 @@ from collector.event_loop import Loop
 from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
+from collector.report.glance import Watch
 from collector.report.parts import json_text
 from collector.rundir.layout import find_run
 from collector.runtime.collection import collect
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.inventory import Selection
+    from collector.report.glance import Glance
     from collector.runtime.collection import Collection
     from collector.runtime.terms import Terms
 
@@ -136,7 +139,7 @@ async def _follow(
         stopped_by: signal.Signals | None = None
         failure: CollectorError | None = None
         narrator = Narrator(collection.state)
-        display = choose(progress, collection.state)
+        display = choose(progress, _looking(collection))
         if display is not None and (collection.taken_up or collection.state.started is None):
             say(first_line)
 
@@ -173,6 +176,18 @@ async def _follow(
         except* (MemoryError, ImportError) as lacking:
             raise _first(lacking) from None
     return collection, stopped_by, failure
+
+
+def _looking(collection: Collection) -> Callable[[], Glance | None]:
+    """Return a function that looks at a run; None as long as it has not begun."""
+    watch = Watch(collection.state)
+
+    def look() -> Glance | None:
+        if collection.state.started is None:
+            return None
+        return watch.glance(datetime.now(UTC), arrived=collection.arrived)
+
+    return look
 
 
 async def _narrate(collection: Collection, narrator: Narrator) -> None:
