@@ -41,6 +41,14 @@ _SCOPES = {
     "project": "the project {}",
     "endpoint": "all of {}",
 }
+_SCOPES_IN_PLURAL = {
+    "api": "calls",
+    "user": "accounts",
+    "app": "credentials",
+    "ip": "endpoints, from this machine's address",
+    "project": "projects",
+    "endpoint": "endpoints",
+}
 _SOURCES = {
     "told": "reported by the service",
     "estimated": "estimated from its refusals",
@@ -177,6 +185,11 @@ def _time(at: str) -> datetime | None:
 def scope(kind: str, name: str) -> str:
     """Return who shares a limit."""
     return _SCOPES.get(kind, f"{kind} {{}}").format(name)
+
+
+def scopes(kind: str) -> str:
+    """Return the word for several who have each a limit of their own."""
+    return _SCOPES_IN_PLURAL.get(kind, f"{kind}s")
 
 
 def calls_limit(limit: CallsLimit) -> str:
