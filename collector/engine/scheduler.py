@@ -85,7 +85,7 @@ class Scheduler:
         self._observations = Observations(wall_time)
         self._feedback = Feedback(self._pacer, self._in_flight.disk, self._observations)
         self._memories = Memories()
-        self._downloads = Downloads(self._in_flight, wall_time, self._opened)
+        self._downloads = Downloads(self._in_flight, self._observations, wall_time, self._opened)
         self._layout = layout = Layout.of(state, self._pacer, ceilings, scopes, own_secret)
         self._lanes = layout.lanes
         watch = ExportWatch(

@@ -23,10 +23,15 @@ def _run_estimated(state: RunState, event: e.RunEstimated) -> None:
 
 
 def _calls_counted(state: RunState, event: e.CallsCounted) -> None:
-    row = state.projects[event.project]
+    row, arrived = state.projects[event.project], event.arrived
     state.projects[event.project] = replace(
-        row, requests=row.requests + event.calls, throttled=row.throttled + event.throttled
+        row,
+        requests=row.requests + event.calls,
+        throttled=row.throttled + event.throttled,
+        arrived=row.arrived + arrived,
+        arriving=row.arriving + arrived,
     )
+    state.counted_at = event.at
 
 
 def _limit_learned(state: RunState, event: e.LimitLearned) -> None:

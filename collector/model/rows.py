@@ -115,12 +115,17 @@ class ServerRow(NamedTuple):
 class ProjectRow:
     """One project with servers in the selection; `requests` and `throttled` as counted so far.
 
-    `not_listed` says why not all of its servers are known; None where they are.
+    `arrived` counts bytes of archives, `arriving` those that no stored archive accounts for: they
+    belong to downloads that go on, or that failed. It is less than 0 while an archive is stored
+    whose bytes are not all counted yet. `not_listed` says why not all of its
+    servers are known; None where they are.
     """
 
     selected: e.ProjectSelected
     requests: int = 0
     throttled: int = 0
+    arrived: int = 0
+    arriving: int = 0
     not_listed: e.ProjectNotListed | None = None
 
     @property

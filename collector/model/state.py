@@ -29,7 +29,7 @@ class RunState:
     for. `durations` are of projects, `of_models` of the models in them. `sign_ins` tells of
     credentials that cannot sign in now, `doubts` of calls that a project may be forbidden.
     `retried` are the servers that the latest process was told to retry. `at` is the time of the
-    latest event.
+    latest event, `counted_at` that of the latest count of calls.
     """
 
     started: e.RunStarted | None = None
@@ -56,6 +56,7 @@ class RunState:
     doubts: dict[tuple[int, str], e.PermissionDoubted] = field(default_factory=dict)
     retried: set[int] = field(default_factory=set)
     at: str = field(default="", compare=False)
+    counted_at: str = field(default="", compare=False)
     paused: e.DownloadsPaused | None = None
     collected: int = 0
     failed: int = 0

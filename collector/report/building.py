@@ -63,6 +63,10 @@ class Report:
         for row in self._rows[project]:
             yield _server(self._state, row)
 
+    def server(self, number: int) -> m.Server:
+        """Make the row of one server; they are numbered through all projects."""
+        return _server(self._state, self._state.servers[number])
+
     def line(self) -> s.RunLine:
         """Return the run as `runs` lists it."""
         return s.RunLine(self.run.id, self.run.state, self.run.started_at, self.totals)
@@ -171,6 +175,7 @@ def _estimate(state: RunState, estimate: Estimate) -> m.Estimate:
         took_s=_seconds(expected.at, ended.at) if ended else None,
         requests_made=requests - estimate.requests_before,
         bytes_collected=state.bytes - estimate.bytes_before,
+        deadline_at=expected.deadline_at or UNSET,
     )
 
 

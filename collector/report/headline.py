@@ -1,57 +1,65 @@
-"""The verdict on a run, in one sentence with its numbers."""
+"""The headline of a page: what became of a run, in a sentence or three."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-    from collector.report.manifest import ProjectTotals, Run, RunTotals
+    from collector.report.building import Report
 
 
-def headline(run: Run, totals: RunTotals, projects: Iterable[ProjectTotals]) -> str:
-    """Return what became of a run, or how far it is: the last line of `collect` and `status`.
+def headline(report: Report, damage: str | None = None) -> str:
+    """Say what became of a run.
 
     Args:
-        run: how it stands.
-        totals: of it.
-        projects: of it; those that could not be listed are counted.
+        report: of the run.
+        damage: what of its journal could not be read; None where all could.
     """
-    unlisted = sum(bool(one.discovery_error) for one in projects)
-    servers, collected = totals.servers, totals.collected
-    if run.state == "running":
-        failed = f", {totals.failed} failed" if totals.failed else ""
-        return f"Running: {collected} of {_count(servers, 'server')} collected{failed}."
-    if not servers:
-        said = "No server collected" if unlisted else "No server was selected"
-    elif servers == collected:
-        said = _all(servers, known=bool(unlisted))
-        if run.finished_at is None:
-            said += ", but the run was killed before it ended"
-    elif run.state == "failed":
-        said = f"None of {_count(servers, 'server')} collected"
+    return " ".join(_sentences(report, damage))
+
+
+def _sentences(report: Report, damage: str | None) -> Iterator[str]:
+    totals, state = report.totals, report.run.state
+    missing = totals.servers - totals.collected
+    if not totals.servers:
+        yield "No servers were selected."
+    elif not missing:
+        yield f"{_all(totals.servers)} collected and verified."
     else:
-        said = f"{servers - collected} of {_count(servers, 'server')} missing{_why(run)}"
-    return f"{said}; {_count(unlisted, 'project')} not listed." if unlisted else f"{said}."
+        how = {
+            "running": "Still running: ",
+            "interrupted": "Interrupted: ",
+            "deadline": "The deadline came: ",
+        }.get(state, "")
+        said = f"{how}{_some(totals.collected, totals.servers)} collected; {_rest(report)}."
+        yield said[0].upper() + said[1:]
+    unlisted = sum(project.discovery_error is not UNSET for project in report.projects)
+    if unlisted:
+        listed = "1 project" if unlisted == 1 else f"{unlisted:,} projects"
+        yield f"{listed} could not be listed, so servers may be missing."
+    if damage is not None:
+        yield f"The journal is damaged ({damage}): this is the run up to there."
 
 
-def _all(servers: int, *, known: bool) -> str:
-    if known:
-        who = "The only known server was" if servers == 1 else f"All {servers} known servers"
-        return f"{who} collected"
-    return (
-        f"{'The server was' if servers == 1 else f'All {servers} servers'} collected and verified"
-    )
+def _all(servers: int) -> str:
+    if servers == 1:
+        return "The server is"
+    return f"All {servers:,} servers are"
 
 
-def _why(run: Run) -> str:
-    if run.state == "deadline":
-        return ": the deadline came first"
-    if run.state == "interrupted":
-        return f": the run was {'killed' if run.finished_at is None else 'interrupted'}"
-    return ""
+def _some(collected: int, servers: int) -> str:
+    if not collected:
+        return f"none of {servers:,} servers is" if servers > 1 else "the one server is not"
+    return f"{collected:,} of {servers:,} servers {'is' if collected == 1 else 'are'}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _rest(report: Report) -> str:
+    """Say how many servers are missing, and which of them may come yet."""
+    totals = report.totals
+    failed = f"{totals.failed:,} failed" if totals.failed else ""
+    pending = f"{totals.pending:,} pending" if totals.pending else ""
+    return ", ".join(filter(None, (failed, pending)))

@@ -190,6 +190,10 @@ class Estimate(Part, frozen=True):
     took_s: Annotated[float | None, Meta(description="null while running")]
     requests_made: int
     bytes_collected: Annotated[int, Meta(description="less than 0: some were lost")]
+    deadline_at: (
+        Annotated[Time, Meta(description="when that process is to end, where it has a deadline")]
+        | UnsetType
+    ) = UNSET
 
 
 class Inventory(Part, frozen=True):

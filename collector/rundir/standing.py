@@ -22,8 +22,10 @@ from collector.rundir.layout import JOURNAL, LARGEST_MANIFEST, MANIFEST, runs_un
 from collector.rundir.lock import is_held
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from collector.model.events import Event
     from collector.model.state import RunState
     from collector.report.summary import Summary
     from collector.rundir.journal.reading import Damage
@@ -68,11 +70,12 @@ class Standing:
         return self.report.summary(self.directory, self.manifest_sha256)
 
 
-def standing(directory: Path) -> Standing:
+def standing(directory: Path, each: Callable[[Event], None] | None = None) -> Standing:
     """Read how a run stands from its journal, whoever may be writing it.
 
     Args:
         directory: the run's, as `find_run` returns it.
+        each: is called with every event.
 
     Raises:
         CollectorError: there is no journal, it cannot be read, or its run never began.
@@ -85,7 +88,7 @@ def standing(directory: Path) -> Standing:
             f"cannot read {path}: {error.strerror}; `collector verify` says what of it is whole"
         ) from error
     reading = Reading(path)
-    state = fold(reading)
+    state = fold(reading, each)
     if state.started is None:
         what = "is about to begin; look again" if alive else "was stopped before it began"
         why = "has no first line"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from typing import TYPE_CHECKING
 
 from collector import clock, descriptors, planning
-from collector.engine import Scheduler
+from collector.engine import Scheduler, reused
 from collector.model import events as e
+from collector.model.answers import Reusable
 from collector.model.ceilings import CALLS_IN_FLIGHT, STALLED, STORING, Ceilings
 from collector.sharing.claims import Claims
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from collector.model.answers import SharedExport
     from collector.model.prior import Prior
     from collector.model.state import RunState
     from collector.providers.connecting import OwnSecret, Scopes
@@ -35,10 +39,25 @@ def claims(state: RunState, directory: Path, *, reuse_s: float) -> Claims:
     )
 
 
+def taken_over(state: RunState, claims: Mapping[int, SharedExport]) -> list[e.Event]:
+    """Return the events that make exports of other runs this run's."""
+    now_s, wall = clock.now_s(), clock.WallClock()
+    return [
+        reused(state, server, claim, wall, now_s)
+        for server, claim in claims.items()
+        if isinstance(claim, Reusable)
+    ]
+
+
 def scheduler(
-    state: RunState, scopes: Scopes, own_secret: OwnSecret, prior: Prior, terms: Terms
+    state: RunState,
+    scopes: Scopes,
+    own_secret: OwnSecret,
+    prior: Prior,
+    terms: Terms,
+    deadline_s: float,
 ) -> Scheduler:
-    """Return what plans the run, from now on."""
+    """Return what plans the run, from now on until `deadline_s`."""
     at_once = _at_once(state)
     return Scheduler(
         state,
@@ -54,7 +73,7 @@ def scheduler(
                 for row in state.projects
                 if row.exports_in_flight is not None
             },
-            deadline_s=clock.now_s() + terms.deadline_s,
+            deadline_s=deadline_s,
             export_s=terms.export_s,
             download_s=terms.download_s,
             grace_s=terms.grace_s,
@@ -66,11 +85,15 @@ def scheduler(
     )
 
 
-def estimate(state: RunState, directory: Path, scopes: Scopes, prior: Prior) -> e.RunEstimated:
+def estimate(
+    state: RunState, directory: Path, scopes: Scopes, prior: Prior, deadline_s: float
+) -> e.RunEstimated:
     """Say what is to be expected, to be compared with what comes. For a worker thread."""
     plan = planning.of_state(state, directory.parent, scopes, prior, but=directory)
+    wall = clock.WallClock()
     return e.RunEstimated(
-        at=clock.WallClock().stamp(clock.now_s()),
+        at=wall.stamp(clock.now_s()),
+        deadline_at=wall.stamp(deadline_s) if math.isfinite(deadline_s) else None,
         servers=plan.servers,
         seconds=round(plan.seconds, 1),
         requests=plan.requests,

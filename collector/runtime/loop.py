@@ -31,7 +31,11 @@ TURNS_APART_S = 0.005
 
 
 class Loop:
-    """Has performed what the scheduler says, until it says that the run is over."""
+    """Has performed what the scheduler says, until it says that the run is over.
+
+    Attributes:
+        arrived: bytes of archives that have come.
+    """
 
     def __init__(
         self, scheduler: Scheduler, recorder: Recorder, performer: Performer, claims: Claims
@@ -40,6 +44,7 @@ class Loop:
         self._recorder = recorder
         self._performer = performer
         self._claims = claims
+        self.arrived = 0
         self._wake = anyio.Event()
         self._outcomes: list[tuple[Request, Outcome, float]] = []
         self._progress: list[Event] = []
@@ -129,7 +134,10 @@ class Loop:
                 self._all_answered.set()
         if isinstance(answer, Progress):
             self._progress += self._scheduler.answered(action, answer, now_s)
-            if isinstance(answer, BytesArrived | BytesConsumed):
+            if isinstance(answer, BytesArrived):
+                self.arrived += answer.size
+                return
+            if isinstance(answer, BytesConsumed):
                 return
         else:
             self._outcomes.append((action, answer, now_s))

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.pacing.driver import ARCHIVE_BYTES
 from collector.model import events as e
 from collector.model.actions import AskStatus, GiveUp, StartExport
 from collector.model.answers import (
@@ -582,6 +583,20 @@ def test_what_was_observed_is_told_once() -> None:
         event for event in sim.scheduler.observed(3.0) if isinstance(event, e.CallsCounted)
     ]
     assert (second.calls, second.throttled) == (0, 1)
+
+
+def test_bytes_that_arrive_are_counted_also_while_no_call_is_made() -> None:
+    sim = Simulation(Service(), selected(1), download_s=20.0).run(15.0)
+    before = sum(event.arrived for event in sim.scheduler.observed(15.0) if counts(event))
+    sim.run(18.0)
+    (count,) = [event for event in sim.scheduler.observed(18.0) if counts(event)]
+    assert (count.calls, count.throttled) == (0, 0)
+    assert before + count.arrived <= ARCHIVE_BYTES
+    assert count.arrived > 0
+
+
+def counts(event: e.Event) -> TypeGuard[e.CallsCounted]:
+    return isinstance(event, e.CallsCounted)
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,26 @@ def test_counts_add_up_by_project(folded: Fold) -> None:
     assert [(row.requests, row.throttled) for row in state.projects] == [(0, 0), (10, 2)]
 
 
+def test_bytes_that_arrive_are_those_of_archives_on_their_way_until_one_is_stored(
+    folded: Fold,
+) -> None:
+    came = e.CallsCounted(at=AT, project=0, calls=0, throttled=0, arrived=30)
+    (row,) = folded([*selected(2), came, came]).projects
+    assert (row.arrived, row.arriving) == (60, 60)
+    (row,) = folded([*selected(2), came, came, stored(0, 50)]).projects
+    assert (row.arrived, row.arriving) == (60, 10)
+    (row,) = folded([*selected(2), came, stored(0, 50), came]).projects
+    assert (row.arrived, row.arriving) == (60, 10)
+    assert folded([*selected(2), came, stored(0, 50)]).projects[0].arriving == -20
+    assert folded([*selected(2), came, stored(0, 50), resumed(), came]).projects[0].arriving == 30
+
+
+def test_the_latest_count_of_calls_tells_when_it_was_made(folded: Fold) -> None:
+    count = e.CallsCounted(at=AT, project=0, calls=5, throttled=1)
+    later = e.ClockOffsetSeen(at="2026-11-23T09:00:00.000Z", offset_s=1.0)
+    assert folded([*selected(1), count, later]).counted_at == AT
+
+
 def test_a_project_named_again_keeps_its_counts(folded: Fold) -> None:
     count = e.CallsCounted(at=AT, project=0, calls=5, throttled=1)
     again = selected(1, requests_per_second=3.0)[1]

@@ -14,7 +14,7 @@ import pytest
 import collector
 from collector import CollectorError, files
 from collector.emulator import Emulator, Fault
-from collector.model.events import ExportNotStarted, RunEnded
+from collector.model.events import CallsCounted, ExportNotStarted, RunEnded, RunEstimated
 from collector.rundir.journal.journal import Journal
 from tests.support.drill import (
     access_to,
@@ -103,6 +103,20 @@ def test_run_that_nobody_reads_comes_to_its_end(tmp_path: Path) -> None:
     anyio.run(main)
 
 
+def test_bytes_of_archives_are_counted_as_they_arrive(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Emulator(
+            scenario_of([*servers(4), server("cut", Fault("cut", at=0.5, times=1))])
+        ) as api:
+            run = begin(api, tmp_path)
+            events = await follow(run)
+            counted = sum(one.arrived for one in events if isinstance(one, CallsCounted))
+            assert run.arrived == counted == sum(row.arrived for row in run.state.projects)
+            assert run.arrived >= run.state.bytes > 0
+
+    anyio.run(main)
+
+
 def test_summary_is_that_of_the_manifest(tmp_path: Path) -> None:
     async def main() -> None:
         async with Emulator(scenario_of([server(1), server(2, Fault("no_permission"))])) as api:
@@ -172,7 +186,9 @@ def test_deadline_ends_a_run_with_what_it_has(tmp_path: Path) -> None:
         slow = server("slow", export_duration_s=60.0)
         async with Emulator(scenario_of([slow, server("quick")])) as api:
             run = begin(api, tmp_path, terms=collector.Terms(deadline_s=1.0))
-            await follow(run)
+            events = await follow(run)
+            (estimated,) = [one for one in events if isinstance(one, RunEstimated)]
+            assert estimated.deadline_at is not None
             assert run.summary.run.state == "deadline"
             assert [row.id for row in run.summary.not_collected] == ["id-slow"]
             assert run.verdict is collector.Verdict.INCOMPLETE

@@ -383,6 +383,17 @@ def test_what_was_expected_stands_beside_what_came_of_it(
     assert estimate["took_s"] == 1137.0
 
 
+def test_the_deadline_of_the_latest_process_stands_in_the_estimate(
+    selection: list[e.Event], folded: Fold
+) -> None:
+    expected = e.RunEstimated(
+        at=AT, servers=4, seconds=200.5, requests=12, bytes=16, deadline_at=LATER
+    )
+    made = document(folded([*selection, expected]))
+    assert made["run"]["estimate"]["deadline_at"] == LATER
+    jsonschema.Draft202012Validator(manifest_schema()).validate(json.loads(json.dumps(made)))
+
+
 def test_an_estimate_is_that_of_the_latest_process_alone(
     selection: list[e.Event], folded: Fold, collected: Collected
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from collector.cli.rendering import wording
 from collector.cli.rendering.wording import HEIGHT, about, count, duration, wrapped
 from collector.printable import one_line
+from collector.report.words import scope
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _limit(alike: Sequence[Limit]) -> str:
     source = wording.source(limit.source)
     if limit.what == "bytes":
         return f"{size(limit.limit)} a second for all downloads, {source}"
-    where = wording.scope(limit.scope, limit.name)
+    where = scope(limit.scope, limit.name)
     if len(alike) > 1:
         where = f"each of {len(alike)} {wording.scopes(limit.scope)}"
     if limit.what == "exports" or limit.window_s is None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from collector.cli.rendering import wording
 from collector.cli.rendering.missing import missing, names_all
+from collector.cli.rendering.verdict import verdict
 from collector.cli.rendering.wording import HEIGHT, clipped, count, duration, pasted, short, wrapped
-from collector.report.headline import headline
+from collector.rundir.layout import REPORT
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ DETAIL = 3
 FEWEST = 4
 """Lines that the reasons of missing servers have in any case: one reason whole."""
 INDENT = " " * 13
-REPORT = "report.html"
 
 
 def summed_up(summary: Summary, *, verbose: bool = False, now: datetime | None = None) -> list[str]:
@@ -46,7 +46,7 @@ def summed_up(summary: Summary, *, verbose: bool = False, now: datetime | None =
     lines += _facts(summary, now)
     if verbose:
         lines += ["", "Learned:", *_learned(summary)]
-    ending = ["", *_next(summary), "", headline(summary.run, summary.totals, summary.projects)]
+    ending = ["", *_next(summary), "", verdict(summary)]
     if unlisted := list(_unlisted(summary)):
         lines += ["", "Not listed:", *unlisted]
     room = HEIGHT - len(lines) - len(ending) - 2

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector.printable import one_line
+from collector.report.words import scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,14 +34,6 @@ _AGAIN_AND_BEFORE = re.compile(rf"(?:(?:[,;]| and)? ?(?:then )?|^){_RESUME}.*", 
 _NINE_IN_TEN = 1.2816
 """The 90th percentile of the standard normal distribution."""
 
-_SCOPES = {
-    "api": "the call {}",
-    "user": "the account {}",
-    "app": "the credential {}",
-    "ip": "this machine's address at {}",
-    "project": "the project {}",
-    "endpoint": "all of {}",
-}
 _SCOPES_IN_PLURAL = {
     "api": "calls",
     "user": "accounts",
@@ -180,11 +173,6 @@ def _time(at: str) -> datetime | None:
     except ValueError:
         return None
     return None if time.tzinfo is None else time.astimezone(UTC)
-
-
-def scope(kind: str, name: str) -> str:
-    """Return who shares a limit."""
-    return _SCOPES.get(kind, f"{kind} {{}}").format(name)
 
 
 def scopes(kind: str) -> str:

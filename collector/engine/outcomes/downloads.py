@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from collector.engine.admission.in_flight import Flight, InFlight
+    from collector.engine.outcomes.observations import Observations
     from collector.model.actions import Request
     from collector.model.answers import ResponseMetadata
     from collector.model.state import ServerRow
@@ -31,19 +32,22 @@ class Downloads:
 
     Args:
         in_flight: the calls in flight.
+        observations: counts what arrives.
         wall_time: how the engine's clock reads on the wall's.
         opened: learns from a download's first bytes: the API has answered.
     """
 
-    __slots__ = ("_discards", "_in_flight", "_opened", "_wall_time")
+    __slots__ = ("_discards", "_in_flight", "_observations", "_opened", "_wall_time")
 
     def __init__(
         self,
         in_flight: InFlight,
+        observations: Observations,
         wall_time: WallTime,
         opened: Callable[[Flight, ResponseMetadata, float], None],
     ) -> None:
         self._in_flight = in_flight
+        self._observations = observations
         self._wall_time = wall_time
         self._opened = opened
         self._discards: list[DiscardPart] = []
@@ -56,6 +60,7 @@ class Downloads:
         match answer:
             case BytesArrived(size):
                 self._in_flight.arrived(flight, size, now_s)
+                self._observations.arrived(flight.lane.project, size)
             case BytesConsumed():
                 self._in_flight.awaited(flight, now_s)
             case ArchiveOpened(metadata):

@@ -36,6 +36,7 @@ class Observations:
         self._wall_time = wall_time
         self._calls: Counter[int] = Counter()
         self._throttled: Counter[int] = Counter()
+        self._arrived: Counter[int] = Counter()
         self._offset_s: float | None = None
         self._offset_written_s: float | None = None
         self._groups: Groups | None = None
@@ -49,14 +50,18 @@ class Observations:
     def take(self, now_s: float) -> list[e.Event]:
         """Return what has gathered, and begin anew."""
         at = self._wall_time.stamp(now_s)
-        for project in sorted(self._calls.keys() | self._throttled.keys()):
+        for project in sorted({*self._calls, *self._throttled, *self._arrived}):
             calls, throttled = self._calls[project], self._throttled[project]
-            if calls or throttled:
+            arrived = self._arrived[project]
+            if calls or throttled or arrived:
                 self._events.append(
-                    e.CallsCounted(at=at, project=project, calls=calls, throttled=throttled)
+                    e.CallsCounted(
+                        at=at, project=project, calls=calls, throttled=throttled, arrived=arrived
+                    )
                 )
         self._calls.clear()
         self._throttled.clear()
+        self._arrived.clear()
         if self._offset_s is not None and self._offset_is_new(self._offset_s):
             self._offset_written_s = self._offset_s
             self._events.append(e.ClockOffsetSeen(at=at, offset_s=round(self._offset_s, 1)))
@@ -96,6 +101,10 @@ class Observations:
     def throttled(self, project: int) -> None:
         """Count a 429."""
         self._throttled[project] += 1
+
+    def arrived(self, project: int, size: int) -> None:
+        """Count bytes of an archive."""
+        self._arrived[project] += size
 
     def durations(self, group: Group, groups: Groups) -> None:
         """Remember that more is known of how long the exports of a group take."""

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 @event
 class CallsCounted(Observation):
-    """Calls of a project answered since the last count, and the 429s among them."""
+    """Calls of a project answered since the last count, and the 429s among them.
+
+    `arrived`: bytes of its archives that came, those of downloads that fail included.
+    """
 
     project: Index
     calls: Count
     throttled: Count
+    arrived: Count = 0
 
 
 @event

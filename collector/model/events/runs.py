@@ -9,6 +9,7 @@ from collector.model.fields import DEFAULT_PROVIDER
 
 if TYPE_CHECKING:
     from collector.model.fields import (
+        AnyTime,
         Count,
         Digest,
         DirectoryName,
@@ -162,9 +163,14 @@ class RunEnded(Event):
 
 @event
 class RunEstimated(Observation):
-    """What the plan says of what is left, at a process's start: seconds, calls and bytes."""
+    """What the plan says of what is left, at a process's start: seconds, calls and bytes.
+
+    `deadline_at` is when the process shall end; None where it may take what it takes.
+    """
 
     servers: Count
     seconds: Seconds
     requests: Count
     bytes: Count
+    deadline_at: AnyTime | None = None
+    left_out: ClassVar[frozenset[str]] = frozenset({"deadline_at"})

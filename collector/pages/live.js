@@ -1,0 +1,151 @@
+"use strict";
+// Follows a run that goes on: what has changed comes as events, and is shown where it stands.
+
+class Live {
+  constructor(urls, app) {
+    Object.assign(this, { urls, app, ended: false, lost: false, queued: null });
+    this.line = elements.byId("live");
+    this.line.hidden = false;
+    this.stopButton();
+    this.show();
+    if (app.run.running) this.listen();
+    else this.end();
+  }
+
+  listen() {
+    this.events = new EventSource(this.urls.events);
+    this.events.addEventListener("open", () => { this.lost = false; this.show(); });
+    this.events.addEventListener("delta", (event) => this.take(JSON.parse(event.data)));
+    this.events.addEventListener("ended", (event) => {
+      if (event.data) this.take(JSON.parse(event.data));
+      this.end();
+    });
+    this.events.addEventListener("reset", () => this.anew());
+    this.events.addEventListener("error", () => {
+      if (this.ended) return;
+      this.lost = true;
+      this.show();
+      // A browser tries again by itself, unless it was refused.
+      if (this.events.readyState === EventSource.CLOSED) setTimeout(() => this.anew(), 3000);
+    });
+  }
+
+  /** Fetch all of it again: too much was missed, or another process serves the run now. */
+  async anew() {
+    this.events?.close();
+    if (this.ended) return;
+    try {
+      const page = await data.fetched(this.urls.data);
+      this.app.replace(new Run(page));
+      this.lost = false;
+      this.show();
+      if (this.app.run.running) this.listen();
+      else this.end();
+    } catch {
+      this.lost = true;
+      this.show();
+      setTimeout(() => this.anew(), 3000);
+    }
+  }
+
+  /** What came while this page was in the background is shown at once, when it is looked at. */
+  take(delta) {
+    this.lost = false;
+    this.app.run.apply(delta);
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.app.changed();
+      this.show();
+    });
+  }
+
+  end() {
+    this.ended = true;
+    this.events?.close();
+    if (this.frame) return; // the last delta is shown first, and then this
+    this.show();
+  }
+
+  show() {
+    const { fill, make, say, byId } = elements;
+    const { run } = this.app;
+    const { glance } = run.page;
+    const at = glance?.at ?? run.page.run.finished_at;
+    const asOf = at ? words.stamp(at).split(" ").slice(1).join(" ") : "";
+    const kind = this.ended || !run.running ? "ended" : this.lost ? "lost" : "on";
+    this.line.className = `live ${kind}`;
+    const text = { on: "Live", lost: "Connection lost, trying again", ended: "The run has ended" }[kind];
+    if (this.kind !== kind) { // read aloud once, not every second
+      this.kind = kind;
+      this.line.setAttribute("role", kind === "on" ? "presentation" : "status");
+    }
+    const parts = kind === "on" ? [rateText(glance), leftText(glance)] : [kind === "lost" && asOf ? `as of ${asOf}` : ""];
+    fill(this.line, make("b", {}, make("span", { "aria-hidden": "true", class: "pulse" }, { on: "●", lost: "◌", ended: "■" }[kind]), ` ${text}`),
+      parts.filter(Boolean).map((part) => [" · ", make("span", {}, part)]));
+    byId("stop").hidden = !this.urls.stop || kind === "ended";
+    const troubles = kind === "ended" ? [] : glance?.troubles ?? [];
+    const shown = JSON.stringify(troubles);
+    byId("glance").hidden = kind === "ended" || !glance;
+    if (glance && kind !== "ended") say(byId("glance-line"), nowText(glance));
+    if (shown !== this.troubles) {
+      this.troubles = shown;
+      fill(byId("troubles"), troubles.map((trouble) => make("li", {}, elements.named(trouble, 400))));
+    }
+  }
+
+  stopButton() {
+    const { byId, say } = elements;
+    const dialog = byId("stop-dialog");
+    byId("stop").addEventListener("click", () => {
+      say(byId("stop-command"), `collector collect --resume ${words.quoted(this.app.run.page.directory)}`);
+      byId("stop-error").hidden = true;
+      byId("stop-yes").disabled = false;
+      dialog.showModal();
+      byId("stop-no").focus();
+    });
+    byId("stop-no").addEventListener("click", () => dialog.close());
+    byId("stop-yes").addEventListener("click", async () => {
+      byId("stop-yes").disabled = true;
+      try {
+        const response = await fetch(this.urls.stop, { method: "POST", headers: { "X-Collector": "stop" }, credentials: "same-origin" });
+        if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+        dialog.close();
+        say(byId("stop"), "Stopping…");
+        byId("stop").disabled = true;
+      } catch (error) {
+        say(byId("stop-error"), `The run was not stopped: ${error.message}. Try again, or press Ctrl-C where it runs.`);
+        byId("stop-error").hidden = false;
+        byId("stop-yes").disabled = false;
+      }
+    });
+  }
+}
+
+function rateText(glance) {
+  if (!glance) return "";
+  const limit = glance.limit ? ` of ${words.rate(glance.limit.per_second)}` : "";
+  return `${words.rate(glance.calls_per_s)}${limit} calls/s · ${words.size(glance.bytes_per_s)}/s`;
+}
+
+function leftText(glance) {
+  const left = glance?.time_left;
+  if (!left) return "";
+  const [low, high] = [roughly(left.low_s), roughly(left.high_s)];
+  return low === high ? `about ${low} left` : `${low} to ${high} left`;
+}
+
+/** The longer, the rounder: an estimate is no clock. */
+function roughly(seconds) {
+  const step = [[7200, 300], [600, 60], [60, 5], [0, 1]].find(([from]) => seconds >= from)[1];
+  return words.duration(Math.max(1, Math.ceil(seconds / step)) * step);
+}
+
+function nowText(glance) {
+  const { counts } = glance;
+  const phases = [["queued", "waiting"], ["exporting", "exporting"], ["downloading", "downloading"]]
+    .map(([phase, word]) => `${words.number(counts[phase])} ${word}`);
+  const limit = glance.limit ? `, of ${words.rate(glance.limit.per_second)} (${glance.limit.source})` : "";
+  const deadline = glance.deadline_at ? ` Its deadline is at ${words.stamp(glance.deadline_at)}.` : "";
+  return `${words.listed(phases)}. ${words.rate(glance.calls_per_s)} calls a second${limit}; ${words.size(glance.bytes)} arrived, `
+    + `${words.size(glance.bytes_per_s)} a second.${deadline}`;
+}
