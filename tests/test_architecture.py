@@ -90,7 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         ),
         "threads",
     },
-    "observe": {"model", "printable", "redaction", "sizes"},
+    "observe": {"model", "printable", "redaction", "report", "sizes"},
 }
 """For each room, the modules and rooms of the project that it may import, itself aside."""
 
