@@ -22,8 +22,10 @@ const data = (() => {
   async function fetched(url) {
     const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+    api.revision = response.headers.get("ETag")?.replaceAll('"', "") ?? "";
     return response.json();
   }
 
-  return { source, embedded, fetched };
+  const api = { source, embedded, fetched, revision: "" };
+  return api;
 })();

@@ -13,7 +13,8 @@ class Live {
   }
 
   listen() {
-    this.events = new EventSource(this.urls.events);
+    // From what the data show on: a new stream has no id of its own to tell.
+    this.events = new EventSource(`${this.urls.events}?after=${encodeURIComponent(data.revision)}`);
     this.events.addEventListener("open", () => { this.lost = false; this.show(); });
     this.events.addEventListener("delta", (event) => this.take(JSON.parse(event.data)));
     this.events.addEventListener("ended", (event) => {

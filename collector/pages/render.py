@@ -85,6 +85,11 @@ def live(data_url: str, events_url: str, stop_url: str | None = None) -> bytes:
     return f"{template.before}{meta}\n{named}{template.between}{template.after}".encode()
 
 
+def data(page: Page) -> bytes:
+    """Make what a live page fetches: its data as JSON, compressed by gzip."""
+    return b"".join(_compressed(_json(page)))
+
+
 def live_policy() -> str:
     """Return the policy of a live page as a header, which can say more than a page itself."""
     return f"{_policy('self')}; frame-ancestors 'none'"
