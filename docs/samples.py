@@ -132,6 +132,9 @@ def a_finished_run(place: Place) -> Iterator[tuple[str, str]]:
     archives[1].write_bytes(content)
     (altered / "extra").write_text("anything\n")
     yield "mismatches", place.run("verify", "altered").stdout
+    one = ("--select", "name=bms-006", "--progress", "none")
+    short = place.run("collect", "fleet.json", *one).stderr.splitlines()
+    yield "short line", next(line for line in short if "Insufficient" in line)
 
 
 def _lasting(server: ServerSpec) -> ServerSpec:
@@ -205,7 +208,7 @@ def inventories(place: Place) -> Iterator[tuple[str, str]]:
     (region,) = (line for line in mistakes.splitlines() if "region" in line)
     yield "mistake", region.replace("bad.yaml", "fleet.yaml")
     near = place.run("plan", "fleet.yaml", "--first", "name=bms-0O1")
-    yield "near", near.stderr.partition("] ")[2]
+    yield "near", near.stderr.partition("warning: ")[2]
 
 
 def the_emulator(place: Place) -> Iterator[tuple[str, str]]:

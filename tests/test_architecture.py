@@ -94,7 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("descriptors", "errors", "files", "model", "pages", "printable", "report", "rundir"),
         "threads",
     },
-    "observe": {"model", "printable", "redaction", "sizes"},
+    "observe": {"model", "printable", "redaction", "report", "sizes"},
 }
 """For each room, the modules and rooms of the project that it may import, itself aside."""
 

@@ -8,7 +8,7 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 import anyio
 
@@ -16,8 +16,9 @@ from collector import signals
 from collector.cli import resumed
 from collector.cli.reaching import access
 from collector.cli.readiness import prepare
+from collector.cli.rendering.opening import of_new, of_resumed
 from collector.cli.rendering.summary import summed_up
-from collector.cli.rendering.wording import duration, short
+from collector.cli.rendering.wording import duration
 from collector.cli.streams import report_lost, say, show, show_json
 from collector.errors import CollectorError
 from collector.event_loop import Loop
@@ -52,12 +53,24 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
+class Begun(NamedTuple):
+    """A run that is about to be entered, and the first line that is said of it."""
+
+    collection: Collection
+    opening: str
+
+
 def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
-) -> Callable[[], Collection]:
+) -> Callable[[], Begun]:
     """Return a function that starts a new run inside an event loop."""
     reached = access(options.ca_file, options.stall_s, options.environ)
-    return partial(collect, selection, out, run_id=run_id, terms=options.terms, access=reached)
+
+    def begin() -> Begun:
+        collection = collect(selection, out, run_id=run_id, terms=options.terms, access=reached)
+        return Begun(collection, of_new(collection, selection))
+
+    return begin
 
 
 def resuming(
@@ -68,12 +81,12 @@ def resuming(
     *,
     retry_failed: bool = False,
     trust_journal: bool = False,
-) -> Callable[[], Collection]:
+) -> Callable[[], Begun]:
     """Return a function that resumes a run inside an event loop."""
     reached = access(options.ca_file, options.stall_s, options.environ)
     directory = find_run(run, out=out)
 
-    def begin() -> Collection:
+    def begin() -> Begun:
         collection = resume(
             directory,
             selection=selection,
@@ -84,13 +97,13 @@ def resuming(
         )
         for line in resumed.notes(collection, selection):
             say(f"{directory.name}: {line}")
-        return collection
+        return Begun(collection, of_resumed(collection))
 
     return begin
 
 
 def finish(
-    begin: Callable[[], Collection],
+    begin: Callable[[], Begun],
     *,
     progress: str,
     as_json: bool,
@@ -113,7 +126,7 @@ def finish(
 
 
 async def _follow(
-    begin: Callable[[], Collection], progress: str, grace_s: float, place: Place | None
+    begin: Callable[[], Begun], progress: str, grace_s: float, place: Place | None
 ) -> tuple[Collection, signal.Signals | None, CollectorError | None]:
     """Show a run until it is over.
 
@@ -125,17 +138,18 @@ async def _follow(
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         heeded.remove(signal.SIGHUP)  # set by nohup: the run should survive the terminal
     with signals.received(*heeded) as stops:
-        collection = begin()
+        collection, first_line = begin()
         failure: CollectorError | None = None
         narrator = Narrator(collection.state)
         display = choose(progress, collection.state)
         if display is not None and (collection.taken_up or collection.state.started is None):
-            say(f"Collecting into {short(str(collection.directory))}.")
+            say(first_line)
         stopping = _Stopping(collection, grace_s)
         serving = None if place is None else place.serve(collection, stopping.stop)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(stopping.heed, stops)
+                tasks.start_soon(narrator.remind_often)
                 if serving is not None:
                     tasks.start_soon(serving.serve)
                 if display is not None:
@@ -193,6 +207,7 @@ async def _narrate(collection: Collection, narrator: Narrator) -> None:
         async for event in run:
             if not isinstance(event, EventsSkipped):
                 narrator.log(event)
+    narrator.remind()
 
 
 def _first(errors: BaseExceptionGroup[E]) -> E:

@@ -34,7 +34,7 @@ class Place:
         self.tell("Live page", can_stop=True)
         return Serving(run, self.listening, self.token, stop)
 
-    def tell(self, what: str, *, can_stop: bool) -> None:
+    def tell(self, what: str, *, can_stop: bool = False) -> None:
         """Say where the page is; the token is shown this once, if it was made here."""
         url, token = self.listening.url, self.token
         with_token = f"{url}?token={token.value}" if token.is_new else None

@@ -115,8 +115,9 @@ class ServerRow(NamedTuple):
 class ProjectRow:
     """One project with servers in the selection; `requests` and `throttled` as counted so far.
 
-    `arrived` counts bytes of archives, `arriving` those among them that no stored archive accounts
-    for: they belong to downloads that go on, or that failed. `not_listed` says why not all of its
+    `arrived` counts bytes of archives, `arriving` those that no stored archive accounts for: they
+    belong to downloads that go on, or that failed. It is less than 0 while an archive is stored
+    whose bytes are not all counted yet. `not_listed` says why not all of its
     servers are known; None where they are.
     """
 

@@ -45,6 +45,9 @@ def _run_resumed(state: RunState, event: e.RunResumed) -> None:
     state.sign_ins.clear()
     state.retried.clear()
     state.paused = None
+    for project in state.projects:
+        if project.arriving < 0:  # what came last was never counted
+            state.projects[project.project] = replace(project, arriving=0)
     for row in state.servers:
         if row.phase is Phase.REQUESTED:
             _replace_server(state, row._replace(phase=Phase.QUEUED, since=event.at))
@@ -143,9 +146,7 @@ def _archive_stored(state: RunState, event: e.ArchiveStored) -> None:
     state.collected += 1
     state.bytes += event.bytes
     project = state.projects[row.project]
-    if project.arriving:
-        left = max(0, project.arriving - event.bytes)
-        state.projects[row.project] = replace(project, arriving=left)
+    state.projects[row.project] = replace(project, arriving=project.arriving - event.bytes)
     _replace_server(
         state,
         row._replace(

@@ -189,7 +189,7 @@ class LiveDisplay:
         self._stderr.above = self._write_above
         return self
 
-    def _write_above(self, line: str) -> None:
+    def _write_above(self, line: str, _is_cut: bool) -> None:
         """Write a line above the display."""
         from rich.text import Text  # noqa: PLC0415  # as above
 

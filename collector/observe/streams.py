@@ -39,7 +39,9 @@ class Stream:
         lost: why some text could not be written; None if all was, or the reader left.
         as_json: every line is written as a JSON object.
         quiet: only errors are written.
-        above: while a live display is shown: writes lines above it.
+        above: while a live display is shown: writes lines above it. They have escape sequences
+            of our own alone; one that is not to be cut is broken into several.
+        copy: takes each line of `write` and `write_line` as well, with its level and facts.
     """
 
     encoding = "utf-8"
@@ -64,7 +66,8 @@ class Stream:
         self.lost: OSError | None = None
         self.as_json = False
         self.quiet = False
-        self.above: Callable[[str], None] | None = None
+        self.above: Callable[[str, bool], None] | None = None
+        self.copy: Callable[[str, str, Mapping[str, object]], None] | None = None
         self._stream = stream
         self._secrets = secrets
         self._patience_s = patience_s
@@ -104,13 +107,15 @@ class Stream:
         if not isinstance(text, str):
             raise TypeError(f"text is written, not {type(text).__name__}")
         told = text if self._secrets is None else self._secrets.hide(text)
+        for line in told.splitlines() if self.copy is not None else ():
+            self._copied(line, "warning", {})
         if not self.as_json and self.above is None:
             self.draw(visible(told))
             return len(text)
         *lines, self._rest = f"{self._rest}{told}".split("\n")
         for line in lines:
             if not self.as_json:
-                self._put(one_line(line))
+                self._put(one_line(line), is_cut=False)
             elif line:
                 self._put(record(line, "warning", {}))
         return len(text)
@@ -141,10 +146,16 @@ class Stream:
             has_secrets: whether to redact what looks like a secret.
         """
         told = hide(line) if has_secrets else line
+        self._copied(told, level, facts or {})
+        told = told if self._secrets is None else self._secrets.out_of(told)
         if not self.as_json:
-            self.put(one_line(told))
+            self._put(one_line(told), is_cut=False)
         elif told:
             self.put(record(told, level, facts or {}))
+
+    def _copied(self, line: str, level: str, facts: Mapping[str, object]) -> None:
+        if self.copy is not None:
+            self.copy(line, level, facts)
 
     def draw(self, text: str) -> None:
         """Write to the file itself, for the live display; `write` and `put` go above it."""
@@ -158,8 +169,11 @@ class Stream:
         except (OSError, ValueError) as error:
             self._note(error)
 
-    def _put(self, line: str) -> None:
-        (self.above or self.draw)(f"{line}\n")
+    def _put(self, line: str, *, is_cut: bool = True) -> None:
+        if self.above is not None:
+            self.above(line, is_cut)
+        else:
+            self.draw(f"{line}\n")
 
     def _write(self, text: str, patience_s: float | None) -> None:
         """Write text, or remember that some is missing, to say so once there is room again."""

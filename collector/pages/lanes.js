@@ -168,7 +168,7 @@ const lanes = (() => {
   const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
 
   function axis(context, picture, { width, height, x, paint }) {
-    const wanted = Math.max(2, Math.floor(width / 110));
+    const wanted = Math.max(2, Math.floor(width / 85));
     const step = STEPS.find((one) => (picture.end - picture.start) / one <= wanted) ?? 172800;
     const offset = (words.zone.origin / 1000) % step; // on full minutes, not minutes after the start
     context.font = "12px system-ui, sans-serif";

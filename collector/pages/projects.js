@@ -11,9 +11,9 @@ const projects = (() => {
   let all = false;
 
   const MEASURES = [
-    { key: "bytes", label: "Archive size", of: (run) => (server) => run.bytes[server], text: (value) => words.size(value) },
+    { key: "bytes", label: "Archive size", short: "size", of: (run) => (server) => run.bytes[server], text: (value) => words.size(value) },
     {
-      key: "export", label: "Export time", text: (value) => words.duration(value),
+      key: "export", label: "Export time", short: "export", text: (value) => words.duration(value),
       of: (run) => (server) => (run.reused[server] ? NaN : run.completed[server] - run.requested[server]),
     },
   ];
@@ -83,7 +83,8 @@ const projects = (() => {
       columns.map((column, place) => {
         const mine = column.found[at];
         if (!mine.count) return [make("td"), make("td", { class: "words quiet" }, "none")];
-        return [make("td", {}, strip(mine, scales[place])), make("td", { class: "words" }, column.text(mine.median),
+        return [make("td", {}, strip(mine, scales[place])), make("td", { class: "words" },
+          make("small", { class: "what" }, `${column.short} `), column.text(mine.median),
           make("small", {}, ` 95 %: ${column.text(mine.high)}`))];
       }));
   }
@@ -105,7 +106,7 @@ const projects = (() => {
     if (!found.length) return null;
     const label = `${column.label}: outliers`;
     const times = (one) => (one.times >= 1 ? `${words.rate(one.times)} times` : `1/${words.rate(1 / one.times)} of`);
-    return make("div", {}, make("h4", {}, `${column.label}: ${words.count(found.length, "server")} far from the rest of ${found.length === 1 ? "its" : "their"} project `,
+    return make("div", {}, make("h3", { class: "minor" }, `${column.label}: ${words.count(found.length, "server")} far from the rest of ${found.length === 1 ? "its" : "their"} project `,
       make("button", { type: "button", class: "plain", onclick: () => {
         view.narrow({ group: { label, servers: new Set(found.map((one) => one.server)) } });
         reasons.toTable();

@@ -17,6 +17,7 @@ class Table {
     this.order = byId("order");
     for (const [name, { label }] of Object.entries(COLUMNS)) this.order.append(make("option", { value: name }, label));
     this.order.addEventListener("change", () => view.sortBy(this.order.value));
+    new ResizeObserver(() => this.fit()).observe(this.grid);
     this.grid.addEventListener("keydown", (event) => this.key(event));
     this.grid.addEventListener("focus", () => {
       if (view.rowOf(view.active) < 0 && view.rows.length) view.point(view.rows[this.scroller.shown[0]] ?? view.rows[0]);
@@ -26,10 +27,17 @@ class Table {
     this.show();
   }
 
+  /** Fewer columns where there is less room, beside open details too. */
+  fit() {
+    this.grid.classList.toggle("narrow", this.grid.clientWidth < 1080);
+    this.grid.classList.toggle("slim", this.grid.clientWidth < 820);
+  }
+
   makeHead() {
     const { byId, make } = elements;
     for (const [name, { label, title, number }] of Object.entries(COLUMNS)) {
-      const button = make("button", { type: "button", tabIndex: -1, title, onclick: () => this.view.sortBy(name) }, label);
+      const button = make("button", { type: "button", tabIndex: -1, title, onclick: () => this.view.sortBy(name) }, label,
+        make("span", { class: "arrow", "aria-hidden": "true" }));
       this.heads[name] = make("div", { role: "columnheader", class: `cell ${name}${number ? " number" : ""}` }, button);
       byId("head").append(this.heads[name]);
     }

@@ -65,7 +65,7 @@ const verdict = (() => {
     const code = (text, most = 400) => make("code", {}, named(text, most));
     return [
       ["Run", code(made.id)],
-      ["Time", [words.stamp(made.started_at), made.finished_at ? ` – ${words.stamp(made.finished_at)}` : ", not ended"]],
+      ["Time", made.finished_at ? words.between(made.started_at, made.finished_at) : `since ${words.stamp(made.started_at)}`],
       ["By", [named(made.user), " on ", named(made.host)]],
       ["Directory", code(page.directory)],
       ["Inventory", code(made.inventory.path)],

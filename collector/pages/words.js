@@ -94,6 +94,14 @@ const words = (() => {
     return Number.isNaN(milliseconds) ? String(iso) : `${dayMs(milliseconds)} ${atMs(milliseconds)} ${zoneName()}`;
   }
 
+  /** From one such time to another: the day once, where it is one. */
+  function between(one, other) {
+    const [from, to] = [Date.parse(one), Date.parse(other)];
+    if (Number.isNaN(from) || Number.isNaN(to)) return `${one} – ${other}`;
+    const day = dayMs(to) === dayMs(from) ? "" : `${dayMs(to)} `;
+    return `${dayMs(from)} ${atMs(from)} – ${day}${atMs(to)} ${zoneName()}`;
+  }
+
   /** A path or a value as a shell takes it. */
   const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
@@ -103,7 +111,7 @@ const words = (() => {
     texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts[texts.length - 1]}`;
 
   return {
-    number, count, rate, percent, size, duration, digits, clock, stamp, atMs, dayMs, begin, zone, zoneName,
+    number, count, rate, percent, size, duration, digits, clock, stamp, between, atMs, dayMs, begin, zone, zoneName,
     quoted, clipped, listed,
   };
 })();

@@ -1,9 +1,38 @@
-"""A run at a glance: the types of what the terminal, `status` and the live page show first."""
+"""A run at a glance: what the terminal, `status` and the live page show first, and its maker.
+
+    watch = Watch(state)
+    glance = watch.glance(datetime.now(UTC))     # now and then, at least every 5 seconds
+
+A state changes by events: those of a run in this process, or of a journal that is followed.
+"""
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from collector.model.lifecycle import LIFECYCLE
+from collector.model.rows import Phase
+from collector.report import troubles
+from collector.report.arriving import Arriving
+from collector.report.limits import Limits
 from collector.report.manifest import RunWord
 from collector.report.parts import Count, Part, Time
+from collector.report.rates import Rates
+from collector.report.slow import slowest
+from collector.report.tally import Tally
+from collector.report.times import unix_s, written
+from collector.report.verdict import run_word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from collector.model.answers import Call
+    from collector.model.state import RunState
+
+FAILURES: Final = 5
+SLOWEST: Final = 5
 
 
 class Counts(Part, frozen=True):
@@ -39,7 +68,10 @@ class TimeLeft(Part, frozen=True):
 
 
 class ProjectGlance(Part, frozen=True):
-    """A project; `trouble` says in a few words what is wrong with it, None where nothing is."""
+    """A project; `trouble` says in a few words what is wrong with it, None where nothing is.
+
+    `bytes` are those of stored archives and of downloads that are under way.
+    """
 
     name: str
     counts: Counts
@@ -71,9 +103,9 @@ class Failure(Part, frozen=True):
 class Glance(Part, frozen=True, kw_only=True):
     """A run as it stands at `at`.
 
-    Rates are of the last quarter of a minute. `bytes` counts those that have arrived, of archives
-    that are not complete too. `projects` come with those in trouble first; `slowest` and
-    `failures` (the latest first) are a few.
+    Rates are of the last quarter of a minute. `bytes` are those of stored archives and of downloads
+    that are under way, so what failed downloads have lost is in `bytes_per_s` alone. `projects`
+    come with those in trouble first; `slowest` and `failures` (the latest first) are a few.
     """
 
     run_id: str
@@ -98,3 +130,152 @@ class Glance(Part, frozen=True, kw_only=True):
     projects: list[ProjectGlance]
     slowest: list[SlowServer]
     failures: list[Failure]
+
+
+class Watch:
+    """Looks at a run now and then.
+
+    It remembers what it saw, to tell how fast calls are made and bytes arrive.
+
+    Args:
+        state: the run's, which goes on changing.
+    """
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._tally = Tally(state)
+        self._limits = Limits(state)
+        self._calls = Rates()
+        self._bytes = Rates()
+        self._live_bytes = Rates(late_s=0.0)
+        self._arriving = Arriving(state)
+        self._process: object = None
+
+    def glance(self, now: datetime, *, alive: bool = True, arrived: int | None = None) -> Glance:
+        """Return how the run stands.
+
+        Args:
+            now: the time.
+            alive: whether a process holds the run.
+            arrived: bytes of archives that have arrived, where that is known better than by the
+                state's own count.
+
+        Raises:
+            ValueError: the run has not begun.
+        """
+        state, tally = self._state, self._tally
+        if state.started is None or state.process is None:
+            raise ValueError("a run that has not begun cannot be looked at")
+        goes_on = alive and state.ended is None
+        at = written(now)
+        now_s, started_s = now.timestamp(), unix_s(state.started.at)
+        if not goes_on:
+            now_s = unix_s(state.ended.at if state.ended else state.at) or now_s
+        tally.refresh()
+        self._count(arrived, now_s)
+        calls = self._calls.at(now_s) if goes_on else [0.0]
+        live = self._live_bytes or self._bytes
+        arrive = live.at(now_s) if goes_on else None
+        of_projects, in_all = self._arriving.of(tally, arrived)
+        busy = [number for number, one in enumerate(tally.projects) if one.left]
+        limit = self._limits.of_run(busy, _calls_left(tally.phases))
+        requests = sum(row.requests for row in state.projects)
+        throttled = sum(row.throttled for row in state.projects)
+        return Glance(
+            run_id=state.started.run_id,
+            state=run_word(state, alive=alive),
+            started_at=state.started.at,
+            at=at,
+            elapsed_s=0.0 if started_s is None else max(0.0, round(now_s - started_s, 1)),
+            last_event_at=state.at,
+            host=state.process.host,
+            user=state.process.user,
+            pid=state.process.pid,
+            counts=_counts(len(state.servers), tally.phases),
+            bytes=state.bytes + in_all,
+            bytes_per_s=round(sum(arrive or ()), 1),
+            requests=requests,
+            throttled=throttled,
+            calls_per_s=round(self._average_calls() if calls is None else sum(calls), 3),
+            limit=limit and Limit(limit.per_second, limit.kind, limit.name, limit.source, limit.at),
+            time_left=None,
+            deadline_at=state.estimate.expected.deadline_at if state.estimate else None,
+            troubles=troubles.troubles(state, now_s) if goes_on else [],
+            projects=self._projects(calls, of_projects),
+            slowest=list(self._slowest(now_s)) if goes_on else [],
+            failures=list(self._failures()),
+        )
+
+    def _count(self, arrived: int | None, now_s: float) -> None:
+        """Take in what the state's counters show, at the time of their latest count."""
+        state = self._state
+        if state.process is not self._process:  # another process counts anew
+            self._process = state.process
+            for rates in (self._calls, self._bytes, self._live_bytes):
+                rates.clear()
+        began_s = unix_s(state.process.at) if state.process else None
+        counted_s = max(unix_s(state.counted_at) or 0.0, began_s or 0.0)
+        self._calls.sample(counted_s, [row.requests for row in state.projects])
+        self._bytes.sample(counted_s, [sum(row.arrived for row in state.projects)])
+        if arrived is not None:
+            self._live_bytes.sample(now_s, [arrived])
+
+    def _average_calls(self) -> float:
+        """Return how fast the process has made calls on average, before more can be told."""
+        state = self._state
+        if state.estimate is None:
+            return 0.0
+        began_s, counted_s = unix_s(state.estimate.expected.at), unix_s(state.counted_at)
+        if began_s is None or counted_s is None or counted_s <= began_s:
+            return 0.0
+        requests = sum(row.requests for row in state.projects)
+        return max(0, requests - state.estimate.requests_before) / (counted_s - began_s)
+
+    def _projects(self, calls: list[float] | None, arriving: list[int]) -> list[ProjectGlance]:
+        """Return all projects: those with failures first, then those that cannot be reached."""
+        trouble_of = troubles.of_projects(self._state)
+        found: list[tuple[tuple[int, bool, int], ProjectGlance]] = []
+        rates = calls or []
+        for row, tally, here in zip(
+            self._state.projects, self._tally.projects, arriving, strict=True
+        ):
+            failed = tally.phases[Phase.FAILED]
+            trouble = trouble_of(row, failed)
+            rate = round(rates[row.project], 3) if row.project < len(rates) else 0.0
+            glance = ProjectGlance(
+                row.name,
+                _counts(tally.servers, tally.phases),
+                tally.bytes + here,
+                rate,
+                row.throttled,
+                trouble,
+            )
+            found.append(((-failed, trouble is None, -tally.left), glance))
+        found.sort(key=lambda one: one[0])
+        return [glance for _, glance in found]
+
+    def _slowest(self, now_s: float) -> Iterator[SlowServer]:
+        for one in slowest(self._state, self._tally, now_s, SLOWEST):
+            row = one.row
+            project, phase = self._state.projects[row.project].name, LIFECYCLE[row.phase].waiting
+            yield SlowServer(project, row.name, phase, round(one.for_s, 1))
+
+    def _failures(self) -> Iterator[Failure]:
+        for server in islice(reversed(self._tally.failed), FAILURES):
+            row = self._state.servers[server]
+            if (failed := row.failure) is not None:
+                project = self._state.projects[row.project].name
+                yield Failure(failed.at, project, row.name, failed.stage, failed.message)
+
+
+def _counts(servers: int, phases: Mapping[Phase, int]) -> Counts:
+    exporting = phases[Phase.REQUESTED] + phases[Phase.EXPORTING]
+    return Counts(
+        servers, phases[Phase.QUEUED], exporting, phases[Phase.READY],
+        phases[Phase.COLLECTED], phases[Phase.FAILED],
+    )  # fmt: skip
+
+
+def _calls_left(phases: Mapping[Phase, int]) -> set[Call]:
+    """Return the kinds of calls that are left to make."""
+    return {call for phase, servers in phases.items() if servers for call in LIFECYCLE[phase].calls}

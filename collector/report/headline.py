@@ -52,10 +52,9 @@ def _all(servers: int) -> str:
 
 
 def _some(collected: int, servers: int) -> str:
-    verb = "is" if collected == 1 else "are"
-    return (
-        f"{collected:,} of {servers:,} servers {verb}" if collected else f"none of {servers:,} is"
-    )
+    if not collected:
+        return f"none of {servers:,} servers is" if servers > 1 else "the one server is not"
+    return f"{collected:,} of {servers:,} servers {'is' if collected == 1 else 'are'}"
 
 
 def _rest(report: Report) -> str:

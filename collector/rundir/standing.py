@@ -122,7 +122,7 @@ def overview(out: Path) -> list[RunLine]:
 
 
 class Listed(NamedTuple):
-    """A run as it is listed, and when it was over: None while it goes on, and where it was killed."""
+    """A run as it is listed, and when it was over; None of one that goes on, or was killed."""
 
     line: RunLine
     finished_at: str | None

@@ -8,14 +8,17 @@ import random
 from typing import TYPE_CHECKING
 
 from collector import clock, descriptors, planning
-from collector.engine import Scheduler
+from collector.engine import Scheduler, reused
 from collector.model import events as e
+from collector.model.answers import Reusable
 from collector.model.ceilings import CALLS_IN_FLIGHT, STALLED, STORING, Ceilings
 from collector.sharing.claims import Claims
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from collector.model.answers import SharedExport
     from collector.model.prior import Prior
     from collector.model.state import RunState
     from collector.providers.connecting import OwnSecret, Scopes
@@ -34,6 +37,16 @@ def claims(state: RunState, directory: Path, *, reuse_s: float) -> Claims:
         age_s=lambda at: wall.age_s(at, clock.now_s()),
         stamp=lambda ago_s: wall.stamp(clock.now_s() - ago_s),
     )
+
+
+def taken_over(state: RunState, claims: Mapping[int, SharedExport]) -> list[e.Event]:
+    """Return the events that make exports of other runs this run's."""
+    now_s, wall = clock.now_s(), clock.WallClock()
+    return [
+        reused(state, server, claim, wall, now_s)
+        for server, claim in claims.items()
+        if isinstance(claim, Reusable)
+    ]
 
 
 def scheduler(

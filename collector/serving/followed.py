@@ -14,11 +14,12 @@ from collector import files, threads
 from collector.errors import CollectorError
 from collector.printable import one_line
 from collector.report.manifest import JournalHead
+from collector.report.series import Follower
 from collector.rundir.following import Following
 from collector.rundir.layout import LARGEST_MANIFEST, MANIFEST
 from collector.serving.guard import Refused
 from collector.serving.own import FRESH_S, now
-from collector.serving.picture import Picture
+from collector.serving.picture import Picture, Seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,7 @@ class Followed:
     def __init__(self, directory: Path) -> None:
         self._following = Following(directory)
         self._picture = Picture(directory, self._following.state)
+        self._follower = Follower()
         self._one_at_a_time = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
         self._looked_s = -FRESH_S
@@ -90,7 +92,9 @@ class Followed:
                 events = following.poll()
                 if following.state is not self._picture.state:
                     self._picture = Picture(following.directory, following.state)
-                self._picture.hear(events)
+                    self._follower = Follower()
+                for event in events:
+                    self._follower.follow(event)
                 if following.is_current:
                     break
         except CollectorError as error:
@@ -98,9 +102,12 @@ class Followed:
         if following.state.started is None:
             raise Refused(409, f"This run cannot be shown: {self._why_not()}")
         self._picture.look(
-            JournalHead(following.lines, following.head),
-            alive=following.alive,
-            damage=self._damage(),
+            Seen(
+                journaled=JournalHead(following.lines, following.head),
+                series=self._follower.series(),
+                alive=following.alive,
+                damage=self._damage(),
+            )
         )
 
     def _why_not(self) -> str:

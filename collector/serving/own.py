@@ -6,32 +6,37 @@ import dataclasses
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
 from collector import threads
-from collector.model.events import EVENTS
 from collector.model.state import RunState
-from collector.report.manifest import JournalHead
-from collector.rundir.journal.lines import NO_HASH
 from collector.serving.guard import Refused
-from collector.serving.picture import Picture
+from collector.serving.picture import Picture, Seen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collector.model.events import Event
+    from collector.report.manifest import JournalHead
+    from collector.report.page import Series
     from collector.serving.source import Data, Health, Revision
 
 FRESH_S: Final = 0.5
 """How old the last look may be for another to be needless."""
-_KEPT: Final = 5_000
-"""Events that wait for a look; more are looked at."""
 _LOOKS: Final = 20
 """For a run that is about to begin."""
-_UNTOLD: Final = JournalHead(0, NO_HASH)
-_KINDS: Final = frozenset(EVENTS.values())
+
+
+class Told(Protocol):
+    """What a run's own report knows besides its state."""
+
+    @property
+    def journaled(self) -> JournalHead:
+        """How far the journal is on disk."""
+
+    def series(self) -> Series:
+        """What has happened over time."""
 
 
 class Run(Protocol):
@@ -41,24 +46,23 @@ class Run(Protocol):
     state: RunState
 
     @property
+    def page(self) -> Told:
+        """What the report will be made of."""
+
+    @property
     def arrived(self) -> int:
         """Bytes of archives that have arrived."""
-
-    def subscribe(self) -> Any:  # noqa: ANN401  # a context that iterates over events
-        """Return the events from now on."""
 
 
 class Own:
     """The run of this process.
 
     Args:
-        run: to be made before the run begins, so that it hears of everything.
+        run: under way, or about to be.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._heard = run.subscribe()
-        self._events: list[Event] = []
         self._copy = RunState()
         self._picture = Picture(run.directory, self._copy)
         self._one_at_a_time = anyio.Lock()
@@ -75,15 +79,6 @@ class Own:
     def has_ended(self) -> bool:
         """The run is over here."""
         return self._is_over
-
-    async def hear(self) -> None:
-        """Gather what happens, until the run is over."""
-        with self._heard as heard:
-            async for event in heard:
-                if type(event) in _KINDS:
-                    self._events.append(event)
-                    if len(self._events) >= _KEPT:
-                        await self._look()
 
     def end(self) -> None:
         """Say that the run is over here."""
@@ -126,16 +121,21 @@ class Own:
     async def _look(self) -> None:
         async with self._one_at_a_time:
             self._looked_s = time.monotonic()
-            events, self._events = self._events, []
-            look = partial(self._take, copied(self._run.state), events, _UNTOLD)
+            run, alive = self._run, not self._is_over
+            seen = Seen(
+                journaled=run.page.journaled,
+                series=run.page.series(),
+                alive=alive,
+                arrived=run.arrived,
+            )
+            look = partial(self._take, copied(run.state), seen)
             await threads.run_sync(look, limiter=self._thread)
 
-    def _take(self, state: RunState, events: list[Event], head: JournalHead) -> None:
+    def _take(self, state: RunState, seen: Seen) -> None:
         """Make a copy of the state the one that is shown. For the thread."""
         for field in _FIELDS:
             setattr(self._copy, field, getattr(state, field))
-        self._picture.hear(events)
-        self._picture.look(head, alive=not self._is_over, arrived=self._run.arrived)
+        self._picture.look(seen)
 
     def _data(self) -> Data:
         return self._picture.data(now(), None)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import secrets
 import time
 from array import array
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import compress, count
 from operator import is_not
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -19,19 +21,19 @@ import msgspec
 
 from collector.pages import render
 from collector.report.building import Report
+from collector.report.glance import Watch
 from collector.report.paging import Paging
-from collector.report.series import Follower
 from collector.serving.source import Data, Health, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
-    from collector.model.events import Event, RunEnded
+    from collector.model.events import RunEnded
     from collector.model.rows import ServerRow
     from collector.model.state import RunState
     from collector.report.glance import Glance
     from collector.report.manifest import JournalHead, ProjectTotals
+    from collector.report.page import Series
 
 MOST_ROWS: Final = 2_000
 """Rows that one event may hold: an onlooker that lacks more fetches all data anew."""
@@ -41,6 +43,25 @@ SELDOM_S: Final = 5.0
 """How often is told what is large and changes all the time: the series, and many projects."""
 FEW: Final = 100
 """So many projects are told whenever they have changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is known of a run besides its state.
+
+    Attributes:
+        journaled: how far the journal is on disk.
+        series: what has happened over time.
+        alive: a process holds the run.
+        arrived: bytes of archives that have arrived, where that is known better than by the state.
+        damage: what of the journal could not be read; None where all could.
+    """
+
+    journaled: JournalHead
+    series: Series
+    alive: bool
+    arrived: int | None = None
+    damage: str | None = None
 
 
 class Picture:
@@ -63,65 +84,47 @@ class Picture:
         self._changed_in = array("Q")
         self._paging: Paging | None = None
         self._report: Report | None = None
-        self._seen: _Seen | None = None
+        self._watch: Watch | None = None
+        self._now: Seen | None = None
+        self._why: _Why | None = None
+        self._at = ""
         self._changed_s = 0.0
         self._projects: list[ProjectTotals] = []
         self._projects_in = self._series_in = self._grown_in = 0
         self._seldom_s = 0.0
         self._told: tuple[tuple[int, int, bool], bytes | None] | None = None
-        self._arrived: int | None = None
-        self._damage: str | None = None
-        self._follower = Follower()
 
     @property
     def has_begun(self) -> bool:
         """There is something to show."""
         return self._paging is not None
 
-    def hear(self, events: Iterable[Event]) -> None:
-        """Take note of what has happened, in order."""
-        follow = self._follower.follow
-        for event in events:
-            follow(event)
-
-    def look(
-        self,
-        head: JournalHead,
-        *,
-        alive: bool,
-        arrived: int | None = None,
-        damage: str | None = None,
-    ) -> None:
-        """Take the state as it now is.
-
-        Args:
-            head: how far the journal is.
-            alive: whether a process holds the run.
-            arrived: bytes of archives that have arrived, where that is known better.
-            damage: what of the journal could not be read; None where all could.
-        """
+    def look(self, now: Seen) -> None:
+        """Take the state as it now is, and what else is known of the run."""
         state = self.state
         if state.started is None:
             return
         changed = self._changes()
-        seen = _Seen(alive, state.ended, state.resumed, frozenset(state.down), state.at)
-        if self._seen is not None and not seen.is_alike(self._seen):
+        why = _Why(now.alive, state.ended, state.resumed, frozenset(state.down))
+        if why != self._why:
             # Why a server waits may have changed, though nothing has moved it.
             changed += [row.server for row in state.servers if not row.phase.ended]
         now_s = time.monotonic()
-        is_quiet = alive and now_s - self._changed_s >= QUIET_S
-        if not changed and seen == self._seen and not is_quiet:
+        is_quiet = now.alive and now_s - self._changed_s >= QUIET_S
+        same = (why, state.at) == (self._why, self._at)
+        if same and not changed and not is_quiet:
             return
-        self._seen, self._changed_s = seen, now_s
+        self._why, self._at, self._changed_s, self._now = why, state.at, now_s, now
         number = self.revision.number + 1
         self.revision = self.revision._replace(number=number)
         for server in changed:
             self._changed_in[server] = number
-        report = self._report = Report(state, lines=head.lines, head=head.head, alive=alive)
-        self._arrived, self._damage = arrived, damage
+        head = now.journaled
+        report = self._report = Report(state, lines=head.lines, head=head.head, alive=now.alive)
         self._tell_seldom(report.projects, number, now_s)
         if self._paging is None:
             self._paging = Paging(state)
+            self._watch = Watch(state)
 
     def data(self, made_at: str, manifest_sha256: str | None) -> Data:
         """Make the page as it was at the last look.
@@ -130,15 +133,14 @@ class Picture:
             made_at: the time now.
             manifest_sha256: of the manifest; None where there is none.
         """
-        assert self._paging is not None  # noqa: S101  # it has begun
-        assert self._report is not None  # noqa: S101  # as above
+        assert self._paging and self._report and self._now  # noqa: PT018, S101  # it has begun
         page = self._paging.page(
             self._report,
-            self._follower.series(),
+            self._now.series,
             made_at=made_at,
             directory=str(self._directory),
             manifest_sha256=manifest_sha256,
-            damage=self._damage,
+            damage=self._now.damage,
             glance=self._glance(),
         )
         return Data(self.revision, render.data(page))
@@ -158,8 +160,7 @@ class Picture:
         return self._told[1]
 
     def _news(self, since: int, *, whole: bool) -> bytes | None:
-        assert self._paging is not None  # noqa: S101  # it has begun
-        assert self._report is not None  # noqa: S101  # as above
+        assert self._paging and self._report and self._now  # noqa: PT018, S101  # it has begun
         changed = [at for at, number in enumerate(self._changed_in) if number > since]
         if (len(changed) > MOST_ROWS and not whole) or since < self._grown_in:
             return None
@@ -169,7 +170,7 @@ class Picture:
             revision=self.revision.number,
             at=changed,
             projects=self._report.projects if whole or since < self._projects_in else None,
-            series=self._follower.series() if tells_all else None,
+            series=self._now.series if tells_all else None,
             glance=self._glance(),
         )
         return msgspec.json.encode(delta)
@@ -184,7 +185,11 @@ class Picture:
         )  # fmt: skip
 
     def _glance(self) -> Glance | None:
-        return None
+        """Look at the run; there is nothing to see of one that nobody works on."""
+        if self._watch is None or self._now is None or not self._now.alive:
+            return None
+        glance = self._watch.glance(datetime.now(UTC), arrived=self._now.arrived)
+        return msgspec.structs.replace(glance, projects=glance.projects[:FEW])
 
     def _tell_seldom(self, projects: list[ProjectTotals], number: int, now_s: float) -> None:
         """Note in which revision is told what is not told in each."""
@@ -206,15 +211,10 @@ class Picture:
         return changed
 
 
-class _Seen(NamedTuple):
-    """What a look has seen of a run, besides its servers."""
+class _Why(NamedTuple):
+    """What servers may wait for, besides what they are told themselves."""
 
     alive: bool
     ended: RunEnded | None
     resumed: int
     down: frozenset[str]
-    at: str
-
-    def is_alike(self, other: _Seen) -> bool:
-        """Whether servers that have not moved wait for what they waited for."""
-        return self[:-1] == other[:-1]

@@ -93,7 +93,7 @@ class RunsSite:
 
     def _page(self) -> Answer:
         headers = {"Content-Security-Policy": render.runs_policy()}
-        return Answer(render.runs("runs"), "text/html; charset=utf-8", headers=headers)
+        return Answer(render.runs(), "text/html; charset=utf-8", headers=headers)
 
     async def _of_a_run(self, asked: Asked, quoted: str, name: str) -> web.StreamResponse:
         one = self._open.get(quoted)

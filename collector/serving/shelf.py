@@ -14,6 +14,7 @@ import msgspec
 from collector import threads
 from collector.errors import CollectorError
 from collector.printable import one_line
+from collector.report.manifest import RunTotals, RunWord
 from collector.rundir import standing
 from collector.rundir.layout import JOURNAL, MANIFEST, runs_under
 from collector.rundir.lock import is_held
@@ -21,7 +22,6 @@ from collector.rundir.lock import is_held
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collector.report.manifest import RunTotals, RunWord
 
 FRESH_S: Final = 2.0
 """How old a list may be."""

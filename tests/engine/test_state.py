@@ -266,7 +266,9 @@ def test_bytes_that_arrive_are_those_of_archives_on_their_way_until_one_is_store
     (row,) = folded([*selected(2), came, came, stored(0, 50)]).projects
     assert (row.arrived, row.arriving) == (60, 10)
     (row,) = folded([*selected(2), came, stored(0, 50), came]).projects
-    assert (row.arrived, row.arriving) == (60, 30)
+    assert (row.arrived, row.arriving) == (60, 10)
+    assert folded([*selected(2), came, stored(0, 50)]).projects[0].arriving == -20
+    assert folded([*selected(2), came, stored(0, 50), resumed(), came]).projects[0].arriving == 30
 
 
 def test_the_latest_count_of_calls_tells_when_it_was_made(folded: Fold) -> None:

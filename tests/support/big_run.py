@@ -311,7 +311,7 @@ def _told(run: BigRun) -> Iterator[tuple[float, int, e.Event]]:
     ends = most + (0 if run.running else 400)
     yield 1.5, -1, e.ClockOffsetSeen(at=_stamp(run, 1.5), offset_s=0.2)
     limits = iter(((2.0, "told", 60.0), (most / 3, "estimated", 45.0), (most / 2, "told", 55.0)))
-    at, each = _COUNTED_S, max(1, run.projects // 4)
+    at, each = _COUNTED_S, -(-run.projects // 4)
     upcoming = next(limits, None)
     turn = 0
     while at < ends:
@@ -319,7 +319,7 @@ def _told(run: BigRun) -> Iterator[tuple[float, int, e.Event]]:
             _, source, limit = upcoming
             yield at, -1, _limit(run, at, source, limit)
             upcoming = next(limits, None)
-        calls = int(_COUNTED_S * (_RATE + 15) / each)
+        calls = int(_COUNTED_S * (_RATE + 15) / max(1, each))
         for place in range(each):
             throttled = turn % 40 == 7 and place == 0
             counted: dict[str, Any] = {"calls": calls, "throttled": 3 * throttled}

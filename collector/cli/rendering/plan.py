@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from collector.cli.rendering import wording
 from collector.cli.rendering.wording import about, count, duration, wrapped
 from collector.printable import one_line
+from collector.report.words import scope
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _limit(limit: Limit) -> str:
     source = wording.source(limit.source)
     if limit.what == "bytes":
         return f"{size(limit.limit)} a second for all downloads, {source}"
-    where = wording.scope(limit.scope, limit.name)
+    where = scope(limit.scope, limit.name)
     if limit.what == "exports" or limit.window_s is None:
         return f"{limit.limit:g} exports at once for {where}, {source}"
     used = f"{limit.used:g} of " if limit.used != limit.limit else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector.printable import one_line
+from collector.report.words import scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,14 +25,6 @@ SOON_S = 60.0
 _NINE_IN_TEN = 1.2816
 """The 90th percentile of the standard normal distribution."""
 
-_SCOPES = {
-    "api": "the call {}",
-    "user": "the account {}",
-    "app": "the credential {}",
-    "ip": "this machine's address at {}",
-    "project": "the project {}",
-    "endpoint": "all of {}",
-}
 _SOURCES = {
     "told": "reported by the service",
     "estimated": "estimated from its refusals",
@@ -123,11 +116,6 @@ def _time(at: str) -> datetime | None:
     except ValueError:
         return None
     return None if time.tzinfo is None else time.astimezone(UTC)
-
-
-def scope(kind: str, name: str) -> str:
-    """Return who shares a limit."""
-    return _SCOPES.get(kind, f"{kind} {{}}").format(name)
 
 
 def calls_limit(limit: CallsLimit) -> str:

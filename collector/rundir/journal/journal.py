@@ -113,6 +113,7 @@ class Journal:
         at: str = "",
         servers_known: bool = False,
         before: Callable[[RunState], None] | None = None,
+        each: Callable[[Event], None] | None = None,
     ) -> tuple[Self, RunState]:
         """Continue a run's journal from its longest valid prefix.
 
@@ -125,6 +126,7 @@ class Journal:
             at: the time now, recorded if the journal is repaired.
             servers_known: the caller knows the run's servers, so the journal may have lost them.
             before: is given the state before anything is changed; if it raises, nothing changes.
+            each: is called with every event that the journal then has.
 
         Returns:
             The journal, and the state of its run.
@@ -136,7 +138,7 @@ class Journal:
         """
         with _held(path) as descriptor:
             reading = Reading(path)
-            state = fold(reading)
+            state = fold(reading, each)
             damage = reading.damage
             damaged = damage is not None and not damage.torn
             if damage is not None and damaged and not state.selected and not servers_known:
@@ -155,6 +157,8 @@ class Journal:
             state = fold(reading)
             journal = cls(path, repaired.descriptor, reading)
             journal.repaired = repaired.event
+            if each is not None:
+                each(repaired.event)
             os.close(descriptor)
             return journal, state
 
