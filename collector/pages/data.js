@@ -19,13 +19,12 @@ const data = (() => {
     return new Response(inflated).json();
   }
 
+  /** The data as they are now, and which revision they are: events are asked for from there on. */
   async function fetched(url) {
     const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
-    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-    api.revision = response.headers.get("ETag")?.replaceAll('"', "") ?? "";
-    return response.json();
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`.trim());
+    return { page: await response.json(), revision: (response.headers.get("ETag") ?? "").replace(/^(W\/)?"|"$/g, "") };
   }
 
-  const api = { source, embedded, fetched, revision: "" };
-  return api;
+  return { source, embedded, fetched };
 })();
