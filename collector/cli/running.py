@@ -140,8 +140,6 @@ async def _follow(
         failure: CollectorError | None = None
         narrator = Narrator(collection.state)
         display = choose(progress, _looking(collection))
-        if display is not None and (collection.taken_up or collection.state.started is None):
-            say(first_line)
 
         async def heed_signals() -> None:
             nonlocal stopped_by
@@ -164,6 +162,8 @@ async def _follow(
                 tasks.start_soon(narrator.remind_often)
                 if display is not None:
                     with display:
+                        if collection.taken_up or collection.state.started is None:
+                            say(first_line)
                         tasks.start_soon(display.show)
                         await _narrate(collection, narrator)
                 else:
