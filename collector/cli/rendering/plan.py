@@ -48,16 +48,6 @@ def rendered(planned: Plan, out: str, *, notes: Sequence[str] = ()) -> list[str]
     return [*_projects(planned, rows, most), "", *below]
 
 
-def shortage(disk: Disk, out: str) -> str | None:
-    """Return what to do about a disk that is too small; None where it is not, as far as known."""
-    if disk.free is None or disk.suffices:
-        return None
-    return (
-        f"the disk is too small: about {size(disk.needed)} needed under {out}, {size(disk.free)} "
-        "free; free up space, or choose another directory with --out"
-    )
-
-
 def _verdict(planned: Plan) -> Iterator[str]:
     """Yield the verdict: how long it takes, or whether within the deadline; a disk too small."""
     servers, takes = count(planned.servers, "server"), about(planned.seconds)
@@ -107,7 +97,8 @@ def _projects(planned: Plan, rows: Sequence[Sequence[ProjectPlan]], most: int) -
         )
     if hidden := len(planned.projects) - sum(map(len, shown)):
         yield f"  and {hidden:,} more, none of them slower"
-    yield f"  {'all':{width}}  {planned.servers:7,}  {planned.requests:7,}  {about(planned.seconds)}"
+    time = about(planned.seconds)
+    yield f"  {'all':{width}}  {planned.servers:7,}  {planned.requests:7,}  {time}"
 
 
 def _named(projects: Sequence[ProjectPlan]) -> str:
