@@ -180,7 +180,7 @@ def a_run_that_was_killed(place: Place) -> Iterator[tuple[str, str]]:
     servers = (first, *project.servers[1:])
     with beside(replace(ready, projects=(replace(project, servers=servers),)), place) as emulator:
         with place.start("collect", "fleet.json") as process:
-            _wait(lambda: " 1 of 30 " in place.run("runs").stdout)
+            _wait(lambda: " 1/30 " in place.run("runs").stdout)
             process.send_signal(signal.SIGKILL)
             process.communicate()
         del emulator
