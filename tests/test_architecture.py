@@ -90,6 +90,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         ),
         "threads",
     },
+    "serving": {
+        *("descriptors", "errors", "files", "model", "pages", "printable", "report", "rundir"),
+        "threads",
+    },
     "observe": {"model", "printable", "redaction", "report", "sizes"},
 }
 """For each room, the modules and rooms of the project that it may import, itself aside."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collector.report.page import Page
 
 TEMPLATE: Final = "page.html"
+RUNS: Final = "runs.html"
 DATA_ID: Final = "data"
 """The id of the element that holds a report's data."""
 
@@ -85,14 +86,31 @@ def live(data_url: str, events_url: str, stop_url: str | None = None) -> bytes:
     return f"{template.before}{meta}\n{named}{template.between}{template.after}".encode()
 
 
+def data(page: Page) -> bytes:
+    """Make what a live page fetches: its data as JSON, compressed by gzip."""
+    return b"".join(_compressed(_json(page)))
+
+
 def live_policy() -> str:
     """Return the policy of a live page as a header, which can say more than a page itself."""
     return f"{_policy('self')}; frame-ancestors 'none'"
 
 
-def _policy(connect: str) -> str:
+def runs() -> bytes:
+    """Make the page that lists runs, which it fetches from `runs`."""
+    template = _template(RUNS)
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{_policy("self", RUNS)}">'
+    return f"{template.before}{meta}{template.between}{template.after}".encode()
+
+
+def runs_policy() -> str:
+    """Return the policy of the list of runs as a header."""
+    return f"{_policy('self', RUNS)}; frame-ancestors 'none'"
+
+
+def _policy(connect: str, name: str = TEMPLATE) -> str:
     """Return what a page may do: run its own scripts, use its own styles, connect or not."""
-    template = _template()
+    template = _template(name)
     return "; ".join(
         (
             "default-src 'none'",
@@ -107,7 +125,7 @@ def _policy(connect: str) -> str:
 
 
 @cache
-def _template() -> _Template:
+def _template(name: str = TEMPLATE) -> _Template:
     """Read the page and what it names."""
     beside = files("collector.pages")
     scripts: list[str] = []
@@ -123,7 +141,7 @@ def _template() -> _Template:
         hashes.append(f"'sha256-{digest}'")
         return f"<{element}>{text}</{element}>"
 
-    before, _, rest = beside.joinpath(TEMPLATE).read_text(encoding="utf-8").partition(_POLICY)
+    before, _, rest = beside.joinpath(name).read_text(encoding="utf-8").partition(_POLICY)
     between, _, after = rest.partition(_DATA)
     before, between, after = (_PART.sub(put_inside, part) for part in (before, between, after))
     return _Template(before, between, after, tuple(scripts), tuple(styles))
