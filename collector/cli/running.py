@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
@@ -25,6 +26,7 @@ from collector.event_loop import Loop
 from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
+from collector.report.glance import Watch
 from collector.report.parts import json_text
 from collector.rundir.layout import find_run
 from collector.runtime.collection import collect
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from collector.cli.served import Place
     from collector.inventory import Selection
+    from collector.report.glance import Glance
     from collector.runtime.collection import Collection
     from collector.runtime.terms import Terms
 
@@ -141,7 +144,7 @@ async def _follow(
         collection, first_line = begin()
         failure: CollectorError | None = None
         narrator = Narrator(collection.state)
-        display = choose(progress, collection.state)
+        display = choose(progress, _looking(collection))
         if display is not None and (collection.taken_up or collection.state.started is None):
             say(first_line)
         stopping = _Stopping(collection, grace_s)
@@ -200,6 +203,18 @@ class _Stopping:
             self.stop(signals.STOPS[received])
         say("Stopping now; --resume continues the run.")
         self._collection.stop_at_once()
+
+
+def _looking(collection: Collection) -> Callable[[], Glance | None]:
+    """Return a function that looks at a run; None as long as it has not begun."""
+    watch = Watch(collection.state)
+
+    def look() -> Glance | None:
+        if collection.state.started is None:
+            return None
+        return watch.glance(datetime.now(UTC), arrived=collection.arrived)
+
+    return look
 
 
 async def _narrate(collection: Collection, narrator: Narrator) -> None:

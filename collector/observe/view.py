@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from collector.observe import words
 from collector.observe.lines import BOLD, CYAN, DIM, GREEN, RED, Span, cut
 from collector.observe.projects import table
+from collector.report.times import lasting
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class _Page:
         troubles = list(glance.troubles[:TROUBLES])
         if (quiet := words.quiet_s(glance)) is not None:
             what = words.waited_for(counts)
-            troubles.append(f"nothing has happened for {words.span(quiet)}: {what}")
+            troubles.append(f"nothing new for {lasting(quiet)}: {what}")
         if more := len(glance.troubles) - TROUBLES:
             troubles += [f"and {more} more"] if more > 0 else []
         return lines + [self._line("", [Span(f"! {one}", BOLD)]) for one in troubles]
@@ -111,13 +112,8 @@ class _Page:
             (words.in_flight(counts), glyphs.in_flight, CYAN),
             (counts.queued, glyphs.waiting, DIM),
         )
-        line: Line = []
-        passed = at = 0
-        for many, glyph, style in parts:
-            passed += many
-            until = max(at + bool(many), cells * passed // counts.servers)
-            line.append(Span(glyph * (min(until, cells) - at), style))
-            at = min(until, cells)
+        widths = _divided(cells, [many for many, _, _ in parts])
+        line = [Span(glyph * n, style) for n, (_, glyph, style) in zip(widths, parts, strict=True)]
         return [*line, Span(share)]
 
     def _calls(self) -> Iterator[Line]:
@@ -141,7 +137,7 @@ class _Page:
         parts = [words.time_left(left) if left is not None else "not known yet"]
         if (deadline := words.deadline(glance)) is not None:
             parts.append(deadline)
-        parts.append(f"running for {words.span(glance.elapsed_s)}")
+        parts.append(f"running for {lasting(glance.elapsed_s)}")
         yield self._parts("time left", parts)
 
     def slowest(self, lines: int) -> list[Line]:
@@ -149,7 +145,7 @@ class _Page:
         return self._listed("slowest", map(self._slow, self._glance.slowest[:lines]))
 
     def _slow(self, one: SlowServer) -> list[Span]:
-        tail = f" {one.phase} for {words.span(one.for_s)}"
+        tail = f" {one.phase} for {lasting(one.for_s)}"
         return [self._named(one.project, one.name, len(tail)), Span(tail)]
 
     def failed(self, lines: int) -> list[Line]:
@@ -192,3 +188,12 @@ class _Page:
     def _cut(self, spans: list[Span]) -> Line:
         """Make a line of pieces from anywhere: printable, and no wider than the terminal."""
         return cut(spans, self._columns, self._letters)
+
+
+def _divided(cells: int, parts: list[int]) -> list[int]:
+    """Divide cells among the parts of a whole: what is there is seen, however little it is."""
+    whole = sum(parts)
+    widths = [max(1, cells * part // whole) if part else 0 for part in parts]
+    largest = widths.index(max(widths))
+    widths[largest] += cells - sum(widths)
+    return widths

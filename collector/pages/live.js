@@ -5,7 +5,7 @@ const AGAIN_MS = 3000;
 
 class Live {
   constructor(urls, app, revision) {
-    Object.assign(this, { urls, app, ended: false, lost: false, heardAt: Date.now() });
+    Object.assign(this, { urls, app, ended: false, lost: false, heardAt: Date.now(), free: 0 });
     this.line = elements.byId("live");
     this.line.hidden = false;
     if (urls.runs) elements.put(document.querySelector(".brand"), " · ", elements.make("a", { href: urls.runs }, "All runs"));
@@ -64,23 +64,38 @@ class Live {
     }, Math.max(inMs, AGAIN_MS - since));
   }
 
-  /** What came while this page was in the background is shown at once, when it is looked at. */
   take(delta) {
     this.lost = false;
     this.heardAt = Date.now();
     this.app.run.apply(delta);
-    this.frame ||= requestAnimationFrame(() => {
+    this.soon();
+  }
+
+  /**
+   * Show what has come, in the next frame: in the background that is when the page is looked at again.
+   * What takes long, of very many servers, is done less often: most of the time is the reader's.
+   */
+  soon() {
+    if (this.frame || this.wait) return;
+    const pause = this.free - performance.now();
+    if (pause > 0) {
+      this.wait = setTimeout(() => { this.wait = 0; this.soon(); }, pause);
+      return;
+    }
+    this.frame = requestAnimationFrame(() => {
+      const began = performance.now();
       this.frame = 0;
       this.app.changed();
       this.show();
+      this.free = performance.now() + 4 * (performance.now() - began);
     });
   }
 
   end() {
     this.ended = true;
     this.events?.close();
-    if (this.frame) return; // the last delta is shown first, and then this
-    this.show();
+    this.free = 0;
+    if (!this.frame && !this.wait) this.show(); // else with the last of what came
   }
 
   show() {

@@ -100,7 +100,7 @@ def made(
         report,
         series,
         made_at=at,
-        directory=str(directory),
+        directory=str(directory.resolve()),
         manifest_sha256=manifest_sha256,
         damage=None if damage is None else f"line {damage.line}: {damage.what}",
         changes=None if other is None else changes(state, other),
