@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("descriptors", "history", "printable", "providers", "redaction", "sizes"),
         "rundir.file_system",
     },
-    "planning": {"model", "providers", "rundir"},
+    "planning": {"model", "providers", "rundir", "sizes"},
     "preflight": {"model", "providers", "clock"},
     "runtime": {
         *("model", "engine", "errors", "inventory", "providers", "archive", "rundir"),
@@ -88,6 +88,10 @@ MAY_IMPORT: dict[str, set[str]] = {
             "files",
             "redaction",
         ),
+        "threads",
+    },
+    "serving": {
+        *("descriptors", "errors", "files", "model", "pages", "printable", "report", "rundir"),
         "threads",
     },
     "observe": {"model", "printable", "redaction", "report", "sizes"},

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 _DRAWN: Final = "█▓▒░…·"
 _CHARACTERS_A_CELL: Final = 4
-"""How much of a text is looked at for each cell: marks that combine take none, and there may be
-thousands of them on one letter."""
+"""How much of a text is looked at for each cell: marks that combine take none."""
+_MARKS: Final = 2
+"""Marks that combine with one letter; a name may have thousands, to fill the screen with."""
 _SAFE: Final = re.compile(r"\\u[0-9a-f]{0,3}$")
 
 
@@ -50,7 +51,11 @@ class Letters:
 
     def width(self, text: str) -> int:
         """Return how many cells a text takes, each character by itself: as terminals count."""
-        return len(text) if text.isascii() else sum(map(self._cells, text))
+        return len(text) if text.isascii() else sum(map(self._width, text))
+
+    def _width(self, char: str) -> int:
+        # Terminals do not agree on pictures: none shows them wider than this.
+        return 2 if "\U0001f000" <= char <= "\U0001faff" else self._cells(char)
 
     def shown(self, text: str, cells: int) -> str:
         """Return a text from anywhere, made visible and cut to so many cells."""
@@ -59,7 +64,8 @@ class Letters:
         if not _has(self._encoding, line):
             line = "".join(c if _has(self._encoding, c) else escaped(c) for c in line)
         if len(beginning) == len(text) and self.width(line) <= cells:
-            return line
+            return self._with_few_marks(line)
+        line = self._with_few_marks(line)
         more = self.glyphs.more if cells > len(self.glyphs.more) else ""
         return f"{_SAFE.sub('', self._fitting(line, cells - len(more)))}{more}"
 
@@ -68,13 +74,24 @@ class Letters:
         shown = self.shown(text, cells)
         return shown + " " * (cells - self.width(shown))
 
+    def _with_few_marks(self, line: str) -> str:
+        if line.isascii():
+            return line
+        kept: list[str] = []
+        marks = 0
+        for char in line:
+            marks = 0 if self._width(char) else marks + 1
+            if marks <= _MARKS:
+                kept.append(char)
+        return "".join(kept)
+
     def _fitting(self, line: str, cells: int) -> str:
         """Return what a line begins with, as far as it fits."""
         if line.isascii():
             return line[: max(0, cells)]
         taken = 0
         for at, char in enumerate(line):
-            taken += self._cells(char)
+            taken += self._width(char)
             if taken > cells:
                 return line[:at]
         return line

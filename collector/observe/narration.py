@@ -105,7 +105,7 @@ class Narrator:
             if not event.servers:
                 level = logging.INFO  # each of them was told of
         if isinstance(event, e.ServerFailed):
-            extra["repeated"] = not self._repeats.is_told(event)
+            extra["repeated"] = not self._repeats.is_told(event, self._own(event))
         if self._log.isEnabledFor(level):
             extra["facts"] = {**_facts(event), **self._where(event), **self._run()}
             filled = words.format_map(_fields(event))
@@ -123,6 +123,10 @@ class Narrator:
         while True:
             await anyio.sleep(REMIND_EVERY_S)
             self.remind()
+
+    def _own(self, event: e.ServerFailed) -> tuple[str, str]:
+        row = self._state.servers[event.server]
+        return row.name, row.id
 
     def _run(self) -> dict[str, Any]:
         started = self._state.started

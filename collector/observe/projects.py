@@ -101,7 +101,7 @@ def table(
 
 def _now(row: ProjectGlance, *, rates: bool) -> str:
     """Return what is wrong with a project, or else how fast it goes."""
-    if row.trouble:
+    if row.trouble and row.trouble != f"{row.counts.failed} failed":  # its own column says that
         return f"! {row.trouble}"
     return f"{words.per_second(row.calls_per_s)} calls/s, {size(row.bytes)}" if rates else ""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from collector.report.reasons import shape
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
 TOLD: Final = 3
 """Failures for one reason that are told one by one."""
-_VARIES: Final = re.compile(r"'[^']*'|\d+")
+REASONS: Final = 3
+"""Reasons that are told of at a time."""
 
 
 @dataclass(slots=True)
@@ -21,7 +24,6 @@ class _Reason:
     failure: e.ServerFailed
     told: int = 0
     more: int = 0
-    is_announced: bool = False
 
 
 class Repeats:
@@ -35,11 +37,16 @@ class Repeats:
         """Take it that servers that fail with this message have been told of, with their number."""
         self._announced.add(message)
 
-    def is_told(self, failure: e.ServerFailed) -> bool:
-        """Count a failure; return whether it is told by itself."""
+    def is_told(self, failure: e.ServerFailed, own: tuple[str, str]) -> bool:
+        """Count a failure; return whether it is told by itself.
+
+        Args:
+            failure: of a server.
+            own: the server's name and id, which tell two messages apart that are for one reason.
+        """
         if failure.message in self._announced:
             return False
-        key = (failure.stage, failure.code, _VARIES.sub("#", failure.message))
+        key = (failure.stage, failure.code, shape(failure.message, own))
         reason = self._reasons.setdefault(key, _Reason(failure))
         if reason.told < TOLD:
             reason.told += 1
@@ -48,8 +55,11 @@ class Repeats:
         return False
 
     def more(self) -> Iterator[tuple[int, e.ServerFailed]]:
-        """Yield how many were not told by themselves since last asked, with one of them."""
-        for reason in self._reasons.values():
-            if reason.more:
-                yield reason.more, reason.failure
-                reason.more = 0
+        """Yield how many were not told by themselves since then, with one of them.
+
+        Of the reasons of most of them: the others come another time.
+        """
+        waiting = [reason for reason in self._reasons.values() if reason.more]
+        for reason in heapq.nlargest(REASONS, waiting, key=lambda reason: reason.more):
+            yield reason.more, reason.failure
+            reason.more = 0

@@ -8,6 +8,7 @@ import json
 import os
 import select
 import stat
+import textwrap
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -96,6 +97,11 @@ class Stream:
         """Whether colours are supported and wanted."""
         return self.can_draw and not os.environ.get("NO_COLOR")
 
+    @property
+    def has_gap(self) -> bool:
+        """Whether something was not written, since nobody made room for it in time."""
+        return self._missing is not None
+
     def fileno(self) -> int:
         """Return the file descriptor, for queries about the terminal."""
         if self._stream is None:
@@ -136,6 +142,7 @@ class Stream:
         facts: Mapping[str, object] | None = None,
         *,
         has_secrets: bool = True,
+        is_kept: bool = True,
     ) -> None:
         """Write one line for people.
 
@@ -144,14 +151,29 @@ class Stream:
             level: `error`, `warning` or `info`; in JSON, a member of the line.
             facts: more members.
             has_secrets: whether to redact what looks like a secret.
+            is_kept: whether `copy` gets it.
         """
         told = hide(line) if has_secrets else line
-        self._copied(told, level, facts or {})
+        if is_kept:
+            self._copied(told, level, facts or {})
         told = told if self._secrets is None else self._secrets.out_of(told)
         if not self.as_json:
-            self._put(one_line(told), is_cut=False)
+            for piece in self._broken(one_line(told)):
+                self._put(piece, is_cut=False)
         elif told:
             self.put(record(told, level, facts or {}))
+
+    def _broken(self, line: str) -> list[str]:
+        """Break a line between words where a terminal would break it anywhere."""
+        if not self.is_terminal or self.above is not None:
+            return [line]
+        try:
+            columns = os.get_terminal_size(self.fileno()).columns
+        except (OSError, ValueError):
+            return [line]
+        if len(line) <= columns or not columns:
+            return [line]
+        return textwrap.wrap(line, columns, break_long_words=False, break_on_hyphens=False)
 
     def _copied(self, line: str, level: str, facts: Mapping[str, object]) -> None:
         if self.copy is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from collector.model import events as e
-from collector.observe.words import MINUTE_S, clock, number, span
+from collector.observe.words import MINUTE_S, clock, number
+from collector.report.times import lasting
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _where(event: e.Event, state: RunState) -> str:
 
 def _limit(event: e.LimitLearned) -> str:
     window_s = event.window_s
-    window = span(window_s) if window_s >= MINUTE_S else f"{window_s:g} s"
+    window = lasting(window_s) if window_s >= MINUTE_S else f"{window_s:g} s"
     return f"learned a limit on calls: {event.limit:g} calls in {window} ({event.source})"
 
 
@@ -98,7 +99,7 @@ _OWN_WORDS: Final[Mapping[type[e.Event], Callable[[Any], str]]] = {
         f"learned a limit on concurrent exports: {event.limit} ({event.source})"
     ),
     e.ClockJumped: lambda event: (
-        f"this machine slept, or the process was suspended, for {span(event.jump_s)}"
+        f"this machine slept, or the process was suspended, for {lasting(event.jump_s)}"
     ),
 }
 """What is said of events that need more than the words of their kind."""

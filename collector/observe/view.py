@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from collector.observe import words
 from collector.observe.lines import BOLD, CYAN, DIM, GREEN, RED, Span, cut
 from collector.observe.projects import table
+from collector.report.times import lasting
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -79,24 +80,29 @@ class _Page:
             Span(f" of {words.number(counts.servers)} collected"),
             Span(", "),
             Span(f"{words.number(counts.failed)} failed", f"{BOLD};{RED}" if counts.failed else ""),
-            Span(f", {words.number(flying)} in flight, {words.number(counts.queued)} waiting"),
         ]
+        more = [Span(f"{words.number(flying)} in flight")]
         each = f" ({words.number(counts.exporting)} exporting, "
         each += f"{words.number(counts.downloading)} downloading)"
-        if sum(len(span.text) for span in first) + len(each) <= self._columns and flying:
-            first[-1:] = [
-                Span(f", {words.number(flying)} in flight"),
-                Span(each, DIM),
-                Span(f", {words.number(counts.queued)} waiting"),
-            ]
-        lines = [self._cut(first), self._bar(), *self._calls(), *self._bytes(), *self._time()]
+        waiting = Span(f", {words.number(counts.queued)} waiting")
+        if self._fits(*first, Span(", "), *more, Span(each), waiting) and flying:
+            more.append(Span(each, DIM))
+        more.append(waiting)
+        if self._fits(*first, Span(", "), *more):
+            lines = [self._cut([*first, Span(", "), *more])]
+        else:
+            lines = [self._cut(first), self._cut(more)]
+        lines += [self._bar(), *self._calls(), *self._bytes(), *self._time()]
         troubles = list(glance.troubles[:TROUBLES])
         if (quiet := words.quiet_s(glance)) is not None:
             what = words.waited_for(counts)
-            troubles.append(f"nothing has happened for {words.span(quiet)}: {what}")
-        if more := len(glance.troubles) - TROUBLES:
-            troubles += [f"and {more} more"] if more > 0 else []
+            troubles.append(f"nothing new for {lasting(quiet)}: {what}")
+        if (hidden := len(glance.troubles) - TROUBLES) > 0:
+            troubles.append(f"and {hidden} more")
         return lines + [self._line("", [Span(f"! {one}", BOLD)]) for one in troubles]
+
+    def _fits(self, *spans: Span) -> bool:
+        return sum(len(span.text) for span in spans) <= self._columns
 
     def _bar(self) -> Line:
         counts, glyphs = self._glance.counts, self._letters.glyphs
@@ -111,13 +117,8 @@ class _Page:
             (words.in_flight(counts), glyphs.in_flight, CYAN),
             (counts.queued, glyphs.waiting, DIM),
         )
-        line: Line = []
-        passed = at = 0
-        for many, glyph, style in parts:
-            passed += many
-            until = max(at + bool(many), cells * passed // counts.servers)
-            line.append(Span(glyph * (min(until, cells) - at), style))
-            at = min(until, cells)
+        widths = _divided(cells, [many for many, _, _ in parts])
+        line = [Span(glyph * n, style) for n, (_, glyph, style) in zip(widths, parts, strict=True)]
         return [*line, Span(share)]
 
     def _calls(self) -> Iterator[Line]:
@@ -141,7 +142,7 @@ class _Page:
         parts = [words.time_left(left) if left is not None else "not known yet"]
         if (deadline := words.deadline(glance)) is not None:
             parts.append(deadline)
-        parts.append(f"running for {words.span(glance.elapsed_s)}")
+        parts.append(f"running for {lasting(glance.elapsed_s)}")
         yield self._parts("time left", parts)
 
     def slowest(self, lines: int) -> list[Line]:
@@ -149,7 +150,7 @@ class _Page:
         return self._listed("slowest", map(self._slow, self._glance.slowest[:lines]))
 
     def _slow(self, one: SlowServer) -> list[Span]:
-        tail = f" {one.phase} for {words.span(one.for_s)}"
+        tail = f" {one.phase} for {lasting(one.for_s)}"
         return [self._named(one.project, one.name, len(tail)), Span(tail)]
 
     def failed(self, lines: int) -> list[Line]:
@@ -192,3 +193,12 @@ class _Page:
     def _cut(self, spans: list[Span]) -> Line:
         """Make a line of pieces from anywhere: printable, and no wider than the terminal."""
         return cut(spans, self._columns, self._letters)
+
+
+def _divided(cells: int, parts: list[int]) -> list[int]:
+    """Divide cells among the parts of a whole: what is there is seen, however little it is."""
+    whole = sum(parts)
+    widths = [max(1, cells * part // whole) if part else 0 for part in parts]
+    largest = widths.index(max(widths))
+    widths[largest] += cells - sum(widths)
+    return widths

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from collector.report.times import lasting
+from collector.report.words import scope
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -22,14 +24,7 @@ _SOURCES: Final = {
     "remembered": "remembered from an earlier run",
     "inventory": "set in the inventory",
 }
-_WHOSE: Final = {
-    "user": ("account {}", "the accounts together"),
-    "app": ("credential {}", "the credentials together"),
-    "project": ("project {}", "the projects together"),
-    "ip": ("this machine", "this machine"),
-    "endpoint": ("{}", "the endpoints together"),
-    "api": ("the call {}", "the calls together"),
-}
+_SEVERAL: Final = {"user": "accounts", "app": "credentials", "project": "projects", "api": "calls"}
 
 
 def clock(at: str) -> str:
@@ -60,32 +55,18 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def span(seconds: float) -> str:
-    """Return a duration in its two largest units: `12 s`, `5 min`, `2 h 5 min`, `3 d 4 h`."""
-    whole = int(seconds)
-    if whole < MINUTE_S:
-        return f"{whole} s"
-    if whole < HOUR_S:
-        return f"{whole // MINUTE_S} min"
-    hours, minutes = divmod(whole // MINUTE_S, 60)
-    if hours < 48:  # noqa: PLR2004  # two days
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
-
-
 def time_left(left: TimeLeft) -> str:
     """Return how long a run will still take, no finer than it is known."""
     if left.high_s < MINUTE_S:
         return "less than a minute"
     low_s, high_s = _rounded(left.low_s, up=False), _rounded(left.high_s, up=True)
     if low_s == high_s or low_s >= 0.9 * high_s:
-        return f"about {span(high_s)}"
+        return f"about {lasting(high_s)}"
     if low_s < MINUTE_S:
-        return f"up to {span(high_s)}"
+        return f"up to {lasting(high_s)}"
     if high_s < 2 * HOUR_S:
         return f"{low_s // MINUTE_S:.0f} to {high_s // MINUTE_S:.0f} min"
-    return f"{span(low_s)} to {span(high_s)}"
+    return f"{lasting(low_s)} to {lasting(high_s)}"
 
 
 def _rounded(seconds: float, *, up: bool) -> float:
@@ -100,7 +81,7 @@ def deadline(glance: Glance) -> str | None:
     left_s = (local(glance.deadline_at) - local(glance.at)).total_seconds()
     if left_s <= 0:
         return "the deadline has passed"
-    text = f"deadline in {span(left_s)}"
+    text = f"deadline in {lasting(left_s)}"
     if glance.time_left is None or glance.time_left.high_s <= left_s:
         return text
     return f"{text}, {'will' if glance.time_left.low_s > left_s else 'may'} be missed"
@@ -126,8 +107,8 @@ def learned(limit: Limit) -> Iterator[str]:
     source = _SOURCES.get(limit.source, limit.source)
     at = f" at {minute(limit.learned_at)}" if limit.learned_at else ""
     yield f"limit {source}{at}"
-    one, several = _WHOSE.get(limit.scope, (f"{limit.scope} {{}}", limit.scope))
-    yield f"of {one.format(limit.name) if limit.name is not None else several}"
+    several = f"all {_SEVERAL.get(limit.scope, 'endpoints')} together"
+    yield f"of {several if limit.name is None else scope(limit.scope, limit.name)}"
 
 
 def arriving(glance: Glance) -> str:

@@ -61,7 +61,9 @@ class Filters {
       all: totals.servers, missing: totals.failed + totals.pending, failed: totals.failed,
       pending: totals.pending, collected: totals.collected,
     };
-    const shown = Object.keys(counts).filter((state) => state !== "missing" || (totals.failed && totals.pending));
+    // Of a run that goes on, buttons do not come and go under the pointer.
+    const shown = Object.keys(counts).filter((state) => (state === "missing" ? totals.failed && totals.pending
+      : state === "all" || run.running || counts[state] || filter.state === state));
     const text = JSON.stringify([counts, shown]);
     if (text !== this.counted) { // buttons keep the focus while nothing has changed
       this.counted = text;

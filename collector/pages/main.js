@@ -77,8 +77,10 @@ class App {
   const { byId, say } = elements;
   const live = data.source();
   let page;
+  let revision = "";
   try {
-    page = live ? await data.fetched(live.data) : await data.embedded();
+    if (live) ({ page, revision } = await data.fetched(live.data));
+    else page = await data.embedded();
   } catch (error) {
     byId("reading").setAttribute("role", "alert");
     say(byId("reading"), typeof DecompressionStream === "undefined"
@@ -93,7 +95,7 @@ class App {
   performance.mark("collector-table");
   await new Promise((resolve) => { setTimeout(resolve); });
   app.rest();
-  if (live) app.live = new Live(live, app);
+  if (live) app.live = new Live(live, app, revision);
   document.documentElement.dataset.ready = "all";
   performance.mark("collector-all");
 })();

@@ -11,8 +11,12 @@ class Plots {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
+  /** Draw anew: in other colours, or in another width. */
   redraw() {
-    for (const { plot } of this.made) plot?.redraw(false, true);
+    for (const { plot, chart } of this.made) {
+      if (plot && chart.clientWidth && plot.width !== chart.clientWidth) plot.setSize({ width: chart.clientWidth, height: chart.clientHeight });
+      else plot?.redraw(false, true);
+    }
   }
 
   build() {
@@ -31,7 +35,7 @@ class Plots {
     }
     const start = this.view.run.origin / 1000;
     this.times = series.calls.map((_, bin) => start + bin * series.step_s);
-    const drawn = [callsPlot(series, this.view.run), bytesPlot(series), progressPlot(series, page.totals)];
+    const drawn = [callsPlot(series), bytesPlot(series), progressPlot(series, page.totals)];
     fill(byId("plot-list"), drawn.map((plot) => this.frame(plot, open.has(plot.title))));
     for (const one of this.made) this.draw(one);
     this.look();
@@ -64,6 +68,7 @@ class Plots {
     const { kind, chart, readout } = one;
     const paint = (name) => () => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
     const stepped = uPlot.paths.stepped({ align: 1 });
+    const bars = uPlot.paths.bars({ size: [1, Infinity, 2], align: 1 });
     const font = "12px system-ui, sans-serif";
     const grid = { stroke: paint("grid-line"), width: 1 };
     one.plot = new uPlot({
@@ -75,19 +80,19 @@ class Plots {
       scales: { x: { time: true }, y: { range: (_, low, high) => [0, kind.top?.() ?? Math.max(high || 0, 1) * 1.08] } },
       axes: [
         { font, stroke: paint("quiet"), grid, ticks: { show: false }, values: (_, splits, axis, space, by) => splits.map((at) => timeText(at, by)), space: 90, size: 26 },
-        { font, stroke: paint("quiet"), grid, ticks: { show: false }, values: (_, splits) => splits.map((value) => kind.unit(value)), size: axisSize },
+        { font, stroke: paint("quiet"), grid, ticks: { show: false }, values: (_, splits) => splits.map((value) => kind.unit(value).replace(/\.0(?= )/, "")), size: axisSize },
       ],
       series: [
         {},
         ...kind.lines.map((line) => ({
           stroke: paint(line.colour), fill: line.fill ? paint(line.fill) : undefined, width: line.width ?? 1.5,
-          dash: line.dash, paths: stepped, points: { show: false }, spanGaps: false,
+          dash: line.dash, paths: line.bars ? bars : stepped, points: { show: false }, spanGaps: false,
         })),
       ],
       hooks: {
         setCursor: [(plot) => {
           const at = plot.cursor.idx;
-          elements.say(readout, at === null || at === undefined ? "\u00a0" : kind.at(at, this.view.run));
+          elements.say(readout, at === null || at === undefined ? "\u00a0" : kind.at(Math.min(at, this.times.length - 1)));
         }],
         setSelect: [(plot) => {
           const { left, width } = plot.select;
@@ -97,8 +102,14 @@ class Plots {
           plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
         }],
       },
-    }, [this.times, ...kind.lines.map((line) => line.values)], chart);
+    }, this.columns(kind), chart);
     elements.say(readout, "\u00a0");
+  }
+
+  /** Times and values; the last bin once more, at its end, so that it is as wide as the others. */
+  columns(kind) {
+    const end = this.times.at(-1) + this.view.run.page.series.step_s;
+    return [[...this.times, end], ...kind.lines.map((line) => [...line.values, line.bars ? null : line.values.at(-1)])];
   }
 
   /** Show the stretch of time that is looked at, here as in the timeline. */
@@ -141,7 +152,7 @@ function timeText(seconds, by) {
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-function callsPlot(series, run) {
+function callsPlot(series) {
   const { step_s: step } = series;
   const calls = series.calls.map((value) => value / step);
   const refused = series.throttled.map((value) => value / step);
@@ -150,18 +161,18 @@ function callsPlot(series, run) {
   const all = sum(series.calls);
   const bad = sum(series.throttled);
   const worst = series.throttled.indexOf(Math.max(...series.throttled));
-  const said = limits.map((line) => `${line.label} ends at ${line.last === null ? "no known value" : `${words.rate(line.last)} a second`}`);
+  const said = limits.map((line) => `${line.label} was ${line.last === null ? "not known" : `${words.rate(line.last)} a second`}`);
   return {
     title: "Calls a second",
     sentence: `${words.count(all, "call")}, at most ${words.rate(most)} a second. `
       + (bad ? `${words.number(bad)} refused with 429, most of them around ${words.clock((worst + 0.5) * step)}. ` : "None refused with 429. ")
-      + (said.length ? `The ${words.listed(said)}.` : "No limit was learned."),
+      + (said.length ? `At the end the ${words.listed(said)}.` : "No limit was learned."),
     unit: words.rate,
     // A limit far above what was used would flatten everything else.
     top: () => Math.max(most, ...refused, ...limits.map((line) => Math.max(...line.values)).filter((value) => value <= 3 * most), 0.1) * 1.1,
     lines: [
       { label: "calls", values: calls, colour: "accent", fill: "accent-soft" },
-      { label: "429s", values: refused.map((value) => value || null), colour: "failed", fill: "failed" },
+      { label: "429s", values: refused.map((value) => value || null), colour: "failed", fill: "failed", bars: true, width: 0 },
       ...limits,
     ],
     at: (bin) => `${words.clock(bin * step)}: ${words.rate(calls[bin])} calls, ${words.rate(refused[bin])} 429s a second`

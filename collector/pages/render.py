@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collector.report.page import Page
 
 TEMPLATE: Final = "page.html"
+RUNS: Final = "runs.html"
 DATA_ID: Final = "data"
 """The id of the element that holds a report's data."""
 
@@ -70,19 +71,30 @@ def pieces(page: Page) -> Iterator[bytes]:
     yield f"</script>{template.after}".encode()
 
 
-def live(data_url: str, events_url: str, stop_url: str | None = None) -> bytes:
+def live(
+    data_url: str, events_url: str, stop_url: str | None = None, runs_url: str | None = None
+) -> bytes:
     """Make a page that fetches its data from one URL and its changes from another.
 
     Args:
         data_url: answers with a `Page` as JSON.
         events_url: a `text/event-stream`.
         stop_url: whom to tell to stop the run; None where this page may not.
+        runs_url: the list of runs; None where there is none.
     """
     template = _template()
-    urls = msgspec.json.encode({"data": data_url, "events": events_url, "stop": stop_url})
-    named = f'<meta name="collector-live" content="{html.escape(urls.decode())}">'
+    urls = {"data": data_url, "events": events_url, "stop": stop_url}
+    if runs_url is not None:
+        urls["runs"] = runs_url
+    content = html.escape(msgspec.json.encode(urls).decode())
+    named = f'<meta name="collector-live" content="{content}">'
     meta = f'<meta http-equiv="Content-Security-Policy" content="{_policy("self")}">'
     return f"{template.before}{meta}\n{named}{template.between}{template.after}".encode()
+
+
+def data(page: Page) -> bytes:
+    """Make what a live page fetches: its data as JSON, compressed by gzip."""
+    return b"".join(_compressed(_json(page)))
 
 
 def live_policy() -> str:
@@ -90,9 +102,21 @@ def live_policy() -> str:
     return f"{_policy('self')}; frame-ancestors 'none'"
 
 
-def _policy(connect: str) -> str:
+def runs() -> bytes:
+    """Make the page that lists runs, which it fetches from `runs`."""
+    template = _template(RUNS)
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{_policy("self", RUNS)}">'
+    return f"{template.before}{meta}{template.between}{template.after}".encode()
+
+
+def runs_policy() -> str:
+    """Return the policy of the list of runs as a header."""
+    return f"{_policy('self', RUNS)}; frame-ancestors 'none'"
+
+
+def _policy(connect: str, name: str = TEMPLATE) -> str:
     """Return what a page may do: run its own scripts, use its own styles, connect or not."""
-    template = _template()
+    template = _template(name)
     return "; ".join(
         (
             "default-src 'none'",
@@ -107,7 +131,7 @@ def _policy(connect: str) -> str:
 
 
 @cache
-def _template() -> _Template:
+def _template(name: str = TEMPLATE) -> _Template:
     """Read the page and what it names."""
     beside = files("collector.pages")
     scripts: list[str] = []
@@ -123,7 +147,7 @@ def _template() -> _Template:
         hashes.append(f"'sha256-{digest}'")
         return f"<{element}>{text}</{element}>"
 
-    before, _, rest = beside.joinpath(TEMPLATE).read_text(encoding="utf-8").partition(_POLICY)
+    before, _, rest = beside.joinpath(name).read_text(encoding="utf-8").partition(_POLICY)
     between, _, after = rest.partition(_DATA)
     before, between, after = (_PART.sub(put_inside, part) for part in (before, between, after))
     return _Template(before, between, after, tuple(scripts), tuple(styles))

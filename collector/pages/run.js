@@ -114,11 +114,10 @@ class Run {
     return (this.ended[server] >= 0 ? this.ended[server] : this.until) - this.completed[server];
   }
 
+  /** Why it is not here; what an earlier try of one that is here met, its details tell. */
   message(server) {
-    const note = this.notes[server];
-    if (note) return note.message;
-    const reason = this.reason[server];
-    return reason >= 0 && !(this.phase[server] === COLLECTED) ? this.page.reasons[reason]?.message ?? "" : "";
+    if (this.phase[server] === COLLECTED) return "";
+    return this.notes[server]?.message ?? this.page.reasons[this.reason[server]]?.message ?? "";
   }
 
   tagTexts(server) {

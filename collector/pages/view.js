@@ -113,7 +113,7 @@ class View extends EventTarget {
       const server = order[at];
       if (!allowed[run.phase[server]]) continue;
       if (filter.project >= 0 && run.project[server] !== filter.project) continue;
-      if (filter.reason >= 0 && run.reason[server] !== filter.reason) continue;
+      if (filter.reason >= 0 && (run.reason[server] !== filter.reason || run.phase[server] === COLLECTED)) continue;
       if (filter.group && !filter.group.servers.has(server)) continue;
       for (const matches of terms) if (!matches(server)) continue next;
       found[many] = server;
@@ -133,9 +133,9 @@ class View extends EventTarget {
     const noted = new Set();
     for (const [server, note] of Object.entries(run.notes)) if (has(note.message)) noted.add(Number(server));
     const names = this.names();
-    return (server) => names[server].includes(term) || projects[run.project[server]] || tags[run.tags[server]] ||
-      (run.reason[server] >= 0 && run.phase[server] !== COLLECTED && reasons[run.reason[server]]) ||
-      noted.has(server);
+    const why = (server) => run.phase[server] !== COLLECTED &&
+      (noted.has(server) || (run.reason[server] >= 0 && reasons[run.reason[server]]));
+    return (server) => names[server].includes(term) || projects[run.project[server]] || tags[run.tags[server]] || why(server);
   }
 
   names() {

@@ -21,6 +21,7 @@ from collector.report.parts import Count, Part, Time
 from collector.report.rates import Rates
 from collector.report.slow import slowest
 from collector.report.tally import Tally
+from collector.report.time_left import Forecast
 from collector.report.times import unix_s, written
 from collector.report.verdict import run_word
 
@@ -149,6 +150,7 @@ class Watch:
         self._bytes = Rates()
         self._live_bytes = Rates(late_s=0.0)
         self._arriving = Arriving(state)
+        self._forecast = Forecast(state)
         self._process: object = None
 
     def glance(self, now: datetime, *, alive: bool = True, arrived: int | None = None) -> Glance:
@@ -177,6 +179,7 @@ class Watch:
         live = self._live_bytes or self._bytes
         arrive = live.at(now_s) if goes_on else None
         of_projects, in_all = self._arriving.of(tally, arrived)
+        self._forecast.look(tally, now_s)
         busy = [number for number, one in enumerate(tally.projects) if one.left]
         limit = self._limits.of_run(busy, _calls_left(tally.phases))
         requests = sum(row.requests for row in state.projects)
@@ -198,7 +201,7 @@ class Watch:
             throttled=throttled,
             calls_per_s=round(self._average_calls() if calls is None else sum(calls), 3),
             limit=limit and Limit(limit.per_second, limit.kind, limit.name, limit.source, limit.at),
-            time_left=None,
+            time_left=self._time_left(now_s, in_all) if goes_on else None,
             deadline_at=state.estimate.expected.deadline_at if state.estimate else None,
             troubles=troubles.troubles(state, now_s) if goes_on else [],
             projects=self._projects(calls, of_projects),
@@ -219,6 +222,10 @@ class Watch:
         self._bytes.sample(counted_s, [sum(row.arrived for row in state.projects)])
         if arrived is not None:
             self._live_bytes.sample(now_s, [arrived])
+
+    def _time_left(self, now_s: float, in_progress: int) -> TimeLeft | None:
+        told = self._forecast.at(self._tally, now_s, in_progress)
+        return None if told is None else TimeLeft(round(told.low_s, 1), round(told.high_s, 1))
 
     def _average_calls(self) -> float:
         """Return how fast the process has made calls on average, before more can be told."""

@@ -10,6 +10,7 @@ import anyio
 
 from collector import clock, threads
 from collector.report.building import Report
+from collector.report.manifest import JournalHead
 from collector.report.series import Follower
 from collector.rundir.layout import REPORT
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from collector.model.events import Event
     from collector.model.state import RunState
+    from collector.report.page import Series
     from collector.rundir.journal.journal import Journal
 
 WITHIN_S: Final = 30.0
@@ -53,6 +55,15 @@ class ClosingReport:
     def follow(self, event: Event) -> None:
         """Take note of an event, once it is part of the state."""
         self._follower.follow(event)
+
+    @property
+    def journaled(self) -> JournalHead:
+        """How far the journal is on disk."""
+        return JournalHead(self._journal.lines, self._journal.head)
+
+    def series(self) -> Series:
+        """Return what has happened so far over time, earlier processes of the run included."""
+        return self._follower.series()
 
     def skip(self) -> None:
         """Write no report, or not to its end: the one before stays."""

@@ -92,7 +92,7 @@ def test_each_plot_has_a_sentence_and_a_table(browser: Browser, tmp_path: Path) 
         plots = tab.locator(".plot")
         assert plots.count() == 3
         text = tab.inner_text("#plots")
-        for said in ("refused with 429", "limit of the account ends at", "arrived, at most",
+        for said in ("refused with 429", "At the end the limit of the account was", "arrived, at most",
                      "Half of the servers were here by"):  # fmt: skip
             assert said in text
         for at in range(3):

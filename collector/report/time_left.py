@@ -1,0 +1,191 @@
+"""How long a run will still take, as a range in which nine of ten runs end.
+
+It is told from what the state shows, by three things that go on side by side; the longest of them
+ends the run:
+
+    starts    what is queued leaves as fast as it did lately; then the slowest export is waited for
+    steps     a server needs up to three (export, status, download), and they are made as fast as
+              they were while there was work enough
+    bytes     archives come as fast as they do while some of them have to wait for their turn
+
+Exports take a log-normally distributed time, as `DurationsLearned` tells. Which export will be the
+slowest is chance, so the range is that of the latest of all: P(all complete) is the product of
+the chances of each, those that run already given how long they have.
+
+Nothing is told while an endpoint, a credential or the disk holds work up, nor before anything is
+known of how long exports take.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from collector.model.rows import Phase
+from collector.report import downloads_left
+from collector.report.pace import Pace, steps_left
+from collector.report.ranges import Range
+from collector.report.tail import Group, Running, latest_s
+from collector.report.times import unix_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collector.model.state import RunState
+    from collector.report.downloads_left import Sizes
+    from collector.report.tally import ProjectTally, Tally
+
+EARLY, LATE = 0.1, 0.9
+"""The chances that the run has ended by the beginning and by the end of the range."""
+_SAMPLED: Final = 40
+"""Running exports of one group that are looked at; they stand for the others."""
+_FEWEST: Final = 3
+"""Exports from which on their durations are a hint."""
+_PACE_VARIES: Final = 0.12
+"""By which part a pace is another later on."""
+_LEAST_S: Final = 1.0
+
+
+class Forecast:
+    """Tells the time left, again and again; it remembers how fast things went."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._pace = Pace(state)
+
+    def look(self, tally: Tally, now_s: float) -> None:
+        """See how far the run is."""
+        self._pace.look(tally, now_s)
+
+    def at(self, tally: Tally, now_s: float, in_progress: int) -> Range | None:
+        """Return how long the run will still take; None where nothing can be told.
+
+        Args:
+            tally: of the state, as it is.
+            now_s: the time.
+            in_progress: bytes of downloads that are under way.
+        """
+        if not tally.left:
+            return Range(0.0, _LEAST_S)
+        if self._is_held_up(tally):
+            return None
+        sizes = downloads_left.sizes(self._state, tally)
+        exports = self._exports(tally, sizes, now_s)
+        if exports is None:
+            return None
+        ranges = [exports, *self._steps(tally), *self._downloads(tally, sizes, in_progress, now_s)]
+        low_s = max(one.low_s for one in ranges)
+        high_s = sum(one.high_s**4 for one in ranges) ** (1 / 4)
+        return self._by_deadline(Range(low_s, max(high_s, low_s + _LEAST_S)), now_s)
+
+    def _is_held_up(self, tally: Tally) -> bool:
+        state = self._state
+        if not (state.down or state.sign_ins or state.paused):
+            return False
+        if state.paused is not None and tally.phases[Phase.READY]:
+            return True
+        return any(
+            row.endpoint in state.down or row.credential in state.sign_ins
+            for row, project in zip(state.projects, tally.projects, strict=True)
+            if project.left
+        )
+
+    def _by_deadline(self, told: Range, now_s: float) -> Range:
+        """Return what is told, ended by the deadline."""
+        estimate = self._state.estimate
+        deadline_at = estimate.expected.deadline_at if estimate else None
+        deadline_s = unix_s(deadline_at) if deadline_at else None
+        if deadline_s is None:
+            return told
+        left_s = max(0.0, deadline_s - now_s)
+        return Range(min(told.low_s, left_s), min(told.high_s, left_s))
+
+    # Exports
+
+    def _exports(self, tally: Tally, sizes: Sizes | None, now_s: float) -> Range | None:
+        """Return when the latest export will have completed, and its archive is here."""
+        queued, running = tally.phases[Phase.QUEUED], tally.phases[Phase.EXPORTING]
+        running += tally.phases[Phase.REQUESTED]
+        if not queued + running:
+            return Range(0.0, 0.0)
+        starts = self._starts(queued)
+        groups = None if starts is None else list(self._groups(tally, now_s))
+        if starts is None or groups is None or not any(groups):
+            return None
+        low_s = latest_s([one.off(-1) for one in groups], starts.low_s, EARLY)
+        high_s = latest_s([one.off(1) for one in groups], starts.high_s, LATE)
+        if sizes is not None:  # the latest archive is to be downloaded, too
+            low_s, high_s = low_s + sizes.alone_s(-1), high_s + sizes.alone_s(1)
+        return Range(low_s, high_s)
+
+    def _starts(self, queued: int) -> Range | None:
+        """Return how long starting all exports that are queued takes."""
+        if not queued:
+            return Range(0.0, 0.0)
+        pace = self._pace.starts
+        return None if pace is None else _lasting(queued, pace.per_s, pace.seen)
+
+    def _groups(self, tally: Tally, now_s: float) -> Iterator[Group]:
+        """Yield exports that take equally long, those of alike projects together."""
+        found: dict[tuple[int, int], Group] = {}
+        unknown: list[ProjectTally] = []
+        for number, project in enumerate(tally.projects):
+            if not project.phases[Phase.QUEUED] + len(project.exporting):
+                continue
+            known = self._state.durations.get(number)
+            if known is None or known.exports < _FEWEST or known.median_s <= 0:
+                unknown.append(project)
+                continue
+            alike = (round(4 * math.log(known.median_s)), round(4 * known.spread))
+            group = found.get(alike)
+            if group is None:
+                group = found[alike] = Group(known.median_s, known.spread, known.exports)
+            self._add(group, project)
+        if not found:
+            return
+        largest = max(found.values(), key=lambda one: one.queued + len(one.servers))
+        for project in unknown:
+            self._add(largest, project)
+        for group in found.values():
+            group.running = list(self._running(group.servers, now_s))
+            yield group
+
+    def _add(self, group: Group, project: ProjectTally) -> None:
+        group.queued += project.phases[Phase.QUEUED]
+        group.started += project.servers - project.phases[Phase.QUEUED]
+        group.servers += project.exporting
+
+    def _running(self, servers: list[int], now_s: float) -> Iterator[Running]:
+        """Yield how long exports have been running, each for as many as it stands for."""
+        step = max(1, len(servers) // _SAMPLED)
+        for server in servers[::step]:
+            export = self._state.servers[server].export
+            since_s = unix_s(export.requested_at) if export else None
+            yield Running(0.0 if since_s is None else max(0.0, now_s - since_s), step)
+
+    # Steps and bytes
+
+    def _steps(self, tally: Tally) -> Iterator[Range]:
+        """Yield how long the steps take that are left, by the pace while there was enough to do."""
+        pace = self._pace.steps
+        if pace is not None:
+            yield _lasting(steps_left(tally), pace.per_s, pace.seen)
+
+    def _downloads(
+        self, tally: Tally, sizes: Sizes | None, in_progress: int, now_s: float
+    ) -> Iterator[Range]:
+        """Yield how long what is left to download takes."""
+        if sizes is None:
+            return
+        pace = self._pace.downloads
+        if pace is not None:
+            yield downloads_left.all_together(self._state, tally, sizes, pace, in_progress)
+        else:
+            yield downloads_left.longest_alone(self._state, tally, sizes, now_s)
+
+
+def _lasting(number: float, per_s: float, seen: float) -> Range:
+    """Return how long a number takes at a pace that was seen on so many."""
+    varies = _PACE_VARIES + 1 / math.sqrt(1 + seen)
+    took_s = number / per_s
+    return Range(took_s / (1 + varies), took_s * (1 + varies))
