@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from collector.model.lifecycle import LIFECYCLE
 from collector.model.rows import Phase
 from collector.report.times import unix_s
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collector.model.answers import Call
     from collector.model.state import RunState
     from collector.report.tally import Tally
 
@@ -21,15 +25,6 @@ _LONGEST_S: Final = 120.0
 """A pace is taken over a third of the time since the beginning, and between these."""
 _PART: Final = 1 / 3
 _APART_S: Final = 1.0
-_STEPS: Final = {
-    Phase.QUEUED: 3,
-    Phase.REQUESTED: 3,
-    Phase.EXPORTING: 2,
-    Phase.READY: 1,
-    Phase.COLLECTED: 0,
-    Phase.FAILED: 0,
-}
-"""Calls that have to succeed before a server is collected."""
 
 
 class Seen(NamedTuple):
@@ -65,8 +60,18 @@ class Pace:
         self.steps: Seen | None = None
         self.downloads: Seen | None = None
 
-    def look(self, tally: Tally, now_s: float) -> None:
-        """See how far the run is."""
+    def forget(self) -> None:
+        """Begin anew: for a while nothing could be done."""
+        self._samples.clear()
+
+    def look(self, tally: Tally, now_s: float, *, is_behind: bool) -> None:
+        """See how far the run is.
+
+        Args:
+            tally: of the state, as it is.
+            now_s: the time.
+            is_behind: there is more to do than is done, also where nothing is queued.
+        """
         state = self._state
         if state.process is not self._process:
             self._process = state.process
@@ -79,15 +84,21 @@ class Pace:
         sample = _Sample(
             now_s,
             len(state.servers) - queued,
-            3 * len(state.servers) - steps_left(tally),
+            3 * len(state.servers) - calls_left(tally.phases),
             sum(row.arrived for row in state.projects) or state.bytes,
             state.collected,
         )
         self._samples.append(sample)
         begun = sum(len(project.begun) for project in tally.projects)
-        self._judge(sample, has_queue=queued > 0, has_waiting=tally.phases[Phase.READY] > begun > 0)
+        places = state.started.downloads if state.started else 1
+        self._judge(
+            sample,
+            has_queue=queued > 0,
+            is_behind=is_behind or queued > 0,
+            is_full=tally.phases[Phase.READY] > begun >= places,
+        )
 
-    def _judge(self, latest: _Sample, *, has_queue: bool, has_waiting: bool) -> None:
+    def _judge(self, latest: _Sample, *, has_queue: bool, is_behind: bool, is_full: bool) -> None:
         first = self._first(latest.at_s)
         took_s = latest.at_s - first.at_s
         if took_s <= 0:
@@ -96,10 +107,10 @@ class Pace:
         if has_queue and started > 0:
             self.starts = Seen(started / took_s, started)
         faster = self.steps is None or steps / took_s > self.steps.per_s
-        if steps > 0 and (has_queue or faster):
+        if steps > 0 and (is_behind or faster):
             self.steps = Seen(steps / took_s, steps)
         collected, arrived = latest.collected - first.collected, latest.arrived - first.arrived
-        if not has_waiting:
+        if not is_full:
             self.downloads = None
         elif arrived > 0:
             self.downloads = Seen(arrived / took_s, collected)
@@ -113,6 +124,12 @@ class Pace:
         return next(one for one in samples if one.at_s >= now_s - window_s)
 
 
-def steps_left(tally: Tally) -> int:
-    """Return how many steps are left to make."""
-    return sum(_STEPS[phase] * servers for phase, servers in tally.phases.items())
+def calls_left(phases: Mapping[Phase, int], only: Call | None = None) -> int:
+    """Return how many calls are left to make, each server's fewest: all, or those of one kind."""
+    return sum(
+        servers * (len(_CALLS[phase]) if only is None else only in _CALLS[phase])
+        for phase, servers in phases.items()
+    )
+
+
+_CALLS: Final = {phase: LIFECYCLE[phase].calls for phase in Phase}

@@ -17,6 +17,7 @@ LONGEST_S: Final = 1e8
 _SLICES: Final = 16
 _PRECISION: Final = 0.02
 _NARROWEST: Final = 0.02
+_FEW: Final = 3.0
 _FAT: Final = 0.0005
 _FATTER: Final = 2.0
 """So many exports follow no rule: theirs is a distribution that is so many times as wide."""
@@ -64,16 +65,23 @@ class Group:
         changed.running = list(changed.believed())
         return changed
 
-    def believed(self) -> Iterator[Running]:
-        """Yield those that run, the longest first.
+    @property
+    def is_behind(self) -> bool:
+        """Whether many more run, as it seems, than by chance would: they were not asked about."""
+        running = sorted(self.running)
+        if not running:
+            return False
+        slower = sum(exports for _, exports, _ in running) / 2
+        middle_s = running[len(running) // 2].for_s
+        return slower > _FEW + 2 * self.started * _longer(self, middle_s)
 
-        Where calls are scarce, many have completed and were not asked about. So no more are held
-        to be slow than twice as many as by chance would be.
-        """
-        slower = 0.0
+    def believed(self) -> Iterator[Running]:
+        """Yield those that run, the longest first; not those that must have completed."""
+        least, slower = (0.0 if self.is_behind else 1.0), 0.0
         for for_s, exports, _ in sorted(self.running, reverse=True):
             still = _longer(self, for_s)
-            believed = min(exports, 1 + 2 * self.started * still - slower)
+            expected = 2 * self.started * (still if least else _by_rule(self, for_s))
+            believed = min(exports, least + expected - slower)
             if believed > 0:
                 slower += believed
                 yield Running(for_s, believed, still)
@@ -127,8 +135,13 @@ def _longer(group: Group, seconds: float) -> float:
     """Return the chance that an export takes longer."""
     if seconds <= 0:
         return 1.0
-    away = math.log(seconds / group.median_s)
+    away = math.log(seconds / group.median_s) / (_ROOT_2 * max(_NARROWEST, group.spread))
+    return 0.5 * ((1 - _FAT) * math.erfc(away) + _FAT * math.erfc(away / _FATTER))
+
+
+def _by_rule(group: Group, seconds: float) -> float:
+    """Return the same of one that follows the rule."""
+    if seconds <= 0:
+        return 1.0
     spread = _ROOT_2 * max(_NARROWEST, group.spread)
-    return (1 - _FAT) * 0.5 * math.erfc(away / spread) + _FAT * 0.5 * math.erfc(
-        away / (_FATTER * spread)
-    )
+    return 0.5 * math.erfc(math.log(seconds / group.median_s) / spread)
