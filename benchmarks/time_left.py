@@ -195,7 +195,7 @@ class Looked(Driver):
             self.run(self.now_s + LOOKS_S)
             if self.now_s > LONGEST_S:
                 raise RuntimeError(f"{self.case.of.name} has no end")
-            if left and not self.finished and self.now_s >= self.joined_s:
+            if left and self.now_s >= self.joined_s:
                 watch = watch or Watch(self.state)
                 told = watch.glance(EPOCH + timedelta(seconds=self.now_s)).time_left
                 if self.now_s >= left[0]:
