@@ -83,5 +83,5 @@ lock:
 		--no-emit-index-url --python-version 3.11 --quiet --upgrade --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist collected
+	rm -rf $(VENV) .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist collected demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

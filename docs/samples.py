@@ -10,6 +10,7 @@ identifiers alone are the same: a page is rewritten only where words have change
 
 from __future__ import annotations
 
+import getpass
 import gzip
 import itertools
 import json
@@ -17,6 +18,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -46,6 +48,19 @@ SECTION = re.compile(
     r"(?P<end><!-- end: sample (?P=name) -->)",
     re.DOTALL,
 )
+AS_A_DEMO = """
+from pathlib import Path
+from msgspec.structs import replace
+from collector.cli.rendering.summary import summed_up
+from collector.rundir.standing import standing
+here = Path.cwd()
+(here / "collected").rename("demo")
+summary = standing((here / "demo" / "latest").resolve()).summary()
+run = replace(summary.run, argv=["collector", "demo"])
+print(*summed_up(replace(summary, run=run)), sep="\\n")
+(here / "demo").rename("collected")
+"""
+"""Shows a run as the demo does, which has no service to go on with."""
 _VARIABLE = re.compile(
     r"\d{8}T\d{6}Z-\w{4}|\b(?=[0-9a-f-]*\d)[0-9a-f]{4,}(?:-[0-9a-f]{2,})*\b"
     r"|\d+ (?:h|min|s)\b(?: \d+ (?:min|s)\b)*|[\d.]+(?: [kMG]?B\b)?"
@@ -63,6 +78,9 @@ class Place:
             for name, value in os.environ.items()
             if not name.lower().endswith("_proxy") and name not in ("COLUMNS", "NO_COLOR")
         } | {"CLOUDDC_TOKEN": TOKEN, "XDG_STATE_HOME": str(home / "state")}
+        # What a person pastes is `collector`, as is where it was installed.
+        path = f"{Path(COLLECTOR).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        self.environment["PATH"] = path
 
     @contextmanager
     def start(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -106,9 +124,15 @@ def a_finished_run(place: Place) -> Iterator[tuple[str, str]]:
     scenario = replace(scenario, projects=projects, throttles=(), export_duration_s=0.0)
     with beside(scenario, place):
         ended = place.run("collect", "fleet.json", "--log-format", "json", "--progress", "none")
-    printed = ended.stdout.splitlines(keepends=True)  # a demo is not resumed
-    yield "demo", "".join(line for line in printed if "collect --resume" not in line)
-    yield "failed", textwrap.dedent(_in(ended.stdout, r"(^  \S+ \([^>]*?Insufficient.*?)^  \S"))
+        one = ("--select", "name=bms-006", "--progress", "none", "--out", "another")
+        short = place.run("collect", "fleet.json", *one).stderr.splitlines()
+    yield "short line", next(line for line in short if "Insufficient" in line)
+    demo = [sys.executable, "-c", AS_A_DEMO]
+    shown = subprocess.run(  # noqa: S603  # our own program
+        demo, cwd=place.home, env=place.environment, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    yield "demo", shown.stdout
+    yield "failed", textwrap.dedent(_in(ended.stdout, r"(^  [^\n]*Insufficient.*?)^  \S"))
     logs = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
     log = next(line for line in logs if line.get("code") == "iMetal.0004")
     yield "log line", "\n ".join(textwrap.wrap(json.dumps(log), 100, break_on_hyphens=False))
@@ -156,7 +180,7 @@ def a_run_that_was_killed(place: Place) -> Iterator[tuple[str, str]]:
     servers = (first, *project.servers[1:])
     with beside(replace(ready, projects=(replace(project, servers=servers),)), place) as emulator:
         with place.start("collect", "fleet.json") as process:
-            _wait(lambda: " 1 of 30 " in place.run("runs").stdout)
+            _wait(lambda: " 1/30 " in place.run("runs").stdout)
             process.send_signal(signal.SIGKILL)
             process.communicate()
         del emulator
@@ -205,7 +229,7 @@ def inventories(place: Place) -> Iterator[tuple[str, str]]:
     (region,) = (line for line in mistakes.splitlines() if "region" in line)
     yield "mistake", region.replace("bad.yaml", "fleet.yaml")
     near = place.run("plan", "fleet.yaml", "--first", "name=bms-0O1")
-    yield "near", near.stderr.partition("] ")[2]
+    yield "near", near.stderr.partition("warning: ")[2]
 
 
 def the_emulator(place: Place) -> Iterator[tuple[str, str]]:
@@ -283,6 +307,7 @@ def _words(text: str) -> list[str]:
 def _shown(text: str, home: Path) -> str:
     """A sample as a reader's own machine would print it."""
     text = text.replace(str(home), "/home/ops")
+    text = text.replace(f" by {getpass.getuser()}@{socket.gethostname()}", " by ops@bastion")
     text = re.sub(r"127\.0\.0\.1(:| port )\d+", r"127.0.0.1\g<1>18080", text)
     return f"{text.rstrip()}\n"
 

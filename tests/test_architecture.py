@@ -51,9 +51,20 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("durations", "threads"),
     },
     "archive": {"model", "sizes", "beneath", "files", "descriptors", "threads"},
-    "report": {"model"},
+    "report": {"model", "printable"},
+    "pages": {"report"},
     "rundir": {
-        *("model", "report", "providers", "errors", "archive", "beneath", "files", "addresses"),
+        *(
+            "model",
+            "report",
+            "pages",
+            "providers",
+            "errors",
+            "archive",
+            "beneath",
+            "files",
+            "addresses",
+        ),
         "threads",
     },
     "sharing": {"model", "rundir", "archive.names", "files", "threads"},
@@ -62,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("descriptors", "history", "printable", "providers", "redaction", "sizes"),
         "rundir.file_system",
     },
-    "planning": {"model", "providers", "rundir"},
+    "planning": {"model", "providers", "rundir", "sizes"},
     "preflight": {"model", "providers", "clock"},
     "runtime": {
         *("model", "engine", "errors", "inventory", "providers", "archive", "rundir"),
@@ -79,7 +90,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         ),
         "threads",
     },
-    "observe": {"model", "printable", "redaction", "sizes"},
+    "serving": {
+        *("descriptors", "errors", "files", "model", "pages", "printable", "report", "rundir"),
+        "threads",
+    },
+    "observe": {"model", "printable", "redaction", "report", "sizes"},
 }
 """For each room, the modules and rooms of the project that it may import, itself aside."""
 

@@ -30,6 +30,8 @@ COMMANDS = {
     "plan": "estimate time and disk space, or ask what will not work",
     "verify": "prove that a run's archives are whole and unchanged",
     "status": "show what a run has done so far",
+    "report": "write a run as one page for the browser",
+    "serve": "serve runs as web pages, live where they are running",
     "runs": "list the runs under an output directory",
     "inventory": "discover, convert, check or show an inventory",
     "schema": "print the JSON Schema of what the tool reads and writes",

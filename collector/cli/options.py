@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from collector.cli.streams import say
 from collector.cli.values import Duration, PhaseTimeout, Ratio, Share, Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from collector.observe.log_file import LogFile
 
 OUT = Path("collected")
 """The default directory for runs."""
@@ -23,8 +26,17 @@ PHASE_TIMEOUT = PhaseTimeout()
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of every command: how much it logs, and in which format."""
+    """Add the options of every command: how much it logs, where, and in which format."""
     for option in (
+        click.option(
+            "--log-file",
+            metavar="FILE",
+            help="Also append full log lines to FILE: each step of each server, or everything "
+            "with -vv.",
+            expose_value=False,
+            is_eager=True,
+            callback=_keep,
+        ),
         click.option(
             "--log-format",
             type=click.Choice(["console", "json"]),
@@ -150,7 +162,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # no
 
 
 def _set_up_logs(ctx: click.Context, param: click.Parameter, value: str) -> None:
-    """Set up logging once all three options are known; this one, not eager, is read last."""
+    """Set up logging once all four options are known; this one, not eager, is read last."""
     del param
     if ctx.resilient_parsing:
         return
@@ -159,4 +171,26 @@ def _set_up_logs(ctx: click.Context, param: click.Parameter, value: str) -> None
     set_up(
         verbosity=-1 if ctx.meta["collector.quiet"] else ctx.meta["collector.verbose"],
         as_json=value == "json",
+        file=_log_file(ctx, as_json=value == "json"),
     )
+
+
+def _log_file(ctx: click.Context, *, as_json: bool) -> LogFile | None:
+    path: str | None = ctx.meta["collector.log_file"]
+    if path is None:
+        return None
+    from collector.errors import CollectorError  # noqa: PLC0415  # as above
+    from collector.observe.log_file import LogFile  # noqa: PLC0415  # as above
+    from collector.redaction import Secrets  # noqa: PLC0415  # as above
+
+    def lose(why: str) -> None:
+        say(f"cannot write the log file {path}: {why}; lines are missing there", "warning")
+
+    try:
+        secrets = ctx.find_object(Secrets) or Secrets()
+        return LogFile(path, secrets, as_json=as_json, on_loss=lose)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise CollectorError(
+            f"cannot write the log file {path}: {why}; choose another --log-file"
+        ) from error

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 import anyio
 
@@ -16,14 +17,16 @@ from collector import signals
 from collector.cli import resumed
 from collector.cli.reaching import access
 from collector.cli.readiness import prepare
+from collector.cli.rendering.opening import of_new, of_resumed
 from collector.cli.rendering.summary import summed_up
-from collector.cli.rendering.wording import duration, short
+from collector.cli.rendering.wording import duration
 from collector.cli.streams import report_lost, say, show, show_json
 from collector.errors import CollectorError
 from collector.event_loop import Loop
 from collector.model.ceilings import GRACE_S, POSTS_ANSWERED_WITHIN_S
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
+from collector.report.glance import Watch
 from collector.report.parts import json_text
 from collector.rundir.layout import find_run
 from collector.runtime.collection import collect
@@ -31,10 +34,12 @@ from collector.runtime.feed import EventsSkipped
 from collector.runtime.resuming import resume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    from collector.cli.served import Place
     from collector.inventory import Selection
+    from collector.report.glance import Glance
     from collector.runtime.collection import Collection
     from collector.runtime.terms import Terms
 
@@ -51,12 +56,24 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
+class Begun(NamedTuple):
+    """A run that is about to be entered, and the first line that is said of it."""
+
+    collection: Collection
+    opening: str
+
+
 def beginning(
     selection: Selection, out: Path, run_id: str | None, options: Options
-) -> Callable[[], Collection]:
+) -> Callable[[], Begun]:
     """Return a function that starts a new run inside an event loop."""
     reached = access(options.ca_file, options.stall_s, options.environ)
-    return partial(collect, selection, out, run_id=run_id, terms=options.terms, access=reached)
+
+    def begin() -> Begun:
+        collection = collect(selection, out, run_id=run_id, terms=options.terms, access=reached)
+        return Begun(collection, of_new(collection, selection))
+
+    return begin
 
 
 def resuming(
@@ -67,12 +84,12 @@ def resuming(
     *,
     retry_failed: bool = False,
     trust_journal: bool = False,
-) -> Callable[[], Collection]:
+) -> Callable[[], Begun]:
     """Return a function that resumes a run inside an event loop."""
     reached = access(options.ca_file, options.stall_s, options.environ)
     directory = find_run(run, out=out)
 
-    def begin() -> Collection:
+    def begin() -> Begun:
         collection = resume(
             directory,
             selection=selection,
@@ -83,20 +100,25 @@ def resuming(
         )
         for line in resumed.notes(collection, selection):
             say(f"{directory.name}: {line}")
-        return collection
+        return Begun(collection, of_resumed(collection))
 
     return begin
 
 
 def finish(
-    begin: Callable[[], Collection], *, progress: str, as_json: bool, grace_s: float = GRACE_S
+    begin: Callable[[], Begun],
+    *,
+    progress: str,
+    as_json: bool,
+    grace_s: float = GRACE_S,
+    place: Place | None = None,
 ) -> NoReturn:
     """Run to the end, print the summary, and exit with the documented code."""
     # Rows and events are frozen and have no cycles; looking for some costs a fifth of the time.
     gc.freeze()
     prepare()
     collection, stopped_by, failure = anyio.run(
-        partial(_follow, begin, progress, grace_s), backend_options={"loop_factory": Loop}
+        partial(_follow, begin, progress, grace_s, place), backend_options={"loop_factory": Loop}
     )
     _print(collection, as_json=as_json)
     if failure is not None:
@@ -107,7 +129,7 @@ def finish(
 
 
 async def _follow(
-    begin: Callable[[], Collection], progress: str, grace_s: float
+    begin: Callable[[], Begun], progress: str, grace_s: float, place: Place | None
 ) -> tuple[Collection, signal.Signals | None, CollectorError | None]:
     """Show a run until it is over.
 
@@ -119,38 +141,28 @@ async def _follow(
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         heeded.remove(signal.SIGHUP)  # set by nohup: the run should survive the terminal
     with signals.received(*heeded) as stops:
-        collection = begin()
-        stopped_by: signal.Signals | None = None
+        collection, first_line = begin()
         failure: CollectorError | None = None
         narrator = Narrator(collection.state)
-        display = choose(progress, collection.state)
-        if display is not None and (collection.taken_up or collection.state.started is None):
-            say(f"Collecting into {short(str(collection.directory))}.")
-
-        async def heed_signals() -> None:
-            nonlocal stopped_by
-            async for received in stops:
-                if stopped_by is not None:
-                    break
-                stopped_by = signals.STOPS[received]
-                within = duration(max(POSTS_ANSWERED_WITHIN_S, grace_s))
-                say(
-                    f"Stopping: finishing requests in flight (up to {within}). "
-                    "Ctrl-C again to stop now."
-                )
-                collection.stop()
-            say("Stopping now; --resume continues the run.")
-            collection.stop_at_once()
-
+        display = choose(progress, _looking(collection))
+        stopping = _Stopping(collection, grace_s)
+        serving = None if place is None else place.serve(collection, stopping.stop)
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(heed_signals)
+                tasks.start_soon(stopping.heed, stops)
+                tasks.start_soon(narrator.remind_often)
+                if serving is not None:
+                    tasks.start_soon(serving.serve)
                 if display is not None:
                     with display:
+                        if collection.taken_up or collection.state.started is None:
+                            say(first_line)
                         tasks.start_soon(display.show)
                         await _narrate(collection, narrator)
                 else:
                     await _narrate(collection, narrator)
+                if serving is not None:
+                    await serving.finish()
                 tasks.cancel_scope.cancel()
         except* CollectorError as errors:
             failure = _first(errors)
@@ -158,7 +170,51 @@ async def _follow(
                 raise failure from None
         except* (MemoryError, ImportError) as lacking:
             raise _first(lacking) from None
-    return collection, stopped_by, failure
+    return collection, stopping.by, failure
+
+
+class _Stopping:
+    """Stops a run: in order the first time, and then at once.
+
+    Attributes:
+        by: the signal that stopped it, or stands for the page; None if nobody did.
+    """
+
+    def __init__(self, collection: Collection, grace_s: float) -> None:
+        self.by: signal.Signals | None = None
+        self._collection = collection
+        self._within_s = max(POSTS_ANSWERED_WITHIN_S, grace_s)
+
+    def stop(self, by: signal.Signals = signal.SIGINT) -> None:
+        """Stop in order, unless that is under way."""
+        if self.by is None:
+            self.by = by
+            say(
+                f"Stopping: finishing requests in flight (up to {duration(self._within_s)}). "
+                "Ctrl-C again to stop now."
+            )
+            self._collection.stop()
+
+    async def heed(self, stops: AsyncIterator[signal.Signals]) -> None:
+        """Heed signals until cancelled."""
+        async for received in stops:
+            if self.by is not None:
+                break
+            self.stop(signals.STOPS[received])
+        say("Stopping now; --resume continues the run.")
+        self._collection.stop_at_once()
+
+
+def _looking(collection: Collection) -> Callable[[], Glance | None]:
+    """Return a function that looks at a run; None as long as it has not begun."""
+    watch = Watch(collection.state)
+
+    def look() -> Glance | None:
+        if collection.state.started is None:
+            return None
+        return watch.glance(datetime.now(UTC), arrived=collection.arrived)
+
+    return look
 
 
 async def _narrate(collection: Collection, narrator: Narrator) -> None:
@@ -166,6 +222,7 @@ async def _narrate(collection: Collection, narrator: Narrator) -> None:
         async for event in run:
             if not isinstance(event, EventsSkipped):
                 narrator.log(event)
+    narrator.remind()
 
 
 def _first(errors: BaseExceptionGroup[E]) -> E:

@@ -1,16 +1,16 @@
-"""Logs: what the modules log, as lines on stderr, for a person or for a program.
+"""Logs: what the modules log, short for people on stderr, or in full for programs and a file.
 
 Modules log with the standard library's `logging`, under `collector`. What a line says beside its
 words, its facts, comes as `extra={"facts": {...}}`. With `"once": True` beside them it is written
-once, however often it is logged in the same words. structlog renders the lines for people.
+once, however often it is logged in the same words. `"line"` is what people read in its place;
+they are not told of what is `"repeated"`, and nobody else of a `"reminder"` of that.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from collector.observe.streams import Stream, record
@@ -20,81 +20,119 @@ from collector.redaction import hide, hide_fact
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from structlog.dev import ConsoleRenderer
+    from collector.observe.log_file import LogFile
 
-_UNPLAIN = re.compile("[ =\"']|^$")
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
+_DIM, _END = "\x1b[2m", "\x1b[0m"
 
 
-def set_up(*, verbosity: int, as_json: bool) -> None:
+def set_up(*, verbosity: int, as_json: bool, file: LogFile | None = None) -> None:
     """Say how logs are written from now on.
 
     Args:
         verbosity: -1 for errors alone, 0 for what a person should know, 1 for each step of each
             server, 2 for everything.
         as_json: one JSON object a line; otherwise lines for people.
+        file: gets each step of each server, however little stderr gets.
     """
     colours = False
     if isinstance(stderr := sys.stderr, Stream):
         stderr.as_json = as_json
         stderr.quiet = verbosity < 0
+        stderr.copy = None if file is None else file.say
         colours = stderr.has_colours
+    level = _LEVELS.get(verbosity, logging.DEBUG if verbosity > 0 else logging.ERROR)
+    lines = _Lines(as_json=as_json, colours=colours, tells_all=as_json or verbosity > 0)
+    lines.setLevel(level)
+    handlers: list[logging.Handler] = [lines]
+    if file is not None:
+        handlers.append(_Kept(file))
+        handlers[-1].setLevel(min(level, logging.INFO))
     log = logging.getLogger("collector")
-    log.handlers[:] = [_Lines(as_json=as_json, colours=colours)]
-    log.setLevel(_LEVELS.get(verbosity, logging.DEBUG if verbosity > 0 else logging.ERROR))
+    log.handlers[:] = handlers
+    log.setLevel(min(handler.level for handler in handlers))
 
 
-class _Lines(logging.Handler):
-    """Writes to whatever `sys.stderr` is when something is logged."""
+class _Handler(logging.Handler):
+    """Takes secrets out of what is logged, and repetitions."""
 
-    def __init__(self, *, as_json: bool, colours: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._as_json = as_json
-        self._colours = colours
-        self._console: ConsoleRenderer | None = None
         self._said: set[str] = set()
 
     def emit(self, logged: logging.LogRecord) -> None:
-        """Write one line, without secrets and visible, but for the colours."""
-        said, level = hide(logged.getMessage()), logged.levelname.lower()
+        """Hand a record on, unless it is one that has been said."""
+        said = hide(logged.getMessage())
         if getattr(logged, "once", False):
             if said in self._said:
                 return
             self._said.add(said)
         facts: Mapping[str, object] = getattr(logged, "facts", {})
-        facts = {name: hide_fact(name, value) for name, value in facts.items()}
-        as_text = record if self._as_json else self._for_people
-        line = as_text(said, level, facts)
+        told = {name: hide_fact(name, value) for name, value in facts.items()}
+        self.tell(logged, said, told)
+
+    def tell(self, logged: logging.LogRecord, said: str, facts: Mapping[str, object]) -> None:
+        """Write it."""
+        raise NotImplementedError
+
+
+class _Lines(_Handler):
+    """Writes to whatever `sys.stderr` is when something is logged."""
+
+    def __init__(self, *, as_json: bool, colours: bool, tells_all: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+        self._colours = colours
+        self._tells_all = tells_all
+
+    def tell(self, logged: logging.LogRecord, said: str, facts: Mapping[str, object]) -> None:
+        """Write one line, visible, but for the colours."""
+        if getattr(logged, "reminder" if self._tells_all else "repeated", False):
+            return
+        line = (
+            record(said, logged.levelname.lower(), facts)
+            if self._as_json
+            else self._for_people(logged, said, facts)
+        )
         stderr = sys.stderr
         if isinstance(stderr, Stream):
             stderr.put(line)
         else:
             stderr.write(f"{line}\n")
 
-    def _for_people(self, said: str, level: str, facts: Mapping[str, object]) -> str:
-        if self._console is None:
-            # With the first line: it takes a tenth of a second, and most commands log none.
-            from structlog.dev import ConsoleRenderer  # noqa: PLC0415
+    def _for_people(self, logged: logging.LogRecord, said: str, facts: Mapping[str, object]) -> str:
+        text: str | None = getattr(logged, "line", None)
+        if text is None:
+            warning = "warning: " if logged.levelno == logging.WARNING else ""
+            text = f"{warning}{said}{_in_words(said, facts)}"
+        at = datetime.fromtimestamp(logged.created).astimezone().strftime("%H:%M:%S")
+        return f"{self._dim(at)}  {one_line(hide(text))}"
 
-            self._console = ConsoleRenderer(
-                colors=self._colours, pad_event_to=0, pad_level=False, sort_keys=False
-            )
-        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        shown = {one_line(name): _Shown(value) for name, value in facts.items()}
-        line = {**shown, "timestamp": at, "level": level, "event": one_line(said)}
-        return str(self._console(None, level, line))
+    def _dim(self, text: str) -> str:
+        return f"{_DIM}{text}{_END}" if self._colours else text
 
 
-class _Shown:
-    """A value as a line for people shows it: in quotes where its end would not be plain."""
+class _Kept(_Handler):
+    """Keeps what is logged in a file."""
 
-    def __init__(self, value: object) -> None:
-        self._value = value
+    def __init__(self, file: LogFile) -> None:
+        super().__init__()
+        self._file = file
 
-    def __repr__(self) -> str:
-        value = self._value
-        text = one_line(value if isinstance(value, str) else repr(value))
-        if not isinstance(value, str) or not _UNPLAIN.search(text):
-            return text
-        quote = '"' if "'" in text else "'"
-        return f"{quote}{text}{quote}"
+    def tell(self, logged: logging.LogRecord, said: str, facts: Mapping[str, object]) -> None:
+        """Write it to the file."""
+        if not getattr(logged, "reminder", False):
+            self._file.write(said, logged.levelname.lower(), facts)
+
+
+def _in_words(said: str, facts: Mapping[str, object]) -> str:
+    """Return the facts that a line does not tell already, to be appended to it."""
+    where, why = facts.get("path"), facts.get("why")
+    words = [f"{where}" for _ in (1,) if where is not None and f"{where}" not in said]
+    words += [f"{why}" for _ in (1,) if why is not None]
+    words += [
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in facts.items()
+        if name not in ("path", "why")
+    ]
+    return f" ({': '.join(words)})" if words else ""

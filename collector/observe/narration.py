@@ -1,18 +1,24 @@
-"""A run's events as log lines."""
+"""A run's events as log lines: short for people, and with every fact for the others."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
 
 from collector.model import events as e
+from collector.observe.repeats import Repeats
+from collector.observe.told import failed, told
+from collector.observe.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.model.state import RunState
 
+REMIND_EVERY_S: Final = 10.0
 _LINES: Mapping[type[e.Event], tuple[int, str]] = {
     e.RunStarted: (logging.INFO, "run started"),
     e.CredentialNamed: (logging.DEBUG, "using credential '{name}'"),
@@ -79,37 +85,52 @@ _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "pro
 
 
 class Narrator:
-    """Logs a run's events, each with its run, project and server."""
+    """Logs a run's events, each with its run, project and server.
+
+    People are told each failure once, and of many for one reason the first few and how many more
+    there are. Whatever keeps logs gets them all.
+    """
 
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._log = logging.getLogger(__name__)
-        self._messages: set[str] = set()
+        self._repeats = Repeats()
 
     def log(self, event: e.Event) -> None:
         """Log an event that has been applied; most only with `-v`."""
         level, words = _LINES[type(event)]
+        extra: dict[str, Any] = {}
         if isinstance(event, e.CredentialStopped | e.PermissionMissing):
-            self._messages.add(event.message)  # its servers fail with it, and it is said once
+            self._repeats.announce(event.message)  # its servers fail with it, and it is said once
             if not event.servers:
                 level = logging.INFO  # each of them was told of
-        if isinstance(event, e.ServerFailed) and self._is_repeated(event):
-            level = logging.INFO  # the summary names every server; a refused token fails them all
+        if isinstance(event, e.ServerFailed):
+            extra["repeated"] = not self._repeats.is_told(event, self._own(event))
         if self._log.isEnabledFor(level):
-            told = words.format_map(_fields(event))
-            facts = {**_facts(event), **self._where(event), **self._run()}
-            self._log.log(level, told, extra={"facts": facts})
+            extra["facts"] = {**_facts(event), **self._where(event), **self._run()}
+            filled = words.format_map(_fields(event))
+            extra["line"] = told(event, self._state, filled)
+            self._log.log(level, filled, extra=extra)
+
+    def remind(self) -> None:
+        """Tell people how many more servers failed for the reasons that they know."""
+        for more, failure in self._repeats.more():
+            line = f"and {number(more)} more {failed(failure)}"
+            self._log.warning(line, extra={"line": line, "reminder": True})
+
+    async def remind_often(self) -> None:
+        """Do so every few seconds until cancelled."""
+        while True:
+            await anyio.sleep(REMIND_EVERY_S)
+            self.remind()
+
+    def _own(self, event: e.ServerFailed) -> tuple[str, str]:
+        row = self._state.servers[event.server]
+        return row.name, row.id
 
     def _run(self) -> dict[str, Any]:
         started = self._state.started
         return {} if started is None else {"run": started.run_id}
-
-    def _is_repeated(self, event: e.ServerFailed) -> bool:
-        """Whether a server has failed with the same message before."""
-        if event.message in self._messages:
-            return True
-        self._messages.add(event.message)
-        return False
 
     def _where(self, event: e.Event) -> dict[str, Any]:
         where: dict[str, Any] = {}

@@ -1,39 +1,31 @@
-"""Progress: a live display on a terminal, a line every few seconds elsewhere."""
+"""Progress: a live view on a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
-import os
-import re
+import contextlib
+import signal
 import sys
 import time
-from collections import Counter
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import anyio
 
-from collector.model.state import Phase
+from collector.observe.plain import Plain
 from collector.observe.streams import Stream
-from collector.printable import one_line
-from collector.sizes import size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import TracebackType
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
 
-    from rich.console import Console, RenderableType
-    from rich.live import Live
-    from rich.text import Text
+    from collector.observe.lines import Line
+    from collector.report.glance import Glance
 
-    from collector.model.state import RunState
-
-LIVE_EVERY_S = 0.25
-PLAIN_EVERY_S = 5.0
-_TROUBLES = 3
-_SIZE = re.compile("[1-9][0-9]{0,2}")
-"""Valid values of COLUMNS and LINES."""
-_LIVE_PROJECTS = 12
-"""Projects shown in the live display, those with most to do first."""
+LIVE_EVERY_S: Final = 1.0
+PLAIN_EVERY_S: Final = 10.0
+LOOKED_AT_EVERY_S: Final = 0.25
+"""How often the terminal's size is looked at."""
+ABOVE: Final = 6
+"""A part of the terminal as large as this, at least, is left to lines that scroll past."""
 
 
 class Display(Protocol):
@@ -54,230 +46,101 @@ class Display(Protocol):
         """Restore the terminal."""
 
 
-def choose(kind: str, state: RunState) -> Display | None:
+def choose(kind: str, look: Callable[[], Glance | None]) -> Display | None:
     """Return a display of this kind, or None for no display.
 
     Args:
         kind: `auto`, `live`, `plain` or `none`. `live` becomes `plain` if stderr is not a terminal
             that can be drawn on, or is JSON. With `--quiet`, `auto` becomes `none`.
-        state: of the run.
+        look: looks at the run; None as long as it has not begun.
     """
     stderr = sys.stderr if isinstance(sys.stderr, Stream) else Stream(sys.stderr)
     if kind == "none" or (kind == "auto" and stderr.quiet):
         return None
     if kind != "plain" and stderr.can_draw and not stderr.as_json:
-        return LiveDisplay(state, stderr)
-    return PlainDisplay(state, stderr)
-
-
-def counts(state: RunState, project: int | None = None) -> Counter[str]:
-    """Count a run's servers, or a project's, by phase."""
-    return Counter(row.phase for row in state.servers if project is None or row.project == project)
-
-
-def trouble(state: RunState) -> str:
-    """Return what holds a run up, to be appended to its counts; empty if nothing does."""
-    now = datetime.now(UTC).isoformat()
-    held = [f"{one.endpoint} has been down since {_clock(one.at)}" for one in state.down.values()]
-    held += ["downloads wait for the disk"] if state.paused else []
-    waits = [asked.until for asked in state.waits.values() if asked.until > now]
-    held += [f"asked to wait until {_clock(max(waits))}"] if waits else []
-    return "".join(f"; {one}" for one in held[:_TROUBLES])
-
-
-def _clock(at: str) -> str:
-    """Return the hours and minutes of a journal's time."""
-    return f"{at[11:16]} (UTC)"
+        return LiveDisplay(look, stderr)
+    return PlainDisplay(look, stderr)
 
 
 class PlainDisplay:
-    """A line every few seconds, if something has changed."""
+    """A line every few seconds, also where nothing has changed."""
 
-    def __init__(self, state: RunState, stderr: Stream) -> None:
-        self._state = state
-        self._stderr = stderr
-        self._last: tuple[dict[str, int], str] = ({}, "")
-        self._began_s = time.monotonic()
+    def __init__(self, look: Callable[[], Glance | None], stderr: Stream) -> None:
+        self._look = look
+        self._plain = Plain(stderr)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._write()
+        if (glance := self._look()) is not None:
+            self._plain.end(glance)
 
     async def show(self) -> None:
         """Write a line every few seconds until cancelled."""
         while True:
             await anyio.sleep(PLAIN_EVERY_S)
-            self._write()
-
-    def _write(self) -> None:
-        now, held_up = self._counted(), trouble(self._state)
-        if (now, held_up) == self._last:
-            return
-        self._last = now, held_up
-        elapsed_s = time.monotonic() - self._began_s
-        if self._stderr.as_json:
-            held = {"held_up": held_up.removeprefix("; ")} if held_up else {}
-            facts = {"elapsed_s": round(elapsed_s, 1), **now, **held}
-            self._stderr.write_line("progress", "info", facts)
-        else:
-            self._stderr.write_line(f"{elapsed_s:6.0f} s  {_line(now)}{held_up}", "info")
-
-    def _counted(self) -> dict[str, int]:
-        state = self._state
-        by_phase = counts(state)
-        return {
-            "servers": len(state.servers),
-            "collected": state.collected,
-            "waiting": by_phase[Phase.QUEUED],
-            "exporting": by_phase[Phase.REQUESTED] + by_phase[Phase.EXPORTING],
-            "to_download": by_phase[Phase.READY],
-            "failed": state.failed,
-            "bytes": state.bytes,
-        }
-
-
-def _line(now: Mapping[str, int]) -> str:
-    return (
-        f"{now['collected']}/{now['servers']} collected, {now['waiting']} waiting, "
-        f"{now['exporting']} exporting, {now['to_download']} to download, "
-        f"{now['failed']} failed, {size(now['bytes'])}"
-    )
-
-
-class _Screen:
-    """The terminal for rich to draw on, bypassing the redirection of `Stream`."""
-
-    def __init__(self, stderr: Stream) -> None:
-        self._stderr = stderr
-        self.encoding = stderr.file_encoding
-
-    def write(self, text: str) -> int:
-        """Draw."""
-        self._stderr.draw(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Do nothing: nothing is buffered."""
-
-    def isatty(self) -> bool:
-        """Return true: otherwise there would be no live display."""
-        return True
+            if (glance := self._look()) is not None:
+                self._plain.tell(glance)
 
 
 class LiveDisplay:
-    """A table drawn in place: a row per project, and one for all."""
+    """A view that is drawn in place, no more than once a second."""
 
-    def __init__(self, state: RunState, stderr: Stream) -> None:
-        self._state = state
+    def __init__(self, look: Callable[[], Glance | None], stderr: Stream) -> None:
+        # What it takes costs time that pipes need not pay.
+        from collector.observe.letters import Letters  # noqa: PLC0415
+        from collector.observe.screen import Screen  # noqa: PLC0415
+
+        self._look = look
         self._stderr = stderr
-        self._began_s = time.monotonic()
-        self._live: Live | None = None
+        self._letters = Letters(stderr.file_encoding)
+        self._screen = Screen(stderr, self._letters)
+        self._restored = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        from rich.live import Live  # noqa: PLC0415  # rich costs time that pipes need not pay
-
-        self._live = Live(
-            self._table(),
-            console=_console(self._stderr),
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.__enter__()
-        self._stderr.above = self._write_above
+        self._stderr.above = self._above
+        with contextlib.suppress(ValueError):  # not in the main thread
+            before = signal.signal(signal.SIGCONT, self._woken)
+            self._restored.callback(signal.signal, signal.SIGCONT, before)
         return self
 
-    def _write_above(self, line: str) -> None:
-        """Write a line above the display."""
-        from rich.text import Text  # noqa: PLC0415  # as above
-
-        if self._live is not None:
-            self._live.console.print(Text.from_ansi(line))
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self._restored.close()
         self._stderr.flush()
+        self._screen.draw(())
         self._stderr.above = None
-        if self._live is not None:
-            self._live.update(self._table(), refresh=True)
-            self._live.__exit__(kind, error, traceback)
+        if (glance := self._look()) is not None:
+            Plain(self._stderr).end(glance)
 
     async def show(self) -> None:
-        """Redraw the table several times a second until cancelled."""
+        """Draw once a second until cancelled, and soon after the terminal has got another size."""
+        drawn_s = -LIVE_EVERY_S
+        size: tuple[int, int] | None = None
         while True:
-            await anyio.sleep(LIVE_EVERY_S)
-            if self._live is not None:
-                self._live.update(self._table(), refresh=True)
+            now_s = time.monotonic()
+            before, size = size, self._screen.size
+            has_settled = size == before and self._screen.has_new_size
+            if has_settled or now_s - drawn_s >= LIVE_EVERY_S:
+                drawn_s = now_s
+                self._draw()
+            await anyio.sleep(LOOKED_AT_EVERY_S)
 
-    def _table(self) -> RenderableType:
-        from rich.table import Table  # noqa: PLC0415  # as above
+    def _draw(self) -> None:
+        from collector.observe.view import ROOMY, drawn  # noqa: PLC0415  # as above
 
-        state = self._state
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column("project", overflow="ellipsis", no_wrap=True, max_width=24)
-        for heading in ("servers", "waiting", "exporting", "download", "failed", "collected"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        by_project: dict[int, Counter[str]] = {row.project: Counter() for row in state.projects}
-        for row in state.servers:
-            by_project[row.project][row.phase] += 1
-        busiest = sorted(by_project, key=lambda project: -_open(by_project[project]))
-        shown = sorted(busiest[:_LIVE_PROJECTS])
-        if len(by_project) > 1:
-            for project in shown:
-                table.add_row(*_cells(state.projects[project].name, by_project[project]))
-        hidden = len(by_project) - len(shown)
-        name = f"all ({hidden} more)" if hidden else "all"
-        total = sum(by_project.values(), Counter[str]())
-        table.add_row(*_cells(name, total), style="bold")
-        elapsed_s = time.monotonic() - self._began_s
-        table.caption = _text(f"{elapsed_s:.0f} s, {size(state.bytes)}{trouble(state)}")
-        table.caption_justify = "left"
-        return table
+        columns, lines = self._screen.size
+        glance = self._look()
+        room = lines - 1 - lines // ABOVE
+        # An empty line keeps the view apart from what scrolls past.
+        gap: list[Line] = [[]] if room > ROOMY else []
+        room -= len(gap)
+        view = [] if glance is None else drawn(glance, columns, room, self._letters)
+        self._screen.draw([*gap, *view] if view else ())
 
+    def _above(self, line: str, is_cut: bool) -> None:
+        self._screen.above(line, is_cut=is_cut)
 
-def _open(phases: Counter[str]) -> int:
-    return phases.total() - phases[Phase.COLLECTED] - phases[Phase.FAILED]
-
-
-def _console(stderr: Stream) -> Console:
-    """Return a console that ignores impossible sizes from the environment."""
-    from rich.console import Console  # noqa: PLC0415  # as above
-
-    environ = {name: os.environ.get(name, "") for name in ("TERM", "COLORTERM")}
-    for name in ("COLUMNS", "LINES"):
-        given = os.environ.get(name, "")
-        if _SIZE.fullmatch(given):
-            environ[name] = given
-    return Console(
-        file=_Screen(stderr),  # type: ignore[arg-type]  # writes and flushes: enough
-        color_system="auto" if stderr.has_colours else None,
-        force_terminal=True,
-        force_interactive=True,
-        force_jupyter=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        _environ=environ,
-    )
-
-
-def _text(text: str) -> Text:
-    """Return text for rich, without markup or control characters taking effect."""
-    from rich.text import Text  # noqa: PLC0415  # as above
-
-    return Text(one_line(text))
-
-
-def _cells(name: str, phases: Counter[str]) -> list[Text]:
-    exporting = phases[Phase.REQUESTED] + phases[Phase.EXPORTING]
-    numbers = (
-        phases.total(), phases[Phase.QUEUED], exporting, phases[Phase.READY],
-        phases[Phase.FAILED], phases[Phase.COLLECTED],
-    )  # fmt: skip
-    return [_text(name), *(_text(str(number)) for number in numbers)]
+    def _woken(self, _signal: int, _frame: FrameType | None) -> None:
+        """Take note that the process was stopped: a shell has written to the terminal since."""
+        self._screen.lose()

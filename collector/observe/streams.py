@@ -8,6 +8,7 @@ import json
 import os
 import select
 import stat
+import textwrap
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -39,7 +40,9 @@ class Stream:
         lost: why some text could not be written; None if all was, or the reader left.
         as_json: every line is written as a JSON object.
         quiet: only errors are written.
-        above: while a live display is shown: writes lines above it.
+        above: while a live display is shown: writes lines above it. They have escape sequences
+            of our own alone; one that is not to be cut is broken into several.
+        copy: takes each line of `write` and `write_line` as well, with its level and facts.
     """
 
     encoding = "utf-8"
@@ -64,7 +67,8 @@ class Stream:
         self.lost: OSError | None = None
         self.as_json = False
         self.quiet = False
-        self.above: Callable[[str], None] | None = None
+        self.above: Callable[[str, bool], None] | None = None
+        self.copy: Callable[[str, str, Mapping[str, object]], None] | None = None
         self._stream = stream
         self._secrets = secrets
         self._patience_s = patience_s
@@ -93,6 +97,11 @@ class Stream:
         """Whether colours are supported and wanted."""
         return self.can_draw and not os.environ.get("NO_COLOR")
 
+    @property
+    def has_gap(self) -> bool:
+        """Whether something was not written, since nobody made room for it in time."""
+        return self._missing is not None
+
     def fileno(self) -> int:
         """Return the file descriptor, for queries about the terminal."""
         if self._stream is None:
@@ -104,13 +113,15 @@ class Stream:
         if not isinstance(text, str):
             raise TypeError(f"text is written, not {type(text).__name__}")
         told = text if self._secrets is None else self._secrets.hide(text)
+        for line in told.splitlines() if self.copy is not None else ():
+            self._copied(line, "warning", {})
         if not self.as_json and self.above is None:
             self.draw(visible(told))
             return len(text)
         *lines, self._rest = f"{self._rest}{told}".split("\n")
         for line in lines:
             if not self.as_json:
-                self._put(one_line(line))
+                self._put(one_line(line), is_cut=False)
             elif line:
                 self._put(record(line, "warning", {}))
         return len(text)
@@ -131,6 +142,7 @@ class Stream:
         facts: Mapping[str, object] | None = None,
         *,
         has_secrets: bool = True,
+        is_kept: bool = True,
     ) -> None:
         """Write one line for people.
 
@@ -139,12 +151,33 @@ class Stream:
             level: `error`, `warning` or `info`; in JSON, a member of the line.
             facts: more members.
             has_secrets: whether to redact what looks like a secret.
+            is_kept: whether `copy` gets it.
         """
         told = hide(line) if has_secrets else line
+        if is_kept:
+            self._copied(told, level, facts or {})
+        told = told if self._secrets is None else self._secrets.out_of(told)
         if not self.as_json:
-            self.put(one_line(told))
+            for piece in self._broken(one_line(told)):
+                self._put(piece, is_cut=False)
         elif told:
             self.put(record(told, level, facts or {}))
+
+    def _broken(self, line: str) -> list[str]:
+        """Break a line between words where a terminal would break it anywhere."""
+        if not self.is_terminal or self.above is not None:
+            return [line]
+        try:
+            columns = os.get_terminal_size(self.fileno()).columns
+        except (OSError, ValueError):
+            return [line]
+        if len(line) <= columns or not columns:
+            return [line]
+        return textwrap.wrap(line, columns, break_long_words=False, break_on_hyphens=False)
+
+    def _copied(self, line: str, level: str, facts: Mapping[str, object]) -> None:
+        if self.copy is not None:
+            self.copy(line, level, facts)
 
     def draw(self, text: str) -> None:
         """Write to the file itself, for the live display; `write` and `put` go above it."""
@@ -158,8 +191,11 @@ class Stream:
         except (OSError, ValueError) as error:
             self._note(error)
 
-    def _put(self, line: str) -> None:
-        (self.above or self.draw)(f"{line}\n")
+    def _put(self, line: str, *, is_cut: bool = True) -> None:
+        if self.above is not None:
+            self.above(line, is_cut)
+        else:
+            self.draw(f"{line}\n")
 
     def _write(self, text: str, patience_s: float | None) -> None:
         """Write text, or remember that some is missing, to say so once there is room again."""

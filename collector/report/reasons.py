@@ -89,7 +89,7 @@ class Grouping(Generic[T]):
         own = (row.name, row.id)
         key = (
             row.state, stage, phase, waits_for, code, http_status,
-            _shape(message, own), _without_names(hint, own),
+            shape(message, own), _without_names(hint, own),
         )  # fmt: skip
         group = self._groups.get(key)
         if group is None:
@@ -114,8 +114,8 @@ def grouped(rows: Iterable[R]) -> list[Group[R]]:
     return grouping.groups()
 
 
-def _shape(text: str, own: tuple[str, str]) -> str:
-    """Return what a message has in common with those of other servers."""
+def shape(text: str, own: tuple[str, str]) -> str:
+    """Return what a message has in common with those of other servers; `own`: name and id."""
     return _REPEATED.sub("#", _VARIES.sub("#", _without_names(text[:_COMPARED], own)))
 
 

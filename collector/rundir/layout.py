@@ -3,7 +3,7 @@
 ```
 OUT/latest -> RUN_ID
 OUT/.collector/exports.jsonl
-OUT/RUN_ID/manifest.json, journal.jsonl, SHA256SUMS, members.jsonl.gz
+OUT/RUN_ID/manifest.json, journal.jsonl, SHA256SUMS, members.jsonl.gz, report.html
 OUT/RUN_ID/PROJECT/SERVER/FILE
 ```
 """
@@ -37,6 +37,7 @@ JOURNAL = "journal.jsonl"
 MANIFEST = "manifest.json"
 SHA256SUMS = "SHA256SUMS"
 MEMBERS = "members.jsonl.gz"
+REPORT = "report.html"
 LATEST = "latest"
 LARGEST_MANIFEST = LARGEST_SUMS = 256 << 20
 """The largest manifest and SHA256SUMS that are read; those of 100,000 servers are smaller."""
@@ -162,11 +163,11 @@ def latest_run(out: Path) -> Path | None:
         runs = runs_under(out)
     except CollectorError:
         return None
-    return max(runs, key=lambda run: (_began_at(run), run.name), default=None)
+    return max(runs, key=lambda run: (began_at(run), run.name), default=None)
 
 
-def _began_at(run: Path) -> str:
-    """Return a run's start time from its journal, since its name may be anything."""
+def began_at(run: Path) -> str:
+    """Return a run's start time from its journal, since its name may be anything; or nothing."""
     try:
         with open(files.open_to_read(run / JOURNAL), "rb") as journal:  # noqa: PTH123  # a descriptor has no path
             return str(json.loads(journal.readline(_FIRST_LINE))["at"])

@@ -73,20 +73,33 @@ def hold(descriptor: int, path: Path) -> None:
 def is_held(path: Path) -> bool:
     """Whether a process holds the run of this journal now.
 
-    On a file system without locks nobody does: no run starts there, but a copy can be read.
-
     Raises:
         OSError: the journal cannot be opened, or is not a regular file.
     """
     descriptor = files.open_to_read(path)
     try:
-        return not _try(descriptor, fcntl.LOCK_SH)
+        return is_locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(descriptor: int) -> bool:
+    """Whether another process holds the run of this journal, opened for reading.
+
+    On a file system without locks nobody does: no run starts there, but a copy can be read.
+
+    Raises:
+        OSError: the file system does not say.
+    """
+    try:
+        locked = not _try(descriptor, fcntl.LOCK_SH)
     except OSError as error:
         if error.errno in _NO_LOCKS:
             return False
         raise
-    finally:
-        os.close(descriptor)
+    if not locked:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return locked
 
 
 def _try(descriptor: int, kind: int) -> bool:

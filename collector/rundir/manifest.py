@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
-import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from collector import files
-from collector.archive.names import PART
 from collector.report.building import Report
 from collector.report.parts import json_text
 from collector.rundir.layout import MANIFEST, SHA256SUMS
+from collector.rundir.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,8 +64,9 @@ def write(state: RunState, directory: Path, *, lines: int, head: str) -> str:
     report = Report(state, lines=lines, head=head)
     # Of a run that is over, files that say the same already stay as they are, and whose they are.
     same_stays = state.ended is not None
-    _replace(directory / SHA256SUMS, _checksums(state), same_stays=same_stays)
-    return _replace(directory / MANIFEST, _pieces(report), same_stays=same_stays)
+    replace(directory / SHA256SUMS, _encoded(_checksums(state)), same_stays=same_stays)
+    written = replace(directory / MANIFEST, _encoded(_pieces(report)), same_stays=same_stays)
+    return written.sha256
 
 
 def _checksums(state: RunState) -> Iterator[str]:
@@ -97,33 +94,8 @@ def _pieces(report: Report) -> Iterator[str]:
     yield "]}\n"
 
 
-def _replace(path: Path, pieces: Iterator[str], *, same_stays: bool) -> str:
-    """Write a file, 0600, that has its name only once it is whole and on disk; return its hash."""
-    digest = hashlib.sha256()
-    unfinished = path.with_name(path.name + PART)
-    with contextlib.suppress(FileNotFoundError):
-        files.remove(unfinished)
-    descriptor = files.open_to_write(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        while block := "".join(islice(pieces, _PIECES_AT_ONCE)):
-            # What is no Unicode (a surrogate of an argument's odd byte) is a JSON escape then.
-            data = block.encode("utf-8", "backslashreplace")
-            digest.update(data)
-            files.write_all(descriptor, data)
-        if same_stays and _is_same(path, digest.hexdigest()):
-            files.remove(unfinished)
-            return digest.hexdigest()
-        files.sync(descriptor)
-    finally:
-        os.close(descriptor)
-    files.rename(unfinished, path)
-    files.sync_directory(path.parent)
-    return digest.hexdigest()
-
-
-def _is_same(path: Path, sha256: str) -> bool:
-    try:
-        with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # a descriptor has no path
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except OSError:
-        return False
+def _encoded(pieces: Iterator[str]) -> Iterator[bytes]:
+    """Encode text, many pieces at once."""
+    while block := "".join(islice(pieces, _PIECES_AT_ONCE)):
+        # What is no Unicode (a surrogate of an argument's odd byte) is a JSON escape then.
+        yield block.encode("utf-8", "backslashreplace")

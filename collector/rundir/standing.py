@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -17,13 +17,16 @@ from collector.errors import CollectorError
 from collector.report.building import Report
 from collector.report.manifest import RunTotals, RunWord
 from collector.report.summary import RunLine
+from collector.report.times import seconds_between
 from collector.rundir.journal.reading import Reading, fold
 from collector.rundir.layout import JOURNAL, LARGEST_MANIFEST, MANIFEST, runs_under
 from collector.rundir.lock import is_held
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from collector.model.events import Event
     from collector.model.state import RunState
     from collector.report.summary import Summary
     from collector.rundir.journal.reading import Damage
@@ -68,11 +71,12 @@ class Standing:
         return self.report.summary(self.directory, self.manifest_sha256)
 
 
-def standing(directory: Path) -> Standing:
+def standing(directory: Path, each: Callable[[Event], None] | None = None) -> Standing:
     """Read how a run stands from its journal, whoever may be writing it.
 
     Args:
         directory: the run's, as `find_run` returns it.
+        each: is called with every event.
 
     Raises:
         CollectorError: there is no journal, it cannot be read, or its run never began.
@@ -85,7 +89,7 @@ def standing(directory: Path) -> Standing:
             f"cannot read {path}: {error.strerror}; `collector verify` says what of it is whole"
         ) from error
     reading = Reading(path)
-    state = fold(reading)
+    state = fold(reading, each)
     if state.started is None:
         what = "is about to begin; look again" if alive else "was stopped before it began"
         why = "has no first line"
@@ -115,8 +119,25 @@ def overview(out: Path) -> list[RunLine]:
     Raises:
         CollectorError: `out` cannot be listed.
     """
-    runs = [_from_manifest(directory) or _from_journal(directory) for directory in runs_under(out)]
-    return sorted(runs, key=_began)
+    return sorted((line_of(directory).line for directory in runs_under(out)), key=_began)
+
+
+class Listed(NamedTuple):
+    """A run as it is listed, and when it was over; None of one that goes on, or was killed."""
+
+    line: RunLine
+    finished_at: str | None
+
+
+def line_of(directory: Path, *, may_lag: bool = False) -> Listed:
+    """Tell of a run as `overview` does.
+
+    Args:
+        directory: the run's.
+        may_lag: a run that goes on is read from its manifest too, which is quicker, and some
+            seconds old.
+    """
+    return _from_manifest(directory, may_lag=may_lag) or _from_journal(directory)
 
 
 def _began(run: RunLine) -> str:
@@ -131,6 +152,8 @@ class _Beginning(msgspec.Struct, frozen=True):
     id: Annotated[str, Meta(min_length=1, max_length=_LONGEST_NAME)]
     state: RunWord
     started_at: Annotated[str, Meta(max_length=_LONGEST_NAME)]
+    finished_at: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None = None
+    resumed: Annotated[int, Meta(ge=0, le=_LARGEST_COUNT)] | None = None
 
 
 class _Opening(msgspec.Struct, frozen=True):
@@ -140,17 +163,23 @@ class _Opening(msgspec.Struct, frozen=True):
     totals: RunTotals
 
 
-def _from_manifest(directory: Path) -> RunLine | None:
+def _from_manifest(directory: Path, *, may_lag: bool) -> Listed | None:
     """Read a run's line from its manifest, if that can be trusted to be the latest."""
     try:
-        if _is_alive(directory):
+        alive = _is_alive(directory)
+        if alive and not may_lag:
             return None
         found = _opening(directory / MANIFEST)
     except (OSError, ValueError, RecursionError):
         return None  # the journal knows
-    if not _is_believable(found):
+    run = found.run
+    if not _is_believable(found) or (run.state == "running") is not alive:
         return None
-    return RunLine(found.run.id, found.run.state, found.run.started_at, found.totals)
+    took_s = seconds_between(run.started_at, run.finished_at) if run.finished_at else None
+    line = RunLine(
+        run.id, run.state, run.started_at, found.totals, run.finished_at, took_s, run.resumed
+    )
+    return Listed(line, run.finished_at)
 
 
 def _opening(path: Path) -> _Opening:
@@ -169,22 +198,23 @@ def _opening(path: Path) -> _Opening:
 
 
 def _is_believable(found: _Opening) -> bool:
-    """Whether a manifest's words on a run that is over can be shown as they are."""
+    """Whether a manifest's words on a run can be shown as they are."""
     counts = (value for value in msgspec.structs.astuple(found.totals) if isinstance(value, int))
     return (
-        found.run.state != "running"
-        and found.run.id.isprintable()
+        found.run.id.isprintable()
         and found.run.started_at.isprintable()
+        and (found.run.finished_at or "").isprintable()
         and max(counts) <= _LARGEST_COUNT
     )
 
 
-def _from_journal(directory: Path) -> RunLine:
+def _from_journal(directory: Path) -> Listed:
     try:
-        return standing(directory).report.line()
+        report = standing(directory).report
     except CollectorError:
         state: RunWord = "running" if _is_alive(directory) else "interrupted"
-        return RunLine(directory.name, state, None, None)
+        return Listed(RunLine(directory.name, state, None, None), None)
+    return Listed(report.line(), report.run.finished_at)
 
 
 def _is_alive(directory: Path) -> bool:

@@ -17,7 +17,7 @@ from collector.archive.names import PART, REJECTED
 from collector.errors import CollectorError
 from collector.rundir.agreement import disagreements
 from collector.rundir.archives import stored_archives
-from collector.rundir.layout import JOURNAL, MANIFEST, MEMBERS, SHA256SUMS, find_run
+from collector.rundir.layout import JOURNAL, MANIFEST, MEMBERS, REPORT, SHA256SUMS, find_run
 from collector.rundir.members import count
 from collector.rundir.records import Mismatch, RecordedArchive, read_records, shown
 from collector.rundir.tree import Entry, walk
@@ -42,7 +42,7 @@ LINES_SPARE = 100_000
 SPARE_BYTES = 1 << 20
 """How much more than the records say is read of a list of members, and of an archive."""
 
-_RUN_FILES = frozenset({JOURNAL, MANIFEST, MEMBERS, SHA256SUMS})
+_RUN_FILES = frozenset({JOURNAL, MANIFEST, MEMBERS, REPORT, SHA256SUMS})
 _DAMAGED = re.compile(r"journal\.damaged-\d+\.jsonl")
 _KINDS = {
     "link": ("link", "no links in a run"),

@@ -18,6 +18,7 @@ from collector.runtime import beginning
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from collector.engine import Scheduler
     from collector.inventory import Selection
     from collector.model.answers import Problem
     from collector.providers.protocol import Access, Fleet, Provider
@@ -80,17 +81,27 @@ class Permissions:
         finding = self._probed.findings[project]
         return any(finding.permission(call) is Permission.DENIED for call in finding.answers)
 
-    def asked(self) -> list[Asked]:
+    def told(self, scheduler: Scheduler, at: str) -> list[e.PermissionDoubted]:
+        """Tell a run's scheduler what was answered; return the calls that seem to be forbidden.
+
+        Args:
+            scheduler: the run's.
+            at: the time, as a journal writes it.
+        """
+        servers = {row.project: row.server for row in reversed(self._state.servers)}
+        for one in self._asked():
+            scheduler.asked_before(
+                servers[one.project], one.call, one.problem, one.metadata, one.sent_s,
+                one.answered_s,
+            )  # fmt: skip
+        return list(self._doubts(at))
+
+    def _asked(self) -> list[Asked]:
         """Return the calls that somebody answered, in the order in which they left."""
         answered = (one for one in self._probed.asked if _is_answered(one.problem))
         return sorted(answered, key=lambda one: one.sent_s)
 
-    def doubts(self, at: str) -> Iterator[e.PermissionDoubted]:
-        """Yield the calls that are forbidden, as it seems.
-
-        Args:
-            at: the time, as a journal writes it.
-        """
+    def _doubts(self, at: str) -> Iterator[e.PermissionDoubted]:
         for number, finding in sorted(self._probed.findings.items()):
             for call, problem in finding.answers.items():
                 if problem is not None and finding.permission(call) is Permission.DENIED:

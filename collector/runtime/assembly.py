@@ -8,14 +8,17 @@ import random
 from typing import TYPE_CHECKING
 
 from collector import clock, descriptors, planning
-from collector.engine import Scheduler
+from collector.engine import Scheduler, reused
 from collector.model import events as e
+from collector.model.answers import Reusable
 from collector.model.ceilings import CALLS_IN_FLIGHT, STALLED, STORING, Ceilings
 from collector.sharing.claims import Claims
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from collector.model.answers import SharedExport
     from collector.model.prior import Prior
     from collector.model.state import RunState
     from collector.providers.connecting import OwnSecret, Scopes
@@ -34,6 +37,16 @@ def claims(state: RunState, directory: Path, *, reuse_s: float) -> Claims:
         age_s=lambda at: wall.age_s(at, clock.now_s()),
         stamp=lambda ago_s: wall.stamp(clock.now_s() - ago_s),
     )
+
+
+def taken_over(state: RunState, claims: Mapping[int, SharedExport]) -> list[e.Event]:
+    """Return the events that make exports of other runs this run's."""
+    now_s, wall = clock.now_s(), clock.WallClock()
+    return [
+        reused(state, server, claim, wall, now_s)
+        for server, claim in claims.items()
+        if isinstance(claim, Reusable)
+    ]
 
 
 def scheduler(
@@ -75,8 +88,13 @@ def scheduler(
 def estimate(
     state: RunState, directory: Path, scopes: Scopes, prior: Prior, deadline_s: float
 ) -> e.RunEstimated:
-    """Say what is to be expected, to be compared with what comes. For a worker thread."""
+    """Say what is to be expected, to be compared with what comes. For a worker thread.
+
+    Warns of a disk that is too small for it: a guess, so that the run goes on.
+    """
     plan = planning.of_state(state, directory.parent, scopes, prior, but=directory)
+    if warning := plan.disk.shortage(directory.parent):
+        _log.warning(warning)
     wall = clock.WallClock()
     return e.RunEstimated(
         at=wall.stamp(clock.now_s()),

@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from collector import clock, threads
-from collector.engine import reused
 from collector.history import Memory
 from collector.model import events as e
-from collector.model.answers import Reusable
 from collector.model.state import RunState
 from collector.providers.connecting import connect, own_secret_of, scopes_of
 from collector.report.building import Report
@@ -35,6 +33,7 @@ from collector.rundir.journal.journal import Journal
 from collector.rundir.views import Views
 from collector.runtime import assembly, beginning, trust
 from collector.runtime.asking import Permissions
+from collector.runtime.closing_report import ClosingReport
 from collector.runtime.feed import Feed
 from collector.runtime.loop import Loop
 from collector.runtime.performer import LocalPerformer
@@ -42,17 +41,17 @@ from collector.runtime.recorder import Recorder
 from collector.runtime.terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from collector.archive.examination import StoredArchives
     from collector.engine import Scheduler
     from collector.inventory import Selection
-    from collector.model.answers import SharedExport
     from collector.model.prior import Prior
     from collector.providers.connecting import Connection, Scopes
     from collector.providers.protocol import Access, Fleet
+    from collector.report.series import Follower
     from collector.report.summary import Summary
     from collector.runtime.feed import Subscription
     from collector.sharing.claims import Claims
@@ -118,6 +117,7 @@ class Collection:
         state: what is known of it: a view to read, at any time.
         torn: what an interrupted write had left at the journal's end, and was cut off.
         repaired: what was made of other damage to the journal; None where there was none.
+        page: the report that the run leaves when it ends: `page.path` is where, None before.
         taken_up: what a resume begins with; empty in a new run, and where nothing is left to do.
     """
 
@@ -131,6 +131,7 @@ class Collection:
         terms: Terms,
         *,
         taken_up: Sequence[e.Event] = (),
+        follower: Follower | None = None,
     ) -> None:
         self.directory = directory
         self.state = state
@@ -147,6 +148,8 @@ class Collection:
         self._recorder.follow(self._feed.put)
         self._memory = Memory(terms.memory)
         self._views = Views(directory, state, journal)
+        self.page = ClosingReport(directory, state, journal, follower)
+        self._recorder.follow(self.page.follow)
         self._destination = terms.destination(directory)
         self._tasks = anyio.create_task_group()
         self._running = anyio.CancelScope()
@@ -179,6 +182,7 @@ class Collection:
 
     def stop(self, reason: str = "stopped") -> None:
         """Start nothing any more, and end the run in order."""
+        self.page.skip_if_begun()
         self._stop_reason = self._stop_reason or reason
         if self._asking is not None:
             self._asking.stop()
@@ -188,6 +192,7 @@ class Collection:
     def stop_at_once(self) -> None:
         """End the run without waiting for answers: a resume finds out what became of them."""
         self.stop()
+        self.page.skip()
         self._running.cancel()
 
     async def __aenter__(self) -> Self:
@@ -271,14 +276,8 @@ class Collection:
         if self._stop_reason is None:
             await asking.ask()
         assert self._scheduler is not None  # noqa: S101  # it was assembled before
-        servers = {row.project: row.server for row in reversed(self.state.servers)}
-        for one in asking.asked():
-            self._scheduler.asked_before(
-                servers[one.project], one.call, one.problem, one.metadata, one.sent_s,
-                one.answered_s,
-            )  # fmt: skip
         now_s = clock.now_s()
-        doubts = asking.doubts(clock.WallClock().stamp(now_s))
+        doubts = asking.told(self._scheduler, clock.WallClock().stamp(now_s))
         await self._recorder.record([*self._scheduler.observed(now_s), *doubts])
 
     def _archives(self) -> StoredArchives:
@@ -290,7 +289,7 @@ class Collection:
         """Make what works on the run, and join it by the recorder."""
         state, recorder, terms = self.state, self._recorder, self._terms
         claims = self._claims = assembly.claims(state, self.directory, reuse_s=terms.reuse_s)
-        await self._take_over(await claims.begin())
+        await recorder.record(assembly.taken_over(state, await claims.begin()))
         recorder.claims = claims
         own_secret = own_secret_of(state, connection.providers)
         scheduler = assembly.scheduler(state, scopes, own_secret, prior, terms, deadline_s)
@@ -307,16 +306,6 @@ class Collection:
             on_listing=self._views.members.hold,
         )
         return Loop(scheduler, recorder, performer, claims)
-
-    async def _take_over(self, claims: Mapping[int, SharedExport]) -> None:
-        """Make exports that other runs have left this run's."""
-        now_s, wall = clock.now_s(), clock.WallClock()
-        events: list[e.Event] = [
-            reused(self.state, server, claim, wall, now_s)
-            for server, claim in claims.items()
-            if isinstance(claim, Reusable)
-        ]
-        await self._recorder.record(events)
 
     async def _begin(self) -> bool:
         """Write the first events down; tell whether there were any.
@@ -340,6 +329,7 @@ class Collection:
         await self._views.refresh()
         if self._scheduler is not None:
             await threads.run_sync(lambda: self._memory.keep(self.state))
+        await self.page.write(self._views.manifest_sha256)
 
     def _last_events(self, now_s: float) -> list[e.Event]:
         if self._scheduler is None:

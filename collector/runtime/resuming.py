@@ -10,6 +10,7 @@ from collector import clock
 from collector.errors import CollectorError
 from collector.model import events as e
 from collector.providers.connecting import connect
+from collector.report.series import Follower
 from collector.rundir import layout
 from collector.rundir.journal.journal import Journal
 from collector.rundir.journal.repair import unnamed
@@ -81,12 +82,16 @@ def resume(
         at=resumption.at,
         servers_known=selection is not None,
         before=resumption.look,
+        each=resumption.follower.follow,
     )
     return resumption.collection(journal, state)
 
 
 class _Resumption:
-    """What one resume is made of, from the look at the journal on. `at` is when it began."""
+    """What one resume is made of, from the look at the journal on.
+
+    `at` is when it began; `follower` has followed what happened before.
+    """
 
     def __init__(
         self,
@@ -99,6 +104,7 @@ class _Resumption:
         trust_journal: bool,
     ) -> None:
         self.at = clock.WallClock().stamp(clock.now_s())
+        self.follower = Follower()
         self._directory = directory
         self._selection = selection
         self._terms = terms
@@ -137,8 +143,9 @@ class _Resumption:
             return Collection(self._directory, journal, state, first, self._connection, terms)
         taken_up = list(self._vouched(self._first, state)) if self._first else []
         return Collection(
-            self._directory, journal, state, taken_up, self._connection, terms, taken_up=taken_up
-        )
+            self._directory, journal, state, taken_up, self._connection, terms,
+            taken_up=taken_up, follower=self.follower,
+        )  # fmt: skip
 
     def _vouched(self, first: Iterable[e.Event], state: RunState) -> Iterable[e.Event]:
         return trust.vouched(first, state, trust.key_of(self._terms.memory, make=True), self.at)

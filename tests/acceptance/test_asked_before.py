@@ -152,7 +152,7 @@ def test_an_endpoint_that_nobody_listens_at_is_said(service: Service) -> None:
 def test_a_clock_that_is_off_is_said_with_the_seconds(tmp_path: Path) -> None:
     with serving(Scenario(projects=FLEET, clock_skew_s=-300.0), tmp_path) as service:
         asked = service.run("plan", "fleet.json", "--online")
-    assert asked.stdout.count("5 min ahead") == 2
+    assert asked.stdout.count("5 min ahead") == 1  # their projects are alike
 
 
 def test_what_cannot_be_listed_is_named_by_a_plan(service: Service) -> None:
@@ -174,5 +174,5 @@ def test_a_plan_that_asks_nobody_does_not_say_that_there_is_nothing_to_do(servic
     (service.home / "all.json").write_text(json.dumps({"version": 1, "projects": [project]}))
     planned = service.run("plan", "all.json")
     assert planned.returncode == 0
-    assert planned.stdout.startswith("No server is known yet.")
+    assert planned.stdout.endswith("\nNo server is known yet.\n")
     assert "plan --online" in planned.stdout

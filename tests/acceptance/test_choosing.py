@@ -30,7 +30,7 @@ def command(tmp_path: Path) -> Command:
 
 
 def warnings(err: str) -> list[str]:
-    return [line.partition("] ")[2].strip() for line in err.splitlines() if "[warning" in line]
+    return [line.partition("warning: ")[2] for line in err.splitlines() if "warning: " in line]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ def demo(demo_home: Path) -> Shown:
         text=True,
         check=False,
     )
-    directory = (demo_home / "collected" / "latest").resolve()
+    directory = (demo_home / "demo" / "latest").resolve()
     return Shown(done.returncode, json.loads(done.stdout), done.stderr, directory)
 
 
@@ -70,7 +71,18 @@ def test_it_says_that_an_emulator_stands_in_for_the_service(demo: Shown) -> None
 
 def test_what_it_learns_of_its_emulator_is_not_kept(demo: Shown, demo_home: Path) -> None:
     assert demo.summary["limits"]
-    assert {path.name for path in demo_home.iterdir()} == {"collected"}
+    assert {path.name for path in demo_home.iterdir()} == {"demo"}
+
+
+def test_it_suggests_nothing_that_cannot_be_done(demo: Shown, demo_home: Path) -> None:
+    told = subprocess.run(
+        [COLLECTOR, "status", str(demo.directory)],
+        cwd=demo_home, env=environment(), capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "createDumpLog" in told
+    assert "collector verify demo/" in told
+    assert not re.search("resume|retry", told)
+    assert told.splitlines()[-1] == "2 of 60 servers missing."
 
 
 def test_what_it_leaves_is_a_run_like_any_other(demo: Shown) -> None:

@@ -138,7 +138,7 @@ def test_an_export_that_is_used_again_is_told(service: Service, form: str) -> No
     ended = service.run(*arguments, "-v", "--log-format", form)
     assert ended.returncode == 4, ended.stderr
     assert "using an export that another run started" in ended.stderr
-    assert "of_run" in ended.stderr
+    assert ("of_run" in ended.stderr) == (form == "json")
 
 
 def test_quiet_leaves_errors_and_the_result(service: Service) -> None:
@@ -154,7 +154,7 @@ def test_quiet_leaves_errors_and_the_result(service: Service) -> None:
 def test_progress_that_is_asked_for_is_shown_however_quiet(service: Service) -> None:
     arguments = ("collect", "fleet.json", "--exclude", "id=id-slow", "-q", "--progress", "plain")
     (line,) = service.run(*arguments).stderr.splitlines()
-    assert "1/2 collected" in line
+    assert "1 of 2 collected" in line
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,8 @@ def test_a_terminal_is_drawn_on_and_coloured_as_its_user_wants(
     arguments = ("collect", "fleet.json", "--exclude", "id=id-slow", "-v", "--progress", progress)
     code, written = on_terminal(service, *arguments, variables=variables)
     assert code == 3
-    assert (b"\x1b[?25l" in written) == live
+    assert (b"\x1b[?7l" in written) == live
     assert bool(COLOUR.search(written)) == colours
-    assert ("1/2 collected" in written.decode()) != live
     assert b"\x1b" not in written or live
 
 
@@ -186,6 +185,5 @@ def test_a_narrow_terminal_gets_its_display(service: Service, columns: str) -> N
     arguments = ("collect", "fleet.json", "--exclude", "id=id-slow")
     code, written = on_terminal(service, *arguments, variables={"COLUMNS": columns})
     assert code == 3
-    first, *lines = screen(written)
-    assert first.startswith("Collecting into")  # no part of the display: the terminal breaks it
-    assert max(map(len, lines)) <= int(columns)
+    begun = written.partition(b"\x1b[?7l")[2]  # the first line is broken by the terminal
+    assert max(map(len, screen(begun)[:-1])) <= int(columns)

@@ -64,7 +64,7 @@ def test_a_directory_that_is_there_keeps_its_mode(service: Service) -> None:
 @pytest.mark.parametrize(
     "planted",
     ["fleet", "fleet/bms-0", "FILE", "FILE.part", "manifest.json", "manifest.json.part",
-     "SHA256SUMS", "members.jsonl.gz", "journal.jsonl"],
+     "SHA256SUMS", "members.jsonl.gz", "journal.jsonl", "report.html", "report.html.part"],
 )  # fmt: skip
 def test_a_link_planted_in_a_run_is_not_written_through(
     service: Service, tmp_path: Path, planted: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,39 +18,60 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, bytes]:
-    scenario = fleet(servers=30, projects=3, export_duration_s=0.0, latency_s=0.05)
+    scenario = fleet(servers=30, projects=3, export_duration_s=1.5, latency_s=0.05)
     with serving(scenario, tmp_path_factory.mktemp("live")) as service:
         return on_terminal(service, "collect", "fleet.json", "--progress", "live", "-v")
 
 
-def test_live_display_stands_once_below_the_log(seen: tuple[int, bytes]) -> None:
+def test_the_live_view_goes_and_leaves_what_scrolled_past(seen: tuple[int, bytes]) -> None:
     code, written = seen
     assert code == 0
     shown = screen(written)
-    first = next(n for n, line in enumerate(shown) if line.startswith("project"))
-    log, table = shown[:first], shown[first:]
-    assert sum("archive stored and verified" in line for line in log) == 30
-    assert [line.split()[0] for line in table[:5]] == [
-        "project", "payments", "search", "storage", "all",
-    ]  # fmt: skip
-    assert table[4].split()[1:] == ["30", "0", "0", "0", "0", "30"]
-    assert len(table) == 6
+    assert sum("archive stored and verified" in line for line in shown) == 30
+    assert re.search(r"  30 of 30 collected; .* in \d+ s$", shown[-1])
+    assert not any(line.startswith(("project", "calls", "time left")) for line in shown)
 
 
-def test_live_display_fits_into_80_columns(seen: tuple[int, bytes]) -> None:
-    shown = screen(seen[1])
-    first = next(n for n, line in enumerate(shown) if line.startswith("project"))
-    assert max(map(len, shown[first:])) <= COLUMNS
+def test_the_live_view_is_drawn_and_fits(seen: tuple[int, bytes]) -> None:
+    frames = seen[1].split(b"\x1b[?7l")
+    drawn = [screen(b"\x1b[?7l" + frame) for frame in frames if b"time left" in frame]
+    assert drawn
+    for shown in drawn:
+        assert max(map(len, shown)) <= COLUMNS
+        assert sum(line.startswith(("storage ", "payments ", "search ")) for line in shown) == 3
 
 
-def test_cursor_is_given_back(seen: tuple[int, bytes]) -> None:
-    assert seen[1].rfind(b"\x1b[?25h") >= seen[1].rfind(b"\x1b[?25l")
+def test_what_scrolls_past_is_a_line_each(seen: tuple[int, bytes]) -> None:
+    past = [line for line in screen(seen[1]) if "archive stored" in line]
+    assert all(re.match(r"\d\d:\d\d:\d\d  \w+/bms-\d+: archive", line) for line in past)
+
+
+def test_the_first_line_says_which_run_where_how_many_and_that_a_stop_is_safe(
+    tmp_path: Path,
+) -> None:
+    with serving(fleet(servers=4, projects=2, export_duration_s=0.0), tmp_path) as service:
+        first, *_ = service.run("collect", "fleet.json", "--run-id", "r1").stderr.splitlines()
+        for archive in sorted(service.latest.glob("*/*/*.tar.gz"))[:2]:
+            archive.unlink()
+        again = service.run("collect", "--resume", "r1").stderr
+    assert first == (
+        "Run r1: collecting 4 servers of 2 projects into collected/r1. "
+        "Ctrl-C is safe: it stops cleanly, and --resume continues."
+    )
+    assert "Run r1: resuming; 2 of 4 servers left to collect into collected/r1. Ctrl-C" in again
+
+
+def test_the_terminal_is_left_as_it_was(seen: tuple[int, bytes]) -> None:
+    written = seen[1]
+    assert written.count(b"\x1b[?7h") == written.count(b"\x1b[?7l")
+    assert b"\x1b[?25l" not in written
+    assert b"\x1b[?1049h" not in written
 
 
 def test_auto_is_live_on_a_terminal(tmp_path: Path) -> None:
-    with serving(fleet_of(servers(1)), tmp_path) as service:
+    with serving(fleet_of(servers(1), export_duration_s=1.5), tmp_path) as service:
         _, written = on_terminal(service, "collect", "fleet.json")
-    assert any(line.startswith("project") for line in screen(written))
+    assert b"time left" in written
 
 
 def test_auto_is_plain_in_a_pipe_and_none_is_silent(tmp_path: Path) -> None:
@@ -56,5 +79,16 @@ def test_auto_is_plain_in_a_pipe_and_none_is_silent(tmp_path: Path) -> None:
         plain = service.run("collect", "fleet.json")
         silent = service.run("collect", "fleet.json", "-q", "--progress", "none")
     assert "\x1b" not in plain.stderr
-    assert "1/2 collected" in plain.stderr
+    assert "1 of 2 collected, 1 failed" in plain.stderr
+    assert "fleet/bms-2 failed at export" in plain.stderr
     assert silent.stderr == ""
+
+
+def test_progress_as_json_has_the_counts_and_rates(tmp_path: Path) -> None:
+    with serving(fleet_of([server(1), server(2, Fault("unknown_id"))]), tmp_path) as service:
+        ended = service.run("collect", "fleet.json", "--log-format", "json")
+    told = [json.loads(line) for line in ended.stderr.splitlines()]
+    last = next(one for one in reversed(told) if one["event"] == "progress")
+    assert (last["servers"], last["collected"], last["failed"], last["waiting"]) == (2, 1, 1, 0)
+    assert last["bytes"] > 0
+    assert {"bytes_per_s", "calls_per_s", "requests", "throttled", "elapsed_s"} <= last.keys()

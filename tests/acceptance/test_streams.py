@@ -47,8 +47,9 @@ def test_stdout_is_json_alone_while_progress_and_logs_go_to_stderr(service: Serv
 def test_without_json_a_person_is_told_what_is_missing_and_why(service: Service) -> None:
     ended = service.run("collect", "fleet.json")
     assert "2 of 3 servers" in ended.stdout
-    assert "bms-bad (id-bad): failed at export" in ended.stdout
-    assert "collector verify collected/" in ended.stdout
+    assert "1 server failed at export: " in ended.stdout
+    assert "bms-bad (id-bad)\n" in ended.stdout
+    assert "collector collect --resume collected/" in ended.stdout
     assert max(map(len, ended.stdout.splitlines())) <= 100
 
 

@@ -89,6 +89,7 @@ def test_nothing_lies_in_the_directory_but_the_run_and_its_archives(told: Told) 
         "journal.jsonl",
         "SHA256SUMS",
         "members.jsonl.gz",
+        "report.html",
     }
 
 

@@ -122,7 +122,13 @@ def test_nothing_lies_outside_the_run_and_nothing_unknown_in_it(told: Told) -> N
         *(f"out/.collector/{name}" for name in ("exports.jsonl", "exports.lock")),
         *(
             f"out/{run}/{name}"
-            for name in ("manifest.json", "journal.jsonl", "SHA256SUMS", "members.jsonl.gz")
+            for name in (
+                "manifest.json",
+                "journal.jsonl",
+                "SHA256SUMS",
+                "members.jsonl.gz",
+                "report.html",
+            )
         ),
         *(f"out/{run}/{path}" for path in archives),
     }

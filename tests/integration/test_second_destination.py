@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("impatient")
 
 SIZE = 2_000_000
-RECORDS = {"journal.jsonl", "manifest.json", "SHA256SUMS", "members.jsonl.gz"}
+RECORDS = {"journal.jsonl", "manifest.json", "SHA256SUMS", "members.jsonl.gz", "report.html"}
 
 
 class Store:

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, get_type_hints
 
@@ -16,6 +17,7 @@ from collector.model import fields as names
 from collector.model.state import RunState, apply
 from collector.observe import logs
 from collector.observe.narration import _LINES, Narrator
+from collector.observe.repeats import TOLD
 from collector.observe.streams import Stream
 
 AT = "2026-11-23T08:41:03Z"
@@ -61,7 +63,10 @@ def test_every_event_is_told_in_one_line_of_plain_words(
     (line,) = narrated(filled(e.EVENTS[name]), "console", monkeypatch).splitlines()
     assert line.isprintable()
     assert name not in line
-    assert _LINES[e.EVENTS[name]][1].partition("{")[0] in line
+    assert re.match(r"\d\d:\d\d:\d\d  \S", line)
+    assert AT not in line
+    assert not re.search(r"\w=", line)
+    assert len(line) < 600
 
 
 @pytest.mark.parametrize("name", e.EVENTS)
@@ -90,19 +95,61 @@ def of_servers(kind: type[e.Event], servers: int) -> e.Event:
     return kind(**fields | {"servers": servers})
 
 
+def told_of(events: list[e.Event], form: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines of events, and of how many more there were in the end."""
+    written = io.StringIO()
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stderr", Stream(written))
+        logs.set_up(verbosity=0, as_json=form == "json")
+        narrator = Narrator(state())
+        for event in events:
+            narrator.log(event)
+        narrator.remind()
+        narrator.remind()
+        logs.set_up(verbosity=0, as_json=False)
+    return written.getvalue().splitlines()
+
+
+def failing(number: int, message: str = "no export of server {}") -> e.ServerFailed:
+    event = filled(e.ServerFailed, message.format(number))
+    assert isinstance(event, e.ServerFailed)
+    return dataclasses.replace(event, stage="export", code=None, hint="ask somebody")
+
+
 @pytest.mark.parametrize("kind", [e.CredentialStopped, e.PermissionMissing])
-def test_what_fails_many_servers_is_said_once(
+def test_what_fails_many_servers_is_said_once_to_people(
     kind: type[e.Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = io.StringIO()
-    monkeypatch.setattr("sys.stderr", Stream(written))
-    logs.set_up(verbosity=0, as_json=True)
-    narrator = Narrator(state())
-    for event in (of_servers(kind, 3), *[filled(e.ServerFailed, "m")] * 3):
-        narrator.log(event)
-    logs.set_up(verbosity=0, as_json=False)
-    (line,) = written.getvalue().splitlines()
-    assert json.loads(line)["servers"] == 3
+    events = [of_servers(kind, 3), *[filled(e.ServerFailed, "m")] * 3]
+    (line,) = told_of(events, "console", monkeypatch)
+    assert "3 servers fail" in line
+    first, *others = map(json.loads, told_of(events, "json", monkeypatch))
+    assert first["servers"] == 3
+    assert [line["event"] for line in others] == ["server failed"] * 3
+
+
+def test_of_many_failures_for_one_reason_people_are_told_a_few_and_how_many_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[e.Event] = [failing(number) for number in range(150)]
+    *first, last = told_of(events, "console", monkeypatch)
+    assert [line[10:] for line in first] == [
+        f"p/s failed at export: no export of server {number}" for number in range(TOLD)
+    ]
+    assert last[10:] == "and 147 more failed at export: no export of server 0"
+    assert len(told_of(events, "json", monkeypatch)) == 150
+
+
+def test_failures_for_different_reasons_are_each_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[e.Event] = [failing(1, word) for word in ("cold", "wet", "dark", "far", "late")]
+    assert len(told_of(events, "console", monkeypatch)) == 5
+
+
+def test_a_failure_names_its_project_and_server_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (line,) = told_of([failing(6, "Insufficient permissions")], "console", monkeypatch)
+    assert line[10:] == "p/s failed at export: Insufficient permissions"
 
 
 @pytest.mark.parametrize("kind", [e.CredentialStopped, e.PermissionMissing])

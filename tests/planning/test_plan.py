@@ -260,7 +260,7 @@ def test_limits_of_no_sense_make_a_plan_all_the_same(tmp_path: Path) -> None:
     memory = remember(tmp_path / "state", loaded, learned)
     plan = planned(loaded, tmp_path, memory=memory, deadline_s=60.0)
     json.dumps(plan.as_json(), allow_nan=False)
-    assert rendered(plan, "out")[0].startswith("No: none of 3 servers")
+    assert rendered(plan, "out")[-1].startswith("Not reachable in 1 min: none of 3 servers")
 
 
 def test_an_empty_selection_takes_nothing(tmp_path: Path) -> None:

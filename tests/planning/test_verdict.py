@@ -53,27 +53,68 @@ def told(*arguments: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("fleet")
-def test_the_first_line_says_how_long_it_takes() -> None:
-    assert re.fullmatch(r"About .* for 855 servers\.", told()[0])
+def test_the_last_line_says_how_long_it_takes() -> None:
+    assert re.fullmatch(r"About .* for 855 servers\.", told()[-1])
 
 
 @pytest.mark.usefixtures("fleet")
-def test_the_first_line_answers_whether_a_deadline_holds() -> None:
-    assert told("--deadline", "10h")[0].startswith("Yes: 855 servers in about ")
+def test_the_last_line_answers_whether_a_deadline_holds() -> None:
+    assert told("--deadline", "10h")[-1].startswith("Reachable in 10 h: 855 servers in about ")
     lines = told("--deadline", "4m")
-    assert re.fullmatch(r"No: about \d+ of 855 servers by the deadline of 4 min\.", lines[0])
-    assert lines[1].startswith("All of them take about ")
-    assert lines[2].startswith("Assumed values below may be far off")
+    assert re.fullmatch(
+        r"Not reachable in 4 min: about \d+ of 855 servers; all take about .*\.", lines[-1]
+    )
+    text = " ".join(lines)
+    assert "What is assumed may be far off" in text
+    assert "--first chooses which servers come first" in text
 
 
 @pytest.mark.usefixtures("fleet")
-def test_the_first_line_says_no_where_the_disk_is_too_small(
+def test_the_last_line_says_so_where_the_disk_is_too_small(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("collector.planning.disk._free", lambda _: 1_000_000)
     lines = told("--deadline", "10h")
-    assert lines[0] == "No: the run needs 3.4 GB; 1.0 MB is free."
-    assert lines[2].startswith("Yes: ")
+    assert lines[-1] == "The disk is too small: 3.4 GB needed, 1.0 MB free."
+    assert lines[-2].startswith("Reachable in ")
+    assert "Disk: 3.4 GB needed under collected, 1.0 MB free; 3.4 GB too little." in lines
+
+
+@pytest.mark.usefixtures("fleet")
+def test_projects_that_are_alike_are_one_line_and_one_that_differs_is_named(fleet: Path) -> None:
+    document = json.loads(fleet.read_text())
+    for number, project in enumerate(document["projects"]):
+        project |= {"name": f"p-{number}", "limits": {}}
+        project["servers"] = [{"id": f"{number}-{one}"} for one in range(70 if number == 7 else 50)]
+    fleet.write_text(json.dumps(document))
+    lines = told()
+    rows = [line.split()[:5] for line in lines[: lines.index("")]]
+    assert rows[0] == ["project", "servers", "calls", "time"]
+    assert [row[:-2] for row in rows[1:]] == [
+        ["p-7", "70", "210"], ["each", "of", "14"], ["all", "770", "2,310"]
+    ]  # fmt: skip
+    alone = told("--select", "project=p-7")
+    assert not any(line.split()[:1] in (["project"], ["all"], ["each"]) for line in alone)
+
+
+@pytest.mark.usefixtures("fleet")
+@pytest.mark.parametrize(("projects", "unlike"), [(1, 1), (3, 3), (40, 1), (40, 9), (2000, 80)])
+def test_it_fits_a_screen(fleet: Path, projects: int, unlike: int) -> None:
+    document = json.loads(fleet.read_text())
+    pattern = document["projects"][0]
+    document["projects"] = [
+        pattern
+        | {
+            "id": f"p{number}",
+            "name": f"project-with-quite-a-long-name-{number}",
+            "limits": {"exports_in_flight": 1 + number % unlike},
+            "servers": [{"id": f"{number}-{one}"} for one in range(1 + number % unlike)],
+        }
+        for number in range(projects)
+    ]
+    fleet.write_text(json.dumps(document))
+    assert len(told()) <= 23
+    assert len(told("--deadline", "1m")) <= 23
 
 
 @pytest.mark.usefixtures("fleet")

@@ -6,10 +6,13 @@ import contextlib
 import fcntl
 import os
 import pty
-import re
 import struct
 import termios
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
+
+import pyte
+
+from collector.observe.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +20,83 @@ if TYPE_CHECKING:
     from tests.support.command import Command
 
 COLUMNS = 80
-SEQUENCE = re.compile(r"\x1b\[\??([0-9;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
+KEPT_LINES = 5_000
+
+
+class Terminal:
+    """A terminal in this process: something writes to it, and a test looks at it.
+
+    Args:
+        columns: of the terminal.
+        lines: of the terminal.
+        encoding: in which text is written to it.
+    """
+
+    def __init__(self, columns: int = COLUMNS, lines: int = 24, encoding: str = "utf-8") -> None:
+        self._encoding = encoding
+        self._ours, self._theirs = pty.openpty()
+        os.set_blocking(self._ours, False)
+        self._screen = pyte.HistoryScreen(columns, lines, KEPT_LINES, 0.5)
+        self._reader = pyte.Stream(self._screen)
+        self.written = ""
+        self._files: list[IO[str]] = []
+        self.resize(columns, lines)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for file in self._files:
+            file.close()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+    def stream(self, **options: float) -> Stream:
+        """Open a stream that writes to the terminal."""
+        file = open(os.dup(self._theirs), "w", encoding=self._encoding)  # noqa: SIM115, PTH123  # closed above
+        self._files.append(file)
+        return Stream(file, None, **options)
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the terminal's size, as a person does who drags its corner."""
+        self.read()
+        size = struct.pack("HHHH", lines, columns, 0, 0)
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, size)
+        self._screen.resize(lines, columns)
+
+    def read(self) -> None:
+        """Let the terminal show what has been written to it."""
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(self._ours, 65536):
+                text = piece.decode(self._encoding, "replace")
+                self.written += text
+                self._reader.feed(text)
+
+    @property
+    def shown(self) -> list[str]:
+        """The lines on the screen, with those that are empty."""
+        self.read()
+        return [line.rstrip() for line in self._screen.display]
+
+    @property
+    def past(self) -> list[str]:
+        """The lines that have left the screen at its upper end."""
+        self.read()
+        rows = self._screen.history.top
+        width = self._screen.columns
+        return ["".join(row[at].data for at in range(width)).rstrip() for row in rows]
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """The cursor's column and line, from 0."""
+        self.read()
+        return self._screen.cursor.x, self._screen.cursor.y
+
+    @property
+    def wraps(self) -> bool:
+        """Whether a line that is too long goes on in the next one."""
+        self.read()
+        return pyte.modes.DECAWM in self._screen.mode
 
 
 def on_terminal(
@@ -51,23 +130,10 @@ def on_terminal(
     return process.returncode, written
 
 
-def screen(written: bytes) -> list[str]:
-    """The lines that a terminal shows in the end: knows what rich writes, and no more."""
-    lines = [""]
-    row = column = 0
-    for parameter, command, move, text in SEQUENCE.findall(written.decode()):
-        if text:
-            lines[row] = f"{lines[row][:column]:{column}}{text}{lines[row][column + len(text) :]}"
-            column += len(text)
-        elif move == "\r":
-            column = 0
-        elif move == "\n":
-            row += 1
-            lines += [""] * (row + 1 - len(lines))
-        elif command == "A":
-            row -= int(parameter or 1)
-        elif command == "K":
-            lines[row] = ""
-        else:
-            assert command in "mhl", command
-    return [line.rstrip() for line in lines if line.strip()]
+def screen(written: bytes, size: tuple[int, int] = (24, COLUMNS)) -> list[str]:
+    """The lines that a terminal shows in the end, with those that have left it; no empty ones."""
+    lines, columns = size
+    terminal = pyte.HistoryScreen(columns, lines, KEPT_LINES, 0.5)
+    pyte.Stream(terminal).feed(written.decode())
+    past = ["".join(row[at].data for at in range(columns)) for row in terminal.history.top]
+    return [line.rstrip() for line in (*past, *terminal.display) if line.strip()]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from collector.archive.staged import ArchivePolicy
+    from collector.cli.served import Place
     from collector.inventory import Selection
     from collector.runtime.terms import Terms
 
@@ -134,6 +135,11 @@ Examples:
     metavar="SIZE",
     help="Bytes per second for all downloads together, e.g. 50MB.  [default: from the inventory]",
 )
+@click.option(
+    "--serve",
+    metavar="ADDR:PORT",
+    help="Serve a live page of the run there, e.g. 127.0.0.1:8787 (port 0: any that is free).",
+)
 @storing
 @share_option
 @json_option
@@ -159,6 +165,7 @@ def command(
     grace: float,
     stall_timeout: float,
     max_bandwidth: int | None,
+    serve: str | None,
     policy: ArchivePolicy,
     share: float | None,
     as_json: bool,
@@ -174,30 +181,38 @@ def command(
     """
     _check(inventory, resumed, run_id, chosen=bool(select or exclude or first), dry_run=dry_run)
     _check_resuming(resumed, retry_failed=retry_failed, trust_journal=trust_journal)
-    began_s = time.monotonic()
+    began_s, place = time.monotonic(), _place(None if dry_run else serve)
     selection = inventory and _selection(
         inventory, select, exclude, first, allow_empty=allow_empty, sends=not dry_run,
-        lists=resumed is None, ca_file=ca_file,
-        within_s=None if deadline is None else deadline * LISTING_SHARE,
+        lists=resumed is None, ca_file=ca_file, deadline_s=deadline,
     )  # fmt: skip
     if dry_run and selection:
         _show_plan(selection, out, deadline, share, as_json=as_json)
         return
     from collector.cli import running  # noqa: PLC0415  # as above
 
+    left_s, limits_s = _left(deadline, began_s), dict(phase_timeouts)
     terms = _terms(
-        _left(deadline, began_s), max_attempts, share, reuse_exports, dict(phase_timeouts), grace,
-        policy, max_bandwidth,
-    )  # fmt: skip
+        left_s, max_attempts, share, reuse_exports, limits_s, grace, policy, max_bandwidth
+    )
     options = running.Options(terms, ca_file, stall_timeout)
     if selection and resumed is None:
         begin = running.beginning(selection, out, run_id, options)
     else:
         begin = running.resuming(
-            str(resumed), out, selection or None, options,
-            retry_failed=retry_failed, trust_journal=trust_journal,
+            str(resumed), out, selection or None, options, retry_failed=retry_failed,
+            trust_journal=trust_journal,
         )  # fmt: skip
-    running.finish(begin, progress=progress, as_json=as_json, grace_s=grace)
+    running.finish(begin, progress=progress, as_json=as_json, grace_s=grace, place=place)
+
+
+def _place(address: str | None) -> Place | None:
+    """Listen where a page is to be served, if one is."""
+    if address is None:
+        return None
+    from collector.cli.served import place  # noqa: PLC0415  # as above
+
+    return place(address)
 
 
 def _left(deadline: float | None, began_s: float) -> float | None:
@@ -215,7 +230,7 @@ def _selection(
     sends: bool,
     lists: bool,
     ca_file: Path | None,
-    within_s: float | None,
+    deadline_s: float | None,
 ) -> Selection:
     """Load an inventory, ask the API for servers that only it knows, and select."""
     from collector.cli import choosing  # noqa: PLC0415  # the work's imports cost start-up time
@@ -224,6 +239,7 @@ def _selection(
     if sends and lists and loaded.open_projects:
         from collector.cli.discovering import with_discovered  # noqa: PLC0415  # as above
 
+        within_s = None if deadline_s is None else deadline_s * LISTING_SHARE
         loaded = with_discovered(loaded, select, exclude, first, ca_file=ca_file, within_s=within_s)
     return choosing.select_servers(loaded, select, exclude, first, allow_empty=allow_empty)
 

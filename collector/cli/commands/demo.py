@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector.cli.options import OUT, common, json_option
+from collector.cli.options import common, json_option
 from collector.cli.readiness import prepare
 from collector.cli.streams import say
 from collector.errors import CollectorError
@@ -29,7 +29,7 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=OUT,
+    default="demo",
     show_default=True,
     help="Directory for the run.",
 )

@@ -135,15 +135,14 @@ def show(
         return
     unknown = list(_not_listed(selection))
     if unknown and not planned.servers:
-        lines = ["No server is known yet."]
+        lines = [*unknown, "", "No server is known yet."]
     else:
-        lines = rendered(planned, str(out))
-    if unknown:
-        lines += ["", *unknown]
+        lines = rendered(planned, str(out), notes=unknown)
     if findings is not None:
         from collector.cli.rendering import online as online_findings  # noqa: PLC0415  # as above
 
-        lines = [*online_findings.rendered(findings), "", *lines]
+        *told, verdict = online_findings.rendered(findings)
+        lines = [*told, *lines, verdict]
     result(lines)
 
 

@@ -1,4 +1,4 @@
-"""What the services said before any export: a table, and below it what will not work."""
+"""What the services said before any export: a table, what will not work, and the verdict."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collector.preflight import Finding
 
 NAME_WIDTH = 24
-PROJECTS_SHOWN = 40
-"""Projects of the table, those with problems first: a screenful."""
+ROWS_SHOWN = 12
+"""Rows of the table, those with problems first."""
 OFF_S = 2.0
 """Clocks that differ by less agree: an HTTP date has whole seconds."""
 
@@ -34,9 +34,9 @@ _SCOPES = {
 
 
 def rendered(findings: Sequence[Finding]) -> list[str]:
-    """Return the findings in lines of at most 80 columns."""
+    """Return the findings in lines of at most 80 columns, the verdict on them last."""
     broken = [one for one in findings if not one.can_work]
-    lines = [_verdict(findings, broken), "", *_table(findings)]
+    lines = ["What the services said:", *_table(findings)]
     if any(one.permission(Call.START_EXPORT) is Permission.UNKNOWN for one in findings):
         lines.append("  ? unknown; whether exports may be started shows only once one is")
     troubles = list(_troubles(findings))
@@ -45,7 +45,7 @@ def rendered(findings: Sequence[Finding]) -> list[str]:
     limits = list(_limits(findings))
     if limits:
         lines += ["", "Limits that the service told:", *limits]
-    return lines
+    return [*lines, "", _verdict(findings, broken)]
 
 
 def _verdict(findings: Sequence[Finding], broken: Sequence[Finding]) -> str:
@@ -58,22 +58,32 @@ def _verdict(findings: Sequence[Finding], broken: Sequence[Finding]) -> str:
 
 
 def _table(findings: Sequence[Finding]) -> Iterator[str]:
-    shown = sorted(findings, key=lambda one: one.can_work)[:PROJECTS_SHOWN]
-    width = max(7, *(len(_name(one)) for one in shown)) if shown else 7
+    """Yield a row a project, those with problems first; projects that are alike have one."""
+    alike: dict[tuple[str, ...], list[Finding]] = {}
+    for one in sorted(findings, key=lambda one: one.can_work):
+        alike.setdefault(_cells(one), []).append(one)
+    rows = [
+        (_name(ones[0]) if len(ones) == 1 else f"each of {len(ones)}", cells)
+        for cells, ones in list(alike.items())[:ROWS_SHOWN]
+    ]
+    width = max(7, *(len(name) for name, _ in rows)) if rows else 7
     yield f"  {'project':{width}}  reached  sign-in  list  export  status  download  clock"
-    for one in shown:
-        cells = (
-            f"{_YES_NO[one.reached]:7}",
-            f"{_YES_NO[one.signed_in]:7}",
-            f"{_PERMITTED[one.listing]:4}",
-            f"{_PERMITTED[one.permission(Call.START_EXPORT)]:6}",
-            f"{_PERMITTED[one.permission(Call.ASK_STATUS)]:6}",
-            f"{_PERMITTED[one.permission(Call.FETCH_ARCHIVE)]:8}",
-            _clock(one.clock_offset_s),
-        )
-        yield f"  {_name(one):{width}}  {'  '.join(cells)}"
-    if len(findings) > len(shown):
-        yield f"  and {len(findings) - len(shown)} more; --json has them all"
+    for name, cells in rows:
+        yield f"  {name:{width}}  {'  '.join(cells)}"
+    if hidden := sum(len(ones) for ones in list(alike.values())[ROWS_SHOWN:]):
+        yield f"  and {hidden} more; --json has them all"
+
+
+def _cells(one: Finding) -> tuple[str, ...]:
+    return (
+        f"{_YES_NO[one.reached]:7}",
+        f"{_YES_NO[one.signed_in]:7}",
+        f"{_PERMITTED[one.listing]:4}",
+        f"{_PERMITTED[one.permission(Call.START_EXPORT)]:6}",
+        f"{_PERMITTED[one.permission(Call.ASK_STATUS)]:6}",
+        f"{_PERMITTED[one.permission(Call.FETCH_ARCHIVE)]:8}",
+        _clock(one.clock_offset_s),
+    )
 
 
 def _name(finding: Finding) -> str:

@@ -1,30 +1,40 @@
-"""A run's summary, for a person."""
+"""A run's summary, for a person: it fits a screen, and its last lines say how to go on."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector.cli.rendering import wording
-from collector.cli.rendering.wording import count, duration, pasted, short, wrapped
+from collector.cli.rendering.missing import missing, names_all
+from collector.cli.rendering.verdict import verdict
+from collector.cli.rendering.wording import HEIGHT, clipped, count, duration, pasted, short, wrapped
+from collector.rundir.layout import REPORT
 from collector.sizes import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from collector.report.summary import Missing, Retried, Summary
+    from collector.report.summary import Retried, Summary
 
-GROUPS_SHOWN = 15
-"""Reasons for missing servers that are told; the manifest tells all."""
-NAMES_SHOWN = 6
-"""Servers that are named for one reason."""
-TROUBLES_SHOWN = 5
+UNLISTED_SHOWN = 2
+"""Reasons of projects that could not be listed."""
+NAMES_SHOWN = 3
+"""Projects that are named for one reason."""
+TROUBLES_SHOWN = 2
 """Endpoints that are down, and waits that are asked for."""
+DETAIL = 3
+"""Lines that one of these takes at most."""
+FEWEST = 4
+"""Lines that the reasons of missing servers have in any case: one reason whole."""
 INDENT = " " * 13
 
 
 def summed_up(summary: Summary, *, verbose: bool = False, now: datetime | None = None) -> list[str]:
     """Return the lines that sum up a run: what is here, what is not and why, what next.
+
+    They fit a screen, `verbose` aside; the last of them is the verdict.
 
     Args:
         summary: of the run.
@@ -32,92 +42,104 @@ def summed_up(summary: Summary, *, verbose: bool = False, now: datetime | None =
         now: the time; by default this machine's.
     """
     now = now or datetime.now(UTC)
-    run, totals = summary.run, summary.totals
-    lines = wrapped(f"Run {run.id} {_state(summary, now)}.", "", "  ")
-    lines.append(
-        f"  collected  {totals.collected} of {count(totals.servers, 'server')}, "
-        f"{size(totals.bytes)}" + (", every archive verified" if totals.collected else "")
-    )
-    if totals.failed:
-        lines.append(f"  failed     {totals.failed}")
-    if totals.pending:
-        lines.append(f"  pending    {totals.pending}")
-    lines += _retried(summary.retried)
-    if totals.requests or totals.counters == "exact":  # else they are not counted yet
-        lines.append(
-            f"  calls      {'at least ' if totals.counters == 'at_least' else ''}"
-            f"{totals.requests}, {totals.throttled} of them throttled"
-        )
-    reused = summary.reused_exports
-    if reused.oldest_s is not None:
-        text = f"{reused.count} reused from other runs, up to {duration(reused.oldest_s)} old"
-        lines += wrapped(text, "  exports    ", INDENT)
-    lines += _troubles(summary, now)
-    lines.append(f"  directory  {short(summary.directory)}")
-    running = run.state == "running"
-    if summary.manifest_sha256 and not running:  # it changes every second
-        lines += ["  manifest   sha256, for the ticket:", f"    {summary.manifest_sha256}"]
-    lines += _unlisted(summary)
-    if summary.not_collected:
-        lines += ["", f"Not collected{' yet' if running else ''}:", *_missing(summary)]
+    lines = [*wrapped(f"Run {summary.run.id} {_state(summary, now)}.", "", "  ", anywhere=True)]
+    lines += _facts(summary, now)
     if verbose:
         lines += ["", "Learned:", *_learned(summary)]
-    lines += ["", *_next(summary)]
-    return lines
+    ending = ["", *_next(summary), "", verdict(summary)]
+    if unlisted := list(_unlisted(summary)):
+        lines += ["", "Not listed:", *unlisted]
+    room = HEIGHT - len(lines) - len(ending) - 2
+    if reasons := missing(summary, lines=max(FEWEST, room)):
+        yet = " yet" if summary.run.state == "running" else ""
+        lines += ["", f"Not collected{yet}:", *reasons]
+    return lines + ending
 
 
 def _state(summary: Summary, now: datetime) -> str:
+    run, last = summary.run, summary.last_event_at
+    if run.state == "running":
+        return "is running"
+    if run.finished_at is None:
+        killed = wording.moment(last, now)
+        return f"was killed after {killed}{wording.ago(last, now)}"
+    word = {"deadline": "ended at its deadline", "interrupted": "was interrupted"}
+    ago = wording.ago(run.finished_at, now)
+    at = f" at {wording.moment(run.finished_at, now)}{ago}" if ago else ""
+    if run.state == "deadline":
+        at = f",{at}" if ago else ""
+    return f"{word.get(run.state, 'finished')}{at}"
+
+
+def _facts(summary: Summary, now: datetime) -> Iterator[str]:
+    """Yield what came home, what did not, and where it is."""
     run, totals = summary.run, summary.totals
-    servers, ended = totals.servers, run.finished_at
-    missing = f"{servers - totals.collected} of {count(servers, 'server')} missing"
-    projects = sum(bool(one.discovery_error) for one in summary.projects)
-    unlisted = f", {count(projects, 'project')} not listed" if projects else ""
-    if unlisted and servers and servers == totals.collected:
-        known = "the only known server" if servers == 1 else f"all {servers} known servers"
-        missing = f"{known} collected"
-    missing += unlisted
-    match run.state:
-        case "partial":
-            return f"finished; {missing}"
-        case "failed":
-            none = f"none of {count(servers, 'server')}" if servers else "no server"
-            return f"finished; {none} collected{unlisted}"
-        case "deadline":
-            return f"ended at its deadline; {missing}"
-        case "interrupted" if ended is not None:
-            ago = wording.ago(ended, now)
-            return f"was interrupted{f' at {wording.moment(ended, now)}{ago}' if ago else ''}"
-        case "interrupted":
-            last = wording.moment(summary.last_event_at, now)
-            ago = wording.ago(summary.last_event_at, now)
-            return f"was interrupted: its process was killed after {last}{ago}; {missing}"
-        case word:
-            return f"is {word}" if servers else "finished; no server was selected"
+    yield from wrapped(_started(summary, now), "  started    ", INDENT)
+    yield (
+        f"  collected  {totals.collected:,} of {count(totals.servers, 'server')}, "
+        f"{size(totals.bytes)}" + (", every archive verified" if totals.collected else "")
+    )
+    numbers = ((totals.failed, "failed"), (totals.pending, "pending"))
+    if parts := [f"{number:,} {word}" for number, word in numbers if number]:
+        yield f"  missing    {', '.join(parts)}"
+    yield from _retried(summary.retried)
+    if totals.requests or totals.counters == "exact":  # else they are not counted yet
+        at_least = "at least " if totals.counters == "at_least" else ""
+        yield f"  calls      {at_least}{totals.requests:,}, {totals.throttled:,} of them throttled"
+    reused = summary.reused_exports
+    if reused.oldest_s is not None:
+        text = f"{reused.count} reused from other runs, up to {duration(reused.oldest_s)} old"
+        yield from wrapped(text, "  exports    ", INDENT)
+    yield from _troubles(summary, now)
+    directory = short(summary.directory)
+    yield f"  directory  {directory}"
+    if has_report(summary):
+        yield f"  report     {directory}/{REPORT}"
+    if summary.manifest_sha256 and run.state != "running":  # it changes every second
+        yield f"  manifest   {summary.manifest_sha256}"
+
+
+def has_report(summary: Summary) -> bool:
+    """Whether the run has a page that shows it."""
+    return Path(summary.directory, REPORT).is_file()
+
+
+def _started(summary: Summary, now: datetime) -> str:
+    run = summary.run
+    by = f"{wording.moment(run.started_at, now)} by {run.user}@{run.host}"
+    if run.resumed:
+        by += f", resumed {'once' if run.resumed == 1 else f'{run.resumed} times'}"
+    if run.finished_at is None:
+        return by + wording.ago(run.started_at, now)
+    took_s = wording.between(run.started_at, run.finished_at)
+    return by if took_s is None or run.resumed else f"{by}, took {duration(took_s)}"
 
 
 def _retried(retried: Retried) -> Iterator[str]:
     servers, collected, failed = retried.servers, retried.collected, retried.failed
     if servers:
-        parts = [f"{collected} collected", f"{failed} failed again"]
+        parts = [f"{collected:,} collected", f"{failed:,} failed again"]
         if left := servers - collected - failed:
-            parts.append(f"{left} pending")
+            parts.append(f"{left:,} pending")
         yield f"  retried    {count(servers, 'failed server')}: {', '.join(parts)}"
 
 
 def _troubles(summary: Summary, now: datetime) -> Iterator[str]:
-    """Yield what servers wait for that are pending: endpoints that are down, and waits."""
+    """Yield what pending servers wait for; of a run that has ended, reasons tell of endpoints."""
     if not summary.totals.pending:
         return
-    running = summary.run.state == "running"
-    for one in summary.endpoints_down[:TROUBLES_SHOWN]:
-        since = wording.moment(one.since, now)
-        so_long = wording.since(one.since, now) if running else ""
-        text = f"{one.endpoint} since {since}{so_long}: {one.message}"
-        yield from wrapped(text, "  down       ", INDENT)
+    down = summary.endpoints_down if summary.run.state == "running" else []
+    for one in down[:TROUBLES_SHOWN]:
+        since = f"{wording.moment(one.since, now)}{wording.since(one.since, now)}"
+        text = f"{one.endpoint} since {since}: {one.message}"
+        yield from clipped(text, "  down       ", INDENT, DETAIL)
         if one.hint:
-            yield from wrapped(f"-> {one.hint}", INDENT, INDENT + "   ")
+            hint = wording.cure(one.hint, summary)
+            yield from clipped(f"-> {hint}", INDENT, f"{INDENT}   ", DETAIL)
+    if (more := len(down) - TROUBLES_SHOWN) > 0:
+        yield f"{INDENT}and {count(more, 'more endpoint')}"
     for text in wording.waits(summary.asked_to_wait, now)[:TROUBLES_SHOWN]:
-        yield from wrapped(text, "  service    ", INDENT)
+        yield from clipped(text, "  service    ", INDENT, DETAIL)
 
 
 def _unlisted(summary: Summary) -> Iterator[str]:
@@ -125,70 +147,14 @@ def _unlisted(summary: Summary) -> Iterator[str]:
     groups: dict[tuple[str, str], list[str]] = {}
     for one in summary.projects:
         if error := one.discovery_error:
-            tries = f", {error.attempts} tries" if error.attempts > 1 else ""
-            groups.setdefault((f"{error.message}{tries}", error.hint), []).append(one.name)
-    if not groups:
-        return
-    yield from ("", "Not listed:")
-    for (why, hint), names in list(groups.items())[:GROUPS_SHOWN]:
+            groups.setdefault((error.message, error.hint), []).append(one.name)
+    for (why, hint), names in list(groups.items())[:UNLISTED_SHOWN]:
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         named = f"{'project' if len(names) == 1 else 'projects'} {', '.join(names[:NAMES_SHOWN])}"
-        yield from wrapped(f"{named}{more}: {why}", "  ", "    ")
-        yield from wrapped(f"-> {hint}", "    ", "       ")
-    if len(groups) > GROUPS_SHOWN:
+        yield from clipped(f"{named}{more}: {why}", "  ", "    ", DETAIL)
+        yield from clipped(f"-> {wording.cure(hint, summary)}", "    ", "       ", DETAIL)
+    if len(groups) > UNLISTED_SHOWN:
         yield "  and others, named by --json"
-
-
-def _missing(summary: Summary) -> Iterator[str]:
-    """Yield what is missing, the failed first, those with one reason together."""
-    running = summary.run.state == "running"
-    in_projects = len(summary.projects) > 1
-    told = {one.hint for one in summary.endpoints_down[:TROUBLES_SHOWN]}
-    groups: dict[tuple[str, str | None], list[Missing]] = {}
-    for row in sorted(summary.not_collected, key=lambda row: row.error is None):
-        error = row.latest_error
-        hint = error.hint if error else None
-        groups.setdefault((_why(row, running=running), hint), []).append(row)
-    shown = list(groups.items())[:GROUPS_SHOWN]
-    for (why, hint), rows in shown:
-        yield from wrapped(f"{_named(rows, in_projects=in_projects)}: {why}", "  ", "    ")
-        if hint and hint not in told:
-            yield from wrapped(f"-> {hint}", "    ", "       ")
-    if len(groups) > GROUPS_SHOWN:
-        hidden = sum(len(rows) for rows in list(groups.values())[GROUPS_SHOWN:])
-        yield f"  and {hidden} more for other reasons"
-    if len(groups) > GROUPS_SHOWN or any(len(rows) > NAMES_SHOWN for _, rows in shown):
-        yield f"  collector status {pasted(short(summary.directory))} --json names them all"
-
-
-def _named(rows: Sequence[Missing], *, in_projects: bool) -> str:
-    def name(row: Missing) -> str:
-        return f"{row.project.name}/{row.name}" if in_projects else row.name
-
-    if len(rows) == 1:
-        server_id = rows[0].id
-        return name(rows[0]) + (f" ({server_id})" if rows[0].name != server_id else "")
-    names = ", ".join(map(name, rows[:NAMES_SHOWN]))
-    more = f" and {len(rows) - NAMES_SHOWN} more" if len(rows) > NAMES_SHOWN else ""
-    return f"{len(rows)} servers, {names}{more}"
-
-
-def _why(row: Missing, *, running: bool) -> str:
-    if (error := row.error) is not None:
-        tries = f", {error.attempts} tries" if error.attempts > 1 else ""
-        return f"failed at {error.stage}{tries}: {error.message}"
-    if (waiting := row.waiting) is None:
-        return row.state
-    reason = {
-        "deadline": " when the deadline came",
-        "stopped": " when the run was stopped",
-        "endpoint_down": " while the endpoint was down",
-        "disk": " while the disk could not be written",
-        None: "" if running else " when it was killed",
-    }[waiting.reason]
-    earlier = waiting.last_error
-    why = f": {earlier.message}" if earlier else ""
-    return f"pending, {waiting.phase}{reason}{why}"
 
 
 def _learned(summary: Summary) -> Iterator[str]:
@@ -203,16 +169,19 @@ def _learned(summary: Summary) -> Iterator[str]:
 
 
 def _next(summary: Summary) -> Iterator[str]:
-    directory = pasted(short(summary.directory))
+    """Yield the commands to go on with."""
+    directory, collector = pasted(short(summary.directory)), wording.program()
     yield "Next:"
     if summary.run.state == "running":
-        yield f"  collector status {directory}"
+        yield f"  {collector} status {directory}"
         return
-    is_demo = summary.run.argv[1:2] == ["demo"]  # whose emulator is gone
-    if summary.totals.pending and not is_demo:
-        yield f"  collector collect --resume {directory}"
-    if summary.totals.failed and not is_demo:
-        yield f"  collector collect --resume {directory} --retry-failed"
-    yield f"  collector verify {directory}"
-    if summary.totals.collected:
-        yield f"  (cd {directory} && sha256sum -c SHA256SUMS)"
+    totals, again = summary.totals, f"  {collector} collect --resume {directory}"
+    if wording.is_demo(summary) or not (totals.pending or totals.failed):
+        yield f"  {collector} verify {directory}"
+        return
+    if totals.pending:
+        yield again
+    if totals.failed:
+        yield f"{again} --retry-failed"
+    if not names_all(summary) and not has_report(summary):
+        yield f"  {collector} status {directory} --json"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
+import shutil
+import sys
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +19,29 @@ from collector.report.words import scope
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collector.report.summary import CallsLimit, ExportDurations, ExportsLimit, Wait
+    from collector.report.summary import CallsLimit, ExportDurations, ExportsLimit, Summary, Wait
 
 WIDTH = 80
+HEIGHT = 23
+"""Lines of a result that fits a screen of 24, with the next prompt below it."""
 SOON_S = 60.0
 """Anything more recent counts as now."""
 
+_RETRY = "--resume the run with --retry-failed"
+_RESUME = "--resume the run"
+_STILL_TRIED = "it is tried again"
+_AGAIN_AND_BEFORE = re.compile(rf"(?:(?:[,;]| and)? ?(?:then )?|^){_RESUME}.*", re.DOTALL)
 _NINE_IN_TEN = 1.2816
 """The 90th percentile of the standard normal distribution."""
 
+_SCOPES_IN_PLURAL = {
+    "api": "calls",
+    "user": "accounts",
+    "app": "credentials",
+    "ip": "endpoints, from this machine's address",
+    "project": "projects",
+    "endpoint": "endpoints",
+}
 _SOURCES = {
     "told": "reported by the service",
     "estimated": "estimated from its refusals",
@@ -43,6 +60,40 @@ def wrapped(text: str, first: str, rest: str, *, anywhere: bool = False) -> list
         one_line(text), WIDTH, initial_indent=first, subsequent_indent=rest,
         break_long_words=anywhere, break_on_hyphens=False,
     )  # fmt: skip
+
+
+def clipped(text: str, first: str, rest: str, most: int) -> list[str]:
+    """Break a text into `most` lines at most, within words too; dots stand for what is left out."""
+    lines = wrapped(text, first, rest, anywhere=True)
+    if len(lines) <= most:
+        return lines
+    left = " ".join(line.strip() for line in lines[most - 1 :])
+    last = f"{rest if most > 1 else first}{left}"[: WIDTH - 4].rstrip(" ,;:.")
+    return [*lines[: most - 1], f"{last} ..."]
+
+
+def is_demo(summary: Summary) -> bool:
+    """Whether a run is a demo's, whose emulator is gone: nothing can be asked of it again."""
+    return summary.run.argv[1:2] == ["demo"]
+
+
+def cure(hint: str, summary: Summary) -> str:
+    """Return what helps, in fewer words: the command itself stands among those to go on with."""
+    if hint.startswith(_STILL_TRIED):
+        return ""
+    if is_demo(summary):
+        return _AGAIN_AND_BEFORE.sub("", hint)
+    return hint.replace(_RETRY, "retry").replace(_RESUME, "resume")
+
+
+def program() -> str:
+    """Return how this program is called from a shell, as it was or by its name."""
+    if shutil.which("collector"):
+        return "collector"
+    called = sys.argv[0]
+    if os.path.basename(called) == "collector":  # noqa: PTH119  # as it was typed
+        return pasted(called)
+    return f"{pasted(sys.executable)} -m collector"
 
 
 def duration(seconds: float) -> str:
@@ -66,8 +117,8 @@ def about(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 server`, `3 servers`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """Return a number with its noun: `1 server`, `2,000 servers`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def moment(at: str, now: datetime) -> str:
@@ -94,6 +145,12 @@ def ago(at: str, now: datetime) -> str:
     return f", {count(days, 'day') if days else duration(60 * minutes)} ago"
 
 
+def between(since: str, until: str) -> float | None:
+    """Return the seconds from one time to another; None where that is not known."""
+    began, ended = _time(since), _time(until)
+    return None if began is None or ended is None else max(0.0, (ended - began).total_seconds())
+
+
 def waits(asked: Iterable[Wait], now: datetime) -> list[str]:
     """Return the pending waits that the service asked for, the longest first."""
     left = [one for one in asked if (until := _time(one.until)) is not None and until > now]
@@ -116,6 +173,11 @@ def _time(at: str) -> datetime | None:
     except ValueError:
         return None
     return None if time.tzinfo is None else time.astimezone(UTC)
+
+
+def scopes(kind: str) -> str:
+    """Return the word for several who have each a limit of their own."""
+    return _SCOPES_IN_PLURAL.get(kind, f"{kind}s")
 
 
 def calls_limit(limit: CallsLimit) -> str:

@@ -15,6 +15,7 @@ import anyio.lowlevel
 from collector import files, threads
 from collector.errors import CollectorError
 from collector.rundir import lock
+from collector.rundir.journal.identity import has_name
 from collector.rundir.journal.lines import encode
 from collector.rundir.journal.reading import DamagedJournal, Reading, fold
 from collector.rundir.journal.repair import repair
@@ -112,6 +113,7 @@ class Journal:
         at: str = "",
         servers_known: bool = False,
         before: Callable[[RunState], None] | None = None,
+        each: Callable[[Event], None] | None = None,
     ) -> tuple[Self, RunState]:
         """Continue a run's journal from its longest valid prefix.
 
@@ -124,6 +126,7 @@ class Journal:
             at: the time now, recorded if the journal is repaired.
             servers_known: the caller knows the run's servers, so the journal may have lost them.
             before: is given the state before anything is changed; if it raises, nothing changes.
+            each: is called with every event that the journal then has.
 
         Returns:
             The journal, and the state of its run.
@@ -135,7 +138,7 @@ class Journal:
         """
         with _held(path) as descriptor:
             reading = Reading(path)
-            state = fold(reading)
+            state = fold(reading, each)
             damage = reading.damage
             damaged = damage is not None and not damage.torn
             if damage is not None and damaged and not state.selected and not servers_known:
@@ -154,6 +157,8 @@ class Journal:
             state = fold(reading)
             journal = cls(path, repaired.descriptor, reading)
             journal.repaired = repaired.event
+            if each is not None:
+                each(repaired.event)
             os.close(descriptor)
             return journal, state
 
@@ -166,7 +171,7 @@ class Journal:
     def is_gone(self) -> bool:
         """Whether the file being written has lost its name: it was removed or replaced."""
         try:
-            return not _is_at(self._descriptor, self.path)
+            return not has_name(self._descriptor, self.path)
         except FileNotFoundError:
             return True
         except OSError:
@@ -284,7 +289,7 @@ def _held(path: Path) -> Iterator[int]:
     while True:
         with _opened(path, os.O_RDWR | os.O_APPEND) as descriptor:
             lock.hold(descriptor, path)
-            if _is_at(descriptor, path):
+            if has_name(descriptor, path):
                 yield descriptor
                 return
         os.close(descriptor)  # a repair has replaced it meanwhile
@@ -316,25 +321,6 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
             hint = "; copy the run's directory, and resume the copy" if _is_shared(error) else ""
             raise CollectorError(f"cannot open {path}: {error.strerror}{hint}") from error
         raise
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file is still the one with this name.
-
-    Some file systems give a file a new inode number at each look. There, it counts as the same if
-    it still has a name and the other one has the same size and time.
-
-    Raises:
-        OSError: nothing has the name, or it cannot be accessed.
-    """
-    mine, named = os.fstat(descriptor), path.lstat()
-    if os.path.samestat(mine, named):
-        return True
-    return mine.st_nlink > 0 and _look(mine) == _look(named)
-
-
-def _look(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_dev, found.st_mode, found.st_size, found.st_mtime_ns
 
 
 def _is_shared(error: OSError) -> bool:

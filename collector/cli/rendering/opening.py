@@ -1,0 +1,42 @@
+"""The first line of a run: which it is, how much there is to do, where it goes, how to stop it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collector.cli.rendering.wording import short
+from collector.model import events as e
+
+if TYPE_CHECKING:
+    from collector.inventory import Selection
+    from collector.runtime.collection import Collection
+
+SAFE = "Ctrl-C is safe: it stops cleanly, and --resume continues."
+
+
+def of_new(collection: Collection, selection: Selection) -> str:
+    """Return the first line of a run that is about to begin."""
+    projects = {id(one.project) for one in selection.servers}
+    servers = _of(len(selection.servers), len(projects))
+    return _line(collection, f"collecting {servers} into")
+
+
+def of_resumed(collection: Collection) -> str:
+    """Return the first line of a run that is about to go on."""
+    state = collection.state
+    more = sum(isinstance(one, e.ServerSelected) for one in collection.taken_up)
+    again = sum(isinstance(one, e.ServerRetried | e.ArchiveLost) for one in collection.taken_up)
+    servers = len(state.servers) + more
+    left = state.pending + more + again
+    return _line(collection, f"resuming; {left:,} of {servers:,} servers left to collect into")
+
+
+def _line(collection: Collection, what: str) -> str:
+    directory = collection.directory
+    return f"Run {directory.name}: {what} {short(str(directory))}. {SAFE}"
+
+
+def _of(servers: int, projects: int) -> str:
+    return (
+        f"{servers:,} server{'s' * (servers != 1)} of {projects:,} project{'s' * (projects != 1)}"
+    )

@@ -1,0 +1,106 @@
+"""A run in lines of a pipe: how far it is, or that nothing has changed and what is waited for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from collector.observe import words
+from collector.report.times import lasting
+from collector.sizes import size
+
+if TYPE_CHECKING:
+    from collector.observe.streams import Stream
+    from collector.report.glance import Counts, Glance
+
+WIDTH: Final = 120
+
+
+class Plain:
+    """Writes a run down now and then."""
+
+    def __init__(self, stderr: Stream) -> None:
+        self._stderr = stderr
+        self._known: tuple[Counts, int] | None = None
+        self._changed_at = ""
+        self._troubles: list[str] = []
+
+    def tell(self, glance: Glance) -> None:
+        """Write how far the run is."""
+        known = glance.counts, glance.bytes
+        is_new = known != self._known
+        self._known = known
+        if is_new:
+            self._changed_at = glance.at
+        if self._stderr.as_json:
+            self._stderr.write_line("progress", "info", _facts(glance), is_kept=False)
+            return
+        unchanged_s = words.passed_s(self._changed_at, glance.at)
+        self._write(glance, _progress(glance) if is_new else _standstill(glance, unchanged_s))
+        if not is_new or glance.troubles != self._troubles:
+            for trouble in glance.troubles:
+                self._write(glance, f"! {trouble}")
+        self._troubles = list(glance.troubles)
+
+    def end(self, glance: Glance) -> None:
+        """Write how far the run came."""
+        if self._stderr.as_json:
+            self.tell(glance)
+        else:
+            took = f"; {size(glance.bytes)} in {lasting(glance.elapsed_s)}"
+            self._write(glance, f"{_counts(glance.counts)}{took}")
+
+    def _write(self, glance: Glance, text: str) -> None:
+        line = f"{words.clock(glance.at)}  {text}"
+        line = line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
+        self._stderr.write_line(line, "info", is_kept=False)
+
+
+def _counts(counts: Counts) -> str:
+    parts = [f"{words.number(counts.collected)} of {words.number(counts.servers)} collected"]
+    for many, what in (
+        (counts.failed, "failed"),
+        (words.in_flight(counts), "in flight"),
+        (counts.queued, "waiting"),
+    ):
+        parts += [f"{words.number(many)} {what}"] if many else []
+    return ", ".join(parts)
+
+
+def _progress(glance: Glance) -> str:
+    parts = [_counts(glance.counts), f"{words.rate(glance)} calls/s", words.arriving(glance)]
+    if glance.time_left is not None:
+        parts.append(f"{words.time_left(glance.time_left)} left")
+    return "; ".join(parts)
+
+
+def _standstill(glance: Glance, unchanged_s: float) -> str:
+    parts = [f"nothing new for {lasting(unchanged_s)}", words.waited_for(glance.counts)]
+    parts.append(f"{words.rate(glance)} calls/s")
+    if glance.time_left is not None:
+        parts.append(f"{words.time_left(glance.time_left)} left")
+    return "; ".join(parts)
+
+
+def _facts(glance: Glance) -> dict[str, object]:
+    """Return what a line says, for programs; what is not known is left out."""
+    counts, limit, left = glance.counts, glance.limit, glance.time_left
+    facts: dict[str, object | None] = {
+        "elapsed_s": glance.elapsed_s,
+        "servers": counts.servers,
+        "collected": counts.collected,
+        "failed": counts.failed,
+        "waiting": counts.queued,
+        "exporting": counts.exporting,
+        "downloading": counts.downloading,
+        "bytes": glance.bytes,
+        "bytes_per_s": glance.bytes_per_s,
+        "requests": glance.requests,
+        "throttled": glance.throttled,
+        "calls_per_s": glance.calls_per_s,
+        "limit_per_s": limit and limit.per_second,
+        "limit_source": limit and limit.source,
+        "time_left_s": left and [left.low_s, left.high_s],
+        "deadline_at": glance.deadline_at,
+        "held_up": glance.troubles or None,
+    }
+    return {name: value for name, value in facts.items() if value is not None}

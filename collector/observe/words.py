@@ -1,0 +1,141 @@
+"""A glance in words: times, rates, limits, what is waited for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from collector.report.times import lasting
+from collector.report.words import scope
+from collector.sizes import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collector.report.glance import Counts, Glance, Limit, TimeLeft
+
+MINUTE_S: Final = 60
+HOUR_S: Final = 3600
+QUIET_S: Final = 60.0
+"""A run of which nothing has been heard for so long says so."""
+_SOURCES: Final = {
+    "told": "told by the service",
+    "estimated": "estimated from refusals",
+    "remembered": "remembered from an earlier run",
+    "inventory": "set in the inventory",
+}
+_SEVERAL: Final = {"user": "accounts", "app": "credentials", "project": "projects", "api": "calls"}
+
+
+def clock(at: str) -> str:
+    """Return a time of the journal as the wall's clock here shows it: `21:40:12`."""
+    return local(at).strftime("%H:%M:%S")
+
+
+def minute(at: str) -> str:
+    """Return a time as `clock` does, without its seconds."""
+    return local(at).strftime("%H:%M")
+
+
+def local(at: str) -> datetime:
+    """Return a time of the journal in this machine's zone."""
+    try:
+        return datetime.fromisoformat(at).astimezone()
+    except (ValueError, OverflowError):  # no journal of ours has such a time
+        return datetime.fromtimestamp(0, UTC)
+
+
+def passed_s(since: str, until: str) -> float:
+    """Return the seconds between two times, never less than none."""
+    return max(0.0, (local(until) - local(since)).total_seconds())
+
+
+def number(count: int) -> str:
+    """Return a count as people read it: `1,234`."""
+    return f"{count:,}"
+
+
+def time_left(left: TimeLeft) -> str:
+    """Return how long a run will still take, no finer than it is known."""
+    if left.high_s < MINUTE_S:
+        return "less than a minute"
+    low_s, high_s = _rounded(left.low_s, up=False), _rounded(left.high_s, up=True)
+    if low_s == high_s or low_s >= 0.9 * high_s:
+        return f"about {lasting(high_s)}"
+    if low_s < MINUTE_S:
+        return f"up to {lasting(high_s)}"
+    if high_s < 2 * HOUR_S:
+        return f"{low_s // MINUTE_S:.0f} to {high_s // MINUTE_S:.0f} min"
+    return f"{lasting(low_s)} to {lasting(high_s)}"
+
+
+def _rounded(seconds: float, *, up: bool) -> float:
+    step = 60 if seconds < 900 else 300 if seconds < 2 * HOUR_S else 900  # noqa: PLR2004  # minutes
+    return (seconds // step + (up and seconds % step > 0)) * step
+
+
+def deadline(glance: Glance) -> str | None:
+    """Return how far the deadline is, and whether the run may miss it."""
+    if glance.deadline_at is None:
+        return None
+    left_s = (local(glance.deadline_at) - local(glance.at)).total_seconds()
+    if left_s <= 0:
+        return "the deadline has passed"
+    text = f"deadline in {lasting(left_s)}"
+    if glance.time_left is None or glance.time_left.high_s <= left_s:
+        return text
+    return f"{text}, {'will' if glance.time_left.low_s > left_s else 'may'} be missed"
+
+
+def per_second(calls: float) -> str:
+    """Return a rate of calls: `18.4`."""
+    return f"{calls:,.0f}" if calls >= 100 else f"{calls:.1f}"  # noqa: PLR2004  # three digits
+
+
+def rate(glance: Glance) -> str:
+    """Return how many calls leave, and how many may: `18.4 of 20 calls/s`."""
+    now = per_second(glance.calls_per_s)
+    return (
+        f"{now} of {per_second(glance.limit.per_second).removesuffix('.0')}"
+        if glance.limit
+        else now
+    )
+
+
+def learned(limit: Limit) -> Iterator[str]:
+    """Yield where a limit was learned, and then whose it is."""
+    source = _SOURCES.get(limit.source, limit.source)
+    at = f" at {minute(limit.learned_at)}" if limit.learned_at else ""
+    yield f"limit {source}{at}"
+    several = f"all {_SEVERAL.get(limit.scope, 'endpoints')} together"
+    yield f"of {several if limit.name is None else scope(limit.scope, limit.name)}"
+
+
+def arriving(glance: Glance) -> str:
+    """Return the bytes that arrive, and those that have."""
+    return f"{size(int(glance.bytes_per_s))}/s, {size(glance.bytes)}"
+
+
+def in_flight(counts: Counts) -> int:
+    """Return the servers whose export runs, or is asked for, or whose archive comes."""
+    return counts.exporting + counts.downloading
+
+
+def quiet_s(glance: Glance) -> float | None:
+    """Return for how long nothing has been heard of a run, where that is worth saying."""
+    passed = passed_s(glance.last_event_at, glance.at)
+    return passed if passed >= QUIET_S and glance.state == "running" else None
+
+
+def waited_for(counts: Counts) -> str:
+    """Return what a run waits for in which nothing changes."""
+    waits = [
+        f"{number(many)} {what}{'s' if many != 1 else ''}"
+        for many, what in ((counts.exporting, "export"), (counts.downloading, "download"))
+        if many
+    ]
+    if waits:
+        return f"waiting for {' and '.join(waits)}"
+    if counts.queued:
+        return f"{number(counts.queued)} waiting for their turn"
+    return "all servers have ended"

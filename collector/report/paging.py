@@ -1,0 +1,301 @@
+"""`Paging`: a run's state, read as the types of a page, whole or as far as it has changed.
+
+    paging = Paging(state)
+    page = paging.page(report, series, made_at=..., directory=..., manifest_sha256=...)
+    delta = paging.delta(report, revision=8, at=[3, 17])
+
+Numbers of tags and of reasons stay the same from the first page of a `Paging` on, so a delta's rows
+fit every page that it has made. All texts of a page become printable here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import msgspec
+
+from collector.model.rows import Phase
+from collector.printable import one_line
+from collector.report.headline import headline
+from collector.report.page import PHASES, VERSION, Delta, Note, Page, Reason, Servers
+from collector.report.reasons import Group, Grouping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from collector.model.rows import ServerRow
+    from collector.model.state import RunState
+    from collector.report.building import Report
+    from collector.report.glance import Glance
+    from collector.report.manifest import Error, ProjectTotals
+    from collector.report.page import Changes, Series
+
+T = TypeVar("T")
+
+LONGEST: Final = 2_000
+"""Characters of a text that a page has; of longer ones it says how many there are."""
+
+_PHASE: Final[Mapping[Phase, int]] = {
+    Phase.QUEUED: PHASES.index("queued"),
+    Phase.REQUESTED: PHASES.index("exporting"),
+    Phase.EXPORTING: PHASES.index("exporting"),
+    Phase.READY: PHASES.index("downloading"),
+    Phase.COLLECTED: PHASES.index("collected"),
+    Phase.FAILED: PHASES.index("failed"),
+}
+_WAITS_FOR: Final[Mapping[str | None, str]] = {
+    "deadline": "the deadline came first",
+    "stopped": "the run was stopped first",
+    "endpoint_down": "its endpoint was down",
+    "disk": "the disk was full",
+}
+"""What is said of servers that have met no error of their own."""
+
+
+class Paging:
+    """Makes pages of one run, and what has changed of them.
+
+    Args:
+        state: of a run that has begun. It may change between two calls, by events alone.
+    """
+
+    def __init__(self, state: RunState) -> None:
+        if state.started is None:
+            raise ValueError("a run that has not begun has no page")
+        self._state = state
+        self._origin = state.started.at
+        self._began = datetime.fromisoformat(state.started.at)
+        self._tags: dict[tuple[tuple[str, str], ...], int] = {}
+        self._grouping: Grouping[int] = Grouping()
+        self._groups: list[Group[int]] = []
+        self._numbers: dict[int, int] = {}
+        self._reasons: dict[int, int] = {}
+        self._is_ordered = False
+
+    def page(
+        self,
+        report: Report,
+        series: Series,
+        *,
+        made_at: str,
+        directory: str,
+        manifest_sha256: str | None,
+        damage: str | None = None,
+        changes: Changes | None = None,
+        glance: Glance | None = None,
+    ) -> Page:
+        """Make the page of the run as it now stands.
+
+        Args:
+            report: of the state as it now is.
+            series: of what happened over time.
+            made_at: the time now.
+            directory: the run's, as a person would write it.
+            manifest_sha256: of the manifest beside it; None where there is none.
+            damage: what of the journal could not be read; None where all could.
+            changes: since another run.
+            glance: of a run that goes on.
+        """
+        everyone = range(len(self._state.servers))
+        notes = self._judge(report, everyone)
+        self._order_reasons()
+        return Page(
+            version=VERSION,
+            made_at=made_at,
+            collector=_printable(report.collector.version),
+            origin=self._origin,
+            directory=_printable(directory),
+            manifest_sha256=manifest_sha256,
+            headline=_printable(headline(report, damage)),
+            run=_printable(report.run),
+            totals=report.totals,
+            projects=_printable(report.projects),
+            servers=self._servers(everyone),
+            tags=[_printable(dict(tags)) for tags in self._tags],
+            reasons=self._all_reasons(),
+            notes=notes,
+            series=_printable(series),
+            changes=_printable(changes),
+            glance=_printable(glance),
+        )
+
+    def delta(
+        self,
+        report: Report,
+        *,
+        revision: int,
+        at: Iterable[int],
+        projects: list[ProjectTotals] | None = None,
+        series: Series | None = None,
+        glance: Glance | None = None,
+    ) -> Delta:
+        """Make what has changed of the pages that were made.
+
+        Args:
+            report: of the state as it now is.
+            revision: the number of this change.
+            at: the servers that have changed, by their numbers.
+            projects: all of them, where they have changed; `series` and `glance` likewise.
+            series: as above.
+            glance: as above.
+        """
+        changed = list(at)
+        before = self._all_reasons()
+        notes = self._judge(report, changed)
+        reasons = self._all_reasons()
+        return Delta(
+            revision=revision,
+            at=changed,
+            rows=self._servers(changed),
+            notes=notes,
+            headline=_printable(headline(report)),
+            run=_printable(report.run),
+            totals=report.totals,
+            projects=_printable(projects),
+            reasons=None if reasons == before else reasons,
+            series=_printable(series),
+            glance=_printable(glance),
+        )
+
+    def _judge(self, report: Report, at: Iterable[int]) -> dict[str, Note]:
+        """Find out why servers are not collected; return what each of them was told."""
+        notes: dict[str, Note] = {}
+        rows = self._state.servers
+        for number in at:
+            self._reasons.pop(number, None)
+            if rows[number].phase is Phase.COLLECTED:
+                continue
+            server = report.server(number)
+            error = server.latest_error
+            if error is None and server.waiting is not None and server.waiting.reason is None:
+                continue  # its turn has not come
+            group = self._grouping.add(server, number)
+            if group is not None:
+                group.members.clear()  # they are counted by `_reasons`
+                self._reasons[number] = self._number_of(group)
+                if error is not None:
+                    notes[str(number)] = _note(error)
+        return notes
+
+    def _number_of(self, group: Group[int]) -> int:
+        number = self._numbers.setdefault(id(group), len(self._groups))
+        if number == len(self._groups):
+            self._groups.append(group)
+        return number
+
+    def _order_reasons(self) -> None:
+        """Put reasons in order before the first page: failures first, the most frequent first."""
+        if self._is_ordered:
+            return
+        self._is_ordered = True
+        counts = Counter(self._reasons.values())
+        groups = self._groups
+        order = sorted(
+            range(len(groups)), key=lambda one: (groups[one].state != "failed", -counts[one])
+        )
+        place = {before: now for now, before in enumerate(order)}
+        self._groups = [groups[one] for one in order]
+        self._numbers = {id(group): number for number, group in enumerate(self._groups)}
+        self._reasons = {server: place[one] for server, one in self._reasons.items()}
+
+    def _all_reasons(self) -> list[Reason]:
+        counts = Counter(self._reasons.values())
+        return [
+            Reason(
+                group.state,
+                group.stage,
+                group.code and _printable(group.code),
+                group.http_status,
+                _printable(group.message or _WAITS_FOR.get(group.waits_for, "")),
+                _printable(group.hint),
+                counts[number],
+            )
+            for number, group in enumerate(self._groups)
+        ]
+
+    def _servers(self, at: Iterable[int]) -> Servers:
+        """Make columns of servers: by position, since there may be 100,000."""
+        rows = list(map(self._state.servers.__getitem__, at))
+        since = self._since
+        exports = [None if row.phase is Phase.QUEUED else row.export for row in rows]
+        archives = [row.archive for row in rows]
+        return Servers(
+            project=[row.project for row in rows],
+            id=[_printable(row.selected.id) for row in rows],
+            name=[_printable(row.selected.name) for row in rows],
+            tags=[self._tags_of(row) for row in rows],
+            phase=[_PHASE[row.phase] for row in rows],
+            requested=[
+                since(None if row.phase is Phase.QUEUED else _requested_at(row)) for row in rows
+            ],
+            completed=[
+                since(export and export.completed_at if _is_latest(row) else None)
+                for row, export in zip(rows, exports, strict=True)
+            ],
+            ended=[since(_ended_at(row)) for row in rows],
+            bytes=[None if one is None else one.bytes for one in archives],
+            members=[None if one is None else one.members for one in archives],
+            polls=[row.polls for row in rows],
+            attempts=[row.posts for row in rows],
+            reused=[int(export is not None and export.reused is not None) for export in exports],
+            reason=[self._reasons.get(row.server) for row in rows],
+            path=[None if one is None else one.path for one in archives],
+        )
+
+    def _since(self, at: str | None) -> float | None:
+        """Return when something was, in seconds since the run's start."""
+        if at is None:
+            return None
+        return round((datetime.fromisoformat(at) - self._began).total_seconds(), 1)
+
+    def _tags_of(self, row: ServerRow) -> int:
+        tags = row.selected.tags
+        key = tuple(tags.items())
+        known = self._tags.get(key)
+        return known if known is not None else self._tags.setdefault(key, len(self._tags))
+
+
+def _requested_at(row: ServerRow) -> str | None:
+    """Return when the latest export was asked for: one that is under way may have no id yet."""
+    export = row.export
+    if export is None:
+        return row.requested_at
+    if row.requested_at is None or export.reused is not None:
+        return export.requested_at
+    return max(row.requested_at, export.requested_at)
+
+
+def _ended_at(row: ServerRow) -> str | None:
+    ended = row.archive or row.failure
+    return None if ended is None else ended.at
+
+
+def _is_latest(row: ServerRow) -> bool:
+    """Whether no other export was asked for since the one that is known."""
+    return row.export is not None and _requested_at(row) == row.export.requested_at
+
+
+def _note(error: Error) -> Note:
+    request_id = error.request_id and _printable(error.request_id)
+    return Note(_printable(error.message), request_id, error.attempts)
+
+
+def _printable(value: T) -> T:
+    """Make all texts in a value printable, and cut those that nobody reads to their end."""
+    made: Any = value
+    if isinstance(value, str):
+        made = one_line(value) if len(value) <= LONGEST else _cut(value)
+    elif isinstance(value, list | tuple):
+        made = type(value)(map(_printable, value))
+    elif isinstance(value, dict):
+        made = dict(map(_printable, value.items()))
+    elif isinstance(value, msgspec.Struct):
+        members = msgspec.structs.asdict(value)
+        made = type(value)(**dict(zip(members, map(_printable, members.values()), strict=True)))
+    return cast("T", made)
+
+
+def _cut(text: str) -> str:
+    return one_line(f"{text[:LONGEST]}... ({len(text)} characters)")

@@ -1,0 +1,153 @@
+"""A run that another process works on, or did, as a source: its journal is followed in a thread."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from collector import files, threads
+from collector.errors import CollectorError
+from collector.printable import one_line
+from collector.report.manifest import JournalHead
+from collector.report.series import Follower
+from collector.rundir.following import Following
+from collector.rundir.layout import LARGEST_MANIFEST, MANIFEST
+from collector.serving.guard import Refused
+from collector.serving.own import FRESH_S, now
+from collector.serving.picture import Picture, Seen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collector.serving.source import Data, Health, Revision
+
+_LOOKS: Final = 20
+"""For a run that is about to begin."""
+
+
+class Followed:
+    """A run on disk.
+
+    Args:
+        directory: the run's.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._following = Following(directory)
+        self._picture = Picture(directory, self._following.state)
+        self._follower = Follower()
+        self._one_at_a_time = anyio.Lock()
+        self._thread = anyio.CapacityLimiter(1)
+        self._looked_s = -FRESH_S
+        self._is_closed = False
+
+    @property
+    def revision(self) -> Revision:
+        """The latest stage."""
+        return self._picture.revision
+
+    @property
+    def has_ended(self) -> bool:
+        """Nobody works on the run, and no server is pending, so nobody will."""
+        following = self._following
+        return following.state.ended is not None and not (
+            following.alive or following.state.pending
+        )
+
+    async def refresh(self) -> None:
+        """Look at the run, unless somebody did just now."""
+        async with self._one_at_a_time:
+            if time.monotonic() - self._looked_s >= FRESH_S:
+                await threads.run_sync(self._look, limiter=self._thread)
+                self._looked_s = time.monotonic()
+
+    async def data(self) -> Data:
+        """Make the page's data, or return those that were made lately."""
+        await self._begun()
+        async with self._one_at_a_time:
+            return await threads.run_sync(self._data, limiter=self._thread)
+
+    async def news(self, since: Revision) -> bytes | None:
+        """Make what has changed."""
+        async with self._one_at_a_time:
+            make = partial(self._picture.news, since, whole=self.has_ended)
+            return await threads.run_sync(make, limiter=self._thread)
+
+    async def health(self) -> Health:
+        """Tell how the run is."""
+        await self.refresh()
+        return self._picture.health()
+
+    async def _begun(self) -> None:
+        """Look at the run, and wait for one that is about to begin."""
+        for left in reversed(range(_LOOKS)):
+            try:
+                await self.refresh()
+            except Refused:
+                if not left or not self._following.alive:
+                    raise
+                await anyio.sleep(FRESH_S)
+            else:
+                break
+
+    def close(self) -> None:
+        """Stop looking, also in the middle of it."""
+        self._is_closed = True
+
+    def _look(self) -> None:
+        """Read what was appended. For the thread."""
+        following = self._following
+        try:
+            while not self._is_closed:
+                events = following.poll()
+                if following.state is not self._picture.state:
+                    self._picture = Picture(following.directory, following.state)
+                    self._follower = Follower()
+                for event in events:
+                    self._follower.follow(event)
+                if following.is_current:
+                    break
+        except CollectorError as error:
+            raise Refused(409, f"This run cannot be shown: {one_line(str(error))}") from error
+        if following.state.started is None:
+            raise Refused(409, f"This run cannot be shown: {self._why_not()}")
+        self._picture.look(
+            Seen(
+                journaled=JournalHead(following.lines, following.head),
+                series=self._follower.series(),
+                alive=following.alive,
+                damage=self._damage(),
+            )
+        )
+
+    def _why_not(self) -> str:
+        following = self._following
+        if following.is_gone:
+            return "its journal is gone."
+        if following.damage is not None and not following.damage.torn:
+            return f"its journal is damaged in line 1: {one_line(following.damage.what)}."
+        return "it is about to begin." if following.alive else "it was stopped before it began."
+
+    def _damage(self) -> str | None:
+        damage = self._following.damage
+        return None if damage is None else f"line {damage.line}: {one_line(damage.what)}"
+
+    def _data(self) -> Data:
+        return self._picture.data(now(), self._manifest_sha256())
+
+    def _manifest_sha256(self) -> str | None:
+        """Return the manifest's hash once nobody writes it any more."""
+        if self._following.alive:
+            return None
+        try:
+            with open(files.open_to_read(self._following.directory / MANIFEST), "rb") as file:  # noqa: PTH123  # of a descriptor
+                if os.fstat(file.fileno()).st_size <= LARGEST_MANIFEST:
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            pass
+        return None

@@ -1,0 +1,158 @@
+"""The run of this process as a source: a thread looks at copies of its state."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from collector import threads
+from collector.model.state import RunState
+from collector.serving.guard import Refused
+from collector.serving.picture import Picture, Seen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collector.report.manifest import JournalHead
+    from collector.report.page import Series
+    from collector.serving.source import Data, Health, Revision
+
+FRESH_S: Final = 0.5
+"""How old the last look may be for another to be needless."""
+_LOOKS: Final = 20
+"""For a run that is about to begin."""
+
+
+class Told(Protocol):
+    """What a run's own report knows besides its state."""
+
+    @property
+    def journaled(self) -> JournalHead:
+        """How far the journal is on disk."""
+
+    def series(self) -> Series:
+        """What has happened over time."""
+
+
+class Run(Protocol):
+    """What is needed of a run that is under way here."""
+
+    directory: Path
+    state: RunState
+
+    @property
+    def page(self) -> Told:
+        """What the report will be made of."""
+
+    @property
+    def arrived(self) -> int:
+        """Bytes of archives that have arrived."""
+
+
+class Own:
+    """The run of this process.
+
+    Args:
+        run: under way, or about to be.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._copy = RunState()
+        self._picture = Picture(run.directory, self._copy)
+        self._one_at_a_time = anyio.Lock()
+        self._thread = anyio.CapacityLimiter(1)
+        self._looked_s = 0.0
+        self._is_over = False
+
+    @property
+    def revision(self) -> Revision:
+        """The latest stage."""
+        return self._picture.revision
+
+    @property
+    def has_ended(self) -> bool:
+        """The run is over here."""
+        return self._is_over
+
+    def end(self) -> None:
+        """Say that the run is over here."""
+        self._is_over = True
+
+    async def refresh(self) -> None:
+        """Look at the run, unless somebody did just now."""
+        if self._is_over or time.monotonic() - self._looked_s >= FRESH_S:
+            await self._look()
+
+    async def data(self) -> Data:
+        """Make the page's data, or return those that were made lately."""
+        await self._begun()
+        await self.refresh()
+        async with self._one_at_a_time:
+            return await threads.run_sync(self._data, limiter=self._thread)
+
+    async def news(self, since: Revision) -> bytes | None:
+        """Make what has changed."""
+        async with self._one_at_a_time:
+            return await threads.run_sync(
+                partial(self._picture.news, since, whole=self._is_over), limiter=self._thread
+            )
+
+    async def health(self) -> Health:
+        """Tell how the run is."""
+        await self._begun()
+        await self.refresh()
+        return self._picture.health()
+
+    async def _begun(self) -> None:
+        """Wait until there is something to show."""
+        for _ in range(_LOOKS):
+            if self._picture.has_begun:
+                return
+            await self._look()
+            await anyio.sleep(FRESH_S)
+        raise Refused(503, "The run is about to begin; look again.")
+
+    async def _look(self) -> None:
+        async with self._one_at_a_time:
+            self._looked_s = time.monotonic()
+            run, alive = self._run, not self._is_over
+            seen = Seen(
+                journaled=run.page.journaled,
+                series=run.page.series(),
+                alive=alive,
+                arrived=run.arrived,
+            )
+            look = partial(self._take, copied(run.state), seen)
+            await threads.run_sync(look, limiter=self._thread)
+
+    def _take(self, state: RunState, seen: Seen) -> None:
+        """Make a copy of the state the one that is shown. For the thread."""
+        for field in _FIELDS:
+            setattr(self._copy, field, getattr(state, field))
+        self._picture.look(seen)
+
+    def _data(self) -> Data:
+        return self._picture.data(now(), None)
+
+
+_FIELDS: Final = tuple(field.name for field in dataclasses.fields(RunState))
+
+
+def copied(state: RunState) -> RunState:
+    """Copy a state in an instant: rows are frozen, so a thread may read the copy."""
+    copy = RunState()
+    for field in _FIELDS:
+        value = getattr(state, field)
+        setattr(copy, field, value.copy() if isinstance(value, list | dict | set) else value)
+    return copy
+
+
+def now() -> str:
+    """Return the time now as a journal writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

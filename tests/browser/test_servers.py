@@ -1,0 +1,168 @@
+"""The table of servers: found, filtered, sorted, opened, and followed with the keyboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.browser import opened
+from tests.support.fleets import fleet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as Tab
+
+FIRST = "#rows .row[aria-rowindex='2']"
+
+
+def test_a_text_finds_servers_by_name_id_project_tag_and_message(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = fleet(800, failed=40)
+    with opened(browser, page, tmp_path) as tab:
+        for text, many in (
+            ("bms-00123", 1),
+            ("BMS-0012", 10),
+            (page.servers.id[7], 1),
+            ("ledger", 100),
+            ("rack=r3 role=db", sum(tag == 3 for tag in page.servers.tags)),
+            ("gzip is damaged", page.reasons[1].servers),
+            ("nothing like that", 0),
+        ):
+            tab.fill("#search", text)
+            tab.locator("#matches", has_text=f"{many} of 800 servers match").wait_for()
+        assert tab.is_visible("#none")
+        tab.click("#clear-none")
+        assert tab.inner_text("#matches") == "800 servers"
+
+
+def test_a_state_a_project_and_a_reason_filter_together(browser: Browser, tmp_path: Path) -> None:
+    page = fleet(800, failed=40, pending=10)
+    of_project = sum(
+        project == 2 and phase == 4
+        for project, phase in zip(page.servers.project, page.servers.phase, strict=True)
+    )
+    with opened(browser, page, tmp_path) as tab:
+        tab.click("#states [data-state=failed]")
+        assert tab.inner_text("#matches") == "40 of 800 servers match"
+        tab.select_option("#project", label="search")
+        assert tab.inner_text("#matches").startswith(f"{of_project} of 800")
+        tab.click("#states [data-state=pending]")
+        tab.select_option("#reason", index=1)
+        assert tab.inner_text("#matches").startswith("0 of 800")
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "last"),
+    [("Server", "bms-00000", "bms-00399"), ("Size", "539", None), ("Export", None, None)],
+)
+def test_any_column_sorts_both_ways(
+    browser: Browser, tmp_path: Path, column: str, first: str | None, last: str | None
+) -> None:
+    with opened(browser, fleet(400, failed=20), tmp_path) as tab:
+        head = tab.get_by_role("columnheader", name=column, exact=True)
+        head.get_by_role("button").click()
+        way = head.get_attribute("aria-sort")
+        assert way == ("ascending" if column == "Server" else "descending")
+        before = tab.inner_text(FIRST)
+        if first and column == "Server":
+            assert first in before
+        head.get_by_role("button").click()
+        assert head.get_attribute("aria-sort") != way
+        assert tab.inner_text(FIRST) != before
+        if last:
+            assert last in tab.inner_text(FIRST)
+
+
+def test_what_has_no_value_comes_last_whichever_way_it_is_sorted(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with opened(browser, fleet(400, failed=20), tmp_path) as tab:
+        size = tab.get_by_role("columnheader", name="Size", exact=True).get_by_role("button")
+        for _ in range(2):
+            size.click()
+            tab.locator("#grid").press("End")
+            assert "failed" in tab.inner_text(".row.active")
+            tab.locator("#grid").press("Home")
+            assert "MB" in tab.inner_text(".row.active")
+
+
+def test_the_keyboard_alone_finds_follows_and_opens_a_server(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with opened(browser, fleet(1000, failed=3), tmp_path) as tab:
+        tab.keyboard.press("/")
+        tab.keyboard.type("payments")
+        tab.locator("#matches", has_text="125 of").wait_for()
+        tab.locator("#grid").focus()
+        assert _row(tab) == 2
+        for key, row in (("ArrowDown", 3), ("End", 126), ("ArrowDown", 126), ("ArrowUp", 125),
+                         ("Home", 2)):  # fmt: skip
+            tab.keyboard.press(key)
+            assert _row(tab) == row
+        tab.keyboard.press("PageDown")
+        assert _row(tab) > 8
+        name = tab.inner_text(".row.active .name")
+        tab.keyboard.press("Enter")
+        assert tab.inner_text("#details-name") == name
+        assert tab.evaluate("document.activeElement.id") == "details"
+        tab.keyboard.press("Escape")
+        assert not tab.is_visible("#details")
+        assert tab.evaluate("document.activeElement.id") == "grid"
+        tab.keyboard.press("Escape")
+        assert tab.inner_text("#matches") == "1,000 servers"
+
+
+def _row(tab: Tab) -> int:
+    """Where the cursor is: the row that the grid says is active, which is in sight."""
+    row = tab.locator(f"#{tab.locator('#grid').get_attribute('aria-activedescendant')}")
+    assert row.is_visible()
+    assert row.get_attribute("aria-selected") == "true"
+    return int(row.get_attribute("aria-rowindex") or 0)
+
+
+def test_details_tell_a_servers_way_and_link_its_archive(browser: Browser, tmp_path: Path) -> None:
+    page = fleet(40, failed=4)
+    with opened(browser, page, tmp_path) as tab:
+        tab.fill("#search", "bms-00007")
+        tab.locator(FIRST, has_text="bms-00007").click()
+        details = tab.inner_text("#details")
+        for said in ("Waited", "Exported", "Downloaded", "Collected at", page.servers.id[7],
+                     "rack=r7", "https://bms.cn-east-3.example.com"):  # fmt: skip
+            assert said in details
+        href = tab.locator("#details a").get_attribute("href")
+        assert href == f"./{page.servers.path[7]}"
+
+
+def test_details_tell_why_a_server_failed_and_what_to_do(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, fleet(40, failed=4), tmp_path) as tab:
+        tab.click("#states [data-state=failed]")
+        tab.click(FIRST)
+        details = tab.inner_text("#details")
+        assert "Why it failed" in details
+        assert "retry-failed" in details or "check the id" in details
+        assert "request id req-" in details
+        assert "4 tries" in details
+
+
+def test_a_hundred_thousand_servers_are_scrolled_sorted_and_found(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with opened(browser, fleet(100_000, failed=5000, projects=40), tmp_path) as tab:
+        assert tab.locator("#rows .row").count() < 60
+        tab.locator("#grid").focus()
+        tab.keyboard.press("End")
+        assert _row(tab) == 100_001
+        tab.get_by_role("columnheader", name="Server", exact=True).get_by_role("button").click()
+        tab.locator("#grid").press("Home")
+        assert "bms-00000" in tab.inner_text(".row.active")
+        tab.fill("#search", "bms-09999")
+        tab.locator("#matches", has_text="1 of").wait_for()
+        tab.click(FIRST)
+        assert tab.inner_text("#details-name") == "bms-09999"
+        tab.fill("#search", "")
+        tab.click("#states [data-state=failed]")
+        assert tab.inner_text("#matches") == "5,000 of 100,000 servers match"
