@@ -111,16 +111,17 @@ def test_downloads_that_wait_for_their_turn_take_as_long_as_their_bytes() -> Non
         run.add(*completed(server))
     size, server, ended = 5_000_000, 0, 0
     told = {}
-    for second in range(0, 600, 1):
+    for second in range(600):
+        if second and not second % 5:
+            run.add(counted(second, 4, arrived=4 * size))
         if not second % 10 and server < 200:  # eight at a time, each 10 s: 4 MB a second
             if second:
                 run.add(*(stored(one, size, second) for one in range(server - 8, server)))
-                run.add(counted(second, 8, arrived=8 * size))
             run.add(*(begun(one, size, second) for one in range(server, server + 8)))
             server += 8
             ended = second + 10
         told[second] = run.look(second).time_left
-    for second in (70, 120, 180, 220):  # bytes are counted when they are stored
+    for second in (70, 125, 180, 220):
         assert covers(told[second], ended - second), (second, told[second])
         assert told[second].high_s < 2 * told[second].low_s  # type: ignore[union-attr]  # it covers
 
