@@ -1,4 +1,4 @@
-"""How long a run will still take, as a range in which nine of ten runs end.
+"""How long a run will still take, as a range: of ten such runs eight end in it.
 
 It is told from what the state shows, by three things that go on side by side; the longest of them
 ends the run:
