@@ -17,6 +17,6 @@ default if it is missing from earlier manifests. What the state does not know ye
 event first: of a server, by `ServerSelected`.
 
 While a run goes on, `glance.Watch` tells how it stands: rates, the limit that holds it, the time
-left, what is wrong. `series.Follower` tells what happened over time, `reasons.grouped` why servers are
-missing, `page.py` and `paging.py` all of it as a page shows it.
+left, what is wrong. `series.Follower` tells what happened over time, `reasons.grouped` why servers
+are missing, `page.py` and `paging.py` all of it as a page shows it.
 """
