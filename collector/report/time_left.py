@@ -47,6 +47,8 @@ _OF_UNKNOWN: Final = (0.3, 8.0)
 """How long it takes until exports have completed of which none has yet, over how long they run."""
 _PACE_VARIES: Final = 0.12
 """By which part a pace is another later on."""
+_ADD_UP: Final = 8
+"""How little things that take equally long delay each other: two of them by 9 %, three by 15 %."""
 _LEAST_S: Final = 1.0
 _TOLD_FOR_S: Final = 2.5
 """For how long a range is told that only time is taken off: to find it takes milliseconds."""
@@ -100,7 +102,7 @@ class Forecast:
         ranges = [exports, *self._steps(tally), *self._calls(tally)]
         ranges += self._downloads(tally, sizes, in_progress, now_s)
         low_s = max(one.low_s for one in ranges)
-        high_s = sum(one.high_s**4 for one in ranges) ** (1 / 4)
+        high_s = sum(one.high_s**_ADD_UP for one in ranges) ** (1 / _ADD_UP)
         return self._by_deadline(Range(low_s, max(high_s, low_s + _LEAST_S)), now_s)
 
     def _is_held_up(self, tally: Tally) -> bool:
