@@ -8,13 +8,14 @@ class Live {
     Object.assign(this, { urls, app, ended: false, lost: false, heardAt: Date.now(), free: 0 });
     this.line = elements.byId("live");
     this.line.hidden = false;
+    if (urls.runs) elements.put(document.querySelector(".brand"), " · ", elements.make("a", { href: urls.runs }, "All runs"));
     this.stopButton();
     this.begin(revision);
   }
 
   /** Follow what happens after a revision, which is what this page shows. */
   begin(revision) {
-    if (!this.app.run.running) {
+    if (!this.app.run.running && !this.mayGoOn()) {
       this.end();
       return;
     }
@@ -35,6 +36,11 @@ class Live {
       if (events.readyState === EventSource.CLOSED) this.anew(AGAIN_MS);
     });
     this.show();
+  }
+
+  /** Whether somebody may resume the run: then it is shown live again. */
+  mayGoOn() {
+    return ["interrupted", "deadline"].includes(this.app.run.page.run.state);
   }
 
   /** Fetch all of it again: too much was missed, or another process serves the run now. */
@@ -97,21 +103,25 @@ class Live {
     const { run } = this.app;
     const { glance } = run.page;
     const asOf = `${words.atMs(this.heardAt)} ${words.zoneName()}`;
-    const kind = this.ended || !run.running ? "ended" : this.lost ? "lost" : "on";
+    const kind = this.ended ? "ended" : this.lost ? "lost" : run.running ? "on" : this.mayGoOn() ? "idle" : "ended";
     this.line.className = `live ${kind}`;
-    const text = { on: "Live", lost: "Connection lost, trying again", ended: "The run has ended" }[kind];
+    const text = { on: "Live", lost: "Connection lost, trying again", ended: "The run has ended", idle: "Not running; live again once it is resumed" }[kind];
     if (this.kind !== kind) { // read aloud once, not every second
       this.kind = kind;
       this.line.setAttribute("role", kind === "on" ? "presentation" : "status");
     }
     const parts = kind === "on" ? [rateText(glance), leftText(glance)] : [kind === "lost" ? `as of ${asOf}` : ""];
-    fill(this.line, make("b", {}, make("span", { "aria-hidden": "true", class: "pulse" }, { on: "●", lost: "◌", ended: "■" }[kind]), ` ${text}`),
+    fill(this.line, make("b", {}, make("span", { "aria-hidden": "true", class: "pulse" }, { on: "●", lost: "◌", ended: "■", idle: "○" }[kind]), ` ${text}`),
       parts.filter(Boolean).map((part) => [" · ", make("span", {}, part)]));
-    byId("stop").hidden = !this.urls.stop || kind === "ended";
-    const troubles = kind === "ended" ? [] : glance?.troubles ?? [];
+    const over = kind === "ended" || kind === "idle";
+    byId("stop").hidden = !this.urls.stop || over;
+    const troubles = over ? [] : glance?.troubles ?? [];
     const shown = JSON.stringify(troubles);
-    byId("glance").hidden = kind === "ended" || !glance;
-    if (glance && kind !== "ended") say(byId("glance-line"), nowText(glance));
+    byId("glance").hidden = over || !glance;
+    if (glance && !over) {
+      say(byId("glance-line"), nowText(glance));
+      fill(byId("now"), nowLists(glance));
+    }
     if (shown !== this.troubles) {
       this.troubles = shown;
       fill(byId("troubles"), troubles.map((trouble) => make("li", {}, elements.named(trouble, 400))));
@@ -156,7 +166,9 @@ function leftText(glance) {
   const left = glance?.time_left;
   if (!left) return "";
   const [low, high] = [roughly(left.low_s), roughly(left.high_s)];
-  return low === high ? `about ${low} left` : `${low} to ${high} left`;
+  if (low === high) return `about ${low} left`;
+  const [, number, unit] = /^(\d+)( \w+)$/.exec(low) ?? [];
+  return `${unit && new RegExp(`^\\d+${unit}$`).test(high) ? number : low} to ${high} left`; // `11 to 15 min`
 }
 
 /** The longer, the rounder: an estimate is no clock. */
@@ -173,4 +185,18 @@ function nowText(glance) {
   const deadline = glance.deadline_at ? ` Its deadline is at ${words.stamp(glance.deadline_at)}.` : "";
   return `${words.listed(phases)}. ${words.rate(glance.calls_per_s)} calls a second${limit}; ${words.size(glance.bytes)} arrived, `
     + `${words.size(glance.bytes_per_s)} a second.${deadline}`;
+}
+
+/** Projects in trouble, who takes longest, who failed last: a few of each. */
+function nowLists({ projects: all, slowest, failures }) {
+  const { make, named } = elements;
+  const list = (title, items) => items.length > 0 && make("div", {}, make("h2", {}, title), make("ul", {}, items.map((item) => make("li", {}, item))));
+  return [
+    list("Projects in trouble", all.filter((project) => project.trouble).slice(0, 5).map((project) => [
+      named(project.name, 60), `: ${project.trouble}`, make("small", {}, ` ${words.number(project.counts.collected)} of ${words.number(project.counts.servers)} collected`)])),
+    list("Slowest now", slowest.slice(0, 5).map((server) => [
+      named(server.name, 60), " of ", named(server.project, 40), `: ${STATE_WORDS[server.phase] ?? server.phase} for ${words.duration(server.for_s)}`])),
+    list("Last failures", failures.slice(0, 5).map((failure) => [
+      make("small", {}, `${words.atMs(Date.parse(failure.at))} `), named(failure.name, 60), " of ", named(failure.project, 40), ": ", named(failure.message, 160)])),
+  ];
 }

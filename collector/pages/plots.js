@@ -11,8 +11,12 @@ class Plots {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
+  /** Draw anew: in other colours, or in another width. */
   redraw() {
-    for (const { plot } of this.made) plot?.redraw(false, true);
+    for (const { plot, chart } of this.made) {
+      if (plot && chart.clientWidth && plot.width !== chart.clientWidth) plot.setSize({ width: chart.clientWidth, height: chart.clientHeight });
+      else plot?.redraw(false, true);
+    }
   }
 
   build() {
