@@ -50,7 +50,7 @@ const reasons = (() => {
       make("span", { class: "message" }, named(reason.message, 400)),
       make("span", { class: "quiet" }, codes.filter(Boolean).join(" · "))),
       make("div", { class: "track" }, share),
-      reason.hint ? make("p", { class: "hint" }, make("span", { "aria-hidden": "true" }, "→ "), reason.hint) : null,
+      reason.hint ? make("p", { class: "hint" }, make("span", { "aria-hidden": "true" }, "→ "), elements.advice(reason.hint)) : null,
       names.length ? make("p", { class: "quiet" }, names.map((server, place) => [place ? ", " : "",
         make("button", { type: "button", class: "link", onclick: () => { view.open(server); toTable(); } },
           named(view.run.name[server], 80)), " (", named(view.run.projectName(server), 60), ")"]),
