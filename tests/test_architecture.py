@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("descriptors", "history", "printable", "providers", "redaction", "sizes"),
         "rundir.file_system",
     },
-    "planning": {"model", "providers", "rundir"},
+    "planning": {"model", "providers", "rundir", "sizes"},
     "preflight": {"model", "providers", "clock"},
     "runtime": {
         *("model", "engine", "errors", "inventory", "providers", "archive", "rundir"),

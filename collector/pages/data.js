@@ -22,6 +22,7 @@ const data = (() => {
   /** The data as they are now, and which revision they are: events are asked for from there on. */
   async function fetched(url) {
     const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
+    if (response.status === 409) throw new Error((await response.text()).trim()); // it says why
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`.trim());
     return { page: await response.json(), revision: (response.headers.get("ETag") ?? "").replace(/^(W\/)?"|"$/g, "") };
   }

@@ -8,13 +8,14 @@ class Live {
     Object.assign(this, { urls, app, ended: false, lost: false, heardAt: Date.now(), free: 0 });
     this.line = elements.byId("live");
     this.line.hidden = false;
+    if (urls.runs) elements.put(document.querySelector(".brand"), " · ", elements.make("a", { href: urls.runs }, "All runs"));
     this.stopButton();
     this.begin(revision);
   }
 
   /** Follow what happens after a revision, which is what this page shows. */
   begin(revision) {
-    if (!this.app.run.running) {
+    if (!this.app.run.running && !this.mayGoOn()) {
       this.end();
       return;
     }
@@ -35,6 +36,11 @@ class Live {
       if (events.readyState === EventSource.CLOSED) this.anew(AGAIN_MS);
     });
     this.show();
+  }
+
+  /** Whether somebody may resume the run: then it is shown live again. */
+  mayGoOn() {
+    return ["interrupted", "deadline"].includes(this.app.run.page.run.state);
   }
 
   /** Fetch all of it again: too much was missed, or another process serves the run now. */
@@ -97,21 +103,22 @@ class Live {
     const { run } = this.app;
     const { glance } = run.page;
     const asOf = `${words.atMs(this.heardAt)} ${words.zoneName()}`;
-    const kind = this.ended || !run.running ? "ended" : this.lost ? "lost" : "on";
+    const kind = this.ended ? "ended" : this.lost ? "lost" : run.running ? "on" : this.mayGoOn() ? "idle" : "ended";
     this.line.className = `live ${kind}`;
-    const text = { on: "Live", lost: "Connection lost, trying again", ended: "The run has ended" }[kind];
+    const text = { on: "Live", lost: "Connection lost, trying again", ended: "The run has ended", idle: "Not running; live again once it is resumed" }[kind];
     if (this.kind !== kind) { // read aloud once, not every second
       this.kind = kind;
       this.line.setAttribute("role", kind === "on" ? "presentation" : "status");
     }
     const parts = kind === "on" ? [rateText(glance), leftText(glance)] : [kind === "lost" ? `as of ${asOf}` : ""];
-    fill(this.line, make("b", {}, make("span", { "aria-hidden": "true", class: "pulse" }, { on: "●", lost: "◌", ended: "■" }[kind]), ` ${text}`),
+    fill(this.line, make("b", {}, make("span", { "aria-hidden": "true", class: "pulse" }, { on: "●", lost: "◌", ended: "■", idle: "○" }[kind]), ` ${text}`),
       parts.filter(Boolean).map((part) => [" · ", make("span", {}, part)]));
-    byId("stop").hidden = !this.urls.stop || kind === "ended";
-    const troubles = kind === "ended" ? [] : glance?.troubles ?? [];
+    const over = kind === "ended" || kind === "idle";
+    byId("stop").hidden = !this.urls.stop || over;
+    const troubles = over ? [] : glance?.troubles ?? [];
     const shown = JSON.stringify(troubles);
-    byId("glance").hidden = kind === "ended" || !glance;
-    if (glance && kind !== "ended") {
+    byId("glance").hidden = over || !glance;
+    if (glance && !over) {
       say(byId("glance-line"), nowText(glance));
       fill(byId("now"), nowLists(glance));
     }

@@ -71,17 +71,23 @@ def pieces(page: Page) -> Iterator[bytes]:
     yield f"</script>{template.after}".encode()
 
 
-def live(data_url: str, events_url: str, stop_url: str | None = None) -> bytes:
+def live(
+    data_url: str, events_url: str, stop_url: str | None = None, runs_url: str | None = None
+) -> bytes:
     """Make a page that fetches its data from one URL and its changes from another.
 
     Args:
         data_url: answers with a `Page` as JSON.
         events_url: a `text/event-stream`.
         stop_url: whom to tell to stop the run; None where this page may not.
+        runs_url: the list of runs; None where there is none.
     """
     template = _template()
-    urls = msgspec.json.encode({"data": data_url, "events": events_url, "stop": stop_url})
-    named = f'<meta name="collector-live" content="{html.escape(urls.decode())}">'
+    urls = {"data": data_url, "events": events_url, "stop": stop_url}
+    if runs_url is not None:
+        urls["runs"] = runs_url
+    content = html.escape(msgspec.json.encode(urls).decode())
+    named = f'<meta name="collector-live" content="{content}">'
     meta = f'<meta http-equiv="Content-Security-Policy" content="{_policy("self")}">'
     return f"{template.before}{meta}\n{named}{template.between}{template.after}".encode()
 

@@ -7,7 +7,6 @@ steps while servers are queued, that of bytes while archives wait for their turn
 from __future__ import annotations
 
 from collections import deque
-from statistics import fmean
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.model.rows import Phase
@@ -46,8 +45,6 @@ class _Sample(NamedTuple):
     steps: int
     arrived: int
     collected: int
-    backlog: bool
-    waiting: bool
 
 
 class Pace:
@@ -56,7 +53,7 @@ class Pace:
     Attributes:
         starts: exports started a second.
         steps: steps made a second while there was enough to do.
-        downloads: bytes a second, while archives wait for their turn.
+        downloads: bytes a second while archives wait for their turn.
     """
 
     def __init__(self, state: RunState) -> None:
@@ -64,12 +61,9 @@ class Pace:
         self._samples: deque[_Sample] = deque()
         self._process: object = None
         self._began_s = 0.0
-        self._downloads_s: deque[float]
         self.starts: Seen | None = None
         self.steps: Seen | None = None
         self.downloads: Seen | None = None
-        self.mean_bytes = 0.0
-        self.download_s = 0.0
 
     def look(self, tally: Tally, now_s: float) -> None:
         """See how far the run is."""
@@ -81,46 +75,44 @@ class Pace:
             self.starts = self.steps = self.downloads = None
         if self._samples and now_s < self._samples[-1].at_s + _APART_S:
             return
-        begun = sum(len(project.begun) for project in tally.projects)
-        ready = tally.phases[Phase.READY]
+        queued = tally.phases[Phase.QUEUED]
         sample = _Sample(
             now_s,
-            len(state.servers) - tally.phases[Phase.QUEUED],
-            3 * len(state.servers) - self.steps_left(tally),
-            sum(row.arrived for row in state.projects),
+            len(state.servers) - queued,
+            3 * len(state.servers) - steps_left(tally),
+            sum(row.arrived for row in state.projects) or state.bytes,
             state.collected,
-            backlog=tally.phases[Phase.QUEUED] > 0,
-            waiting=ready > begun > 0,
         )
         self._samples.append(sample)
-        self._judge(sample)
-        if state.collected:
-            self.mean_bytes = state.bytes / state.collected
-        self.download_s = fmean(tally.downloads_s) if tally.downloads_s else 0.0
+        begun = sum(len(project.begun) for project in tally.projects)
+        self._judge(sample, has_queue=queued > 0, has_waiting=tally.phases[Phase.READY] > begun > 0)
 
-    def steps_left(self, tally: Tally) -> int:
-        """Return how many steps are left to make."""
-        return sum(_STEPS[phase] * servers for phase, servers in tally.phases.items())
-
-    def _judge(self, latest: _Sample) -> None:
-        window_s = min(_LONGEST_S, max(_SHORTEST_S, _PART * (latest.at_s - self._began_s)))
-        samples = self._samples
-        while len(samples) > 2 and samples[1].at_s <= latest.at_s - _LONGEST_S:  # noqa: PLR2004  # two are needed
-            samples.popleft()
-        first = next(one for one in samples if one.at_s >= latest.at_s - window_s)
-        if first is samples[0] and len(samples) == 1:
-            return
+    def _judge(self, latest: _Sample, *, has_queue: bool, has_waiting: bool) -> None:
+        first = self._first(latest.at_s)
         took_s = latest.at_s - first.at_s
         if took_s <= 0:
             return
         started, steps = latest.started - first.started, latest.steps - first.steps
-        if latest.backlog and started > 0:
+        if has_queue and started > 0:
             self.starts = Seen(started / took_s, started)
         faster = self.steps is None or steps / took_s > self.steps.per_s
-        if steps > 0 and (latest.backlog or faster):
+        if steps > 0 and (has_queue or faster):
             self.steps = Seen(steps / took_s, steps)
         collected, arrived = latest.collected - first.collected, latest.arrived - first.arrived
-        if latest.waiting and arrived > 0:
-            self.downloads = Seen(arrived / took_s, collected)
-        elif not latest.waiting:
+        if not has_waiting:
             self.downloads = None
+        elif arrived > 0:
+            self.downloads = Seen(arrived / took_s, collected)
+
+    def _first(self, now_s: float) -> _Sample:
+        """Return the sample from which on the pace is taken."""
+        samples = self._samples
+        window_s = min(_LONGEST_S, max(_SHORTEST_S, _PART * (now_s - self._began_s)))
+        while len(samples) > 2 and samples[1].at_s <= now_s - _LONGEST_S:  # noqa: PLR2004  # two are needed
+            samples.popleft()
+        return next(one for one in samples if one.at_s >= now_s - window_s)
+
+
+def steps_left(tally: Tally) -> int:
+    """Return how many steps are left to make."""
+    return sum(_STEPS[phase] * servers for phase, servers in tally.phases.items())

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 LONGEST_S: Final = 1e8
 _SLICES: Final = 16
-_PRECISION: Final = 0.01
+_PRECISION: Final = 0.02
 _NARROWEST: Final = 0.02
 _FAT: Final = 0.0005
 _FATTER: Final = 2.0
@@ -25,10 +25,11 @@ _TINY: Final = 1e-300
 
 
 class Running(NamedTuple):
-    """Exports that have been running for `for_s` seconds."""
+    """Exports that have been running for `for_s` seconds; `still` is the chance of that."""
 
     for_s: float
-    exports: int
+    exports: float
+    still: float = 1.0
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Group:
     Attributes:
         median_s, spread: as in `DurationsLearned`.
         known_from: how many exports this is known from.
+        started: how many have begun.
         queued: how many are to be started.
         servers: whose exports run.
         running: for how long they have.
@@ -46,18 +48,35 @@ class Group:
     median_s: float
     spread: float
     known_from: int
+    started: int = 0
     queued: int = 0
     servers: list[int] = field(default_factory=list)
     running: list[Running] = field(default_factory=list)
 
-    def surer(self, errors: float) -> Group:
+    def off(self, errors: float) -> Group:
         """Return the same with a median and a spread that are off by so many standard errors."""
         n = max(1, self.known_from)
-        return replace(
+        changed = replace(
             self,
             median_s=self.median_s * math.exp(errors * self.spread / math.sqrt(n)),
             spread=self.spread * math.exp(errors / math.sqrt(2 * n)),
         )
+        changed.running = list(changed.believed())
+        return changed
+
+    def believed(self) -> Iterator[Running]:
+        """Yield those that run, the longest first.
+
+        Where calls are scarce, many have completed and were not asked about. So no more are held
+        to be slow than twice as many as by chance would be.
+        """
+        slower = 0.0
+        for for_s, exports, _ in sorted(self.running, reverse=True):
+            still = _longer(self, for_s)
+            believed = min(exports, 1 + 2 * self.started * still - slower)
+            if believed > 0:
+                slower += believed
+                yield Running(for_s, believed, still)
 
 
 def latest_s(groups: Sequence[Group], starts_s: float, chance: float) -> float:
@@ -68,6 +87,8 @@ def latest_s(groups: Sequence[Group], starts_s: float, chance: float) -> float:
         starts_s: how long it takes to start those that are queued.
         chance: above 0, below 1.
     """
+    if not any(group.queued or group.running for group in groups):
+        return 0.0
     wanted = math.log(chance)
     low_s, high_s = 0.0, 1.0
     while high_s < LONGEST_S and _chance(groups, starts_s, high_s) < wanted:
@@ -85,10 +106,9 @@ def _chance(groups: Sequence[Group], starts_s: float, after_s: float) -> float:
     """Return the logarithm of the chance that all have completed by then."""
     logarithm = 0.0
     for group in groups:
-        for running in group.running:
-            still = _longer(group, running.for_s)
-            later = _longer(group, running.for_s + after_s)
-            logarithm += running.exports * _log_of_rest(later / max(_TINY, still))
+        for for_s, exports, still in group.running:
+            later = _longer(group, for_s + after_s)
+            logarithm += exports * _log_of_rest(min(1.0, later / still))
         if group.queued:
             for part in range(_SLICES):
                 begins_s = starts_s * (part + 0.5) / _SLICES

@@ -19,10 +19,12 @@ known of how long exports take.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from collector.model.rows import Phase
-from collector.report.pace import Pace
+from collector.report import downloads_left
+from collector.report.pace import Pace, steps_left
+from collector.report.ranges import Range
 from collector.report.tail import Group, Running, latest_s
 from collector.report.times import unix_s
 
@@ -30,25 +32,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from collector.model.state import RunState
+    from collector.report.downloads_left import Sizes
     from collector.report.tally import ProjectTally, Tally
 
 EARLY, LATE = 0.1, 0.9
 """The chances that the run has ended by the beginning and by the end of the range."""
-_SAMPLED: Final = 100
+_SAMPLED: Final = 40
 """Running exports of one group that are looked at; they stand for the others."""
-_GROUPS: Final = 24
 _FEWEST: Final = 3
 """Exports from which on their durations are a hint."""
 _PACE_VARIES: Final = 0.12
 """By which part a pace is another later on."""
 _LEAST_S: Final = 1.0
-
-
-class Range(NamedTuple):
-    """Seconds, from and to."""
-
-    low_s: float
-    high_s: float
 
 
 class Forecast:
@@ -74,10 +69,11 @@ class Forecast:
             return Range(0.0, _LEAST_S)
         if self._is_held_up(tally):
             return None
-        exports = self._exports(tally, now_s)
+        sizes = downloads_left.sizes(self._state, tally)
+        exports = self._exports(tally, sizes, now_s)
         if exports is None:
-            return self._by_deadline(None, now_s)
-        ranges = [exports, *self._steps(tally), *self._bytes(tally, in_progress)]
+            return None
+        ranges = [exports, *self._steps(tally), *self._downloads(tally, sizes, in_progress, now_s)]
         low_s = max(one.low_s for one in ranges)
         high_s = sum(one.high_s**4 for one in ranges) ** (1 / 4)
         return self._by_deadline(Range(low_s, max(high_s, low_s + _LEAST_S)), now_s)
@@ -94,33 +90,33 @@ class Forecast:
             if project.left
         )
 
-    def _by_deadline(self, told: Range | None, now_s: float) -> Range | None:
+    def _by_deadline(self, told: Range, now_s: float) -> Range:
         """Return what is told, ended by the deadline."""
         estimate = self._state.estimate
-        deadline_s = None
-        if estimate is not None and estimate.expected.deadline_at is not None:
-            deadline_s = unix_s(estimate.expected.deadline_at)
+        deadline_at = estimate.expected.deadline_at if estimate else None
+        deadline_s = unix_s(deadline_at) if deadline_at else None
         if deadline_s is None:
             return told
         left_s = max(0.0, deadline_s - now_s)
-        return None if told is None else Range(min(told.low_s, left_s), min(told.high_s, left_s))
+        return Range(min(told.low_s, left_s), min(told.high_s, left_s))
 
     # Exports
 
-    def _exports(self, tally: Tally, now_s: float) -> Range | None:
+    def _exports(self, tally: Tally, sizes: Sizes | None, now_s: float) -> Range | None:
         """Return when the latest export will have completed, and its archive is here."""
         queued, running = tally.phases[Phase.QUEUED], tally.phases[Phase.EXPORTING]
         running += tally.phases[Phase.REQUESTED]
-        own_s = self._pace.download_s
         if not queued + running:
             return Range(0.0, 0.0)
         starts = self._starts(queued)
         groups = None if starts is None else list(self._groups(tally, now_s))
         if starts is None or groups is None or not any(groups):
             return None
-        low_s = latest_s([one.surer(-1) for one in groups], starts.low_s, EARLY)
-        high_s = latest_s([one.surer(1) for one in groups], starts.high_s, LATE)
-        return Range(low_s, high_s + own_s)
+        low_s = latest_s([one.off(-1) for one in groups], starts.low_s, EARLY)
+        high_s = latest_s([one.off(1) for one in groups], starts.high_s, LATE)
+        if sizes is not None:  # the latest archive is to be downloaded, too
+            low_s, high_s = low_s + sizes.alone_s(-1), high_s + sizes.alone_s(1)
+        return Range(low_s, high_s)
 
     def _starts(self, queued: int) -> Range | None:
         """Return how long starting all exports that are queued takes."""
@@ -156,6 +152,7 @@ class Forecast:
 
     def _add(self, group: Group, project: ProjectTally) -> None:
         group.queued += project.phases[Phase.QUEUED]
+        group.started += project.servers - project.phases[Phase.QUEUED]
         group.servers += project.exporting
 
     def _running(self, servers: list[int], now_s: float) -> Iterator[Running]:
@@ -172,16 +169,19 @@ class Forecast:
         """Yield how long the steps take that are left, by the pace while there was enough to do."""
         pace = self._pace.steps
         if pace is not None:
-            left = self._pace.steps_left(tally)
-            yield _lasting(left, pace.per_s, pace.seen)
+            yield _lasting(steps_left(tally), pace.per_s, pace.seen)
 
-    def _bytes(self, tally: Tally, in_progress: int) -> Iterator[Range]:
-        """Yield how long the bytes take that are left, if downloads have to wait for their turn."""
-        pace, mean = self._pace.downloads, self._pace.mean_bytes
-        if pace is None or not mean:
+    def _downloads(
+        self, tally: Tally, sizes: Sizes | None, in_progress: int, now_s: float
+    ) -> Iterator[Range]:
+        """Yield how long what is left to download takes."""
+        if sizes is None:
             return
-        left = max(0.0, tally.left * mean - in_progress)
-        yield _lasting(left / mean, pace.per_s / mean, pace.seen)
+        pace = self._pace.downloads
+        if pace is not None:
+            yield downloads_left.all_together(self._state, tally, sizes, pace, in_progress)
+        else:
+            yield downloads_left.longest_alone(self._state, tally, sizes, now_s)
 
 
 def _lasting(number: float, per_s: float, seen: float) -> Range:

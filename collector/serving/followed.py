@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.serving.source import Data, Health, Revision
+
+_LOOKS: Final = 20
+"""For a run that is about to begin."""
 
 
 class Followed:
@@ -65,7 +68,7 @@ class Followed:
 
     async def data(self) -> Data:
         """Make the page's data, or return those that were made lately."""
-        await self.refresh()
+        await self._begun()
         async with self._one_at_a_time:
             return await threads.run_sync(self._data, limiter=self._thread)
 
@@ -79,6 +82,18 @@ class Followed:
         """Tell how the run is."""
         await self.refresh()
         return self._picture.health()
+
+    async def _begun(self) -> None:
+        """Look at the run, and wait for one that is about to begin."""
+        for left in reversed(range(_LOOKS)):
+            try:
+                await self.refresh()
+            except Refused:
+                if not left or not self._following.alive:
+                    raise
+                await anyio.sleep(FRESH_S)
+            else:
+                break
 
     def close(self) -> None:
         """Stop looking, also in the middle of it."""

@@ -34,7 +34,9 @@ PARAMETER: Final = "token"
 STOP: Final = "stop"
 """What a request to stop the run says in the header `X-Collector`."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{8,512}")
-_HOST: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::\d{1,5})?")
+_HOST: Final = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::[0-9]{1,5})?"
+)
 _OWN_SITES: Final = ("same-origin", "none")
 _GUESS_S: Final = 0.25
 """How long a wrong token waits, one after the other: so nobody guesses more than four a second."""

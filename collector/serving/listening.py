@@ -19,7 +19,7 @@ _SEND_BUFFER: Final = 64 << 10
 _PRIVILEGED: Final = 1024
 _LARGEST_PORT: Final = 65535
 _WRITTEN: Final = re.compile(
-    r"(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\s:\[\]/@?#]+)):(?P<port>\d{1,5})"
+    r"(?:\[(?P<six>[0-9A-Za-z:.%_-]+)\]|(?P<host>[^\s:\[\]/@?#]+)):(?P<port>[0-9]{1,5})"
 )
 
 

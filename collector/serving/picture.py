@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collector.model.state import RunState
     from collector.report.glance import Glance
     from collector.report.manifest import JournalHead, ProjectTotals
-    from collector.report.page import Series
+    from collector.report.page import Reason, Series
 
 MOST_ROWS: Final = 2_000
 """Rows that one event may hold: an onlooker that lacks more fetches all data anew."""
@@ -90,7 +90,8 @@ class Picture:
         self._at = ""
         self._changed_s = 0.0
         self._projects: list[ProjectTotals] = []
-        self._projects_in = self._series_in = self._grown_in = 0
+        self._reasons: list[Reason] = []
+        self._projects_in = self._series_in = self._reasons_in = self._grown_in = 0
         self._seldom_s = 0.0
         self._told: tuple[tuple[int, int, bool], bytes | None] | None = None
 
@@ -143,6 +144,7 @@ class Picture:
             damage=self._now.damage,
             glance=self._glance(),
         )
+        self._tell_reasons(page.reasons)
         return Data(self.revision, render.data(page))
 
     def news(self, since: Revision, *, whole: bool = False) -> bytes | None:
@@ -173,6 +175,10 @@ class Picture:
             series=self._now.series if tells_all else None,
             glance=self._glance(),
         )
+        if delta.reasons is not None:
+            self._tell_reasons(delta.reasons)
+        elif since < self._reasons_in:
+            delta = msgspec.structs.replace(delta, reasons=self._reasons)
         return msgspec.json.encode(delta)
 
     def health(self) -> Health:
@@ -190,6 +196,11 @@ class Picture:
             return None
         glance = self._watch.glance(datetime.now(UTC), arrived=self._now.arrived)
         return msgspec.structs.replace(glance, projects=glance.projects[:FEW])
+
+    def _tell_reasons(self, reasons: list[Reason]) -> None:
+        """Note in which revision the reasons have changed: they are judged as they are told."""
+        if reasons != self._reasons:
+            self._reasons, self._reasons_in = reasons, self.revision.number
 
     def _tell_seldom(self, projects: list[ProjectTotals], number: int, now_s: float) -> None:
         """Note in which revision is told what is not told in each."""

@@ -34,11 +34,18 @@ class RunSite:
         source: the run.
         guard: says who may stop it.
         stop: stops it; None where nobody may.
+        runs_url: the list of runs; None where there is none.
     """
 
     def __init__(
-        self, source: Source, guard: Guard, stop: Callable[[], None] | None = None
+        self,
+        source: Source,
+        guard: Guard,
+        *,
+        stop: Callable[[], None] | None = None,
+        runs_url: str | None = None,
     ) -> None:
+        self._runs_url = runs_url
         self.ticks = Ticks()
         self._source = source
         self._guard = guard
@@ -91,7 +98,7 @@ class RunSite:
     def _page(self, asked: Asked) -> Answer:
         stop = "stop" if self._stop is not None and asked.has_token else None
         headers = {"Content-Security-Policy": render.live_policy()}
-        body = render.live("data", "events", stop)
+        body = render.live("data", "events", stop, self._runs_url)
         return Answer(body, "text/html; charset=utf-8", headers=headers)
 
     async def _data(self, asked: Asked) -> web.StreamResponse:

@@ -120,7 +120,9 @@ class RunsSite:
             oldest = min(idle, key=lambda name: self._open[name].used_s)
             self._open.pop(oldest).source.close()
         source = Followed(directory)
-        one = self._open[quoted] = _Open(source, RunSite(source, self._guard), time.monotonic())
+        one = self._open[quoted] = _Open(
+            source, RunSite(source, self._guard, runs_url="../../"), time.monotonic()
+        )
         return one
 
     def _close_idle(self) -> None:

@@ -169,8 +169,10 @@ class _Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         del message
+        if isinstance(exc, ConnectionError):
+            raise exc  # the onlooker has gone
         if status >= 500:  # noqa: PLR2004
-            _log.warning("an answer to an onlooker failed; the run continues", exc_info=exc)
+            _log.warning(f"an answer to an onlooker failed: {exc!r}", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer that has begun cannot become another")
         text = "This went wrong." if status >= 500 else "This is no request."  # noqa: PLR2004

@@ -45,7 +45,7 @@ class Serving:
     ) -> None:
         guard = Guard(listening, token)
         self._own = Own(run)
-        self._site = RunSite(self._own, guard, stop)
+        self._site = RunSite(self._own, guard, stop=stop)
         self._server = Server(listening, guard, self._answer)
 
     async def serve(self) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collector.report.manifest import RunWord
     from collector.report.parts import Count, Time
 
-_WRITTEN: Final = re.compile(r"([0-9a-f]{8})\.(\d{1,15})")
+_WRITTEN: Final = re.compile(r"([0-9a-f]{8})\.([0-9]{1,15})")
 
 
 class Revision(NamedTuple):

@@ -73,7 +73,9 @@ def test_one_of_anything_is_one(tmp_path: Path) -> None:
         ended = service.run("collect", "fleet.json", "--run-id", "one", "--progress", "plain")
         assert ended.returncode == 0
         assert "  collected  1 of 1 server, " in ended.stdout
-        assert ended.stderr.splitlines()[0] == "Collecting into collected/one."
+        assert ended.stderr.startswith(
+            "Run one: collecting 1 server of 1 project into collected/one."
+        )
         shown = service.run("plan", "fleet.json").stdout + service.run("verify").stdout
         assert "1 servers" not in shown + ended.stdout
         assert "collected/one: 1 archive, " in shown
