@@ -18,6 +18,7 @@ const reasons = (() => {
     const order = found.map((_, at) => at).filter((at) => found[at].servers)
       .sort((one, other) => found[other].servers - found[one].servers);
     byId("reasons").hidden = !order.length;
+    byId("why").hidden = !order.length && !run.page.changes;
     if (!order.length) return;
     const names = examples(run, found.length);
     const shown = all ? order : order.slice(0, SHOWN);
@@ -79,6 +80,7 @@ const reasons = (() => {
   function showChanges(view) {
     const { changes } = view.run.page;
     byId("changes").hidden = !changes;
+    byId("why").hidden = !changes && byId("reasons").hidden;
     if (!changes) return;
     fill(byId("changes-about"), "Compared with run ", make("code", {}, named(changes.run_id)),
       ` of ${words.stamp(changes.started_at)} (${changes.state}); ${words.count(changes.in_both, "server")} in both.`);
