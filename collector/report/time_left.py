@@ -47,6 +47,8 @@ _OF_UNKNOWN: Final = (0.3, 8.0)
 """How long it takes until exports have completed of which none has yet, over how long they run."""
 _PACE_VARIES: Final = 0.12
 """By which part a pace is another later on."""
+_GRACE_S: Final = 5.0
+"""For how long a run that is ended by its deadline waits for what is under way, at most."""
 _ADD_UP: Final = 8
 """How little things that take equally long delay each other: two of them by 9 %, three by 15 %."""
 _LEAST_S: Final = 1.0
@@ -125,7 +127,7 @@ class Forecast:
         if deadline_s is None:
             return told
         left_s = max(0.0, deadline_s - now_s)
-        return Range(min(told.low_s, left_s), min(told.high_s, left_s))
+        return Range(min(told.low_s, left_s), min(told.high_s, left_s + _GRACE_S))
 
     # Exports
 
