@@ -10,7 +10,7 @@ from collector.cli.rendering import wording
 from collector.cli.rendering.missing import names_all, reasons, told
 from collector.cli.rendering.verdict import verdict
 from collector.cli.rendering.wording import HEIGHT, clipped, count, duration, pasted, short, wrapped
-from collector.observe.words import deadline, passed_s, rate, time_left
+from collector.observe.words import passed_s, rate, time_left
 from collector.report.times import lasting
 from collector.rundir.layout import REPORT
 from collector.sizes import size
@@ -40,7 +40,7 @@ def summed_up(
 ) -> list[str]:
     """Return the lines that sum up a run: what is here, what is not and why, what next.
 
-    They fit a screen, `verbose` aside; the last of them is the verdict.
+    They fit a screen, `verbose` aside; the last of them is the verdict, of a demo its report.
 
     Args:
         summary: of the run.
@@ -52,7 +52,7 @@ def summed_up(
     found = reasons(summary)
     head = wrapped(f"Run {summary.run.id} {_state(summary, now)}.", "", "  ", anywhere=True)
     facts, place = list(_facts(summary, glance, now)), list(_place(summary))
-    ending = ["", *_next(summary, found), "", verdict(summary, glance)]
+    ending = ["", *_next(summary, found), "", *_ending(summary, glance)]
     room = HEIGHT - len(head) - len(facts) - len(place) - len(ending)
     troubles = list(_troubles(summary, now))
     most = max(2, room - (FEWEST + 2 if found else 0))
@@ -104,9 +104,7 @@ def _facts(summary: Summary, glance: Glance | None, now: datetime) -> Iterator[s
         yield f"  calls      {at_least}{totals.requests:,}, {totals.throttled:,} of them throttled"
     if glance is not None:
         yield f"  rate       {rate(glance)} calls/s, {size(glance.bytes_per_s)}/s"
-        left = [time_left(glance.time_left)] if glance.time_left else ["not known yet"]
-        left += filter(None, [deadline(glance)])
-        yield from wrapped("; ".join(left), "  time left  ", INDENT)
+        yield from wrapped("; ".join(time_left(glance)), "  time left  ", INDENT)
     reused = summary.reused_exports
     if reused.oldest_s is not None:
         text = f"{reused.count} reused from other runs, up to {duration(reused.oldest_s)} old"
@@ -131,10 +129,17 @@ def _place(summary: Summary) -> Iterator[str]:
     """Yield where the run is."""
     directory = short(summary.directory)
     yield f"  directory  {directory}"
-    if has_report(summary):
+    if has_report(summary) and not wording.is_demo(summary):
         yield f"  report     {directory}/{REPORT}"
     if summary.manifest_sha256 and summary.run.state != "running":  # it changes every second
         yield f"  manifest   {summary.manifest_sha256}"
+
+
+def _ending(summary: Summary, glance: Glance | None) -> Iterator[str]:
+    """Yield the verdict; below it, what there is to look at after a demo."""
+    yield verdict(summary, glance)
+    if wording.is_demo(summary) and has_report(summary):
+        yield f"See for yourself in a browser: {short(summary.directory)}/{REPORT}"
 
 
 def has_report(summary: Summary) -> bool:

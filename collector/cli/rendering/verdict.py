@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.cli.rendering.wording import count
-from collector.observe.words import time_left
+from collector.observe.words import between
 
 if TYPE_CHECKING:
     from collector.report.glance import Glance
@@ -20,7 +20,7 @@ def verdict(summary: Summary, glance: Glance | None = None) -> str:
     servers, collected = totals.servers, totals.collected
     if run.state == "running":
         failed = f", {totals.failed:,} failed" if totals.failed else ""
-        left = f"; {time_left(glance.time_left)} left" if glance and glance.time_left else ""
+        left = f"; {between(glance.time_left)} left" if glance and glance.time_left else ""
         return f"Running: {collected:,} of {count(servers, 'server')} collected{failed}{left}."
     if not servers:
         said = "No server collected" if unlisted else "No server was selected"
