@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -143,7 +144,7 @@ def test_the_next_commands_can_be_pasted_whatever_the_path(
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     (resume, *_) = shown.stdout.rpartition("Next:\n")[2].splitlines()
-    status = checked.stdout.rpartition(": ")[2]
+    (status,) = re.findall("missing from this run: (.*)", checked.stdout)
     for command, code in ((resume, 3), (status, 0)):
         assert command.split()[0] == "collector"
         pasted = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,11 +99,10 @@ class Reading:
         self.damage: Damage | None = None
         self._descriptor = descriptor
         self._before = self.lines, self.head, self.size
-        self._written = Written()
         self._events = self._read()
 
     def __iter__(self) -> Iterator[Event]:
-        return self
+        return self._events
 
     def __next__(self) -> Event:
         return next(self._events)
@@ -111,9 +111,13 @@ class Reading:
         try:
             with self._opened() as file:
                 file.seek(self.size)
+                written = Written().event
                 while line := file.readline(LONGEST_LINE):
                     try:
-                        event, head = self._event(line)
+                        body, head = check(line, self.head)
+                        event = written(body)
+                        if event is None or not self.lines or type(event) is RunStarted:
+                            event = self._event(body)
                     except UnknownEventError as error:
                         raise self._newer(error) from error
                     except LineError as error:
@@ -146,14 +150,14 @@ class Reading:
             "a newer collector has worked on this run; use that version"
         )
 
-    def _event(self, line: bytes) -> tuple[Event, str]:
-        body, head = check(line, self.head)
+    def _event(self, body: bytes) -> Event:
+        """Read the event of a line that is not as this program writes most of them."""
         if not self.lines:
             self._check_version(body)
-        event = self._written.event(body) or decode(body)
+        event = decode(body)
         if isinstance(event, RunStarted) == bool(self.lines):
             raise LineError("RunStarted must be the first event, and only the first")
-        return event, head
+        return event
 
     def _check_version(self, body: bytes) -> None:
         first = parsed(body)
@@ -180,9 +184,8 @@ def fold(reading: Reading, each: Callable[[Event], None] | None = None) -> RunSt
     """
     state = RunState()
     with _uncollected():
-        for event in folding(reading, state, Sequence(state)):
-            if each is not None:
-                each(event)
+        events = folding(reading, state, Sequence(state))
+        deque(events if each is None else map(each, events), maxlen=0)
     return state
 
 
@@ -210,9 +213,10 @@ def folding(reading: Reading, state: RunState, sequence: Sequence) -> Generator[
     Raises:
         CollectorError: as for `Reading`.
     """
+    check_next = sequence.check
     for event in reading:
         try:
-            sequence.check(event)
+            check_next(event)
         except OutOfSequenceError as error:
             reading.refuse(f"{type(event).__name__} cannot follow: {error}")
             return

@@ -9,32 +9,36 @@ holds what it may not, is left to `lines.py`, which says what is wrong.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Union
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar, Union
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import astuple
 
 from collector.model.events import EVENTS
-from collector.rundir.journal.values import kind_of
+from collector.rundir.journal.values import is_in_minute, is_time, kind_of, minute_of
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
     from collector.model.events import Event
     from collector.rundir.journal.values import Kind
 
 MOST_ALIKE: Final = 10_000
 """Values that are remembered, so that all that are alike are one object."""
 
+T = TypeVar("T")
 _Set = Callable[[Any, Any], None]
-_Holds = Callable[[Any], bool]
+_Holds = Callable[[Any], object]
 
 
 class _Class(NamedTuple):
     """A class of event: how its members are set, and what each may hold where types do not say.
 
-    Members are set by their slots: that takes a third of the time of a frozen class's `__init__`.
+    The first of them is `at`, which is asked about by itself. Members are set by their slots: that
+    takes a third of the time of a frozen class's `__init__`.
     """
 
     kind: type[Event]
@@ -49,8 +53,8 @@ class Written:
 
     def __init__(self) -> None:
         self._classes, self._decode = _table()
-        self._at = ""
-        self._tags: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+        self._minute = minute_of("1970-01-01T00:00:00Z")
+        self._known: dict[Hashable, Any] = {}
 
     def event(self, body: bytes) -> Event | None:
         """Return the event that a line's JSON holds; None if the line is otherwise."""
@@ -60,32 +64,39 @@ class Written:
             return None
         if _encode(record) != body:
             return None
-        kind, setters, holds, may_lack, tags = self._classes[type(record)]
+        one = self._classes[type(record)]
         members: Any = astuple(record)
-        if may_lack:
+        if one.may_lack:
             members = [None if value is UNSET else value for value in members]
+        if not self._may_be(members, one.holds):
+            return None
+        event = _new(one.kind)
+        for set_, value in zip(one.setters, members, strict=True):
+            set_(event, value)
+        if one.tags is not None:  # servers, whose times and tags are alike
+            one.setters[0](event, self._alike(members[0], members[0]))
+            tags = members[one.tags]
+            one.setters[one.tags](event, self._alike(tuple(tags.items()), tags))
+        return event
+
+    def _may_be(self, members: Sequence[Any], holds: Iterable[tuple[int, _Holds]]) -> bool:
+        """Whether each member holds what it may."""
+        at = members[0]
+        if not is_in_minute(at, self._minute):
+            if not is_time(at):
+                return False
+            self._minute = minute_of(at)
         for place, is_held in holds:
             value = members[place]
             if value is not None and not is_held(value):
-                return None
-        event = _new(kind)
-        for set_, value in zip(setters, members, strict=True):
-            set_(event, value)
-        if members[0] == self._at:
-            setters[0](event, self._at)
-        else:
-            self._at = members[0]
-        if tags is not None:
-            setters[tags](event, self._alike(members[tags]))
-        return event
+                return False
+        return True
 
-    def _alike(self, tags: dict[str, str]) -> dict[str, str]:
-        key = tuple(tags.items())
-        known = self._tags.get(key)
-        if known is None:
-            known = tags
-            if len(self._tags) < MOST_ALIKE:
-                self._tags[key] = tags
+    def _alike(self, key: Hashable, value: T) -> T:
+        """Return the first of all values that are alike, as far as there are not too many."""
+        known: T = self._known.get(key, value)
+        if known is value and len(self._known) < MOST_ALIKE:
+            self._known[key] = value
         return known
 
 
@@ -99,7 +110,7 @@ def _class_of(kind: type[Event]) -> _Class:
         tuple(
             (place, one.holds)
             for place, one in enumerate(kinds)
-            if one.holds is not None and one.bounds is None
+            if place and one.holds is not None and one.bounds is None
         ),
         bool(kind.left_out),
         names.index("tags") if "tags" in names else None,
