@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from collector.report.manifest import JournalHead, ProjectTotals
     from collector.report.page import Reason, Series
 
-MOST_ROWS: Final = 2_000
+MOST_ROWS: Final = 4_000
 """Rows that one event may hold: an onlooker that lacks more fetches all data anew."""
 QUIET_S: Final = 5.0
 """How long a run may look the same until its rates and its time left are told again."""
 SELDOM_S: Final = 5.0
-"""How often is told what is large and changes all the time: the series, and many projects."""
+"""How often is told what takes a look at everything: series and projects."""
 FEW: Final = 100
-"""So many projects are told whenever they have changed."""
+"""Of no more servers than this, all is told each time; of projects, so many are glanced at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class Picture:
             self._changed_in[server] = number
         head = now.journaled
         report = self._report = Report(state, lines=head.lines, head=head.head, alive=now.alive)
-        self._tell_seldom(report.projects, number, now_s)
+        self._tell_seldom(report, number, now_s)
         if self._paging is None:
             self._paging = Paging(state)
             self._watch = Watch(state)
@@ -171,7 +171,7 @@ class Picture:
             self._report,
             revision=self.revision.number,
             at=changed,
-            projects=self._report.projects if whole or since < self._projects_in else None,
+            projects=self._told_projects(since, whole=whole),
             series=self._now.series if tells_all else None,
             glance=self._glance(),
         )
@@ -197,18 +197,23 @@ class Picture:
         glance = self._watch.glance(datetime.now(UTC), arrived=self._now.arrived)
         return msgspec.structs.replace(glance, projects=glance.projects[:FEW])
 
+    def _told_projects(self, since: int, *, whole: bool) -> list[ProjectTotals] | None:
+        if whole and self._report is not None:
+            return self._report.projects
+        return self._projects if since < self._projects_in else None
+
     def _tell_reasons(self, reasons: list[Reason]) -> None:
         """Note in which revision the reasons have changed: they are judged as they are told."""
         if reasons != self._reasons:
             self._reasons, self._reasons_in = reasons, self.revision.number
 
-    def _tell_seldom(self, projects: list[ProjectTotals], number: int, now_s: float) -> None:
+    def _tell_seldom(self, report: Report, number: int, now_s: float) -> None:
         """Note in which revision is told what is not told in each."""
-        is_time = now_s - self._seldom_s >= SELDOM_S
-        if is_time:
-            self._seldom_s, self._series_in = now_s, number
-        if projects != self._projects and (is_time or len(projects) <= FEW):
-            self._projects, self._projects_in = projects, number
+        if now_s - self._seldom_s < SELDOM_S and len(self.state.servers) > FEW:
+            return
+        self._seldom_s, self._series_in = now_s, number
+        if report.projects != self._projects:
+            self._projects, self._projects_in = report.projects, number
 
     def _changes(self) -> list[int]:
         """Return the servers that have another row than at the last look."""
