@@ -124,6 +124,9 @@ def a_finished_run(place: Place) -> Iterator[tuple[str, str]]:
     scenario = replace(scenario, projects=projects, throttles=(), export_duration_s=0.0)
     with beside(scenario, place):
         ended = place.run("collect", "fleet.json", "--log-format", "json", "--progress", "none")
+        one = ("--select", "name=bms-006", "--progress", "none", "--out", "another")
+        short = place.run("collect", "fleet.json", *one).stderr.splitlines()
+    yield "short line", next(line for line in short if "Insufficient" in line)
     demo = [sys.executable, "-c", AS_A_DEMO]
     shown = subprocess.run(  # noqa: S603  # our own program
         demo, cwd=place.home, env=place.environment, capture_output=True, text=True, check=True
@@ -153,9 +156,6 @@ def a_finished_run(place: Place) -> Iterator[tuple[str, str]]:
     archives[1].write_bytes(content)
     (altered / "extra").write_text("anything\n")
     yield "mismatches", place.run("verify", "altered").stdout
-    one = ("--select", "name=bms-006", "--progress", "none")
-    short = place.run("collect", "fleet.json", *one).stderr.splitlines()
-    yield "short line", next(line for line in short if "Insufficient" in line)
 
 
 def _lasting(server: ServerSpec) -> ServerSpec:
@@ -180,7 +180,7 @@ def a_run_that_was_killed(place: Place) -> Iterator[tuple[str, str]]:
     servers = (first, *project.servers[1:])
     with beside(replace(ready, projects=(replace(project, servers=servers),)), place) as emulator:
         with place.start("collect", "fleet.json") as process:
-            _wait(lambda: " 1 of 30 " in place.run("runs").stdout)
+            _wait(lambda: " 1/30 " in place.run("runs").stdout)
             process.send_signal(signal.SIGKILL)
             process.communicate()
         del emulator

@@ -47,6 +47,17 @@ _EXTENSION = re.compile(r"(?:\.tar)?\.[A-Za-z0-9]{1,10}\Z", re.IGNORECASE)
 # Most names: nothing in one of these is replaced, whatever stands around it.
 _PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
 
+# Most of these, in turn, are not one of the run's own, no device and not what ends as unfinished.
+_SURELY_SAFE = (
+    rf"(?!(?:{'|'.join(map(re.escape, sorted(RUN_NAMES)))})(?:/|\Z))"
+    r"(?!journal\.damaged-|(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|\Z))"
+    rf"{_PLAIN.pattern}(?<!\.part)(?<!\.rejected)"
+)
+_is_surely_safe = re.compile(_SURELY_SAFE, re.IGNORECASE | re.ASCII).fullmatch
+_are_surely_safe = re.compile(
+    rf"{_SURELY_SAFE}(?:/{_SURELY_SAFE})*", re.IGNORECASE | re.ASCII
+).fullmatch
+
 
 def is_safe_name(name: str, limit_bytes: int) -> bool:
     """Whether `safe_name` may have made a name, or gives it back as it is.
@@ -55,9 +66,18 @@ def is_safe_name(name: str, limit_bytes: int) -> bool:
         name: whatever it is.
         limit_bytes: the most that it may have in UTF-8.
     """
+    if _is_surely_safe(name) is not None:
+        return len(name) <= limit_bytes
     if _PLAIN.fullmatch(name) is None:
         return safe_name(name, fallback="unnamed", limit_bytes=limit_bytes) == name
     return len(name) <= limit_bytes and name.lower() not in RUN_NAMES and _avoiding(name) == name
+
+
+def are_safe_names(path: str, limit_bytes: int) -> bool:
+    """Whether each part of a path is safe, as `is_safe_name` says."""
+    if len(path) <= limit_bytes and _are_surely_safe(path) is not None:
+        return True
+    return all(is_safe_name(part, limit_bytes) for part in path.split("/"))
 
 
 def safe_name(

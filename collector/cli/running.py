@@ -145,8 +145,6 @@ async def _follow(
         failure: CollectorError | None = None
         narrator = Narrator(collection.state)
         display = choose(progress, _looking(collection))
-        if display is not None and (collection.taken_up or collection.state.started is None):
-            say(first_line)
         stopping = _Stopping(collection, grace_s)
         serving = None if place is None else place.serve(collection, stopping.stop)
         try:
@@ -157,6 +155,8 @@ async def _follow(
                     tasks.start_soon(serving.serve)
                 if display is not None:
                     with display:
+                        if collection.taken_up or collection.state.started is None:
+                            say(first_line)
                         tasks.start_soon(display.show)
                         await _narrate(collection, narrator)
                 else:

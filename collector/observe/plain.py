@@ -67,18 +67,32 @@ def _counts(counts: Counts) -> str:
 
 
 def _progress(glance: Glance) -> str:
-    parts = [_counts(glance.counts), f"{words.rate(glance)} calls/s", words.arriving(glance)]
-    if glance.time_left is not None:
-        parts.append(f"{words.time_left(glance.time_left)} left")
-    return "; ".join(parts)
+    return _fitting(
+        [
+            _counts(glance.counts),
+            *_left(glance),
+            f"{words.rate(glance)} calls/s",
+            f"{size(int(glance.bytes_per_s))}/s",
+            f"{size(glance.bytes)} so far",
+        ]
+    )
 
 
 def _standstill(glance: Glance, unchanged_s: float) -> str:
-    parts = [f"nothing new for {lasting(unchanged_s)}", words.waited_for(glance.counts)]
-    parts.append(f"{words.rate(glance)} calls/s")
-    if glance.time_left is not None:
-        parts.append(f"{words.time_left(glance.time_left)} left")
-    return "; ".join(parts)
+    nothing = f"nothing new for {lasting(unchanged_s)}"
+    waited_for = words.waited_for(glance.counts)
+    return _fitting([nothing, waited_for, *_left(glance), f"{words.rate(glance)} calls/s"])
+
+
+def _left(glance: Glance) -> list[str]:
+    return [f"{words.between(glance.time_left)} left"] if glance.time_left is not None else []
+
+
+def _fitting(parts: list[str]) -> str:
+    """Return the parts that fit in a line; they come in the order of their worth."""
+    while len(text := "; ".join(parts)) > WIDTH - len("21:40:12  ") and len(parts) > 1:
+        parts = parts[:-1]
+    return text
 
 
 def _facts(glance: Glance) -> dict[str, object]:

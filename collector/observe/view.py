@@ -80,24 +80,29 @@ class _Page:
             Span(f" of {words.number(counts.servers)} collected"),
             Span(", "),
             Span(f"{words.number(counts.failed)} failed", f"{BOLD};{RED}" if counts.failed else ""),
-            Span(f", {words.number(flying)} in flight, {words.number(counts.queued)} waiting"),
         ]
+        more = [Span(f"{words.number(flying)} in flight")]
         each = f" ({words.number(counts.exporting)} exporting, "
         each += f"{words.number(counts.downloading)} downloading)"
-        if sum(len(span.text) for span in first) + len(each) <= self._columns and flying:
-            first[-1:] = [
-                Span(f", {words.number(flying)} in flight"),
-                Span(each, DIM),
-                Span(f", {words.number(counts.queued)} waiting"),
-            ]
-        lines = [self._cut(first), self._bar(), *self._calls(), *self._bytes(), *self._time()]
+        waiting = Span(f", {words.number(counts.queued)} waiting")
+        if self._fits(*first, Span(", "), *more, Span(each), waiting) and flying:
+            more.append(Span(each, DIM))
+        more.append(waiting)
+        if self._fits(*first, Span(", "), *more):
+            lines = [self._cut([*first, Span(", "), *more])]
+        else:
+            lines = [self._cut(first), self._cut(more)]
+        lines += [self._bar(), *self._calls(), *self._bytes(), *self._time()]
         troubles = list(glance.troubles[:TROUBLES])
         if (quiet := words.quiet_s(glance)) is not None:
             what = words.waited_for(counts)
             troubles.append(f"nothing new for {lasting(quiet)}: {what}")
-        if more := len(glance.troubles) - TROUBLES:
-            troubles += [f"and {more} more"] if more > 0 else []
+        if (hidden := len(glance.troubles) - TROUBLES) > 0:
+            troubles.append(f"and {hidden} more")
         return lines + [self._line("", [Span(f"! {one}", BOLD)]) for one in troubles]
+
+    def _fits(self, *spans: Span) -> bool:
+        return sum(len(span.text) for span in spans) <= self._columns
 
     def _bar(self) -> Line:
         counts, glyphs = self._glance.counts, self._letters.glyphs
@@ -133,10 +138,7 @@ class _Page:
 
     def _time(self) -> Iterator[Line]:
         glance = self._glance
-        left = glance.time_left
-        parts = [words.time_left(left) if left is not None else "not known yet"]
-        if (deadline := words.deadline(glance)) is not None:
-            parts.append(deadline)
+        parts = [*words.time_left(glance)]
         parts.append(f"running for {lasting(glance.elapsed_s)}")
         yield self._parts("time left", parts)
 

@@ -118,7 +118,10 @@ class Live {
     const troubles = over ? [] : glance?.troubles ?? [];
     const shown = JSON.stringify(troubles);
     byId("glance").hidden = over || !glance;
-    if (glance && !over) say(byId("glance-line"), nowText(glance));
+    if (glance && !over) {
+      say(byId("glance-line"), nowText(glance));
+      fill(byId("now"), nowLists(glance));
+    }
     if (shown !== this.troubles) {
       this.troubles = shown;
       fill(byId("troubles"), troubles.map((trouble) => make("li", {}, elements.named(trouble, 400))));
@@ -163,7 +166,9 @@ function leftText(glance) {
   const left = glance?.time_left;
   if (!left) return "";
   const [low, high] = [roughly(left.low_s), roughly(left.high_s)];
-  return low === high ? `about ${low} left` : `${low} to ${high} left`;
+  if (low === high) return `about ${low} left`;
+  const [, number, unit] = /^(\d+)( \w+)$/.exec(low) ?? [];
+  return `${unit && new RegExp(`^\\d+${unit}$`).test(high) ? number : low} to ${high} left`; // `11 to 15 min`
 }
 
 /** The longer, the rounder: an estimate is no clock. */
@@ -172,12 +177,30 @@ function roughly(seconds) {
   return words.duration(Math.max(1, Math.ceil(seconds / step)) * step);
 }
 
+const LIMIT_FROM = {
+  told: "the service told", estimated: "are estimated", remembered: "an earlier run learned", inventory: "the inventory allows",
+};
+
 function nowText(glance) {
   const { counts } = glance;
   const phases = [["queued", "waiting"], ["exporting", "exporting"], ["downloading", "downloading"]]
     .map(([phase, word]) => `${words.number(counts[phase])} ${word}`);
-  const limit = glance.limit ? `, of ${words.rate(glance.limit.per_second)} (${glance.limit.source})` : "";
+  const limit = glance.limit ? ` of ${words.rate(glance.limit.per_second)} that ${LIMIT_FROM[glance.limit.source] ?? glance.limit.source}` : "";
   const deadline = glance.deadline_at ? ` Its deadline is at ${words.stamp(glance.deadline_at)}.` : "";
   return `${words.listed(phases)}. ${words.rate(glance.calls_per_s)} calls a second${limit}; ${words.size(glance.bytes)} arrived, `
     + `${words.size(glance.bytes_per_s)} a second.${deadline}`;
+}
+
+/** Projects in trouble, who takes longest, who failed last: a few of each. */
+function nowLists({ projects: all, slowest, failures }) {
+  const { make, named } = elements;
+  const list = (title, items) => items.length > 0 && make("div", {}, make("h2", {}, title), make("ul", {}, items.map((item) => make("li", {}, item))));
+  return [
+    list("Projects in trouble", all.filter((project) => project.trouble).slice(0, 5).map((project) => [
+      named(project.name, 60), `: ${project.trouble}`, make("small", {}, ` ${words.number(project.counts.collected)} of ${words.number(project.counts.servers)} collected`)])),
+    list("Slowest now", slowest.slice(0, 5).map((server) => [
+      named(server.name, 60), " of ", named(server.project, 40), `: ${STATE_WORDS[server.phase] ?? server.phase} for ${words.duration(server.for_s)}`])),
+    list("Last failures", failures.slice(0, 5).map((failure) => [
+      make("small", {}, `${words.atMs(Date.parse(failure.at))} `), named(failure.name, 60), " of ", named(failure.project, 40), ": ", named(failure.message, 160)])),
+  ];
 }

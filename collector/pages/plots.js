@@ -1,6 +1,8 @@
 "use strict";
 // What happened over time: calls and 429s against the learned limit, bytes, and how far the run was.
 
+const LATE_S = 15;
+
 class Plots {
   constructor(view) {
     this.view = view;
@@ -11,8 +13,12 @@ class Plots {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
+  /** Draw anew: in other colours, or in another width. */
   redraw() {
-    for (const { plot } of this.made) plot?.redraw(false, true);
+    for (const { plot, chart } of this.made) {
+      if (plot && chart.clientWidth && plot.width !== chart.clientWidth) plot.setSize({ width: chart.clientWidth, height: chart.clientHeight });
+      else plot?.redraw(false, true);
+    }
   }
 
   build() {
@@ -23,7 +29,7 @@ class Plots {
     }
     const open = new Set([...document.querySelectorAll(".plot details[open]")].map((one) => one.dataset.plot));
     const { page } = this.view.run;
-    const { series } = page;
+    const series = this.view.run.running ? counted(page.series) : page.series;
     this.made = [];
     if (!series.calls.length) {
       fill(byId("plot-list"), make("p", { class: "quiet" }, "Nothing has happened yet."));
@@ -127,6 +133,17 @@ class Plots {
         kind.lines.map((line) => make("td", {}, line.values[bin] === null ? "" : kind.unit(line.values[bin]))))))),
     ));
   }
+}
+
+/** Of a run that goes on, calls and bytes are counted some seconds late: the last bins are not known yet. */
+function counted(series) {
+  const all = series.calls.length;
+  let known = all;
+  const late = Math.ceil(LATE_S / series.step_s);
+  while (known > 1 && all - known < late && !series.calls[known - 1] && !series.bytes[known - 1]) known -= 1;
+  const { calls, throttled, bytes, collected, failed } = series;
+  const cut = Object.fromEntries(Object.entries({ calls, throttled, bytes, collected, failed }).map(([name, values]) => [name, values.slice(0, known)]));
+  return { ...series, ...cut };
 }
 
 /** As much room as the widest label takes: none is cut off. */

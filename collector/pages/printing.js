@@ -23,7 +23,7 @@ const printing = (() => {
     const { run } = view;
     const rows = view.rows.subarray(0, MOST);
     const note = rows.length < view.rows.length
-      ? `The first ${words.number(rows.length)} of ${words.count(view.rows.length, "server")}; all of them are in manifest.json.`
+      ? `The first ${words.number(rows.length)} of ${words.count(view.rows.length, "server")}, the rest in manifest.json`
       : words.count(rows.length, "server");
     fill(byId("printed"), make("p", { class: "quiet" }, `${note}${view.filtered ? " (filtered)" : ""}. Times in ${words.zoneName()}.`),
       make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "State"), SHOWN.map((column) => make("th", { scope: "col" }, COLUMNS[column].label)))),

@@ -17,12 +17,12 @@ import base64
 import hashlib
 import html
 import re
-import zlib
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+from isal import isal_zlib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,8 +40,8 @@ _PART: Final = re.compile(
     r'<link rel="stylesheet" href="(?P<css>[\w.-]+\.css)">'
     r'|<script src="(?P<js>[\w.-]+\.js)"></script>'
 )
-_LEVEL: Final = 6
-_GZIP: Final = 16 + zlib.MAX_WBITS
+_LEVEL: Final = 3
+_GZIP: Final = 16 + isal_zlib.MAX_WBITS
 _BASE64_PIECE: Final = 3 << 14
 """Bytes that become base64 at once: a multiple of three."""
 
@@ -175,7 +175,7 @@ def _json(page: Page) -> Iterator[bytes]:
 
 def _compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Compress as gzip does, with no time in its header."""
-    compressor = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    compressor = isal_zlib.compressobj(_LEVEL, wbits=_GZIP)
     for piece in pieces:
         if compressed := compressor.compress(piece):
             yield compressed

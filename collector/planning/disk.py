@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collector.rundir.sizes import earlier_sizes, latest_manifests
+from collector.sizes import size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,21 @@ class Disk:
     def suffices(self) -> bool:
         """Whether the archives fit, as far as is known."""
         return self.free is None or self.needed <= self.free
+
+    def shortage(self, out: Path) -> str | None:
+        """Return a warning that a disk is too small, for a run that begins; None where it is not.
+
+        Args:
+            out: the output directory.
+        """
+        if self.free is None or self.suffices:
+            return None
+        guess = "" if self.known else f", if an archive has {size(self.assumed_archive_bytes)}"
+        return (
+            f"the disk may be too small: about {size(self.needed)} needed under {out}{guess}; "
+            f"{size(self.free)} free. Free up space, or stop and choose another directory with "
+            "--out"
+        )
 
 
 def disk(state: RunState, out: Path, *, but: Path | None = None) -> Disk:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +13,7 @@ from collector.model.lifecycle import LIFECYCLE
 from collector.model.rows import Phase
 from collector.report import manifest as m
 from collector.report import summary as s
+from collector.report.times import seconds_between
 from collector.report.verdict import run_word
 
 if TYPE_CHECKING:
@@ -83,7 +83,11 @@ class Report:
 
     def line(self) -> s.RunLine:
         """Return the run as `runs` lists it."""
-        return s.RunLine(self.run.id, self.run.state, self.run.started_at, self.totals)
+        run, until = self.run, self.run.finished_at or self._state.at
+        return s.RunLine(
+            run.id, run.state, run.started_at, self.totals, run.finished_at,
+            seconds_between(run.started_at, until), run.resumed,
+        )  # fmt: skip
 
     def summary(self, directory: Path, manifest_sha256: str | None) -> s.Summary:
         """Make what `--json` prints of the run.
@@ -186,21 +190,11 @@ def _estimate(state: RunState, estimate: Estimate) -> m.Estimate:
         seconds=expected.seconds,
         requests=expected.requests,
         bytes=expected.bytes,
-        took_s=_seconds(expected.at, ended.at) if ended else None,
+        took_s=seconds_between(expected.at, ended.at) if ended else None,
         requests_made=requests - estimate.requests_before,
         bytes_collected=state.bytes - estimate.bytes_before,
         deadline_at=expected.deadline_at or UNSET,
     )
-
-
-def _seconds(since: str, until: str) -> float | None:
-    """Return the seconds between two times; None where a clock was set back, or one is no time."""
-    try:
-        elapsed = datetime.fromisoformat(until) - datetime.fromisoformat(since)
-    except (ValueError, TypeError):  # TypeError: only one of them knows its zone
-        return None
-    seconds = round(elapsed.total_seconds(), 1)
-    return seconds if seconds >= 0 else None
 
 
 def _server(state: RunState, row: ServerRow) -> m.Server:

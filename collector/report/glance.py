@@ -150,7 +150,7 @@ class Watch:
         self._bytes = Rates()
         self._live_bytes = Rates(late_s=0.0)
         self._arriving = Arriving(state)
-        self._forecast = Forecast(state)
+        self._forecast = Forecast(state, self._limits)
         self._process: object = None
 
     def glance(self, now: datetime, *, alive: bool = True, arrived: int | None = None) -> Glance:

@@ -70,13 +70,11 @@ class Limits:
             sums.append(_sum([of_projects[project] for project in work]))
         return min(sums, key=lambda one: one.per_second, default=None)
 
-    def on(self, call: Call) -> Iterator[tuple[Known, Collection[int]]]:
-        """Yield each limit on such calls with the projects that share it."""
-        for known, projects, only in self._of_scopes():
-            if only is None or only is call:
-                yield known, projects
+    def known(self) -> Iterator[tuple[Known, Collection[int], Call | None]]:
+        """Yield each limit with the projects that share it, and the one call that it is about."""
+        yield from self._of_scopes()
         for project, known in self._of_projects().items():
-            yield known, (project,)
+            yield known, (project,), None
 
     def _of_scopes(self) -> Iterator[tuple[Known, set[int], Call | None]]:
         """Yield the limits of all scopes but projects: whom each covers, and which call alone."""

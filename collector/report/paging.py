@@ -37,6 +37,8 @@ T = TypeVar("T")
 LONGEST: Final = 2_000
 """Characters of a text that a page has; of longer ones it says how many there are."""
 
+_MINUTE: Final = len("2026-11-23T08:41:")
+"""Characters of a time that come before its seconds: few minutes are as many as many times."""
 _PHASE: Final[Mapping[Phase, int]] = {
     Phase.QUEUED: PHASES.index("queued"),
     Phase.REQUESTED: PHASES.index("exporting"),
@@ -66,7 +68,8 @@ class Paging:
             raise ValueError("a run that has not begun has no page")
         self._state = state
         self._origin = state.started.at
-        self._began = datetime.fromisoformat(state.started.at)
+        self._began = _time(state.started.at)
+        self._minutes: dict[str, float] = {}
         self._tags: dict[tuple[tuple[str, str], ...], int] = {}
         self._grouping: Grouping[int] = Grouping()
         self._groups: list[Group[int]] = []
@@ -223,8 +226,8 @@ class Paging:
         archives = [row.archive for row in rows]
         return Servers(
             project=[row.project for row in rows],
-            id=[_printable(row.selected.id) for row in rows],
-            name=[_printable(row.selected.name) for row in rows],
+            id=[_text(row.selected.id) for row in rows],
+            name=[_text(row.selected.name) for row in rows],
             tags=[self._tags_of(row) for row in rows],
             phase=[_PHASE[row.phase] for row in rows],
             requested=[
@@ -248,13 +251,20 @@ class Paging:
         """Return when something was, in seconds since the run's start."""
         if at is None:
             return None
-        return round((datetime.fromisoformat(at) - self._began).total_seconds(), 1)
+        minute = at[:_MINUTE]
+        if minute not in self._minutes:
+            self._minutes[minute] = (_time(f"{minute}00Z") - self._began).total_seconds()
+        return round(self._minutes[minute] + float(at[_MINUTE:-1]), 1)
 
     def _tags_of(self, row: ServerRow) -> int:
         tags = row.selected.tags
         key = tuple(tags.items())
         known = self._tags.get(key)
         return known if known is not None else self._tags.setdefault(key, len(self._tags))
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _requested_at(row: ServerRow) -> str | None:
@@ -286,7 +296,7 @@ def _printable(value: T) -> T:
     """Make all texts in a value printable, and cut those that nobody reads to their end."""
     made: Any = value
     if isinstance(value, str):
-        made = one_line(value) if len(value) <= LONGEST else _cut(value)
+        made = _text(value)
     elif isinstance(value, list | tuple):
         made = type(value)(map(_printable, value))
     elif isinstance(value, dict):
@@ -297,5 +307,7 @@ def _printable(value: T) -> T:
     return cast("T", made)
 
 
-def _cut(text: str) -> str:
-    return one_line(f"{text[:LONGEST]}... ({len(text)} characters)")
+def _text(text: str) -> str:
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}... ({len(text)} characters)"
+    return one_line(text)

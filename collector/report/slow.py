@@ -42,8 +42,9 @@ def slowest(state: RunState, tally: Tally, now_s: float, most: int) -> list[Slow
 
 def _slow(state: RunState, tally: Tally, now_s: float, most: int) -> Iterator[Slow]:
     download_s = _UNKNOWN_DOWNLOAD_S
-    if len(tally.downloads_s) >= _FEWEST:
-        download_s = max(_SHORTEST_S, _DOWNLOAD_TIMES * median(tally.downloads_s))
+    if len(tally.downloads) >= _FEWEST:
+        usual_s = median(took_s for took_s, _ in tally.downloads)
+        download_s = max(_SHORTEST_S, _DOWNLOAD_TIMES * usual_s)
     for project in tally.projects:
         # Those that began first come first: where these are not slow, the others are not.
         for number, server in enumerate(project.exporting):

@@ -131,9 +131,16 @@ class Summary(Part, frozen=True):
 
 
 class RunLine(Part, frozen=True):
-    """A run as `runs` lists it. Where neither manifest nor journal can be read, totals are null."""
+    """A run as `runs` lists it. Where neither manifest nor journal can be read, totals are null.
+
+    `took_s` is from its beginning to its end, pauses between resumes included; of a run that has no
+    end, to the latest event. It is null where that is not known.
+    """
 
     id: str
     state: RunWord
     started_at: str | None
     totals: RunTotals | None
+    finished_at: str | None = None
+    took_s: float | None = None
+    resumed: int | None = None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collector.model.state import RunState
 
 _REMEMBERED: Final = 200
-"""How many of the latest exports and downloads are remembered for how long they took."""
+"""How many of the latest downloads are remembered."""
 
 
 def _none() -> dict[Phase, int]:
@@ -60,14 +60,14 @@ class Tally:
         projects: by their numbers.
         phases: how many servers of all projects are in each phase.
         failed: the servers that failed, the latest last.
-        downloads_s: how long the latest downloads took.
+        downloads: how long the latest downloads took, and how many bytes they brought.
     """
 
     def __init__(self, state: RunState) -> None:
         self.projects: list[ProjectTally] = []
         self.phases = _none()
         self.failed: dict[int, None] = {}
-        self.downloads_s: deque[float] = deque(maxlen=_REMEMBERED)
+        self.downloads: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
         self._state = state
         self._seen: list[ServerRow | None] = []
 
@@ -129,7 +129,7 @@ class Tally:
         if before is not None and before.begun is not None and row.archive is not None:
             began_s, ended_s = unix_s(before.begun.at), unix_s(row.archive.at)
             if began_s is not None and ended_s is not None:
-                self.downloads_s.append(max(0.0, ended_s - began_s))
+                self.downloads.append((max(0.0, ended_s - began_s), row.archive.bytes))
 
 
 _EXPORTING: Final = frozenset({Phase.REQUESTED, Phase.EXPORTING})

@@ -16,6 +16,16 @@ def unix_s(at: str) -> float | None:
     return time.replace(tzinfo=time.tzinfo or UTC).timestamp()
 
 
+def seconds_between(since: str, until: str) -> float | None:
+    """Return the seconds between two times; None where a clock was set back, or one is no time."""
+    try:
+        elapsed = datetime.fromisoformat(until) - datetime.fromisoformat(since)
+    except (ValueError, TypeError):  # TypeError: only one of them knows its zone
+        return None
+    seconds = round(elapsed.total_seconds(), 1)
+    return seconds if seconds >= 0 else None
+
+
 def written(now: datetime) -> str:
     """Return a time as a journal writes it."""
     utc = now.astimezone(UTC)

@@ -17,6 +17,7 @@ from collector.errors import CollectorError
 from collector.report.building import Report
 from collector.report.manifest import RunTotals, RunWord
 from collector.report.summary import RunLine
+from collector.report.times import seconds_between
 from collector.rundir.journal.reading import Reading, fold
 from collector.rundir.layout import JOURNAL, LARGEST_MANIFEST, MANIFEST, runs_under
 from collector.rundir.lock import is_held
@@ -152,6 +153,7 @@ class _Beginning(msgspec.Struct, frozen=True):
     state: RunWord
     started_at: Annotated[str, Meta(max_length=_LONGEST_NAME)]
     finished_at: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None = None
+    resumed: Annotated[int, Meta(ge=0, le=_LARGEST_COUNT)] | None = None
 
 
 class _Opening(msgspec.Struct, frozen=True):
@@ -173,7 +175,11 @@ def _from_manifest(directory: Path, *, may_lag: bool) -> Listed | None:
     run = found.run
     if not _is_believable(found) or (run.state == "running") is not alive:
         return None
-    return Listed(RunLine(run.id, run.state, run.started_at, found.totals), run.finished_at)
+    took_s = seconds_between(run.started_at, run.finished_at) if run.finished_at else None
+    line = RunLine(
+        run.id, run.state, run.started_at, found.totals, run.finished_at, took_s, run.resumed
+    )
+    return Listed(line, run.finished_at)
 
 
 def _opening(path: Path) -> _Opening:

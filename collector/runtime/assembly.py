@@ -88,8 +88,13 @@ def scheduler(
 def estimate(
     state: RunState, directory: Path, scopes: Scopes, prior: Prior, deadline_s: float
 ) -> e.RunEstimated:
-    """Say what is to be expected, to be compared with what comes. For a worker thread."""
+    """Say what is to be expected, to be compared with what comes. For a worker thread.
+
+    Warns of a disk that is too small for it: a guess, so that the run goes on.
+    """
     plan = planning.of_state(state, directory.parent, scopes, prior, but=directory)
+    if warning := plan.disk.shortage(directory.parent):
+        _log.warning(warning)
     wall = clock.WallClock()
     return e.RunEstimated(
         at=wall.stamp(clock.now_s()),

@@ -12,7 +12,6 @@ from collector import clock, threads
 from collector.report.building import Report
 from collector.report.manifest import JournalHead
 from collector.report.series import Follower
-from collector.rundir import report_file
 from collector.rundir.layout import REPORT
 
 if TYPE_CHECKING:
@@ -98,6 +97,8 @@ class ClosingReport:
 
     def _write(self, at: str, manifest_sha256: str | None) -> None:
         """Write the report, in a thread."""
+        from collector.rundir import report_file  # noqa: PLC0415  # a run begins sooner without it
+
         try:
             report = Report(self._state, lines=self._journal.lines, head=self._journal.head)
             page = report_file.made(

@@ -171,7 +171,7 @@ def test_a_list_that_breaks_off_keeps_what_it_had(tmp_path: Path) -> None:
         with listing(Directory({"p1": everything}, instead=instead)) as service:
             written = discover(command, service.url, "--project", "p1", "--output", "new.yaml")
         assert written.returncode == 3
-        assert "1000 servers in 1 project" in written.stderr
+        assert "1,000 servers in 1 project" in written.stderr
         checked = command.run("inventory", "check", "new.yaml")
         assert checked.returncode == 0, checked.stderr
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -73,7 +74,9 @@ def test_one_of_anything_is_one(tmp_path: Path) -> None:
         ended = service.run("collect", "fleet.json", "--run-id", "one", "--progress", "plain")
         assert ended.returncode == 0
         assert "  collected  1 of 1 server, " in ended.stdout
-        assert ended.stderr.splitlines()[0] == "Collecting into collected/one."
+        assert ended.stderr.startswith(
+            "Run one: collecting 1 server of 1 project into collected/one."
+        )
         shown = service.run("plan", "fleet.json").stdout + service.run("verify").stdout
         assert "1 servers" not in shown + ended.stdout
         assert "collected/one: 1 archive, " in shown
@@ -141,7 +144,7 @@ def test_the_next_commands_can_be_pasted_whatever_the_path(
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     (resume, *_) = shown.stdout.rpartition("Next:\n")[2].splitlines()
-    status = checked.stdout.rpartition(": ")[2]
+    (status,) = re.findall("missing from this run: (.*)", checked.stdout)
     for command, code in ((resume, 3), (status, 0)):
         assert command.split()[0] == "collector"
         pasted = subprocess.run(

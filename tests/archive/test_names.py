@@ -46,9 +46,29 @@ def test_a_safe_name_stays_as_it_is(raw: str) -> None:
     assert safe_name(name, fallback="y") == name
 
 
-plain = st.lists(st.sampled_from(["a", "Con", ".", "-", "part", "tar", "latest", "_9"])).map(
-    "".join
-)
+plain = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "a",
+                "Con",
+                ".",
+                "-",
+                "part",
+                "Rejected",
+                "tar",
+                "latest",
+                "_9",
+                "aux",
+                "com1",
+                "LPT9",
+            ),
+            *("com", "10", "nul", "prn", "journal.damaged-", "Journal", *sorted(RUN_NAMES)),
+            *("\u017f", "\u212a"),  # which are s and k where letter case does not count
+        ]
+    ),
+    max_size=4,
+).map("".join)
 
 
 @given(name=hostile | plain, limit_bytes=st.sampled_from([32, 200, 255]))

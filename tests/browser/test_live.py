@@ -65,7 +65,7 @@ def test_a_live_page_says_rate_time_left_and_troubles(browser: Browser) -> None:
         line = tab.inner_text("#live")
         assert "Live" in line
         assert "14.2 of 15 calls/s" in line
-        assert "11 min to 15 min left" in line
+        assert "11 to 15 min left" in line
         assert "its endpoint has not answered" in tab.inner_text("#troubles")
 
 

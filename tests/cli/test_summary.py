@@ -102,14 +102,14 @@ def test_thousands_that_failed_for_one_reason_are_one_reason(tmp_path: Path) -> 
     end(state)
     lines = shown(state, tmp_path)
     (reason,) = (line for line in lines if "truncated" in line)
-    assert reason == "  2500 servers failed at download after 4 tries, e.g. truncated at byte 0"
+    assert reason == "  2,500 servers failed at download after 4 tries, e.g. truncated at byte 0"
     names = " ".join(lines[lines.index(reason) + 1 :][:2]).split()
     assert names[:3] == [
         "project-00/bms-00000,", "project-01/bms-00001,", "project-02/bms-00002"
     ]  # fmt: skip
-    assert names[3:] == ["and", "2497", "more"]
+    assert names[3:] == ["and", "2,497", "more"]
     assert sum("check the network" in line for line in lines) == 1
-    assert lines[-1] == "2500 of 3000 servers missing."
+    assert lines[-1] == "2,500 of 3,000 servers missing."
 
 
 @pytest.mark.parametrize("reasons", [1, 2, 3, 5, 8, 13, 40, 400])

@@ -91,7 +91,7 @@ def test_projects_that_are_alike_are_one_line_and_one_that_differs_is_named(flee
     rows = [line.split()[:5] for line in lines[: lines.index("")]]
     assert rows[0] == ["project", "servers", "calls", "time"]
     assert [row[:-2] for row in rows[1:]] == [
-        ["p-7", "70", "210"], ["each", "of", "14"], ["all", "770", "2310"]
+        ["p-7", "70", "210"], ["each", "of", "14"], ["all", "770", "2,310"]
     ]  # fmt: skip
     alone = told("--select", "project=p-7")
     assert not any(line.split()[:1] in (["project"], ["all"], ["each"]) for line in alone)

@@ -188,14 +188,16 @@ def test_runs_lists_each_run_with_its_state(
     (tmp_path / "no-run").mkdir()
     (tmp_path / "latest").symlink_to("2-ended")
     told = json.loads(call("runs", tmp_path, "--json").stdout)
-    assert [set(run) for run in told] == [{"id", "state", "started_at", "totals"}] * 3
+    members = {"id", "state", "started_at", "totals", "finished_at", "took_s", "resumed"}
+    assert [set(run) for run in told] == [members] * 3
     assert [run["state"] for run in told] == ["interrupted", "complete", "interrupted"]
     assert told[0]["totals"]["collected"] == 1
     assert told[1]["totals"]["counters"] == "exact"
     assert told[2]["totals"] is None
     table = call("runs", tmp_path).stdout.splitlines()
-    assert len(table) == 4
+    assert len(table) == 6
     assert max(map(len, table)) <= 80
+    assert table[-1] == "3 runs: 2 interrupted, 1 complete."
 
 
 def test_runs_says_running_while_a_process_holds_one(

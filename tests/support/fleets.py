@@ -7,7 +7,15 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from collector.report.glance import Counts, Failure, Glance, Limit, ProjectGlance, TimeLeft
+from collector.report.glance import (
+    Counts,
+    Failure,
+    Glance,
+    Limit,
+    ProjectGlance,
+    SlowServer,
+    TimeLeft,
+)
 from collector.report.manifest import ProjectTotals, RunTotals, Totals
 from collector.report.page import (
     Changes,
@@ -204,6 +212,6 @@ def _glance(names: list[str], totals: Totals, took_s: float) -> Glance:
             ProjectGlance(name, counts, 10**9, 2.0, 3, "429s" if not at else None)
             for at, name in enumerate(names)
         ],
-        slowest=[],
+        slowest=[SlowServer(name, "bms-00042", "exporting", 1234.5) for name in names[:3]],
         failures=[Failure(AT, names[0], "bms-00001", "export", "Insufficient permissions.")],
     )  # fmt: skip

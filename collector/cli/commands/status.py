@@ -17,23 +17,36 @@ Examples:
   collector status
   collector status collected/20261123T084103Z-7f3a -v
   collector status latest --json | jq .totals
+  collector status --watch
 """,
 )
 @run_argument
+@click.option(
+    "--watch",
+    "is_watched",
+    is_flag=True,
+    help="Show how the run goes on until it ends, as the process that collects would.",
+)
 @json_option
 @common
 @click.pass_context
-def command(ctx: click.Context, run: str, *, as_json: bool) -> None:
+def command(ctx: click.Context, run: str, *, is_watched: bool, as_json: bool) -> None:
     """Show what a run has done so far, whether it is running, has ended or was killed.
 
     RUN_DIR defaults to the latest run under ./collected. -v adds what the run has learned: the
-    service's limits and how long exports take.
+    service's limits and how long exports take. --watch follows a run of another process, from cron
+    for example; Ctrl-C ends the watching alone.
     """
     from collector.cli.rendering.summary import summed_up  # noqa: PLC0415  # the work's imports cost time
     from collector.rundir.layout import find_run  # noqa: PLC0415
     from collector.rundir.standing import standing  # noqa: PLC0415
 
-    found = standing(find_run(run, out=OUT))
+    directory = find_run(run, out=OUT)
+    if is_watched:
+        from collector.cli.watching import watch  # noqa: PLC0415  # as above
+
+        watch(directory)
+    found = standing(directory)
     if found.damage is not None:
         say(
             f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "

@@ -95,7 +95,7 @@ def _names(rows: Sequence[Missing], width: int, *, in_projects: bool) -> str:
     told = [_name(row, in_projects=in_projects) for row in rows[:NAMES_SHOWN]]
     while True:
         hidden = len(rows) - len(told)
-        text = ", ".join(told) + (f" and {hidden} more" if hidden else "")
+        text = ", ".join(told) + (f" and {hidden:,} more" if hidden else "")
         if len(text) <= width or len(told) == 1:
             return text
         told.pop()
@@ -121,7 +121,7 @@ def _reasons(summary: Summary) -> Iterator[_Reason]:
     for waits_for, groups in waiting.items():
         rows = [row for group in groups for row in group.members]
         phases = Counter({group.phase or "": len(group.members) for group in groups})
-        parts = [f"{number} {phase}" for phase, number in phases.most_common()]
+        parts = [f"{number:,} {phase}" for phase, number in phases.most_common()]
         doing = parts[0].partition(" ")[2] if len(parts) == 1 else ", ".join(parts)
         yield _Reason(f"pending {_WAITED.get(waits_for, '')}: {doing}", "", rows)
 

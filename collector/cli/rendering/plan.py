@@ -48,16 +48,6 @@ def rendered(planned: Plan, out: str, *, notes: Sequence[str] = ()) -> list[str]
     return [*_projects(planned, rows, most), "", *below]
 
 
-def shortage(disk: Disk, out: str) -> str | None:
-    """Return what to do about a disk that is too small; None where it is not, as far as known."""
-    if disk.free is None or disk.suffices:
-        return None
-    return (
-        f"the disk is too small: about {size(disk.needed)} needed under {out}, {size(disk.free)} "
-        "free; free up space, or choose another directory with --out"
-    )
-
-
 def _verdict(planned: Plan) -> Iterator[str]:
     """Yield the verdict: how long it takes, or whether within the deadline; a disk too small."""
     servers, takes = count(planned.servers, "server"), about(planned.seconds)
@@ -69,7 +59,7 @@ def _verdict(planned: Plan) -> Iterator[str]:
     elif planned.deadline_reachable:
         yield f"Reachable in {duration(planned.deadline_s)}: {servers} in about {takes}."
     else:
-        home = f"about {planned.servers_by_deadline}" if planned.servers_by_deadline else "none"
+        home = f"about {planned.servers_by_deadline:,}" if planned.servers_by_deadline else "none"
         within = duration(planned.deadline_s)
         yield f"Not reachable in {within}: {home} of {servers}; all take about {takes}."
     disk = planned.disk
@@ -102,14 +92,17 @@ def _projects(planned: Plan, rows: Sequence[Sequence[ProjectPlan]], most: int) -
     yield f"  {'project':{width}}  servers    calls  time"
     for ones in shown:
         one = ones[0]
-        yield (f"  {_named(ones):{width}}  {one.servers:7}  {one.requests:7}  {about(one.seconds)}")
+        yield (
+            f"  {_named(ones):{width}}  {one.servers:7,}  {one.requests:7,}  {about(one.seconds)}"
+        )
     if hidden := len(planned.projects) - sum(map(len, shown)):
-        yield f"  and {hidden} more, none of them slower"
-    yield f"  {'all':{width}}  {planned.servers:7}  {planned.requests:7}  {about(planned.seconds)}"
+        yield f"  and {hidden:,} more, none of them slower"
+    time = about(planned.seconds)
+    yield f"  {'all':{width}}  {planned.servers:7,}  {planned.requests:7,}  {time}"
 
 
 def _named(projects: Sequence[ProjectPlan]) -> str:
-    return _name(projects[0]) if len(projects) == 1 else f"each of {len(projects)}"
+    return _name(projects[0]) if len(projects) == 1 else f"each of {len(projects):,}"
 
 
 def _name(project: ProjectPlan) -> str:
@@ -122,7 +115,7 @@ def _bottlenecks(planned: Plan, lines: int) -> Iterator[str]:
     for at, (seconds, text) in enumerate(told):
         made = wrapped(text, f"  {about(seconds):12}  ", " " * 16, anywhere=True)
         if at and len(made) + (at + 1 < len(told)) > lines:
-            yield f"  and {len(told) - at} more, none of them slower"
+            yield f"  and {len(told) - at:,} more, none of them slower"
             return
         lines -= len(made)
         yield from made
@@ -145,7 +138,7 @@ def _limit(alike: Sequence[Limit]) -> str:
         return f"{size(limit.limit)} a second for all downloads, {source}"
     where = scope(limit.scope, limit.name)
     if len(alike) > 1:
-        where = f"each of {len(alike)} {wording.scopes(limit.scope)}"
+        where = f"each of {len(alike):,} {wording.scopes(limit.scope)}"
     if limit.what == "exports" or limit.window_s is None:
         exports = "1 export" if limit.limit == 1 else f"{limit.limit:g} exports"
         return f"{exports} at once for {where}, {source}"

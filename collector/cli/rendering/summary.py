@@ -76,16 +76,16 @@ def _facts(summary: Summary, now: datetime) -> Iterator[str]:
     run, totals = summary.run, summary.totals
     yield from wrapped(_started(summary, now), "  started    ", INDENT)
     yield (
-        f"  collected  {totals.collected} of {count(totals.servers, 'server')}, "
+        f"  collected  {totals.collected:,} of {count(totals.servers, 'server')}, "
         f"{size(totals.bytes)}" + (", every archive verified" if totals.collected else "")
     )
     numbers = ((totals.failed, "failed"), (totals.pending, "pending"))
-    if parts := [f"{number} {word}" for number, word in numbers if number]:
+    if parts := [f"{number:,} {word}" for number, word in numbers if number]:
         yield f"  missing    {', '.join(parts)}"
     yield from _retried(summary.retried)
     if totals.requests or totals.counters == "exact":  # else they are not counted yet
         at_least = "at least " if totals.counters == "at_least" else ""
-        yield f"  calls      {at_least}{totals.requests}, {totals.throttled} of them throttled"
+        yield f"  calls      {at_least}{totals.requests:,}, {totals.throttled:,} of them throttled"
     reused = summary.reused_exports
     if reused.oldest_s is not None:
         text = f"{reused.count} reused from other runs, up to {duration(reused.oldest_s)} old"
@@ -118,9 +118,9 @@ def _started(summary: Summary, now: datetime) -> str:
 def _retried(retried: Retried) -> Iterator[str]:
     servers, collected, failed = retried.servers, retried.collected, retried.failed
     if servers:
-        parts = [f"{collected} collected", f"{failed} failed again"]
+        parts = [f"{collected:,} collected", f"{failed:,} failed again"]
         if left := servers - collected - failed:
-            parts.append(f"{left} pending")
+            parts.append(f"{left:,} pending")
         yield f"  retried    {count(servers, 'failed server')}: {', '.join(parts)}"
 
 

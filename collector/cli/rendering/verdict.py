@@ -17,8 +17,8 @@ def verdict(summary: Summary) -> str:
     unlisted = sum(bool(one.discovery_error) for one in summary.projects)
     servers, collected = totals.servers, totals.collected
     if run.state == "running":
-        failed = f", {totals.failed} failed" if totals.failed else ""
-        return f"Running: {collected} of {count(servers, 'server')} collected{failed}."
+        failed = f", {totals.failed:,} failed" if totals.failed else ""
+        return f"Running: {collected:,} of {count(servers, 'server')} collected{failed}."
     if not servers:
         said = "No server collected" if unlisted else "No server was selected"
     elif servers == collected:
@@ -28,16 +28,16 @@ def verdict(summary: Summary) -> str:
     elif run.state == "failed":
         said = f"None of {count(servers, 'server')} collected"
     else:
-        said = f"{servers - collected} of {count(servers, 'server')} missing{_why(run)}"
+        said = f"{servers - collected:,} of {count(servers, 'server')} missing{_why(run)}"
     return f"{said}; {count(unlisted, 'project')} not listed." if unlisted else f"{said}."
 
 
 def _all(servers: int, *, known: bool) -> str:
     if known:
-        who = "The only known server was" if servers == 1 else f"All {servers} known servers"
+        who = "The only known server was" if servers == 1 else f"All {servers:,} known servers"
         return f"{who} collected"
     return (
-        f"{'The server was' if servers == 1 else f'All {servers} servers'} collected and verified"
+        f"{'The server was' if servers == 1 else f'All {servers:,} servers'} collected and verified"
     )
 
 

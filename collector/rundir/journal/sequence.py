@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from collector.model import events as e
+from collector.model.rows import Phase
 from collector.rundir.layout import folded
 
 if TYPE_CHECKING:
     from collector.model.state import RunState, ServerRow
 
-_OF_A_PENDING_SERVER = (
-    e.ExportRequested,
-    e.ExportNotStarted,
-    e.ExportStarted,
-    e.ExportReused,
-    e.ExportCompleted,
-    e.ArchiveStored,
-    e.AttemptFailed,
-    e.ServerFailed,
+_Step = (
+    e.ExportRequested
+    | e.ExportNotStarted
+    | e.ExportStarted
+    | e.ExportReused
+    | e.ExportCompleted
+    | e.ArchiveStored
+    | e.AttemptFailed
+    | e.ServerFailed
 )
+_STEPS = frozenset(get_args(_Step))
+"""What can happen to a pending server alone."""
+_ENDED = frozenset({Phase.COLLECTED, Phase.FAILED})
 
 
 class OutOfSequenceError(ValueError):
@@ -46,17 +50,22 @@ class Sequence:
             OutOfSequenceError: it refers to something that no earlier event named, or that has
                 ended, or gives something a second name or place.
         """
-        if isinstance(event, e.ServerSelected):
+        if type(event) in _STEPS:
+            step = cast("_Step", event)
+            self._check_named(step.server)
+            _check_step(step, self._state.servers[step.server])
+        elif isinstance(event, e.ServerSelected):
             self._check_server(event)
         elif isinstance(event, e.ProjectSelected):
             self._check_project(event)
         elif (server := getattr(event, "server", None)) is not None:
-            if server >= len(self._state.servers):
-                raise OutOfSequenceError(f"no earlier line names server {server}")
-            if isinstance(event, _OF_A_PENDING_SERVER):
-                _check_step(event, self._state.servers[server])
+            self._check_named(server)
         elif (project := getattr(event, "project", None)) is not None:
             self._check_known(project)
+
+    def _check_named(self, server: int) -> None:
+        if server >= len(self._state.servers):
+            raise OutOfSequenceError(f"no earlier line names server {server}")
 
     def _check_known(self, project: int) -> None:
         if project >= len(self._state.projects):
@@ -95,9 +104,9 @@ class Sequence:
         self._directories.add(place)
 
 
-def _check_step(event: e.Event, row: ServerRow) -> None:
+def _check_step(event: _Step, row: ServerRow) -> None:
     """Check that a server can take a step; one that has ended cannot."""
-    if row.phase.ended:
+    if row.phase in _ENDED:
         raise OutOfSequenceError(f"server {row.server} is already {row.phase}")
     if isinstance(event, e.ExportCompleted) and row.export is None:
         raise OutOfSequenceError(f"server {row.server} has no export")
