@@ -68,7 +68,8 @@ def all_together(
     others = tally.left - len(told)
     took_s = max(0.0, sum(told) + others * known.mean - in_progress) / pace.per_s
     vary = math.sqrt(math.expm1(known.spread**2))
-    varies = _PACE_VARIES + vary * (1 / math.sqrt(known.archives) + 1 / math.sqrt(1 + others))
+    varies = _PACE_VARIES + 0.5 / math.sqrt(1 + pace.seen)
+    varies += vary * (1 / math.sqrt(known.archives) + 1 / math.sqrt(1 + others))
     last_s = known.alone_s(_NINE_IN_TEN) if others else 0.0
     low_s = took_s / (1 + varies) - COUNTED_EVERY_S / 2  # what came since the latest count
     return Range(max(0.0, low_s), took_s * (1 + varies) + last_s)

@@ -123,7 +123,7 @@ def test_downloads_that_wait_for_their_turn_take_as_long_as_their_bytes() -> Non
         told[second] = run.look(second).time_left
     for second in (70, 125, 180, 220):
         assert covers(told[second], ended - second), (second, told[second])
-        assert told[second].high_s < 2 * told[second].low_s  # type: ignore[union-attr]  # it covers
+        assert told[second].high_s < 2.3 * told[second].low_s  # type: ignore[union-attr]  # it covers
 
 
 def test_a_limit_of_one_project_holds_up_the_whole_run() -> None:
@@ -179,7 +179,7 @@ def test_a_deadline_ends_the_range() -> None:
     run.add(*(event for server in range(100) for event in started(server)))
     told = run.look(60).time_left
     assert told is not None
-    assert (told.low_s, told.high_s) == (140, 140)
+    assert (told.low_s, told.high_s) == (140, 145)  # what is under way gets a moment
     assert run.look(60).deadline_at == at(200)
 
 

@@ -30,6 +30,7 @@ SOON_S = 60.0
 _RETRY = "--resume the run with --retry-failed"
 _RESUME = "--resume the run"
 _STILL_TRIED = "it is tried again"
+_THEN_AGAIN = re.compile(rf"[,;] (?:then )?{_RESUME}(?: with --retry-failed)?$")
 _AGAIN_AND_BEFORE = re.compile(rf"(?:(?:[,;]| and)? ?(?:then )?|^){_RESUME}.*", re.DOTALL)
 _NINE_IN_TEN = 1.2816
 """The 90th percentile of the standard normal distribution."""
@@ -83,7 +84,7 @@ def cure(hint: str, summary: Summary) -> str:
         return ""
     if is_demo(summary):
         return _AGAIN_AND_BEFORE.sub("", hint)
-    return hint.replace(_RETRY, "retry").replace(_RESUME, "resume")
+    return _THEN_AGAIN.sub("", hint).replace(_RETRY, "retry").replace(_RESUME, "resume")
 
 
 def program() -> str:
