@@ -120,6 +120,18 @@ def _modules(room: str) -> str:
     return _table(("module", "what it is about"), rows)
 
 
+def _scripts() -> str:
+    """Return what each script of the page says of itself, in the order in which they run."""
+    root = HERE.parent / "collector" / "pages"
+    names = re.findall(r'<script src="([^"]+)">', (root / "page.html").read_text(encoding="utf-8"))
+    rows = [
+        (_code(name), comment.removeprefix("// "))
+        for name in names
+        if (comment := (root / name).read_text(encoding="utf-8").splitlines()[1]).startswith("// ")
+    ]
+    return _table(("script", "what it is about"), rows)
+
+
 def _first_line(path: Path) -> str:
     page = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return page.partition("\n\n")[0].replace("\n", " ")
@@ -440,6 +452,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "hints": _hints,
     "events": _events,
     "states": _states,
+    "scripts": _scripts,
     "lifecycle": _lifecycle,
     "regions": _regions,
     "permissions": _permissions,

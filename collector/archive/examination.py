@@ -40,10 +40,12 @@ class StoredArchives:
     Attributes:
         destination: where they are kept.
         format_at: says what the archive at a path is packed as.
+        on_read: is told how many bytes were read just now.
     """
 
     destination: Destination
     format_at: Callable[[str], ArchiveFormat]
+    on_read: Callable[[int], None] | None = None
 
     def size(self, path: str) -> int | None:
         """Return how many bytes an archive has; None if there is none, or the path cannot be one.
@@ -75,6 +77,8 @@ class StoredArchives:
                 sha256.update(piece)
                 reader.feed(piece)
                 count += len(piece)
+                if self.on_read is not None:
+                    self.on_read(len(piece))
         return Examined(count, sha256.hexdigest(), reader.finish())
 
     def sha256(self, path: str) -> str:

@@ -3,7 +3,8 @@
 Modules log with the standard library's `logging`, under `collector`. What a line says beside its
 words, its facts, comes as `extra={"facts": {...}}`. With `"once": True` beside them it is written
 once, however often it is logged in the same words. `"line"` is what people read in its place;
-they are not told of what is `"repeated"`, and nobody else of a `"reminder"` of that.
+`"what_to_do"` follows it; they are not told of what is `"repeated"`, and nobody else of a
+`"reminder"` of that.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collector.observe.log_file import LogFile
 
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
+_BELOW = " " * len("21:40:12  ")
 _DIM, _END = "\x1b[2m", "\x1b[0m"
 
 
@@ -89,11 +91,18 @@ class _Lines(_Handler):
         """Write one line, visible, but for the colours."""
         if getattr(logged, "reminder" if self._tells_all else "repeated", False):
             return
-        line = (
-            record(said, logged.levelname.lower(), facts)
-            if self._as_json
-            else self._for_people(logged, said, facts)
-        )
+        if self._as_json:
+            self._put(record(said, logged.levelname.lower(), facts))
+            return
+        line, hint = self._for_people(logged, said, facts), getattr(logged, "what_to_do", None)
+        arrow = f"-> {one_line(hide(hint))}" if hint else ""
+        if isinstance(sys.stderr, Stream) and sys.stderr.above is not None and hint:
+            self._put(line)  # each is cut where the terminal ends
+            self._put(f"{_BELOW}{arrow}")
+        else:
+            self._put(f"{line} {arrow}".rstrip())
+
+    def _put(self, line: str) -> None:
         stderr = sys.stderr
         if isinstance(stderr, Stream):
             stderr.put(line)

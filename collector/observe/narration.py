@@ -10,7 +10,7 @@ import anyio
 
 from collector.model import events as e
 from collector.observe.repeats import Repeats
-from collector.observe.told import failed, told
+from collector.observe.told import failed, told, what_to_do
 from collector.observe.words import number
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class Narrator:
             extra["facts"] = {**_facts(event), **self._where(event), **self._run()}
             filled = words.format_map(_fields(event))
             extra["line"] = told(event, self._state, filled)
+            extra["what_to_do"] = what_to_do(event)
             self._log.log(level, filled, extra=extra)
 
     def remind(self) -> None:

@@ -47,7 +47,7 @@ class Plain:
             self.tell(glance)
         else:
             took = f"; {size(glance.bytes)} in {lasting(glance.elapsed_s)}"
-            self._write(glance, f"{_counts(glance.counts)}{took}")
+            self._write(glance, f"{_counts(glance.counts, has_ended=True)}{took}")
 
     def _write(self, glance: Glance, text: str) -> None:
         line = f"{words.clock(glance.at)}  {text}"
@@ -55,30 +55,43 @@ class Plain:
         self._stderr.write_line(line, "info", is_kept=False)
 
 
-def _counts(counts: Counts) -> str:
+def _counts(counts: Counts, *, has_ended: bool = False) -> str:
     parts = [f"{words.number(counts.collected)} of {words.number(counts.servers)} collected"]
-    for many, what in (
-        (counts.failed, "failed"),
-        (words.in_flight(counts), "in flight"),
-        (counts.queued, "waiting"),
-    ):
+    flying, waiting = words.in_flight(counts), counts.queued
+    under_way = ((flying, "in flight"), (waiting, "waiting"))
+    left = ((flying + waiting, "pending"),) if has_ended else under_way
+    for many, what in ((counts.failed, "failed"), *left):
         parts += [f"{words.number(many)} {what}"] if many else []
     return ", ".join(parts)
 
 
 def _progress(glance: Glance) -> str:
-    parts = [_counts(glance.counts), f"{words.rate(glance)} calls/s", words.arriving(glance)]
-    if glance.time_left is not None:
-        parts.append(f"{words.time_left(glance.time_left)} left")
-    return "; ".join(parts)
+    return _fitting(
+        [
+            _counts(glance.counts),
+            *_left(glance),
+            f"{words.rate(glance)} calls/s",
+            f"{size(int(glance.bytes_per_s))}/s",
+            f"{size(glance.bytes)} so far",
+        ]
+    )
 
 
 def _standstill(glance: Glance, unchanged_s: float) -> str:
-    parts = [f"nothing new for {lasting(unchanged_s)}", words.waited_for(glance.counts)]
-    parts.append(f"{words.rate(glance)} calls/s")
-    if glance.time_left is not None:
-        parts.append(f"{words.time_left(glance.time_left)} left")
-    return "; ".join(parts)
+    nothing = f"nothing new for {lasting(unchanged_s)}"
+    waited_for = words.waited_for(glance.counts)
+    return _fitting([nothing, waited_for, *_left(glance), f"{words.rate(glance)} calls/s"])
+
+
+def _left(glance: Glance) -> list[str]:
+    return [f"{words.between(glance.time_left)} left"] if glance.time_left is not None else []
+
+
+def _fitting(parts: list[str]) -> str:
+    """Return the parts that fit in a line; they come in the order of their worth."""
+    while len(text := "; ".join(parts)) > WIDTH - len("21:40:12  ") and len(parts) > 1:
+        parts = parts[:-1]
+    return text
 
 
 def _facts(glance: Glance) -> dict[str, object]:

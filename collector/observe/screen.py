@@ -116,7 +116,7 @@ class Screen:
     def _as_text(self, lines: Iterable[Line]) -> str:
         colours = self._stderr.has_colours
         # Cleared before and not after: in a line that is full, that would take its last character.
-        return "".join(f"{_TO_THE_END}{painted(line, colours=colours)}\r\n" for line in lines)
+        return "".join(f"{_TO_THE_END}{painted(line, colours=colours)}\n" for line in lines)
 
 
 def _least(told: int, wanted: str, usual: int) -> int:

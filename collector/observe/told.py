@@ -38,9 +38,13 @@ def told(event: e.Event, state: RunState, words: str) -> str:
     where = _where(event, state)
     message = getattr(event, "message", None)
     said += f": {short(message)}" if isinstance(message, str) and message not in said else ""
-    hint = getattr(event, "hint", None)
-    said += f" -> {hint}" if hint and isinstance(event, _TOLD_AT_ONCE) else ""
     return f"{where}{'' if isinstance(event, e.ServerFailed) or not where else ':'} {said}".strip()
+
+
+def what_to_do(event: e.Event) -> str | None:
+    """Return what a person can do about an event while the run goes on; None where nothing is."""
+    hint: str | None = getattr(event, "hint", None)
+    return hint if isinstance(event, _TOLD_AT_ONCE) else None
 
 
 def failed(event: e.ServerFailed) -> str:

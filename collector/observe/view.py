@@ -138,10 +138,7 @@ class _Page:
 
     def _time(self) -> Iterator[Line]:
         glance = self._glance
-        left = glance.time_left
-        parts = [words.time_left(left) if left is not None else "not known yet"]
-        if (deadline := words.deadline(glance)) is not None:
-            parts.append(deadline)
+        parts = [*words.time_left(glance)]
         parts.append(f"running for {lasting(glance.elapsed_s)}")
         yield self._parts("time left", parts)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from collector.report.times import lasting
 from collector.report.words import scope
-from collector.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +54,7 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def time_left(left: TimeLeft) -> str:
+def between(left: TimeLeft) -> str:
     """Return how long a run will still take, no finer than it is known."""
     if left.high_s < MINUTE_S:
         return "less than a minute"
@@ -74,17 +73,27 @@ def _rounded(seconds: float, *, up: bool) -> float:
     return (seconds // step + (up and seconds % step > 0)) * step
 
 
-def deadline(glance: Glance) -> str | None:
-    """Return how far the deadline is, and whether the run may miss it."""
+def time_left(glance: Glance) -> Iterator[str]:
+    """Yield how long a run will still take, and how far its deadline is, which ends it as well."""
+    left, until_s = glance.time_left, _deadline_s(glance)
+    if until_s is None:
+        yield "not known yet" if left is None else between(left)
+    elif left is None:
+        yield "not known yet"
+        yield f"deadline in {lasting(until_s)}"
+    elif left.low_s >= until_s - 1:
+        yield f"{lasting(until_s)} to the deadline"
+        yield "not all will be collected by then"
+    else:
+        first = ", which may come first" if left.high_s >= until_s - 1 else ""
+        yield between(left)
+        yield f"deadline in {lasting(until_s)}{first}"
+
+
+def _deadline_s(glance: Glance) -> float | None:
     if glance.deadline_at is None:
         return None
-    left_s = (local(glance.deadline_at) - local(glance.at)).total_seconds()
-    if left_s <= 0:
-        return "the deadline has passed"
-    text = f"deadline in {lasting(left_s)}"
-    if glance.time_left is None or glance.time_left.high_s <= left_s:
-        return text
-    return f"{text}, {'will' if glance.time_left.low_s > left_s else 'may'} be missed"
+    return max(0.0, (local(glance.deadline_at) - local(glance.at)).total_seconds())
 
 
 def per_second(calls: float) -> str:
@@ -109,11 +118,6 @@ def learned(limit: Limit) -> Iterator[str]:
     yield f"limit {source}{at}"
     several = f"all {_SEVERAL.get(limit.scope, 'endpoints')} together"
     yield f"of {several if limit.name is None else scope(limit.scope, limit.name)}"
-
-
-def arriving(glance: Glance) -> str:
-    """Return the bytes that arrive, and those that have."""
-    return f"{size(int(glance.bytes_per_s))}/s, {size(glance.bytes)}"
 
 
 def in_flight(counts: Counts) -> int:

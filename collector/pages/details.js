@@ -55,7 +55,7 @@ class Details {
       make("p", {}, named(note?.message ?? reason.message, 4000)),
       reason ? make("p", { class: "quiet" }, `at ${reason.stage}`, code ? `: ${code}` : "",
         note?.attempts ? `, ${words.count(note.attempts, "try", "tries")}` : "") : null,
-      reason?.hint && !collected ? make("p", { class: "hint" }, make("span", { "aria-hidden": "true" }, "→ "), reason.hint) : null,
+      reason?.hint && !collected ? make("p", { class: "hint" }, make("span", { "aria-hidden": "true" }, "→ "), elements.advice(reason.hint)) : null,
       note?.request_id ? make("p", { class: "quiet" }, "request id ", make("code", {}, named(note.request_id))) : null,
     );
   }

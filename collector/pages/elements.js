@@ -39,10 +39,13 @@ const elements = (() => {
   const MARKS = { collected: "✓", failed: "✕", downloading: "↓", exporting: "◐", queued: "·", pending: "○" };
   const mark = (state) => make("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state] ?? "");
 
+  /** What to do, with `--options` as they are typed: no line breaks inside them. */
+  const advice = (text) => text.split(/(--[a-z][\w-]*)/).map((part, at) => (at % 2 ? make("code", { class: "option" }, part) : part));
+
   /** Write text only where it is another: what a screen reader has read is not read again. */
   function say(element, text) {
     if (element.textContent !== text) element.textContent = text;
   }
 
-  return { byId, make, put, fill, named, mark, MARKS, say };
+  return { byId, make, put, fill, named, advice, mark, MARKS, say };
 })();

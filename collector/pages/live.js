@@ -177,11 +177,15 @@ function roughly(seconds) {
   return words.duration(Math.max(1, Math.ceil(seconds / step)) * step);
 }
 
+const LIMIT_FROM = {
+  told: "the service told", estimated: "are estimated", remembered: "an earlier run learned", inventory: "the inventory allows",
+};
+
 function nowText(glance) {
   const { counts } = glance;
   const phases = [["queued", "waiting"], ["exporting", "exporting"], ["downloading", "downloading"]]
     .map(([phase, word]) => `${words.number(counts[phase])} ${word}`);
-  const limit = glance.limit ? `, of ${words.rate(glance.limit.per_second)} (${glance.limit.source})` : "";
+  const limit = glance.limit ? ` of ${words.rate(glance.limit.per_second)} that ${LIMIT_FROM[glance.limit.source] ?? glance.limit.source}` : "";
   const deadline = glance.deadline_at ? ` Its deadline is at ${words.stamp(glance.deadline_at)}.` : "";
   return `${words.listed(phases)}. ${words.rate(glance.calls_per_s)} calls a second${limit}; ${words.size(glance.bytes)} arrived, `
     + `${words.size(glance.bytes_per_s)} a second.${deadline}`;

@@ -24,6 +24,7 @@ class App {
       this.timeline.draw();
       this.plots.redraw();
     });
+    address.follow(this.view);
     elements.byId("zone").addEventListener("click", () => {
       words.zone.local = !words.zone.local;
       this.clock();

@@ -18,6 +18,7 @@ const reasons = (() => {
     const order = found.map((_, at) => at).filter((at) => found[at].servers)
       .sort((one, other) => found[other].servers - found[one].servers);
     byId("reasons").hidden = !order.length;
+    byId("why").hidden = !order.length && !run.page.changes;
     if (!order.length) return;
     const names = examples(run, found.length);
     const shown = all ? order : order.slice(0, SHOWN);
@@ -50,7 +51,7 @@ const reasons = (() => {
       make("span", { class: "message" }, named(reason.message, 400)),
       make("span", { class: "quiet" }, codes.filter(Boolean).join(" · "))),
       make("div", { class: "track" }, share),
-      reason.hint ? make("p", { class: "hint" }, make("span", { "aria-hidden": "true" }, "→ "), reason.hint) : null,
+      reason.hint ? make("p", { class: "hint" }, make("span", { "aria-hidden": "true" }, "→ "), elements.advice(reason.hint)) : null,
       names.length ? make("p", { class: "quiet" }, names.map((server, place) => [place ? ", " : "",
         make("button", { type: "button", class: "link", onclick: () => { view.open(server); toTable(); } },
           named(view.run.name[server], 80)), " (", named(view.run.projectName(server), 60), ")"]),
@@ -79,6 +80,7 @@ const reasons = (() => {
   function showChanges(view) {
     const { changes } = view.run.page;
     byId("changes").hidden = !changes;
+    byId("why").hidden = !changes && byId("reasons").hidden;
     if (!changes) return;
     fill(byId("changes-about"), "Compared with run ", make("code", {}, named(changes.run_id)),
       ` of ${words.stamp(changes.started_at)} (${changes.state}); ${words.count(changes.in_both, "server")} in both.`);

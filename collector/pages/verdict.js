@@ -87,7 +87,7 @@ const verdict = (() => {
     }
     const largest = [...hints].sort(([, one], [, other]) => other - one);
     const items = largest.slice(0, HINTS_SHOWN).map(([hint, servers]) =>
-      make("li", {}, make("b", {}, `${words.count(servers, "server")}: `), hint));
+      make("li", {}, make("b", {}, `${words.count(servers, "server")}: `), elements.advice(hint)));
     if (largest.length > HINTS_SHOWN) {
       items.push(make("li", {}, make("a", { href: "#reasons" }, `and ${words.count(largest.length - HINTS_SHOWN, "more reason")}`)));
     }

@@ -8,7 +8,7 @@ their names are made of: an account, a credential or a project, and an endpoint.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.model.answers import Call, ScopeKind
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collector.model.rows import ProjectRow
     from collector.model.state import RunState
 
-_REFUTED = "refuted"
+SHORTEST_WINDOW_S: Final = 1e-6
+"""A shorter window is none that a service could mean."""
+_REFUTED: Final = "refuted"
 
 
 class Known(NamedTuple):
@@ -70,13 +72,11 @@ class Limits:
             sums.append(_sum([of_projects[project] for project in work]))
         return min(sums, key=lambda one: one.per_second, default=None)
 
-    def on(self, call: Call) -> Iterator[tuple[Known, Collection[int]]]:
-        """Yield each limit on such calls with the projects that share it."""
-        for known, projects, only in self._of_scopes():
-            if only is None or only is call:
-                yield known, projects
+    def known(self) -> Iterator[tuple[Known, Collection[int], Call | None]]:
+        """Yield each limit with the projects that share it, and the one call that it is about."""
+        yield from self._of_scopes()
         for project, known in self._of_projects().items():
-            yield known, (project,)
+            yield known, (project,), None
 
     def _of_scopes(self) -> Iterator[tuple[Known, set[int], Call | None]]:
         """Yield the limits of all scopes but projects: whom each covers, and which call alone."""
@@ -131,7 +131,7 @@ class Limits:
 
 
 def _holds(learned: LimitLearned) -> bool:
-    return learned.source != _REFUTED and learned.window_s > 0
+    return learned.source != _REFUTED and learned.window_s >= SHORTEST_WINDOW_S
 
 
 def _known(learned: LimitLearned) -> Known:

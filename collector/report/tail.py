@@ -11,17 +11,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 LONGEST_S: Final = 1e8
-_SLICES: Final = 16
+_SLICES: Final = 10
 _PRECISION: Final = 0.02
 _NARROWEST: Final = 0.02
+_FEW: Final = 3.0
 _FAT: Final = 0.0005
 _FATTER: Final = 2.0
+_NEAR: Final = 0.5
 """So many exports follow no rule: theirs is a distribution that is so many times as wide."""
 _ROOT_2: Final = math.sqrt(2)
 _TINY: Final = 1e-300
+_IMPOSSIBLE: Final = 1e-9
 
 
 class Running(NamedTuple):
@@ -64,19 +67,38 @@ class Group:
         changed.running = list(changed.believed())
         return changed
 
-    def believed(self) -> Iterator[Running]:
-        """Yield those that run, the longest first.
+    @property
+    def is_behind(self) -> bool:
+        """Whether many more run, as it seems, than by chance would: they were not asked about."""
+        running = sorted(self.running)
+        if not running:
+            return False
+        slower = sum(exports for _, exports, _ in running) / 2
+        middle_s = running[len(running) // 2].for_s
+        return slower > _FEW + 2 * self.started * _longer(self, middle_s)
 
-        Where calls are scarce, many have completed and were not asked about. So no more are held
-        to be slow than twice as many as by chance would be.
-        """
-        slower = 0.0
+    def believed(self) -> Iterator[Running]:
+        """Yield those that run, the longest first; not those that must have completed."""
+        least, slower = (0.0 if self.is_behind else 1.0), 0.0
         for for_s, exports, _ in sorted(self.running, reverse=True):
             still = _longer(self, for_s)
-            believed = min(exports, 1 + 2 * self.started * still - slower)
+            expected = 2 * self.started * (still if least else _by_rule(self, for_s))
+            believed = min(exports, least + expected - slower)
             if believed > 0:
                 slower += believed
                 yield Running(for_s, believed, still)
+
+
+def merged(groups: Iterable[Group], most: int) -> list[Group]:
+    """Return the largest groups, with the exports of the others in the most similar of them."""
+    by_size = sorted(groups, key=lambda one: -(one.queued + len(one.servers)))
+    kept = by_size[:most]
+    for other in by_size[most:]:
+        like = min(kept, key=lambda one: abs(math.log(one.median_s / other.median_s)))
+        like.started += other.started
+        like.queued += other.queued
+        like.servers += other.servers
+    return kept
 
 
 def latest_s(groups: Sequence[Group], starts_s: float, chance: float) -> float:
@@ -107,8 +129,8 @@ def _chance(groups: Sequence[Group], starts_s: float, after_s: float) -> float:
     logarithm = 0.0
     for group in groups:
         for for_s, exports, still in group.running:
-            later = _longer(group, for_s + after_s)
-            logarithm += exports * _log_of_rest(min(1.0, later / still))
+            later = _even_longer(group, for_s, after_s, still)
+            logarithm += exports * _log_of_rest(min(1.0, later))
         if group.queued:
             for part in range(_SLICES):
                 begins_s = starts_s * (part + 0.5) / _SLICES
@@ -123,12 +145,27 @@ def _log_of_rest(chance: float) -> float:
     return math.log1p(-chance) if chance < 1 else -math.inf
 
 
+def _even_longer(group: Group, for_s: float, after_s: float, still: float) -> float:
+    """Return the chance that an export takes longer still that has taken so long."""
+    if still < _IMPOSSIBLE:  # it follows no rule at all: the longer it took, the longer it takes
+        return (for_s / (for_s + after_s)) ** 2
+    return _longer(group, for_s + after_s) / still
+
+
 def _longer(group: Group, seconds: float) -> float:
     """Return the chance that an export takes longer."""
     if seconds <= 0:
         return 1.0
-    away = math.log(seconds / group.median_s)
-    spread = _ROOT_2 * max(_NARROWEST, group.spread)
-    return (1 - _FAT) * 0.5 * math.erfc(away / spread) + _FAT * 0.5 * math.erfc(
-        away / (_FATTER * spread)
-    )
+    away = _away(group, seconds)
+    if away < _NEAR:
+        return 0.5 * math.erfc(away)
+    return 0.5 * ((1 - _FAT) * math.erfc(away) + _FAT * math.erfc(away / _FATTER))
+
+
+def _by_rule(group: Group, seconds: float) -> float:
+    """Return the same of one that follows the rule."""
+    return 0.5 * math.erfc(_away(group, seconds)) if seconds > 0 else 1.0
+
+
+def _away(group: Group, seconds: float) -> float:
+    return math.log(seconds / group.median_s) / (_ROOT_2 * max(_NARROWEST, group.spread))

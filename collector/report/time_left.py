@@ -1,4 +1,4 @@
-"""How long a run will still take, as a range in which nine of ten runs end.
+"""How long a run will still take, as a range: of ten such runs eight end in it.
 
 It is told from what the state shows, by three things that go on side by side; the longest of them
 ends the run:
@@ -21,11 +21,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from collector.model.answers import Call
 from collector.model.rows import Phase
 from collector.report import downloads_left
-from collector.report.pace import Pace, steps_left
+from collector.report.pace import Pace, calls_left
 from collector.report.ranges import Range
-from collector.report.tail import Group, Running, latest_s
+from collector.report.tail import LONGEST_S, Group, Running, latest_s, merged
 from collector.report.times import unix_s
 
 if TYPE_CHECKING:
@@ -33,29 +34,46 @@ if TYPE_CHECKING:
 
     from collector.model.state import RunState
     from collector.report.downloads_left import Sizes
+    from collector.report.limits import Limits
     from collector.report.tally import ProjectTally, Tally
 
 EARLY, LATE = 0.1, 0.9
 """The chances that the run has ended by the beginning and by the end of the range."""
-_SAMPLED: Final = 40
+_SAMPLED: Final = 24
 """Running exports of one group that are looked at; they stand for the others."""
-_FEWEST: Final = 3
+_FEWEST: Final = 2
 """Exports from which on their durations are a hint."""
+_OF_UNKNOWN: Final = (0.3, 8.0)
+"""How long it takes until exports have completed of which none has yet, over how long they run."""
 _PACE_VARIES: Final = 0.12
 """By which part a pace is another later on."""
+_GRACE_S: Final = 5.0
+"""For how long a run that is ended by its deadline waits for what is under way, at most."""
+_ADD_UP: Final = 8
+"""How little things that take equally long delay each other: two of them by 9 %, three by 15 %."""
 _LEAST_S: Final = 1.0
+_TOLD_FOR_S: Final = 2.5
+"""For how long a range is told that only time is taken off: to find it takes milliseconds."""
+_GROUPS: Final = 6
+"""Groups of exports at most: those of other projects are held to be like the most similar."""
+_CERTAIN: Final = frozenset({"told", "inventory"})
+_LIMIT_VARIES: Final = 1.2
 
 
 class Forecast:
     """Tells the time left, again and again; it remembers how fast things went."""
 
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, state: RunState, limits: Limits) -> None:
         self._state = state
+        self._limits = limits
         self._pace = Pace(state)
+        self._is_behind = False
+        self._told: Range | None = None
+        self._told_s = -math.inf
 
     def look(self, tally: Tally, now_s: float) -> None:
         """See how far the run is."""
-        self._pace.look(tally, now_s)
+        self._pace.look(tally, now_s, is_behind=self._is_behind)
 
     def at(self, tally: Tally, now_s: float, in_progress: int) -> Range | None:
         """Return how long the run will still take; None where nothing can be told.
@@ -68,14 +86,28 @@ class Forecast:
         if not tally.left:
             return Range(0.0, _LEAST_S)
         if self._is_held_up(tally):
+            self._pace.forget()
+            self._told = None
             return None
+        if self._told is not None and 0 <= now_s - self._told_s < _TOLD_FOR_S:
+            passed_s = now_s - self._told_s
+            low_s, high_s = self._told
+            return Range(max(0.0, low_s - passed_s), max(_LEAST_S, high_s - passed_s))
+        self._told, self._told_s = self._anew(tally, now_s, in_progress), now_s
+        return self._told
+
+    def _anew(self, tally: Tally, now_s: float, in_progress: int) -> Range | None:
         sizes = downloads_left.sizes(self._state, tally)
         exports = self._exports(tally, sizes, now_s)
         if exports is None:
             return None
-        ranges = [exports, *self._steps(tally), *self._downloads(tally, sizes, in_progress, now_s)]
+        ranges = [exports, *self._steps(tally), *self._calls(tally)]
+        ranges += self._downloads(tally, sizes, in_progress, now_s)
         low_s = max(one.low_s for one in ranges)
-        high_s = sum(one.high_s**4 for one in ranges) ** (1 / 4)
+        if low_s >= LONGEST_S:  # some years: a rate, or a duration, that cannot be
+            return None
+        highs = [min(LONGEST_S, one.high_s) for one in ranges]
+        high_s = sum(high_s**_ADD_UP for high_s in highs) ** (1 / _ADD_UP)
         return self._by_deadline(Range(low_s, max(high_s, low_s + _LEAST_S)), now_s)
 
     def _is_held_up(self, tally: Tally) -> bool:
@@ -98,7 +130,7 @@ class Forecast:
         if deadline_s is None:
             return told
         left_s = max(0.0, deadline_s - now_s)
-        return Range(min(told.low_s, left_s), min(told.high_s, left_s))
+        return Range(min(told.low_s, left_s), min(told.high_s, left_s + _GRACE_S))
 
     # Exports
 
@@ -109,9 +141,12 @@ class Forecast:
         if not queued + running:
             return Range(0.0, 0.0)
         starts = self._starts(queued)
-        groups = None if starts is None else list(self._groups(tally, now_s))
-        if starts is None or groups is None or not any(groups):
+        if starts is None:
             return None
+        groups = list(self._groups(tally, now_s))
+        self._is_behind = any(one.is_behind for one in groups)
+        if not groups:
+            return self._unknown(tally, starts, now_s)
         low_s = latest_s([one.off(-1) for one in groups], starts.low_s, EARLY)
         high_s = latest_s([one.off(1) for one in groups], starts.high_s, LATE)
         if sizes is not None:  # the latest archive is to be downloaded, too
@@ -124,6 +159,15 @@ class Forecast:
             return Range(0.0, 0.0)
         pace = self._pace.starts
         return None if pace is None else _lasting(queued, pace.per_s, pace.seen)
+
+    def _unknown(self, tally: Tally, starts: Range, now_s: float) -> Range | None:
+        """Guess while no export has completed: they take longer than the first ones have taken."""
+        firsts = [next(iter(project.exporting)) for project in tally.projects if project.exporting]
+        oldest_s = max((one.for_s for one in self._running(firsts, now_s)), default=0.0)
+        if oldest_s < _LEAST_S:
+            return None
+        low, high = _OF_UNKNOWN
+        return Range(starts.low_s + low * oldest_s, starts.high_s + high * oldest_s)
 
     def _groups(self, tally: Tally, now_s: float) -> Iterator[Group]:
         """Yield exports that take equally long, those of alike projects together."""
@@ -146,7 +190,7 @@ class Forecast:
         largest = max(found.values(), key=lambda one: one.queued + len(one.servers))
         for project in unknown:
             self._add(largest, project)
-        for group in found.values():
+        for group in merged(found.values(), _GROUPS):
             group.running = list(self._running(group.servers, now_s))
             yield group
 
@@ -169,7 +213,24 @@ class Forecast:
         """Yield how long the steps take that are left, by the pace while there was enough to do."""
         pace = self._pace.steps
         if pace is not None:
-            yield _lasting(steps_left(tally), pace.per_s, pace.seen)
+            took = _lasting(calls_left(tally.phases), pace.per_s, pace.seen)
+            # Where no limit is known that all of them are under, others may be faster.
+            yield took if self._is_limited(tally) else Range(0.0, took.high_s)
+
+    def _is_limited(self, tally: Tally) -> bool:
+        busy = [number for number, one in enumerate(tally.projects) if one.left]
+        left = {call for call in Call if calls_left(tally.phases, call)}
+        return self._limits.of_run(busy, left) is not None
+
+    def _calls(self, tally: Tally) -> Iterator[Range]:
+        """Yield how long calls take under the limits that are known for certain."""
+        longest_s = 0.0
+        for known, projects, call in self._limits.known():
+            if known.per_second > 0 and known.source in _CERTAIN:
+                left = sum(calls_left(tally.projects[one].phases, call) for one in projects)
+                share = min(self._state.projects[one].share for one in projects)
+                longest_s = max(longest_s, left / (known.per_second * share))
+        yield Range(longest_s / _LIMIT_VARIES, longest_s * _LIMIT_VARIES)
 
     def _downloads(
         self, tally: Tally, sizes: Sizes | None, in_progress: int, now_s: float

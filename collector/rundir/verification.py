@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from collector.archive.format import ArchiveError
 from collector.archive.local import LocalDirectory
 from collector.archive.names import PART, REJECTED
 from collector.errors import CollectorError
@@ -20,6 +15,7 @@ from collector.rundir.archives import stored_archives
 from collector.rundir.layout import JOURNAL, MANIFEST, MEMBERS, REPORT, SHA256SUMS, find_run
 from collector.rundir.members import count
 from collector.rundir.records import Mismatch, RecordedArchive, read_records, shown
+from collector.rundir.rereading import Checked, examined
 from collector.rundir.tree import Entry, walk
 
 if TYPE_CHECKING:
@@ -27,20 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.archive.destination import Destination, OpenDestination
-    from collector.archive.examination import StoredArchives
     from collector.model.state import RunState
     from collector.rundir.records import Records
 
-    Examine = Callable[[RecordedArchive], tuple[Mismatch, ...]]
-
-__all__ = ["Mismatch", "Verification", "verify"]
-
-THREADS = min(4, max(2, os.cpu_count() or 2))
-"""Archives read at once; inflating and hashing release the GIL."""
+__all__ = ["Checked", "Mismatch", "Verification", "verify"]
 
 LINES_SPARE = 100_000
-SPARE_BYTES = 1 << 20
-"""How much more than the records say is read of a list of members, and of an archive."""
+"""How much more than the records say is read of a list of members."""
 
 _RUN_FILES = frozenset({JOURNAL, MANIFEST, MEMBERS, REPORT, SHA256SUMS})
 _DAMAGED = re.compile(r"journal\.damaged-\d+\.jsonl")
@@ -81,6 +70,7 @@ def verify(
     run_dir: Path,
     *,
     destination: OpenDestination = LocalDirectory,
+    progress: Callable[[Checked], None] | None = None,
 ) -> Verification:
     """Read every archive of a run, and compare its records with each other and the tree.
 
@@ -90,6 +80,7 @@ def verify(
     Args:
         run_dir: the run's directory, or a link to it.
         destination: where its archives are kept, as the run was told.
+        progress: is told now and then how far it is, in this thread.
 
     Raises:
         CollectorError: it is no run's directory, a newer version wrote it, a provider of it is not
@@ -97,10 +88,12 @@ def verify(
     """
     directory = find_run(run_dir)
     with contextlib.closing(destination(directory)) as kept:
-        return _verified(directory, kept)
+        return _verified(directory, kept, progress)
 
 
-def _verified(directory: Path, destination: Destination) -> Verification:
+def _verified(
+    directory: Path, destination: Destination, progress: Callable[[Checked], None] | None
+) -> Verification:
     mismatches: list[Mismatch] = []
     notes: list[str] = []
     entries = [*walk(directory), *_entries_of(destination)]
@@ -110,7 +103,7 @@ def _verified(directory: Path, destination: Destination) -> Verification:
     mismatches += _unknown_files(entries, recorded, records.state, notes)
     archives = size = 0
     stored = stored_archives(records.state, destination)
-    for archive, wrong in _examined(recorded.values(), partial(_examine, stored)):
+    for archive, wrong in examined(recorded.values(), stored, progress):
         mismatches += wrong
         if not wrong:
             archives += 1
@@ -235,69 +228,3 @@ def _unknown_files(
             notes.append(f"{path} may be from the damaged part of the journal")
         else:
             yield Mismatch(path, "unknown file", None, "a file that no record lists")
-
-
-def _examined(
-    recorded: Iterable[RecordedArchive], examination: Examine
-) -> Iterator[tuple[RecordedArchive, tuple[Mismatch, ...]]]:
-    """Read archives in threads, a few ahead, and yield what is wrong with each, in order."""
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="verify")
-    ahead: deque[tuple[RecordedArchive, Future[tuple[Mismatch, ...]]]] = deque()
-    try:
-        for archive in recorded:
-            ahead.append((archive, _begun(pool, examination, archive)))
-            if len(ahead) > 2 * THREADS:
-                first, answer = ahead.popleft()
-                yield first, answer.result()
-        for first, answer in ahead:
-            yield first, answer.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begun(
-    pool: ThreadPoolExecutor, examination: Examine, archive: RecordedArchive
-) -> Future[tuple[Mismatch, ...]]:
-    """Read an archive in a thread, or right here if none can be started."""
-    try:
-        return pool.submit(examination, archive)
-    except RuntimeError:
-        found: Future[tuple[Mismatch, ...]] = Future()
-        found.set_result(examination(archive))
-        return found
-
-
-def _examine(stored: StoredArchives, archive: RecordedArchive) -> tuple[Mismatch, ...]:
-    """Read one archive to its end, and compare it with its record."""
-    return tuple(_wrong(stored, archive))
-
-
-def _wrong(stored: StoredArchives, archive: RecordedArchive) -> Iterator[Mismatch]:
-    try:
-        yield from _differences(stored, archive)
-    except OSError as error:
-        yield Mismatch(archive.path, "unreadable", "a readable file", error.strerror)
-
-
-def _differences(stored: StoredArchives, archive: RecordedArchive) -> Iterator[Mismatch]:
-    size = stored.size(archive.path)
-    if size is None:
-        yield Mismatch(archive.path, "missing", "a file", None)
-        return
-    if archive.bytes is not None and size != archive.bytes:
-        yield Mismatch(archive.path, "bytes", archive.bytes, size)
-        if size > 2 * archive.bytes + SPARE_BYTES:
-            return  # another file, perhaps a sparse one of terabytes
-    try:
-        examined = stored.examine(archive.path)
-        sha256, members = examined.sha256, examined.contents.members
-    except ArchiveError as error:
-        expected = f"a complete {stored.format_at(archive.path).suffix}"
-        yield Mismatch(archive.path, "archive", expected, str(error))
-        if archive.bytes is None:
-            return  # it may have any size
-        sha256, members = stored.sha256(archive.path), None
-    if sha256 != archive.sha256:
-        yield Mismatch(archive.path, "sha256", archive.sha256, sha256)
-    elif members is not None and archive.members not in (None, members):
-        yield Mismatch(archive.path, "members", archive.members, members)

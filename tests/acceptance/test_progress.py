@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.emulator import Fault, fleet
-from tests.support.command import fleet_of, server, servers, serving
-from tests.support.terminal import COLUMNS, on_terminal, screen
+from collector.emulator import Fault, ProjectSpec, Scenario, ServerSpec, fleet
+from tests.support.command import Service, fleet_of, server, servers, serving
+from tests.support.terminal import COLUMNS, Terminal, on_terminal, screen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+PATIENCE_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +97,70 @@ def test_progress_as_json_has_the_counts_and_rates(tmp_path: Path) -> None:
     assert (last["servers"], last["collected"], last["failed"], last["waiting"]) == (2, 1, 1, 0)
     assert last["bytes"] > 0
     assert {"bytes_per_s", "calls_per_s", "requests", "throttled", "elapsed_s"} <= last.keys()
+
+
+HOSTILE = "\x1b[2J\u202e</pre><script>\x00\x9b31m"
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A fleet whose names are long, wide and hostile, and of which half fails."""
+    names = ["storage", "支付系统-生产环境" * 4, "x" * 4_000, HOSTILE, "e" + "\u0301" * 500]
+    projects = tuple(
+        ProjectSpec(
+            f"p{number}", name,
+            tuple(
+                ServerSpec(f"{number}-{n}", f"{name}-{n}", faults=(Fault("unknown_id"),) * (n % 2))
+                for n in range(10)
+            ),
+        )
+        for number, name in enumerate(names)
+    )  # fmt: skip
+    with serving(
+        Scenario(projects=projects, export_duration_s=1.0), tmp_path_factory.mktemp("odd")
+    ) as service:
+        yield service
+
+
+@pytest.mark.parametrize("size", [(24, 80), (40, 120), (50, 200), (10, 40), (3, 8), (1, 1)])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_no_name_and_no_terminal_garbles_what_is_shown(
+    odd: Service, size: tuple[int, int], encoding: str
+) -> None:
+    variables = {"PYTHONIOENCODING": encoding}
+    arguments = ("collect", "fleet.json", "--reuse-exports", "0")
+    code, written = on_terminal(odd, *arguments, size=size, variables=variables)
+    assert code == 3
+    text = written.decode(encoding)
+    plain = re.sub(r"\x1b\[(\?7[lh]|[0-9;]*[mAJKH])|[\r\n]", "", text)
+    assert plain.isprintable()
+    frames = [f"\x1b[?7l{one}" for one in text.split("\x1b[?7l")[1:]]
+    seen = [screen(frame.encode(), size) for frame in frames]
+    for shown in seen:
+        assert sum("collected, " in line for line in shown) <= 1
+    assert size < (10, 40) or any(
+        "25 collected" in " ".join(shown) or "of 50 collected" in " ".join(shown) for shown in seen
+    )
+
+
+def test_a_terminal_that_changes_its_size_shows_each_thing_once(tmp_path: Path) -> None:
+    scenario = fleet(servers=60, projects=20, export_duration_s=600.0)
+    with serving(scenario, tmp_path) as service, Terminal(100, 30) as terminal:
+        env = service.environment(TERM="xterm")
+        started = service.start("collect", "fleet.json", "-v", stderr=terminal.theirs, env=env)
+        with started as process, contextlib.ExitStack() as last:
+            last.callback(process.kill)
+            for columns, lines in ((100, 30), (60, 30), (160, 40), (80, 12), (40, 10)):
+                terminal.resize(columns, lines)
+                before = len(terminal.written)
+                until_s = time.monotonic() + PATIENCE_S
+                while terminal.written[before:].count(" in flight") < 2:
+                    assert time.monotonic() < until_s
+                    time.sleep(0.02)
+                    terminal.read()
+                shown = terminal.shown
+                assert sum("of 60 collected" in line for line in shown) == 1
+                assert sum(line.startswith("time left") for line in shown) == 1
+                assert sum("% done" in line for line in shown) == 1
+                names = [line.split()[0] for line in shown if " of 3 " in line]
+                assert len(names) == len(set(names))

@@ -49,7 +49,20 @@ def test_a_safe_name_stays_as_it_is(raw: str) -> None:
 plain = st.lists(
     st.sampled_from(
         [
-            *("a", "Con", ".", "-", "part", "Rejected", "tar", "_9", "aux", "com1", "LPT9"),
+            *(
+                "a",
+                "Con",
+                ".",
+                "-",
+                "part",
+                "Rejected",
+                "tar",
+                "latest",
+                "_9",
+                "aux",
+                "com1",
+                "LPT9",
+            ),
             *("com", "10", "nul", "prn", "journal.damaged-", "Journal", *sorted(RUN_NAMES)),
             *("\u017f", "\u212a"),  # which are s and k where letter case does not count
         ]

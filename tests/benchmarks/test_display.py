@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
 from benchmarks import display
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_run_that_is_made_up_is_shown_to_its_end(

@@ -124,6 +124,32 @@ def _row(tab: Tab) -> int:
     return int(row.get_attribute("aria-rowindex") or 0)
 
 
+def test_what_one_sees_is_in_the_address_and_comes_back(browser: Browser, tmp_path: Path) -> None:
+    page = fleet(400, failed=40)
+    with opened(browser, page, tmp_path) as tab:
+        tab.fill("#search", "bms-000")
+        tab.click("#states [data-state=failed]")
+        tab.select_option("#project", label="payments")
+        tab.click(FIRST)
+        tab.wait_for_url("**server=*")
+        matches, name = tab.inner_text("#matches"), tab.inner_text("#details-name")
+        tab.reload()
+        tab.wait_for_selector("html[data-ready=all]")
+        assert (tab.inner_text("#matches"), tab.inner_text("#details-name")) == (matches, name)
+        assert tab.input_value("#search") == "bms-000"
+
+
+@pytest.mark.parametrize(
+    "odd", ["reason=99&state=__proto__&project=x&server=y", "find=%00%ff<b>&reason=-7", "%%%&&=&="]
+)
+def test_an_odd_address_asks_for_nothing(browser: Browser, tmp_path: Path, odd: str) -> None:
+    with opened(browser, fleet(40, failed=4), tmp_path) as tab:
+        tab.goto(f"{tab.url}#{odd}")
+        tab.wait_for_timeout(50)
+        assert not tab.is_visible("#details")
+        assert tab.locator("#states [aria-pressed=true]").get_attribute("data-state") == "all"
+
+
 def test_details_tell_a_servers_way_and_link_its_archive(browser: Browser, tmp_path: Path) -> None:
     page = fleet(40, failed=4)
     with opened(browser, page, tmp_path) as tab:

@@ -92,8 +92,8 @@ def test_each_plot_has_a_sentence_and_a_table(browser: Browser, tmp_path: Path) 
         plots = tab.locator(".plot")
         assert plots.count() == 3
         text = tab.inner_text("#plots")
-        for said in ("refused with 429", "At the end the limit of the account was", "arrived, at most",
-                     "Half of the servers were here by"):  # fmt: skip
+        for said in ("refused with 429", "At the end the limit of the account was",
+                     "arrived, at most", "Half of the servers were here by"):  # fmt: skip
             assert said in text
         for at in range(3):
             assert plots.nth(at).locator("canvas").count() == 1

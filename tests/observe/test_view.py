@@ -103,16 +103,22 @@ def test_a_limit_says_where_and_when_it_was_learned(monkeypatch: pytest.MonkeyPa
 def test_the_time_left_is_no_finer_than_it_is_known(
     low_s: float, high_s: float, words: str
 ) -> None:
-    shown = view(glance_of(time_left=TimeLeft(low_s=low_s, high_s=high_s)))
+    shown = view(glance_of(time_left=TimeLeft(low_s=low_s, high_s=high_s), deadline_at=None))
     (line,) = (line for line in shown if line.startswith("time left"))
     assert line.removeprefix("time left").strip().startswith(f"{words};")
 
 
-def test_a_deadline_that_will_be_missed_is_told() -> None:
+def test_a_deadline_that_comes_before_the_end_is_told() -> None:
     soon, later = "2026-11-29T22:00:00.000Z", "2026-11-29T22:20:00.000Z"
-    assert "deadline in 7 min 48 s, will be missed" in "\n".join(view(glance_of(deadline_at=soon)))
-    assert "deadline in 27 min 48 s, may be missed" in "\n".join(view(glance_of(deadline_at=later)))
-    assert "missed" not in "\n".join(view(glance_of()))
+    capped = TimeLeft(low_s=468.0, high_s=468.0)
+    shown = "\n".join(view(glance_of(deadline_at=soon, time_left=capped)))
+    assert "time left  7 min 48 s to the deadline; not all will be collected by then" in shown
+    capped = TimeLeft(low_s=1500.0, high_s=1668.0)
+    shown = "\n".join(view(glance_of(deadline_at=later, time_left=capped)))
+    assert "25 to 30 min; deadline in 27 min 48 s, which may come first" in shown
+    shown = "\n".join(view(glance_of(time_left=None)))
+    assert "not known yet; deadline in 1 h 47 min" in shown
+    assert "first" not in "\n".join(view(glance_of()))
 
 
 def test_a_run_that_says_nothing_for_long_says_so_and_what_it_waits_for() -> None:

@@ -51,6 +51,11 @@ class Terminal:
         os.close(self._ours)
         os.close(self._theirs)
 
+    @property
+    def theirs(self) -> int:
+        """The end that a process writes to."""
+        return self._theirs
+
     def stream(self, **options: float) -> Stream:
         """Open a stream that writes to the terminal."""
         file = open(os.dup(self._theirs), "w", encoding=self._encoding)  # noqa: SIM115, PTH123  # closed above
