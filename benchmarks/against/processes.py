@@ -92,10 +92,12 @@ class Emulator:
         self._process.communicate()
 
 
-def collect(emulator: Emulator, out: Path, program: Sequence[str] = COLLECTOR) -> Used:
+def collect(
+    emulator: Emulator, out: Path, program: Sequence[str] = COLLECTOR, options: Sequence[str] = ()
+) -> Used:
     """Collect the emulator's whole fleet with the real command, or another that is used alike."""
     command = [*program, "collect", str(emulator.inventory), "--quiet",
-               "--out", str(out), "--progress", "none"]  # fmt: skip
+               "--out", str(out), "--progress", "none", *options]  # fmt: skip
     environ = os.environ | {
         "CLOUDDC_TOKEN": emulator.token,
         "XDG_STATE_HOME": str(out.with_name("state")),  # each begins knowing nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from msgspec import UNSET
@@ -45,13 +46,26 @@ class Report:
         if state.started is None or state.process is None:
             raise ValueError("a run that has not begun has no report")
         self._state = state
-        self._rows: list[list[ServerRow]] = [[] for _ in state.projects]
-        for row in state.servers:
-            self._rows[row.project].append(row)
         self.collector = m.Collector(state.process.collector_version)
         self.run = _run(state, state.started, m.JournalHead(lines, head), alive=alive)
         self.totals = _totals(state)
-        self.projects = list(map(_project, state.projects, self._rows))
+
+    @cached_property
+    def projects(self) -> list[m.ProjectTotals]:
+        """The projects; made when they are asked for, since that is a walk over all servers."""
+        return list(map(_project, self._state.projects, self._rows))
+
+    @property
+    def unlisted(self) -> int:
+        """How many projects could not be listed."""
+        return sum(project.not_listed is not None for project in self._state.projects)
+
+    @cached_property
+    def _rows(self) -> list[list[ServerRow]]:
+        rows: list[list[ServerRow]] = [[] for _ in self._state.projects]
+        for row in self._state.servers:
+            rows[row.project].append(row)
+        return rows
 
     @property
     def head(self) -> m.Head:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,8 +35,7 @@ def _sentences(report: Report, damage: str | None) -> Iterator[str]:
         }.get(state, "")
         said = f"{how}{_some(totals.collected, totals.servers)} collected; {_rest(report)}."
         yield said[0].upper() + said[1:]
-    unlisted = sum(project.discovery_error is not UNSET for project in report.projects)
-    if unlisted:
+    if unlisted := report.unlisted:
         listed = "1 project" if unlisted == 1 else f"{unlisted:,} projects"
         yield f"{listed} could not be listed, so servers may be missing."
     if damage is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import anyio
 
@@ -16,14 +17,19 @@ from collector.serving.guard import Refused
 from collector.serving.picture import Picture, Seen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from collector.report.manifest import JournalHead
     from collector.report.page import Series
     from collector.serving.source import Data, Health, Revision
 
+T = TypeVar("T")
+
 FRESH_S: Final = 0.5
 """How old the last look may be for another to be needless."""
+_TURN_S: Final = 0.0005
+"""How long this process's other threads wait for one that works here."""
 _LOOKS: Final = 20
 """For a run that is about to begin."""
 
@@ -94,14 +100,12 @@ class Own:
         await self._begun()
         await self.refresh()
         async with self._one_at_a_time:
-            return await threads.run_sync(self._data, limiter=self._thread)
+            return await self._in_thread(self._data)
 
     async def news(self, since: Revision) -> bytes | None:
         """Make what has changed."""
         async with self._one_at_a_time:
-            return await threads.run_sync(
-                partial(self._picture.news, since, whole=self._is_over), limiter=self._thread
-            )
+            return await self._in_thread(partial(self._picture.news, since, whole=self._is_over))
 
     async def health(self) -> Health:
         """Tell how the run is."""
@@ -128,8 +132,10 @@ class Own:
                 alive=alive,
                 arrived=run.arrived,
             )
-            look = partial(self._take, copied(run.state), seen)
-            await threads.run_sync(look, limiter=self._thread)
+            await self._in_thread(partial(self._take, copied(run.state), seen))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await threads.run_sync(partial(_giving_way, work), limiter=self._thread)
 
     def _take(self, state: RunState, seen: Seen) -> None:
         """Make a copy of the state the one that is shown. For the thread."""
@@ -139,6 +145,16 @@ class Own:
 
     def _data(self) -> Data:
         return self._picture.data(now(), None)
+
+
+def _giving_way(work: Callable[[], T]) -> T:
+    """Do a thread's work, and let the run's own thread have its turn at once when it wants one."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_S)
+    try:
+        return work()
+    finally:
+        sys.setswitchinterval(before_s)
 
 
 _FIELDS: Final = tuple(field.name for field in dataclasses.fields(RunState))

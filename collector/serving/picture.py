@@ -33,16 +33,19 @@ if TYPE_CHECKING:
     from collector.model.state import RunState
     from collector.report.glance import Glance
     from collector.report.manifest import JournalHead, ProjectTotals
-    from collector.report.page import Reason, Series
+    from collector.report.page import Page, Reason, Series
 
-MOST_ROWS: Final = 2_000
+MOST_ROWS: Final = 4_000
 """Rows that one event may hold: an onlooker that lacks more fetches all data anew."""
 QUIET_S: Final = 5.0
 """How long a run may look the same until its rates and its time left are told again."""
 SELDOM_S: Final = 5.0
-"""How often is told what is large and changes all the time: the series, and many projects."""
+"""How often is told what takes a look at everything: series and projects."""
+DATA_TIMES: Final = 5
+"""For how long data are good enough, as a multiple of the time that it took to make them."""
+_AT_ONCE: Final = 5_000
 FEW: Final = 100
-"""So many projects are told whenever they have changed."""
+"""Of no more servers than this, all is told each time; of projects, so many are glanced at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,8 @@ class Picture:
         self._projects: list[ProjectTotals] = []
         self._reasons: list[Reason] = []
         self._projects_in = self._series_in = self._reasons_in = self._grown_in = 0
-        self._seldom_s = 0.0
+        self._seldom_s = self._fresh_until_s = 0.0
+        self._data: Data | None = None
         self._told: tuple[tuple[int, int, bool], bytes | None] | None = None
 
     @property
@@ -110,6 +114,7 @@ class Picture:
         if why != self._why:
             # Why a server waits may have changed, though nothing has moved it.
             changed += [row.server for row in state.servers if not row.phase.ended]
+            self._fresh_until_s = 0.0
         now_s = time.monotonic()
         is_quiet = now.alive and now_s - self._changed_s >= QUIET_S
         same = (why, state.at) == (self._why, self._at)
@@ -122,19 +127,22 @@ class Picture:
             self._changed_in[server] = number
         head = now.journaled
         report = self._report = Report(state, lines=head.lines, head=head.head, alive=now.alive)
-        self._tell_seldom(report.projects, number, now_s)
+        self._tell_seldom(report, number, now_s)
         if self._paging is None:
             self._paging = Paging(state)
             self._watch = Watch(state)
 
     def data(self, made_at: str, manifest_sha256: str | None) -> Data:
-        """Make the page as it was at the last look.
+        """Make the page as it was at the last look, or return one that lags behind it a little.
 
         Args:
             made_at: the time now.
             manifest_sha256: of the manifest; None where there is none.
         """
         assert self._paging and self._report and self._now  # noqa: PT018, S101  # it has begun
+        began_s = time.monotonic()
+        if self._data is not None and self._is_recent(self._data, began_s):
+            return self._data
         page = self._paging.page(
             self._report,
             self._now.series,
@@ -145,7 +153,21 @@ class Picture:
             glance=self._glance(),
         )
         self._tell_reasons(page.reasons)
-        return Data(self.revision, render.data(page))
+        data = self._data = Data(self.revision, render.data(page))
+        _take_apart(page)
+        self._fresh_until_s = began_s + DATA_TIMES * (time.monotonic() - began_s)
+        return data
+
+    def _is_recent(self, data: Data, now_s: float) -> bool:
+        """Whether whoever gets these data needs no more than an event to know the rest."""
+        since = data.revision.number
+        if since == self.revision.number:
+            return True
+        recent = now_s < self._fresh_until_s and since >= self._grown_in
+        return recent and len(self._changed_since(since)) <= MOST_ROWS // 2
+
+    def _changed_since(self, since: int) -> list[int]:
+        return [at for at, number in enumerate(self._changed_in) if number > since]
 
     def news(self, since: Revision, *, whole: bool = False) -> bytes | None:
         """Make the JSON of a delta: all who ask for the same one share it.
@@ -163,7 +185,7 @@ class Picture:
 
     def _news(self, since: int, *, whole: bool) -> bytes | None:
         assert self._paging and self._report and self._now  # noqa: PT018, S101  # it has begun
-        changed = [at for at, number in enumerate(self._changed_in) if number > since]
+        changed = self._changed_since(since)
         if (len(changed) > MOST_ROWS and not whole) or since < self._grown_in:
             return None
         tells_all = whole or since < self._series_in
@@ -171,7 +193,7 @@ class Picture:
             self._report,
             revision=self.revision.number,
             at=changed,
-            projects=self._report.projects if whole or since < self._projects_in else None,
+            projects=self._told_projects(since, whole=whole),
             series=self._now.series if tells_all else None,
             glance=self._glance(),
         )
@@ -197,29 +219,48 @@ class Picture:
         glance = self._watch.glance(datetime.now(UTC), arrived=self._now.arrived)
         return msgspec.structs.replace(glance, projects=glance.projects[:FEW])
 
+    def _told_projects(self, since: int, *, whole: bool) -> list[ProjectTotals] | None:
+        if whole and self._report is not None:
+            return self._report.projects
+        return self._projects if since < self._projects_in else None
+
     def _tell_reasons(self, reasons: list[Reason]) -> None:
         """Note in which revision the reasons have changed: they are judged as they are told."""
         if reasons != self._reasons:
             self._reasons, self._reasons_in = reasons, self.revision.number
 
-    def _tell_seldom(self, projects: list[ProjectTotals], number: int, now_s: float) -> None:
+    def _tell_seldom(self, report: Report, number: int, now_s: float) -> None:
         """Note in which revision is told what is not told in each."""
-        is_time = now_s - self._seldom_s >= SELDOM_S
-        if is_time:
-            self._seldom_s, self._series_in = now_s, number
-        if projects != self._projects and (is_time or len(projects) <= FEW):
-            self._projects, self._projects_in = projects, number
+        if now_s - self._seldom_s < SELDOM_S and len(self.state.servers) > FEW:
+            return
+        self._seldom_s, self._series_in = now_s, number
+        if report.projects != self._projects:
+            self._projects, self._projects_in = report.projects, number
 
     def _changes(self) -> list[int]:
         """Return the servers that have another row than at the last look."""
         now, before = self.state.servers, self._rows
-        changed = list(compress(count(), map(is_not, now, before)))
+        changed: list[int] = []
+        for start in range(0, len(before), _AT_ONCE):  # other threads want their turn
+            end = start + _AT_ONCE
+            other = map(is_not, now[start:end], before[start:end])
+            changed += compress(count(start), other)
         changed += range(len(before), len(now))
         if len(now) > len(before):
             self._changed_in.extend([0] * (len(now) - len(before)))
             self._grown_in = self.revision.number + 1
         self._rows = list(now)
         return changed
+
+
+def _take_apart(page: Page) -> None:
+    """Free a page piece by piece: to free it at once would keep other threads waiting."""
+    for column in page.servers.__struct_fields__:
+        values = getattr(page.servers, column)
+        while values:
+            del values[-_AT_ONCE:]
+    while page.notes:
+        page.notes.popitem()
 
 
 class _Why(NamedTuple):

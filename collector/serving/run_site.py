@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 
     from collector.serving.guard import Guard
     from collector.serving.server import Asked
-    from collector.serving.source import Source
+    from collector.serving.source import Data, Source
 
+SENDING: Final = 16
+"""How many are sent the data of a run at once."""
+TURN_S: Final = 60.0
+SENT_WITHIN_S: Final = 30.0
+SLOWEST: Final = 16 << 10
+"""Bytes of data a second that an onlooker reads at least, from half a minute on."""
 _PIECE: Final = 64 << 10
 _LONGEST_ID: Final = 32
 
@@ -47,6 +53,7 @@ class RunSite:
     ) -> None:
         self._runs_url = runs_url
         self.ticks = Ticks()
+        self._sending = anyio.Semaphore(SENDING)
         self._source = source
         self._guard = guard
         self._stop = stop
@@ -102,7 +109,19 @@ class RunSite:
         return Answer(body, "text/html; charset=utf-8", headers=headers)
 
     async def _data(self, asked: Asked) -> web.StreamResponse:
-        data = await self._source.data()
+        """Send the data of the page: to a few at once, since each holds some of them meanwhile."""
+        with anyio.move_on_after(TURN_S) as waiting:
+            await self._sending.acquire()
+        if waiting.cancelled_caught:
+            raise Refused(503, "Others are being sent the run's data; try again later.")
+        try:
+            data = await self._source.data()
+            with asked.limited(SENT_WITHIN_S + len(data.compressed) / SLOWEST):
+                return await self._send(asked, data)
+        finally:
+            self._sending.release()
+
+    async def _send(self, asked: Asked, data: Data) -> web.StreamResponse:
         headers = {"ETag": f'"{data.revision}"', "Vary": "Accept-Encoding"}
         if asked.takes_gzip:
             headers["Content-Encoding"] = "gzip"

@@ -123,7 +123,7 @@ class Asked:
         if transport is None:
             raise ConnectionResetError("the onlooker has gone")
         transport.set_write_buffer_limits(high=_BUFFERED)
-        with self._limited():
+        with self.limited():
             await response.prepare(self.request)
         return response
 
@@ -135,25 +135,30 @@ class Asked:
         """
         view = memoryview(data)
         for start in range(0, len(view), _PIECE):
-            with self._limited():
+            with self.limited():
                 await response.write(view[start : start + _PIECE])
                 await self.request.writer.drain()
             await anyio.lowlevel.checkpoint()
 
     async def end(self, response: web.StreamResponse) -> web.StreamResponse:
         """Send the end of an answer."""
-        with self._limited():
+        with self.limited():
             await response.write_eof()
         return response
 
     @contextlib.contextmanager
-    def _limited(self) -> Iterator[None]:
-        with anyio.move_on_after(STALL_S) as within:
+    def limited(self, within_s: float | None = None) -> Iterator[None]:
+        """Close the connection if something takes longer than that, or than an onlooker may stall.
+
+        Raises:
+            ConnectionError: it has.
+        """
+        with anyio.move_on_after(STALL_S if within_s is None else within_s) as within:
             yield
         if within.cancelled_caught:
             if self.request.transport is not None:
                 self.request.transport.abort()
-            raise ConnectionResetError("the onlooker read nothing for too long")
+            raise ConnectionResetError("the onlooker reads too slowly")
 
 
 class _Connection(RequestHandler):

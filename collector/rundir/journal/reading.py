@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from collector import files
 from collector.errors import CollectorError
 from collector.model.events import SCHEMA_VERSION, RunStarted
 from collector.model.state import RunState, apply
+from collector.rundir import cycles
 from collector.rundir.journal.lines import (
     LONGEST_LINE,
     NO_HASH,
@@ -170,7 +169,11 @@ class Reading:
             )
 
 
-def fold(reading: Reading, each: Callable[[Event], None] | None = None) -> RunState:
+def fold(
+    reading: Reading,
+    each: Callable[[Event], None] | None = None,
+    state: RunState | None = None,
+) -> RunState:
     """Fold the rest of a reading into the state of its run.
 
     A line that cannot follow those before it is damage.
@@ -178,28 +181,16 @@ def fold(reading: Reading, each: Callable[[Event], None] | None = None) -> RunSt
     Args:
         reading: of the journal.
         each: is called with every event, once it is part of the state.
+        state: an empty one to fold into, where somebody looks at it meanwhile.
 
     Raises:
         CollectorError: as for `Reading`.
     """
-    state = RunState()
-    with _uncollected():
+    state = RunState() if state is None else state
+    with cycles.not_looked_for():
         events = folding(reading, state, Sequence(state))
         deque(events if each is None else map(each, events), maxlen=0)
     return state
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no cycles: events and rows have none, and looking takes a quarter of the time."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def folding(reading: Reading, state: RunState, sequence: Sequence) -> Generator[Event, None, None]:
