@@ -162,7 +162,7 @@ def test_the_next_commands_can_be_pasted_whatever_the_path(
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     (resume, *_) = shown.stdout.rpartition("Next:\n")[2].splitlines()
-    (status,) = re.findall("missing from this run: (.*)", checked.stdout)
+    (status,) = re.findall("missing from this run; to see why:\n  (.*)", checked.stdout)
     for command, code in ((resume, 3), (status, 0)):
         assert command.split()[0] == "collector"
         pasted = subprocess.run(

@@ -152,7 +152,8 @@ def _started(summary: Summary, now: datetime) -> str:
     at = wording.moment(run.started_at, now)
     by = f"by {run.user}@{run.host}"
     if run.resumed:
-        by += f", resumed {'once' if run.resumed == 1 else f'{run.resumed} times'}"
+        times = {1: "once", 2: "twice"}.get(run.resumed, f"{run.resumed} times")
+        by += f", resumed {times}"
     if run.finished_at is None:
         ago = wording.ago(run.started_at, now)
         return f"{at}{ago}{',' if ago else ''} {by}"

@@ -69,7 +69,9 @@ def clipped(text: str, first: str, rest: str, most: int) -> list[str]:
     if len(lines) <= most:
         return lines
     left = " ".join(line.strip() for line in lines[most - 1 :])
-    last = f"{rest if most > 1 else first}{left}"[: WIDTH - 4].rstrip(" ,;:.")
+    last = f"{rest if most > 1 else first}{left}"[: WIDTH - 3]
+    space = last.rfind(" ")
+    last = (last[:space] if space > WIDTH - 16 else last[:-1]).rstrip(" ,;:.")
     return [*lines[: most - 1], f"{last} ..."]
 
 
