@@ -21,6 +21,7 @@ _FACTOR: Final = 1.4
 _PACE_VARIES: Final = 0.1
 _AT_LEAST: Final = 0.05
 """A download that should have ended takes at least this part of its time."""
+_WIDEST: Final = 3.0
 _NINE_IN_TEN: Final = 1.2816
 
 
@@ -56,7 +57,7 @@ def sizes(state: RunState, tally: Tally) -> Sizes | None:
     spread = math.sqrt(sum((one - middle) ** 2 for one in logarithms) / len(logarithms))
     per_s = sum(size for _, size in seen) / took_s
     mean = state.bytes / max(1, state.collected)
-    return Sizes(state.collected, mean, math.exp(middle), spread, per_s)
+    return Sizes(state.collected, mean, math.exp(middle), min(_WIDEST, spread), per_s)
 
 
 def all_together(

@@ -26,7 +26,7 @@ from collector.model.rows import Phase
 from collector.report import downloads_left
 from collector.report.pace import Pace, calls_left
 from collector.report.ranges import Range
-from collector.report.tail import Group, Running, latest_s, merged
+from collector.report.tail import LONGEST_S, Group, Running, latest_s, merged
 from collector.report.times import unix_s
 
 if TYPE_CHECKING:
@@ -104,7 +104,10 @@ class Forecast:
         ranges = [exports, *self._steps(tally), *self._calls(tally)]
         ranges += self._downloads(tally, sizes, in_progress, now_s)
         low_s = max(one.low_s for one in ranges)
-        high_s = sum(one.high_s**_ADD_UP for one in ranges) ** (1 / _ADD_UP)
+        if low_s >= LONGEST_S:  # some years: a rate, or a duration, that cannot be
+            return None
+        highs = [min(LONGEST_S, one.high_s) for one in ranges]
+        high_s = sum(high_s**_ADD_UP for high_s in highs) ** (1 / _ADD_UP)
         return self._by_deadline(Range(low_s, max(high_s, low_s + _LEAST_S)), now_s)
 
     def _is_held_up(self, tally: Tally) -> bool:

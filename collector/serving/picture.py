@@ -114,6 +114,7 @@ class Picture:
         if why != self._why:
             # Why a server waits may have changed, though nothing has moved it.
             changed += [row.server for row in state.servers if not row.phase.ended]
+            self._fresh_until_s = 0.0
         now_s = time.monotonic()
         is_quiet = now.alive and now_s - self._changed_s >= QUIET_S
         same = (why, state.at) == (self._why, self._at)

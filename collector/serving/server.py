@@ -147,13 +147,13 @@ class Asked:
         return response
 
     @contextlib.contextmanager
-    def limited(self, within_s: float = STALL_S) -> Iterator[None]:
-        """Close the connection if something takes too long.
+    def limited(self, within_s: float | None = None) -> Iterator[None]:
+        """Close the connection if something takes longer than that, or than an onlooker may stall.
 
         Raises:
             ConnectionError: it has.
         """
-        with anyio.move_on_after(within_s) as within:
+        with anyio.move_on_after(STALL_S if within_s is None else within_s) as within:
             yield
         if within.cancelled_caught:
             if self.request.transport is not None:
