@@ -47,7 +47,7 @@ class Plain:
             self.tell(glance)
         else:
             took = f"; {size(glance.bytes)} in {lasting(glance.elapsed_s)}"
-            self._write(glance, f"{_counts(glance.counts)}{took}")
+            self._write(glance, f"{_counts(glance.counts, has_ended=True)}{took}")
 
     def _write(self, glance: Glance, text: str) -> None:
         line = f"{words.clock(glance.at)}  {text}"
@@ -55,13 +55,12 @@ class Plain:
         self._stderr.write_line(line, "info", is_kept=False)
 
 
-def _counts(counts: Counts) -> str:
+def _counts(counts: Counts, *, has_ended: bool = False) -> str:
     parts = [f"{words.number(counts.collected)} of {words.number(counts.servers)} collected"]
-    for many, what in (
-        (counts.failed, "failed"),
-        (words.in_flight(counts), "in flight"),
-        (counts.queued, "waiting"),
-    ):
+    flying, waiting = words.in_flight(counts), counts.queued
+    under_way = ((flying, "in flight"), (waiting, "waiting"))
+    left = ((flying + waiting, "pending"),) if has_ended else under_way
+    for many, what in ((counts.failed, "failed"), *left):
         parts += [f"{words.number(many)} {what}"] if many else []
     return ", ".join(parts)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LIVE_EVERY_S: Final = 1.0
 PLAIN_EVERY_S: Final = 10.0
+PLAIN_LOOKS_EVERY_S: Final = 2.0
 LOOKED_AT_EVERY_S: Final = 0.25
 """How often the terminal's size is looked at."""
 ABOVE: Final = 6
@@ -78,10 +79,15 @@ class PlainDisplay:
 
     async def show(self) -> None:
         """Write a line every few seconds until cancelled."""
+        told_s = time.monotonic()
         while True:
-            await anyio.sleep(PLAIN_EVERY_S)
-            if (glance := self._look()) is not None:
+            # Looked at more often than told of: how fast a run goes shows between two looks.
+            glance = self._look()
+            now_s = time.monotonic()
+            if glance is not None and now_s - told_s >= PLAIN_EVERY_S:
+                told_s = now_s
                 self._plain.tell(glance)
+            await anyio.sleep(PLAIN_LOOKS_EVERY_S)
 
 
 class LiveDisplay:

@@ -82,7 +82,7 @@ class Plots {
       scales: { x: { time: true }, y: { range: (_, low, high) => [0, kind.top?.() ?? Math.max(high || 0, 1) * 1.08] } },
       axes: [
         { font, stroke: paint("quiet"), grid, ticks: { show: false }, values: (_, splits, axis, space, by) => splits.map((at) => timeText(at, by)), space: 90, size: 26 },
-        { font, stroke: paint("quiet"), grid, ticks: { show: false }, values: (_, splits) => splits.map((value) => kind.unit(value).replace(/\.0(?= )/, "")), size: axisSize },
+        { font, stroke: paint("quiet"), grid, ticks: { show: false }, values: (_, splits) => labels(splits, kind.unit), size: axisSize },
       ],
       series: [
         {},
@@ -144,6 +144,12 @@ function counted(series) {
   const { calls, throttled, bytes, collected, failed } = series;
   const cut = Object.fromEntries(Object.entries({ calls, throttled, bytes, collected, failed }).map(([name, values]) => [name, values.slice(0, known)]));
   return { ...series, ...cut };
+}
+
+/** Labels of an axis, none of them twice: small numbers of what is whole are rounded. */
+function labels(values, unit) {
+  const texts = values.map((value) => unit(value).replace(/\.0(?= )/, ""));
+  return texts.map((text, at) => (text === texts[at - 1] ? "" : text));
 }
 
 /** As much room as the widest label takes: none is cut off. */
@@ -251,11 +257,11 @@ function progressPlot(series, totals) {
     const bin = collected.findIndex((value) => value >= share * totals.servers);
     return bin < 0 ? null : words.clock((bin + 1) * step);
   };
-  const half = by(0.5);
+  const half = totals.servers ? by(0.5) : null;
   const most = by(0.9);
   return {
     title: "Progress",
-    sentence: half ? `Half of the servers were here by ${half}${most ? `, nine in ten by ${most}` : ""}.` : `${words.number(collected.at(-1))} of ${words.count(totals.servers, "server")} are here.`,
+    sentence: half ? `Half of the servers were here by ${half}${most ? `, nine in ten by ${most}` : ""}.` : `${words.number(collected.at(-1))} of ${words.count(totals.servers, "server")} collected.`,
     unit: (value) => words.number(Math.round(value)),
     top: () => Math.max(1, totals.servers) * 1.02,
     lines: [

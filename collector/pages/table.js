@@ -104,6 +104,9 @@ class Table {
     }
     this.order.value = view.sort.column;
     elements.byId("none").hidden = view.rows.length > 0;
+    elements.say(elements.byId("none-text"), view.run.size ? "No server matches." : "No servers were selected.");
+    elements.byId("clear-none").hidden = !view.run.size;
+    this.grid.style.maxHeight = `${(Math.max(3, view.run.size) + 1) * this.scroller.height + 8}px`;
     this.scroller.rows = view.rows.length;
     this.mark();
   }

@@ -29,6 +29,7 @@ class Timeline {
   show() {
     const { view } = this;
     const { run } = view;
+    elements.byId("timeline").hidden = !run.size;
     if (elements.byId("lanes-order").value === "table") this.rows = view.rows;
     else {
       this.rows = view.rows.slice().sort((one, other) => {

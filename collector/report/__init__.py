@@ -15,4 +15,8 @@ which they are declared. To add a column, add a field there, fill it in `buildin
 fills a server's by position), and describe it in `docs/reference/run-directory.md`. It needs a
 default if it is missing from earlier manifests. What the state does not know yet must come by an
 event first: of a server, by `ServerSelected`.
+
+While a run goes on, `glance.Watch` tells how it stands: rates, the limit that holds it, the time
+left, what is wrong. `series.Follower` tells what happened over time, `reasons.grouped` why servers
+are missing, `page.py` and `paging.py` all of it as a page shows it.
 """

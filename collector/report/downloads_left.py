@@ -21,6 +21,7 @@ _FACTOR: Final = 1.4
 _PACE_VARIES: Final = 0.1
 _AT_LEAST: Final = 0.05
 """A download that should have ended takes at least this part of its time."""
+_WIDEST: Final = 3.0
 _NINE_IN_TEN: Final = 1.2816
 
 
@@ -56,7 +57,7 @@ def sizes(state: RunState, tally: Tally) -> Sizes | None:
     spread = math.sqrt(sum((one - middle) ** 2 for one in logarithms) / len(logarithms))
     per_s = sum(size for _, size in seen) / took_s
     mean = state.bytes / max(1, state.collected)
-    return Sizes(state.collected, mean, math.exp(middle), spread, per_s)
+    return Sizes(state.collected, mean, math.exp(middle), min(_WIDEST, spread), per_s)
 
 
 def all_together(
@@ -68,7 +69,8 @@ def all_together(
     others = tally.left - len(told)
     took_s = max(0.0, sum(told) + others * known.mean - in_progress) / pace.per_s
     vary = math.sqrt(math.expm1(known.spread**2))
-    varies = _PACE_VARIES + vary * (1 / math.sqrt(known.archives) + 1 / math.sqrt(1 + others))
+    varies = _PACE_VARIES + 0.5 / math.sqrt(1 + pace.seen)
+    varies += vary * (1 / math.sqrt(known.archives) + 1 / math.sqrt(1 + others))
     last_s = known.alone_s(_NINE_IN_TEN) if others else 0.0
     low_s = took_s / (1 + varies) - COUNTED_EVERY_S / 2  # what came since the latest count
     return Range(max(0.0, low_s), took_s * (1 + varies) + last_s)

@@ -18,7 +18,7 @@ from collector.report.arriving import Arriving
 from collector.report.limits import Limits
 from collector.report.manifest import RunWord
 from collector.report.parts import Count, Part, Time
-from collector.report.rates import Rates
+from collector.report.rates import SHORTEST_S, Rates
 from collector.report.slow import slowest
 from collector.report.tally import Tally
 from collector.report.time_left import Forecast
@@ -233,7 +233,7 @@ class Watch:
         if state.estimate is None:
             return 0.0
         began_s, counted_s = unix_s(state.estimate.expected.at), unix_s(state.counted_at)
-        if began_s is None or counted_s is None or counted_s <= began_s:
+        if began_s is None or counted_s is None or counted_s < began_s + SHORTEST_S:
             return 0.0
         requests = sum(row.requests for row in state.projects)
         return max(0, requests - state.estimate.requests_before) / (counted_s - began_s)

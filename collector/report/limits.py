@@ -8,7 +8,7 @@ their names are made of: an account, a credential or a project, and an endpoint.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.model.answers import Call, ScopeKind
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collector.model.rows import ProjectRow
     from collector.model.state import RunState
 
-_REFUTED = "refuted"
+SHORTEST_WINDOW_S: Final = 1e-6
+"""A shorter window is none that a service could mean."""
+_REFUTED: Final = "refuted"
 
 
 class Known(NamedTuple):
@@ -129,7 +131,7 @@ class Limits:
 
 
 def _holds(learned: LimitLearned) -> bool:
-    return learned.source != _REFUTED and learned.window_s > 0
+    return learned.source != _REFUTED and learned.window_s >= SHORTEST_WINDOW_S
 
 
 def _known(learned: LimitLearned) -> Known:

@@ -110,6 +110,8 @@ class Pace:
             counts.append(_Count(at_s, arrived, state.collected))
         while len(counts) > 2 and counts[1].at_s <= now_s - self._window_s(now_s):  # noqa: PLR2004  # two are needed
             counts.popleft()
+        while len(counts) > 1 and counts[1].arrived == counts[0].arrived:
+            counts.popleft()  # nothing came yet
         first, latest = counts[0], counts[-1]
         if not is_full:
             self.downloads = None

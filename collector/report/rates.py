@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 WINDOW_S: Final = 15.0
 COUNTED_EVERY_S: Final = 5.0
 """How often a run's process counts, where there is anything to count."""
-_SHORTEST_S: Final = 1.0
+SHORTEST_S: Final = 1.0
+"""No rate is told over a shorter time."""
 _APART_S: Final = 0.5
 """Samples that are closer together tell nothing new."""
 
@@ -63,7 +64,7 @@ class Rates:
                 break
             first_s, first = at_s, counted
         took_s = end_s - first_s
-        if took_s < _SHORTEST_S:
+        if took_s < SHORTEST_S:
             return None
         grown = list(map(int.__sub__, latest, first))
         grown += latest[len(first) :]

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from collector.model import events as e
+from collector.report.limits import SHORTEST_WINDOW_S
 from collector.report.page import LimitPoint, Series
 from collector.report.rates import COUNTED_EVERY_S
 from collector.report.times import unix_s
@@ -112,7 +113,7 @@ class Follower:
             if len(self._limits) >= SCOPES:
                 return
             limit = self._limits[scope] = _Limit()
-        holds = event.source != "refuted" and event.window_s > 0
+        holds = event.source != "refuted" and event.window_s >= SHORTEST_WINDOW_S
         per_second = round(event.limit / event.window_s, 4) if holds else None
         limit.learned(LimitPoint(round(at_s, 1), event.scope, event.name, event.source, per_second))
         while sum(len(one.points) for one in self._limits.values()) >= POINTS:

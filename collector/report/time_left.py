@@ -1,4 +1,4 @@
-"""How long a run will still take, as a range in which nine of ten runs end.
+"""How long a run will still take, as a range: of ten such runs eight end in it.
 
 It is told from what the state shows, by three things that go on side by side; the longest of them
 ends the run:
@@ -26,7 +26,7 @@ from collector.model.rows import Phase
 from collector.report import downloads_left
 from collector.report.pace import Pace, calls_left
 from collector.report.ranges import Range
-from collector.report.tail import Group, Running, latest_s, merged
+from collector.report.tail import LONGEST_S, Group, Running, latest_s, merged
 from collector.report.times import unix_s
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ _OF_UNKNOWN: Final = (0.3, 8.0)
 """How long it takes until exports have completed of which none has yet, over how long they run."""
 _PACE_VARIES: Final = 0.12
 """By which part a pace is another later on."""
+_GRACE_S: Final = 5.0
+"""For how long a run that is ended by its deadline waits for what is under way, at most."""
+_ADD_UP: Final = 8
+"""How little things that take equally long delay each other: two of them by 9 %, three by 15 %."""
 _LEAST_S: Final = 1.0
 _TOLD_FOR_S: Final = 2.5
 """For how long a range is told that only time is taken off: to find it takes milliseconds."""
@@ -100,7 +104,10 @@ class Forecast:
         ranges = [exports, *self._steps(tally), *self._calls(tally)]
         ranges += self._downloads(tally, sizes, in_progress, now_s)
         low_s = max(one.low_s for one in ranges)
-        high_s = sum(one.high_s**4 for one in ranges) ** (1 / 4)
+        if low_s >= LONGEST_S:  # some years: a rate, or a duration, that cannot be
+            return None
+        highs = [min(LONGEST_S, one.high_s) for one in ranges]
+        high_s = sum(high_s**_ADD_UP for high_s in highs) ** (1 / _ADD_UP)
         return self._by_deadline(Range(low_s, max(high_s, low_s + _LEAST_S)), now_s)
 
     def _is_held_up(self, tally: Tally) -> bool:
@@ -123,7 +130,7 @@ class Forecast:
         if deadline_s is None:
             return told
         left_s = max(0.0, deadline_s - now_s)
-        return Range(min(told.low_s, left_s), min(told.high_s, left_s))
+        return Range(min(told.low_s, left_s), min(told.high_s, left_s + _GRACE_S))
 
     # Exports
 

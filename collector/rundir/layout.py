@@ -319,6 +319,10 @@ def runs_under(out: Path) -> list[Path]:
         entries = sorted(
             entry.name for entry in os.scandir(out) if entry.is_dir(follow_symlinks=False)
         )
+    except FileNotFoundError as error:
+        raise CollectorError(
+            f"cannot list the runs under {out}: there is no such directory; name the one with runs"
+        ) from error
     except OSError as error:
         raise CollectorError(f"cannot list the runs under {out}: {error.strerror}") from error
     return [out / name for name in entries if is_run(out / name) or _is_closed(out / name)]

@@ -71,12 +71,17 @@ class Standing:
         return self.report.summary(self.directory, self.manifest_sha256)
 
 
-def standing(directory: Path, each: Callable[[Event], None] | None = None) -> Standing:
+def standing(
+    directory: Path,
+    each: Callable[[Event], None] | None = None,
+    state: RunState | None = None,
+) -> Standing:
     """Read how a run stands from its journal, whoever may be writing it.
 
     Args:
         directory: the run's, as `find_run` returns it.
         each: is called with every event.
+        state: an empty one to fold the journal into, where `each` looks at it.
 
     Raises:
         CollectorError: there is no journal, it cannot be read, or its run never began.
@@ -89,7 +94,7 @@ def standing(directory: Path, each: Callable[[Event], None] | None = None) -> St
             f"cannot read {path}: {error.strerror}; `collector verify` says what of it is whole"
         ) from error
     reading = Reading(path)
-    state = fold(reading, each)
+    state = fold(reading, each, state)
     if state.started is None:
         what = "is about to begin; look again" if alive else "was stopped before it began"
         why = "has no first line"

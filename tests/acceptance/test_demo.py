@@ -82,7 +82,10 @@ def test_it_suggests_nothing_that_cannot_be_done(demo: Shown, demo_home: Path) -
     assert "createDumpLog" in told
     assert "collector verify demo/" in told
     assert not re.search("resume|retry", told)
-    assert told.splitlines()[-1] == "2 of 60 servers missing."
+    *_, verdict, ending = told.splitlines()
+    assert verdict == "2 of 60 servers missing."
+    assert ending == f"See for yourself in a browser: demo/{demo.directory.name}/report.html"
+    assert (demo.directory / "report.html").is_file()
 
 
 def test_what_it_leaves_is_a_run_like_any_other(demo: Shown) -> None:

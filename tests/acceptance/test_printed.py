@@ -90,7 +90,7 @@ def plant(out: Path) -> None:
 def test_what_a_collect_prints_shows_all_it_holds(service: Service) -> None:
     told = (service.home / "collected.txt").read_text()
     assert_shown(told)
-    assert r"server='a\u000aforged: all is well'" in told
+    assert r"/a\u000aforged: all is well" in told
     assert r"\u001b]0;pwned\u0007" in told
 
 

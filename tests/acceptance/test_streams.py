@@ -40,7 +40,7 @@ def test_stdout_is_json_alone_while_progress_and_logs_go_to_stderr(service: Serv
     assert told["run"] == manifest["run"]
     assert told["totals"] == manifest["totals"]
     assert [row["id"] for row in told["not_collected"]] == ["id-bad"]
-    assert "2/3 collected" in ended.stderr
+    assert "2 of 3 collected" in ended.stderr
     assert "archive stored and verified" in ended.stderr
 
 

@@ -96,6 +96,24 @@ def test_a_run_that_was_killed_says_since_when(tmp_path: Path) -> None:
         assert told.endswith(" 1 of 1 server missing: the run was killed.")
 
 
+def test_a_run_that_goes_on_says_by_whom_how_fast_and_until_when(tmp_path: Path) -> None:
+    fleet = fleet_of([server("quick"), server("slow", export_duration_s=3600.0)])
+    with (
+        serving(fleet, tmp_path) as service,
+        service.start("collect", "fleet.json", "--deadline", "1h") as process,
+    ):
+        service.wait_for_export("id-slow")
+        status = service.run("status").stdout
+        process.kill()
+        process.communicate()
+    assert f"  process    pid {process.pid} of " in status
+    assert re.search(r"last event \d s ago\n", status)
+    assert re.search(r"  missing    [12] pending \(.*1 exporting", status)
+    assert re.search(r"  rate       [\d.]+( of \d+)? calls/s, .*B/s\n", status)
+    assert re.search(r"  time left  .*; deadline in (1 h|59 min.*)\n", status)
+    assert re.fullmatch(r"Running: [01] of 2 servers collected.*\.", status.splitlines()[-1])
+
+
 def test_a_run_that_is_stopped_twice_says_both(tmp_path: Path) -> None:
     slow = server("slow", Fault("slow", bytes_per_s=200))
     with (
@@ -144,7 +162,7 @@ def test_the_next_commands_can_be_pasted_whatever_the_path(
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     (resume, *_) = shown.stdout.rpartition("Next:\n")[2].splitlines()
-    (status,) = re.findall("missing from this run: (.*)", checked.stdout)
+    (status,) = re.findall("missing from this run; to see why:\n  (.*)", checked.stdout)
     for command, code in ((resume, 3), (status, 0)):
         assert command.split()[0] == "collector"
         pasted = subprocess.run(

@@ -47,7 +47,7 @@ def test_a_run_is_watched_until_it_ends_and_then_summed_up(service: Service) -> 
     assert watched.returncode == 0
     first, *_, last = watched.stderr.splitlines()
     assert first == "Watching collected/r. Ctrl-C ends the watching; the run goes on."
-    assert "1 of 3 collected, 1 failed, 1 in flight" in last
+    assert "1 of 3 collected, 1 failed, 1 pending" in last
     assert watched.stdout.startswith("Run r ended at its deadline")
     assert "\x1b" not in watched.stderr
 

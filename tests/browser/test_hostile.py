@@ -56,7 +56,7 @@ def _with(odd: str) -> Page:
 
 
 @pytest.mark.parametrize("kind", ODD)
-@pytest.mark.parametrize("size", ["phone", "laptop"])
+@pytest.mark.parametrize("size", ["laptop", pytest.param("phone", marks=pytest.mark.deep)])
 def test_odd_names_and_messages_are_inert(
     browser: Browser, tmp_path: Path, kind: str, size: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,14 @@ import pytest
 
 from collector.report.page import Delta, Note, Page
 from tests.support.browser import AXE, context_of, heard, violations
+from tests.support.command import fleet_of, servers, serving
 from tests.support.fleets import fleet
 from tests.support.looked_on import LookedOn, looked_on
+from tests.support.onlooking import told as served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser
     from playwright.sync_api import Page as Tab
@@ -181,3 +185,21 @@ def test_axe_finds_nothing_serious_in_a_live_page(browser: Browser, scheme: str)
         assert violations(tab) == []
         tab.click("#stop")
         assert violations(tab) == []
+
+
+def test_a_run_that_is_served_is_followed_to_its_end(browser: Browser, tmp_path: Path) -> None:
+    slow = fleet_of(servers(12), export_duration_s=6.0)
+    with serving(slow, tmp_path) as service, context_of(browser) as context:
+        process = service.start("collect", "fleet.json", "--serve", "127.0.0.1:0")
+        try:
+            tab = context.new_page()
+            complaints = heard(tab)
+            tab.goto(served(process, "To stop the run").url)
+            tab.wait_for_selector("html[data-ready=all]")
+            if AXE.exists():
+                assert violations(tab) == []
+            tab.locator("#live", has_text="The run has ended").wait_for()
+            assert "12 of 12" in re.sub(r"\s+", " ", tab.inner_text("#numbers"))
+            assert complaints == []
+        finally:
+            process.communicate(timeout=60)

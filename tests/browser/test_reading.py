@@ -45,7 +45,7 @@ def test_a_complete_run_is_told_how_to_prove_it(browser: Browser, tmp_path: Path
 
 
 @pytest.mark.parametrize("servers", [0, 1, 10, 1000])
-@pytest.mark.parametrize("size", ["phone", "laptop", "wide"])
+@pytest.mark.parametrize("size", ["phone", "laptop", pytest.param("wide", marks=pytest.mark.deep)])
 def test_a_run_of_any_size_fits_any_screen(
     browser: Browser, tmp_path: Path, servers: int, size: str
 ) -> None:

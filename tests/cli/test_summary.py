@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from collector.cli.rendering.summary import summed_up
 from collector.model import events as e
 from collector.model.state import RunState, apply
 from collector.report.building import Report
+from collector.report.glance import Limit, TimeLeft, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -199,6 +201,48 @@ def test_a_demo_suggests_nothing_that_needs_its_emulator(tmp_path: Path) -> None
     assert "retry" not in text
     assert "    -> ask for the permission\n" in text
     assert "    -> to collect it anyway, raise --max-members\n" in text
+
+
+def test_a_run_that_goes_on_tells_by_whom_how_fast_and_how_long_still(tmp_path: Path) -> None:
+    state = begun(100, 4)
+    collect(state, range(30))
+    fail(state, [30, 31], "no")
+    for server in range(40, 50):
+        apply(state, e.ExportRequested(at=AT, server=server))
+    glance = Watch(state).glance(NOW)
+    glance = replace(
+        glance, calls_per_s=12.4, bytes_per_s=1_500_000.0, time_left=TimeLeft(150.0, 400.0),
+        deadline_at="2026-11-29T02:57:00Z", last_event_at="2026-11-29T02:26:40Z",
+        limit=Limit(20.0, "user", "ops", "told", None),
+    )  # fmt: skip
+    lines = summed_up(summary(state, tmp_path, alive=True), glance, now=NOW)
+    assert lines[:8] == [
+        "Run 20261129T021400Z-7f3a is running.",
+        "  started    02:14 (UTC), 13 min ago, by ops@bastion",
+        "  process    pid 4711 of ops@bastion, last event 20 s ago",
+        "  collected  30 of 100 servers, 30.0 kB, every archive verified",
+        "  missing    2 failed, 68 pending (58 waiting, 10 exporting)",
+        "  rate       12.4 of 20 calls/s, 1.5 MB/s",
+        "  time left  2 to 7 min; deadline in 30 min",
+        f"  directory  {tmp_path}",
+    ]
+    assert lines[-1] == "Running: 30 of 100 servers collected, 2 failed; 2 to 7 min left."
+    assert any("status --watch" in line for line in lines)
+
+
+def test_it_fits_a_screen_where_much_is_wrong_at_once(tmp_path: Path) -> None:
+    state = begun(400, 40)
+    for number in range(5):
+        apply(
+            state,
+            e.EndpointWentDown(
+                at=END, endpoint=f"https://{number}.clouddc.example.com",
+                message=f"cannot connect to {number}: " + "why " * 40, hint="look at it " * 20,
+            ),
+        )  # fmt: skip
+    fail(state, range(200), "truncated at byte {}", "check the network")
+    glance = Watch(state).glance(NOW)
+    assert len(summed_up(summary(state, tmp_path, alive=True), glance, now=NOW)) <= 23
 
 
 def test_the_report_is_named_where_there_is_one(tmp_path: Path) -> None:

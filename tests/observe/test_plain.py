@@ -74,6 +74,8 @@ def test_no_line_is_longer_than_it_may_be(text: str) -> None:
 def test_the_last_line_says_how_far_the_run_came_and_how_long_it_took() -> None:
     last = told(quiet(counts=counts_of(0, 0, 0, 48, 2)), ends=True)[-1]
     assert last == "48 of 50 collected, 2 failed; 12.4 GB in 12 min"
+    last = told(quiet(counts=counts_of(1, 2, 3, 40, 4)), ends=True)[-1]
+    assert last == "40 of 50 collected, 4 failed, 6 pending; 12.4 GB in 12 min"
 
 
 def test_programs_get_the_same_as_facts_and_nothing_that_is_not_known() -> None:

@@ -274,6 +274,7 @@ def test_the_smallest_limit_that_holds_all_work_is_told() -> None:
     assert of_limits(run) == (20, "user", "ops at https://e", "told")
     assert run.look(2).limit == run.look(2).limit
     run.add(learned("app", "ops at https://e", 5, source="refuted"))
+    run.add(learned("endpoint", "https://e", 5e-300, window_s=1e-320))  # no service means that
     assert of_limits(run) == (20, "user", "ops at https://e", "told")
 
 

@@ -123,7 +123,7 @@ def test_downloads_that_wait_for_their_turn_take_as_long_as_their_bytes() -> Non
         told[second] = run.look(second).time_left
     for second in (70, 125, 180, 220):
         assert covers(told[second], ended - second), (second, told[second])
-        assert told[second].high_s < 2 * told[second].low_s  # type: ignore[union-attr]  # it covers
+        assert told[second].high_s < 2.3 * told[second].low_s  # type: ignore[union-attr]  # it covers
 
 
 def test_a_limit_of_one_project_holds_up_the_whole_run() -> None:
@@ -179,7 +179,7 @@ def test_a_deadline_ends_the_range() -> None:
     run.add(*(event for server in range(100) for event in started(server)))
     told = run.look(60).time_left
     assert told is not None
-    assert (told.low_s, told.high_s) == (140, 140)
+    assert (told.low_s, told.high_s) == (140, 145)  # what is under way gets a moment
     assert run.look(60).deadline_at == at(200)
 
 
@@ -217,3 +217,24 @@ def test_a_run_that_is_taken_up_forgets_the_pace_of_the_process_before() -> None
         told = run.look(5_000 + second).time_left
     assert told is not None
     assert told.low_s > 500  # some thousand calls are left, at one a second
+
+
+@pytest.mark.parametrize("queued", [0, 3])
+def test_whatever_a_journal_may_hold_is_no_reason_to_stumble(queued: int) -> None:
+    run = Run(12, requests_per_second=1e-6)
+    run.add(learned("user", "ops", 5e-300, window_s=1e15), learned("project", "p0", 0.0))
+    for server in range(12 - queued):
+        run.add(*completed(server), begun(server, None if server % 2 else 1 << 62))
+    run.look(1)
+    for server in range(6):
+        run.add(stored(server, 1 if server % 2 else 1 << 62, 2))
+    run.add(*started(11), counted(3, 1 << 62, arrived=1 << 62))
+    for median_s, spread in ((0.0, 0.0), (1e15, 100.0), (1e-9, 100.0), (1e15, 0.0)):
+        run.add(
+            e.DurationsLearned(
+                at=at(4), project=0, exports=1 << 62, median_s=median_s, spread=spread
+            )
+        )
+        for second in (5, 500, 5_000_000_000):
+            told = run.look(second).time_left
+            assert told is None or 0 <= told.low_s <= told.high_s < 1e15

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from collector.cli.options import OUT, common, json_option, run_argument
 from collector.cli.streams import say, show, show_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collector.model.events import Event
+    from collector.report.glance import Glance
+    from collector.rundir.standing import Standing
+
+RECENTLY: Final = timedelta(seconds=40)
+"""How long ago that was of which rates are made, and some more."""
 
 
 @click.command(
@@ -39,14 +51,13 @@ def command(ctx: click.Context, run: str, *, is_watched: bool, as_json: bool) ->
     """
     from collector.cli.rendering.summary import summed_up  # noqa: PLC0415  # the work's imports cost time
     from collector.rundir.layout import find_run  # noqa: PLC0415
-    from collector.rundir.standing import standing  # noqa: PLC0415
 
     directory = find_run(run, out=OUT)
     if is_watched:
         from collector.cli.watching import watch  # noqa: PLC0415  # as above
 
         watch(directory)
-    found = standing(directory)
+    found, glance = _looked_at(directory)
     if found.damage is not None:
         say(
             f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "
@@ -60,4 +71,29 @@ def command(ctx: click.Context, run: str, *, is_watched: bool, as_json: bool) ->
     if as_json:
         show_json(json.dumps(summary.as_json()))
     else:
-        show(summed_up(summary, verbose=verbose))
+        show(summed_up(summary, glance, verbose=verbose))
+
+
+def _looked_at(directory: Path) -> tuple[Standing, Glance | None]:
+    """Read how a run stands, and look at one that goes on.
+
+    Rates are made of several looks: at the run as it was each time that its calls were counted
+    lately, and as it is now.
+    """
+    from collector.model.events import CallsCounted  # noqa: PLC0415  # the work's imports cost time
+    from collector.model.state import RunState  # noqa: PLC0415  # as above
+    from collector.report.glance import Watch  # noqa: PLC0415  # as above
+    from collector.report.times import written  # noqa: PLC0415  # as above
+    from collector.rundir.standing import standing  # noqa: PLC0415  # as above
+
+    now = datetime.now(UTC)
+    state, recent = RunState(), written(now - RECENTLY)
+    watch = Watch(state)
+
+    def look(event: Event) -> None:
+        if type(event) is CallsCounted and event.at >= recent:
+            watch.glance(now)
+
+    found = standing(directory, look, state)
+    goes_on = found.alive and state.ended is None
+    return found, watch.glance(datetime.now(UTC)) if goes_on else None

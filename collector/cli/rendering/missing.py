@@ -29,93 +29,103 @@ _WAITED = {
 }
 
 
-class _Reason(NamedTuple):
-    """Why servers are missing: in words, what helps, and which they are."""
+class Reason(NamedTuple):
+    """Why servers are missing: in words, what helps, some names, and how many servers it is of.
+
+    Of a project that could not be listed, nobody knows how many servers are missing.
+    """
 
     why: str
     cure: str
-    rows: Sequence[Missing]
+    names: Sequence[str]
+    many: int
+    servers: int
 
 
-def missing(summary: Summary, *, lines: int) -> list[str]:
-    """Return the reasons, those of failed servers first, the most frequent first.
+def reasons(summary: Summary) -> list[Reason]:
+    """Return why servers are missing: projects that could not be listed first, then the failed.
 
-    Args:
-        summary: of a run.
-        lines: how many there may be; a reason that finds no room is counted.
+    Of a running run, only what went wrong: the rest is under way, and endpoints that are down stand
+    elsewhere.
     """
-    reasons = list(_reasons(summary))
-    if not reasons:
+    return [*_unlisted(summary), *_groups(summary)]
+
+
+def told(found: Sequence[Reason], lines: int) -> list[str]:
+    """Return the reasons in as many lines at most; one that finds no room is counted."""
+    if not found:
         return []
-    in_projects = len(summary.projects) > 1
     for detail in _DETAILS:
-        made = [_rendered(one, detail, in_projects=in_projects) for one in reasons]
+        made = [_rendered(one, detail) for one in found]
         if sum(map(len, made)) <= lines:
             return [line for one in made for line in one]
-    return _as_many(reasons, made, lines)
+    return _as_many(found, made, lines)
 
 
-def names_all(summary: Summary) -> bool:
-    """Whether every server that is missing is named by `missing`, where there is room."""
-    return all(len(one.rows) <= NAMES_SHOWN for one in _reasons(summary))
+def names_all(found: Sequence[Reason]) -> bool:
+    """Whether every server that is missing is among the names."""
+    return all(one.many == len(one.names) for one in found)
 
 
-def _as_many(reasons: Sequence[_Reason], made: Sequence[list[str]], lines: int) -> list[str]:
+def _as_many(found: Sequence[Reason], made: Sequence[list[str]], lines: int) -> list[str]:
     """Show the first reasons whole, more of them in a line each, and count the others."""
     most = max(lines, len(made[0]) + 1)
-    shown = min(len(reasons), most - (len(made[0]) - 1))
-    if shown < len(reasons):
+    shown = min(len(found), most - (len(made[0]) - 1))
+    if shown < len(found):
         shown -= 1
-    spare = most - shown - (shown < len(reasons))
-    told: list[str] = []
+    spare = most - shown - (shown < len(found))
+    said: list[str] = []
     for one in made[:shown]:
-        whole = len(one) - 1 <= spare
-        spare -= len(one) - 1 if whole else spare
-        told += one if whole else one[:1]
-    if hidden := reasons[shown:]:
-        servers = count(sum(len(one.rows) for one in hidden), "server")
-        told.append(f"  {servers} more for {count(len(hidden), 'other reason')}")
-    return told
+        if len(one) - 1 > spare:  # what helps matters more than names
+            one = [one[0], one[-1]] if spare else one[:1]  # noqa: PLW2901  # as far as it is shown
+        spare -= len(one) - 1
+        said += one
+    if hidden := found[shown:]:
+        servers = count(sum(one.servers for one in hidden), "server")
+        said.append(f"  {servers} more for {count(len(hidden), 'other reason')}")
+    return said
 
 
-def _rendered(reason: _Reason, detail: tuple[int, int, int], *, in_projects: bool) -> list[str]:
+def _rendered(reason: Reason, detail: tuple[int, int, int]) -> list[str]:
     of_why, of_names, of_cure = detail
-    servers = count(len(reason.rows), "server")
-    lines = clipped(f"{servers} {reason.why}", "  ", "    ", of_why)
-    names = _names(reason.rows, (WIDTH - 4) * of_names, in_projects=in_projects)
+    lines = clipped(reason.why, "  ", "    ", of_why)
+    names = _named(reason, (WIDTH - 4) * of_names)
     lines += clipped(names, "    ", "    ", of_names)
     return lines + (clipped(f"-> {reason.cure}", "    ", "       ", of_cure) if reason.cure else [])
 
 
-def _names(rows: Sequence[Missing], width: int, *, in_projects: bool) -> str:
+def _named(reason: Reason, width: int) -> str:
     """Return some names, as many as there is room for, and how many others there are."""
-    if len(rows) == 1:
-        (row,) = rows
-        return _name(row, in_projects=in_projects) + (f" ({row.id})" if row.name != row.id else "")
-    told = [_name(row, in_projects=in_projects) for row in rows[:NAMES_SHOWN]]
+    named = list(reason.names)
     while True:
-        hidden = len(rows) - len(told)
-        text = ", ".join(told) + (f" and {hidden:,} more" if hidden else "")
-        if len(text) <= width or len(told) == 1:
+        hidden = reason.many - len(named)
+        text = ", ".join(named) + (f" and {hidden:,} more" if hidden else "")
+        if len(text) <= width or len(named) == 1:
             return text
-        told.pop()
+        named.pop()
 
 
-def _name(row: Missing, *, in_projects: bool) -> str:
-    name = f"{row.project.name}/{row.name}" if in_projects else row.name
-    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}..."
+def _unlisted(summary: Summary) -> Iterator[Reason]:
+    """Yield why projects could not be listed, those with one reason together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in summary.projects:
+        if error := one.discovery_error:
+            groups.setdefault((error.message, error.hint), []).append(_short(one.name))
+    for (message, hint), names in groups.items():
+        why = f"{count(len(names), 'project')} not listed: {message}"
+        yield Reason(why, cure(hint, summary), names[:NAMES_SHOWN], len(names), 0)
 
 
-def _reasons(summary: Summary) -> Iterator[_Reason]:
-    """Yield the reasons. Of a running run, only what went wrong: endpoints that are down aside."""
+def _groups(summary: Summary) -> Iterator[Reason]:
     waiting: dict[str | None, list[Group[Missing]]] = {}
     running = summary.run.state == "running"
+    in_projects = len(summary.projects) > 1
     down = {one.message for one in summary.endpoints_down} if running else ()
     for group in grouped(summary.not_collected):
         if group.message:
             if group.message not in down:
-                why = _why(group, running=running)
-                yield _Reason(why, cure(group.hint, summary), group.members)
+                why, helps = _why(group, running=running), cure(group.hint, summary)
+                yield _of(why, helps, group.members, in_projects=in_projects)
         elif not running:
             waiting.setdefault(group.waits_for, []).append(group)
     for waits_for, groups in waiting.items():
@@ -123,7 +133,23 @@ def _reasons(summary: Summary) -> Iterator[_Reason]:
         phases = Counter({group.phase or "": len(group.members) for group in groups})
         parts = [f"{number:,} {phase}" for phase, number in phases.most_common()]
         doing = parts[0].partition(" ")[2] if len(parts) == 1 else ", ".join(parts)
-        yield _Reason(f"pending {_WAITED.get(waits_for, '')}: {doing}", "", rows)
+        why = f"pending {_WAITED.get(waits_for, '')}: {doing}"
+        yield _of(why, "", rows, in_projects=in_projects)
+
+
+def _of(why: str, helps: str, rows: Sequence[Missing], *, in_projects: bool) -> Reason:
+    names = [
+        _short(f"{row.project.name}/{row.name}" if in_projects else row.name)
+        for row in rows[:NAMES_SHOWN]
+    ]
+    if len(rows) == 1 and rows[0].name != rows[0].id:
+        names = [f"{names[0]} ({rows[0].id})"]
+    servers = len(rows)
+    return Reason(f"{count(servers, 'server')} {why}", helps, names, servers, servers)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}..."
 
 
 def _why(group: Group[Missing], *, running: bool) -> str:

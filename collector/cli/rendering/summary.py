@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector.cli.rendering import wording
-from collector.cli.rendering.missing import missing, names_all
+from collector.cli.rendering.missing import names_all, reasons, told
 from collector.cli.rendering.verdict import verdict
 from collector.cli.rendering.wording import HEIGHT, clipped, count, duration, pasted, short, wrapped
+from collector.observe.words import passed_s, rate, time_left
+from collector.report.times import lasting
 from collector.rundir.layout import REPORT
 from collector.sizes import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from collector.cli.rendering.missing import Reason
+    from collector.report.glance import Glance
     from collector.report.summary import Retried, Summary
 
-UNLISTED_SHOWN = 2
-"""Reasons of projects that could not be listed."""
-NAMES_SHOWN = 3
-"""Projects that are named for one reason."""
 TROUBLES_SHOWN = 2
 """Endpoints that are down, and waits that are asked for."""
 DETAIL = 3
@@ -31,28 +31,40 @@ FEWEST = 4
 INDENT = " " * 13
 
 
-def summed_up(summary: Summary, *, verbose: bool = False, now: datetime | None = None) -> list[str]:
+def summed_up(
+    summary: Summary,
+    glance: Glance | None = None,
+    *,
+    verbose: bool = False,
+    now: datetime | None = None,
+) -> list[str]:
     """Return the lines that sum up a run: what is here, what is not and why, what next.
 
-    They fit a screen, `verbose` aside; the last of them is the verdict.
+    They fit a screen, `verbose` aside; the last of them is the verdict, of a demo its report.
 
     Args:
         summary: of the run.
+        glance: at the run, if it goes on.
         verbose: tell also what was learned of the service.
         now: the time; by default this machine's.
     """
     now = now or datetime.now(UTC)
-    lines = [*wrapped(f"Run {summary.run.id} {_state(summary, now)}.", "", "  ", anywhere=True)]
-    lines += _facts(summary, now)
+    found = reasons(summary)
+    head = wrapped(f"Run {summary.run.id} {_state(summary, now)}.", "", "  ", anywhere=True)
+    facts, place = list(_facts(summary, glance, now)), list(_place(summary))
+    ending = ["", *_next(summary, found), "", *_ending(summary, glance)]
+    room = HEIGHT - len(head) - len(facts) - len(place) - len(ending)
+    troubles = list(_troubles(summary, now))
+    most = max(2, room - (FEWEST + 2 if found else 0))
+    if len(troubles) > most:
+        troubles = [*troubles[: most - 1], f"{INDENT}..."]
+    lines = [*head, *facts, *troubles, *place]
     if verbose:
         lines += ["", "Learned:", *_learned(summary)]
-    ending = ["", *_next(summary), "", verdict(summary)]
-    if unlisted := list(_unlisted(summary)):
-        lines += ["", "Not listed:", *unlisted]
-    room = HEIGHT - len(lines) - len(ending) - 2
-    if reasons := missing(summary, lines=max(FEWEST, room)):
+    if found:
         yet = " yet" if summary.run.state == "running" else ""
-        lines += ["", f"Not collected{yet}:", *reasons]
+        lines += ["", f"Not collected{yet}:"]
+        lines += told(found, max(FEWEST, room - len(troubles) - 2))
     return lines + ending
 
 
@@ -71,32 +83,63 @@ def _state(summary: Summary, now: datetime) -> str:
     return f"{word.get(run.state, 'finished')}{at}"
 
 
-def _facts(summary: Summary, now: datetime) -> Iterator[str]:
-    """Yield what came home, what did not, and where it is."""
-    run, totals = summary.run, summary.totals
+def _facts(summary: Summary, glance: Glance | None, now: datetime) -> Iterator[str]:
+    """Yield what came home, what did not, and how that goes on."""
+    totals = summary.totals
     yield from wrapped(_started(summary, now), "  started    ", INDENT)
+    if glance is not None:
+        ago = lasting(passed_s(glance.last_event_at, glance.at))
+        process = f"pid {glance.pid} of {glance.user}@{glance.host}, last event {ago} ago"
+        yield from clipped(process, "  process    ", INDENT, 2)
     yield (
         f"  collected  {totals.collected:,} of {count(totals.servers, 'server')}, "
         f"{size(totals.bytes)}" + (", every archive verified" if totals.collected else "")
     )
-    numbers = ((totals.failed, "failed"), (totals.pending, "pending"))
+    numbers = ((totals.failed, "failed"), (totals.pending, f"pending{_phases(glance)}"))
     if parts := [f"{number:,} {word}" for number, word in numbers if number]:
-        yield f"  missing    {', '.join(parts)}"
+        yield from wrapped(", ".join(parts), "  missing    ", INDENT)
     yield from _retried(summary.retried)
     if totals.requests or totals.counters == "exact":  # else they are not counted yet
         at_least = "at least " if totals.counters == "at_least" else ""
         yield f"  calls      {at_least}{totals.requests:,}, {totals.throttled:,} of them throttled"
+    if glance is not None:
+        yield f"  rate       {rate(glance)} calls/s, {size(glance.bytes_per_s)}/s"
+        yield from wrapped("; ".join(time_left(glance)), "  time left  ", INDENT)
     reused = summary.reused_exports
     if reused.oldest_s is not None:
         text = f"{reused.count} reused from other runs, up to {duration(reused.oldest_s)} old"
         yield from wrapped(text, "  exports    ", INDENT)
-    yield from _troubles(summary, now)
+
+
+def _phases(glance: Glance | None) -> str:
+    """Return what pending servers of a running run are at."""
+    if glance is None:
+        return ""
+    counts = glance.counts
+    numbers = (
+        (counts.queued, "waiting"),
+        (counts.exporting, "exporting"),
+        (counts.downloading, "downloading"),
+    )
+    parts = [f"{number:,} {word}" for number, word in numbers if number]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _place(summary: Summary) -> Iterator[str]:
+    """Yield where the run is."""
     directory = short(summary.directory)
     yield f"  directory  {directory}"
-    if has_report(summary):
+    if has_report(summary) and not wording.is_demo(summary):
         yield f"  report     {directory}/{REPORT}"
-    if summary.manifest_sha256 and run.state != "running":  # it changes every second
+    if summary.manifest_sha256 and summary.run.state != "running":  # it changes every second
         yield f"  manifest   {summary.manifest_sha256}"
+
+
+def _ending(summary: Summary, glance: Glance | None) -> Iterator[str]:
+    """Yield the verdict; below it, what there is to look at after a demo."""
+    yield verdict(summary, glance)
+    if wording.is_demo(summary) and has_report(summary):
+        yield f"See for yourself in a browser: {short(summary.directory)}/{REPORT}"
 
 
 def has_report(summary: Summary) -> bool:
@@ -106,13 +149,17 @@ def has_report(summary: Summary) -> bool:
 
 def _started(summary: Summary, now: datetime) -> str:
     run = summary.run
-    by = f"{wording.moment(run.started_at, now)} by {run.user}@{run.host}"
+    at = wording.moment(run.started_at, now)
+    by = f"by {run.user}@{run.host}"
     if run.resumed:
-        by += f", resumed {'once' if run.resumed == 1 else f'{run.resumed} times'}"
+        times = {1: "once", 2: "twice"}.get(run.resumed, f"{run.resumed} times")
+        by += f", resumed {times}"
     if run.finished_at is None:
-        return by + wording.ago(run.started_at, now)
+        ago = wording.ago(run.started_at, now)
+        return f"{at}{ago}{',' if ago else ''} {by}"
     took_s = wording.between(run.started_at, run.finished_at)
-    return by if took_s is None or run.resumed else f"{by}, took {duration(took_s)}"
+    took = "" if took_s is None or run.resumed else f", took {duration(took_s)}"
+    return f"{at} {by}{took}"
 
 
 def _retried(retried: Retried) -> Iterator[str]:
@@ -142,21 +189,6 @@ def _troubles(summary: Summary, now: datetime) -> Iterator[str]:
         yield from clipped(text, "  service    ", INDENT, DETAIL)
 
 
-def _unlisted(summary: Summary) -> Iterator[str]:
-    """Yield the projects whose servers are not all known, those with one reason together."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for one in summary.projects:
-        if error := one.discovery_error:
-            groups.setdefault((error.message, error.hint), []).append(one.name)
-    for (why, hint), names in list(groups.items())[:UNLISTED_SHOWN]:
-        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        named = f"{'project' if len(names) == 1 else 'projects'} {', '.join(names[:NAMES_SHOWN])}"
-        yield from clipped(f"{named}{more}: {why}", "  ", "    ", DETAIL)
-        yield from clipped(f"-> {wording.cure(hint, summary)}", "    ", "       ", DETAIL)
-    if len(groups) > UNLISTED_SHOWN:
-        yield "  and others, named by --json"
-
-
 def _learned(summary: Summary) -> Iterator[str]:
     """Yield what was learned of the service's limits and of how long exports take."""
     told = [
@@ -168,12 +200,12 @@ def _learned(summary: Summary) -> Iterator[str]:
         yield from wrapped(text, "  ", "    ")
 
 
-def _next(summary: Summary) -> Iterator[str]:
+def _next(summary: Summary, found: Sequence[Reason]) -> Iterator[str]:
     """Yield the commands to go on with."""
     directory, collector = pasted(short(summary.directory)), wording.program()
     yield "Next:"
     if summary.run.state == "running":
-        yield f"  {collector} status {directory}"
+        yield f"  {collector} status --watch {directory}"
         return
     totals, again = summary.totals, f"  {collector} collect --resume {directory}"
     if wording.is_demo(summary) or not (totals.pending or totals.failed):
@@ -183,5 +215,5 @@ def _next(summary: Summary) -> Iterator[str]:
         yield again
     if totals.failed:
         yield f"{again} --retry-failed"
-    if not names_all(summary) and not has_report(summary):
+    if not names_all(found) and not has_report(summary):
         yield f"  {collector} status {directory} --json"

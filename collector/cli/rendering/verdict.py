@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from collector.cli.rendering.wording import count
+from collector.observe.words import between
 
 if TYPE_CHECKING:
+    from collector.report.glance import Glance
     from collector.report.manifest import Run
     from collector.report.summary import Summary
 
 
-def verdict(summary: Summary) -> str:
+def verdict(summary: Summary, glance: Glance | None = None) -> str:
     """Return what became of a run, or how far it is: the last line of `collect` and `status`."""
     run, totals = summary.run, summary.totals
     unlisted = sum(bool(one.discovery_error) for one in summary.projects)
     servers, collected = totals.servers, totals.collected
     if run.state == "running":
         failed = f", {totals.failed:,} failed" if totals.failed else ""
-        return f"Running: {collected:,} of {count(servers, 'server')} collected{failed}."
+        left = f"; {between(glance.time_left)} left" if glance and glance.time_left else ""
+        return f"Running: {collected:,} of {count(servers, 'server')} collected{failed}{left}."
     if not servers:
         said = "No server collected" if unlisted else "No server was selected"
     elif servers == collected:

@@ -48,7 +48,8 @@ def rendered(run: str, found: Verification) -> Iterator[str]:
         return
     if found.missing:
         of = f"{found.missing:,} of {count(found.servers, 'server')}"
-        yield f"{of} missing from this run: {program()} status {pasted(run)}"
+        yield f"{of} missing from this run; to see why:"
+        yield f"  {program()} status {pasted(run)}"
     yield f"{run}: {whole}."
 
 

@@ -30,6 +30,7 @@ SOON_S = 60.0
 _RETRY = "--resume the run with --retry-failed"
 _RESUME = "--resume the run"
 _STILL_TRIED = "it is tried again"
+_THEN_AGAIN = re.compile(rf"[,;] (?:then )?{_RESUME}(?: with --retry-failed)?$")
 _AGAIN_AND_BEFORE = re.compile(rf"(?:(?:[,;]| and)? ?(?:then )?|^){_RESUME}.*", re.DOTALL)
 _NINE_IN_TEN = 1.2816
 """The 90th percentile of the standard normal distribution."""
@@ -68,7 +69,9 @@ def clipped(text: str, first: str, rest: str, most: int) -> list[str]:
     if len(lines) <= most:
         return lines
     left = " ".join(line.strip() for line in lines[most - 1 :])
-    last = f"{rest if most > 1 else first}{left}"[: WIDTH - 4].rstrip(" ,;:.")
+    last = f"{rest if most > 1 else first}{left}"[: WIDTH - 3]
+    space = last.rfind(" ")
+    last = (last[:space] if space > WIDTH - 16 else last[:-1]).rstrip(" ,;:.")
     return [*lines[: most - 1], f"{last} ..."]
 
 
@@ -83,7 +86,7 @@ def cure(hint: str, summary: Summary) -> str:
         return ""
     if is_demo(summary):
         return _AGAIN_AND_BEFORE.sub("", hint)
-    return hint.replace(_RETRY, "retry").replace(_RESUME, "resume")
+    return _THEN_AGAIN.sub("", hint).replace(_RETRY, "retry").replace(_RESUME, "resume")
 
 
 def program() -> str:

@@ -170,7 +170,11 @@ class Reading:
             )
 
 
-def fold(reading: Reading, each: Callable[[Event], None] | None = None) -> RunState:
+def fold(
+    reading: Reading,
+    each: Callable[[Event], None] | None = None,
+    state: RunState | None = None,
+) -> RunState:
     """Fold the rest of a reading into the state of its run.
 
     A line that cannot follow those before it is damage.
@@ -178,11 +182,12 @@ def fold(reading: Reading, each: Callable[[Event], None] | None = None) -> RunSt
     Args:
         reading: of the journal.
         each: is called with every event, once it is part of the state.
+        state: an empty one to fold into, where somebody looks at it meanwhile.
 
     Raises:
         CollectorError: as for `Reading`.
     """
-    state = RunState()
+    state = RunState() if state is None else state
     with _uncollected():
         events = folding(reading, state, Sequence(state))
         deque(events if each is None else map(each, events), maxlen=0)
