@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import sys
 import time
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from collector.report.glance import Glance
 
 LIVE_EVERY_S: Final = 1.0
+LIVE_AT_LEAST_EVERY_S: Final = 5.0
+"""How fast a run goes shows between two looks that are no further apart."""
+SHARE_OF_A_CORE: Final = 0.015
+"""What drawing may take: a run of thousands of projects is drawn less often."""
 PLAIN_EVERY_S: Final = 10.0
 PLAIN_LOOKS_EVERY_S: Final = 2.0
 LOOKED_AT_EVERY_S: Final = 0.25
@@ -61,6 +66,11 @@ def choose(kind: str, look: Callable[[], Glance | None]) -> Display | None:
     if kind != "plain" and stderr.can_draw and not stderr.as_json:
         return LiveDisplay(look, stderr)
     return PlainDisplay(look, stderr)
+
+
+def every_s(took_s: float) -> float:
+    """Return after how many seconds to draw again what took so much of the processor's time."""
+    return min(LIVE_AT_LEAST_EVERY_S, max(LIVE_EVERY_S, took_s / SHARE_OF_A_CORE))
 
 
 class PlainDisplay:
@@ -121,15 +131,16 @@ class LiveDisplay:
 
     async def show(self) -> None:
         """Draw once a second until cancelled, and soon after the terminal has got another size."""
-        drawn_s = -LIVE_EVERY_S
+        due_s = -math.inf
         size: tuple[int, int] | None = None
         while True:
             now_s = time.monotonic()
             before, size = size, self._screen.size
             has_settled = size == before and self._screen.has_new_size
-            if has_settled or now_s - drawn_s >= LIVE_EVERY_S:
-                drawn_s = now_s
+            if has_settled or now_s >= due_s:
+                began_s = time.thread_time()
                 self._draw()
+                due_s = now_s + every_s(time.thread_time() - began_s)
             await anyio.sleep(LOOKED_AT_EVERY_S)
 
     def _draw(self) -> None:

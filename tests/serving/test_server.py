@@ -6,8 +6,6 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
-import pytest
-
 from collector.serving import server
 from tests.support.onlooking import ask, until
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    import pytest
     from aiohttp import web
 
     from collector.serving.server import Asked
