@@ -112,7 +112,7 @@ class Paging:
             origin=self._origin,
             directory=_printable(directory),
             manifest_sha256=manifest_sha256,
-            headline=_printable(headline(report, damage)),
+            headline=_printable(_headline(report, damage)),
             run=_printable(report.run),
             totals=report.totals,
             projects=_printable(report.projects),
@@ -154,7 +154,7 @@ class Paging:
             at=changed,
             rows=self._servers(changed),
             notes=notes,
-            headline=_printable(headline(report)),
+            headline=_printable(_headline(report)),
             run=_printable(report.run),
             totals=report.totals,
             projects=_printable(projects),
@@ -305,3 +305,11 @@ def _text(text: str) -> str:
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}... ({len(text)} characters)"
     return one_line(text)
+
+
+def _headline(report: Report, damage: str | None = None) -> str:
+    """Return the verdict, and how much of the journal it is of."""
+    said = headline(report.run, report.totals, report.unlisted)
+    if damage is None:
+        return said
+    return f"{said} The journal is damaged ({damage}): this is the run up to there."
