@@ -33,6 +33,7 @@ class Run {
     this.notes = page.notes;
     page.servers = null; // its columns are held above
     this.revision = 0;
+    this.renamed = false;
     this.resetClock();
   }
 
@@ -65,6 +66,7 @@ class Run {
   apply(delta) {
     const { rows } = delta;
     delta.at.forEach((server, row) => {
+      this.renamed ||= this.name[server] !== rows.name[row] || this.id[server] !== rows.id[row];
       this.id[server] = rows.id[row];
       this.name[server] = rows.name[row];
       this.path[server] = rows.path[row];

@@ -30,15 +30,7 @@ class Timeline {
     const { view } = this;
     const { run } = view;
     elements.byId("timeline").hidden = !run.size;
-    if (elements.byId("lanes-order").value === "table") this.rows = view.rows;
-    else {
-      this.rows = view.rows.slice().sort((one, other) => {
-        const left = run.requested[one];
-        const right = run.requested[other];
-        return left < right ? -1 : left > right ? 1 : left === right ? one - other
-          : (left === left ? 0 : 1) - (right === right ? 0 : 1) || one - other;
-      });
-    }
+    this.rows = elements.byId("lanes-order").value === "table" ? view.rows : view.byStart();
     if (this.rows.length !== this.total) { // another filter: closer looks have lost their meaning
       this.range = null;
       this.total = this.rows.length;

@@ -24,7 +24,7 @@ class View extends EventTarget {
   adopt(run) {
     this.run = run;
     this.haystack = null;
-    this.order = null;
+    this.order = this.starts = null;
     this.ranks = {};
     this.refresh();
   }
@@ -51,18 +51,20 @@ class View extends EventTarget {
     this.refresh();
   }
 
-  /** The run has changed. Keys are computed anew; texts of names as well, since a name can change. */
-  changed(texts) {
-    if (texts) {
+  /** Servers have changed; names seldom do, and take longest to read. */
+  changed() {
+    delete this.ranks.message;
+    if (this.run.renamed) {
+      this.run.renamed = false;
       this.haystack = null;
       this.ranks = {};
     }
-    this.order = null;
+    this.order = this.starts = null;
     this.refresh();
   }
 
   refresh() {
-    this.order ??= this.sorted();
+    this.order ??= this.sorted(this.sort.column, this.sort.descending);
     this.rows = this.matching();
     this.place = null;
     this.dispatchEvent(new Event("change"));
@@ -147,12 +149,19 @@ class View extends EventTarget {
     return this.haystack;
   }
 
-  sorted() {
+  /** The rows in the order in which their exports were asked for. */
+  byStart() {
+    this.starts ??= this.sorted("requested", false);
+    if (this.rows.length === this.starts.length) return this.starts;
+    return this.starts.filter((server) => this.rowOf(server) >= 0);
+  }
+
+  sorted(column, descending) {
     const { size } = this.run;
-    const keys = this.keys(this.sort.column);
+    const keys = this.keys(column);
     const order = new Uint32Array(size);
     for (let at = 0; at < size; at += 1) order[at] = at;
-    const sign = this.sort.descending ? -1 : 1;
+    const sign = descending ? -1 : 1;
     // What has no value comes last, whichever way the others go; what is equal stays as it came.
     order.sort((one, other) => {
       const left = keys[one];

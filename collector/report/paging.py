@@ -47,6 +47,7 @@ _PHASE: Final[Mapping[Phase, int]] = {
     Phase.COLLECTED: PHASES.index("collected"),
     Phase.FAILED: PHASES.index("failed"),
 }
+_QUEUED: Final = Phase.QUEUED
 _WAITS_FOR: Final[Mapping[str | None, str]] = {
     "deadline": "the deadline came first",
     "stopped": "the run was stopped first",
@@ -68,7 +69,7 @@ class Paging:
             raise ValueError("a run that has not begun has no page")
         self._state = state
         self._origin = state.started.at
-        self._began = _time(state.started.at)
+        self._began = datetime.fromisoformat(state.started.at)
         self._minutes: dict[str, float] = {}
         self._tags: dict[tuple[tuple[str, str], ...], int] = {}
         self._grouping: Grouping[int] = Grouping()
@@ -111,7 +112,7 @@ class Paging:
             origin=self._origin,
             directory=_printable(directory),
             manifest_sha256=manifest_sha256,
-            headline=_printable(headline(report, damage)),
+            headline=_printable(_headline(report, damage)),
             run=_printable(report.run),
             totals=report.totals,
             projects=_printable(report.projects),
@@ -153,7 +154,7 @@ class Paging:
             at=changed,
             rows=self._servers(changed),
             notes=notes,
-            headline=_printable(headline(report)),
+            headline=_printable(_headline(report)),
             run=_printable(report.run),
             totals=report.totals,
             projects=_printable(projects),
@@ -219,72 +220,57 @@ class Paging:
         ]
 
     def _servers(self, at: Iterable[int]) -> Servers:
-        """Make columns of servers: by position, since there may be 100,000."""
+        """Make columns of servers, of which there may be 100,000."""
         rows = list(map(self._state.servers.__getitem__, at))
-        since = self._since
-        exports = [None if row.phase is Phase.QUEUED else row.export for row in rows]
+        moments = list(map(self._moments, rows))
         archives = [row.archive for row in rows]
+        exports = [None if row.phase is _QUEUED else row.export for row in rows]
         return Servers(
             project=[row.project for row in rows],
-            id=[_text(row.selected.id) for row in rows],
-            name=[_text(row.selected.name) for row in rows],
+            id=_texts([row.selected.id for row in rows]),
+            name=_texts([row.selected.name for row in rows]),
             tags=[self._tags_of(row) for row in rows],
             phase=[_PHASE[row.phase] for row in rows],
-            requested=[
-                since(None if row.phase is Phase.QUEUED else _requested_at(row)) for row in rows
-            ],
-            completed=[
-                since(export and export.completed_at if _is_latest(row) else None)
-                for row, export in zip(rows, exports, strict=True)
-            ],
-            ended=[since(_ended_at(row)) for row in rows],
+            requested=[requested for requested, _, _ in moments],
+            completed=[completed for _, completed, _ in moments],
+            ended=[ended for _, _, ended in moments],
             bytes=[None if one is None else one.bytes for one in archives],
             members=[None if one is None else one.members for one in archives],
             polls=[row.polls for row in rows],
             attempts=[row.posts for row in rows],
             reused=[int(export is not None and export.reused is not None) for export in exports],
-            reason=[self._reasons.get(row.server) for row in rows],
+            reason=list(map(self._reasons.get, (row.server for row in rows))),
             path=[None if one is None else one.path for one in archives],
         )
 
-    def _since(self, at: str | None) -> float | None:
+    def _moments(self, row: ServerRow) -> tuple[float | None, float | None, float | None]:
+        """Return when the latest export was asked for, when it was completed, and the end."""
+        since, export, ended = self._since, row.export, row.archive or row.failure
+        ended_s = None if ended is None else since(ended.at)
+        if row.phase is _QUEUED:
+            return None, None, ended_s
+        asked_at = row.requested_at
+        if export is None:
+            return None if asked_at is None else since(asked_at), None, ended_s
+        if asked_at is not None and asked_at > export.requested_at and export.reused is None:
+            return since(asked_at), None, ended_s  # one whose id is not known yet
+        completed_s = None if export.completed_at is None else since(export.completed_at)
+        return since(export.requested_at), completed_s, ended_s
+
+    def _since(self, at: str) -> float:
         """Return when something was, in seconds since the run's start."""
-        if at is None:
-            return None
         minute = at[:_MINUTE]
-        if minute not in self._minutes:
-            self._minutes[minute] = (_time(f"{minute}00Z") - self._began).total_seconds()
-        return round(self._minutes[minute] + float(at[_MINUTE:-1]), 1)
+        minute_s = self._minutes.get(minute)
+        if minute_s is None:
+            minute_s = (datetime.fromisoformat(f"{minute}00Z") - self._began).total_seconds()
+            self._minutes[minute] = minute_s
+        return round(minute_s + float(at[_MINUTE:-1]), 1)
 
     def _tags_of(self, row: ServerRow) -> int:
         tags = row.selected.tags
         key = tuple(tags.items())
         known = self._tags.get(key)
         return known if known is not None else self._tags.setdefault(key, len(self._tags))
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _requested_at(row: ServerRow) -> str | None:
-    """Return when the latest export was asked for: one that is under way may have no id yet."""
-    export = row.export
-    if export is None:
-        return row.requested_at
-    if row.requested_at is None or export.reused is not None:
-        return export.requested_at
-    return max(row.requested_at, export.requested_at)
-
-
-def _ended_at(row: ServerRow) -> str | None:
-    ended = row.archive or row.failure
-    return None if ended is None else ended.at
-
-
-def _is_latest(row: ServerRow) -> bool:
-    """Whether no other export was asked for since the one that is known."""
-    return row.export is not None and _requested_at(row) == row.export.requested_at
 
 
 def _note(error: Error) -> Note:
@@ -307,7 +293,23 @@ def _printable(value: T) -> T:
     return cast("T", made)
 
 
+def _texts(texts: list[str]) -> list[str]:
+    """Make many texts printable, most of which are."""
+    return [
+        text if len(text) <= LONGEST and text.isascii() and text.isprintable() else _text(text)
+        for text in texts
+    ]
+
+
 def _text(text: str) -> str:
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}... ({len(text)} characters)"
     return one_line(text)
+
+
+def _headline(report: Report, damage: str | None = None) -> str:
+    """Return the verdict, and how much of the journal it is of."""
+    said = headline(report.run, report.totals, report.unlisted)
+    if damage is None:
+        return said
+    return f"{said} The journal is damaged ({damage}): this is the run up to there."

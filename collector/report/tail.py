@@ -168,4 +168,6 @@ def _by_rule(group: Group, seconds: float) -> float:
 
 
 def _away(group: Group, seconds: float) -> float:
-    return math.log(seconds / group.median_s) / (_ROOT_2 * max(_NARROWEST, group.spread))
+    return (math.log(seconds) - math.log(group.median_s)) / (
+        _ROOT_2 * max(_NARROWEST, group.spread)
+    )

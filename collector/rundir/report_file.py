@@ -13,6 +13,7 @@ from collector.pages import render
 from collector.report.comparing import changes
 from collector.report.paging import Paging
 from collector.report.series import Follower
+from collector.rundir import cycles
 from collector.rundir.earlier import last_run, named_run
 from collector.rundir.layout import REPORT
 from collector.rundir.replacing import replace
@@ -52,21 +53,22 @@ def report_of(
             cannot be read, or the report cannot be written.
     """
     follower = Follower()
-    found = standing(directory, follower.follow)
-    page = made(
-        found.state,
-        found.report,
-        follower.series(),
-        directory,
-        at=at,
-        manifest_sha256=found.manifest_sha256,
-        damage=found.damage,
-        compare=compare,
-    )
-    try:
-        return found, written(page, directory)
-    except OSError as error:
-        raise unwritten(directory, error) from error
+    with cycles.not_looked_for():
+        found = standing(directory, follower.follow)
+        page = made(
+            found.state,
+            found.report,
+            follower.series(),
+            directory,
+            at=at,
+            manifest_sha256=found.manifest_sha256,
+            damage=found.damage,
+            compare=compare,
+        )
+        try:
+            return found, written(page, directory)
+        except OSError as error:
+            raise unwritten(directory, error) from error
 
 
 def made(
@@ -95,16 +97,17 @@ def made(
     Raises:
         CollectorError: the other run cannot be read.
     """
-    other = named_run(compare) if compare is not None else last_run(directory, state)
-    return Paging(state).page(
-        report,
-        series,
-        made_at=at,
-        directory=str(directory.resolve()),
-        manifest_sha256=manifest_sha256,
-        damage=None if damage is None else f"line {damage.line}: {damage.what}",
-        changes=None if other is None else changes(state, other),
-    )
+    with cycles.not_looked_for():
+        other = named_run(compare) if compare is not None else last_run(directory, state)
+        return Paging(state).page(
+            report,
+            series,
+            made_at=at,
+            directory=str(directory.resolve()),
+            manifest_sha256=manifest_sha256,
+            damage=None if damage is None else f"line {damage.line}: {damage.what}",
+            changes=None if other is None else changes(state, other),
+        )
 
 
 def written(page: Page, directory: Path, go_on: Callable[[], bool] = lambda: True) -> Replaced:

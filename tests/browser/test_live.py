@@ -109,9 +109,9 @@ def test_open_details_and_the_focus_outlast_a_change(browser: Browser) -> None:
 def test_a_lost_connection_is_told_and_taken_up_again(browser: Browser) -> None:
     page = _running()
     with _following(browser, page) as (tab, told):
-        assert told.asked == [("after=e-1", None)]
         told.send("delta", _delta(page, 7, 1))
         tab.locator("h1", has_text="Revision 7").wait_for()
+        assert told.asked == [("after=e-1", None)]
         tab.route("**/events*", lambda route: route.abort())
         told.hang_up()
         tab.locator("#live", has_text="Connection lost, trying again · as of").wait_for()

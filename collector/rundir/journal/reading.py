@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from collector import files
 from collector.errors import CollectorError
 from collector.model.events import SCHEMA_VERSION, RunStarted
 from collector.model.state import RunState, apply
+from collector.rundir import cycles
 from collector.rundir.journal.lines import (
     LONGEST_LINE,
     NO_HASH,
@@ -188,23 +187,10 @@ def fold(
         CollectorError: as for `Reading`.
     """
     state = RunState() if state is None else state
-    with _uncollected():
+    with cycles.not_looked_for():
         events = folding(reading, state, Sequence(state))
         deque(events if each is None else map(each, events), maxlen=0)
     return state
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no cycles: events and rows have none, and looking takes a quarter of the time."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def folding(reading: Reading, state: RunState, sequence: Sequence) -> Generator[Event, None, None]:

@@ -37,8 +37,12 @@ FIRST_YEAR, YEARS_END = "1970", "2200"
 SOURCES = ("told", "estimated", "remembered", "refuted")
 
 _fits_a_time = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII).fullmatch
-_fits_seconds = re.compile(r"[0-5]\d(?:\.\d{1,6})?Z", re.ASCII).fullmatch
-_MINUTE = len("2026-11-23T08:41:")
+_is_surely_a_time = re.compile(
+    r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+    r"(?:\.\d{1,6})?Z",
+    re.ASCII,
+).fullmatch
+"""Most times, whatever the month and the year."""
 _as_time = datetime.fromisoformat
 _ID = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _PROVIDER = re.compile(PROVIDER_NAME)
@@ -79,16 +83,6 @@ def is_time(text: str) -> bool:
     return FIRST_YEAR <= text < YEARS_END and _is_any_time(text)
 
 
-def minute_of(time: str) -> str:
-    """Return the part of a UTC time that says which minute it is in."""
-    return time[:_MINUTE]
-
-
-def is_in_minute(time: str, minute: str) -> bool:
-    """Whether it is a time in this minute, of one that `is_time`: quicker to find out."""
-    return time.startswith(minute) and _fits_seconds(time, _MINUTE) is not None
-
-
 def is_export_id(text: str) -> bool:
     """Whether a service may have given an export this id; it is used in URLs and records."""
     return (
@@ -110,6 +104,8 @@ def is_location(text: str) -> bool:
 
 
 def _is_any_time(text: str) -> bool:
+    if _is_surely_a_time(text) is not None:
+        return True
     if _fits_a_time(text) is None:
         return False
     try:
@@ -135,10 +131,12 @@ def _are_texts(values: list[object]) -> bool:
 
 
 def _are_tags(values: dict[str, object]) -> bool:
-    return all(
-        isinstance(value, str) and not _HALF.search(value) and not _HALF.search(key)
-        for key, value in values.items()
-    )
+    for key, value in values.items():
+        if not isinstance(value, str):
+            return False
+        if not (key.isascii() and value.isascii()) and (_HALF.search(key) or _HALF.search(value)):
+            return False
+    return True
 
 
 def _are_options(values: dict[str, object]) -> bool:
@@ -163,6 +161,11 @@ def _mapping(holds: Callable[[dict[str, object]], bool]) -> Kind:
     schema = {"type": "object", "additionalProperties": {"type": "string"}}
     return Kind((dict,), holds, schema)
 
+
+MINUTE = len("2026-11-23T08:41:")
+"""Characters of a time before its seconds."""
+fits_seconds = re.compile(r"[0-5]\d(?:\.\d{1,6})?Z", re.ASCII).fullmatch
+"""Whether what follows is seconds, as in a time that `is_time`."""
 
 _TIME_SCHEMA: Schema = {"description": "UTC, ISO 8601", "pattern": r"^\d{4}-.*Z$"}
 _NAME_SCHEMA: Schema = {

@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import astuple
 
 from collector.model.events import EVENTS
-from collector.rundir.journal.values import is_in_minute, is_time, kind_of, minute_of
+from collector.rundir.journal.values import MINUTE, fits_seconds, is_time, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -53,7 +53,7 @@ class Written:
 
     def __init__(self) -> None:
         self._classes, self._decode = _table()
-        self._minute = minute_of("1970-01-01T00:00:00Z")
+        self._minute = "1970-01-01T00:00:00Z"[:MINUTE]
         self._known: dict[Hashable, Any] = {}
 
     def event(self, body: bytes) -> Event | None:
@@ -82,10 +82,10 @@ class Written:
     def _may_be(self, members: Sequence[Any], holds: Iterable[tuple[int, _Holds]]) -> bool:
         """Whether each member holds what it may."""
         at = members[0]
-        if not is_in_minute(at, self._minute):
+        if not (at.startswith(self._minute) and fits_seconds(at, MINUTE)):
             if not is_time(at):
                 return False
-            self._minute = minute_of(at)
+            self._minute = at[:MINUTE]  # of a time in the same one its seconds are asked alone
         for place, is_held in holds:
             value = members[place]
             if value is not None and not is_held(value):
