@@ -416,3 +416,36 @@ def test_the_latest_failures_are_told_with_their_projects() -> None:
     assert len(told) == 5
     run.add(e.ServerRetried(at=at(30), server=8))
     assert run.look(31).failures[0].name == "s7"
+
+
+# Before anybody looked
+
+
+def test_who_looks_at_a_journal_for_the_first_time_sees_how_fast_it_has_been() -> None:
+    run = Run(6, projects=2)
+    for second in (5, 10, 15, 20, 25):
+        for project, calls in ((0, 50), (1, 10)):
+            event = counted(second, calls, project=project, arrived=1000 * calls)
+            run.add(event)
+            run.watch.follow(event)
+    glance = run.look(25)
+    assert glance.calls_per_s == 12.0
+    assert glance.bytes_per_s == 12_000.0
+    assert {one.name: one.calls_per_s for one in glance.projects} == {"p0": 10.0, "p1": 2.0}
+
+
+def test_looks_that_tell_nothing_are_remembered() -> None:
+    run = Run()
+    for second in range(20):
+        run.watch.look(BEGAN.timestamp() + second, arrived=700 * second)
+    assert run.look(20, arrived=14_000).bytes_per_s == 700.0
+
+
+def test_what_was_counted_in_parts_at_one_time_is_one_count() -> None:
+    run = Run(6, projects=2)
+    run.add(counted(5, 50))
+    run.look(5)
+    run.add(counted(10, 50))
+    run.look(10)
+    run.add(counted(10, 50, project=1))
+    assert run.look(10).calls_per_s == 20.0
