@@ -16,6 +16,7 @@ from collector.model.lifecycle import LIFECYCLE
 from collector.model.rows import Phase
 from collector.report import troubles
 from collector.report.arriving import Arriving
+from collector.report.at_once import ExportsLimit, exports_limit
 from collector.report.limits import Limits
 from collector.report.manifest import RunWord
 from collector.report.parts import Count, Part, Time
@@ -133,6 +134,7 @@ class Glance(Part, frozen=True, kw_only=True):
     projects: list[ProjectGlance]
     slowest: list[SlowServer]
     failures: list[Failure]
+    exports_limit: ExportsLimit | None = None
 
 
 class Watch:
@@ -213,6 +215,8 @@ class Watch:
         limit = self._limits.of_run(busy, _calls_left(tally.phases))
         requests = sum(row.requests for row in state.projects)
         throttled = sum(row.throttled for row in state.projects)
+        calls_per_s = self._average_calls() if calls is None else sum(calls)
+        of_exports = exports_limit(state, self._limits, tally, limit, calls_per_s)
         return Glance(
             run_id=state.started.run_id,
             state=run_word(state, alive=alive),
@@ -228,7 +232,7 @@ class Watch:
             bytes_per_s=round(sum(arrive or ()), 1),
             requests=requests,
             throttled=throttled,
-            calls_per_s=round(self._average_calls() if calls is None else sum(calls), 3),
+            calls_per_s=round(calls_per_s, 3),
             limit=limit and Limit(limit.per_second, limit.kind, limit.name, limit.source, limit.at),
             time_left=self._time_left(now_s, in_all) if goes_on else None,
             deadline_at=state.estimate.expected.deadline_at if state.estimate else None,
@@ -236,6 +240,7 @@ class Watch:
             projects=self._projects(calls, of_projects),
             slowest=list(self._slowest(now_s)) if goes_on else [],
             failures=list(self._failures()),
+            exports_limit=of_exports if goes_on else None,
         )
 
     def _look(self, now_s: float) -> None:
