@@ -233,8 +233,8 @@ class Paging:
         exports = [None if row.phase is _QUEUED else row.export for row in rows]
         return Servers(
             project=[row.project for row in rows],
-            id=[_text(row.selected.id) for row in rows],
-            name=[_text(row.selected.name) for row in rows],
+            id=_texts([row.selected.id for row in rows]),
+            name=_texts([row.selected.name for row in rows]),
             tags=[self._tags_of(row) for row in rows],
             phase=[_PHASE[row.phase] for row in rows],
             requested=[requested for requested, _, _ in moments],
@@ -297,6 +297,14 @@ def _printable(value: T) -> T:
         members = msgspec.structs.asdict(value)
         made = type(value)(**dict(zip(members, map(_printable, members.values()), strict=True)))
     return cast("T", made)
+
+
+def _texts(texts: list[str]) -> list[str]:
+    """Make many texts printable, most of which are."""
+    return [
+        text if len(text) <= LONGEST and text.isascii() and text.isprintable() else _text(text)
+        for text in texts
+    ]
 
 
 def _text(text: str) -> str:

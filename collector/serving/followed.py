@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
@@ -22,9 +22,12 @@ from collector.serving.own import FRESH_S, now
 from collector.serving.picture import Picture, Seen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from collector.serving.source import Data, Health, Revision
+
+T = TypeVar("T")
 
 _LOOKS: Final = 20
 """For a run that is about to begin."""
@@ -63,20 +66,19 @@ class Followed:
         """Look at the run, unless somebody did just now."""
         async with self._one_at_a_time:
             if time.monotonic() - self._looked_s >= FRESH_S:
-                await threads.run_sync(self._look, limiter=self._thread)
+                await self._in_thread(self._look)
                 self._looked_s = time.monotonic()
 
     async def data(self) -> Data:
         """Make the page's data, or return those that were made lately."""
         await self._begun()
         async with self._one_at_a_time:
-            return await threads.run_sync(self._data, limiter=self._thread)
+            return await self._in_thread(self._data)
 
     async def news(self, since: Revision) -> bytes | None:
         """Make what has changed."""
         async with self._one_at_a_time:
-            make = partial(self._picture.news, since, whole=self.has_ended)
-            return await threads.run_sync(make, limiter=self._thread)
+            return await self._in_thread(partial(self._picture.news, since, whole=self.has_ended))
 
     async def health(self) -> Health:
         """Tell how the run is."""
@@ -96,8 +98,18 @@ class Followed:
                 break
 
     def close(self) -> None:
-        """Stop looking, also in the middle of it."""
+        """Stop looking, also in the middle of it, and close the journal."""
         self._is_closed = True
+        if not self._one_at_a_time.locked():
+            self._following.close()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do a thread's work. The lock is held."""
+        try:
+            return await threads.run_sync(work, limiter=self._thread)
+        finally:
+            if self._is_closed:
+                self._following.close()
 
     def _look(self) -> None:
         """Read what was appended. For the thread."""

@@ -14,7 +14,7 @@ from collector.serving.followed import Followed
 from collector.serving.guard import Refused
 from collector.serving.run_site import RunSite
 from collector.serving.server import Answer, as_json, check_method, with_token_kept
-from collector.serving.shelf import Shelf
+from collector.serving.shelf import Shelf, named_in_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +101,7 @@ class RunsSite:
             directory = await self._shelf.find(quoted)
             if directory is None:
                 raise Refused(404, "There is no such run.")
-            one = self._opened(quoted, directory)
+            one = self._opened(named_in_url(directory), directory)
         one.answering += 1
         try:
             return await one.site.answer(asked, name)
