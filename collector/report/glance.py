@@ -18,9 +18,9 @@ from collector.report.arriving import Arriving
 from collector.report.limits import Limits
 from collector.report.manifest import RunWord
 from collector.report.parts import Count, Part, Time
+from collector.report.phase_counts import PhaseCounts
 from collector.report.rates import SHORTEST_S, Rates
 from collector.report.slow import slowest
-from collector.report.tally import Tally
 from collector.report.time_left import Forecast
 from collector.report.times import unix_s, written
 from collector.report.verdict import run_word
@@ -144,7 +144,7 @@ class Watch:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._tally = Tally(state)
+        self._counted = PhaseCounts(state)
         self._limits = Limits(state)
         self._calls = Rates()
         self._bytes = Rates()
@@ -165,7 +165,7 @@ class Watch:
         Raises:
             ValueError: the run has not begun.
         """
-        state, tally = self._state, self._tally
+        state, counted = self._state, self._counted
         if state.started is None or state.process is None:
             raise ValueError("a run that has not begun cannot be looked at")
         goes_on = alive and state.ended is None
@@ -173,15 +173,15 @@ class Watch:
         now_s, started_s = now.timestamp(), unix_s(state.started.at)
         if not goes_on:
             now_s = unix_s(state.ended.at if state.ended else state.at) or now_s
-        tally.refresh()
+        counted.refresh()
         self._count(arrived, now_s)
         calls = self._calls.at(now_s) if goes_on else [0.0]
         live = self._live_bytes or self._bytes
         arrive = live.at(now_s) if goes_on else None
-        of_projects, in_all = self._arriving.of(tally, arrived)
-        self._forecast.look(tally, now_s)
-        busy = [number for number, one in enumerate(tally.projects) if one.left]
-        limit = self._limits.of_run(busy, _calls_left(tally.phases))
+        of_projects, in_all = self._arriving.of(counted, arrived)
+        self._forecast.look(counted, now_s)
+        busy = [number for number, one in enumerate(counted.projects) if one.left]
+        limit = self._limits.of_run(busy, _calls_left(counted.phases))
         requests = sum(row.requests for row in state.projects)
         throttled = sum(row.throttled for row in state.projects)
         return Glance(
@@ -194,7 +194,7 @@ class Watch:
             host=state.process.host,
             user=state.process.user,
             pid=state.process.pid,
-            counts=_counts(len(state.servers), tally.phases),
+            counts=_counts(len(state.servers), counted.phases),
             bytes=state.bytes + in_all,
             bytes_per_s=round(sum(arrive or ()), 1),
             requests=requests,
@@ -224,7 +224,7 @@ class Watch:
             self._live_bytes.sample(now_s, [arrived])
 
     def _time_left(self, now_s: float, in_progress: int) -> TimeLeft | None:
-        told = self._forecast.at(self._tally, now_s, in_progress)
+        told = self._forecast.at(self._counted, now_s, in_progress)
         return None if told is None else TimeLeft(round(told.low_s, 1), round(told.high_s, 1))
 
     def _average_calls(self) -> float:
@@ -243,32 +243,32 @@ class Watch:
         trouble_of = troubles.of_projects(self._state)
         found: list[tuple[tuple[int, bool, int], ProjectGlance]] = []
         rates = calls or []
-        for row, tally, here in zip(
-            self._state.projects, self._tally.projects, arriving, strict=True
+        for row, counted, here in zip(
+            self._state.projects, self._counted.projects, arriving, strict=True
         ):
-            failed = tally.phases[Phase.FAILED]
+            failed = counted.phases[Phase.FAILED]
             trouble = trouble_of(row, failed)
             rate = round(rates[row.project], 3) if row.project < len(rates) else 0.0
             glance = ProjectGlance(
                 row.name,
-                _counts(tally.servers, tally.phases),
-                tally.bytes + here,
+                _counts(counted.servers, counted.phases),
+                counted.bytes + here,
                 rate,
                 row.throttled,
                 trouble,
             )
-            found.append(((-failed, trouble is None, -tally.left), glance))
+            found.append(((-failed, trouble is None, -counted.left), glance))
         found.sort(key=lambda one: one[0])
         return [glance for _, glance in found]
 
     def _slowest(self, now_s: float) -> Iterator[SlowServer]:
-        for one in slowest(self._state, self._tally, now_s, SLOWEST):
+        for one in slowest(self._state, self._counted, now_s, SLOWEST):
             row = one.row
             project, phase = self._state.projects[row.project].name, LIFECYCLE[row.phase].waiting
             yield SlowServer(project, row.name, phase, round(one.for_s, 1))
 
     def _failures(self) -> Iterator[Failure]:
-        for server in islice(reversed(self._tally.failed), FAILURES):
+        for server in islice(reversed(self._counted.failed), FAILURES):
             row = self._state.servers[server]
             if (failed := row.failure) is not None:
                 project = self._state.projects[row.project].name
