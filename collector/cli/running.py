@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 import anyio
 
 from collector import signals
+from collector.bystander import Bystander
 from collector.cli import resumed
 from collector.cli.reaching import access
 from collector.cli.readiness import prepare
@@ -146,7 +147,9 @@ async def _follow(
         narrator = Narrator(collection.state)
         display = choose(progress, _looking(collection))
         stopping = _Stopping(collection, grace_s)
-        serving = None if place is None else place.serve(collection, stopping.stop)
+        serving = None
+        with Bystander("the live page", f"`collector serve {collection.directory.parent}` has it"):
+            serving = None if place is None else place.serve(collection, stopping.stop)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(stopping.heed, stops)

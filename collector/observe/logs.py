@@ -14,6 +14,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from collector.bystander import Bystander
 from collector.observe.streams import Stream, record
 from collector.printable import one_line
 from collector.redaction import hide, hide_fact
@@ -61,9 +62,14 @@ class _Handler(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._said: set[str] = set()
+        self._bystander = Bystander("writing a line of the log", "see the journal for what it said")
 
     def emit(self, logged: logging.LogRecord) -> None:
-        """Hand a record on, unless it is one that has been said."""
+        """Hand a record on, unless it is one that has been said; whoever logs goes on."""
+        with self._bystander:
+            self._emit(logged)
+
+    def _emit(self, logged: logging.LogRecord) -> None:
         said = hide(logged.getMessage())
         if getattr(logged, "once", False):
             if said in self._said:

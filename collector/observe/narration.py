@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from collector.bystander import Bystander
 from collector.model import events as e
 from collector.observe.event_text import failed, told, what_to_do
 from collector.observe.repeats import Repeats
@@ -95,9 +96,14 @@ class Narrator:
         self._state = state
         self._log = logging.getLogger(__name__)
         self._repeats = Repeats()
+        self._bystander = Bystander("telling of an event", "see the journal for what happened")
 
     def log(self, event: e.Event) -> None:
         """Log an event that has been applied; most only with `-v`."""
+        with self._bystander:
+            self._log_it(event)
+
+    def _log_it(self, event: e.Event) -> None:
         level, words = _LINES[type(event)]
         extra: dict[str, Any] = {}
         if isinstance(event, e.CredentialStopped | e.PermissionMissing):
@@ -115,9 +121,10 @@ class Narrator:
 
     def remind(self) -> None:
         """Tell people how many more servers failed for the reasons that they know."""
-        for more, failure in self._repeats.more():
-            line = f"and {number(more)} more {failed(failure)}"
-            self._log.warning(line, extra={"line": line, "reminder": True})
+        with self._bystander:
+            for more, failure in self._repeats.more():
+                line = f"and {number(more)} more {failed(failure)}"
+                self._log.warning(line, extra={"line": line, "reminder": True})
 
     async def remind_often(self) -> None:
         """Do so every few seconds until cancelled."""

@@ -7,10 +7,12 @@ import math
 import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import anyio
 
+from collector.bystander import Bystander
 from collector.observe.plain import Plain
 from collector.observe.streams import Stream
 
@@ -40,6 +42,9 @@ class Display(Protocol):
     async def show(self) -> None:
         """Show it until cancelled."""
 
+    def restore(self) -> None:
+        """Leave the terminal as it was."""
+
     def __enter__(self) -> Self:
         """Begin."""
 
@@ -49,7 +54,7 @@ class Display(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Restore the terminal."""
+        """Restore the terminal, and say how far the run came."""
 
 
 def choose(kind: str, look: Callable[[], Glance | None]) -> Display | None:
@@ -64,13 +69,75 @@ def choose(kind: str, look: Callable[[], Glance | None]) -> Display | None:
     if kind == "none" or (kind == "auto" and stderr.quiet):
         return None
     if kind != "plain" and stderr.can_draw and not stderr.as_json:
-        return LiveDisplay(look, stderr)
-    return PlainDisplay(look, stderr)
+        return Unfailing(partial(LiveDisplay, look, stderr), stderr, "the live view")
+    return Unfailing(partial(PlainDisplay, look, stderr), stderr, "showing progress")
 
 
 def every_s(took_s: float) -> float:
     """Return after how many seconds to draw again what took so much of the processor's time."""
     return min(LIVE_AT_LEAST_EVERY_S, max(LIVE_EVERY_S, took_s / SHARE_OF_A_CORE))
+
+
+class Unfailing:
+    """A display that ends where it fails, and nothing else with it.
+
+    Args:
+        make: makes the display.
+        stderr: where it is shown.
+        what: it is.
+    """
+
+    def __init__(self, make: Callable[[], Display], stderr: Stream, what: str) -> None:
+        self._stderr = stderr
+        self._bystander = Bystander(
+            what, "see how far it is with `collector status --watch`", self._give_up
+        )
+        self._display: Display | None = None
+        self._write_above: Callable[[str, bool], None] | None = None
+        with self._bystander:
+            self._display = make()
+
+    def __enter__(self) -> Self:
+        with self._bystander:
+            if self._display is not None:
+                self._display.__enter__()
+                self._write_above = self._stderr.above
+                self._stderr.above = self._above if self._write_above else None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._bystander:
+            if self._display is not None:
+                self._display.__exit__(kind, error, traceback)
+
+    async def show(self) -> None:
+        """Show it until cancelled, or until that fails."""
+        with self._bystander:
+            if self._display is not None:
+                await self._display.show()
+
+    def restore(self) -> None:
+        """Leave the terminal as it was."""
+        if self._display is not None:
+            self._display.restore()
+
+    def _above(self, line: str, is_cut: bool) -> None:
+        with self._bystander:
+            if self._write_above is not None:
+                self._write_above(line, is_cut)
+                return
+        self._stderr.draw(f"{line}\n")
+
+    def _give_up(self) -> None:
+        """Let lines go straight to the terminal from now on."""
+        with contextlib.suppress(Exception):  # the display has failed: it may fail in this as well
+            self.restore()
+        self._display = self._write_above = self._stderr.above = None
 
 
 class PlainDisplay:
@@ -99,6 +166,9 @@ class PlainDisplay:
                 self._plain.tell(glance)
             await anyio.sleep(PLAIN_LOOKS_EVERY_S)
 
+    def restore(self) -> None:
+        """Do nothing: lines stay."""
+
 
 class LiveDisplay:
     """A view that is drawn in place, no more than once a second."""
@@ -122,10 +192,7 @@ class LiveDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._restored.close()
-        self._stderr.flush()
-        self._screen.draw(())
-        self._stderr.above = None
+        self.restore()
         if (glance := self._look()) is not None:
             Plain(self._stderr).end(glance)
 
@@ -142,6 +209,13 @@ class LiveDisplay:
                 self._draw()
                 due_s = now_s + every_s(time.thread_time() - began_s)
             await anyio.sleep(LOOKED_AT_EVERY_S)
+
+    def restore(self) -> None:
+        """Take the view away, and leave what scrolled past."""
+        self._restored.close()
+        self._stderr.flush()
+        self._screen.draw(())
+        self._stderr.above = None
 
     def _draw(self) -> None:
         from collector.observe.view import ROOMY, drawn  # noqa: PLC0415  # as above

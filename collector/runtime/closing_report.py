@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from collector import clock, threads
+from collector.bystander import Bystander
 from collector.report.building import Report
 from collector.report.manifest import JournalHead
 from collector.report.series import Follower
@@ -51,10 +52,15 @@ class ClosingReport:
         self._follower = follower or Follower()
         self._waiting = anyio.CancelScope(shield=True)
         self._is_begun = self._is_skipped = False
+        self._bystander = Bystander(
+            "the report's maker", f"`collector report {directory}` makes it", self.skip
+        )
 
     def follow(self, event: Event) -> None:
         """Take note of an event, once it is part of the state."""
-        self._follower.follow(event)
+        if not self._bystander.is_broken:
+            with self._bystander:
+                self._follower.follow(event)
 
     @property
     def journaled(self) -> JournalHead:
@@ -86,7 +92,7 @@ class ClosingReport:
         self._is_begun = True
         at = clock.WallClock().stamp(clock.now_s())
         self._waiting.deadline = anyio.current_time() + WITHIN_S
-        with self._waiting:
+        with self._waiting, self._bystander:
             await threads.run_sync(
                 partial(self._write, at, manifest_sha256), abandon_on_cancel=True
             )
@@ -115,8 +121,8 @@ class ClosingReport:
             pass
         except OSError as error:
             self._warn(f"{error.strerror} ({error.filename})" if error.filename else str(error))
-        except Exception as error:  # noqa: BLE001  # the run itself is whole, whatever this is
-            self._warn(f"{type(error).__name__}: {error}")
+        except MemoryError:
+            self._warn("out of memory")
 
     def _warn(self, why: str) -> None:
         path = self._directory / REPORT

@@ -12,7 +12,7 @@ import msgspec
 from collector.pages import render
 from collector.serving.followed_run import FollowedRun
 from collector.serving.guard import Refused
-from collector.serving.run_list import RunList
+from collector.serving.run_list import RunList, named_in_url
 from collector.serving.run_site import RunSite
 from collector.serving.server import Answer, as_json, check_method, with_token_kept
 
@@ -101,7 +101,7 @@ class RunsSite:
             directory = await self._list.find(quoted)
             if directory is None:
                 raise Refused(404, "There is no such run.")
-            one = self._opened(quoted, directory)
+            one = self._opened(named_in_url(directory), directory)
         one.answering += 1
         try:
             return await one.site.answer(asked, name)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from collector.bystander import Bystander
 from collector.serving.guard import Guard
 from collector.serving.own_run import OwnRun
 from collector.serving.run_site import RunSite
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 LAST_WORDS_S: Final = 1.0
 """How long the end of a run waits for those who look on to be told of it."""
 
-_log = logging.getLogger(__name__)
-
 
 class Serving:
     """Serves one run from `serve` to `finish`, and never raises for anything but its cancellation.
@@ -47,27 +45,27 @@ class Serving:
         self._own = OwnRun(run)
         self._site = RunSite(self._own, guard, stop=stop)
         self._server = Server(listening, guard, self._answer)
+        self._bystander = Bystander(
+            "the live page", f"`collector serve {run.directory.parent}` serves this run as well"
+        )
 
     async def serve(self) -> None:
         """Serve until cancelled."""
-        try:
-            await self._server.open()
-            await self._site.keep()
-        except Exception as error:  # noqa: BLE001  # the run matters more than its page
-            _log.warning(f"the live page is served no more: {error!r}; the run continues")
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._server.close()
+        with self._bystander:
+            try:
+                await self._server.open()
+                await self._site.keep()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._server.close()
 
     async def finish(self) -> None:
         """Tell those who look on that the run is over; they have a moment to hear it."""
         self._own.end()
-        with anyio.move_on_after(LAST_WORDS_S):
-            try:
+        if not self._bystander.is_broken:
+            with anyio.move_on_after(LAST_WORDS_S), self._bystander:
                 await self._site.look()
-            except Exception as error:  # noqa: BLE001  # as above
-                _log.warning(f"who looks on is not told of the run's end: {error!r}")
-            await self._site.ticks.until_nobody_looks()
+                await self._site.ticks.until_nobody_looks()
 
     async def _answer(self, asked: Asked) -> web.StreamResponse:
         return await self._site.answer(asked, asked.path.removeprefix("/"))

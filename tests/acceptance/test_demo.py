@@ -83,7 +83,7 @@ def test_it_suggests_nothing_that_cannot_be_done(demo: Shown, demo_home: Path) -
     assert "collector verify demo/" in told
     assert not re.search("resume|retry", told)
     *_, verdict, ending = told.splitlines()
-    assert verdict == "2 of 60 servers missing."
+    assert verdict == "58 of 60 servers collected; 2 failed."
     assert ending == f"See for yourself in a browser: demo/{demo.directory.name}/report.html"
     assert (demo.directory / "report.html").is_file()
 
