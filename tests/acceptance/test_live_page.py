@@ -165,9 +165,10 @@ def test_who_shows_what_is_not_known_here_is_told_to_begin_anew(tmp_path: Path, 
 def test_a_run_that_was_killed_and_resumed_on_the_same_port_is_shown_again(
     tmp_path: Path,
 ) -> None:
-    fleet = fleet_of(servers(3), export_duration_s=4.0)
+    fleet = fleet_of(servers(3), export_duration_s=10.0)
     with serving(fleet, tmp_path) as service:
         with collecting(service) as (process, page):
+            service.wait_for_export("id-2")
             shown = ask(page.url, "data").headers["etag"].strip('"')
             process.send_signal(signal.SIGKILL)
             process.wait()
