@@ -272,6 +272,17 @@ def test_from_another_address_the_token_of_the_environment_is_wanted_and_never_t
             assert secret.encode() not in text
 
 
+def test_the_first_lines_say_which_run_it_is_where_its_page_is_and_how_to_stop_it(
+    tmp_path: Path,
+) -> None:
+    with serving(fleet_of(servers(1), export_duration_s=LONG_S), tmp_path) as service:
+        process = service.start("collect", "fleet.json", "--serve", "127.0.0.1:0")
+        with process:
+            lines = told(process, "To stop the run").lines
+            process.kill()
+        assert [line.split()[0] for line in lines] == ["Run", "Live", "To"]
+
+
 def test_a_token_that_was_made_is_shown_once_and_is_in_no_file(tmp_path: Path) -> None:
     fleet = fleet_of(servers(1), export_duration_s=0.5)
     with serving(fleet, tmp_path) as service:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from collector.model import events as e
 from collector.model.state import RunState, apply
+from collector.report.at_once import ExportsLimit
 from collector.report.glance import Counts, Watch
-from collector.report.tally import Tally
+from collector.report.phase_counts import PhaseCounts
 from tests.support.looking import (
     BEGAN,
     Run,
@@ -98,21 +99,21 @@ def test_a_tally_is_what_a_count_of_all_rows_gives(
 ) -> None:
     events = Simulation(Service(sequences=answers), selected(6, projects=2)).run().events
     state = RunState()
-    tally = Tally(state)
+    counted = PhaseCounts(state)
     for number, event in enumerate(events):
         apply(state, event)
         if number % pauses[number % len(pauses)] and number < len(events) - 1:
             continue
-        tally.refresh()
-        assert tally.phases == {**dict.fromkeys(tally.phases, 0)} | Counter(
+        counted.refresh()
+        assert counted.phases == {**dict.fromkeys(counted.phases, 0)} | Counter(
             row.phase for row in state.servers
         )
-        assert sum(one.bytes for one in tally.projects) == state.bytes
-        assert sum(one.left for one in tally.projects) == state.pending == tally.left
-        assert {one for project in tally.projects for one in project.begun} == {
+        assert sum(one.bytes for one in counted.projects) == state.bytes
+        assert sum(one.left for one in counted.projects) == state.pending == counted.left
+        assert {one for project in counted.projects for one in project.begun} == {
             row.server for row in state.servers if row.phase == "ready" and row.begun
         }
-        assert set(tally.failed) == {row.server for row in state.servers if row.failure}
+        assert set(counted.failed) == {row.server for row in state.servers if row.failure}
 
 
 # Rates
@@ -305,6 +306,35 @@ def test_limits_of_single_calls_count_where_every_call_that_is_left_has_one() ->
     assert of_limits(run) == (9, "api", None, "told")
     run.add(*started(0), *started(1))
     assert of_limits(run) == (7, "api", None, "told")
+
+
+def at_once(project: int, limit: int) -> e.ExportsLimitLearned:
+    return e.ExportsLimitLearned(
+        at=at(0), scope="project", name=f"p{project}", limit=limit, source="estimated"
+    )
+
+
+def test_how_many_exports_may_run_at_once_is_told_where_that_holds_the_run() -> None:
+    run = Run(8, projects=2)
+    assert run.look(2).exports_limit is None
+    run.add(at_once(0, 3), at_once(1, 2))
+    assert run.look(2).exports_limit == ExportsLimit(5, 2, "estimated")
+    run.add(learned("user", "ops", 1), counted(1, 4), counted(4, 6))
+    assert run.look(4).limit is not None
+    assert run.look(4).exports_limit is None, "calls are what holds it"
+    for server in (0, 2, 4, 6):
+        run.add(*completed(server))
+    assert run.look(60).exports_limit == ExportsLimit(2, 1, "estimated")
+    for server in (1, 3, 5, 7):
+        run.add(*started(server))
+    assert run.look(60).exports_limit is None, "none waits"
+
+
+def test_exports_at_once_that_the_inventory_allows_are_a_limit_of_each_project() -> None:
+    run = Run(6, projects=3, exports_in_flight=2)
+    assert run.look(2).exports_limit == ExportsLimit(6, 3, "inventory")
+    run.add(e.ExportsLimitLearned(at=at(0), scope="user", name="ops", limit=3, source="estimated"))
+    assert run.look(2).exports_limit == ExportsLimit(3, 3, "estimated")
 
 
 def test_a_run_without_work_is_held_by_no_limit() -> None:
