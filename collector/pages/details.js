@@ -67,10 +67,9 @@ class Details {
     const phase = run.phase[server];
     const [requested, completed, ended] = [run.requested[server], run.completed[server], run.ended[server]];
     const now = run.until;
-    const first = (...times) => times.find((time) => !Number.isNaN(time));
-    const steps = [["queued", "Waited", 0, first(requested, ended, now)]];
-    if (!Number.isNaN(requested)) steps.push(["exporting", "Exported", requested, first(completed, ended, now)]);
-    if (!Number.isNaN(completed)) steps.push(["downloading", "Downloaded", completed, first(ended, now)]);
+    const steps = [["queued", "Waited", 0, known(requested, ended, now)]];
+    if (!Number.isNaN(requested)) steps.push(["exporting", "Exported", requested, known(completed, ended, now)]);
+    if (!Number.isNaN(completed)) steps.push(["downloading", "Downloaded", completed, known(ended, now)]);
     const shown = steps.filter(([, , from, to]) => to >= from && to > 0).map(([state, word, from, to], at, all) => {
       const goesOn = phase < COLLECTED && at === all.length - 1;
       return make(
@@ -79,7 +78,7 @@ class Details {
         make("span", { class: "quiet" }, goesOn ? `since ${words.clock(from)}` : `${words.clock(from)} – ${words.clock(to)}`),
       );
     });
-    if (phase >= COLLECTED && ended >= 0) {
+    if (phase >= COLLECTED && !Number.isNaN(ended)) {
       shown.push(make("li", { class: run.state(server) }, make("b", {}, phase === FAILED ? "Failed" : "Collected"),
         make("span", { class: "quiet" }, ` at ${words.clock(ended)} ${words.zoneName()}`)));
     }

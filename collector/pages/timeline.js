@@ -91,7 +91,7 @@ class Timeline {
     };
     const parts = [
       ["waited", middle((server) => run.requested[server])],
-      ["exported", middle((server) => run.completed[server] - run.requested[server])],
+      ["exported", middle((server) => lasting(run.requested[server], run.completed[server]))],
       ["downloaded", middle((server) => (run.phase[server] === COLLECTED ? run.downloadSeconds(server) : NaN))],
     ].filter(([, value]) => value !== null);
     return parts.length ? ` Half of them ${words.listed(parts.map(([word, value]) => `${word} up to ${value}`))}.` : "";

@@ -124,6 +124,7 @@ class Paging:
             series=_printable(series),
             changes=_printable(changes),
             glance=_printable(glance),
+            last_event_at=self._state.at,
         )
 
     def delta(
@@ -162,6 +163,7 @@ class Paging:
             reasons=None if reasons == before else reasons,
             series=_printable(series),
             glance=_printable(glance),
+            last_event_at=self._state.at,
         )
 
     def _judge(self, report: Report, at: Iterable[int]) -> dict[str, Note]:

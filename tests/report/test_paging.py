@@ -229,3 +229,11 @@ def test_the_headline_says_that_the_journal_is_damaged_and_that_projects_are_not
     assert (
         "; 1 project not listed. The journal is damaged (line 7: the hash does not match)" in said
     )
+
+
+def test_a_page_and_what_has_changed_of_it_tell_when_something_happened_last() -> None:
+    state = state_of(RUN)
+    paging = Paging(state)
+    assert page_of(state, paging).last_event_at == state.at
+    report = Report(state, lines=1, head="0" * 64)
+    assert paging.delta(report, revision=2, at=[]).last_event_at == state.at
