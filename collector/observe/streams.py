@@ -93,6 +93,14 @@ class Stream:
         return self.is_terminal and os.environ.get("TERM", "") not in _PLAIN_TERMINALS
 
     @property
+    def is_in_background(self) -> bool:
+        """Whether it is the terminal of this process, and somebody else's turn there."""
+        try:
+            return os.tcgetpgrp(self.fileno()) != os.getpgrp()
+        except (OSError, ValueError):  # no terminal, or not the one that this process belongs to
+            return False
+
+    @property
     def has_colours(self) -> bool:
         """Whether colours are supported and wanted."""
         return self.can_draw and not os.environ.get("NO_COLOR")
