@@ -147,7 +147,10 @@ def _archive_stored(state: RunState, event: e.ArchiveStored) -> None:
     state.collected += 1
     state.bytes += event.bytes
     project = state.projects[row.project]
-    state.projects[row.project] = replace(project, arriving=project.arriving - event.bytes)
+    state.projects[row.project] = ProjectRow(
+        project.selected, project.requests, project.throttled, project.arrived,
+        project.arriving - event.bytes, project.not_listed,
+    )  # fmt: skip
     state.servers[row.server] = ServerRow(
         row.selected, row.server, row.project, row.first,
         event.at, _COLLECTED, row.requested_at, row.posts, row.polls, 0, row.doubtful,

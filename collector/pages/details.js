@@ -103,7 +103,7 @@ class Details {
     }
     const tags = run.tagTexts(server);
     if (tags.length) facts.push(["Tags", tags.map((tag) => [make("span", { class: "tag" }, named(tag)), " "])]);
-    facts.push(["Tries", words.number(run.attempts[server])], ["Status calls", words.number(run.polls[server])]);
+    facts.push(["Exports asked for", words.number(run.attempts[server])], ["Status calls", words.number(run.polls[server])]);
     if (run.reused[server]) facts.push(["Export", "reused: another run had asked for it"]);
     return facts;
   }

@@ -116,6 +116,11 @@ class Run {
     return (this.ended[server] >= 0 ? this.ended[server] : this.until) - this.completed[server];
   }
 
+  /** How often its export was asked for or, if more, what failed was tried. */
+  tries(server) {
+    return Math.max(this.attempts[server], this.notes[server]?.attempts ?? 0);
+  }
+
   /** Why it is not here; what an earlier try of one that is here met, its details tell. */
   message(server) {
     if (this.phase[server] === COLLECTED) return "";

@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from collector.model.events import CallsCounted
 from collector.model.lifecycle import LIFECYCLE
 from collector.model.rows import Phase
 from collector.report import troubles
@@ -19,9 +20,9 @@ from collector.report.at_once import ExportsLimit, exports_limit
 from collector.report.limits import Limits
 from collector.report.manifest import RunWord
 from collector.report.parts import Count, Part, Time
+from collector.report.phase_counts import PhaseCounts
 from collector.report.rates import SHORTEST_S, Rates
 from collector.report.slow import slowest
-from collector.report.tally import Tally
 from collector.report.time_left import Forecast
 from collector.report.times import unix_s, written
 from collector.report.verdict import run_word
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from collector.model.answers import Call
+    from collector.model.events import Event
     from collector.model.state import RunState
 
 FAILURES: Final = 5
@@ -146,7 +148,7 @@ class Watch:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._tally = Tally(state)
+        self._counted = PhaseCounts(state)
         self._limits = Limits(state)
         self._calls = Rates()
         self._bytes = Rates()
@@ -154,6 +156,34 @@ class Watch:
         self._arriving = Arriving(state)
         self._forecast = Forecast(state, self._limits)
         self._process: object = None
+        self._counting_at: str | None = None
+
+    def follow(self, event: Event) -> None:
+        """Learn how fast things went before anybody looked.
+
+        Args:
+            event: of the last half minute or so, just made part of the state; a journal's, in
+                their order.
+        """
+        counted = event if isinstance(event, CallsCounted) else None
+        if self._counting_at is not None and event.at != self._counting_at:
+            at_s, self._counting_at = unix_s(self._counting_at), None
+            if at_s is not None:
+                self._sample(at_s, counted)
+                self._look(at_s)
+        if counted is not None:
+            self._counting_at = counted.at
+
+    def look(self, now_s: float, arrived: int | None = None) -> None:
+        """Look, and tell nothing: later looks know more for it.
+
+        Args:
+            now_s: the time.
+            arrived: as for `glance`.
+        """
+        if self._state.started is not None and self._state.process is not None:
+            self._count(arrived, now_s)
+            self._look(now_s)
 
     def glance(self, now: datetime, *, alive: bool = True, arrived: int | None = None) -> Glance:
         """Return how the run stands.
@@ -167,7 +197,7 @@ class Watch:
         Raises:
             ValueError: the run has not begun.
         """
-        state, tally = self._state, self._tally
+        state, counted = self._state, self._counted
         if state.started is None or state.process is None:
             raise ValueError("a run that has not begun cannot be looked at")
         goes_on = alive and state.ended is None
@@ -175,19 +205,18 @@ class Watch:
         now_s, started_s = now.timestamp(), unix_s(state.started.at)
         if not goes_on:
             now_s = unix_s(state.ended.at if state.ended else state.at) or now_s
-        tally.refresh()
         self._count(arrived, now_s)
+        self._look(now_s)
         calls = self._calls.at(now_s) if goes_on else [0.0]
         live = self._live_bytes or self._bytes
         arrive = live.at(now_s) if goes_on else None
-        of_projects, in_all = self._arriving.of(tally, arrived)
-        self._forecast.look(tally, now_s)
-        busy = [number for number, one in enumerate(tally.projects) if one.left]
-        limit = self._limits.of_run(busy, _calls_left(tally.phases))
+        of_projects, in_all = self._arriving.of(counted, arrived)
+        busy = [number for number, one in enumerate(counted.projects) if one.left]
+        limit = self._limits.of_run(busy, _calls_left(counted.phases))
         requests = sum(row.requests for row in state.projects)
         throttled = sum(row.throttled for row in state.projects)
         calls_per_s = self._average_calls() if calls is None else sum(calls)
-        of_exports = exports_limit(state, self._limits, tally, limit, calls_per_s)
+        of_exports = exports_limit(state, self._limits, counted, limit, calls_per_s)
         return Glance(
             run_id=state.started.run_id,
             state=run_word(state, alive=alive),
@@ -198,7 +227,7 @@ class Watch:
             host=state.process.host,
             user=state.process.user,
             pid=state.process.pid,
-            counts=_counts(len(state.servers), tally.phases),
+            counts=_counts(len(state.servers), counted.phases),
             bytes=state.bytes + in_all,
             bytes_per_s=round(sum(arrive or ()), 1),
             requests=requests,
@@ -214,22 +243,35 @@ class Watch:
             exports_limit=of_exports if goes_on else None,
         )
 
+    def _look(self, now_s: float) -> None:
+        self._counted.refresh()
+        self._forecast.look(self._counted, now_s)
+
     def _count(self, arrived: int | None, now_s: float) -> None:
         """Take in what the state's counters show, at the time of their latest count."""
+        process = self._state.process
+        began_s = unix_s(process.at) if process else None
+        self._sample(max(unix_s(self._state.counted_at) or 0.0, began_s or 0.0))
+        if arrived is not None:
+            self._live_bytes.sample(now_s, [arrived])
+
+    def _sample(self, counted_s: float, later: CallsCounted | None = None) -> None:
+        """Take in what the state's counters show, or showed before a later count."""
         state = self._state
         if state.process is not self._process:  # another process counts anew
             self._process = state.process
             for rates in (self._calls, self._bytes, self._live_bytes):
                 rates.clear()
-        began_s = unix_s(state.process.at) if state.process else None
-        counted_s = max(unix_s(state.counted_at) or 0.0, began_s or 0.0)
-        self._calls.sample(counted_s, [row.requests for row in state.projects])
-        self._bytes.sample(counted_s, [sum(row.arrived for row in state.projects)])
-        if arrived is not None:
-            self._live_bytes.sample(now_s, [arrived])
+        calls = [row.requests for row in state.projects]
+        arrived = sum(row.arrived for row in state.projects)
+        if later is not None:
+            calls[later.project] -= later.calls
+            arrived -= later.arrived
+        self._calls.sample(counted_s, calls)
+        self._bytes.sample(counted_s, [arrived])
 
     def _time_left(self, now_s: float, in_progress: int) -> TimeLeft | None:
-        told = self._forecast.at(self._tally, now_s, in_progress)
+        told = self._forecast.at(self._counted, now_s, in_progress)
         return None if told is None else TimeLeft(round(told.low_s, 1), round(told.high_s, 1))
 
     def _average_calls(self) -> float:
@@ -248,32 +290,32 @@ class Watch:
         trouble_of = troubles.of_projects(self._state)
         found: list[tuple[tuple[int, bool, int], ProjectGlance]] = []
         rates = calls or []
-        for row, tally, here in zip(
-            self._state.projects, self._tally.projects, arriving, strict=True
+        for row, counted, here in zip(
+            self._state.projects, self._counted.projects, arriving, strict=True
         ):
-            failed = tally.phases[Phase.FAILED]
+            failed = counted.phases[Phase.FAILED]
             trouble = trouble_of(row, failed)
             rate = round(rates[row.project], 3) if row.project < len(rates) else 0.0
             glance = ProjectGlance(
                 row.name,
-                _counts(tally.servers, tally.phases),
-                tally.bytes + here,
+                _counts(counted.servers, counted.phases),
+                counted.bytes + here,
                 rate,
                 row.throttled,
                 trouble,
             )
-            found.append(((-failed, trouble is None, -tally.left), glance))
+            found.append(((-failed, trouble is None, -counted.left), glance))
         found.sort(key=lambda one: one[0])
         return [glance for _, glance in found]
 
     def _slowest(self, now_s: float) -> Iterator[SlowServer]:
-        for one in slowest(self._state, self._tally, now_s, SLOWEST):
+        for one in slowest(self._state, self._counted, now_s, SLOWEST):
             row = one.row
             project, phase = self._state.projects[row.project].name, LIFECYCLE[row.phase].waiting
             yield SlowServer(project, row.name, phase, round(one.for_s, 1))
 
     def _failures(self) -> Iterator[Failure]:
-        for server in islice(reversed(self._tally.failed), FAILURES):
+        for server in islice(reversed(self._counted.failed), FAILURES):
             row = self._state.servers[server]
             if (failed := row.failure) is not None:
                 project = self._state.projects[row.project].name

@@ -1,62 +1,55 @@
-"""The headline of a page: what became of a run, in a sentence or three."""
+"""The verdict on a run in one sentence: a page's headline, a command's last line."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from collector.report.building import Report
+    from collector.report.manifest import Run, RunTotals
 
 
-def headline(report: Report, damage: str | None = None) -> str:
-    """Say what became of a run.
+def headline(run: Run, totals: RunTotals, unlisted: int, left: str = "") -> str:
+    """Say what became of a run, or how far it is.
 
     Args:
-        report: of the run.
-        damage: what of its journal could not be read; None where all could.
+        run: the run.
+        totals: its numbers.
+        unlisted: how many projects could not be listed.
+        left: how long it will still take, in words, where that is told.
     """
-    return " ".join(_sentences(report, damage))
-
-
-def _sentences(report: Report, damage: str | None) -> Iterator[str]:
-    totals, state = report.totals, report.run.state
-    missing = totals.servers - totals.collected
-    if not totals.servers:
-        yield "No servers were selected."
-    elif not missing:
-        yield f"{_all(totals.servers)} collected and verified."
+    servers, collected = totals.servers, totals.collected
+    if not servers:
+        said = "No servers collected" if unlisted else "No servers were selected"
+    elif servers == collected and run.state != "running":
+        said = f"{_all(servers, known=bool(unlisted))} collected and verified"
+        if run.finished_at is None:
+            said += ", but the run was killed before it ended"
     else:
-        how = {
-            "running": "Still running: ",
-            "interrupted": "Interrupted: ",
-            "deadline": "The deadline came: ",
-        }.get(state, "")
-        said = f"{how}{_some(totals.collected, totals.servers)} collected; {_rest(report)}."
-        yield said[0].upper() + said[1:]
-    if unlisted := report.unlisted:
-        listed = "1 project" if unlisted == 1 else f"{unlisted:,} projects"
-        yield f"{listed} could not be listed, so servers may be missing."
-    if damage is not None:
-        yield f"The journal is damaged ({damage}): this is the run up to there."
+        who = "None" if run.state == "failed" and servers > 1 else f"{collected:,}"
+        said = f"{_how(run)}{who} of {_count(servers, 'server')} collected{_rest(totals)}"
+    if unlisted:
+        said += f"; {_count(unlisted, 'project')} not listed"
+    return f"{said}; {left} left." if left else f"{said}."
 
 
-def _all(servers: int) -> str:
+def _all(servers: int, *, known: bool) -> str:
     if servers == 1:
-        return "The server is"
-    return f"All {servers:,} servers are"
+        return "The only known server was" if known else "The server was"
+    return f"All {servers:,} {'known ' if known else ''}servers"
 
 
-def _some(collected: int, servers: int) -> str:
-    if not collected:
-        return f"none of {servers:,} servers is" if servers > 1 else "the one server is not"
-    return f"{collected:,} of {servers:,} servers {'is' if collected == 1 else 'are'}"
+def _how(run: Run) -> str:
+    if run.state == "interrupted":
+        return "Killed: " if run.finished_at is None else "Interrupted: "
+    return {"running": "Running: ", "deadline": "Deadline reached: "}.get(run.state, "")
 
 
-def _rest(report: Report) -> str:
+def _rest(totals: RunTotals) -> str:
     """Say how many servers are missing, and which of them may come yet."""
-    totals = report.totals
-    failed = f"{totals.failed:,} failed" if totals.failed else ""
-    pending = f"{totals.pending:,} pending" if totals.pending else ""
-    return ", ".join(filter(None, (failed, pending)))
+    numbers = ((totals.failed, "failed"), (totals.pending, "pending"))
+    parts = ", ".join(f"{number:,} {word}" for number, word in numbers if number)
+    return f"; {parts}" if parts else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -18,6 +18,7 @@ import msgspec
 
 from collector.model.rows import Phase
 from collector.printable import one_line
+from collector.report.advice import doable
 from collector.report.headline import headline
 from collector.report.page import PHASES, VERSION, Delta, Note, Page, Reason, Servers
 from collector.report.reasons import Group, Grouping
@@ -112,7 +113,7 @@ class Paging:
             origin=self._origin,
             directory=_printable(directory),
             manifest_sha256=manifest_sha256,
-            headline=_printable(headline(report, damage)),
+            headline=_printable(_headline(report, damage)),
             run=_printable(report.run),
             totals=report.totals,
             projects=_printable(report.projects),
@@ -154,7 +155,7 @@ class Paging:
             at=changed,
             rows=self._servers(changed),
             notes=notes,
-            headline=_printable(headline(report)),
+            headline=_printable(_headline(report)),
             run=_printable(report.run),
             totals=report.totals,
             projects=_printable(projects),
@@ -206,6 +207,7 @@ class Paging:
 
     def _all_reasons(self) -> list[Reason]:
         counts = Counter(self._reasons.values())
+        argv = self._state.started.argv if self._state.started else ()
         return [
             Reason(
                 group.state,
@@ -213,7 +215,7 @@ class Paging:
                 group.code and _printable(group.code),
                 group.http_status,
                 _printable(group.message or _WAITS_FOR.get(group.waits_for, "")),
-                _printable(group.hint),
+                _printable(doable(group.hint, argv)),
                 counts[number],
             )
             for number, group in enumerate(self._groups)
@@ -227,8 +229,8 @@ class Paging:
         exports = [None if row.phase is _QUEUED else row.export for row in rows]
         return Servers(
             project=[row.project for row in rows],
-            id=[_text(row.selected.id) for row in rows],
-            name=[_text(row.selected.name) for row in rows],
+            id=_texts([row.selected.id for row in rows]),
+            name=_texts([row.selected.name for row in rows]),
             tags=[self._tags_of(row) for row in rows],
             phase=[_PHASE[row.phase] for row in rows],
             requested=[requested for requested, _, _ in moments],
@@ -293,7 +295,23 @@ def _printable(value: T) -> T:
     return cast("T", made)
 
 
+def _texts(texts: list[str]) -> list[str]:
+    """Make many texts printable, most of which are."""
+    return [
+        text if len(text) <= LONGEST and text.isascii() and text.isprintable() else _text(text)
+        for text in texts
+    ]
+
+
 def _text(text: str) -> str:
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}... ({len(text)} characters)"
     return one_line(text)
+
+
+def _headline(report: Report, damage: str | None = None) -> str:
+    """Return the verdict, and how much of the journal it is of."""
+    said = headline(report.run, report.totals, report.unlisted)
+    if damage is None:
+        return said
+    return f"{said} The journal is damaged ({damage}): this is the run up to there."

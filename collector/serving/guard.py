@@ -59,10 +59,12 @@ class Refused(Exception):  # noqa: N818 - an answer, not a mishap
     Attributes:
         status: of HTTP.
         why: for whoever asked.
+        allow: the methods that are answered, where this one is not.
     """
 
     status: int
     why: str
+    allow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +157,15 @@ class Guard:
 
     def _check_host(self, request: BaseRequest) -> None:
         hosts = request.headers.getall("Host", [])
-        found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-        name = "" if found is None else (found["six"] or found["host"]).lower()
-        if not name or not self._is_served(name):
+        # A request for a whole URL has the host that it is meant for in there.
+        if len(hosts) != 1 or not all(map(self._is_us, (hosts[0], request.host))):
             raise Refused(
                 403, f"This address is not served under that name; use {self._host} or localhost."
             )
+
+    def _is_us(self, host: str) -> bool:
+        found = _HOST.fullmatch(host)
+        return found is not None and self._is_served((found["six"] or found["host"]).lower())
 
     def _is_served(self, name: str) -> bool:
         """Whether this is our name. A name that is an address cannot be given to another host."""

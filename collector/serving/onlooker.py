@@ -87,14 +87,17 @@ class Onlooker:
         """Tell what changes, until the run has ended or the onlooker goes.
 
         Raises:
+            Refused: there is nothing to look at.
             ConnectionError: it has gone, or reads nothing any more.
         """
         ticks.come()
         try:
+            await self._source.refresh()
             headers = {"X-Accel-Buffering": "no"}
             response = await self._asked.begin("text/event-stream; charset=utf-8", headers)
+            if not self._asked.wants_body:
+                return await self._asked.end(response)
             await self._asked.write(response, b"retry: %d\n\n" % RETRY_MS)
-            await self._source.refresh()
             wrote_s = began_s = time.monotonic()
             while True:
                 tick = ticks.number

@@ -37,6 +37,8 @@ _PART_OF_FILES: Final = 8
 _IDLE_S: Final = 15.0
 """How long a connection may take for its request, and be kept after it."""
 _LONGEST_LINE: Final = 4096
+_LONGEST_FIELD: Final = 8190
+"""Of a header: a browser sends along the cookies of all ports of this host."""
 _MOST_HEADERS: Final = 64
 _PIECE: Final = 16 << 10
 """Bytes that are written at once."""
@@ -89,13 +91,20 @@ class Asked:
         path: that is asked for, without the query.
         raw_path: the same, as it stands in the URL.
         has_token: whoever asks has the token.
+        has_begun: the answer's headers were sent, so that it can become no other.
     """
 
     def __init__(self, request: web.BaseRequest, *, has_token: bool) -> None:
         self.path = request.path
         self.raw_path = request.rel_url.raw_path
         self.has_token = has_token
+        self.has_begun = False
         self.request = request
+
+    @property
+    def wants_body(self) -> bool:
+        """Whether the answer has a body: that to HEAD ends with its headers."""
+        return self.request.method != "HEAD"
 
     @property
     def takes_gzip(self) -> bool:
@@ -123,6 +132,7 @@ class Asked:
         if transport is None:
             raise ConnectionResetError("the onlooker has gone")
         transport.set_write_buffer_limits(high=_BUFFERED)
+        self.has_begun = True
         with self.limited():
             await response.prepare(self.request)
         return response
@@ -133,7 +143,7 @@ class Asked:
         Raises:
             ConnectionError: the onlooker has gone, or read nothing for too long.
         """
-        view = memoryview(data)
+        view = memoryview(data if self.wants_body else b"")
         for start in range(0, len(view), _PIECE):
             with self.limited():
                 await response.write(view[start : start + _PIECE])
@@ -156,9 +166,13 @@ class Asked:
         with anyio.move_on_after(STALL_S if within_s is None else within_s) as within:
             yield
         if within.cancelled_caught:
-            if self.request.transport is not None:
-                self.request.transport.abort()
+            self.abort()
             raise ConnectionResetError("the onlooker reads too slowly")
+
+    def abort(self) -> None:
+        """Cut the connection, in the middle of an answer."""
+        if self.request.transport is not None:
+            self.request.transport.abort()
 
 
 class _Connection(RequestHandler):
@@ -193,6 +207,7 @@ class _Server(web.Server):
     def __init__(self, answering: Answering, most: int) -> None:
         super().__init__(answering, handler_cancellation=True)
         self._most = most
+        self.answering: set[object] = set()
 
     def __call__(self) -> RequestHandler:
         return _Connection(
@@ -202,14 +217,17 @@ class _Server(web.Server):
             keepalive_timeout=_IDLE_S,
             lingering_time=0,
             max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_FIELD,
             max_headers=_MOST_HEADERS,
         )
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        if len(self.connections) > self._most:
-            transport.abort()
+        held = {one: via for one, via in self._connections.items() if not via.is_closing()}
+        if len(held) > self._most:
+            # The longest idle goes: who asks for nothing keeps nobody out who does ask.
+            idle = (via for one, via in held.items() if one not in self.answering)
+            next(idle, transport).abort()
 
     def abort(self) -> None:
         for transport in list(self._connections.values()):
@@ -252,6 +270,15 @@ class Server:
             self._server.abort()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert self._server is not None  # noqa: S101  # it is open
+        connection = request.protocol
+        self._server.answering.add(connection)
+        try:
+            return await self._answered(request)
+        finally:
+            self._server.answering.discard(connection)
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             has_token = await self._guard.admit(request)
         except Refused as refused:
@@ -260,6 +287,9 @@ class Server:
         try:
             answered: web.StreamResponse = await self._site(asked)
         except Refused as refused:
+            if asked.has_begun:
+                asked.abort()
+                raise ConnectionResetError(refused.why) from refused
             return await asked.send(refusal(refused))
         return answered
 
@@ -267,8 +297,8 @@ class Server:
 def refusal(refused: Refused) -> Answer:
     """Make the answer to a request that is refused."""
     headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}  # noqa: PLR2004
-    if refused.status == 405:  # noqa: PLR2004
-        headers = {"Allow": "GET"}
+    if refused.allow:
+        headers = {"Allow": refused.allow}
     return Answer(f"{refused.why}\n".encode(), status=refused.status, headers=headers)
 
 
@@ -278,8 +308,9 @@ def check_method(asked: Asked, method: str = "GET") -> None:
     Raises:
         Refused: it has one.
     """
-    if asked.request.method != method:
-        raise Refused(405, f"Only {method} is answered here.")
+    allowed = ("GET", "HEAD") if method == "GET" else (method,)
+    if asked.request.method not in allowed:
+        raise Refused(405, f"Only {method} is answered here.", allow=", ".join(allowed))
 
 
 def with_token_kept(asked: Asked, cookie: str) -> Answer | None:

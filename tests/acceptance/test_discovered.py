@@ -122,7 +122,9 @@ def test_a_project_that_cannot_be_listed_leaves_a_run_incomplete(tmp_path: Path)
         shown = service.run("status", "latest")
         assert "  1 project not listed: " in shown.stdout
         assert "\n    nowhere\n    -> " in shown.stdout
-        assert shown.stdout.endswith("\nAll 3 known servers collected; 1 project not listed.\n")
+        assert shown.stdout.endswith(
+            "\nAll 3 known servers collected and verified; 1 project not listed.\n"
+        )
         assert service.run("collect", "--resume", "latest").returncode == 3
         assert service.verify()["ok"]
 

@@ -101,7 +101,7 @@ def test_there_is_nothing_else_and_nothing_can_be_changed(tmp_path: Path) -> Non
         for method in ("POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"):
             for path in ("", "data", "events", "healthz"):
                 answer = ask(page.url, path, method)
-                assert (answer.status, answer.headers["allow"]) == (405, "GET")
+                assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
         assert process.poll() is None
 
 
@@ -270,6 +270,17 @@ def test_from_another_address_the_token_of_the_environment_is_wanted_and_never_t
         written = b"".join(path.read_bytes() for path in service.out.rglob("*") if path.is_file())
         for text in (data.body, written, "\n".join([*page.lines, err]).encode()):
             assert secret.encode() not in text
+
+
+def test_the_first_lines_say_which_run_it_is_where_its_page_is_and_how_to_stop_it(
+    tmp_path: Path,
+) -> None:
+    with serving(fleet_of(servers(1), export_duration_s=LONG_S), tmp_path) as service:
+        process = service.start("collect", "fleet.json", "--serve", "127.0.0.1:0")
+        with process:
+            lines = told(process, "To stop the run").lines
+            process.kill()
+        assert [line.split()[0] for line in lines] == ["Run", "Live", "To"]
 
 
 def test_a_token_that_was_made_is_shown_once_and_is_in_no_file(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_report_is_made_from_the_journal_alone(command: Command) -> None:
     assert "report.html" in ended.stdout
     page = page_in(directory)
     assert page.totals.servers == len(page.servers.id) == 80
-    assert page.headline == "Interrupted: 69 of 80 servers are collected; 6 failed, 5 pending."
+    assert page.headline == "Interrupted: 69 of 80 servers collected; 6 failed, 5 pending."
     assert page.manifest_sha256 is None
     assert page.directory == str(directory.resolve())
 
@@ -74,7 +74,7 @@ def test_a_run_that_was_killed_or_is_running_has_a_report(command: Command) -> N
     directory = written(replace(RUN, running=True), command.out)
     assert command.run("report").returncode == 0
     page = page_in(directory)
-    assert (page.run.state, page.headline[:12]) == ("interrupted", "Interrupted:")
+    assert (page.run.state, page.headline[:7]) == ("interrupted", "Killed:")
 
 
 def test_a_report_of_a_damaged_journal_says_so_and_shows_what_comes_before(
@@ -179,7 +179,7 @@ def test_each_run_leaves_a_report_and_verify_knows_it(service: Service) -> None:
     ended = service.run("collect", "fleet.json")
     assert ended.returncode == 3, ended.stderr
     page = page_in(service.latest)
-    assert page.headline == "3 of 4 servers are collected; 1 failed."
+    assert page.headline == "3 of 4 servers collected; 1 failed."
     assert (page.run.state, page.glance) == ("partial", None)
     assert (
         page.manifest_sha256

@@ -195,7 +195,7 @@ def test_what_cannot_be_read_is_listed_as_that(out: Path) -> None:
         unreadable = {run["name"] for run in listed(url) if run["totals"] is None}
         assert unreadable == {"junk", "pipe", "empty"}
         for name in unreadable:
-            for path in ("data", "healthz"):
+            for path in ("data", "healthz", "events"):
                 answer = ask(url, f"runs/{name}/{path}")
                 assert answer.status == 409
                 assert b"This run cannot be shown: " in answer.body
@@ -265,6 +265,13 @@ def test_no_more_runs_are_open_than_may_be(out: Path) -> None:
     with serving(out.parent) as (_, url):
         for number in range(12):
             assert ask(url, f"runs/killed-{number}/data").status == 200
+
+
+def test_a_run_is_open_once_however_its_name_is_written(out: Path) -> None:
+    with serving(out.parent) as (_, url):
+        names = ("finished", "%66inished", "finishe%64")
+        stages = {ask(url, f"runs/{name}/data").headers["etag"] for name in names}
+        assert len(stages) == 1
 
 
 def test_many_look_at_a_run_at_once(out: Path) -> None:

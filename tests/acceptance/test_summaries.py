@@ -41,7 +41,7 @@ def test_missing_servers_come_with_their_projects(service: Service) -> None:
     ended = service.run("collect", "fleet.json", "--run-id", "one")
     assert ended.returncode == 3
     assert ended.stdout.splitlines()[0] == "Run one finished."
-    assert ended.stdout.splitlines()[-1] == "2 of 4 servers missing."
+    assert ended.stdout.splitlines()[-1] == "2 of 4 servers collected; 2 failed."
     assert " web/bms-web-2, db/bms-db-2 -> " in in_words(ended.stdout)
     for shown in (
         service.run("status", "one", "--json"),
@@ -93,7 +93,7 @@ def test_a_run_that_was_killed_says_since_when(tmp_path: Path) -> None:
         told = in_words(service.run("status").stdout)
         assert f"Run one was killed after {at[11:16]} (UTC)." in told
         assert "1 server pending when the run was killed: exporting bms-slow (id-slow)" in told
-        assert told.endswith(" 1 of 1 server missing: the run was killed.")
+        assert told.endswith(" Killed: 0 of 1 server collected; 1 pending.")
 
 
 def test_a_run_that_goes_on_says_by_whom_how_fast_and_until_when(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_an_endpoint_that_is_down_is_told_since_when_and_why_and_a_resume_keeps_
     said = in_words(out)
     assert "ended at its deadline. " in said
     assert f"2 servers pending while the endpoint was down, queued: {why} web-1, web-2 -> " in said
-    assert said.endswith(" 2 of 2 servers missing: the deadline came first.")
+    assert said.endswith(" Deadline reached: 0 of 2 servers collected; 2 pending.")
     assert said.count(f"-> {hint}") == 1
     waiting = [row["waiting"] for row in command.manifest()["projects"][0]["servers"]]
     assert [one["reason"] for one in waiting] == ["endpoint_down"] * 2

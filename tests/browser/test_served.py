@@ -75,7 +75,7 @@ def test_a_run_is_followed_from_the_url_with_the_token_to_its_end(
             tab.locator("#stop").wait_for()
             tab.locator("#live", has_text="The run has ended").wait_for()
             process.communicate()
-        tab.locator("h1", has_text="All 6 servers are collected").wait_for()
+        tab.locator("h1", has_text="All 6 servers collected").wait_for()
         assert tab.locator("#rows .row", has_text="collected").count() == 6
 
 
@@ -126,7 +126,7 @@ def test_a_page_says_that_its_collector_is_gone_and_goes_on_with_the_next(
         with again:
             tab.locator("#live", has_text="The run has ended").wait_for()
             again.communicate()
-        tab.locator("h1", has_text="All 4 servers are collected").wait_for()
+        tab.locator("h1", has_text="All 4 servers collected").wait_for()
 
 
 def test_the_list_leads_to_each_run_and_back(browser: Browser, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collector.model import events as e
 from collector.model.state import RunState, apply
 from collector.report.building import Report
 from collector.report.glance import Limit, TimeLeft, Watch
+from collector.report.headline import headline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,7 +112,7 @@ def test_thousands_that_failed_for_one_reason_are_one_reason(tmp_path: Path) -> 
     ]  # fmt: skip
     assert names[3:] == ["and", "2,497", "more"]
     assert sum("check the network" in line for line in lines) == 1
-    assert lines[-1] == "2,500 of 3,000 servers missing."
+    assert lines[-1] == "500 of 3,000 servers collected; 2,500 failed."
 
 
 @pytest.mark.parametrize("reasons", [1, 2, 3, 5, 8, 13, 40, 400])
@@ -154,11 +155,11 @@ def test_a_reason_that_finds_no_room_is_counted(tmp_path: Path) -> None:
     ("failed", "pending", "reason", "verdict"),
     [
         (0, 0, "finished", "All 60 servers collected and verified."),
-        (2, 0, "finished", "2 of 60 servers missing."),
-        (60, 0, "finished", "None of 60 servers collected."),
-        (0, 4, "deadline", "4 of 60 servers missing: the deadline came first."),
-        (1, 4, "stopped", "5 of 60 servers missing: the run was interrupted."),
-        (1, 4, "", "5 of 60 servers missing: the run was killed."),
+        (2, 0, "finished", "58 of 60 servers collected; 2 failed."),
+        (60, 0, "finished", "None of 60 servers collected; 60 failed."),
+        (0, 4, "deadline", "Deadline reached: 56 of 60 servers collected; 4 pending."),
+        (1, 4, "stopped", "Interrupted: 55 of 60 servers collected; 1 failed, 4 pending."),
+        (1, 4, "", "Killed: 55 of 60 servers collected; 1 failed, 4 pending."),
         (
             0,
             0,
@@ -226,7 +227,9 @@ def test_a_run_that_goes_on_tells_by_whom_how_fast_and_how_long_still(tmp_path: 
         "  time left  2 to 7 min; deadline in 30 min",
         f"  directory  {tmp_path}",
     ]
-    assert lines[-1] == "Running: 30 of 100 servers collected, 2 failed; 2 to 7 min left."
+    assert lines[-1] == (
+        "Running: 30 of 100 servers collected; 2 failed, 68 pending; 2 to 7 min left."
+    )
     assert any("status --watch" in line for line in lines)
 
 
@@ -252,3 +255,13 @@ def test_the_report_is_named_where_there_is_one(tmp_path: Path) -> None:
     assert not any(line.startswith("  report ") for line in shown(state, tmp_path))
     (tmp_path / "report.html").touch()
     assert f"  report     {tmp_path}/report.html" in shown(state, tmp_path)
+
+
+def test_the_terminal_and_the_page_give_the_same_verdict(tmp_path: Path) -> None:
+    state = begun(60)
+    fail(state, range(2), "no")
+    collect(state, range(4, 60))
+    end(state, "deadline")
+    report = Report(state, lines=1, head="0" * 64, alive=False)
+    said = headline(report.run, report.totals, report.unlisted)
+    assert shown(state, tmp_path)[-1] == said

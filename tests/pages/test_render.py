@@ -16,7 +16,7 @@ _INSIDE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 def test_a_report_holds_all_of_its_page() -> None:
-    page = page_of(headline="3 of 4 servers are collected", tags=[{"role": "db"}])
+    page = page_of(headline="3 of 4 servers collected", tags=[{"role": "db"}])
     assert data_of(static(page)) == page
 
 

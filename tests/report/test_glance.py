@@ -14,7 +14,7 @@ from collector.model import events as e
 from collector.model.state import RunState, apply
 from collector.report.at_once import ExportsLimit
 from collector.report.glance import Counts, Watch
-from collector.report.tally import Tally
+from collector.report.phase_counts import PhaseCounts
 from tests.support.looking import (
     BEGAN,
     Run,
@@ -99,21 +99,21 @@ def test_a_tally_is_what_a_count_of_all_rows_gives(
 ) -> None:
     events = Simulation(Service(sequences=answers), selected(6, projects=2)).run().events
     state = RunState()
-    tally = Tally(state)
+    counted = PhaseCounts(state)
     for number, event in enumerate(events):
         apply(state, event)
         if number % pauses[number % len(pauses)] and number < len(events) - 1:
             continue
-        tally.refresh()
-        assert tally.phases == {**dict.fromkeys(tally.phases, 0)} | Counter(
+        counted.refresh()
+        assert counted.phases == {**dict.fromkeys(counted.phases, 0)} | Counter(
             row.phase for row in state.servers
         )
-        assert sum(one.bytes for one in tally.projects) == state.bytes
-        assert sum(one.left for one in tally.projects) == state.pending == tally.left
-        assert {one for project in tally.projects for one in project.begun} == {
+        assert sum(one.bytes for one in counted.projects) == state.bytes
+        assert sum(one.left for one in counted.projects) == state.pending == counted.left
+        assert {one for project in counted.projects for one in project.begun} == {
             row.server for row in state.servers if row.phase == "ready" and row.begun
         }
-        assert set(tally.failed) == {row.server for row in state.servers if row.failure}
+        assert set(counted.failed) == {row.server for row in state.servers if row.failure}
 
 
 # Rates
@@ -446,3 +446,36 @@ def test_the_latest_failures_are_told_with_their_projects() -> None:
     assert len(told) == 5
     run.add(e.ServerRetried(at=at(30), server=8))
     assert run.look(31).failures[0].name == "s7"
+
+
+# Before anybody looked
+
+
+def test_who_looks_at_a_journal_for_the_first_time_sees_how_fast_it_has_been() -> None:
+    run = Run(6, projects=2)
+    for second in (5, 10, 15, 20, 25):
+        for project, calls in ((0, 50), (1, 10)):
+            event = counted(second, calls, project=project, arrived=1000 * calls)
+            run.add(event)
+            run.watch.follow(event)
+    glance = run.look(25)
+    assert glance.calls_per_s == 12.0
+    assert glance.bytes_per_s == 12_000.0
+    assert {one.name: one.calls_per_s for one in glance.projects} == {"p0": 10.0, "p1": 2.0}
+
+
+def test_looks_that_tell_nothing_are_remembered() -> None:
+    run = Run()
+    for second in range(20):
+        run.watch.look(BEGAN.timestamp() + second, arrived=700 * second)
+    assert run.look(20, arrived=14_000).bytes_per_s == 700.0
+
+
+def test_what_was_counted_in_parts_at_one_time_is_one_count() -> None:
+    run = Run(6, projects=2)
+    run.add(counted(5, 50))
+    run.look(5)
+    run.add(counted(10, 50))
+    run.look(10)
+    run.add(counted(10, 50, project=1))
+    assert run.look(10).calls_per_s == 20.0

@@ -62,6 +62,16 @@ def test_times_follow_one_another_in_seconds_since_the_run_began() -> None:
             assert 0 < requested < completed <= ended
 
 
+def test_reasons_of_a_demo_suggest_nothing_that_needs_its_emulator() -> None:
+    state = state_of(BigRun(servers=20, projects=1, failed=10))
+    assert any("--resume" in reason.hint for reason in page_of(state).reasons)
+    assert state.started is not None
+    state.started = replace(state.started, argv=("collector", "demo"))
+    hints = [reason.hint for reason in page_of(state).reasons]
+    assert any(hints)
+    assert not any("--resume" in hint for hint in hints)
+
+
 def test_a_server_whose_export_is_asked_for_anew_has_no_completed_one() -> None:
     state = state_of(BigRun(servers=1, projects=1))
     for event in (
@@ -184,21 +194,21 @@ def test_deltas_bring_a_page_to_where_a_new_one_would_be() -> None:
     ("run", "said"),
     [
         (BigRun(servers=0, projects=0), "No servers were selected."),
-        (BigRun(servers=1, projects=1), "The server is collected and verified."),
-        (BigRun(servers=1200, projects=2), "All 1,200 servers are collected and verified."),
-        (BigRun(servers=1, projects=1, failed=1), "The one server is not collected; 1 failed."),
-        (BigRun(servers=3, projects=1, failed=3), "None of 3 servers is collected; 3 failed."),
+        (BigRun(servers=1, projects=1), "The server was collected and verified."),
+        (BigRun(servers=1200, projects=2), "All 1,200 servers collected and verified."),
+        (BigRun(servers=1, projects=1, failed=1), "0 of 1 server collected; 1 failed."),
+        (BigRun(servers=3, projects=1, failed=3), "None of 3 servers collected; 3 failed."),
         (
             BigRun(servers=3, projects=1, failed=1),
-            "2 of 3 servers are collected; 1 failed.",
+            "2 of 3 servers collected; 1 failed.",
         ),
         (
             BigRun(servers=4, projects=1, failed=1, pending=2),
-            "Interrupted: 1 of 4 servers is collected; 1 failed, 2 pending.",
+            "Interrupted: 1 of 4 servers collected; 1 failed, 2 pending.",
         ),
         (
             BigRun(servers=4, projects=1, pending=2, running=True),
-            "Still running: 2 of 4 servers are collected; 2 pending.",
+            "Running: 2 of 4 servers collected; 2 pending.",
         ),
     ],
 )
@@ -216,5 +226,6 @@ def test_the_headline_says_that_the_journal_is_damaged_and_that_projects_are_not
         ),
     )  # fmt: skip
     said = page_of(state, damage="line 7: the hash does not match").headline
-    assert "1 project could not be listed, so servers may be missing." in said
-    assert "The journal is damaged (line 7: the hash does not match)" in said
+    assert (
+        "; 1 project not listed. The journal is damaged (line 7: the hash does not match)" in said
+    )

@@ -58,6 +58,14 @@ def test_another_host_name_is_refused(serving: Serving, host: str) -> None:
     assert b"token" not in answer.body
 
 
+def test_a_whole_url_with_another_host_is_refused(serving: Serving) -> None:
+    with serving() as url:
+        for name, status in ((url, 200), ("http://localhost/", 200), ("http://evil.example/", 403)):
+            with socket.create_connection(("127.0.0.1", int(port_of(url)))) as client:
+                client.sendall(f"GET {name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                assert client.recv(100).split()[1] == str(status).encode()
+
+
 def test_a_request_with_no_host_name_or_with_two_is_refused(serving: Serving) -> None:
     with serving() as url:
         for hosts in (b"", b"Host: localhost\r\nHost: evil.example\r\n"):

@@ -52,20 +52,20 @@ class Sequence:
         """
         if type(event) in _STEPS:
             step = cast("_Step", event)
-            self._check_named(step.server)
-            _check_step(step, self._state.servers[step.server])
+            try:
+                row = self._state.servers[step.server]
+            except IndexError:
+                raise _unnamed(step.server) from None
+            _check_step(step, row)
         elif isinstance(event, e.ServerSelected):
             self._check_server(event)
         elif isinstance(event, e.ProjectSelected):
             self._check_project(event)
         elif (server := getattr(event, "server", None)) is not None:
-            self._check_named(server)
+            if server >= len(self._state.servers):
+                raise _unnamed(server)
         elif (project := getattr(event, "project", None)) is not None:
             self._check_known(project)
-
-    def _check_named(self, server: int) -> None:
-        if server >= len(self._state.servers):
-            raise OutOfSequenceError(f"no earlier line names server {server}")
 
     def _check_known(self, project: int) -> None:
         if project >= len(self._state.projects):
@@ -102,6 +102,10 @@ class Sequence:
         if place in self._directories:
             raise OutOfSequenceError("two entries share a directory")
         self._directories.add(place)
+
+
+def _unnamed(server: int) -> OutOfSequenceError:
+    return OutOfSequenceError(f"no earlier line names server {server}")
 
 
 def _check_step(event: _Step, row: ServerRow) -> None:

@@ -131,10 +131,12 @@ def _are_texts(values: list[object]) -> bool:
 
 
 def _are_tags(values: dict[str, object]) -> bool:
-    return all(
-        isinstance(value, str) and not _HALF.search(value) and not _HALF.search(key)
-        for key, value in values.items()
-    )
+    for key, value in values.items():
+        if not isinstance(value, str):
+            return False
+        if not (key.isascii() and value.isascii()) and (_HALF.search(key) or _HALF.search(value)):
+            return False
+    return True
 
 
 def _are_options(values: dict[str, object]) -> bool:

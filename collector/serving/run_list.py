@@ -55,7 +55,7 @@ class _Stamp(NamedTuple):
     files: tuple[tuple[int, int, int] | None, ...]
 
 
-class Shelf:
+class RunList:
     """The runs under a directory.
 
     Args:
@@ -116,7 +116,12 @@ class Shelf:
 
 def url_of(directory: Path) -> str:
     """Return where a run's page is, from the list's."""
-    return f"runs/{quote(os.fsencode(directory.name), safe='')}/"
+    return f"runs/{named_in_url(directory)}/"
+
+
+def named_in_url(directory: Path) -> str:
+    """Return the one way in which this program writes a run's name in a URL."""
+    return quote(os.fsencode(directory.name), safe="")
 
 
 def _row(directory: Path, listed: standing.Listed) -> Row:

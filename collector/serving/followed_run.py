@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
@@ -14,23 +15,29 @@ from collector import files, threads
 from collector.errors import CollectorError
 from collector.printable import one_line
 from collector.report.manifest import JournalHead
+from collector.report.rates import RECENTLY
 from collector.report.series import Follower
+from collector.report.times import written
 from collector.rundir.following import Following
 from collector.rundir.layout import LARGEST_MANIFEST, MANIFEST
 from collector.serving.guard import Refused
-from collector.serving.own import FRESH_S, now
-from collector.serving.picture import Picture, Seen
+from collector.serving.own_run import FRESH_S, now
+from collector.serving.page_state import PageState, Seen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from collector.model.events import Event
     from collector.serving.source import Data, Health, Revision
+
+T = TypeVar("T")
 
 _LOOKS: Final = 20
 """For a run that is about to begin."""
 
 
-class Followed:
+class FollowedRun:
     """A run on disk.
 
     Args:
@@ -39,17 +46,18 @@ class Followed:
 
     def __init__(self, directory: Path) -> None:
         self._following = Following(directory)
-        self._picture = Picture(directory, self._following.state)
+        self._shown = PageState(directory, self._following.state)
         self._follower = Follower()
         self._one_at_a_time = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
         self._looked_s = -FRESH_S
+        self._recent = ""
         self._is_closed = False
 
     @property
     def revision(self) -> Revision:
         """The latest stage."""
-        return self._picture.revision
+        return self._shown.revision
 
     @property
     def has_ended(self) -> bool:
@@ -63,25 +71,24 @@ class Followed:
         """Look at the run, unless somebody did just now."""
         async with self._one_at_a_time:
             if time.monotonic() - self._looked_s >= FRESH_S:
-                await threads.run_sync(self._look, limiter=self._thread)
+                await self._in_thread(self._look)
                 self._looked_s = time.monotonic()
 
     async def data(self) -> Data:
         """Make the page's data, or return those that were made lately."""
         await self._begun()
         async with self._one_at_a_time:
-            return await threads.run_sync(self._data, limiter=self._thread)
+            return await self._in_thread(self._data)
 
     async def news(self, since: Revision) -> bytes | None:
         """Make what has changed."""
         async with self._one_at_a_time:
-            make = partial(self._picture.news, since, whole=self.has_ended)
-            return await threads.run_sync(make, limiter=self._thread)
+            return await self._in_thread(partial(self._shown.news, since, whole=self.has_ended))
 
     async def health(self) -> Health:
         """Tell how the run is."""
         await self.refresh()
-        return self._picture.health()
+        return self._shown.health()
 
     async def _begun(self) -> None:
         """Look at the run, and wait for one that is about to begin."""
@@ -96,27 +103,34 @@ class Followed:
                 break
 
     def close(self) -> None:
-        """Stop looking, also in the middle of it."""
+        """Stop looking, also in the middle of it, and close the journal."""
         self._is_closed = True
+        if not self._one_at_a_time.locked():
+            self._following.close()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do a thread's work. The lock is held."""
+        try:
+            return await threads.run_sync(work, limiter=self._thread)
+        finally:
+            if self._is_closed:
+                self._following.close()
 
     def _look(self) -> None:
         """Read what was appended. For the thread."""
         following = self._following
+        self._recent = written(datetime.now(UTC) - RECENTLY)
         try:
             while not self._is_closed:
-                events = following.poll()
-                if following.state is not self._picture.state:
-                    self._picture = Picture(following.directory, following.state)
-                    self._follower = Follower()
-                for event in events:
-                    self._follower.follow(event)
+                following.poll(each=self._follow)
+                self._adopt()
                 if following.is_current:
                     break
         except CollectorError as error:
             raise Refused(409, f"This run cannot be shown: {one_line(str(error))}") from error
         if following.state.started is None:
             raise Refused(409, f"This run cannot be shown: {self._why_not()}")
-        self._picture.look(
+        self._shown.look(
             Seen(
                 journaled=JournalHead(following.lines, following.head),
                 series=self._follower.series(),
@@ -124,6 +138,19 @@ class Followed:
                 damage=self._damage(),
             )
         )
+
+    def _follow(self, event: Event) -> None:
+        """Take in an event that is part of the state now."""
+        self._adopt()
+        self._follower.follow(event)
+        if event.at >= self._recent:
+            self._shown.watch.follow(event)
+
+    def _adopt(self) -> None:
+        """Begin anew where another journal has the place of the one that was read."""
+        if self._following.state is not self._shown.state:
+            self._shown = PageState(self._following.directory, self._following.state)
+            self._follower = Follower()
 
     def _why_not(self) -> str:
         following = self._following
@@ -138,7 +165,7 @@ class Followed:
         return None if damage is None else f"line {damage.line}: {one_line(damage.what)}"
 
     def _data(self) -> Data:
-        return self._picture.data(now(), self._manifest_sha256())
+        return self._shown.data(now(), self._manifest_sha256())
 
     def _manifest_sha256(self) -> str | None:
         """Return the manifest's hash once nobody writes it any more."""
