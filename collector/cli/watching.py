@@ -116,6 +116,7 @@ class _Watched:
 async def _watch(watched: _Watched) -> signal.Signals | None:
     """Watch until the run has ended; return the signal that ended the watching before that."""
     stopped_by: signal.Signals | None = None
+    unreadable: CollectorError | None = None
     while (goes_on := watched.read()) and not watched.following.is_current:
         await anyio.lowlevel.checkpoint()
     if not goes_on:
@@ -133,24 +134,31 @@ async def _watch(watched: _Watched) -> signal.Signals | None:
 
             tasks.start_soon(heed_signals)
             if display is None:
-                await _follow(watched)
+                unreadable = await _follow(watched)
             else:
                 with display:
                     tasks.start_soon(display.show)
-                    await _follow(watched)
+                    unreadable = await _follow(watched)
             tasks.cancel_scope.cancel()
+    if unreadable is not None:
+        raise unreadable
     if stopped_by is None and (ending := watched.ending()) is not None:
         say(ending, "warning")
     return stopped_by
 
 
-async def _follow(watched: _Watched) -> None:
+async def _follow(watched: _Watched) -> CollectorError | None:
+    """Follow a run to its end; return why it cannot be read any more, if that comes first."""
     watched.tell_from_now_on()
     looks = 0
-    while watched.read():
-        watched.tell_from_now_on()
-        looks += 1
-        if looks % 10 == 0:
-            watched.remind()
-        await anyio.sleep(EVERY_S if watched.following.is_current else 0)
+    try:
+        while watched.read():
+            watched.tell_from_now_on()
+            looks += 1
+            if looks % 10 == 0:
+                watched.remind()
+            await anyio.sleep(EVERY_S if watched.following.is_current else 0)
+    except CollectorError as error:
+        return error
     watched.remind()
+    return None
