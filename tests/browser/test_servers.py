@@ -236,3 +236,16 @@ def test_a_server_that_failed_has_as_many_tries_as_its_reason_says(
         heads = tab.get_by_role("columnheader").all_inner_texts()
         cell = tab.locator(f"{FIRST} > *").nth([head.strip() for head in heads].index("Tries"))
         assert cell.inner_text() == "4"
+
+
+def test_reasons_that_differ_only_in_where_they_were_met_can_be_told_apart(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = fleet(40, failed=4)
+    reasons = [
+        msgspec.structs.replace(page.reasons[0], stage=stage) for stage in ("export", "status")
+    ]
+    page = msgspec.structs.replace(page, reasons=[*reasons, *page.reasons[2:]])
+    with opened(browser, page, tmp_path) as tab:
+        choices = tab.locator("#reason option").all_inner_texts()
+        assert len(set(choices)) == len(choices)
