@@ -106,7 +106,7 @@ const verdict = (() => {
   function commandOf({ page }) {
     const directory = words.quoted(page.directory);
     const verify = ["Prove it on this disk: ", `collector verify ${directory}`];
-    if (page.run.argv[1] === "demo") return verify; // its emulator is gone: nothing can be asked again
+    if (page.run.argv[1] === "demo") return page.run.state === "running" ? null : verify; // its emulator is gone
     if (page.run.state === "running") return page.glance ? null : ["Go on: ", `collector collect --resume ${directory}`];
     if (page.totals.pending) return ["Go on: ", `collector collect --resume ${directory}`];
     if (page.totals.failed) return ["Try those that failed again: ", `collector collect --resume ${directory} --retry-failed`];

@@ -18,7 +18,7 @@ import msgspec
 
 from collector.model.rows import Phase
 from collector.printable import one_line
-from collector.report.demo import doable, is_demo
+from collector.report.advice import doable
 from collector.report.headline import headline
 from collector.report.page import PHASES, VERSION, Delta, Note, Page, Reason, Servers
 from collector.report.reasons import Group, Grouping
@@ -207,6 +207,7 @@ class Paging:
 
     def _all_reasons(self) -> list[Reason]:
         counts = Counter(self._reasons.values())
+        argv = self._state.started.argv if self._state.started else ()
         return [
             Reason(
                 group.state,
@@ -214,16 +215,11 @@ class Paging:
                 group.code and _printable(group.code),
                 group.http_status,
                 _printable(group.message or _WAITS_FOR.get(group.waits_for, "")),
-                _printable(self._hint(group.hint)),
+                _printable(doable(group.hint, argv)),
                 counts[number],
             )
             for number, group in enumerate(self._groups)
         ]
-
-    def _hint(self, hint: str) -> str:
-        """Return what of a hint can be done."""
-        process = self._state.process
-        return doable(hint) if process and is_demo(process.argv) else hint
 
     def _servers(self, at: Iterable[int]) -> Servers:
         """Make columns of servers, of which there may be 100,000."""

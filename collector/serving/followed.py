@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -14,7 +15,9 @@ from collector import files, threads
 from collector.errors import CollectorError
 from collector.printable import one_line
 from collector.report.manifest import JournalHead
+from collector.report.rates import RECENTLY
 from collector.report.series import Follower
+from collector.report.times import written
 from collector.rundir.following import Following
 from collector.rundir.layout import LARGEST_MANIFEST, MANIFEST
 from collector.serving.guard import Refused
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from collector.model.events import Event
     from collector.serving.source import Data, Health, Revision
 
 T = TypeVar("T")
@@ -47,6 +51,7 @@ class Followed:
         self._one_at_a_time = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
         self._looked_s = -FRESH_S
+        self._recent = ""
         self._is_closed = False
 
     @property
@@ -114,14 +119,11 @@ class Followed:
     def _look(self) -> None:
         """Read what was appended. For the thread."""
         following = self._following
+        self._recent = written(datetime.now(UTC) - RECENTLY)
         try:
             while not self._is_closed:
-                events = following.poll()
-                if following.state is not self._picture.state:
-                    self._picture = Picture(following.directory, following.state)
-                    self._follower = Follower()
-                for event in events:
-                    self._follower.follow(event)
+                following.poll(each=self._follow)
+                self._adopt()
                 if following.is_current:
                     break
         except CollectorError as error:
@@ -136,6 +138,19 @@ class Followed:
                 damage=self._damage(),
             )
         )
+
+    def _follow(self, event: Event) -> None:
+        """Take in an event that is part of the state now."""
+        self._adopt()
+        self._follower.follow(event)
+        if event.at >= self._recent:
+            self._picture.watch.follow(event)
+
+    def _adopt(self) -> None:
+        """Begin anew where another journal has the place of the one that was read."""
+        if self._following.state is not self._picture.state:
+            self._picture = Picture(self._following.directory, self._following.state)
+            self._follower = Follower()
 
     def _why_not(self) -> str:
         following = self._following

@@ -62,6 +62,16 @@ def test_times_follow_one_another_in_seconds_since_the_run_began() -> None:
             assert 0 < requested < completed <= ended
 
 
+def test_reasons_of_a_demo_suggest_nothing_that_needs_its_emulator() -> None:
+    state = state_of(BigRun(servers=20, projects=1, failed=10))
+    assert any("--resume" in reason.hint for reason in page_of(state).reasons)
+    assert state.started is not None
+    state.started = replace(state.started, argv=("collector", "demo"))
+    hints = [reason.hint for reason in page_of(state).reasons]
+    assert any(hints)
+    assert not any("--resume" in hint for hint in hints)
+
+
 def test_a_server_whose_export_is_asked_for_anew_has_no_completed_one() -> None:
     state = state_of(BigRun(servers=1, projects=1))
     for event in (

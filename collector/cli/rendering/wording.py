@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector.printable import one_line
-from collector.report import demo
+from collector.report.advice import RESUME, doable, is_of_a_demo
 from collector.report.words import scope
 
 if TYPE_CHECKING:
@@ -28,10 +28,9 @@ HEIGHT = 23
 SOON_S = 60.0
 """Anything more recent counts as now."""
 
-_RETRY = "--resume the run with --retry-failed"
-_RESUME = "--resume the run"
+_RETRY = f"{RESUME} with --retry-failed"
 _STILL_TRIED = "it is tried again"
-_THEN_AGAIN = re.compile(rf"[,;] (?:then )?{_RESUME}(?: with --retry-failed)?$")
+_THEN_AGAIN = re.compile(rf"[,;] (?:then )?{RESUME}(?: with --retry-failed)?$")
 _NINE_IN_TEN = 1.2816
 """The 90th percentile of the standard normal distribution."""
 
@@ -77,7 +76,7 @@ def clipped(text: str, first: str, rest: str, most: int) -> list[str]:
 
 def is_demo(summary: Summary) -> bool:
     """Whether a run is a demo's, whose emulator is gone: nothing can be asked of it again."""
-    return demo.is_demo(summary.run.argv)
+    return is_of_a_demo(summary.run.argv)
 
 
 def cure(hint: str, summary: Summary) -> str:
@@ -85,8 +84,8 @@ def cure(hint: str, summary: Summary) -> str:
     if hint.startswith(_STILL_TRIED):
         return ""
     if is_demo(summary):
-        return demo.doable(hint)
-    return _THEN_AGAIN.sub("", hint).replace(_RETRY, "retry").replace(_RESUME, "resume")
+        return doable(hint, summary.run.argv)
+    return _THEN_AGAIN.sub("", hint).replace(_RETRY, "retry").replace(RESUME, "resume")
 
 
 def program() -> str:
