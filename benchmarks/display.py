@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING
 from collector.model import events as e
 from collector.model.state import Phase, RunState, apply
 from collector.observe import logs
-from collector.observe.letters import Letters
 from collector.observe.narration import Narrator
 from collector.observe.progress import every_s
 from collector.observe.screen import Screen
 from collector.observe.streams import Stream
+from collector.observe.terminal_text import TerminalText
 from collector.observe.view import drawn
 from collector.report.glance import Watch
 
@@ -70,8 +70,8 @@ def measure(servers: int, projects: int, seconds: int) -> float:
         state = RunState()
         run = _Run(state, servers, projects)
         narrator, watch = Narrator(state), Watch(state)
-        letters = Letters("utf-8")
-        screen = Screen(stderr, letters)
+        terminal = TerminalText("utf-8")
+        screen = Screen(stderr, terminal)
         stderr.above = lambda line, is_cut: screen.above(line, is_cut=is_cut)
         looks_s: list[float] = []
         draws_s: list[float] = []
@@ -83,7 +83,7 @@ def measure(servers: int, projects: int, seconds: int) -> float:
                     narrator.log(event)
             glance = watch.glance(run.now, arrived=state.bytes)
             looked_s = time.thread_time()
-            screen.draw(drawn(glance, COLUMNS, LINES - 1 - LINES // 6, letters))
+            screen.draw(drawn(glance, COLUMNS, LINES - 1 - LINES // 6, terminal))
             looks_s.append(looked_s - began_s)
             draws_s.append(time.thread_time() - looked_s)
     whole = [look + draw for look, draw in zip(looks_s, draws_s, strict=True)]

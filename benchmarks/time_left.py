@@ -35,7 +35,7 @@ from collector.model.answers import (
 from collector.model.ceilings import Ceilings
 from collector.model.state import Phase, RunState, apply
 from collector.report.glance import TimeLeft, Watch
-from collector.report.tail import Group, Running, latest_s
+from collector.report.slowest_export import Group, Running, latest_s
 from collector.report.time_left import EARLY, LATE
 
 if TYPE_CHECKING:

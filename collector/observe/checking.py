@@ -76,12 +76,12 @@ class Checking:
 
     def _draw(self, told: str) -> None:
         # What it takes costs time that pipes, and checks of a moment, need not pay.
-        from collector.observe.letters import Letters  # noqa: PLC0415
         from collector.observe.lines import Span  # noqa: PLC0415
         from collector.observe.screen import Screen  # noqa: PLC0415
+        from collector.observe.terminal_text import TerminalText  # noqa: PLC0415
 
         if self._screen is None:
-            self._screen = Screen(self._stderr, Letters(self._stderr.file_encoding))
+            self._screen = Screen(self._stderr, TerminalText(self._stderr.file_encoding))
             self._stderr.above = self._above
         self._screen.draw([[Span(told)]])
 

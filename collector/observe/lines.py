@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from collector.observe.letters import Letters
+    from collector.observe.terminal_text import TerminalText
 
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 """Ways to show text, as terminals number them: the terminal's own colours, be it light or dark."""
@@ -23,15 +23,15 @@ class Span(NamedTuple):
 Line = list[Span]
 
 
-def cut(spans: Iterable[Span], columns: int, letters: Letters) -> Line:
+def cut(spans: Iterable[Span], columns: int, terminal: TerminalText) -> Line:
     """Make a line of pieces from anywhere: printable, and no wider than so many columns."""
     line: Line = []
     for span in spans:
         if columns <= 0:
             break
-        shown = letters.shown(span.text, columns)
+        shown = terminal.shown(span.text, columns)
         line.append(Span(shown, span.style))
-        columns -= letters.width(shown)
+        columns -= terminal.width(shown)
     return line
 
 

@@ -10,8 +10,8 @@ import anyio
 
 from collector.bystander import Bystander
 from collector.model import events as e
+from collector.observe.event_text import failed, told, what_to_do
 from collector.observe.repeats import Repeats
-from collector.observe.told import failed, told, what_to_do
 from collector.observe.words import number
 
 if TYPE_CHECKING:

@@ -175,13 +175,13 @@ class LiveDisplay:
 
     def __init__(self, look: Callable[[], Glance | None], stderr: Stream) -> None:
         # What it takes costs time that pipes need not pay.
-        from collector.observe.letters import Letters  # noqa: PLC0415
         from collector.observe.screen import Screen  # noqa: PLC0415
+        from collector.observe.terminal_text import TerminalText  # noqa: PLC0415
 
         self._look = look
         self._stderr = stderr
-        self._letters = Letters(stderr.file_encoding)
-        self._screen = Screen(stderr, self._letters)
+        self._text = TerminalText(stderr.file_encoding)
+        self._screen = Screen(stderr, self._text)
         self._restored = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -226,7 +226,7 @@ class LiveDisplay:
         # An empty line keeps the view apart from what scrolls past.
         gap: list[Line] = [[]] if room > ROOMY else []
         room -= len(gap)
-        view = [] if glance is None else drawn(glance, columns, room, self._letters)
+        view = [] if glance is None else drawn(glance, columns, room, self._text)
         self._screen.draw([*gap, *view] if view else ())
 
     def _above(self, line: str, is_cut: bool) -> None:

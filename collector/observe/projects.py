@@ -11,8 +11,8 @@ from collector.sizes import size
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from collector.observe.letters import Letters
     from collector.observe.lines import Line
+    from collector.observe.terminal_text import TerminalText
     from collector.report.glance import ProjectGlance
 
 SHORTEST_NAME: Final = 10
@@ -54,7 +54,7 @@ def _of(some: int, all_: int) -> str:
 
 
 def table(
-    projects: Sequence[ProjectGlance], columns: int, lines: int, letters: Letters
+    projects: Sequence[ProjectGlance], columns: int, lines: int, terminal: TerminalText
 ) -> list[Line]:
     """Draw as many projects as there are lines for; none where there is no room for one.
 
@@ -62,7 +62,7 @@ def table(
         projects: with those in trouble first.
         columns: that a line has at most.
         lines: that there are at most, the heading and the row of the others included.
-        letters: of the terminal.
+        terminal: how it shows text.
     """
     if lines < 2:  # noqa: PLR2004  # a heading and a row
         return []
@@ -81,21 +81,21 @@ def table(
     ]
     numbers = sum(widths) + 2 * len(widths)
     tells = columns >= WHOLE
-    longest = max(letters.width(letters.shown(row.name, LONGEST_NAME)) for row in rows)
+    longest = max(terminal.width(terminal.shown(row.name, LONGEST_NAME)) for row in rows)
     room = columns - numbers - (TROUBLE + 2 if tells else 0)
     name = max(min(SHORTEST_NAME, columns), min(longest, room, LONGEST_NAME))
     heading = "".join(
         f"  {column.heading:>{width}}" for column, width in zip(picked, widths, strict=True)
     )
-    drawn = [cut([Span(f"{'project':{name}}{heading}", DIM)], columns, letters)]
+    drawn = [cut([Span(f"{'project':{name}}{heading}", DIM)], columns, terminal)]
     for row, texts in zip(rows, cells, strict=True):
-        spans = [Span(letters.left(row.name, name), BOLD if row.trouble else "")]
+        spans = [Span(terminal.left(row.name, name), BOLD if row.trouble else "")]
         for column, text, width in zip(picked, texts, widths, strict=True):
             is_bad = column.heading == "failed" and row.counts.failed
             spans.append(Span(f"  {text:>{width}}", f"{BOLD};{RED}" if is_bad else ""))
         if tells:
             spans.append(Span(f"  {_now(row, rates=picked[-1].heading != 'bytes')}"))
-        drawn.append(cut(spans, columns, letters))
+        drawn.append(cut(spans, columns, terminal))
     return drawn
 
 

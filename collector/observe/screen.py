@@ -13,9 +13,9 @@ from collector.observe.lines import Span, cut, painted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from collector.observe.letters import Letters
     from collector.observe.lines import Line
     from collector.observe.streams import Stream
+    from collector.observe.terminal_text import TerminalText
 
 KEPT: Final = 100
 """Lines that have scrolled past and are written again where the terminal's size has changed."""
@@ -39,12 +39,12 @@ class Screen:
 
     Args:
         stderr: the terminal.
-        letters: of its encoding.
+        terminal: how it shows text.
     """
 
-    def __init__(self, stderr: Stream, letters: Letters) -> None:
+    def __init__(self, stderr: Stream, terminal: TerminalText) -> None:
         self._stderr = stderr
-        self._letters = letters
+        self._text = terminal
         self._past: deque[tuple[str, bool]] = deque(maxlen=KEPT)
         self._waiting: list[tuple[str, bool]] = []
         self._drawn: Sequence[Line] = ()
@@ -86,7 +86,7 @@ class Screen:
         with self._one_at_a_time:
             size = columns, most = self.size
             anew = self._is_lost or self._size not in (None, size)
-            lines = [cut(line, columns, self._letters) for line in lines[: most - 1]]
+            lines = [cut(line, columns, self._text) for line in lines[: most - 1]]
             waiting, self._waiting = self._waiting, []
             self._past.extend(waiting)
             if anew:
@@ -108,9 +108,9 @@ class Screen:
     def _broken(self, past: Iterable[tuple[str, bool]], columns: int) -> Iterator[Line]:
         for text, is_cut in past:
             if is_cut:
-                yield cut(_parsed(text), columns, self._letters)
+                yield cut(_parsed(text), columns, self._text)
             else:
-                for piece in wrapped(_STYLE.sub("", text), columns, self._letters):
+                for piece in wrapped(_STYLE.sub("", text), columns, self._text):
                     yield [Span(piece)]
 
     def _as_text(self, lines: Iterable[Line]) -> str:
@@ -136,10 +136,10 @@ def _parsed(text: str) -> Iterator[Span]:
             yield Span(part, style)
 
 
-def wrapped(text: str, columns: int, letters: Letters) -> Iterator[str]:
+def wrapped(text: str, columns: int, terminal: TerminalText) -> Iterator[str]:
     """Yield a text in pieces that fit, broken between words where that is possible."""
-    while letters.width(text) > columns:
-        end = next(at for at in range(1, len(text) + 1) if letters.width(text[:at]) > columns) - 1
+    while terminal.width(text) > columns:
+        end = next(at for at in range(1, len(text) + 1) if terminal.width(text[:at]) > columns) - 1
         space = text.rfind(" ", 1, end + 1)
         end = space if space > 0 else max(1, end)
         yield text[:end]

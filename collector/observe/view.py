@@ -13,8 +13,8 @@ from collector.sizes import size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from collector.observe.letters import Letters
     from collector.observe.lines import Line
+    from collector.observe.terminal_text import TerminalText
     from collector.report.glance import Failure, Glance, SlowServer
 
 NARROW: Final = 60
@@ -26,16 +26,16 @@ TROUBLES: Final = 3
 FEWEST_OF_A_TABLE: Final = 4
 
 
-def drawn(glance: Glance, columns: int, lines: int, letters: Letters) -> list[Line]:
+def drawn(glance: Glance, columns: int, lines: int, terminal: TerminalText) -> list[Line]:
     """Draw a run.
 
     Args:
         glance: of the run.
         columns: that a line has at most.
         lines: that there are at most.
-        letters: of the terminal.
+        terminal: how it shows text.
     """
-    page = _Page(glance, columns, letters)
+    page = _Page(glance, columns, terminal)
     head = page.whole()
     if lines <= len(head):
         return head[: max(0, lines)]
@@ -50,7 +50,7 @@ def drawn(glance: Glance, columns: int, lines: int, letters: Letters) -> list[Li
             between += len(slow) + len(gap) * bool(slow)
             slow = []
     shown = head
-    parts = [table(glance.projects, columns, between, letters), slow, failed]
+    parts = [table(glance.projects, columns, between, terminal), slow, failed]
     for part in parts:
         if part and len(shown) + len(gap) + len(part) <= lines:
             shown += [*gap, *part]
@@ -65,10 +65,10 @@ def _share(left: int, parts: int, wanted: int) -> int:
 class _Page:
     """What is drawn of one glance."""
 
-    def __init__(self, glance: Glance, columns: int, letters: Letters) -> None:
+    def __init__(self, glance: Glance, columns: int, terminal: TerminalText) -> None:
         self._glance = glance
         self._columns = columns
-        self._letters = letters
+        self._text = terminal
         self._label = LABEL if columns >= NARROW else 0
 
     def whole(self) -> list[Line]:
@@ -105,7 +105,7 @@ class _Page:
         return sum(len(span.text) for span in spans) <= self._columns
 
     def _bar(self) -> Line:
-        counts, glyphs = self._glance.counts, self._letters.glyphs
+        counts, glyphs = self._glance.counts, self._text.glyphs
         ended = counts.collected + counts.failed
         share = f" {ended / counts.servers:.0%} done" if counts.servers else ""
         cells = max(0, min(self._columns - len(share), 120))
@@ -168,9 +168,9 @@ class _Page:
         """A server, in no more cells than what follows it leaves."""
         room = max(8, self._columns - self._label - others)
         if len(self._glance.projects) < 2:  # noqa: PLR2004  # its project goes without saying
-            return Span(self._letters.shown(name, room), BOLD)
+            return Span(self._text.shown(name, room), BOLD)
         half = max(3, room // 2)
-        text = f"{self._letters.shown(project, half)}/{self._letters.shown(name, half)}"
+        text = f"{self._text.shown(project, half)}/{self._text.shown(name, half)}"
         return Span(text, BOLD)
 
     def _listed(self, label: str, items: Iterable[list[Span]]) -> list[Line]:
@@ -182,7 +182,7 @@ class _Page:
         text = ""
         for part in parts:
             longer = f"{text}; {part}" if text else part
-            if self._letters.width(longer) > room and text:
+            if self._text.width(longer) > room and text:
                 break
             text = longer
         return self._line(label, [Span(text)], always=True)
@@ -194,7 +194,7 @@ class _Page:
 
     def _cut(self, spans: list[Span]) -> Line:
         """Make a line of pieces from anywhere: printable, and no wider than the terminal."""
-        return cut(spans, self._columns, self._letters)
+        return cut(spans, self._columns, self._text)
 
 
 def _divided(cells: int, parts: list[int]) -> list[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collector.model.state import RunState
-    from collector.report.tally import Tally
+    from collector.report.phase_counts import PhaseCounts
 
 
 class Arriving:
@@ -22,16 +22,16 @@ class Arriving:
         self._state = state
         self._lost: dict[int, int] = {}
 
-    def of(self, tally: Tally, arrived: int | None) -> tuple[list[int], int]:
+    def of(self, counted: PhaseCounts, arrived: int | None) -> tuple[list[int], int]:
         """Return the bytes of each project's downloads, and those of all.
 
         Args:
-            tally: of the state, as it is.
+            counted: of the state, as it is.
             arrived: all bytes that have arrived in the run; None: those that are counted.
         """
         of_projects: list[int] = []
-        counted, most_of_all = 0.0, 0.0
-        for row, project in zip(self._state.projects, tally.projects, strict=False):
+        in_all, most_of_all = 0.0, 0.0
+        for row, project in zip(self._state.projects, counted.projects, strict=False):
             here: float = row.arriving - self._lost.get(row.project, 0)
             if project.begun:
                 most = self._most(project.begun)
@@ -40,12 +40,12 @@ class Arriving:
             elif row.arriving > 0:
                 self._lost[row.project] = row.arriving
                 here = 0
-            counted += here
+            in_all += here
             of_projects.append(int(max(0, here)) if project.begun else 0)
         if arrived is None:
             return of_projects, sum(of_projects)
         uncounted = arrived - sum(row.arrived for row in self._state.projects)
-        return of_projects, int(max(0, min(counted + max(0, uncounted), most_of_all)))
+        return of_projects, int(max(0, min(in_all + max(0, uncounted), most_of_all)))
 
     def _most(self, begun: dict[int, str]) -> float:
         """Return what downloads come to at most."""

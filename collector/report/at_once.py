@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from collector.model.state import RunState
     from collector.report.limits import Known, Limits
-    from collector.report.tally import Tally
+    from collector.report.phase_counts import PhaseCounts
 
 _BUSY: Final = 0.7
 """Where more of the calls that may leave do leave, their limit is what holds the run."""
@@ -40,14 +40,14 @@ class ExportsLimit(Part, frozen=True):
 
 
 def exports_limit(
-    state: RunState, limits: Limits, tally: Tally, calls: Known | None, calls_per_s: float
+    state: RunState, limits: Limits, counted: PhaseCounts, calls: Known | None, calls_per_s: float
 ) -> ExportsLimit | None:
     """Return how many exports may run at once; None where that does not hold the run up.
 
     Args:
         state: the run's.
         limits: of the run, which know whom a scope covers.
-        tally: of the state, as it is.
+        counted: of the state, as it is.
         calls: the limit on calls that holds the whole run.
         calls_per_s: how many are made.
     """
@@ -55,7 +55,7 @@ def exports_limit(
         return None
     waiting = {
         number: project.phases[Phase.QUEUED]
-        for number, project in enumerate(tally.projects)
+        for number, project in enumerate(counted.projects)
         if project.phases[Phase.QUEUED]
     }
     held: dict[tuple[str, str], tuple[int, str]] = {}

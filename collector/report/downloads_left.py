@@ -11,8 +11,8 @@ from collector.report.times import unix_s
 
 if TYPE_CHECKING:
     from collector.model.state import RunState
-    from collector.report.pace import Seen
-    from collector.report.tally import Tally
+    from collector.report.phase_counts import PhaseCounts
+    from collector.report.throughput import Seen
 
 _FEWEST: Final = 3
 """Downloads from which on something is known of the others."""
@@ -46,9 +46,9 @@ class Sizes(NamedTuple):
         return self.middle * math.exp(deviations * self.spread) / self.per_s
 
 
-def sizes(state: RunState, tally: Tally) -> Sizes | None:
+def sizes(state: RunState, counted: PhaseCounts) -> Sizes | None:
     """Return what is known of archives; None where that is too little."""
-    seen = [(took_s, size) for took_s, size in tally.downloads if size]
+    seen = [(took_s, size) for took_s, size in counted.downloads if size]
     took_s = sum(took_s for took_s, _ in seen)
     if len(seen) < _FEWEST or not took_s:
         return None
@@ -61,12 +61,12 @@ def sizes(state: RunState, tally: Tally) -> Sizes | None:
 
 
 def all_together(
-    state: RunState, tally: Tally, known: Sizes, pace: Seen, in_progress: int
+    state: RunState, counted: PhaseCounts, known: Sizes, pace: Seen, in_progress: int
 ) -> Range:
     """Return how long all bytes take that are left, while archives wait for their turn."""
-    begun = [state.servers[one].begun for project in tally.projects for one in project.begun]
+    begun = [state.servers[one].begun for project in counted.projects for one in project.begun]
     told = [one.length for one in begun if one is not None and one.length is not None]
-    others = tally.left - len(told)
+    others = counted.left - len(told)
     took_s = max(0.0, sum(told) + others * known.mean - in_progress) / pace.per_s
     vary = math.sqrt(math.expm1(known.spread**2))
     varies = _PACE_VARIES + 0.5 / math.sqrt(1 + pace.seen)
@@ -76,10 +76,10 @@ def all_together(
     return Range(max(0.0, low_s), took_s * (1 + varies) + last_s)
 
 
-def longest_alone(state: RunState, tally: Tally, known: Sizes, now_s: float) -> Range:
+def longest_alone(state: RunState, counted: PhaseCounts, known: Sizes, now_s: float) -> Range:
     """Return how long the longest of the downloads takes that are under way."""
     longest_s = 0.0
-    for project in tally.projects:
+    for project in counted.projects:
         for server, at in project.begun.items():
             begun, since_s = state.servers[server].begun, unix_s(at)
             length = known.mean if begun is None or begun.length is None else begun.length

@@ -20,9 +20,9 @@ from collector.report.at_once import ExportsLimit, exports_limit
 from collector.report.limits import Limits
 from collector.report.manifest import RunWord
 from collector.report.parts import Count, Part, Time
+from collector.report.phase_counts import PhaseCounts
 from collector.report.rates import SHORTEST_S, Rates
 from collector.report.slow import slowest
-from collector.report.tally import Tally
 from collector.report.time_left import Forecast
 from collector.report.times import unix_s, written
 from collector.report.verdict import run_word
@@ -148,7 +148,7 @@ class Watch:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._tally = Tally(state)
+        self._counted = PhaseCounts(state)
         self._limits = Limits(state)
         self._calls = Rates()
         self._bytes = Rates()
@@ -197,7 +197,7 @@ class Watch:
         Raises:
             ValueError: the run has not begun.
         """
-        state, tally = self._state, self._tally
+        state, counted = self._state, self._counted
         if state.started is None or state.process is None:
             raise ValueError("a run that has not begun cannot be looked at")
         goes_on = alive and state.ended is None
@@ -210,13 +210,13 @@ class Watch:
         calls = self._calls.at(now_s) if goes_on else [0.0]
         live = self._live_bytes or self._bytes
         arrive = live.at(now_s) if goes_on else None
-        of_projects, in_all = self._arriving.of(tally, arrived)
-        busy = [number for number, one in enumerate(tally.projects) if one.left]
-        limit = self._limits.of_run(busy, _calls_left(tally.phases))
+        of_projects, in_all = self._arriving.of(counted, arrived)
+        busy = [number for number, one in enumerate(counted.projects) if one.left]
+        limit = self._limits.of_run(busy, _calls_left(counted.phases))
         requests = sum(row.requests for row in state.projects)
         throttled = sum(row.throttled for row in state.projects)
         calls_per_s = self._average_calls() if calls is None else sum(calls)
-        of_exports = exports_limit(state, self._limits, tally, limit, calls_per_s)
+        of_exports = exports_limit(state, self._limits, counted, limit, calls_per_s)
         return Glance(
             run_id=state.started.run_id,
             state=run_word(state, alive=alive),
@@ -227,7 +227,7 @@ class Watch:
             host=state.process.host,
             user=state.process.user,
             pid=state.process.pid,
-            counts=_counts(len(state.servers), tally.phases),
+            counts=_counts(len(state.servers), counted.phases),
             bytes=state.bytes + in_all,
             bytes_per_s=round(sum(arrive or ()), 1),
             requests=requests,
@@ -244,8 +244,8 @@ class Watch:
         )
 
     def _look(self, now_s: float) -> None:
-        self._tally.refresh()
-        self._forecast.look(self._tally, now_s)
+        self._counted.refresh()
+        self._forecast.look(self._counted, now_s)
 
     def _count(self, arrived: int | None, now_s: float) -> None:
         """Take in what the state's counters show, at the time of their latest count."""
@@ -271,7 +271,7 @@ class Watch:
         self._bytes.sample(counted_s, [arrived])
 
     def _time_left(self, now_s: float, in_progress: int) -> TimeLeft | None:
-        told = self._forecast.at(self._tally, now_s, in_progress)
+        told = self._forecast.at(self._counted, now_s, in_progress)
         return None if told is None else TimeLeft(round(told.low_s, 1), round(told.high_s, 1))
 
     def _average_calls(self) -> float:
@@ -290,32 +290,32 @@ class Watch:
         trouble_of = troubles.of_projects(self._state)
         found: list[tuple[tuple[int, bool, int], ProjectGlance]] = []
         rates = calls or []
-        for row, tally, here in zip(
-            self._state.projects, self._tally.projects, arriving, strict=True
+        for row, counted, here in zip(
+            self._state.projects, self._counted.projects, arriving, strict=True
         ):
-            failed = tally.phases[Phase.FAILED]
+            failed = counted.phases[Phase.FAILED]
             trouble = trouble_of(row, failed)
             rate = round(rates[row.project], 3) if row.project < len(rates) else 0.0
             glance = ProjectGlance(
                 row.name,
-                _counts(tally.servers, tally.phases),
-                tally.bytes + here,
+                _counts(counted.servers, counted.phases),
+                counted.bytes + here,
                 rate,
                 row.throttled,
                 trouble,
             )
-            found.append(((-failed, trouble is None, -tally.left), glance))
+            found.append(((-failed, trouble is None, -counted.left), glance))
         found.sort(key=lambda one: one[0])
         return [glance for _, glance in found]
 
     def _slowest(self, now_s: float) -> Iterator[SlowServer]:
-        for one in slowest(self._state, self._tally, now_s, SLOWEST):
+        for one in slowest(self._state, self._counted, now_s, SLOWEST):
             row = one.row
             project, phase = self._state.projects[row.project].name, LIFECYCLE[row.phase].waiting
             yield SlowServer(project, row.name, phase, round(one.for_s, 1))
 
     def _failures(self) -> Iterator[Failure]:
-        for server in islice(reversed(self._tally.failed), FAILURES):
+        for server in islice(reversed(self._counted.failed), FAILURES):
             row = self._state.servers[server]
             if (failed := row.failure) is not None:
                 project = self._state.projects[row.project].name

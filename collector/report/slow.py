@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from collector.model.rows import ServerRow
     from collector.model.state import RunState
-    from collector.report.tally import Tally
+    from collector.report.phase_counts import PhaseCounts
 
 _NINETY_NINE_IN_A_HUNDRED: Final = 2.3263
 """A percentile of the standard normal distribution."""
@@ -35,17 +35,17 @@ class Slow(NamedTuple):
     row: ServerRow
 
 
-def slowest(state: RunState, tally: Tally, now_s: float, most: int) -> list[Slow]:
+def slowest(state: RunState, counted: PhaseCounts, now_s: float, most: int) -> list[Slow]:
     """Return the few servers that are furthest beyond what is normal, those first."""
-    return heapq.nlargest(most, _slow(state, tally, now_s, most), key=lambda one: one.beyond_s)
+    return heapq.nlargest(most, _slow(state, counted, now_s, most), key=lambda one: one.beyond_s)
 
 
-def _slow(state: RunState, tally: Tally, now_s: float, most: int) -> Iterator[Slow]:
+def _slow(state: RunState, counted: PhaseCounts, now_s: float, most: int) -> Iterator[Slow]:
     download_s = _UNKNOWN_DOWNLOAD_S
-    if len(tally.downloads) >= _FEWEST:
-        usual_s = median(took_s for took_s, _ in tally.downloads)
+    if len(counted.downloads) >= _FEWEST:
+        usual_s = median(took_s for took_s, _ in counted.downloads)
         download_s = max(_SHORTEST_S, _DOWNLOAD_TIMES * usual_s)
-    for project in tally.projects:
+    for project in counted.projects:
         # Those that began first come first: where these are not slow, the others are not.
         for number, server in enumerate(project.exporting):
             row = state.servers[server]

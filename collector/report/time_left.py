@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Final
 from collector.model.answers import Call
 from collector.model.rows import Phase
 from collector.report import downloads_left
-from collector.report.pace import Pace, calls_left
 from collector.report.ranges import Range
-from collector.report.tail import LONGEST_S, Group, Running, latest_s, merged
+from collector.report.slowest_export import LONGEST_S, Group, Running, latest_s, merged
+from collector.report.throughput import Throughput, calls_left
 from collector.report.times import unix_s
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collector.model.state import RunState
     from collector.report.downloads_left import Sizes
     from collector.report.limits import Limits
-    from collector.report.tally import ProjectTally, Tally
+    from collector.report.phase_counts import PhaseCounts, ProjectCounts
 
 EARLY, LATE = 0.1, 0.9
 """The chances that the run has ended by the beginning and by the end of the range."""
@@ -66,43 +66,43 @@ class Forecast:
     def __init__(self, state: RunState, limits: Limits) -> None:
         self._state = state
         self._limits = limits
-        self._pace = Pace(state)
+        self._throughput = Throughput(state)
         self._is_behind = False
         self._told: Range | None = None
         self._told_s = -math.inf
 
-    def look(self, tally: Tally, now_s: float) -> None:
+    def look(self, counted: PhaseCounts, now_s: float) -> None:
         """See how far the run is."""
-        self._pace.look(tally, now_s, is_behind=self._is_behind)
+        self._throughput.look(counted, now_s, is_behind=self._is_behind)
 
-    def at(self, tally: Tally, now_s: float, in_progress: int) -> Range | None:
+    def at(self, counted: PhaseCounts, now_s: float, in_progress: int) -> Range | None:
         """Return how long the run will still take; None where nothing can be told.
 
         Args:
-            tally: of the state, as it is.
+            counted: of the state, as it is.
             now_s: the time.
             in_progress: bytes of downloads that are under way.
         """
-        if not tally.left:
+        if not counted.left:
             return Range(0.0, _LEAST_S)
-        if self._is_held_up(tally):
-            self._pace.forget()
+        if self._is_held_up(counted):
+            self._throughput.forget()
             self._told = None
             return None
         if self._told is not None and 0 <= now_s - self._told_s < _TOLD_FOR_S:
             passed_s = now_s - self._told_s
             low_s, high_s = self._told
             return Range(max(0.0, low_s - passed_s), max(_LEAST_S, high_s - passed_s))
-        self._told, self._told_s = self._anew(tally, now_s, in_progress), now_s
+        self._told, self._told_s = self._anew(counted, now_s, in_progress), now_s
         return self._told
 
-    def _anew(self, tally: Tally, now_s: float, in_progress: int) -> Range | None:
-        sizes = downloads_left.sizes(self._state, tally)
-        exports = self._exports(tally, sizes, now_s)
+    def _anew(self, counted: PhaseCounts, now_s: float, in_progress: int) -> Range | None:
+        sizes = downloads_left.sizes(self._state, counted)
+        exports = self._exports(counted, sizes, now_s)
         if exports is None:
             return None
-        ranges = [exports, *self._steps(tally), *self._calls(tally)]
-        ranges += self._downloads(tally, sizes, in_progress, now_s)
+        ranges = [exports, *self._steps(counted), *self._calls(counted)]
+        ranges += self._downloads(counted, sizes, in_progress, now_s)
         low_s = max(one.low_s for one in ranges)
         if low_s >= LONGEST_S:  # some years: a rate, or a duration, that cannot be
             return None
@@ -110,15 +110,15 @@ class Forecast:
         high_s = sum(high_s**_ADD_UP for high_s in highs) ** (1 / _ADD_UP)
         return self._by_deadline(Range(low_s, max(high_s, low_s + _LEAST_S)), now_s)
 
-    def _is_held_up(self, tally: Tally) -> bool:
+    def _is_held_up(self, counted: PhaseCounts) -> bool:
         state = self._state
         if not (state.down or state.sign_ins or state.paused):
             return False
-        if state.paused is not None and tally.phases[Phase.READY]:
+        if state.paused is not None and counted.phases[Phase.READY]:
             return True
         return any(
             row.endpoint in state.down or row.credential in state.sign_ins
-            for row, project in zip(state.projects, tally.projects, strict=True)
+            for row, project in zip(state.projects, counted.projects, strict=True)
             if project.left
         )
 
@@ -134,19 +134,19 @@ class Forecast:
 
     # Exports
 
-    def _exports(self, tally: Tally, sizes: Sizes | None, now_s: float) -> Range | None:
+    def _exports(self, counted: PhaseCounts, sizes: Sizes | None, now_s: float) -> Range | None:
         """Return when the latest export will have completed, and its archive is here."""
-        queued, running = tally.phases[Phase.QUEUED], tally.phases[Phase.EXPORTING]
-        running += tally.phases[Phase.REQUESTED]
+        queued, running = counted.phases[Phase.QUEUED], counted.phases[Phase.EXPORTING]
+        running += counted.phases[Phase.REQUESTED]
         if not queued + running:
             return Range(0.0, 0.0)
         starts = self._starts(queued)
         if starts is None:
             return None
-        groups = list(self._groups(tally, now_s))
+        groups = list(self._groups(counted, now_s))
         self._is_behind = any(one.is_behind for one in groups)
         if not groups:
-            return self._unknown(tally, starts, now_s)
+            return self._unknown(counted, starts, now_s)
         low_s = latest_s([one.off(-1) for one in groups], starts.low_s, EARLY)
         high_s = latest_s([one.off(1) for one in groups], starts.high_s, LATE)
         if sizes is not None:  # the latest archive is to be downloaded, too
@@ -157,23 +157,25 @@ class Forecast:
         """Return how long starting all exports that are queued takes."""
         if not queued:
             return Range(0.0, 0.0)
-        pace = self._pace.starts
+        pace = self._throughput.starts
         return None if pace is None else _lasting(queued, pace.per_s, pace.seen)
 
-    def _unknown(self, tally: Tally, starts: Range, now_s: float) -> Range | None:
+    def _unknown(self, counted: PhaseCounts, starts: Range, now_s: float) -> Range | None:
         """Guess while no export has completed: they take longer than the first ones have taken."""
-        firsts = [next(iter(project.exporting)) for project in tally.projects if project.exporting]
+        firsts = [
+            next(iter(project.exporting)) for project in counted.projects if project.exporting
+        ]
         oldest_s = max((one.for_s for one in self._running(firsts, now_s)), default=0.0)
         if oldest_s < _LEAST_S:
             return None
         low, high = _OF_UNKNOWN
         return Range(starts.low_s + low * oldest_s, starts.high_s + high * oldest_s)
 
-    def _groups(self, tally: Tally, now_s: float) -> Iterator[Group]:
+    def _groups(self, counted: PhaseCounts, now_s: float) -> Iterator[Group]:
         """Yield exports that take equally long, those of alike projects together."""
         found: dict[tuple[int, int], Group] = {}
-        unknown: list[ProjectTally] = []
-        for number, project in enumerate(tally.projects):
+        unknown: list[ProjectCounts] = []
+        for number, project in enumerate(counted.projects):
             if not project.phases[Phase.QUEUED] + len(project.exporting):
                 continue
             known = self._state.durations.get(number)
@@ -194,7 +196,7 @@ class Forecast:
             group.running = list(self._running(group.servers, now_s))
             yield group
 
-    def _add(self, group: Group, project: ProjectTally) -> None:
+    def _add(self, group: Group, project: ProjectCounts) -> None:
         group.queued += project.phases[Phase.QUEUED]
         group.started += project.servers - project.phases[Phase.QUEUED]
         group.servers += project.exporting
@@ -209,40 +211,40 @@ class Forecast:
 
     # Steps and bytes
 
-    def _steps(self, tally: Tally) -> Iterator[Range]:
+    def _steps(self, counted: PhaseCounts) -> Iterator[Range]:
         """Yield how long the steps take that are left, by the pace while there was enough to do."""
-        pace = self._pace.steps
+        pace = self._throughput.steps
         if pace is not None:
-            took = _lasting(calls_left(tally.phases), pace.per_s, pace.seen)
+            took = _lasting(calls_left(counted.phases), pace.per_s, pace.seen)
             # Where no limit is known that all of them are under, others may be faster.
-            yield took if self._is_limited(tally) else Range(0.0, took.high_s)
+            yield took if self._is_limited(counted) else Range(0.0, took.high_s)
 
-    def _is_limited(self, tally: Tally) -> bool:
-        busy = [number for number, one in enumerate(tally.projects) if one.left]
-        left = {call for call in Call if calls_left(tally.phases, call)}
+    def _is_limited(self, counted: PhaseCounts) -> bool:
+        busy = [number for number, one in enumerate(counted.projects) if one.left]
+        left = {call for call in Call if calls_left(counted.phases, call)}
         return self._limits.of_run(busy, left) is not None
 
-    def _calls(self, tally: Tally) -> Iterator[Range]:
+    def _calls(self, counted: PhaseCounts) -> Iterator[Range]:
         """Yield how long calls take under the limits that are known for certain."""
         longest_s = 0.0
         for known, projects, call in self._limits.known():
             if known.per_second > 0 and known.source in _CERTAIN:
-                left = sum(calls_left(tally.projects[one].phases, call) for one in projects)
+                left = sum(calls_left(counted.projects[one].phases, call) for one in projects)
                 share = min(self._state.projects[one].share for one in projects)
                 longest_s = max(longest_s, left / (known.per_second * share))
         yield Range(longest_s / _LIMIT_VARIES, longest_s * _LIMIT_VARIES)
 
     def _downloads(
-        self, tally: Tally, sizes: Sizes | None, in_progress: int, now_s: float
+        self, counted: PhaseCounts, sizes: Sizes | None, in_progress: int, now_s: float
     ) -> Iterator[Range]:
         """Yield how long what is left to download takes."""
         if sizes is None:
             return
-        pace = self._pace.downloads
+        pace = self._throughput.downloads
         if pace is not None:
-            yield downloads_left.all_together(self._state, tally, sizes, pace, in_progress)
+            yield downloads_left.all_together(self._state, counted, sizes, pace, in_progress)
         else:
-            yield downloads_left.longest_alone(self._state, tally, sizes, now_s)
+            yield downloads_left.longest_alone(self._state, counted, sizes, now_s)
 
 
 def _lasting(number: float, per_s: float, seen: float) -> Range:

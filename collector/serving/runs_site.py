@@ -10,11 +10,11 @@ import anyio
 import msgspec
 
 from collector.pages import render
-from collector.serving.followed import Followed
+from collector.serving.followed_run import FollowedRun
 from collector.serving.guard import Refused
+from collector.serving.run_list import RunList, named_in_url
 from collector.serving.run_site import RunSite
 from collector.serving.server import Answer, as_json, check_method, with_token_kept
-from collector.serving.shelf import Shelf, named_in_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ _SWEEP_S: Final = 1.0
 class _Open:
     """A run that is looked at, or was a moment ago."""
 
-    source: Followed
+    source: FollowedRun
     site: RunSite
     used_s: float
     answering: int = 0
@@ -50,7 +50,7 @@ class RunsSite:
     """
 
     def __init__(self, out: Path, guard: Guard) -> None:
-        self._shelf = Shelf(out)
+        self._list = RunList(out)
         self._guard = guard
         self._open: dict[str, _Open] = {}
 
@@ -81,10 +81,10 @@ class RunsSite:
         if path == "/":
             return await asked.send(with_token_kept(asked, self._guard.cookie) or self._page())
         if path == "/runs":
-            listed = await self._shelf.listed()
+            listed = await self._list.listed()
             return await asked.send(Answer(msgspec.json.encode(listed), "application/json"))
         if path == "/healthz":
-            listed = await self._shelf.listed()
+            listed = await self._list.listed()
             running = sum(run.state == "running" for run in listed.runs)
             return await asked.send(as_json({"runs": len(listed.runs), "running": running}))
         if path == "/favicon.ico":
@@ -98,7 +98,7 @@ class RunsSite:
     async def _of_a_run(self, asked: Asked, quoted: str, name: str) -> web.StreamResponse:
         one = self._open.get(quoted)
         if one is None:
-            directory = await self._shelf.find(quoted)
+            directory = await self._list.find(quoted)
             if directory is None:
                 raise Refused(404, "There is no such run.")
             one = self._opened(named_in_url(directory), directory)
@@ -119,7 +119,7 @@ class RunsSite:
                 raise Refused(503, "As many runs are looked at as may be; try again later.")
             oldest = min(idle, key=lambda name: self._open[name].used_s)
             self._open.pop(oldest).source.close()
-        source = Followed(directory)
+        source = FollowedRun(directory)
         one = self._open[quoted] = _Open(
             source, RunSite(source, self._guard, runs_url="../../"), time.monotonic()
         )

@@ -8,7 +8,7 @@ import anyio
 
 from collector.bystander import Bystander
 from collector.serving.guard import Guard
-from collector.serving.own import Own
+from collector.serving.own_run import OwnRun
 from collector.serving.run_site import RunSite
 from collector.serving.runs_site import RunsSite
 from collector.serving.server import Server
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from collector.serving.guard import Token
     from collector.serving.listening import Listening
-    from collector.serving.own import Run
+    from collector.serving.own_run import Run
     from collector.serving.server import Asked
 
 LAST_WORDS_S: Final = 1.0
@@ -42,7 +42,7 @@ class Serving:
         self, run: Run, listening: Listening, token: Token, stop: Callable[[], None]
     ) -> None:
         guard = Guard(listening, token)
-        self._own = Own(run)
+        self._own = OwnRun(run)
         self._site = RunSite(self._own, guard, stop=stop)
         self._server = Server(listening, guard, self._answer)
         self._bystander = Bystander(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from collector.observe.letters import Letters
 from collector.observe.lines import Span
 from collector.observe.screen import Screen
+from collector.observe.terminal_text import TerminalText
 from collector.observe.view import drawn
 from tests.support.glances import NAMES, glance_of
 from tests.support.terminal import Terminal
@@ -22,7 +22,7 @@ def xterm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def screen_of(terminal: Terminal, encoding: str = "utf-8") -> Screen:
-    return Screen(terminal.stream(), Letters(encoding))
+    return Screen(terminal.stream(), TerminalText(encoding))
 
 
 def filled(terminal: Terminal) -> list[str]:
@@ -87,12 +87,12 @@ def test_a_terminal_of_another_size_is_drawn_anew_with_what_scrolled_past_last(
         screen = screen_of(terminal)
         for number in range(30):
             screen.above(f"line {number}", is_cut=True)
-        view = drawn(glance_of(), 80, 15, Letters("utf-8"))
+        view = drawn(glance_of(), 80, 15, TerminalText("utf-8"))
         screen.draw(view)
         terminal.resize(*size)
         before = screen.has_new_size
         columns, lines = size
-        view = drawn(glance_of(), columns, lines // 2, Letters("utf-8"))
+        view = drawn(glance_of(), columns, lines // 2, TerminalText("utf-8"))
         screen.draw(view)
         assert (before, screen.has_new_size) == (True, False)
         above, below = lines - 1 - len(view), ["".join(one.text for one in line) for line in view]
@@ -103,7 +103,7 @@ def test_a_terminal_of_another_size_is_drawn_anew_with_what_scrolled_past_last(
 def test_a_line_above_that_comes_after_a_resize_finds_the_view_cut_to_the_terminal() -> None:
     with Terminal(80, 24) as terminal:
         screen = screen_of(terminal)
-        screen.draw(drawn(glance_of(), 80, 20, Letters("utf-8")))
+        screen.draw(drawn(glance_of(), 80, 20, TerminalText("utf-8")))
         terminal.resize(30, 8)
         screen.above("stopping", is_cut=False)
         shown = terminal.shown
@@ -122,7 +122,7 @@ def test_whatever_names_hold_each_line_stays_in_its_own(
     with Terminal(columns, lines, encoding) as terminal:
         screen = screen_of(terminal, encoding)
         for number in range(2):
-            view = drawn(glance_of(5, NAMES[name]), columns, lines - 5, Letters(encoding))
+            view = drawn(glance_of(5, NAMES[name]), columns, lines - 5, TerminalText(encoding))
             screen.above(f"{NAMES[name]}/{number} failed".replace("\n", ""), is_cut=True)
             screen.draw(view)
         shown = terminal.shown
@@ -169,7 +169,7 @@ def test_what_a_shell_wrote_meanwhile_is_cleared() -> None:
 def test_a_terminal_that_was_halted_is_drawn_anew() -> None:
     with Terminal() as terminal:
         stderr = terminal.stream(patience_s=0.0)
-        screen = Screen(stderr, Letters("utf-8"))
+        screen = Screen(stderr, TerminalText("utf-8"))
         screen.draw(LINES)
         for number in range(3_000):
             screen.above(f"line {number}", is_cut=True)

@@ -7,8 +7,8 @@ import re
 import pytest
 from wcwidth import wcswidth
 
-from collector.observe.letters import Letters
 from collector.observe.lines import painted
+from collector.observe.terminal_text import TerminalText
 from collector.observe.view import drawn
 from collector.report.at_once import ExportsLimit
 from collector.report.glance import Glance, TimeLeft
@@ -18,7 +18,7 @@ SIZES = [(80, 19), (120, 33), (200, 41), (80, 23), (40, 8), (20, 5), (10, 3), (1
 
 
 def view(glance: Glance, columns: int = 80, lines: int = 19, encoding: str = "utf-8") -> list[str]:
-    shown = drawn(glance, columns, lines, Letters(encoding))
+    shown = drawn(glance, columns, lines, TerminalText(encoding))
     return [painted(line, colours=False).rstrip() for line in shown]
 
 
@@ -74,7 +74,7 @@ def test_what_is_wrong_needs_no_colour_to_be_seen() -> None:
 
 
 def test_only_the_terminals_own_colours_are_used() -> None:
-    for line in drawn(glance_of(), 120, 40, Letters("utf-8")):
+    for line in drawn(glance_of(), 120, 40, TerminalText("utf-8")):
         for span in line:
             codes = set(filter(None, span.style.split(";")))
             assert codes <= {"1", "2", "31", "32", "33", "36"}

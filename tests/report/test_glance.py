@@ -14,7 +14,7 @@ from collector.model import events as e
 from collector.model.state import RunState, apply
 from collector.report.at_once import ExportsLimit
 from collector.report.glance import Counts, Watch
-from collector.report.tally import Tally
+from collector.report.phase_counts import PhaseCounts
 from tests.support.looking import (
     BEGAN,
     Run,
@@ -99,21 +99,21 @@ def test_a_tally_is_what_a_count_of_all_rows_gives(
 ) -> None:
     events = Simulation(Service(sequences=answers), selected(6, projects=2)).run().events
     state = RunState()
-    tally = Tally(state)
+    counted = PhaseCounts(state)
     for number, event in enumerate(events):
         apply(state, event)
         if number % pauses[number % len(pauses)] and number < len(events) - 1:
             continue
-        tally.refresh()
-        assert tally.phases == {**dict.fromkeys(tally.phases, 0)} | Counter(
+        counted.refresh()
+        assert counted.phases == {**dict.fromkeys(counted.phases, 0)} | Counter(
             row.phase for row in state.servers
         )
-        assert sum(one.bytes for one in tally.projects) == state.bytes
-        assert sum(one.left for one in tally.projects) == state.pending == tally.left
-        assert {one for project in tally.projects for one in project.begun} == {
+        assert sum(one.bytes for one in counted.projects) == state.bytes
+        assert sum(one.left for one in counted.projects) == state.pending == counted.left
+        assert {one for project in counted.projects for one in project.begun} == {
             row.server for row in state.servers if row.phase == "ready" and row.begun
         }
-        assert set(tally.failed) == {row.server for row in state.servers if row.failure}
+        assert set(counted.failed) == {row.server for row in state.servers if row.failure}
 
 
 # Rates

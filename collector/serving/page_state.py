@@ -1,4 +1,4 @@
-"""`Picture`: a run as its page shows it, and what of it has changed since any revision.
+"""`PageState`: a run as its page shows it, and what of it has changed since any revision.
 
 Rows of servers are frozen, and replaced when an event moves them: whether one has changed is seen
 by its identity. So nothing is done for an event, and a look costs the same however much happened.
@@ -67,7 +67,7 @@ class Seen:
     damage: str | None = None
 
 
-class Picture:
+class PageState:
     """What is shown of one run.
 
     Args:

@@ -12,7 +12,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from collector.serving import runs_site
-from collector.serving.followed import Followed
+from collector.serving.followed_run import FollowedRun
 from collector.serving.guard import Token
 from collector.serving.listening import listen
 from collector.serving.serving import serve_runs
@@ -53,7 +53,7 @@ def serving_runs() -> Iterator[str]:
 
 @pytest.mark.anyio
 async def test_a_run_that_nobody_looks_at_any_more_holds_no_file() -> None:
-    source = Followed(RUN)
+    source = FollowedRun(RUN)
     await source.data()
     assert journals_open() == 1
     source.close()
@@ -62,7 +62,7 @@ async def test_a_run_that_nobody_looks_at_any_more_holds_no_file() -> None:
 
 @pytest.mark.anyio
 async def test_a_run_that_is_closed_in_the_middle_of_a_look_holds_no_file_after_it() -> None:
-    source = Followed(RUN)
+    source = FollowedRun(RUN)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(source.data)
         await anyio.wait_all_tasks_blocked()
@@ -73,7 +73,7 @@ async def test_a_run_that_is_closed_in_the_middle_of_a_look_holds_no_file_after_
 
 @pytest.mark.anyio
 async def test_a_run_that_is_closed_is_not_opened_again() -> None:
-    source = Followed(RUN)
+    source = FollowedRun(RUN)
     await source.data()
     source.close()
     await anyio.sleep(0.6)

@@ -55,7 +55,7 @@ class _Stamp(NamedTuple):
     files: tuple[tuple[int, int, int] | None, ...]
 
 
-class Shelf:
+class RunList:
     """The runs under a directory.
 
     Args:

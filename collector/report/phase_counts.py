@@ -28,7 +28,7 @@ def _none() -> dict[Phase, int]:
 
 
 @dataclass(slots=True)
-class ProjectTally:
+class ProjectCounts:
     """A project's servers.
 
     Attributes:
@@ -53,7 +53,7 @@ class ProjectTally:
         return self.servers - self.phases[Phase.COLLECTED] - self.phases[Phase.FAILED]
 
 
-class Tally:
+class PhaseCounts:
     """A run's servers, counted.
 
     Attributes:
@@ -64,7 +64,7 @@ class Tally:
     """
 
     def __init__(self, state: RunState) -> None:
-        self.projects: list[ProjectTally] = []
+        self.projects: list[ProjectCounts] = []
         self.phases = _none()
         self.failed: dict[int, None] = {}
         self.downloads: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
@@ -80,7 +80,7 @@ class Tally:
         """Count what has changed in the state since the last time."""
         rows, seen, projects = self._state.servers, self._seen, self.projects
         while len(projects) < len(self._state.projects):
-            projects.append(ProjectTally())
+            projects.append(ProjectCounts())
         seen += [None] * (len(rows) - len(seen))
         changed = list(compress(range(len(rows)), map(is_not, rows, seen)))
         changed.sort(key=lambda server: rows[server].since)
@@ -94,7 +94,7 @@ class Tally:
             self._put_in(project, row, before)
             seen[server] = row
 
-    def _take_out(self, project: ProjectTally, row: ServerRow) -> None:
+    def _take_out(self, project: ProjectCounts, row: ServerRow) -> None:
         server, phase = row.server, row.phase
         project.phases[phase] -= 1
         self.phases[phase] -= 1
@@ -108,7 +108,7 @@ class Tally:
         elif row.archive is not None:
             project.bytes -= row.archive.bytes
 
-    def _put_in(self, project: ProjectTally, row: ServerRow, before: ServerRow | None) -> None:
+    def _put_in(self, project: ProjectCounts, row: ServerRow, before: ServerRow | None) -> None:
         server, phase = row.server, row.phase
         project.phases[phase] += 1
         self.phases[phase] += 1

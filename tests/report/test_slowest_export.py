@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.report.tail import Group, Running, latest_s, merged
+from collector.report.slowest_export import Group, Running, latest_s, merged
 
 STANDARD = NormalDist()
 SURE = 1 << 60

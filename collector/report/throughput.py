@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from collector.model.answers import Call
     from collector.model.state import RunState
-    from collector.report.tally import Tally
+    from collector.report.phase_counts import PhaseCounts
 
 _SHORTEST_S: Final = 20.0
 _LONGEST_S: Final = 120.0
@@ -46,7 +46,7 @@ class _Count(NamedTuple):
     collected: int
 
 
-class Pace:
+class Throughput:
     """Remembers how far a run was.
 
     Attributes:
@@ -71,11 +71,11 @@ class Pace:
         self._samples.clear()
         self._counts.clear()
 
-    def look(self, tally: Tally, now_s: float, *, is_behind: bool) -> None:
+    def look(self, counted: PhaseCounts, now_s: float, *, is_behind: bool) -> None:
         """See how far the run is.
 
         Args:
-            tally: of the state, as it is.
+            counted: of the state, as it is.
             now_s: the time.
             is_behind: there is more to do than is done, also where nothing is queued.
         """
@@ -88,17 +88,17 @@ class Pace:
             self.starts = self.steps = self.downloads = None
         if self._samples and now_s < self._samples[-1].at_s + _APART_S:
             return
-        queued = tally.phases[Phase.QUEUED]
+        queued = counted.phases[Phase.QUEUED]
         sample = _Sample(
             now_s,
             len(state.servers) - queued,
-            len(_CALLS[Phase.QUEUED]) * len(state.servers) - calls_left(tally.phases),
+            len(_CALLS[Phase.QUEUED]) * len(state.servers) - calls_left(counted.phases),
         )
         self._samples.append(sample)
-        begun = sum(len(project.begun) for project in tally.projects)
+        begun = sum(len(project.begun) for project in counted.projects)
         places = state.started.downloads if state.started else 1
         self._judge(sample, has_queue=queued > 0, is_behind=is_behind or queued > 0)
-        self._count(now_s, is_full=tally.phases[Phase.READY] > begun >= places)
+        self._count(now_s, is_full=counted.phases[Phase.READY] > begun >= places)
 
     def _count(self, now_s: float, *, is_full: bool) -> None:
         """See how many bytes had arrived when that was counted."""

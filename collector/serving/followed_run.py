@@ -21,8 +21,8 @@ from collector.report.times import written
 from collector.rundir.following import Following
 from collector.rundir.layout import LARGEST_MANIFEST, MANIFEST
 from collector.serving.guard import Refused
-from collector.serving.own import FRESH_S, now
-from collector.serving.picture import Picture, Seen
+from collector.serving.own_run import FRESH_S, now
+from collector.serving.page_state import PageState, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ _LOOKS: Final = 20
 """For a run that is about to begin."""
 
 
-class Followed:
+class FollowedRun:
     """A run on disk.
 
     Args:
@@ -46,7 +46,7 @@ class Followed:
 
     def __init__(self, directory: Path) -> None:
         self._following = Following(directory)
-        self._picture = Picture(directory, self._following.state)
+        self._shown = PageState(directory, self._following.state)
         self._follower = Follower()
         self._one_at_a_time = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
@@ -57,7 +57,7 @@ class Followed:
     @property
     def revision(self) -> Revision:
         """The latest stage."""
-        return self._picture.revision
+        return self._shown.revision
 
     @property
     def has_ended(self) -> bool:
@@ -83,12 +83,12 @@ class Followed:
     async def news(self, since: Revision) -> bytes | None:
         """Make what has changed."""
         async with self._one_at_a_time:
-            return await self._in_thread(partial(self._picture.news, since, whole=self.has_ended))
+            return await self._in_thread(partial(self._shown.news, since, whole=self.has_ended))
 
     async def health(self) -> Health:
         """Tell how the run is."""
         await self.refresh()
-        return self._picture.health()
+        return self._shown.health()
 
     async def _begun(self) -> None:
         """Look at the run, and wait for one that is about to begin."""
@@ -130,7 +130,7 @@ class Followed:
             raise Refused(409, f"This run cannot be shown: {one_line(str(error))}") from error
         if following.state.started is None:
             raise Refused(409, f"This run cannot be shown: {self._why_not()}")
-        self._picture.look(
+        self._shown.look(
             Seen(
                 journaled=JournalHead(following.lines, following.head),
                 series=self._follower.series(),
@@ -144,12 +144,12 @@ class Followed:
         self._adopt()
         self._follower.follow(event)
         if event.at >= self._recent:
-            self._picture.watch.follow(event)
+            self._shown.watch.follow(event)
 
     def _adopt(self) -> None:
         """Begin anew where another journal has the place of the one that was read."""
-        if self._following.state is not self._picture.state:
-            self._picture = Picture(self._following.directory, self._following.state)
+        if self._following.state is not self._shown.state:
+            self._shown = PageState(self._following.directory, self._following.state)
             self._follower = Follower()
 
     def _why_not(self) -> str:
@@ -165,7 +165,7 @@ class Followed:
         return None if damage is None else f"line {damage.line}: {one_line(damage.what)}"
 
     def _data(self) -> Data:
-        return self._picture.data(now(), self._manifest_sha256())
+        return self._shown.data(now(), self._manifest_sha256())
 
     def _manifest_sha256(self) -> str | None:
         """Return the manifest's hash once nobody writes it any more."""

@@ -14,7 +14,7 @@ import anyio
 from collector import threads
 from collector.model.state import RunState
 from collector.serving.guard import Refused
-from collector.serving.picture import Picture, Seen
+from collector.serving.page_state import PageState, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ class Run(Protocol):
         """Bytes of archives that have arrived."""
 
 
-class Own:
+class OwnRun:
     """The run of this process.
 
     Args:
@@ -70,7 +70,7 @@ class Own:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._copy = RunState()
-        self._picture = Picture(run.directory, self._copy)
+        self._shown = PageState(run.directory, self._copy)
         self._one_at_a_time = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
         self._looked_s = 0.0
@@ -79,7 +79,7 @@ class Own:
     @property
     def revision(self) -> Revision:
         """The latest stage."""
-        return self._picture.revision
+        return self._shown.revision
 
     @property
     def has_ended(self) -> bool:
@@ -105,18 +105,18 @@ class Own:
     async def news(self, since: Revision) -> bytes | None:
         """Make what has changed."""
         async with self._one_at_a_time:
-            return await self._in_thread(partial(self._picture.news, since, whole=self._is_over))
+            return await self._in_thread(partial(self._shown.news, since, whole=self._is_over))
 
     async def health(self) -> Health:
         """Tell how the run is."""
         await self._begun()
         await self.refresh()
-        return self._picture.health()
+        return self._shown.health()
 
     async def _begun(self) -> None:
         """Wait until there is something to show."""
         for _ in range(_LOOKS):
-            if self._picture.has_begun:
+            if self._shown.has_begun:
                 return
             await self._look()
             await anyio.sleep(FRESH_S)
@@ -141,10 +141,10 @@ class Own:
         """Make a copy of the state the one that is shown. For the thread."""
         for field in _FIELDS:
             setattr(self._copy, field, getattr(state, field))
-        self._picture.look(seen)
+        self._shown.look(seen)
 
     def _data(self) -> Data:
-        return self._picture.data(now(), None)
+        return self._shown.data(now(), None)
 
 
 def _giving_way(work: Callable[[], T]) -> T:

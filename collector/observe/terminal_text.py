@@ -35,7 +35,7 @@ _OF_UNICODE: Final = Glyphs("█", "▓", "▒", "░", "…")
 _OF_ASCII: Final = Glyphs("#", "x", ">", ".", "...")
 
 
-class Letters:
+class TerminalText:
     """What an encoding has, and how wide it is shown.
 
     Args:

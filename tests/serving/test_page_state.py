@@ -13,20 +13,20 @@ from collector.model import events as e
 from collector.model.state import RunState, apply
 from collector.report.manifest import JournalHead
 from collector.report.series import Follower
-from collector.serving import picture as pictures
-from collector.serving.picture import Picture, Seen
+from collector.serving import page_state
+from collector.serving.page_state import PageState, Seen
 from collector.serving.source import Revision, revision
 
 AT = "2026-11-23T08:41:03Z"
 
 
 class Run:
-    """A run of a few servers that goes on by events, and its picture."""
+    """A run of a few servers that goes on by events, and its shown."""
 
     def __init__(self, servers: int = 6) -> None:
         self.state = RunState()
         self.follower = Follower()
-        self.picture = Picture(Path("collected/r"), self.state)
+        self.shown = PageState(Path("collected/r"), self.state)
         self.alive = True
         self.take(
             e.RunStarted(
@@ -69,15 +69,15 @@ class Run:
         seen = Seen(
             journaled=JournalHead(1, "0" * 64), series=self.follower.series(), alive=self.alive
         )
-        self.picture.look(seen)
-        return self.picture.revision
+        self.shown.look(seen)
+        return self.shown.revision
 
     def news(self, since: Revision, *, whole: bool = False) -> dict[str, Any] | None:
-        found = self.picture.news(since, whole=whole)
+        found = self.shown.news(since, whole=whole)
         return None if found is None else dict(json.loads(found))
 
     def data(self) -> tuple[Revision, dict[str, Any]]:
-        data = self.picture.data(AT, None)
+        data = self.shown.data(AT, None)
         return data.revision, json.loads(gzip.decompress(data.compressed))
 
 
@@ -150,7 +150,7 @@ def test_whoever_shows_another_picture_is_told_nothing_of_this_one(run: Run) -> 
 def test_too_much_for_one_event_is_left_out_unless_it_is_the_last(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "MOST_ROWS", 3)
+    monkeypatch.setattr(page_state, "MOST_ROWS", 3)
     before = run.look()
     run.request(0, 1, 2, 3)
     run.look()
@@ -181,8 +181,8 @@ def test_servers_that_wait_are_told_again_when_the_run_has_ended(run: Run) -> No
 
 def test_data_are_shared_while_nothing_has_changed(run: Run) -> None:
     run.look()
-    one = run.picture.data(AT, None)
-    assert run.picture.data(AT, None) is one
+    one = run.shown.data(AT, None)
+    assert run.shown.data(AT, None) is one
     run.alive = False
     run.look()
     assert run.data()[1]["glance"] is None
@@ -210,9 +210,9 @@ def test_data_and_what_follows_them_are_the_run(run: Run) -> None:
 
 
 def test_a_run_that_has_not_begun_shows_nothing() -> None:
-    picture = Picture(Path("r"), RunState())
-    picture.look(Seen(journaled=JournalHead(0, "0" * 64), series=Follower().series(), alive=True))
-    assert not picture.has_begun
+    shown = PageState(Path("r"), RunState())
+    shown.look(Seen(journaled=JournalHead(0, "0" * 64), series=Follower().series(), alive=True))
+    assert not shown.has_begun
 
 
 @pytest.mark.parametrize("text", ["", "1", "0badcafe", "0badcafe.", "0BADCAFE.1", "0badcafe.-1"])
