@@ -68,7 +68,8 @@ class Details {
     const [requested, completed, ended] = [run.requested[server], run.completed[server], run.ended[server]];
     const now = run.until;
     const first = (...times) => times.find((time) => !Number.isNaN(time));
-    const steps = [["queued", "Waited", 0, first(requested, ended, now)]];
+    const before = run.before(server);
+    const steps = [["queued", `${before[0].toUpperCase()}${before.slice(1)}`, 0, first(requested, ended, now)]];
     if (!Number.isNaN(requested)) steps.push(["exporting", "Exported", requested, first(completed, ended, now)]);
     if (!Number.isNaN(completed)) steps.push(["downloading", "Downloaded", completed, first(ended, now)]);
     const shown = steps.filter(([, , from, to]) => to >= from && to > 0).map(([state, word, from, to], at, all) => {

@@ -175,6 +175,24 @@ def test_details_tell_why_a_server_failed_and_what_to_do(browser: Browser, tmp_p
         assert "4 tries" in details
 
 
+def test_the_time_of_earlier_exports_is_not_called_waiting_alone(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = fleet(40, failed=4)
+    attempts = [2 if server == 7 else 1 for server in range(40)]
+    page = msgspec.structs.replace(
+        page, servers=msgspec.structs.replace(page.servers, attempts=attempts)
+    )
+    with opened(browser, page, tmp_path) as tab:
+        for name, said in (("bms-00007", "Waited and tried before "), ("bms-00008", "Waited ")):
+            tab.fill("#search", name)
+            tab.press("#search", "Enter")
+            tab.locator("#details-name", has_text=name).wait_for()
+            details = tab.inner_text("#details")
+            assert said in details
+            assert ("tried before" in details) == (name == "bms-00007")
+
+
 def test_a_hundred_thousand_servers_are_scrolled_sorted_and_found(
     browser: Browser, tmp_path: Path
 ) -> None:
