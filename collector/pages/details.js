@@ -67,7 +67,8 @@ class Details {
     const phase = run.phase[server];
     const [requested, completed, ended] = [run.requested[server], run.completed[server], run.ended[server]];
     const now = run.until;
-    const steps = [["queued", "Waited", 0, known(requested, ended, now)]];
+    const before = run.before(server);
+    const steps = [["queued", `${before[0].toUpperCase()}${before.slice(1)}`, 0, known(requested, ended, now)]];
     if (!Number.isNaN(requested)) steps.push(["exporting", "Exported", requested, known(completed, ended, now)]);
     if (!Number.isNaN(completed)) steps.push(["downloading", "Downloaded", completed, known(ended, now)]);
     const shown = steps.filter(([, , from, to]) => to >= from && to > 0).map(([state, word, from, to], at, all) => {

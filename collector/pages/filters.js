@@ -35,7 +35,7 @@ class Filters {
     fill(
       this.reason,
       option(-1, "Any reason"),
-      page.reasons.map((reason, at) => option(at, `${words.number(reason.servers)} × ${reason.message}`)),
+      page.reasons.map((reason, at) => option(at, `${words.number(reason.servers)} × ${reason.state === "failed" ? `${reason.stage}: ` : ""}${reason.message}`)),
     );
     this.reason.disabled = !page.reasons.length;
     this.project.hidden = this.project.previousElementSibling.hidden = page.projects.length < 2;

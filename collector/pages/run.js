@@ -117,6 +117,11 @@ class Run {
     return Math.max(this.attempts[server], this.notes[server]?.attempts ?? 0);
   }
 
+  /** What it did before its latest export was asked for: earlier ones are not drawn. */
+  before(server) {
+    return this.attempts[server] > 1 ? "waited and tried before" : "waited";
+  }
+
   /** Why it is not here; what an earlier try of one that is here met, its details tell. */
   message(server) {
     if (this.phase[server] === COLLECTED) return "";

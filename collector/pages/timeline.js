@@ -129,7 +129,7 @@ class Timeline {
     }
     const [server] = servers;
     const [, requested, completed, end] = lanes.times(run, server, [0, 0, 0, 0]);
-    const parts = [`waited ${words.duration(requested)}`];
+    const parts = [`${run.before(server)} ${words.duration(requested)}`];
     if (end > requested) parts.push(`exported ${words.duration(completed - requested)}`);
     if (end > completed) parts.push(`downloaded ${words.duration(end - completed)}`);
     const state = STATE_WORDS[run.state(server)];

@@ -175,6 +175,24 @@ def test_details_tell_why_a_server_failed_and_what_to_do(browser: Browser, tmp_p
         assert "4 tries" in details
 
 
+def test_the_time_of_earlier_exports_is_not_called_waiting_alone(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = fleet(40, failed=4)
+    attempts = [2 if server == 7 else 1 for server in range(40)]
+    page = msgspec.structs.replace(
+        page, servers=msgspec.structs.replace(page.servers, attempts=attempts)
+    )
+    with opened(browser, page, tmp_path) as tab:
+        for name, said in (("bms-00007", "Waited and tried before "), ("bms-00008", "Waited ")):
+            tab.fill("#search", name)
+            tab.press("#search", "Enter")
+            tab.locator("#details-name", has_text=name).wait_for()
+            details = tab.inner_text("#details")
+            assert said in details
+            assert ("tried before" in details) == (name == "bms-00007")
+
+
 def test_a_hundred_thousand_servers_are_scrolled_sorted_and_found(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -236,3 +254,16 @@ def test_a_server_that_failed_has_as_many_tries_as_its_reason_says(
         heads = tab.get_by_role("columnheader").all_inner_texts()
         cell = tab.locator(f"{FIRST} > *").nth([head.strip() for head in heads].index("Tries"))
         assert cell.inner_text() == "4"
+
+
+def test_reasons_that_differ_only_in_where_they_were_met_can_be_told_apart(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = fleet(40, failed=4)
+    reasons = [
+        msgspec.structs.replace(page.reasons[0], stage=stage) for stage in ("export", "status")
+    ]
+    page = msgspec.structs.replace(page, reasons=[*reasons, *page.reasons[2:]])
+    with opened(browser, page, tmp_path) as tab:
+        choices = tab.locator("#reason option").all_inner_texts()
+        assert len(set(choices)) == len(choices)
