@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -15,10 +16,11 @@ from collector.errors import CollectorError
 from collector.printable import one_line
 from collector.report.manifest import JournalHead
 from collector.report.series import Follower
+from collector.report.times import written
 from collector.rundir.following import Following
 from collector.rundir.layout import LARGEST_MANIFEST, MANIFEST
 from collector.serving.guard import Refused
-from collector.serving.own_run import FRESH_S, now
+from collector.serving.own_run import FRESH_S
 from collector.serving.page_state import PageState, Seen
 
 if TYPE_CHECKING:
@@ -150,7 +152,7 @@ class FollowedRun:
         return None if damage is None else f"line {damage.line}: {one_line(damage.what)}"
 
     def _data(self) -> Data:
-        return self._shown.data(now(), self._manifest_sha256())
+        return self._shown.data(written(datetime.now(UTC)), self._manifest_sha256())
 
     def _manifest_sha256(self) -> str | None:
         """Return the manifest's hash once nobody writes it any more."""
