@@ -40,7 +40,7 @@ LOUD = [
     ("collector.serving.serving", "Serving.__init__", "the live page failed"),
     ("collector.serving.server", "Server.open", "the live page failed"),
     ("collector.serving.server", "Server.close", "the live page failed"),
-    ("collector.serving.picture", "Picture.look", "the live page failed"),
+    ("collector.serving.page_state", "PageState.look", "the live page failed"),
 ]
 
 

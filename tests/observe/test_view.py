@@ -83,7 +83,7 @@ def test_only_the_terminals_own_colours_are_used() -> None:
 def test_a_limit_says_where_and_when_it_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = (line for line in view(glance_of(), 120) if line.startswith("calls"))
     assert "18.4 of 20 a second" in line
-    assert "told by the service at " in line
+    assert "reported by the service at " in line
     assert "account acme" in line
     (line,) = (line for line in view(glance_of(limit=None)) if line.startswith("calls"))
     assert "18.4 a second; no limit known yet" in line
