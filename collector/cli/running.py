@@ -72,7 +72,7 @@ def beginning(
 
     def begin() -> Begun:
         collection = collect(selection, out, run_id=run_id, terms=options.terms, access=reached)
-        return Begun(collection, of_new(collection, selection))
+        return Begun(collection, of_new(collection, selection, list(options.terms.argv)))
 
     return begin
 

@@ -54,6 +54,11 @@ def test_58_of_60_servers_come_home(demo: Shown) -> None:
     assert (totals["servers"], totals["collected"], totals["failed"]) == (60, 58, 2)
 
 
+def test_no_resume_is_promised_which_would_need_the_demos_emulator(demo: Shown) -> None:
+    assert "Ctrl-C is safe: it stops cleanly." in demo.err
+    assert "--resume" not in demo.err
+
+
 def test_the_two_beyond_help_are_named_with_why(demo: Shown) -> None:
     errors = {row["error"]["stage"]: row["error"] for row in demo.summary["not_collected"]}
     assert set(errors) == {"export", "verify"}

@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 from collector.cli.rendering.wording import short
 from collector.model import events as e
+from collector.report.advice import is_of_a_demo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from collector.inventory import Selection
     from collector.runtime.collection import Collection
 
-SAFE = "Ctrl-C is safe: it stops cleanly, and --resume continues."
+SAFE = "Ctrl-C is safe: it stops cleanly"
 
 
-def of_new(collection: Collection, selection: Selection) -> str:
-    """Return the first line of a run that is about to begin."""
+def of_new(collection: Collection, selection: Selection, argv: Sequence[str]) -> str:
+    """Return the first line of a run that is about to begin by this command."""
     projects = {id(one.project) for one in selection.servers}
     servers = _of(len(selection.servers), len(projects))
-    return _line(collection, f"collecting {servers} into")
+    return _line(collection, f"collecting {servers} into", goes_on=not is_of_a_demo(argv))
 
 
 def of_resumed(collection: Collection) -> str:
@@ -31,9 +34,10 @@ def of_resumed(collection: Collection) -> str:
     return _line(collection, f"resuming; {left:,} of {servers:,} servers left to collect into")
 
 
-def _line(collection: Collection, what: str) -> str:
+def _line(collection: Collection, what: str, *, goes_on: bool = True) -> str:
     directory = collection.directory
-    return f"Run {directory.name}: {what} {short(str(directory))}. {SAFE}"
+    safe = f"{SAFE}, and --resume continues" if goes_on else SAFE
+    return f"Run {directory.name}: {what} {short(str(directory))}. {safe}."
 
 
 def _of(servers: int, projects: int) -> str:
