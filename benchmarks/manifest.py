@@ -98,7 +98,7 @@ def as_dictionaries(state: RunState, directory: Path) -> str:
     """Write the same manifest from dictionaries; return its hash."""
     digest = hashlib.sha256()
     with (directory / "dictionaries.json").open("wb") as file:
-        pieces = _pieces(manifest.snapshot(state))
+        pieces = _pieces(state.copied())
         while block := "".join(islice(pieces, 100)).encode():
             digest.update(block)
             file.write(block)
@@ -159,7 +159,7 @@ def _row(row: ServerRow) -> dict[str, Any]:
 
 def as_types(state: RunState, directory: Path) -> str:
     """Write the manifest as a run does, SHA256SUMS included; return its hash."""
-    return manifest.write(manifest.snapshot(state), directory, lines=1, head=HEAD)
+    return manifest.write(state.copied(), directory, lines=1, head=HEAD)
 
 
 SIDES: dict[str, Callable[[RunState, Path], str]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from collector.model import events as e
 from collector.model.rows import Estimate, Export, Phase, ProjectRow, ServerRow
@@ -66,6 +66,15 @@ class RunState:
     def pending(self) -> int:
         """Servers that are neither collected nor failed."""
         return len(self.servers) - self.collected - self.failed
+
+    def copied(self) -> RunState:
+        """Copy it in an instant: rows and events are frozen, so a thread may read the copy."""
+        copy = RunState()
+        for one in fields(self):
+            value = getattr(self, one.name)
+            is_changed = isinstance(value, list | dict | set)
+            setattr(copy, one.name, value.copy() if is_changed else value)
+        return copy
 
 
 def apply(state: RunState, event: e.Event) -> None:

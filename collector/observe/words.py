@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from collector.report.times import lasting
-from collector.report.words import scope
+from collector.report.times import lasting, seconds_between
+from collector.report.words import scope, scopes, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +20,6 @@ QUIET_S: Final = 60.0
 """A run of which nothing has been heard for so long says so."""
 _OPEN: Final = 10
 """A range whose end is so many times its beginning says nothing but that."""
-_SOURCES: Final = {
-    "told": "told by the service",
-    "estimated": "estimated from refusals",
-    "remembered": "remembered from an earlier run",
-    "inventory": "set in the inventory",
-}
-_SEVERAL: Final = {"user": "accounts", "app": "credentials", "project": "projects", "api": "calls"}
 
 
 def clock(at: str) -> str:
@@ -49,7 +42,7 @@ def local(at: str) -> datetime:
 
 def passed_s(since: str, until: str) -> float:
     """Return the seconds between two times, never less than none."""
-    return max(0.0, (local(until) - local(since)).total_seconds())
+    return seconds_between(since, until) or 0.0
 
 
 def number(count: int) -> str:
@@ -85,7 +78,8 @@ def _rounded(seconds: float, *, up: bool) -> float:
 
 def time_left(glance: Glance) -> Iterator[str]:
     """Yield how long a run will still take, and how far its deadline is, which ends it as well."""
-    left, until_s = glance.time_left, _deadline_s(glance)
+    left, deadline_at = glance.time_left, glance.deadline_at
+    until_s = None if deadline_at is None else passed_s(glance.at, deadline_at)
     if until_s is None:
         yield "not known yet" if left is None else between(left)
         if left is not None and is_open(left):
@@ -100,12 +94,6 @@ def time_left(glance: Glance) -> Iterator[str]:
         first = ", which may come first" if left.high_s >= until_s - 1 else ""
         yield between(left)
         yield f"deadline in {lasting(until_s)}{first}"
-
-
-def _deadline_s(glance: Glance) -> float | None:
-    if glance.deadline_at is None:
-        return None
-    return max(0.0, (local(glance.deadline_at) - local(glance.at)).total_seconds())
 
 
 def per_second(calls: float) -> str:
@@ -125,10 +113,9 @@ def rate(glance: Glance) -> str:
 
 def learned(limit: Limit) -> Iterator[str]:
     """Yield where a limit was learned, and then whose it is."""
-    source = _SOURCES.get(limit.source, limit.source)
     at = f" at {minute(limit.learned_at)}" if limit.learned_at else ""
-    yield f"limit {source}{at}"
-    several = f"all {_SEVERAL.get(limit.scope, 'endpoints')} together"
+    yield f"limit {source(limit.source)}{at}"
+    several = f"all {scopes(limit.scope)} together"
     yield f"of {several if limit.name is None else scope(limit.scope, limit.name)}"
 
 
@@ -136,7 +123,7 @@ def at_once(limit: ExportsLimit) -> Iterator[str]:
     """Yield how many exports may run at once, and how that is known."""
     several = f" in {number(limit.projects)} projects" if limit.projects > 1 else ""
     yield f"at most {number(limit.at_once)} at once{several}"
-    yield f"limit {_SOURCES.get(limit.source, limit.source)}"
+    yield f"limit {source(limit.source)}"
 
 
 def in_flight(counts: Counts) -> int:

@@ -32,7 +32,7 @@ class Report:
 
     Args:
         state: of a run that has begun. A state that changes meanwhile is read as it then is: give a
-            snapshot to what reads in another thread.
+            copy to what reads in another thread.
         lines: how many lines of the journal are on disk.
         head: the hash of the last of them.
         alive: whether a process holds the run; a run that never ended and that nobody holds was

@@ -1,4 +1,4 @@
-"""Who shares a limit, in words."""
+"""Limits in words: who shares one, and where it was learned."""
 
 from __future__ import annotations
 
@@ -12,8 +12,33 @@ _SCOPES: Final = {
     "project": "the project {}",
     "endpoint": "all of {}",
 }
+_SCOPES_IN_PLURAL: Final = {
+    "api": "calls",
+    "user": "accounts",
+    "app": "credentials",
+    "ip": "endpoints, from this machine's address",
+    "project": "projects",
+    "endpoint": "endpoints",
+}
+_SOURCES: Final = {
+    "told": "reported by the service",
+    "estimated": "estimated from its refusals",
+    "remembered": "remembered from an earlier run",
+    "inventory": "set by the inventory",
+    "assumed": "assumed: nothing is known yet",
+}
 
 
 def scope(kind: str, name: str) -> str:
     """Return who shares a limit."""
     return _SCOPES.get(kind, f"{kind} {{}}").format(name)
+
+
+def scopes(kind: str) -> str:
+    """Return the word for several who have each a limit of their own."""
+    return _SCOPES_IN_PLURAL.get(kind, f"{kind}s")
+
+
+def source(word: str) -> str:
+    """Return where a limit, or another value, comes from."""
+    return _SOURCES.get(word, word)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +21,6 @@ if TYPE_CHECKING:
 _PIECES_AT_ONCE = 100
 
 
-def snapshot(state: RunState) -> RunState:
-    """Copy what `write` needs, in an instant: rows are frozen, so a thread may read the copy."""
-    return dataclasses.replace(
-        state,
-        projects=list(state.projects),
-        servers=list(state.servers),
-        down=dict(state.down),
-    )
-
-
 def document(report: Report) -> dict[str, Any]:
     """Make the whole manifest: for a big fleet it is big, and `write` needs less memory."""
     return {
@@ -46,8 +35,8 @@ def document(report: Report) -> dict[str, Any]:
 def write(state: RunState, directory: Path, *, lines: int, head: str) -> str:
     """Write SHA256SUMS, then the manifest, each atomically, and row by row.
 
-    Meant for a worker thread, on a `snapshot`. Neither leads the journal where its `lines` and
-    `head` are read in the same instant as the snapshot is made.
+    Meant for a worker thread, on a copy of the state. Neither leads the journal where its `lines`
+    and `head` are read in the same instant as the copy is made.
 
     Args:
         state: of a run that has begun.

@@ -78,7 +78,7 @@ class Views:
         """
         self._look_for_the_directory()
         lines, head = self._journal.lines, self._journal.head
-        state = manifest.snapshot(self._state)
+        state = self._state.copied()
         failure: CollectorError | None = None
         try:
             await self.members.flush()

@@ -21,7 +21,7 @@ from collector.report.times import written
 from collector.rundir.following import Following
 from collector.rundir.layout import LARGEST_MANIFEST, MANIFEST
 from collector.serving.guard import Refused
-from collector.serving.own_run import FRESH_S, now
+from collector.serving.own_run import FRESH_S
 from collector.serving.page_state import PageState, Seen
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class FollowedRun:
         return None if damage is None else f"line {damage.line}: {one_line(damage.what)}"
 
     def _data(self) -> Data:
-        return self._shown.data(now(), self._manifest_sha256())
+        return self._shown.data(written(datetime.now(UTC)), self._manifest_sha256())
 
     def _manifest_sha256(self) -> str | None:
         """Return the manifest's hash once nobody writes it any more."""

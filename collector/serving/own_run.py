@@ -13,6 +13,7 @@ import anyio
 
 from collector import threads
 from collector.model.state import RunState
+from collector.report.times import written
 from collector.serving.guard import Refused
 from collector.serving.page_state import PageState, Seen
 
@@ -132,19 +133,19 @@ class OwnRun:
                 alive=alive,
                 arrived=run.arrived,
             )
-            await self._in_thread(partial(self._take, copied(run.state), seen))
+            await self._in_thread(partial(self._take, run.state.copied(), seen))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await threads.run_sync(partial(_giving_way, work), limiter=self._thread)
 
     def _take(self, state: RunState, seen: Seen) -> None:
         """Make a copy of the state the one that is shown. For the thread."""
-        for field in _FIELDS:
-            setattr(self._copy, field, getattr(state, field))
+        for field in dataclasses.fields(RunState):
+            setattr(self._copy, field.name, getattr(state, field.name))
         self._shown.look(seen)
 
     def _data(self) -> Data:
-        return self._shown.data(now(), None)
+        return self._shown.data(written(datetime.now(UTC)), None)
 
 
 def _giving_way(work: Callable[[], T]) -> T:
@@ -155,20 +156,3 @@ def _giving_way(work: Callable[[], T]) -> T:
         return work()
     finally:
         sys.setswitchinterval(before_s)
-
-
-_FIELDS: Final = tuple(field.name for field in dataclasses.fields(RunState))
-
-
-def copied(state: RunState) -> RunState:
-    """Copy a state in an instant: rows are frozen, so a thread may read the copy."""
-    copy = RunState()
-    for field in _FIELDS:
-        value = getattr(state, field)
-        setattr(copy, field, value.copy() if isinstance(value, list | dict | set) else value)
-    return copy
-
-
-def now() -> str:
-    """Return the time now as a journal writes it."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

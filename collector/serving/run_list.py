@@ -15,6 +15,7 @@ from collector import threads
 from collector.errors import CollectorError
 from collector.printable import one_line
 from collector.report.manifest import RunTotals, RunWord
+from collector.report.times import written
 from collector.rundir import standing
 from collector.rundir.layout import JOURNAL, MANIFEST, runs_under
 from collector.rundir.lock import is_held
@@ -95,7 +96,7 @@ class RunList:
 
     def _list(self) -> Listed:
         """Read what has changed. For the thread."""
-        at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        at = written(datetime.now(UTC))
         shown = _shown(str(self._out))
         try:
             directories = runs_under(self._out)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -302,3 +302,23 @@ def test_the_answers_of_a_resumed_run_go_on_from_its_rows() -> None:
     sim = Simulation(Service(), started, Ceilings(), now_s=60.0).run()
     assert sim.service.exports[0] == 0
     assert sim.state.servers[0].phase is Phase.COLLECTED
+
+
+def test_a_copy_does_not_see_what_is_applied_later(folded: Fold) -> None:
+    state = folded(selected(2))
+    copy = state.copied()
+    assert copy == state
+    down = e.EndpointWentDown(at=AT, endpoint="e", message="refused")
+    for event in (e.ExportRequested(at=AT, server=0), down, e.ServerRetried(at=AT, server=1)):
+        apply(state, event)
+    assert copy == folded(selected(2))
+    assert copy != state
+
+
+def test_a_copy_shares_nothing_that_changes(folded: Fold) -> None:
+    state = folded(selected(2))
+    copy = state.copied()
+    for one in fields(state):
+        value = getattr(state, one.name)
+        if not is_dataclass(value) and value.__hash__ is None:
+            assert getattr(copy, one.name) is not value, one.name

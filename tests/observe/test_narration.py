@@ -16,6 +16,7 @@ from collector.model import events as e
 from collector.model import fields as names
 from collector.model.state import RunState, apply
 from collector.observe import logs
+from collector.observe.event_text import short
 from collector.observe.narration import _LINES, Narrator
 from collector.observe.repeats import TOLD
 from collector.observe.streams import Stream
@@ -182,3 +183,8 @@ def test_what_is_to_be_said_once_is_written_once(monkeypatch: pytest.MonkeyPatch
     logs.set_up(verbosity=0, as_json=False)
     lines = [json.loads(line)["event"] for line in written.getvalue().splitlines()]
     assert lines == ["chmod 600 a", "again", "again", "chmod 600 b", "again"]
+
+
+def test_what_is_too_long_for_a_line_is_cut_to_its_length() -> None:
+    assert short("x" * 240, 240) == "x" * 240
+    assert short("x" * 241, 240) == "x" * 237 + "..."

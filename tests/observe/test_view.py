@@ -83,7 +83,7 @@ def test_only_the_terminals_own_colours_are_used() -> None:
 def test_a_limit_says_where_and_when_it_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = (line for line in view(glance_of(), 120) if line.startswith("calls"))
     assert "18.4 of 20 a second" in line
-    assert "told by the service at " in line
+    assert "reported by the service at " in line
     assert "account acme" in line
     (line,) = (line for line in view(glance_of(limit=None)) if line.startswith("calls"))
     assert "18.4 a second; no limit known yet" in line
@@ -160,4 +160,6 @@ def test_a_time_left_that_may_be_any_is_told_by_its_least() -> None:
 def test_what_holds_a_run_up_is_told_where_it_is_the_number_of_exports_at_once() -> None:
     limit = ExportsLimit(at_once=72, projects=24, source="estimated")
     shown = "\n".join(view(glance_of(exports_limit=limit), 120, 33))
-    assert "exports    at most 72 at once in 24 projects; limit estimated from refusals" in shown
+    assert (
+        "exports    at most 72 at once in 24 projects; limit estimated from its refusals" in shown
+    )

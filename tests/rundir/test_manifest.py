@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from collector.model import events as e
 from collector.model.answers import ProblemKind
-from collector.model.state import apply
 from collector.report.building import Report
 from collector.report.manifest import Error
 from collector.report.parts import json_text
@@ -288,20 +287,10 @@ def test_what_is_written_is_the_document_and_its_hash(
 ) -> None:
     for history in (selection[:1], [*selection, *collected(0), failed(3), ended("stopped")]):
         state = folded(history)
-        digest = manifest.write(manifest.snapshot(state), tmp_path, lines=12, head="a" * 64)
+        digest = manifest.write(state.copied(), tmp_path, lines=12, head="a" * 64)
         written = (tmp_path / "manifest.json").read_bytes()
         assert json.loads(written) == document(state)
         assert hashlib.sha256(written).hexdigest() == digest
-
-
-def test_a_snapshot_does_not_see_what_is_applied_later(
-    selection: list[e.Event], folded: Fold, collected: Collected
-) -> None:
-    state = folded(selection)
-    copy = manifest.snapshot(state)
-    for event in [*collected(0), e.EndpointWentDown(at=AT, endpoint="e", message="refused")]:
-        apply(state, event)
-    assert copy == folded(selection)
 
 
 def test_odd_text_is_written_as_json_that_reads_the_same(

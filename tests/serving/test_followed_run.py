@@ -100,3 +100,10 @@ def test_who_serves_no_more_holds_no_file() -> None:
         assert ask(url, "runs/killed/data").status == 200
         assert journals_open() == 1
     assert journals_open() == 0
+
+
+def test_where_no_token_is_needed_none_is_kept() -> None:
+    with serving_runs() as url:
+        answer = ask(url, "?token=chosen-by-another-page")
+    assert answer.status == 200
+    assert "set-cookie" not in answer.headers

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.cli.rendering import wording
-from collector.cli.rendering.wording import HEIGHT, about, count, duration, wrapped
+from collector.cli.rendering.wording import HEIGHT, about, count, duration, nine_in_ten_s, wrapped
 from collector.printable import one_line
-from collector.report.words import scope
+from collector.report.words import scope, scopes, source
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -133,17 +132,17 @@ def _limits(planned: Plan) -> Iterator[tuple[float, str]]:
 
 def _limit(alike: Sequence[Limit]) -> str:
     limit = alike[0]
-    source = wording.source(limit.source)
+    learned = source(limit.source)
     if limit.what == "bytes":
-        return f"{size(limit.limit)} a second for all downloads, {source}"
+        return f"{size(limit.limit)} a second for all downloads, {learned}"
     where = scope(limit.scope, limit.name)
     if len(alike) > 1:
-        where = f"each of {len(alike):,} {wording.scopes(limit.scope)}"
+        where = f"each of {len(alike):,} {scopes(limit.scope)}"
     if limit.what == "exports" or limit.window_s is None:
         exports = "1 export" if limit.limit == 1 else f"{limit.limit:g} exports"
-        return f"{exports} at once for {where}, {source}"
+        return f"{exports} at once for {where}, {learned}"
     used = f"{limit.used:g} of " if limit.used != limit.limit else ""
-    return f"{used}{limit.limit:g} calls in {duration(limit.window_s)} for {where}, {source}"
+    return f"{used}{limit.limit:g} calls in {duration(limit.window_s)} for {where}, {learned}"
 
 
 def _exports(planned: Plan) -> Iterator[tuple[float, str]]:
@@ -162,10 +161,10 @@ def _exports(planned: Plan) -> Iterator[tuple[float, str]]:
 def _export(projects: Iterable[ProjectPlan], which: str) -> tuple[float, str]:
     slowest = max(projects, key=lambda one: one.last_export_s)
     durations = slowest.durations
-    high_s = wording.nine_in_ten_s(durations.median_s, durations.spread)
+    high_s = nine_in_ten_s(durations.median_s, durations.spread)
     return slowest.last_export_s, (
         f"the longest export of {which}, if half take up to {about(durations.median_s)} and nine "
-        f"in ten up to {about(high_s)}, {wording.source(slowest.durations_source)}"
+        f"in ten up to {about(high_s)}, {source(slowest.durations_source)}"
     )
 
 

@@ -11,7 +11,7 @@ from collector.cli.rendering.missing import names_all, reasons, told
 from collector.cli.rendering.verdict import verdict
 from collector.cli.rendering.wording import HEIGHT, clipped, count, duration, pasted, short, wrapped
 from collector.observe.words import passed_s, rate, time_left
-from collector.report.times import lasting
+from collector.report.times import lasting, seconds_between
 from collector.rundir.layout import REPORT
 from collector.sizes import size
 
@@ -157,7 +157,7 @@ def _started(summary: Summary, now: datetime) -> str:
     if run.finished_at is None:
         ago = wording.ago(run.started_at, now)
         return f"{at}{ago}{',' if ago else ''} {by}"
-    took_s = wording.between(run.started_at, run.finished_at)
+    took_s = seconds_between(run.started_at, run.finished_at)
     took = "" if took_s is None or run.resumed else f", took {duration(took_s)}"
     return f"{at} {by}{took}"
 

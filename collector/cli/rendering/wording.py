@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from collector.printable import one_line
 from collector.report.advice import RESUME, doable, is_of_a_demo
-from collector.report.words import scope
+from collector.report.times import lasting
+from collector.report.words import scope, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,22 +34,6 @@ _STILL_TRIED = "it is tried again"
 _THEN_AGAIN = re.compile(rf"[,;] (?:then )?{RESUME}(?: with --retry-failed)?$")
 _NINE_IN_TEN = 1.2816
 """The 90th percentile of the standard normal distribution."""
-
-_SCOPES_IN_PLURAL = {
-    "api": "calls",
-    "user": "accounts",
-    "app": "credentials",
-    "ip": "endpoints, from this machine's address",
-    "project": "projects",
-    "endpoint": "endpoints",
-}
-_SOURCES = {
-    "told": "reported by the service",
-    "estimated": "estimated from its refusals",
-    "remembered": "remembered from an earlier run",
-    "inventory": "set by the inventory",
-    "assumed": "assumed: nothing is known yet",
-}
 
 
 def wrapped(text: str, first: str, rest: str, *, anywhere: bool = False) -> list[str]:
@@ -99,15 +84,8 @@ def program() -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as text: `2 h 5 min`."""
-    if seconds < 1:
-        return f"{seconds:.2g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours} h"] if hours else []
-    parts += [f"{minutes} min"] if minutes else []
-    parts += [f"{rest} s"] if rest or not parts else []
-    return " ".join(parts)
+    """Return a duration as text, in its two largest units: `2 h 5 min`."""
+    return f"{seconds:.2g} s" if seconds < 1 else lasting(seconds)
 
 
 def about(seconds: float) -> str:
@@ -147,12 +125,6 @@ def ago(at: str, now: datetime) -> str:
     return f", {count(days, 'day') if days else duration(60 * minutes)} ago"
 
 
-def between(since: str, until: str) -> float | None:
-    """Return the seconds from one time to another; None where that is not known."""
-    began, ended = _time(since), _time(until)
-    return None if began is None or ended is None else max(0.0, (ended - began).total_seconds())
-
-
 def waits(asked: Iterable[Wait], now: datetime) -> list[str]:
     """Return the pending waits that the service asked for, the longest first."""
     left = [one for one in asked if (until := _time(one.until)) is not None and until > now]
@@ -175,11 +147,6 @@ def _time(at: str) -> datetime | None:
     except ValueError:
         return None
     return None if time.tzinfo is None else time.astimezone(UTC)
-
-
-def scopes(kind: str) -> str:
-    """Return the word for several who have each a limit of their own."""
-    return _SCOPES_IN_PLURAL.get(kind, f"{kind}s")
 
 
 def calls_limit(limit: CallsLimit) -> str:
@@ -206,11 +173,6 @@ def durations(found: ExportDurations) -> str:
         f"{found.project}: half of the exports take up to {about(found.median_s)}, nine "
         f"in ten up to {about(high_s)}; {found.exports} seen"
     )
-
-
-def source(word: str) -> str:
-    """Return the text for where a value comes from."""
-    return _SOURCES.get(word, word)
 
 
 def short(directory: str) -> str:
