@@ -122,7 +122,7 @@ def learned(limit: Limit) -> Iterator[str]:
 def at_once(limit: ExportsLimit) -> Iterator[str]:
     """Yield how many exports may run at once, and how that is known."""
     several = f" in {number(limit.projects)} projects" if limit.projects > 1 else ""
-    yield f"at most {number(limit.at_once)} at once{several}: that holds the run up"
+    yield f"at most {number(limit.at_once)} at once{several}"
     yield f"limit {source(limit.source)}"
 
 

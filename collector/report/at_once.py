@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _BUSY: Final = 0.7
 """Where more of the calls that may leave do leave, their limit is what holds the run."""
-_MOST: Final = 0.5
-"""Of the servers that wait, more than this part wait under a limit that is told."""
+_MANY: Final = 0.1
+"""Of the servers that wait, at least this part wait under a limit that is told."""
 
 _Of = tuple[float, tuple[str, str], int, str]
 """How many that leaves a project; whose limit it is, how high, and how it is known."""
@@ -66,7 +66,7 @@ def exports_limit(
             _, scope, limit, source = tightest
             held[scope] = limit, source
             projects, servers = projects + 1, servers + queued
-    if not held or servers < _MOST * sum(waiting.values()):
+    if not held or servers < _MANY * sum(waiting.values()):
         return None
     sources = Counter(source for _, source in held.values())
     at_once = sum(limit for limit, _ in held.values())

@@ -86,6 +86,8 @@ class Throughput:
             self.forget()
             self._base = self._at_the_start()
             self.starts = self.steps = self.downloads = None
+        if self._samples and now_s < self._samples[-1].at_s - _APART_S:
+            self.forget()  # the clock was set back
         if self._samples and now_s < self._samples[-1].at_s + _APART_S:
             return
         queued = counted.phases[Phase.QUEUED]

@@ -23,6 +23,7 @@ owner = importlib.import_module("{module}")
 *classes, name = "{name}".split(".")
 for one in classes:
     owner = getattr(owner, one)
+getattr(owner, name)
 setattr(owner, name, fail)
 """
 LOUD = [
@@ -80,6 +81,7 @@ def test_a_log_that_fails_ends_no_run(of: str, tmp_path: Path) -> None:
         )  # fmt: skip
     assert code == 0
     assert "Traceback" not in written.decode()
+    assert "sitecustomize" not in written.decode(), "nothing was broken"
 
 
 def test_progress_in_lines_that_fails_ends_no_run(tmp_path: Path) -> None:

@@ -161,5 +161,5 @@ def test_what_holds_a_run_up_is_told_where_it_is_the_number_of_exports_at_once()
     limit = ExportsLimit(at_once=72, projects=24, source="estimated")
     shown = "\n".join(view(glance_of(exports_limit=limit), 120, 33))
     assert (
-        "exports    at most 72 at once in 24 projects: that holds the run up; limit esti" in shown
+        "exports    at most 72 at once in 24 projects; limit estimated from its refusals" in shown
     )
