@@ -85,6 +85,12 @@ _OF_EVERY_LINE = frozenset({"event", "level", "timestamp", "run", "server", "pro
 """Keys that every log line uses: an event's field of that name gets another one."""
 
 
+def line_of(event: e.Event, state: RunState) -> str:
+    """Return an event that has been applied to `state` as a line for people."""
+    _, words = _LINES[type(event)]
+    return told(event, state, words.format_map(_fields(event)))
+
+
 class Narrator:
     """Logs a run's events, each with its run, project and server.
 

@@ -27,6 +27,7 @@ Examples:
   collector status collected/20261123T084103Z-7f3a -v
   collector status latest --json | jq .totals
   collector status --watch
+  collector status --server payments/bms-001
 """,
 )
 @run_argument
@@ -36,16 +37,26 @@ Examples:
     is_flag=True,
     help="Show how the run goes on until it ends, as the process that collects would.",
 )
+@click.option(
+    "--server",
+    metavar="NAME",
+    help="Tell one server's story: NAME, PROJECT/NAME or its id.",
+)
 @json_option
 @common
 @click.pass_context
-def command(ctx: click.Context, run: str, *, is_watched: bool, as_json: bool) -> None:
+def command(
+    ctx: click.Context, run: str, *, is_watched: bool, server: str | None, as_json: bool
+) -> None:
     """Show what a run has done so far, whether it is running, has ended or was killed.
 
     RUN_DIR defaults to the latest run under ./collected. -v adds what the run has learned: the
     service's limits and how long exports take. --watch follows a run of another process, from cron
-    for example; Ctrl-C ends the watching alone.
+    for example; Ctrl-C ends the watching alone. --server tells what happened to one server, from
+    the journal.
     """
+    if is_watched and server is not None:
+        raise click.UsageError("--watch shows the whole run; leave out --server")
     from collector.cli.rendering.summary import summed_up  # noqa: PLC0415  # the work's imports cost time
     from collector.rundir.layout import find_run  # noqa: PLC0415
 
@@ -54,13 +65,11 @@ def command(ctx: click.Context, run: str, *, is_watched: bool, as_json: bool) ->
         from collector.cli.watching import watch  # noqa: PLC0415  # as above
 
         watch(directory)
+    if server is not None:
+        _tell(directory, server, as_json=as_json)
+        return
     found, glance = _looked_at(directory)
-    if found.damage is not None:
-        say(
-            f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "
-            f"({found.damage.what}); showing the run up to there",
-            "error",
-        )
+    _say_damage(found)
     if found.unreadable is not None:
         say(found.unreadable, "error")
     summary = found.summary()
@@ -69,6 +78,27 @@ def command(ctx: click.Context, run: str, *, is_watched: bool, as_json: bool) ->
         show_json(json.dumps(summary.as_json()))
     else:
         show(summed_up(summary, glance, verbose=verbose))
+
+
+def _tell(directory: Path, server: str, *, as_json: bool) -> None:
+    """Tell one server's story."""
+    from collector.cli.rendering.story import story_of  # noqa: PLC0415  # as above
+
+    story, found = story_of(directory, server)
+    _say_damage(found)
+    if as_json:
+        show_json(json.dumps(story.as_json()))
+    else:
+        show(list(story.lines(found))[:-1])
+
+
+def _say_damage(found: Standing) -> None:
+    if found.damage is not None:
+        say(
+            f"{found.directory / 'journal.jsonl'}: line {found.damage.line} is damaged "
+            f"({found.damage.what}); showing the run up to there",
+            "error",
+        )
 
 
 def _looked_at(directory: Path) -> tuple[Standing, Glance | None]:
