@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import stat
@@ -98,7 +99,10 @@ def ended(
     return done
 
 
+_PROGRESS = re.compile(r"\d of \d+ collected|Ctrl-C is safe")
+
+
 def lines_of(done: subprocess.CompletedProcess[str]) -> list[str]:
     """What it said on stderr, progress aside."""
     lines = done.stderr.splitlines()
-    return [one for one in lines if " collected" not in one and "Ctrl-C is safe" not in one]
+    return [one for one in lines if not _PROGRESS.search(one)]
