@@ -171,7 +171,7 @@ class _Opening(msgspec.Struct, frozen=True):
 def _from_manifest(directory: Path, *, may_lag: bool) -> Listed | None:
     """Read a run's line from its manifest, if that can be trusted to be the latest."""
     try:
-        alive = _is_alive(directory)
+        alive = is_alive(directory)
         if alive and not may_lag:
             return None
         found = _opening(directory / MANIFEST)
@@ -217,12 +217,13 @@ def _from_journal(directory: Path) -> Listed:
     try:
         report = standing(directory).report
     except CollectorError:
-        state: RunWord = "running" if _is_alive(directory) else "interrupted"
+        state: RunWord = "running" if is_alive(directory) else "interrupted"
         return Listed(RunLine(directory.name, state, None, None), None)
     return Listed(report.line(), report.run.finished_at)
 
 
-def _is_alive(directory: Path) -> bool:
+def is_alive(directory: Path) -> bool:
+    """Whether a process holds a run; of one that cannot be looked at, nobody knows."""
     try:
         return is_held(directory / JOURNAL)
     except OSError:

@@ -107,11 +107,14 @@ def _looked_at(directory: Path) -> tuple[Standing, Glance | None]:
     Rates are made of several looks: at the run as it was each time that its calls were counted
     lately, and as it is now.
     """
-    from collector.model.state import RunState  # noqa: PLC0415  # the work's imports cost time
+    from collector.rundir.standing import is_alive, standing  # noqa: PLC0415  # as above
+
+    if not is_alive(directory):
+        return standing(directory), None
+    from collector.model.state import RunState  # noqa: PLC0415  # nobody works on most runs
     from collector.report.glance import Watch  # noqa: PLC0415  # as above
     from collector.report.rates import RECENTLY  # noqa: PLC0415  # as above
     from collector.report.times import written  # noqa: PLC0415  # as above
-    from collector.rundir.standing import standing  # noqa: PLC0415  # as above
 
     now = datetime.now(UTC)
     state, recent = RunState(), written(now - RECENTLY)
