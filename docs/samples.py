@@ -169,7 +169,7 @@ def a_run_that_met_its_deadline(place: Place) -> Iterator[tuple[str, str]]:
     quick = [replace(server, export_duration_s=0.0) for server in project.servers[:6]]
     servers = (*quick, *project.servers[6:])
     with beside(replace(ready, projects=(replace(project, servers=servers),)), place):
-        yield "deadline", place.run("collect", "fleet.json", "--deadline", "6s").stdout
+        yield "deadline", place.run("collect", "fleet.json", "--deadline", "12s").stdout
 
 
 def a_run_that_was_killed(place: Place) -> Iterator[tuple[str, str]]:

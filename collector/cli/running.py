@@ -160,9 +160,11 @@ async def _follow(
                     with display:
                         if collection.taken_up or collection.state.started is None:
                             say(first_line)
+                        _tell(place)
                         tasks.start_soon(display.show)
                         await _narrate(collection, narrator)
                 else:
+                    _tell(place)
                     await _narrate(collection, narrator)
                 if serving is not None:
                     await serving.finish()
@@ -174,6 +176,12 @@ async def _follow(
         except* (MemoryError, ImportError) as lacking:
             raise _first(lacking) from None
     return collection, stopping.by, failure
+
+
+def _tell(place: Place | None) -> None:
+    """Say where the page of the run is, if it is served."""
+    if place is not None:
+        place.tell("Live page", can_stop=True)
 
 
 class _Stopping:

@@ -28,10 +28,9 @@ class Place:
     token: Token
 
     def serve(self, run: Collection, stop: Callable[[], None]) -> Serving:
-        """Say where a run is served, and make what serves it."""
+        """Make what serves a run."""
         from collector.serving.serving import Serving  # noqa: PLC0415  # loads aiohttp's server
 
-        self.tell("Live page", can_stop=True)
         return Serving(run, self.listening, self.token, stop)
 
     def tell(self, what: str, *, can_stop: bool = False) -> None:

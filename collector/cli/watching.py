@@ -18,12 +18,15 @@ from collector.event_loop import Loop
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
 from collector.report.glance import Watch
+from collector.report.rates import RECENTLY
+from collector.report.times import written
 from collector.rundir.following import Following
 
 if TYPE_CHECKING:
     import signal
     from pathlib import Path
 
+    from collector.model.events import Event
     from collector.report.glance import Glance
 
 EVERY_S = 1.0
@@ -56,20 +59,30 @@ class _Watched:
         self._state = following.state
         self._watch = Watch(self._state)
         self._narrator: Narrator | None = None
+        self._recent = ""
 
     def read(self) -> bool:
         """Read what is new; return whether somebody works on the run, or there is more to read."""
         following = self.following
-        events = following.poll(AT_ONCE)
-        if following.state is not self._state:  # another journal has its place
-            self._state, self._narrator = following.state, None
-            self._watch = Watch(self._state)
+        self._recent = written(datetime.now(UTC) - RECENTLY)
+        events = following.poll(AT_ONCE, self._follow)
+        self._adopt()
         if self._narrator is not None:
             for event in events:
                 self._narrator.log(event)
         if following.is_gone:
             raise CollectorError(f"{following.directory} has been removed")
         return (following.alive or not following.is_current) and following.damage is None
+
+    def _follow(self, event: Event) -> None:
+        self._adopt()
+        if event.at >= self._recent:
+            self._watch.follow(event)
+
+    def _adopt(self) -> None:
+        if self.following.state is not self._state:  # another journal has its place
+            self._state, self._narrator = self.following.state, None
+            self._watch = Watch(self._state)
 
     def tell_from_now_on(self) -> None:
         """Tell of what happens, but not of what has happened already."""
@@ -103,6 +116,7 @@ class _Watched:
 async def _watch(watched: _Watched) -> signal.Signals | None:
     """Watch until the run has ended; return the signal that ended the watching before that."""
     stopped_by: signal.Signals | None = None
+    unreadable: CollectorError | None = None
     while (goes_on := watched.read()) and not watched.following.is_current:
         await anyio.lowlevel.checkpoint()
     if not goes_on:
@@ -120,24 +134,31 @@ async def _watch(watched: _Watched) -> signal.Signals | None:
 
             tasks.start_soon(heed_signals)
             if display is None:
-                await _follow(watched)
+                unreadable = await _follow(watched)
             else:
                 with display:
                     tasks.start_soon(display.show)
-                    await _follow(watched)
+                    unreadable = await _follow(watched)
             tasks.cancel_scope.cancel()
+    if unreadable is not None:
+        raise unreadable
     if stopped_by is None and (ending := watched.ending()) is not None:
         say(ending, "warning")
     return stopped_by
 
 
-async def _follow(watched: _Watched) -> None:
+async def _follow(watched: _Watched) -> CollectorError | None:
+    """Follow a run to its end; return why it cannot be read any more, if that comes first."""
     watched.tell_from_now_on()
     looks = 0
-    while watched.read():
-        watched.tell_from_now_on()
-        looks += 1
-        if looks % 10 == 0:
-            watched.remind()
-        await anyio.sleep(EVERY_S if watched.following.is_current else 0)
+    try:
+        while watched.read():
+            watched.tell_from_now_on()
+            looks += 1
+            if looks % 10 == 0:
+                watched.remind()
+            await anyio.sleep(EVERY_S if watched.following.is_current else 0)
+    except CollectorError as error:
+        return error
     watched.remind()
+    return None

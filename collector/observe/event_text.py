@@ -47,9 +47,14 @@ def what_to_do(event: e.Event) -> str | None:
     return hint if isinstance(event, _TOLD_AT_ONCE) else None
 
 
-def failed(event: e.ServerFailed) -> str:
-    """Return what became of a server that failed, to be said after its name."""
-    return f"failed at {event.stage}: {short(event.message)}"
+def failed(event: e.ServerFailed, *, is_example: bool = False) -> str:
+    """Return what became of a server that failed, to be said after its name.
+
+    Args:
+        event: its failure.
+        is_example: others failed for the same reason, told in words of their own.
+    """
+    return f"failed at {event.stage}{', e.g.' if is_example else ':'} {short(event.message)}"
 
 
 def short(text: str, longest: int = LONGEST_MESSAGE) -> str:

@@ -122,8 +122,8 @@ class Narrator:
     def remind(self) -> None:
         """Tell people how many more servers failed for the reasons that they know."""
         with self._bystander:
-            for more, failure in self._repeats.more():
-                line = f"and {number(more)} more {failed(failure)}"
+            for more, failure, varies in self._repeats.more():
+                line = f"and {number(more)} more {failed(failure, is_example=varies)}"
                 self._log.warning(line, extra={"line": line, "reminder": True})
 
     async def remind_often(self) -> None:

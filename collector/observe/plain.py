@@ -71,6 +71,7 @@ def _progress(glance: Glance) -> str:
             _counts(glance.counts),
             *_left(glance),
             f"{words.rate(glance)} calls/s",
+            *_at_once(glance),
             f"{size(int(glance.bytes_per_s))}/s",
             f"{size(glance.bytes)} so far",
         ]
@@ -80,7 +81,13 @@ def _progress(glance: Glance) -> str:
 def _standstill(glance: Glance, unchanged_s: float) -> str:
     nothing = f"nothing new for {lasting(unchanged_s)}"
     waited_for = words.waited_for(glance.counts)
-    return _fitting([nothing, waited_for, *_left(glance), f"{words.rate(glance)} calls/s"])
+    rate = f"{words.rate(glance)} calls/s"
+    return _fitting([nothing, waited_for, *_at_once(glance), *_left(glance), rate])
+
+
+def _at_once(glance: Glance) -> list[str]:
+    limit = glance.exports_limit
+    return [] if limit is None else [f"at most {words.number(limit.at_once)} exports at once"]
 
 
 def _left(glance: Glance) -> list[str]:
@@ -111,6 +118,7 @@ def _facts(glance: Glance) -> dict[str, object]:
         "throttled": glance.throttled,
         "calls_per_s": glance.calls_per_s,
         "limit_per_s": limit and limit.per_second,
+        "exports_at_once": glance.exports_limit and glance.exports_limit.at_once,
         "limit_source": limit and limit.source,
         "time_left_s": left and [left.low_s, left.high_s],
         "deadline_at": glance.deadline_at,

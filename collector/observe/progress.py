@@ -214,10 +214,21 @@ class LiveDisplay:
         """Take the view away, and leave what scrolled past."""
         self._restored.close()
         self._stderr.flush()
-        self._screen.draw(())
+        if not self._is_left():
+            self._screen.draw(())
         self._stderr.above = None
 
+    def _is_left(self) -> bool:
+        """Whether the terminal is another process's now: it is not drawn on, lines are written."""
+        if not self._stderr.is_in_background:
+            return False
+        for line in self._screen.leave():
+            self._stderr.draw(f"{line}\n")
+        return True
+
     def _draw(self) -> None:
+        if self._is_left():
+            return
         from collector.observe.view import ROOMY, drawn  # noqa: PLC0415  # as above
 
         columns, lines = self._screen.size
@@ -230,7 +241,10 @@ class LiveDisplay:
         self._screen.draw([*gap, *view] if view else ())
 
     def _above(self, line: str, is_cut: bool) -> None:
-        self._screen.above(line, is_cut=is_cut)
+        if self._is_left():
+            self._stderr.draw(f"{line}\n")
+        else:
+            self._screen.above(line, is_cut=is_cut)
 
     def _woken(self, _signal: int, _frame: FrameType | None) -> None:
         """Take note that the process was stopped: a shell has written to the terminal since."""

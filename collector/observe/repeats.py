@@ -24,6 +24,7 @@ class _Reason:
     failure: e.ServerFailed
     told: int = 0
     more: int = 0
+    varies: bool = False
 
 
 class Repeats:
@@ -48,18 +49,19 @@ class Repeats:
             return False
         key = (failure.stage, failure.code, shape(failure.message, own))
         reason = self._reasons.setdefault(key, _Reason(failure))
+        reason.varies |= failure.message != reason.failure.message
         if reason.told < TOLD:
             reason.told += 1
             return True
         reason.more += 1
         return False
 
-    def more(self) -> Iterator[tuple[int, e.ServerFailed]]:
-        """Yield how many were not told by themselves since then, with one of them.
+    def more(self) -> Iterator[tuple[int, e.ServerFailed, bool]]:
+        """Yield how many were not told by themselves since then, with one; and whether words vary.
 
         Of the reasons of most of them: the others come another time.
         """
         waiting = [reason for reason in self._reasons.values() if reason.more]
         for reason in heapq.nlargest(REASONS, waiting, key=lambda reason: reason.more):
-            yield reason.more, reason.failure
+            yield reason.more, reason.failure, reason.varies
             reason.more = 0

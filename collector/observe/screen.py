@@ -74,6 +74,13 @@ class Screen:
         """Take it that nobody knows what the terminal shows: it is cleared by the next drawing."""
         self._is_lost = True
 
+    def leave(self) -> list[str]:
+        """Take it that what is drawn is past, and return the lines that wait to be written."""
+        with self._one_at_a_time:
+            waiting, self._waiting = self._waiting, []
+            self._drawn, self._size, self._is_lost = (), None, False
+            return [line for line, _ in waiting]
+
     def above(self, line: str, *, is_cut: bool) -> None:
         """Write a line above the others: at once if it may not be cut, else when they are drawn."""
         with self._one_at_a_time:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _ESCAPE: Final = "collector.escape"
 """The name of our codec error handler, which escapes what an encoding lacks."""
 _PAUSE_S: Final = 0.01
+PATIENCE_AGAIN: Final = 0.02
+"""Which part of the time may be spent on waiting for a reader that reads slowly."""
 _PLAIN_TERMINALS: Final = ("", "dumb", "unknown")
 
 
@@ -61,7 +63,8 @@ class Stream:
             stream: None if the caller closed it.
             secrets: to be redacted.
             patience_s: how long to wait for a reader that does not read, before text is dropped
-                until it reads again; None to wait forever.
+                until it reads again; one that reads slowly is not waited for much longer in all.
+                None to wait forever.
         """
         codecs.register_error(_ESCAPE, _escape)
         self.lost: OSError | None = None
@@ -71,7 +74,8 @@ class Stream:
         self.copy: Callable[[str, str, Mapping[str, object]], None] | None = None
         self._stream = stream
         self._secrets = secrets
-        self._patience_s = patience_s
+        self._patience_s = self._left_s = patience_s
+        self._waited_s = time.monotonic()
         self._gone = stream is None
         self._missing: str | None = None
         self._rest = ""
@@ -91,6 +95,14 @@ class Stream:
     def can_draw(self) -> bool:
         """Whether it is a terminal whose lines can be redrawn."""
         return self.is_terminal and os.environ.get("TERM", "") not in _PLAIN_TERMINALS
+
+    @property
+    def is_in_background(self) -> bool:
+        """Whether it is the terminal of this process, and somebody else's turn there."""
+        try:
+            return os.tcgetpgrp(self.fileno()) != os.getpgrp()
+        except (OSError, ValueError):  # no terminal, or not the one that this process belongs to
+            return False
 
     @property
     def has_colours(self) -> bool:
@@ -185,11 +197,23 @@ class Stream:
             return
         try:
             if self._missing is None:
-                self._write(text, self._patience_s)
+                self._write(text, self._patience())
             else:
                 self._write(f"{self._missing}{text}", 0)
         except (OSError, ValueError) as error:
             self._note(error)
+
+    def _patience(self) -> float | None:
+        """Return how long the reader is waited for now: it is given a little time again and again.
+
+        Each wait holds up the whole program.
+        """
+        if self._patience_s is None or self._left_s is None:
+            return None
+        before_s, self._waited_s = self._waited_s, time.monotonic()
+        again_s = PATIENCE_AGAIN * (self._waited_s - before_s)
+        self._left_s = min(self._patience_s, self._left_s + again_s)
+        return self._left_s
 
     def _put(self, line: str, *, is_cut: bool = True) -> None:
         if self.above is not None:
@@ -206,7 +230,10 @@ class Stream:
             self._stream.write(text)
             self._stream.flush()
             return
+        began_s = time.monotonic()
         written = _write(number, data, patience_s)
+        if self._left_s is not None:
+            self._left_s = max(0.0, self._left_s - (time.monotonic() - began_s))
         if written == len(data):
             self._missing = None
         elif written or self._missing is None:

@@ -92,7 +92,7 @@ class _Page:
             lines = [self._cut([*first, Span(", "), *more])]
         else:
             lines = [self._cut(first), self._cut(more)]
-        lines += [self._bar(), *self._calls(), *self._bytes(), *self._time()]
+        lines += [self._bar(), *self._calls(), *self._exports(), *self._bytes(), *self._time()]
         troubles = list(glance.troubles[:TROUBLES])
         if (quiet := words.quiet_s(glance)) is not None:
             what = words.waited_for(counts)
@@ -130,6 +130,11 @@ class _Page:
         whole = list(words.learned(glance.limit))[1:] if glance.limit else []
         parts += [*whole, f"{words.number(glance.requests)} so far"]
         yield self._parts("calls", parts)
+
+    def _exports(self) -> Iterator[Line]:
+        """What holds the run up where it is not the limit on calls."""
+        if (limit := self._glance.exports_limit) is not None:
+            yield self._parts("exports", [*words.at_once(limit)])
 
     def _bytes(self) -> Iterator[Line]:
         glance = self._glance

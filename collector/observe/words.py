@@ -11,12 +11,15 @@ from collector.report.words import scope, scopes, source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from collector.report.at_once import ExportsLimit
     from collector.report.glance import Counts, Glance, Limit, TimeLeft
 
 MINUTE_S: Final = 60
 HOUR_S: Final = 3600
 QUIET_S: Final = 60.0
 """A run of which nothing has been heard for so long says so."""
+_OPEN: Final = 10
+"""A range whose end is so many times its beginning says nothing but that."""
 
 
 def clock(at: str) -> str:
@@ -47,8 +50,15 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
+def is_open(left: TimeLeft) -> bool:
+    """Whether a run may take that many times as long as it must, so that only the least counts."""
+    return left.low_s >= MINUTE_S and left.high_s > max(2 * HOUR_S, _OPEN * left.low_s)
+
+
 def between(left: TimeLeft) -> str:
     """Return how long a run will still take, no finer than it is known."""
+    if is_open(left):
+        return f"at least {lasting(_rounded(left.low_s, up=False))}"
     if left.high_s < MINUTE_S:
         return "less than a minute"
     low_s, high_s = _rounded(left.low_s, up=False), _rounded(left.high_s, up=True)
@@ -72,6 +82,8 @@ def time_left(glance: Glance) -> Iterator[str]:
     until_s = None if deadline_at is None else passed_s(glance.at, deadline_at)
     if until_s is None:
         yield "not known yet" if left is None else between(left)
+        if left is not None and is_open(left):
+            yield "how much more is not known yet"
     elif left is None:
         yield "not known yet"
         yield f"deadline in {lasting(until_s)}"
@@ -105,6 +117,13 @@ def learned(limit: Limit) -> Iterator[str]:
     yield f"limit {source(limit.source)}{at}"
     several = f"all {scopes(limit.scope)} together"
     yield f"of {several if limit.name is None else scope(limit.scope, limit.name)}"
+
+
+def at_once(limit: ExportsLimit) -> Iterator[str]:
+    """Yield how many exports may run at once, and how that is known."""
+    several = f" in {number(limit.projects)} projects" if limit.projects > 1 else ""
+    yield f"at most {number(limit.at_once)} at once{several}: that holds the run up"
+    yield f"limit {source(limit.source)}"
 
 
 def in_flight(counts: Counts) -> int:

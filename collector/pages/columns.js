@@ -33,9 +33,9 @@ const COLUMNS = {
     show: (run, server) => moment(run.ended[server]),
   },
   attempts: {
-    label: "Tries", number: true, largestFirst: true,
-    key: (run, server) => run.attempts[server],
-    show: (run, server) => (run.attempts[server] ? String(run.attempts[server]) : ""),
+    label: "Tries", title: "of its export or, if more, of what failed", number: true, largestFirst: true,
+    key: (run, server) => run.tries(server),
+    show: (run, server) => (run.tries(server) ? String(run.tries(server)) : ""),
   },
   message: {
     label: "Why", text: (run, server) => run.message(server), show: (run, server) => run.message(server), name: true,

@@ -67,10 +67,10 @@ class Details {
     const phase = run.phase[server];
     const [requested, completed, ended] = [run.requested[server], run.completed[server], run.ended[server]];
     const now = run.until;
-    const first = (...times) => times.find((time) => !Number.isNaN(time));
-    const steps = [["queued", "Waited", 0, first(requested, ended, now)]];
-    if (!Number.isNaN(requested)) steps.push(["exporting", "Exported", requested, first(completed, ended, now)]);
-    if (!Number.isNaN(completed)) steps.push(["downloading", "Downloaded", completed, first(ended, now)]);
+    const before = run.before(server);
+    const steps = [["queued", `${before[0].toUpperCase()}${before.slice(1)}`, 0, known(requested, ended, now)]];
+    if (!Number.isNaN(requested)) steps.push(["exporting", "Exported", requested, known(completed, ended, now)]);
+    if (!Number.isNaN(completed)) steps.push(["downloading", "Downloaded", completed, known(ended, now)]);
     const shown = steps.filter(([, , from, to]) => to >= from && to > 0).map(([state, word, from, to], at, all) => {
       const goesOn = phase < COLLECTED && at === all.length - 1;
       return make(
@@ -79,7 +79,7 @@ class Details {
         make("span", { class: "quiet" }, goesOn ? `since ${words.clock(from)}` : `${words.clock(from)} – ${words.clock(to)}`),
       );
     });
-    if (phase >= COLLECTED && ended >= 0) {
+    if (phase >= COLLECTED && !Number.isNaN(ended)) {
       shown.push(make("li", { class: run.state(server) }, make("b", {}, phase === FAILED ? "Failed" : "Collected"),
         make("span", { class: "quiet" }, ` at ${words.clock(ended)} ${words.zoneName()}`)));
     }
@@ -103,7 +103,7 @@ class Details {
     }
     const tags = run.tagTexts(server);
     if (tags.length) facts.push(["Tags", tags.map((tag) => [make("span", { class: "tag" }, named(tag)), " "])]);
-    facts.push(["Tries", words.number(run.attempts[server])], ["Status calls", words.number(run.polls[server])]);
+    facts.push(["Exports asked for", words.number(run.attempts[server])], ["Status calls", words.number(run.polls[server])]);
     if (run.reused[server]) facts.push(["Export", "reused: another run had asked for it"]);
     return facts;
   }

@@ -10,6 +10,7 @@ class Filters {
     this.reason = byId("reason");
     this.states = byId("states");
     this.search.addEventListener("input", () => this.typed());
+    this.search.addEventListener("keydown", (event) => this.follow(event));
     this.project.addEventListener("change", () => view.narrow({ project: Number(this.project.value) }));
     this.reason.addEventListener("change", () => view.narrow({ reason: Number(this.reason.value) }));
     byId("clear").addEventListener("click", () => this.clear());
@@ -34,7 +35,7 @@ class Filters {
     fill(
       this.reason,
       option(-1, "Any reason"),
-      page.reasons.map((reason, at) => option(at, `${words.number(reason.servers)} × ${reason.message}`)),
+      page.reasons.map((reason, at) => option(at, `${words.number(reason.servers)} × ${reason.state === "failed" ? `${reason.stage}: ` : ""}${reason.message}`)),
     );
     this.reason.disabled = !page.reasons.length;
     this.project.hidden = this.project.previousElementSibling.hidden = page.projects.length < 2;
@@ -47,6 +48,22 @@ class Filters {
       this.frame = 0;
       this.view.narrow({ text: this.search.value });
     });
+  }
+
+  /** Leave the search for what it found: Enter opens the first row, down goes to it. */
+  follow(event) {
+    if (event.isComposing || (event.key !== "Enter" && event.key !== "ArrowDown")) return;
+    const { view } = this;
+    event.preventDefault();
+    if (this.frame) view.narrow({ text: this.search.value });
+    if (!view.rows.length) return;
+    if (event.key === "Enter") {
+      view.open(view.rows[0]);
+      elements.byId("details").focus();
+    } else {
+      elements.byId("grid").focus();
+      view.point(view.rows[0]);
+    }
   }
 
   show() {
@@ -92,8 +109,9 @@ class Filters {
     const field = /^(input|select|textarea)$/i.test(event.target.tagName ?? "");
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.key === "/" && !field) {
-      this.search.focus();
+      this.search.focus({ preventScroll: true });
       this.search.select();
+      elements.byId("servers").scrollIntoView(); // with the rows that are found
       event.preventDefault();
     } else if (event.key === "Escape" && !event.defaultPrevented) {
       if (this.view.opened >= 0 && event.target !== this.search) this.view.open(-1);

@@ -165,17 +165,20 @@ const lanes = (() => {
     return [0, 2, 4].map((at) => parseInt(digits.slice(at, at + 2), 16) || 0);
   }
 
-  const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
+  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200];
+  const DAY = 86400;
 
   function axis(context, picture, { width, height, x, paint }) {
-    const wanted = Math.max(2, Math.floor(width / 85));
-    const step = STEPS.find((one) => (picture.end - picture.start) / one <= wanted) ?? 172800;
+    const wanted = Math.max(2, Math.floor(width / (words.zone.days ? 105 : 85)));
+    const span = picture.end - picture.start;
+    const step = STEPS.find((one) => span / one <= wanted) ?? DAY * 2 ** Math.max(0, Math.ceil(Math.log2(span / DAY / wanted)));
     const offset = (words.zone.origin / 1000) % step; // on full minutes, not minutes after the start
     context.font = "12px system-ui, sans-serif";
     context.textBaseline = "bottom";
     context.strokeStyle = paint["grid-line"];
     context.fillStyle = paint.quiet;
     context.lineWidth = 1;
+    let right = -Infinity; // of the label before
     for (let at = Math.ceil((picture.start + offset) / step) * step - offset; at <= picture.end; at += step) {
       const left = Math.round(x(at)) + 0.5;
       context.beginPath();
@@ -184,8 +187,11 @@ const lanes = (() => {
       context.stroke();
       const text = words.clock(at);
       const half = context.measureText(text).width / 2;
-      context.textAlign = left < half ? "left" : left > width - half ? "right" : "center";
-      context.fillText(text, Math.min(width, Math.max(0, left)), height - 2);
+      const begin = Math.min(width - 2 * half, Math.max(0, left - half));
+      if (begin < right + 6) continue;
+      right = begin + 2 * half;
+      context.textAlign = "left";
+      context.fillText(text, begin, height - 2);
     }
   }
 

@@ -165,6 +165,8 @@ function rateText(glance) {
 function leftText(glance) {
   const left = glance?.time_left;
   if (!left) return "";
+  if (left.high_s < 60) return "less than a minute left";
+  if (left.low_s < 60) return `up to ${roughly(left.high_s)} left`;
   const [low, high] = [roughly(left.low_s), roughly(left.high_s)];
   if (low === high) return `about ${low} left`;
   const [, number, unit] = /^(\d+)( \w+)$/.exec(low) ?? [];

@@ -37,6 +37,7 @@ class App {
 
   clock() {
     words.begin(this.run.origin, this.run.origin + this.run.until * 1000);
+    document.documentElement.classList.toggle("days", words.zone.days);
     elements.say(elements.byId("zone"), `Times in ${words.zone.local ? `local time (${words.zoneName()})` : "UTC"}`);
   }
 

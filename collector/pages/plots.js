@@ -163,8 +163,9 @@ function axisSize(plot, values) {
 }
 
 function timeText(seconds, by) {
+  if (by < 1 && !Number.isInteger(seconds)) return ""; // between two seconds
   const text = words.atMs(seconds * 1000);
-  if (by >= 86400) return words.dayMs(seconds * 1000).slice(5);
+  if (by >= 86400) return words.dayMs(seconds * 1000).slice(by > 300 * 86400 ? 0 : 5);
   const short = by >= 60 ? text.slice(0, 5) : text;
   return words.zone.days && by >= 3600 ? `${words.dayMs(seconds * 1000).slice(5)} ${short}` : short;
 }

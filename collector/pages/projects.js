@@ -14,7 +14,7 @@ const projects = (() => {
     { key: "bytes", label: "Archive size", short: "size", of: (run) => (server) => run.bytes[server], text: (value) => words.size(value) },
     {
       key: "export", label: "Export time", short: "export", text: (value) => words.duration(value),
-      of: (run) => (server) => (run.reused[server] ? NaN : run.completed[server] - run.requested[server]),
+      of: (run) => (server) => (run.reused[server] ? NaN : lasting(run.requested[server], run.completed[server])),
     },
   ];
 
@@ -68,8 +68,8 @@ const projects = (() => {
   function scale(found) {
     const values = found.filter((one) => one.count).flatMap((one) => [one.low, one.high, ...one.outliers.slice(0, DOTS).map((out) => out.value)]);
     if (!values.length) return null;
-    const low = Math.min(...values);
-    const high = Math.max(...values, low * 1.5);
+    const low = values.reduce((one, other) => Math.min(one, other));
+    const high = values.reduce((one, other) => Math.max(one, other), low * 1.5);
     return { low, high, at: (value) => (100 * Math.log(value / low)) / Math.log(high / low) };
   }
 

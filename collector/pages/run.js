@@ -51,8 +51,8 @@ class Run {
 
   /** Until when the run is told of, in seconds since its origin. */
   get until() {
-    const { run, glance, made_at: madeAt } = this.page;
-    const at = run.finished_at ?? glance?.at ?? madeAt;
+    const { run, glance, made_at: madeAt, last_event_at: lastAt } = this.page;
+    const at = run.finished_at ?? glance?.at ?? (this.running ? madeAt : lastAt ?? madeAt);
     return Math.max((Date.parse(at) - this.origin) / 1000, 1, this.latest);
   }
 
@@ -83,6 +83,7 @@ class Run {
     for (const member of ["headline", "run", "totals"]) this.page[member] = delta[member];
     for (const member of ["projects", "reasons", "series"]) this.page[member] = delta[member] ?? this.page[member];
     this.page.glance = delta.glance;
+    this.page.last_event_at = delta.last_event_at;
     this.revision = delta.revision;
   }
 
@@ -104,16 +105,21 @@ class Run {
 
   /** How long its export took, or has been under way. */
   exportSeconds(server) {
-    return (this.exportEnd(server) - this.requested[server]);
-  }
-
-  exportEnd(server) {
-    if (this.completed[server] >= 0) return this.completed[server];
-    return this.ended[server] >= 0 ? this.ended[server] : this.until;
+    return lasting(this.requested[server], known(this.completed[server], this.ended[server], this.until));
   }
 
   downloadSeconds(server) {
-    return (this.ended[server] >= 0 ? this.ended[server] : this.until) - this.completed[server];
+    return lasting(this.completed[server], known(this.ended[server], this.until));
+  }
+
+  /** How often its export was asked for or, if more, what failed was tried. */
+  tries(server) {
+    return Math.max(this.attempts[server], this.notes[server]?.attempts ?? 0);
+  }
+
+  /** What it did before its latest export was asked for: earlier ones are not drawn. */
+  before(server) {
+    return this.attempts[server] > 1 ? "waited and tried before" : "waited";
   }
 
   /** Why it is not here; what an earlier try of one that is here met, its details tell. */
@@ -132,4 +138,14 @@ class Run {
     for (let at = 0; at < this.size && found.length < most; at += 1) if (test(at)) found.push(at);
     return found;
   }
+}
+
+/** The first of several times that is known; before the origin, too, where a clock was set back. */
+function known(...times) {
+  return times.find((time) => !Number.isNaN(time)) ?? NaN;
+}
+
+/** How long something took; not known where the clock was set back meanwhile. */
+function lasting(from, to) {
+  return to >= from ? to - from : NaN;
 }

@@ -91,7 +91,7 @@ class Timeline {
     };
     const parts = [
       ["waited", middle((server) => run.requested[server])],
-      ["exported", middle((server) => run.completed[server] - run.requested[server])],
+      ["exported", middle((server) => lasting(run.requested[server], run.completed[server]))],
       ["downloaded", middle((server) => (run.phase[server] === COLLECTED ? run.downloadSeconds(server) : NaN))],
     ].filter(([, value]) => value !== null);
     return parts.length ? ` Half of them ${words.listed(parts.map(([word, value]) => `${word} up to ${value}`))}.` : "";
@@ -129,7 +129,7 @@ class Timeline {
     }
     const [server] = servers;
     const [, requested, completed, end] = lanes.times(run, server, [0, 0, 0, 0]);
-    const parts = [`waited ${words.duration(requested)}`];
+    const parts = [`${run.before(server)} ${words.duration(requested)}`];
     if (end > requested) parts.push(`exported ${words.duration(completed - requested)}`);
     if (end > completed) parts.push(`downloaded ${words.duration(end - completed)}`);
     const state = STATE_WORDS[run.state(server)];

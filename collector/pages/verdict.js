@@ -53,7 +53,7 @@ const verdict = (() => {
       ["Pending", words.number(totals.pending), totals.pending ? words.percent(totals.pending, totals.servers) : "",
         totals.pending ? "pending some" : "pending"],
       ["Archives", words.size(totals.bytes), ""],
-      [made.finished_at ? "Took" : "So far", words.duration(Math.max(0, seconds)), made.resumed ? `resumed ${words.count(made.resumed, "time")}` : ""],
+      [run.running ? "So far" : "Took", words.duration(Math.max(0, seconds)), made.resumed ? `resumed ${words.count(made.resumed, "time")}` : ""],
       ["Calls", `${least}${words.number(totals.requests)}`, ""],
       ["429s", words.number(totals.throttled), totals.throttled ? `${words.percent(totals.throttled, totals.requests)} of calls` : ""],
     ];
@@ -65,7 +65,7 @@ const verdict = (() => {
     const code = (text, most = 400) => make("code", {}, named(text, most));
     return [
       ["Run", code(made.id)],
-      ["Time", made.finished_at ? words.between(made.started_at, made.finished_at) : `since ${words.stamp(made.started_at)}`],
+      ["Time", run.running ? `since ${words.stamp(made.started_at)}` : words.between(made.started_at, made.finished_at ?? page.last_event_at ?? page.made_at)],
       ["By", [named(made.user), " on ", named(made.host)]],
       ["Directory", code(page.directory)],
       ["Inventory", code(made.inventory.path)],
@@ -105,10 +105,12 @@ const verdict = (() => {
 
   function commandOf({ page }) {
     const directory = words.quoted(page.directory);
+    const verify = ["Prove it on this disk: ", `collector verify ${directory}`];
+    if (page.run.argv[1] === "demo") return page.run.state === "running" ? null : verify; // its emulator is gone
     if (page.run.state === "running") return page.glance ? null : ["Go on: ", `collector collect --resume ${directory}`];
     if (page.totals.pending) return ["Go on: ", `collector collect --resume ${directory}`];
     if (page.totals.failed) return ["Try those that failed again: ", `collector collect --resume ${directory} --retry-failed`];
-    return ["Prove it on this disk: ", `collector verify ${directory}`];
+    return verify;
   }
 
   return { show };

@@ -17,6 +17,7 @@ const words = (() => {
     if (!whole) return "0 %";
     const share = (100 * part) / whole;
     if (share > 99 && part < whole) return `${(Math.floor(share * 10) / 10).toFixed(1)} %`;
+    if (part && share < 0.05) return "under 0.1 %";
     return `${share < 10 && part ? share.toFixed(1) : Math.round(share)} %`;
   };
 
@@ -40,12 +41,13 @@ const words = (() => {
     return `${rest} s`;
   }
 
-  /** The shortest form, for columns: `2:05:10`, `3:20`, `0:04`. */
+  /** The shortest form, for columns: `14 d`, `2:05:10`, `3:20`, `0:04`. */
   function digits(seconds) {
     const whole = Math.round(seconds);
     const two = (value) => String(value).padStart(2, "0");
     const hours = Math.floor(whole / 3600);
     const minutes = Math.floor((whole % 3600) / 60);
+    if (hours >= 100) return `${Math.floor(hours / 24)} d`;
     return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
   }
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from collector.model.events import CallsCounted
 from collector.model.lifecycle import LIFECYCLE
 from collector.model.rows import Phase
 from collector.report import troubles
 from collector.report.arriving import Arriving
+from collector.report.at_once import ExportsLimit, exports_limit
 from collector.report.limits import Limits
 from collector.report.manifest import RunWord
 from collector.report.parts import Count, Part, Time
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from collector.model.answers import Call
+    from collector.model.events import Event
     from collector.model.state import RunState
 
 FAILURES: Final = 5
@@ -131,6 +134,7 @@ class Glance(Part, frozen=True, kw_only=True):
     projects: list[ProjectGlance]
     slowest: list[SlowServer]
     failures: list[Failure]
+    exports_limit: ExportsLimit | None = None
 
 
 class Watch:
@@ -152,6 +156,34 @@ class Watch:
         self._arriving = Arriving(state)
         self._forecast = Forecast(state, self._limits)
         self._process: object = None
+        self._counting_at: str | None = None
+
+    def follow(self, event: Event) -> None:
+        """Learn how fast things went before anybody looked.
+
+        Args:
+            event: of the last half minute or so, just made part of the state; a journal's, in
+                their order.
+        """
+        counted = event if isinstance(event, CallsCounted) else None
+        if self._counting_at is not None and event.at != self._counting_at:
+            at_s, self._counting_at = unix_s(self._counting_at), None
+            if at_s is not None:
+                self._sample(at_s, counted)
+                self._look(at_s)
+        if counted is not None:
+            self._counting_at = counted.at
+
+    def look(self, now_s: float, arrived: int | None = None) -> None:
+        """Look, and tell nothing: later looks know more for it.
+
+        Args:
+            now_s: the time.
+            arrived: as for `glance`.
+        """
+        if self._state.started is not None and self._state.process is not None:
+            self._count(arrived, now_s)
+            self._look(now_s)
 
     def glance(self, now: datetime, *, alive: bool = True, arrived: int | None = None) -> Glance:
         """Return how the run stands.
@@ -173,17 +205,18 @@ class Watch:
         now_s, started_s = now.timestamp(), unix_s(state.started.at)
         if not goes_on:
             now_s = unix_s(state.ended.at if state.ended else state.at) or now_s
-        counted.refresh()
         self._count(arrived, now_s)
+        self._look(now_s)
         calls = self._calls.at(now_s) if goes_on else [0.0]
         live = self._live_bytes or self._bytes
         arrive = live.at(now_s) if goes_on else None
         of_projects, in_all = self._arriving.of(counted, arrived)
-        self._forecast.look(counted, now_s)
         busy = [number for number, one in enumerate(counted.projects) if one.left]
         limit = self._limits.of_run(busy, _calls_left(counted.phases))
         requests = sum(row.requests for row in state.projects)
         throttled = sum(row.throttled for row in state.projects)
+        calls_per_s = self._average_calls() if calls is None else sum(calls)
+        of_exports = exports_limit(state, self._limits, counted, limit, calls_per_s)
         return Glance(
             run_id=state.started.run_id,
             state=run_word(state, alive=alive),
@@ -199,7 +232,7 @@ class Watch:
             bytes_per_s=round(sum(arrive or ()), 1),
             requests=requests,
             throttled=throttled,
-            calls_per_s=round(self._average_calls() if calls is None else sum(calls), 3),
+            calls_per_s=round(calls_per_s, 3),
             limit=limit and Limit(limit.per_second, limit.kind, limit.name, limit.source, limit.at),
             time_left=self._time_left(now_s, in_all) if goes_on else None,
             deadline_at=state.estimate.expected.deadline_at if state.estimate else None,
@@ -207,21 +240,35 @@ class Watch:
             projects=self._projects(calls, of_projects),
             slowest=list(self._slowest(now_s)) if goes_on else [],
             failures=list(self._failures()),
+            exports_limit=of_exports if goes_on else None,
         )
+
+    def _look(self, now_s: float) -> None:
+        self._counted.refresh()
+        self._forecast.look(self._counted, now_s)
 
     def _count(self, arrived: int | None, now_s: float) -> None:
         """Take in what the state's counters show, at the time of their latest count."""
+        process = self._state.process
+        began_s = unix_s(process.at) if process else None
+        self._sample(max(unix_s(self._state.counted_at) or 0.0, began_s or 0.0))
+        if arrived is not None:
+            self._live_bytes.sample(now_s, [arrived])
+
+    def _sample(self, counted_s: float, later: CallsCounted | None = None) -> None:
+        """Take in what the state's counters show, or showed before a later count."""
         state = self._state
         if state.process is not self._process:  # another process counts anew
             self._process = state.process
             for rates in (self._calls, self._bytes, self._live_bytes):
                 rates.clear()
-        began_s = unix_s(state.process.at) if state.process else None
-        counted_s = max(unix_s(state.counted_at) or 0.0, began_s or 0.0)
-        self._calls.sample(counted_s, [row.requests for row in state.projects])
-        self._bytes.sample(counted_s, [sum(row.arrived for row in state.projects)])
-        if arrived is not None:
-            self._live_bytes.sample(now_s, [arrived])
+        calls = [row.requests for row in state.projects]
+        arrived = sum(row.arrived for row in state.projects)
+        if later is not None:
+            calls[later.project] -= later.calls
+            arrived -= later.arrived
+        self._calls.sample(counted_s, calls)
+        self._bytes.sample(counted_s, [arrived])
 
     def _time_left(self, now_s: float, in_progress: int) -> TimeLeft | None:
         told = self._forecast.at(self._counted, now_s, in_progress)

@@ -78,6 +78,10 @@ class Limits:
         for project, known in self._of_projects().items():
             yield known, (project,), None
 
+    def covered(self, scope: tuple[str, str]) -> frozenset[int]:
+        """Return the projects that a scope, by its kind and name, covers."""
+        return frozenset(self._names().get(scope, ((), None))[0])
+
     def _of_scopes(self) -> Iterator[tuple[Known, set[int], Call | None]]:
         """Yield the limits of all scopes but projects: whom each covers, and which call alone."""
         named = self._names()

@@ -124,7 +124,10 @@ class Changes(Part, frozen=True, kw_only=True):
 
 
 class Page(Part, frozen=True, kw_only=True):
-    """A run as a page shows it. `glance` is None once nobody holds the run."""
+    """A run as a page shows it. `glance` is None once nobody holds the run.
+
+    `last_event_at` is when the journal was written last: a run that was killed took until then.
+    """
 
     version: int
     made_at: Time
@@ -143,6 +146,7 @@ class Page(Part, frozen=True, kw_only=True):
     series: Series
     changes: Changes | None
     glance: Glance | None
+    last_event_at: Time | None = None
 
 
 class Delta(Part, frozen=True, kw_only=True):
@@ -163,3 +167,4 @@ class Delta(Part, frozen=True, kw_only=True):
     reasons: list[Reason] | None
     series: Series | None
     glance: Glance | None
+    last_event_at: Time | None = None

@@ -18,6 +18,7 @@ import msgspec
 
 from collector.model.rows import Phase
 from collector.printable import one_line
+from collector.report.advice import doable
 from collector.report.headline import headline
 from collector.report.page import PHASES, VERSION, Delta, Note, Page, Reason, Servers
 from collector.report.reasons import Group, Grouping
@@ -123,6 +124,7 @@ class Paging:
             series=_printable(series),
             changes=_printable(changes),
             glance=_printable(glance),
+            last_event_at=self._state.at,
         )
 
     def delta(
@@ -161,6 +163,7 @@ class Paging:
             reasons=None if reasons == before else reasons,
             series=_printable(series),
             glance=_printable(glance),
+            last_event_at=self._state.at,
         )
 
     def _judge(self, report: Report, at: Iterable[int]) -> dict[str, Note]:
@@ -206,6 +209,7 @@ class Paging:
 
     def _all_reasons(self) -> list[Reason]:
         counts = Counter(self._reasons.values())
+        argv = self._state.started.argv if self._state.started else ()
         return [
             Reason(
                 group.state,
@@ -213,7 +217,7 @@ class Paging:
                 group.code and _printable(group.code),
                 group.http_status,
                 _printable(group.message or _WAITS_FOR.get(group.waits_for, "")),
-                _printable(group.hint),
+                _printable(doable(group.hint, argv)),
                 counts[number],
             )
             for number, group in enumerate(self._groups)

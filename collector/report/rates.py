@@ -7,6 +7,7 @@ follows the journal of another process sees the same rates, some seconds later.
 from __future__ import annotations
 
 from collections import deque
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ COUNTED_EVERY_S: Final = 5.0
 """How often a run's process counts, where there is anything to count."""
 SHORTEST_S: Final = 1.0
 """No rate is told over a shorter time."""
+RECENTLY: Final = timedelta(seconds=40)
+"""How far back who looks at a run for the first time reads what was counted."""
 _APART_S: Final = 0.5
 """Samples that are closer together tell nothing new."""
 
@@ -43,6 +46,9 @@ class Rates:
     def sample(self, at_s: float, counted: Sequence[int]) -> None:
         """Take in what the counters showed at a time."""
         samples = self._samples
+        if samples and at_s == samples[-1][0]:  # more was counted at the same time
+            samples[-1] = (at_s, counted)
+            return
         if samples and at_s < samples[-1][0] + _APART_S:
             if at_s < samples[-1][0] - WINDOW_S:  # a clock was set back
                 samples.clear()

@@ -18,6 +18,7 @@ from collector.rundir.layout import JOURNAL
 from collector.rundir.lock import is_locked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from collector.model.events import Event
@@ -97,11 +98,12 @@ class Following:
         """The run as its journal tells of it."""
         return Report(self.state, lines=self.lines, head=self.head, alive=self.alive)
 
-    def poll(self, most: int = MOST) -> list[Event]:
+    def poll(self, most: int = MOST, each: Callable[[Event], object] | None = None) -> list[Event]:
         """Read what was appended, and make it part of the state.
 
         Args:
             most: so many events at most: `is_current` tells whether there may be more.
+            each: called with each event once it is part of the state, and before the next is.
 
         Returns:
             The events, in order.
@@ -123,7 +125,7 @@ class Following:
         if self.damage is not None and not self.damage.torn:
             self.is_current = True  # whoever repairs it puts another file there
             return []
-        return self._read(descriptor, most)
+        return self._read(descriptor, most, each)
 
     def _opened(self) -> int | None:
         """Return the journal's descriptor; None where there is no journal."""
@@ -149,12 +151,17 @@ class Following:
         self._read_anew = True
         self._is_doubtful = False
 
-    def _read(self, descriptor: int, most: int) -> list[Event]:
+    def _read(
+        self, descriptor: int, most: int, each: Callable[[Event], object] | None
+    ) -> list[Event]:
         reading = Reading(self._path, descriptor=descriptor, after=self._reading)
         events: list[Event] = []
         try:
             with contextlib.closing(folding(reading, self.state, self._sequence)) as folded:
-                events.extend(islice(folded, most))
+                for event in islice(folded, most):
+                    events.append(event)
+                    if each is not None:
+                        each(event)
         finally:
             self._reading = reading
         self.is_current = len(events) < most

@@ -40,8 +40,17 @@ def replace(path: Path, pieces: Iterable[bytes], *, same_stays: bool = False) ->
         same_stays: if that is what is there already, that file stays, and whose it is.
 
     Raises:
-        OSError: it cannot be written; the one before stays.
+        OSError: it cannot be written; the one before stays, and nothing of the new one.
     """
+    try:
+        return _replace(path, pieces, same_stays=same_stays)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            files.remove(path.with_name(path.name + PART))
+        raise
+
+
+def _replace(path: Path, pieces: Iterable[bytes], *, same_stays: bool) -> Replaced:
     digest, size = hashlib.sha256(), 0
     unfinished = path.with_name(path.name + PART)
     with contextlib.suppress(FileNotFoundError):

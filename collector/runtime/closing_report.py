@@ -51,13 +51,14 @@ class ClosingReport:
         self._journal = journal
         self._follower = follower or Follower()
         self._waiting = anyio.CancelScope(shield=True)
-        self._is_begun = self._is_skipped = False
+        self._is_begun = self._is_skipped = self._has_news = False
         self._bystander = Bystander(
             "the report's maker", f"`collector report {directory}` makes it", self.skip
         )
 
     def follow(self, event: Event) -> None:
         """Take note of an event, once it is part of the state."""
+        self._has_news = True
         if not self._bystander.is_broken:
             with self._bystander:
                 self._follower.follow(event)
@@ -84,9 +85,15 @@ class ClosingReport:
     async def write(self, manifest_sha256: str | None) -> None:
         """Write the report of a run that is over, unless that takes too long or is skipped.
 
+        One that is there stays, where nothing has happened since.
+
         Args:
             manifest_sha256: of the manifest beside it.
         """
+        path = self._directory / REPORT
+        if not self._has_news and path.is_file() and not path.is_symlink():
+            self.path = path
+            return
         if self._is_skipped:
             return
         self._is_begun = True

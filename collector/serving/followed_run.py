@@ -15,6 +15,7 @@ from collector import files, threads
 from collector.errors import CollectorError
 from collector.printable import one_line
 from collector.report.manifest import JournalHead
+from collector.report.rates import RECENTLY
 from collector.report.series import Follower
 from collector.report.times import written
 from collector.rundir.following import Following
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from collector.model.events import Event
     from collector.serving.source import Data, Health, Revision
 
 T = TypeVar("T")
@@ -49,6 +51,7 @@ class FollowedRun:
         self._one_at_a_time = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
         self._looked_s = -FRESH_S
+        self._recent = ""
         self._is_closed = False
 
     @property
@@ -116,14 +119,11 @@ class FollowedRun:
     def _look(self) -> None:
         """Read what was appended. For the thread."""
         following = self._following
+        self._recent = written(datetime.now(UTC) - RECENTLY)
         try:
             while not self._is_closed:
-                events = following.poll()
-                if following.state is not self._shown.state:
-                    self._shown = PageState(following.directory, following.state)
-                    self._follower = Follower()
-                for event in events:
-                    self._follower.follow(event)
+                following.poll(each=self._follow)
+                self._adopt()
                 if following.is_current:
                     break
         except CollectorError as error:
@@ -138,6 +138,19 @@ class FollowedRun:
                 damage=self._damage(),
             )
         )
+
+    def _follow(self, event: Event) -> None:
+        """Take in an event that is part of the state now."""
+        self._adopt()
+        self._follower.follow(event)
+        if event.at >= self._recent:
+            self._shown.watch.follow(event)
+
+    def _adopt(self) -> None:
+        """Begin anew where another journal has the place of the one that was read."""
+        if self._following.state is not self._shown.state:
+            self._shown = PageState(self._following.directory, self._following.state)
+            self._follower = Follower()
 
     def _why_not(self) -> str:
         following = self._following

@@ -77,6 +77,7 @@ class PageState:
     Attributes:
         revision: the latest.
         state: as it was given.
+        watch: looks at it.
     """
 
     def __init__(self, directory: Path, state: RunState) -> None:
@@ -87,7 +88,7 @@ class PageState:
         self._changed_in = array("Q")
         self._paging: Paging | None = None
         self._report: Report | None = None
-        self._watch: Watch | None = None
+        self.watch = Watch(state)
         self._now: Seen | None = None
         self._why: _Why | None = None
         self._at = ""
@@ -109,6 +110,8 @@ class PageState:
         state = self.state
         if state.started is None:
             return
+        if now.alive:
+            self.watch.look(time.time(), now.arrived)
         changed = self._changes()
         why = _Why(now.alive, state.ended, state.resumed, frozenset(state.down))
         if why != self._why:
@@ -130,7 +133,6 @@ class PageState:
         self._tell_seldom(report, number, now_s)
         if self._paging is None:
             self._paging = Paging(state)
-            self._watch = Watch(state)
 
     def data(self, made_at: str, manifest_sha256: str | None) -> Data:
         """Make the page as it was at the last look, or return one that lags behind it a little.
@@ -214,9 +216,9 @@ class PageState:
 
     def _glance(self) -> Glance | None:
         """Look at the run; there is nothing to see of one that nobody works on."""
-        if self._watch is None or self._now is None or not self._now.alive:
+        if self._now is None or not self._now.alive:
             return None
-        glance = self._watch.glance(datetime.now(UTC), arrived=self._now.arrived)
+        glance = self.watch.glance(datetime.now(UTC), arrived=self._now.arrived)
         return msgspec.structs.replace(glance, projects=glance.projects[:FEW])
 
     def _told_projects(self, since: int, *, whole: bool) -> list[ProjectTotals] | None:

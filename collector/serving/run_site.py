@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from collector.pages import render
+from collector.report.rates import COUNTED_EVERY_S
 from collector.serving.guard import Refused
 from collector.serving.onlooker import APART_S, MOST, Onlooker, Ticks
 from collector.serving.server import Answer, as_json, check_method, with_token_kept
@@ -57,6 +58,7 @@ class RunSite:
         self._source = source
         self._guard = guard
         self._stop = stop
+        self._unseen = 0
 
     async def keep(self) -> None:
         """Look for news every second while somebody looks on, until cancelled."""
@@ -65,8 +67,13 @@ class RunSite:
             await self.look_if_wanted()
 
     async def look_if_wanted(self) -> None:
-        """Look for news if somebody looks on."""
-        if self.ticks.onlookers:
+        """Look for news if somebody looks on; else now and then, for whoever comes next.
+
+        How fast a run is, and how long it will still take, is known from several looks.
+        """
+        self._unseen += 1
+        if self.ticks.onlookers or self._unseen * APART_S >= COUNTED_EVERY_S:
+            self._unseen = 0
             with contextlib.suppress(Refused):  # it cannot be shown now: they keep what they have
                 await self.look()
 

@@ -12,6 +12,7 @@ import pytest
 
 from collector.rundir.verification import verify
 from tests.support.command import COLLECTOR, environment
+from tests.support.pages import data_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +86,9 @@ def test_it_suggests_nothing_that_cannot_be_done(demo: Shown, demo_home: Path) -
     *_, verdict, ending = told.splitlines()
     assert verdict == "58 of 60 servers collected; 2 failed."
     assert ending == f"See for yourself in a browser: demo/{demo.directory.name}/report.html"
-    assert (demo.directory / "report.html").is_file()
+    page = data_of((demo.directory / "report.html").read_bytes())
+    assert any("createDumpLog" in reason.hint for reason in page.reasons)
+    assert not any(re.search("resume|retry", reason.hint) for reason in page.reasons)
 
 
 def test_what_it_leaves_is_a_run_like_any_other(demo: Shown) -> None:

@@ -76,7 +76,7 @@ def test_data_are_compressed_for_whoever_takes_that(tmp_path: Path) -> None:
         for header in ({}, {"Accept-Encoding": "gzip;q=0, br"}):
             plain = ask(page.url, "data", headers=header)
             assert "content-encoding" not in plain.headers
-            assert json.loads(plain.body)["run"] == packed.json["run"]
+            assert json.loads(plain.body)["run"]["id"] == packed.json["run"]["id"]
 
 
 def test_every_answer_forbids_what_it_need_not_allow(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_there_is_nothing_else_and_nothing_can_be_changed(tmp_path: Path) -> Non
 
 def test_onlookers_are_told_what_happens_and_last_that_the_run_has_ended(tmp_path: Path) -> None:
     some = [server(0), server(1, Fault("unknown_id")), *servers(5)[2:]]
-    fleet = fleet_of(some, export_duration_s=3.0)
+    fleet = fleet_of(some, export_duration_s=6.0)
     with serving(fleet, tmp_path) as service, collecting(service) as (process, page):
         data = ask(page.url, "data")
         phases = data.json["servers"]["phase"]
@@ -133,7 +133,7 @@ def test_onlookers_are_told_what_happens_and_last_that_the_run_has_ended(tmp_pat
 
 
 def test_the_report_on_disk_shows_what_the_page_showed_last(tmp_path: Path) -> None:
-    fleet = fleet_of(servers(2), export_duration_s=1.0)
+    fleet = fleet_of(servers(2), export_duration_s=5.0)
     with serving(fleet, tmp_path) as service, collecting(service) as (process, page):
         with looking_on(page.url) as stream:
             *_, last = stream
@@ -143,12 +143,14 @@ def test_the_report_on_disk_shows_what_the_page_showed_last(tmp_path: Path) -> N
 
 
 def test_a_stream_that_was_cut_goes_on_where_it_was(tmp_path: Path) -> None:
-    fleet = fleet_of(servers(3), export_duration_s=3.0)
+    fleet = fleet_of(servers(3), export_duration_s=6.0)
     with serving(fleet, tmp_path) as service, collecting(service) as (_, page):
         etag = ask(page.url, "data").headers["etag"].strip('"')
         with looking_on(page.url, Last_Event_ID=etag) as stream:
-            *_, last = stream
-        assert (last.name, last.data["at"]) == ("ended", [0, 1, 2])
+            events = list(stream)
+        assert {event.name for event in events} <= {"delta", "ended"}
+        assert events[-1].name == "ended"
+        assert {at for event in events for at in event.data["at"]} == {0, 1, 2}
 
 
 @pytest.mark.parametrize(
@@ -165,9 +167,10 @@ def test_who_shows_what_is_not_known_here_is_told_to_begin_anew(tmp_path: Path, 
 def test_a_run_that_was_killed_and_resumed_on_the_same_port_is_shown_again(
     tmp_path: Path,
 ) -> None:
-    fleet = fleet_of(servers(3), export_duration_s=4.0)
+    fleet = fleet_of(servers(3), export_duration_s=10.0)
     with serving(fleet, tmp_path) as service:
         with collecting(service) as (process, page):
+            service.wait_for_export("id-2")
             shown = ask(page.url, "data").headers["etag"].strip('"')
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -270,6 +273,17 @@ def test_from_another_address_the_token_of_the_environment_is_wanted_and_never_t
         written = b"".join(path.read_bytes() for path in service.out.rglob("*") if path.is_file())
         for text in (data.body, written, "\n".join([*page.lines, err]).encode()):
             assert secret.encode() not in text
+
+
+def test_the_first_lines_say_which_run_it_is_where_its_page_is_and_how_to_stop_it(
+    tmp_path: Path,
+) -> None:
+    with serving(fleet_of(servers(1), export_duration_s=LONG_S), tmp_path) as service:
+        process = service.start("collect", "fleet.json", "--serve", "127.0.0.1:0")
+        with process:
+            lines = told(process, "To stop the run").lines
+            process.kill()
+        assert [line.split()[0] for line in lines] == ["Run", "Live", "To"]
 
 
 def test_a_token_that_was_made_is_shown_once_and_is_in_no_file(tmp_path: Path) -> None:

@@ -80,6 +80,19 @@ def test_a_stop_ends_the_watching_alone(service: Service) -> None:
         process.communicate()
 
 
+def test_a_run_that_is_removed_ends_the_watching_with_one_line(service: Service) -> None:
+    with collecting(service) as process, service.start("status", "r", "--watch") as watching:
+        assert watching.stderr is not None
+        assert watching.stderr.readline().startswith("Watching")
+        (service.out / "r").rename(service.home / "elsewhere")
+        _, err = watching.communicate(timeout=PATIENCE_S)
+        process.kill()
+        process.communicate()
+    assert watching.returncode == 2
+    assert err.splitlines()[-1].endswith("/collected/r has been removed")
+    assert "Traceback" not in err
+
+
 def test_a_process_that_is_gone_is_told_of(service: Service) -> None:
     with collecting(service) as process:
         with service.start("status", "r", "--watch") as watching:

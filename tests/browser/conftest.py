@@ -1,4 +1,4 @@
-"""A browser for the tests of pages: one for all of them."""
+"""A browser for the tests of pages: one for each module of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop is in the way of other tests'
 def browser() -> Iterator[Browser]:
     path = chromium()
     if path is None:

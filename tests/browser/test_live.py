@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from collector.report.glance import TimeLeft
 from collector.report.page import Delta, Note, Page
 from tests.support.browser import AXE, context_of, heard, violations
 from tests.support.command import fleet_of, servers, serving
@@ -71,6 +72,26 @@ def test_a_live_page_says_rate_time_left_and_troubles(browser: Browser) -> None:
         assert "14.2 of 15 calls/s" in line
         assert "11 to 15 min left" in line
         assert "its endpoint has not answered" in tab.inner_text("#troubles")
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (TimeLeft(5.0, 40.0), "less than a minute left"),
+        (TimeLeft(20.0, 900.0), "up to 15 min left"),
+        (TimeLeft(900.0, 900.0), "about 15 min left"),
+    ],
+)
+def test_the_time_left_is_no_finer_than_it_is_known(
+    browser: Browser, left: TimeLeft, said: str
+) -> None:
+    page = _running()
+    assert page.glance is not None
+    page = msgspec.structs.replace(
+        page, glance=msgspec.structs.replace(page.glance, time_left=left)
+    )
+    with _following(browser, page) as (tab, _):
+        assert tab.inner_text("#live").endswith(said)
 
 
 def test_what_changes_is_shown_and_the_reader_stays_where_they_are(browser: Browser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from collector.pages.render import static
@@ -42,6 +43,17 @@ def test_a_complete_run_is_told_how_to_prove_it(browser: Browser, tmp_path: Path
     with opened(browser, fleet(10), tmp_path) as tab:
         assert "collector verify /srv/incident-4711" in tab.inner_text("#next")
         assert not tab.is_visible("#reasons")
+
+
+def test_a_demos_report_suggests_nothing_that_needs_its_emulator(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = fleet(10, failed=2, pending=1)
+    run = msgspec.structs.replace(page.run, argv=["collector", "demo"])
+    with opened(browser, msgspec.structs.replace(page, run=run), tmp_path) as tab:
+        following = tab.inner_text("#next")
+        assert "collector verify /srv/incident-4711" in following
+        assert "collector collect" not in following
 
 
 @pytest.mark.parametrize("servers", [0, 1, 10, 1000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from tests.support.browser import opened
@@ -174,6 +175,24 @@ def test_details_tell_why_a_server_failed_and_what_to_do(browser: Browser, tmp_p
         assert "4 tries" in details
 
 
+def test_the_time_of_earlier_exports_is_not_called_waiting_alone(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = fleet(40, failed=4)
+    attempts = [2 if server == 7 else 1 for server in range(40)]
+    page = msgspec.structs.replace(
+        page, servers=msgspec.structs.replace(page.servers, attempts=attempts)
+    )
+    with opened(browser, page, tmp_path) as tab:
+        for name, said in (("bms-00007", "Waited and tried before "), ("bms-00008", "Waited ")):
+            tab.fill("#search", name)
+            tab.press("#search", "Enter")
+            tab.locator("#details-name", has_text=name).wait_for()
+            details = tab.inner_text("#details")
+            assert said in details
+            assert ("tried before" in details) == (name == "bms-00007")
+
+
 def test_a_hundred_thousand_servers_are_scrolled_sorted_and_found(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -192,3 +211,59 @@ def test_a_hundred_thousand_servers_are_scrolled_sorted_and_found(
         tab.fill("#search", "")
         tab.click("#states [data-state=failed]")
         assert tab.inner_text("#matches") == "5,000 of 100,000 servers match"
+
+
+def test_from_the_search_down_goes_to_the_rows_and_enter_opens_the_first(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with opened(browser, fleet(1000, failed=3), tmp_path) as tab:
+        tab.keyboard.press("/")
+        tab.keyboard.type("bms-0012")
+        tab.keyboard.press("ArrowDown")
+        assert tab.evaluate("document.activeElement.id") == "grid"
+        assert _row(tab) == 2
+        assert tab.inner_text("#matches") == "10 of 1,000 servers match"
+        tab.keyboard.press("/")
+        tab.keyboard.type("bms-00129")
+        tab.keyboard.press("Enter")
+        assert tab.inner_text("#details-name") == "bms-00129"
+        assert tab.evaluate("document.activeElement.id") == "details"
+
+
+def test_what_is_found_is_in_sight_while_one_types(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, fleet(1000, failed=30), tmp_path) as tab:
+        tab.keyboard.press("/")
+        tab.keyboard.type("bms-00123")
+        tab.locator("#matches", has_text="1 of 1,000 servers matches").wait_for()
+        for place in ("#search", FIRST):
+            box = tab.locator(place).bounding_box()
+            assert box is not None
+            assert tab.viewport_size is not None
+            assert 0 <= box["y"] <= tab.viewport_size["height"] - box["height"]
+
+
+def test_a_server_that_failed_has_as_many_tries_as_its_reason_says(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = fleet(40, failed=4)
+    page = msgspec.structs.replace(
+        page, servers=msgspec.structs.replace(page.servers, attempts=[1] * 40)
+    )
+    with opened(browser, page, tmp_path) as tab:
+        tab.click("#states [data-state=failed]")
+        heads = tab.get_by_role("columnheader").all_inner_texts()
+        cell = tab.locator(f"{FIRST} > *").nth([head.strip() for head in heads].index("Tries"))
+        assert cell.inner_text() == "4"
+
+
+def test_reasons_that_differ_only_in_where_they_were_met_can_be_told_apart(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = fleet(40, failed=4)
+    reasons = [
+        msgspec.structs.replace(page.reasons[0], stage=stage) for stage in ("export", "status")
+    ]
+    page = msgspec.structs.replace(page, reasons=[*reasons, *page.reasons[2:]])
+    with opened(browser, page, tmp_path) as tab:
+        choices = tab.locator("#reason option").all_inner_texts()
+        assert len(set(choices)) == len(choices)

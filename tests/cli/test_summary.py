@@ -265,3 +265,12 @@ def test_the_terminal_and_the_page_give_the_same_verdict(tmp_path: Path) -> None
     report = Report(state, lines=1, head="0" * 64, alive=False)
     said = headline(report.run, report.totals, report.unlisted)
     assert shown(state, tmp_path)[-1] == said
+
+
+def test_of_a_killed_run_the_report_that_it_did_not_leave_is_suggested(tmp_path: Path) -> None:
+    state = begun(60)
+    collect(state, range(4))
+    lines = shown(state, tmp_path)
+    resume, report = lines[lines.index("Next:") + 1 : -2]
+    assert resume.endswith(f"collector collect --resume {tmp_path}")
+    assert report.endswith(f"collector report {tmp_path}")

@@ -10,6 +10,7 @@ from wcwidth import wcswidth
 from collector.observe.lines import painted
 from collector.observe.terminal_text import TerminalText
 from collector.observe.view import drawn
+from collector.report.at_once import ExportsLimit
 from collector.report.glance import Glance, TimeLeft
 from tests.support.glances import HOSTILE, NAMES, WIDE, counts_of, glance_of
 
@@ -148,3 +149,17 @@ def test_a_run_of_no_server_is_drawn() -> None:
 def test_parts_of_a_bar_are_there_however_few_servers_they_stand_for() -> None:
     shown = view(glance_of(1, counts=counts_of(1, 1, 0, 99_997, 1)))
     assert {"█", "▓", "▒", "░"} <= set(shown[1])
+
+
+def test_a_time_left_that_may_be_any_is_told_by_its_least() -> None:
+    left = TimeLeft(low_s=330.0, high_s=126_000.0)
+    shown = "\n".join(view(glance_of(time_left=left, deadline_at=None)))
+    assert "at least 5 min; how much more is not known yet" in shown
+
+
+def test_what_holds_a_run_up_is_told_where_it_is_the_number_of_exports_at_once() -> None:
+    limit = ExportsLimit(at_once=72, projects=24, source="estimated")
+    shown = "\n".join(view(glance_of(exports_limit=limit), 120, 33))
+    assert (
+        "exports    at most 72 at once in 24 projects: that holds the run up; limit esti" in shown
+    )

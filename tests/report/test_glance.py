@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from collector.model import events as e
 from collector.model.state import RunState, apply
+from collector.report.at_once import ExportsLimit
 from collector.report.glance import Counts, Watch
 from collector.report.phase_counts import PhaseCounts
 from tests.support.looking import (
@@ -307,6 +308,35 @@ def test_limits_of_single_calls_count_where_every_call_that_is_left_has_one() ->
     assert of_limits(run) == (7, "api", None, "told")
 
 
+def at_once(project: int, limit: int) -> e.ExportsLimitLearned:
+    return e.ExportsLimitLearned(
+        at=at(0), scope="project", name=f"p{project}", limit=limit, source="estimated"
+    )
+
+
+def test_how_many_exports_may_run_at_once_is_told_where_that_holds_the_run() -> None:
+    run = Run(8, projects=2)
+    assert run.look(2).exports_limit is None
+    run.add(at_once(0, 3), at_once(1, 2))
+    assert run.look(2).exports_limit == ExportsLimit(5, 2, "estimated")
+    run.add(learned("user", "ops", 1), counted(1, 4), counted(4, 6))
+    assert run.look(4).limit is not None
+    assert run.look(4).exports_limit is None, "calls are what holds it"
+    for server in (0, 2, 4, 6):
+        run.add(*completed(server))
+    assert run.look(60).exports_limit == ExportsLimit(2, 1, "estimated")
+    for server in (1, 3, 5, 7):
+        run.add(*started(server))
+    assert run.look(60).exports_limit is None, "none waits"
+
+
+def test_exports_at_once_that_the_inventory_allows_are_a_limit_of_each_project() -> None:
+    run = Run(6, projects=3, exports_in_flight=2)
+    assert run.look(2).exports_limit == ExportsLimit(6, 3, "inventory")
+    run.add(e.ExportsLimitLearned(at=at(0), scope="user", name="ops", limit=3, source="estimated"))
+    assert run.look(2).exports_limit == ExportsLimit(3, 3, "estimated")
+
+
 def test_a_run_without_work_is_held_by_no_limit() -> None:
     run = Run(1, requests_per_second=3.0)
     run.add(*completed(0), stored(0, 1))
@@ -416,3 +446,36 @@ def test_the_latest_failures_are_told_with_their_projects() -> None:
     assert len(told) == 5
     run.add(e.ServerRetried(at=at(30), server=8))
     assert run.look(31).failures[0].name == "s7"
+
+
+# Before anybody looked
+
+
+def test_who_looks_at_a_journal_for_the_first_time_sees_how_fast_it_has_been() -> None:
+    run = Run(6, projects=2)
+    for second in (5, 10, 15, 20, 25):
+        for project, calls in ((0, 50), (1, 10)):
+            event = counted(second, calls, project=project, arrived=1000 * calls)
+            run.add(event)
+            run.watch.follow(event)
+    glance = run.look(25)
+    assert glance.calls_per_s == 12.0
+    assert glance.bytes_per_s == 12_000.0
+    assert {one.name: one.calls_per_s for one in glance.projects} == {"p0": 10.0, "p1": 2.0}
+
+
+def test_looks_that_tell_nothing_are_remembered() -> None:
+    run = Run()
+    for second in range(20):
+        run.watch.look(BEGAN.timestamp() + second, arrived=700 * second)
+    assert run.look(20, arrived=14_000).bytes_per_s == 700.0
+
+
+def test_what_was_counted_in_parts_at_one_time_is_one_count() -> None:
+    run = Run(6, projects=2)
+    run.add(counted(5, 50))
+    run.look(5)
+    run.add(counted(10, 50))
+    run.look(10)
+    run.add(counted(10, 50, project=1))
+    assert run.look(10).calls_per_s == 20.0

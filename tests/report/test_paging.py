@@ -62,6 +62,16 @@ def test_times_follow_one_another_in_seconds_since_the_run_began() -> None:
             assert 0 < requested < completed <= ended
 
 
+def test_reasons_of_a_demo_suggest_nothing_that_needs_its_emulator() -> None:
+    state = state_of(BigRun(servers=20, projects=1, failed=10))
+    assert any("--resume" in reason.hint for reason in page_of(state).reasons)
+    assert state.started is not None
+    state.started = replace(state.started, argv=("collector", "demo"))
+    hints = [reason.hint for reason in page_of(state).reasons]
+    assert any(hints)
+    assert not any("--resume" in hint for hint in hints)
+
+
 def test_a_server_whose_export_is_asked_for_anew_has_no_completed_one() -> None:
     state = state_of(BigRun(servers=1, projects=1))
     for event in (
@@ -219,3 +229,11 @@ def test_the_headline_says_that_the_journal_is_damaged_and_that_projects_are_not
     assert (
         "; 1 project not listed. The journal is damaged (line 7: the hash does not match)" in said
     )
+
+
+def test_a_page_and_what_has_changed_of_it_tell_when_something_happened_last() -> None:
+    state = state_of(RUN)
+    paging = Paging(state)
+    assert page_of(state, paging).last_event_at == state.at
+    report = Report(state, lines=1, head="0" * 64)
+    assert paging.delta(report, revision=2, at=[]).last_event_at == state.at

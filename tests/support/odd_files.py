@@ -101,4 +101,4 @@ def ended(
 def lines_of(done: subprocess.CompletedProcess[str]) -> list[str]:
     """What it said on stderr, progress aside."""
     lines = done.stderr.splitlines()
-    return [one for one in lines if " collected, " not in one and "Collecting into" not in one]
+    return [one for one in lines if " collected" not in one and "Ctrl-C is safe" not in one]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collector.model.events import Event
     from collector.report.glance import Glance
     from collector.rundir.standing import Standing
-
-RECENTLY: Final = timedelta(seconds=40)
-"""How long ago that was of which rates are made, and some more."""
 
 
 @click.command(
@@ -80,9 +77,9 @@ def _looked_at(directory: Path) -> tuple[Standing, Glance | None]:
     Rates are made of several looks: at the run as it was each time that its calls were counted
     lately, and as it is now.
     """
-    from collector.model.events import CallsCounted  # noqa: PLC0415  # the work's imports cost time
-    from collector.model.state import RunState  # noqa: PLC0415  # as above
+    from collector.model.state import RunState  # noqa: PLC0415  # the work's imports cost time
     from collector.report.glance import Watch  # noqa: PLC0415  # as above
+    from collector.report.rates import RECENTLY  # noqa: PLC0415  # as above
     from collector.report.times import written  # noqa: PLC0415  # as above
     from collector.rundir.standing import standing  # noqa: PLC0415  # as above
 
@@ -91,8 +88,8 @@ def _looked_at(directory: Path) -> tuple[Standing, Glance | None]:
     watch = Watch(state)
 
     def look(event: Event) -> None:
-        if type(event) is CallsCounted and event.at >= recent:
-            watch.glance(now)
+        if event.at >= recent:
+            watch.follow(event)
 
     found = standing(directory, look, state)
     goes_on = found.alive and state.ended is None

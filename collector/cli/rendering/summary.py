@@ -216,4 +216,4 @@ def _next(summary: Summary, found: Sequence[Reason]) -> Iterator[str]:
     if totals.failed:
         yield f"{again} --retry-failed"
     if not names_all(found) and not has_report(summary):
-        yield f"  {collector} status {directory} --json"
+        yield f"  {collector} report {directory}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector.printable import one_line
+from collector.report.advice import RESUME, doable, is_of_a_demo
 from collector.report.times import lasting
 from collector.report.words import scope, source
 
@@ -28,11 +29,9 @@ HEIGHT = 23
 SOON_S = 60.0
 """Anything more recent counts as now."""
 
-_RETRY = "--resume the run with --retry-failed"
-_RESUME = "--resume the run"
+_RETRY = f"{RESUME} with --retry-failed"
 _STILL_TRIED = "it is tried again"
-_THEN_AGAIN = re.compile(rf"[,;] (?:then )?{_RESUME}(?: with --retry-failed)?$")
-_AGAIN_AND_BEFORE = re.compile(rf"(?:(?:[,;]| and)? ?(?:then )?|^){_RESUME}.*", re.DOTALL)
+_THEN_AGAIN = re.compile(rf"[,;] (?:then )?{RESUME}(?: with --retry-failed)?$")
 _NINE_IN_TEN = 1.2816
 """The 90th percentile of the standard normal distribution."""
 
@@ -62,7 +61,7 @@ def clipped(text: str, first: str, rest: str, most: int) -> list[str]:
 
 def is_demo(summary: Summary) -> bool:
     """Whether a run is a demo's, whose emulator is gone: nothing can be asked of it again."""
-    return summary.run.argv[1:2] == ["demo"]
+    return is_of_a_demo(summary.run.argv)
 
 
 def cure(hint: str, summary: Summary) -> str:
@@ -70,8 +69,8 @@ def cure(hint: str, summary: Summary) -> str:
     if hint.startswith(_STILL_TRIED):
         return ""
     if is_demo(summary):
-        return _AGAIN_AND_BEFORE.sub("", hint)
-    return _THEN_AGAIN.sub("", hint).replace(_RETRY, "retry").replace(_RESUME, "resume")
+        return doable(hint, summary.run.argv)
+    return _THEN_AGAIN.sub("", hint).replace(_RETRY, "retry").replace(RESUME, "resume")
 
 
 def program() -> str:
