@@ -26,7 +26,7 @@ needs_vnu = pytest.mark.skipif(
 
 @needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["phone", "laptop"])
+@pytest.mark.parametrize("size", ["laptop", pytest.param("phone", marks=pytest.mark.deep)])
 def test_axe_finds_nothing_serious_with_servers_a_filter_and_an_open_row(
     browser: Browser, tmp_path: Path, scheme: str, size: str
 ) -> None:
