@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def set_up(*, verbosity: int, as_json: bool, file: LogFile | None = None) -> Non
     log.setLevel(min(handler.level for handler in handlers))
 
 
-class _Handler(logging.Handler):
+class _Handler(logging.Handler, ABC):
     """Takes secrets out of what is logged, and repetitions."""
 
     def __init__(self) -> None:
@@ -79,9 +80,9 @@ class _Handler(logging.Handler):
         told = {name: hide_fact(name, value) for name, value in facts.items()}
         self.tell(logged, said, told)
 
+    @abstractmethod
     def tell(self, logged: logging.LogRecord, said: str, facts: Mapping[str, object]) -> None:
         """Write it."""
-        raise NotImplementedError
 
 
 class _Lines(_Handler):
@@ -143,8 +144,11 @@ class _Kept(_Handler):
 def _in_words(said: str, facts: Mapping[str, object]) -> str:
     """Return the facts that a line does not tell already, to be appended to it."""
     where, why = facts.get("path"), facts.get("why")
-    words = [f"{where}" for _ in (1,) if where is not None and f"{where}" not in said]
-    words += [f"{why}" for _ in (1,) if why is not None]
+    words: list[str] = []
+    if where is not None and f"{where}" not in said:
+        words.append(f"{where}")
+    if why is not None:
+        words.append(f"{why}")
     words += [
         f"{name.replace('_', ' ')} {value}"
         for name, value in facts.items()

@@ -105,7 +105,7 @@ def standing(
     damage = None if alive and reading.damage and reading.damage.torn else reading.damage
     sha256 = unreadable = None
     try:
-        sha256 = _sha256(directory / MANIFEST)
+        sha256 = manifest_sha256(directory)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -230,7 +230,13 @@ def is_alive(directory: Path) -> bool:
         return False
 
 
-def _sha256(path: Path) -> str:
+def manifest_sha256(directory: Path) -> str:
+    """Return the hash of a run's manifest.
+
+    Raises:
+        OSError: there is none, or it cannot be read, or is larger than any.
+    """
+    path = directory / MANIFEST
     with open(files.open_to_read(path), "rb") as file:  # noqa: PTH123  # of a descriptor
         if os.fstat(file.fileno()).st_size > LARGEST_MANIFEST:
             raise OSError(errno.EFBIG, f"larger than {LARGEST_MANIFEST} bytes", str(path))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
-from collector import files, threads
+from collector import threads
 from collector.errors import CollectorError
 from collector.printable import one_line
 from collector.report.manifest import JournalHead
@@ -19,7 +17,7 @@ from collector.report.rates import RECENTLY
 from collector.report.series import Follower
 from collector.report.times import written
 from collector.rundir.following import Following
-from collector.rundir.layout import LARGEST_MANIFEST, MANIFEST
+from collector.rundir.standing import manifest_sha256
 from collector.serving.guard import Refused
 from collector.serving.own_run import FRESH_S
 from collector.serving.page_state import PageState, Seen
@@ -172,9 +170,6 @@ class FollowedRun:
         if self._following.alive:
             return None
         try:
-            with open(files.open_to_read(self._following.directory / MANIFEST), "rb") as file:  # noqa: PTH123  # of a descriptor
-                if os.fstat(file.fileno()).st_size <= LARGEST_MANIFEST:
-                    return hashlib.file_digest(file, "sha256").hexdigest()
+            return manifest_sha256(self._following.directory)
         except OSError:
-            pass
-        return None
+            return None

@@ -82,14 +82,29 @@ def command(
 
 def _tell(directory: Path, server: str, *, as_json: bool) -> None:
     """Tell one server's story."""
-    from collector.cli.rendering.story import story_of  # noqa: PLC0415  # as above
+    from difflib import get_close_matches  # noqa: PLC0415  # as above
 
-    story, found = story_of(directory, server)
+    from collector.cli.rendering.story import rendered  # noqa: PLC0415  # as above
+    from collector.errors import CollectorError  # noqa: PLC0415  # as above
+    from collector.model.state import RunState  # noqa: PLC0415  # as above
+    from collector.report.story import Stories  # noqa: PLC0415  # as above
+    from collector.rundir.standing import standing  # noqa: PLC0415  # as above
+
+    state = RunState()
+    stories = Stories(state, server)
+    found = standing(directory, stories.follow, state)
     _say_damage(found)
+    if not list(stories):
+        alike = get_close_matches(server, (row.name for row in state.servers), cutoff=0.7)
+        maybe = f"did you mean {' or '.join(map(repr, alike))}? " if alike else ""
+        raise CollectorError(
+            f"{directory.name} has no server {server!r}; {maybe}"
+            "give its name, its id, or PROJECT/NAME"
+        )
     if as_json:
-        show_json(json.dumps(story.as_json()))
+        show_json(json.dumps(stories.as_json()))
     else:
-        show(list(story.lines(found))[:-1])
+        show(rendered(stories, found))
 
 
 def _say_damage(found: Standing) -> None:
