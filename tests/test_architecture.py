@@ -92,7 +92,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("bystander", "threads"),
     },
     "serving": {
-        *("descriptors", "errors", "files", "model", "pages", "printable", "report", "rundir"),
+        *("descriptors", "errors", "model", "pages", "printable", "report", "rundir"),
         *("bystander", "threads"),
     },
     "observe": {"bystander", "model", "printable", "redaction", "report", "sizes"},
