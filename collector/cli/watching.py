@@ -17,16 +17,12 @@ from collector.errors import CollectorError
 from collector.event_loop import Loop
 from collector.observe.narration import Narrator
 from collector.observe.progress import choose
-from collector.report.glance import Watch
-from collector.report.rates import RECENTLY
-from collector.report.times import written
 from collector.rundir.following import Following
 
 if TYPE_CHECKING:
     import signal
     from pathlib import Path
 
-    from collector.model.events import Event
     from collector.report.glance import Glance
 
 EVERY_S = 1.0
@@ -57,32 +53,20 @@ class _Watched:
     def __init__(self, following: Following) -> None:
         self.following = following
         self._state = following.state
-        self._watch = Watch(self._state)
         self._narrator: Narrator | None = None
-        self._recent = ""
 
     def read(self) -> bool:
         """Read what is new; return whether somebody works on the run, or there is more to read."""
         following = self.following
-        self._recent = written(datetime.now(UTC) - RECENTLY)
-        events = following.poll(AT_ONCE, self._follow)
-        self._adopt()
+        events = following.poll(AT_ONCE)
+        if following.state is not self._state:  # another journal has its place
+            self._state, self._narrator = following.state, None
         if self._narrator is not None:
             for event in events:
                 self._narrator.log(event)
         if following.is_gone:
             raise CollectorError(f"{following.directory} has been removed")
         return (following.alive or not following.is_current) and following.damage is None
-
-    def _follow(self, event: Event) -> None:
-        self._adopt()
-        if event.at >= self._recent:
-            self._watch.follow(event)
-
-    def _adopt(self) -> None:
-        if self.following.state is not self._state:  # another journal has its place
-            self._state, self._narrator = self.following.state, None
-            self._watch = Watch(self._state)
 
     def tell_from_now_on(self) -> None:
         """Tell of what happens, but not of what has happened already."""
@@ -98,7 +82,7 @@ class _Watched:
         """Look at the run; None as long as it has not begun."""
         if self._state.started is None:
             return None
-        return self._watch.glance(datetime.now(UTC), alive=self.following.alive)
+        return self.following.watch.glance(datetime.now(UTC), alive=self.following.alive)
 
     def opening(self) -> str:
         """Return what is watched."""

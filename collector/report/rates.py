@@ -10,18 +10,26 @@ from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from collector.report.times import written
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 WINDOW_S: Final = 15.0
 COUNTED_EVERY_S: Final = 5.0
 """How often a run's process counts, where there is anything to count."""
 SHORTEST_S: Final = 1.0
 """No rate is told over a shorter time."""
-RECENTLY: Final = timedelta(seconds=40)
+_RECENTLY: Final = timedelta(seconds=40)
 """How far back who looks at a run for the first time reads what was counted."""
 _APART_S: Final = 0.5
 """Samples that are closer together tell nothing new."""
+
+
+def recently(now: datetime) -> str:
+    """Return the time from which on events tell how fast things go now, as a journal writes it."""
+    return written(now - _RECENTLY)
 
 
 class Rates:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Self
 
@@ -11,6 +12,8 @@ from collector import files
 from collector.errors import CollectorError
 from collector.model.state import RunState
 from collector.report.building import Report
+from collector.report.glance import Watch
+from collector.report.rates import recently
 from collector.rundir.journal.identity import has_name
 from collector.rundir.journal.reading import Reading, folding
 from collector.rundir.journal.sequence import Sequence
@@ -48,6 +51,7 @@ class Following:
     Attributes:
         directory: the run's.
         state: the fold of what was read so far.
+        watch: looks at it, and knows how fast things went lately.
         alive: a process holds the run.
         is_gone: there is no journal; `state` is what was known of it.
         is_current: the latest look has read the journal to its end.
@@ -145,6 +149,7 @@ class Following:
 
     def _from_the_start(self) -> None:
         self.state = RunState()
+        self.watch = Watch(self.state)
         self.damage = None
         self._sequence = Sequence(self.state)
         self._reading = Reading(self._path)
@@ -156,10 +161,13 @@ class Following:
     ) -> list[Event]:
         reading = Reading(self._path, descriptor=descriptor, after=self._reading)
         events: list[Event] = []
+        recent = recently(datetime.now(UTC))
         try:
             with contextlib.closing(folding(reading, self.state, self._sequence)) as folded:
                 for event in islice(folded, most):
                     events.append(event)
+                    if event.at >= recent:
+                        self.watch.follow(event)
                     if each is not None:
                         each(event)
         finally:

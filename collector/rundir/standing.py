@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec import Meta
 
 from collector import files
 from collector.errors import CollectorError
+from collector.model.state import RunState
 from collector.report.building import Report
 from collector.report.manifest import RunTotals, RunWord
 from collector.report.summary import RunLine
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.model.events import Event
-    from collector.model.state import RunState
+    from collector.report.glance import Glance
     from collector.report.summary import Summary
     from collector.rundir.journal.reading import Damage
 
@@ -113,6 +115,32 @@ def standing(
     return Standing(
         directory, state, reading.lines, reading.head, alive, damage, sha256, unreadable
     )
+
+
+def looked_at(directory: Path) -> tuple[Standing, Glance | None]:
+    """Read how a run stands, and look at one that goes on; None at any other.
+
+    Rates are made of several looks: at the run as it was each time that its calls were counted
+    lately, and as it is now.
+
+    Raises:
+        CollectorError: as for `standing`.
+    """
+    if not is_alive(directory):
+        return standing(directory), None
+    from collector.report.glance import Watch  # noqa: PLC0415  # nobody works on most runs
+    from collector.report.rates import recently  # noqa: PLC0415  # as above
+
+    state, recent = RunState(), recently(datetime.now(UTC))
+    watch = Watch(state)
+
+    def look(event: Event) -> None:
+        if event.at >= recent:
+            watch.follow(event)
+
+    found = standing(directory, look, state)
+    goes_on = found.alive and state.ended is None
+    return found, watch.glance(datetime.now(UTC)) if goes_on else None
 
 
 def overview(out: Path) -> list[RunLine]:

@@ -13,7 +13,6 @@ from collector import threads
 from collector.errors import CollectorError
 from collector.printable import one_line
 from collector.report.manifest import JournalHead
-from collector.report.rates import RECENTLY
 from collector.report.series import Follower
 from collector.report.times import written
 from collector.rundir.following import Following
@@ -44,12 +43,11 @@ class FollowedRun:
 
     def __init__(self, directory: Path) -> None:
         self._following = Following(directory)
-        self._shown = PageState(directory, self._following.state)
+        self._shown = PageState(directory, self._following.state, self._following.watch)
         self._follower = Follower()
         self._one_at_a_time = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
         self._looked_s = -FRESH_S
-        self._recent = ""
         self._is_closed = False
 
     @property
@@ -117,7 +115,6 @@ class FollowedRun:
     def _look(self) -> None:
         """Read what was appended. For the thread."""
         following = self._following
-        self._recent = written(datetime.now(UTC) - RECENTLY)
         try:
             while not self._is_closed:
                 following.poll(each=self._follow)
@@ -141,13 +138,12 @@ class FollowedRun:
         """Take in an event that is part of the state now."""
         self._adopt()
         self._follower.follow(event)
-        if event.at >= self._recent:
-            self._shown.watch.follow(event)
 
     def _adopt(self) -> None:
         """Begin anew where another journal has the place of the one that was read."""
         if self._following.state is not self._shown.state:
-            self._shown = PageState(self._following.directory, self._following.state)
+            following = self._following
+            self._shown = PageState(following.directory, following.state, following.watch)
             self._follower = Follower()
 
     def _why_not(self) -> str:

@@ -13,6 +13,7 @@ import anyio
 
 from collector import threads
 from collector.model.state import RunState
+from collector.report.glance import Watch
 from collector.report.times import written
 from collector.serving.guard import Refused
 from collector.serving.page_state import PageState, Seen
@@ -71,7 +72,7 @@ class OwnRun:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._copy = RunState()
-        self._shown = PageState(run.directory, self._copy)
+        self._shown = PageState(run.directory, self._copy, Watch(self._copy))
         self._one_at_a_time = anyio.Lock()
         self._thread = anyio.CapacityLimiter(1)
         self._looked_s = 0.0

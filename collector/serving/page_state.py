@@ -21,7 +21,6 @@ import msgspec
 
 from collector.pages import render
 from collector.report.building import Report
-from collector.report.glance import Watch
 from collector.report.paging import Paging
 from collector.serving.source import Data, Health, Revision
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collector.model.events import RunEnded
     from collector.model.rows import ServerRow
     from collector.model.state import RunState
-    from collector.report.glance import Glance
+    from collector.report.glance import Glance, Watch
     from collector.report.manifest import JournalHead, ProjectTotals
     from collector.report.page import Page, Reason, Series
 
@@ -73,14 +72,14 @@ class PageState:
     Args:
         directory: the run's, as a person would write it.
         state: of the run; `look` reads it as it then is.
+        watch: looks at the same state.
 
     Attributes:
         revision: the latest.
         state: as it was given.
-        watch: looks at it.
     """
 
-    def __init__(self, directory: Path, state: RunState) -> None:
+    def __init__(self, directory: Path, state: RunState, watch: Watch) -> None:
         self.revision = Revision(secrets.token_hex(4), 1)
         self._directory = directory
         self.state = state
@@ -88,7 +87,7 @@ class PageState:
         self._changed_in = array("Q")
         self._paging: Paging | None = None
         self._report: Report | None = None
-        self.watch = Watch(state)
+        self._watch = watch
         self._now: Seen | None = None
         self._why: _Why | None = None
         self._at = ""
@@ -111,7 +110,7 @@ class PageState:
         if state.started is None:
             return
         if now.alive:
-            self.watch.look(time.time(), now.arrived)
+            self._watch.look(time.time(), now.arrived)
         changed = self._changes()
         why = _Why(now.alive, state.ended, state.resumed, frozenset(state.down))
         if why != self._why:
@@ -218,7 +217,7 @@ class PageState:
         """Look at the run; there is nothing to see of one that nobody works on."""
         if self._now is None or not self._now.alive:
             return None
-        glance = self.watch.glance(datetime.now(UTC), arrived=self._now.arrived)
+        glance = self._watch.glance(datetime.now(UTC), arrived=self._now.arrived)
         return msgspec.structs.replace(glance, projects=glance.projects[:FEW])
 
     def _told_projects(self, since: int, *, whole: bool) -> list[ProjectTotals] | None:

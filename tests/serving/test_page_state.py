@@ -11,6 +11,7 @@ import pytest
 
 from collector.model import events as e
 from collector.model.state import RunState, apply
+from collector.report.glance import Watch
 from collector.report.manifest import JournalHead
 from collector.report.series import Follower
 from collector.serving import page_state
@@ -26,7 +27,7 @@ class Run:
     def __init__(self, servers: int = 6) -> None:
         self.state = RunState()
         self.follower = Follower()
-        self.shown = PageState(Path("collected/r"), self.state)
+        self.shown = PageState(Path("collected/r"), self.state, Watch(self.state))
         self.alive = True
         self.take(
             e.RunStarted(
@@ -210,7 +211,8 @@ def test_data_and_what_follows_them_are_the_run(run: Run) -> None:
 
 
 def test_a_run_that_has_not_begun_shows_nothing() -> None:
-    shown = PageState(Path("r"), RunState())
+    state = RunState()
+    shown = PageState(Path("r"), state, Watch(state))
     shown.look(Seen(journaled=JournalHead(0, "0" * 64), series=Follower().series(), alive=True))
     assert not shown.has_begun
 

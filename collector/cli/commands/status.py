@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -14,8 +13,6 @@ from collector.cli.streams import say, show, show_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from collector.model.events import Event
-    from collector.report.glance import Glance
     from collector.rundir.standing import Standing
 
 
@@ -68,7 +65,9 @@ def command(
     if server is not None:
         _tell(directory, server, as_json=as_json)
         return
-    found, glance = _looked_at(directory)
+    from collector.rundir.standing import looked_at  # noqa: PLC0415  # as above
+
+    found, glance = looked_at(directory)
     _say_damage(found)
     if found.unreadable is not None:
         say(found.unreadable, "error")
@@ -114,31 +113,3 @@ def _say_damage(found: Standing) -> None:
             f"({found.damage.what}); showing the run up to there",
             "error",
         )
-
-
-def _looked_at(directory: Path) -> tuple[Standing, Glance | None]:
-    """Read how a run stands, and look at one that goes on.
-
-    Rates are made of several looks: at the run as it was each time that its calls were counted
-    lately, and as it is now.
-    """
-    from collector.rundir.standing import is_alive, standing  # noqa: PLC0415  # as above
-
-    if not is_alive(directory):
-        return standing(directory), None
-    from collector.model.state import RunState  # noqa: PLC0415  # nobody works on most runs
-    from collector.report.glance import Watch  # noqa: PLC0415  # as above
-    from collector.report.rates import RECENTLY  # noqa: PLC0415  # as above
-    from collector.report.times import written  # noqa: PLC0415  # as above
-
-    now = datetime.now(UTC)
-    state, recent = RunState(), written(now - RECENTLY)
-    watch = Watch(state)
-
-    def look(event: Event) -> None:
-        if event.at >= recent:
-            watch.follow(event)
-
-    found = standing(directory, look, state)
-    goes_on = found.alive and state.ended is None
-    return found, watch.glance(datetime.now(UTC)) if goes_on else None
