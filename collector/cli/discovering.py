@@ -11,11 +11,11 @@ import anyio
 
 from collector.cli.reaching import access
 from collector.cli.readiness import prepare
-from collector.cli.rendering.wording import count
 from collector.cli.streams import say
 from collector.discovery import discover, list_projects
 from collector.event_loop import Loop
 from collector.printable import one_line
+from collector.report.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from collector import inputs
 from collector.cli.choosing import load_inventory, make_known
 from collector.cli.discovering import listed
-from collector.cli.rendering.wording import count
 from collector.cli.streams import say, show_text
 from collector.discovery import request as requests
 from collector.discovery.merging import changes, merged
@@ -21,6 +20,7 @@ from collector.inventory.bounds import BYTES_MAX
 from collector.inventory.saving import save
 from collector.inventory.yaml_text import document, entry
 from collector.report.verdict import of_lists
+from collector.report.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

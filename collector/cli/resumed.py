@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.cli.rendering.wording import count
 from collector.model import events as e
+from collector.report.words import count
 from collector.runtime.reconciling import left_out
 
 if TYPE_CHECKING:

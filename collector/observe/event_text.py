@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from collector.model import events as e
-from collector.observe.words import MINUTE_S, clock, number
+from collector.observe.words import MINUTE_S, clock
 from collector.report.times import lasting
+from collector.report.words import count
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _limit(event: e.LimitLearned) -> str:
 
 
 def _fail(servers: int) -> str:
-    return f"{number(servers)} server{'s fail' if servers != 1 else ' fails'}"
+    return f"{count(servers, 'server')} fail{'s' if servers == 1 else ''}"
 
 
 def _given_up(event: e.CredentialStopped) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.observe import words
 from collector.observe.lines import BOLD, DIM, RED, Span, cut
+from collector.report.glance import Counts, ProjectGlance
 from collector.sizes import size
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from collector.observe.lines import Line
     from collector.observe.terminal_text import TerminalText
-    from collector.report.glance import ProjectGlance
 
 SHORTEST_NAME: Final = 10
 LONGEST_NAME: Final = 40
@@ -89,7 +89,7 @@ def table(
     )
     drawn = [cut([Span(f"{'project':{name}}{heading}", DIM)], columns, terminal)]
     for row, texts in zip(rows, cells, strict=True):
-        spans = [Span(terminal.left(row.name, name), BOLD if row.trouble else "")]
+        spans = [Span(terminal.left(row.name, name), BOLD if _is_troubled(row) else "")]
         for column, text, width in zip(picked, texts, widths, strict=True):
             is_bad = column.heading == "failed" and row.counts.failed
             spans.append(Span(f"  {text:>{width}}", f"{BOLD};{RED}" if is_bad else ""))
@@ -99,9 +99,13 @@ def table(
     return drawn
 
 
+def _is_troubled(row: ProjectGlance) -> bool:
+    return row.trouble is not None or row.counts.failed > 0
+
+
 def _now(row: ProjectGlance, *, rates: bool) -> str:
     """Return what is wrong with a project, or else how fast it goes."""
-    if row.trouble and row.trouble != f"{row.counts.failed} failed":  # its own column says that
+    if row.trouble:
         return f"! {row.trouble}"
     return f"{words.per_second(row.calls_per_s)} calls/s, {size(row.bytes)}" if rates else ""
 
@@ -109,13 +113,12 @@ def _now(row: ProjectGlance, *, rates: bool) -> str:
 def _together(rest: Sequence[ProjectGlance]) -> ProjectGlance:
     """Sum up the projects that do not fit, as one."""
     counts = {
-        name: sum(getattr(one.counts, name) for one in rest)
-        for name in rest[0].counts.__struct_fields__
+        name: sum(getattr(one.counts, name) for one in rest) for name in Counts.__struct_fields__
     }
-    troubled = sum(one.trouble is not None for one in rest)
-    return type(rest[0])(
+    troubled = sum(map(_is_troubled, rest))
+    return ProjectGlance(
         name=f"{words.number(len(rest))} more",
-        counts=type(rest[0].counts)(**counts),
+        counts=Counts(**counts),
         bytes=sum(one.bytes for one in rest),
         calls_per_s=sum(one.calls_per_s for one in rest),
         throttled=sum(one.throttled for one in rest),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from collector.report.times import lasting, seconds_between
-from collector.report.words import scope, scopes, source
+from collector.report.words import count, scope, scopes, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +140,7 @@ def quiet_s(glance: Glance) -> float | None:
 def waited_for(counts: Counts) -> str:
     """Return what a run waits for in which nothing changes."""
     waits = [
-        f"{number(many)} {what}{'s' if many != 1 else ''}"
+        count(many, what)
         for many, what in ((counts.exporting, "export"), (counts.downloading, "download"))
         if many
     ]

@@ -193,13 +193,16 @@ function nowText(glance) {
     + `${words.size(glance.bytes_per_s)} a second.${deadline}`;
 }
 
+/** What is wrong with a project, in a few words. */
+const wrong = ({ trouble, counts }) => words.listed([trouble, counts.failed && `${words.number(counts.failed)} failed`].filter(Boolean));
+
 /** Projects in trouble, who takes longest, who failed last: a few of each. */
 function nowLists({ projects: all, slowest, failures }) {
   const { make, named } = elements;
   const list = (title, items) => items.length > 0 && make("div", {}, make("h2", {}, title), make("ul", {}, items.map((item) => make("li", {}, item))));
   return [
-    list("Projects in trouble", all.filter((project) => project.trouble).slice(0, 5).map((project) => [
-      named(project.name, 60), `: ${project.trouble}`, make("small", {}, ` ${words.number(project.counts.collected)} of ${words.number(project.counts.servers)} collected`)])),
+    list("Projects in trouble", all.filter((project) => project.trouble || project.counts.failed).slice(0, 5).map((project) => [
+      named(project.name, 60), `: ${wrong(project)}`, make("small", {}, ` ${words.number(project.counts.collected)} of ${words.number(project.counts.servers)} collected`)])),
     list("Slowest now", slowest.slice(0, 5).map((server) => [
       named(server.name, 60), " of ", named(server.project, 40), `: ${STATE_WORDS[server.phase] ?? server.phase} for ${words.duration(server.for_s)}`])),
     list("Last failures", failures.slice(0, 5).map((failure) => [

@@ -72,9 +72,10 @@ class TimeLeft(Part, frozen=True):
 
 
 class ProjectGlance(Part, frozen=True):
-    """A project; `trouble` says in a few words what is wrong with it, None where nothing is.
+    """A project.
 
-    `bytes` are those of stored archives and of downloads that are under way.
+    `trouble` says in a few words what is wrong with it besides servers that failed, None where
+    nothing is. `bytes` are those of stored archives and of downloads that are under way.
     """
 
     name: str
@@ -294,7 +295,7 @@ class Watch:
             self._state.projects, self._counted.projects, arriving, strict=True
         ):
             failed = counted.phases[Phase.FAILED]
-            trouble = trouble_of(row, failed)
+            trouble = trouble_of(row)
             rate = round(rates[row.project], 3) if row.project < len(rates) else 0.0
             glance = ProjectGlance(
                 row.name,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collector.report.words import count
+
 if TYPE_CHECKING:
     from collector.report.manifest import Run, RunTotals
 
@@ -26,9 +28,9 @@ def headline(run: Run, totals: RunTotals, unlisted: int, left: str = "") -> str:
             said += ", but the run was killed before it ended"
     else:
         who = "None" if run.state == "failed" and servers > 1 else f"{collected:,}"
-        said = f"{_how(run)}{who} of {_count(servers, 'server')} collected{_rest(totals)}"
+        said = f"{_how(run)}{who} of {count(servers, 'server')} collected{_rest(totals)}"
     if unlisted:
-        said += f"; {_count(unlisted, 'project')} not listed"
+        said += f"; {count(unlisted, 'project')} not listed"
     return f"{said}; {left} left." if left else f"{said}."
 
 
@@ -49,7 +51,3 @@ def _rest(totals: RunTotals) -> str:
     numbers = ((totals.failed, "failed"), (totals.pending, "pending"))
     parts = ", ".join(f"{number:,} {word}" for number, word in numbers if number)
     return f"; {parts}" if parts else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

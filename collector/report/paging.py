@@ -22,6 +22,7 @@ from collector.report.advice import doable
 from collector.report.headline import headline
 from collector.report.page import PHASES, VERSION, Delta, Note, Page, Reason, Servers
 from collector.report.reasons import Group, Grouping
+from collector.report.words import waited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,13 +50,6 @@ _PHASE: Final[Mapping[Phase, int]] = {
     Phase.FAILED: PHASES.index("failed"),
 }
 _QUEUED: Final = Phase.QUEUED
-_WAITS_FOR: Final[Mapping[str | None, str]] = {
-    "deadline": "the deadline came first",
-    "stopped": "the run was stopped first",
-    "endpoint_down": "its endpoint was down",
-    "disk": "the disk was full",
-}
-"""What is said of servers that have met no error of their own."""
 
 
 class Paging:
@@ -216,7 +210,7 @@ class Paging:
                 group.stage,
                 group.code and _printable(group.code),
                 group.http_status,
-                _printable(group.message or _WAITS_FOR.get(group.waits_for, "")),
+                _printable(group.message or f"pending {waited(group.waits_for)}"),
                 _printable(doable(group.hint, argv)),
                 counts[number],
             )

@@ -42,13 +42,13 @@ def troubles(state: RunState, now_s: float) -> list[str]:
     return found
 
 
-def of_projects(state: RunState) -> Callable[[ProjectRow, int], str | None]:
-    """Return what tells a project's trouble, given how many of its servers failed."""
+def of_projects(state: RunState) -> Callable[[ProjectRow], str | None]:
+    """Return what tells a project's trouble, its servers that failed aside."""
     doubted: dict[int, list[str]] = defaultdict(list)
     for project, call in state.doubts:
         doubted[project].append(call)
 
-    def of(row: ProjectRow, failed: int) -> str | None:
+    def of(row: ProjectRow) -> str | None:
         found: list[str] = []
         if row.endpoint in state.down:
             found.append("endpoint down")
@@ -58,8 +58,6 @@ def of_projects(state: RunState) -> Callable[[ProjectRow, int], str | None]:
             found.append("not listed")
         if row.project in doubted:
             found.append("permission in doubt")
-        if failed:
-            found.append(f"{failed} failed")
         return ", ".join(found) or None
 
     return of

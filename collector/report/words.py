@@ -1,4 +1,4 @@
-"""Limits in words: who shares one, and where it was learned."""
+"""Words that several views use: numbers, limits, what servers wait for."""
 
 from __future__ import annotations
 
@@ -27,6 +27,24 @@ _SOURCES: Final = {
     "inventory": "set by the inventory",
     "assumed": "assumed: nothing is known yet",
 }
+
+
+_WAITED: Final = {
+    "deadline": "when the deadline came",
+    "stopped": "when the run was stopped",
+    "endpoint_down": "while the endpoint was down",
+    "disk": "while the disk could not be written",
+}
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 server`, `2,000 servers`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def waited(reason: str | None) -> str:
+    """Return when a server was left pending, by the manifest's `waiting.reason`."""
+    return _WAITED.get(reason or "", "when the run was killed")
 
 
 def scope(kind: str, name: str) -> str:

@@ -95,7 +95,7 @@ def test_an_endpoint_that_is_down_is_told_since_when_and_why_and_a_resume_keeps_
     assert hint in line
     said = in_words(out)
     assert "ended at its deadline. " in said
-    assert f"2 servers pending while the endpoint was down, queued: {why} web-1, web-2 -> " in said
+    assert f"2 servers pending while the endpoint was down, waiting: {why} web-1, web-2 -> " in said
     assert said.endswith(" Deadline reached: 0 of 2 servers collected; 2 pending.")
     assert said.count(f"-> {hint}") == 1
     waiting = [row["waiting"] for row in command.manifest()["projects"][0]["servers"]]
@@ -107,7 +107,7 @@ def test_an_endpoint_that_is_down_is_told_since_when_and_why_and_a_resume_keeps_
     # Either, as it has begun to look for the endpoint by then, or not.
     when = "(when the deadline came|while the endpoint was down)"
     said = in_words(again.stdout)
-    assert re.search(f"2 servers pending {when}, queued: {re.escape(why)} web-1, web-2", said)
+    assert re.search(f"2 servers pending {when}, waiting: {re.escape(why)} web-1, web-2", said)
     waiting = [row["waiting"] for row in command.manifest()["projects"][0]["servers"]]
     assert [one["last_error"]["message"] for one in waiting] == [why] * 2
 

@@ -186,7 +186,7 @@ def test_pending_servers_are_one_reason_in_whatever_phase_they_are(tmp_path: Pat
         apply(state, e.ExportStarted(at=AT, server=server, export_id="x"))
     end(state, "deadline")
     lines = shown(state, tmp_path)
-    assert "  10 servers pending when the deadline came: 7 queued, 3 exporting" in lines
+    assert "  10 servers pending when the deadline came: 7 waiting, 3 exporting" in lines
 
 
 def test_a_demo_suggests_nothing_that_needs_its_emulator(tmp_path: Path) -> None:

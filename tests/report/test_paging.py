@@ -115,7 +115,7 @@ def test_a_server_whose_turn_was_not_reached_says_why() -> None:
     page = page_of(state)
     waiting = [one for one in page.reasons if one.state == "pending"]
     assert sum(one.servers for one in waiting) == state.pending == 30
-    assert all(one.message == "the run was stopped first" for one in waiting)
+    assert all(one.message == "pending when the run was stopped" for one in waiting)
 
 
 def test_while_a_run_goes_on_a_server_that_waits_for_its_turn_has_no_reason() -> None:

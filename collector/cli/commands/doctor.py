@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from collector.cli.options import OUT, common, json_option
-from collector.cli.rendering.wording import count, wrapped
+from collector.cli.rendering.wording import wrapped
 from collector.cli.streams import printed_as, show, show_json
+from collector.report.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

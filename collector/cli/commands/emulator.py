@@ -17,8 +17,9 @@ import click
 from collector import signals
 from collector.cli.options import common
 from collector.cli.readiness import prepare
-from collector.cli.rendering.wording import count, pasted
+from collector.cli.rendering.wording import pasted
 from collector.cli.streams import say, show_json
+from collector.report.words import count
 
 if TYPE_CHECKING:
     from collector.emulator import Emulator, Scenario

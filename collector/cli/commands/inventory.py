@@ -11,10 +11,10 @@ import click
 from collector.cli.commands.inventory_convert import convert
 from collector.cli.commands.inventory_discover import discover
 from collector.cli.options import ca_file_option, common, json_option, selecting
-from collector.cli.rendering.wording import count
 from collector.cli.streams import show as show_lines
 from collector.cli.streams import show_json
 from collector.printable import one_line
+from collector.report.words import count
 
 if TYPE_CHECKING:
     from pathlib import Path

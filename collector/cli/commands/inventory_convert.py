@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from collector.cli.options import common, json_option
-from collector.cli.rendering.wording import count
 from collector.cli.streams import say, show_json, show_text
+from collector.report.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from collector.cli.rendering.wording import WIDTH, clipped, count, cure
+from collector.cli.rendering.wording import WIDTH, clipped, cure
 from collector.report.reasons import grouped
+from collector.report.words import count, waited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,13 +21,8 @@ NAME_WIDTH = 40
 """A name that is longer is cut."""
 _DETAILS = ((4, 3, 4), (2, 2, 3), (2, 1, 2), (1, 1, 1))
 """In how many lines at most a reason, names and the cure are told, the best first."""
-_WAITED = {
-    "deadline": "when the deadline came",
-    "stopped": "when the run was stopped",
-    "endpoint_down": "while the endpoint was down",
-    "disk": "while the disk could not be written",
-    None: "when the run was killed",
-}
+_DOING = {"queued": "waiting"}
+"""Phases that people know by another word than manifests."""
 
 
 class Reason(NamedTuple):
@@ -131,9 +127,9 @@ def _groups(summary: Summary) -> Iterator[Reason]:
     for waits_for, groups in waiting.items():
         rows = [row for group in groups for row in group.members]
         phases = Counter({group.phase or "": len(group.members) for group in groups})
-        parts = [f"{number:,} {phase}" for phase, number in phases.most_common()]
+        parts = [f"{number:,} {_DOING.get(phase, phase)}" for phase, number in phases.most_common()]
         doing = parts[0].partition(" ")[2] if len(parts) == 1 else ", ".join(parts)
-        why = f"pending {_WAITED.get(waits_for, '')}: {doing}"
+        why = f"pending {waited(waits_for)}: {doing}"
         yield _of(why, "", rows, in_projects=in_projects)
 
 
@@ -157,8 +153,9 @@ def _why(group: Group[Missing], *, running: bool) -> str:
         tries = {row.error.attempts for row in group.members if row.error}
         after = f" after {min(tries)} tries" if len(tries) == 1 and min(tries) > 1 else ""
         return f"failed at {group.stage}{after}{_said(group)}"
-    waited = "" if running and group.waits_for is None else f" {_WAITED.get(group.waits_for, '')}"
-    return f"pending{waited}, {group.phase}{_said(group)}"
+    when = "" if running and group.waits_for is None else f" {waited(group.waits_for)}"
+    doing = _DOING.get(group.phase or "", group.phase)
+    return f"pending{when}, {doing}{_said(group)}"
 
 
 def _said(group: Group[Missing]) -> str:

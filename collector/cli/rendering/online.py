@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.cli.rendering.wording import count, duration, wrapped
+from collector.cli.rendering.wording import duration, wrapped
 from collector.model.answers import Call
 from collector.preflight import Permission
 from collector.printable import one_line
+from collector.report.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from collector.cli.rendering.wording import short
 from collector.model import events as e
 from collector.report.advice import is_of_a_demo
+from collector.report.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ SAFE = "Ctrl-C is safe: it stops cleanly"
 def of_new(collection: Collection, selection: Selection, argv: Sequence[str]) -> str:
     """Return the first line of a run that is about to begin by this command."""
     projects = {id(one.project) for one in selection.servers}
-    servers = _of(len(selection.servers), len(projects))
+    servers = f"{count(len(selection.servers), 'server')} of {count(len(projects), 'project')}"
     return _line(collection, f"collecting {servers} into", goes_on=not is_of_a_demo(argv))
 
 
@@ -38,9 +39,3 @@ def _line(collection: Collection, what: str, *, goes_on: bool = True) -> str:
     directory = collection.directory
     safe = f"{SAFE}, and --resume continues" if goes_on else SAFE
     return f"Run {directory.name}: {what} {short(str(directory))}. {safe}."
-
-
-def _of(servers: int, projects: int) -> str:
-    return (
-        f"{servers:,} server{'s' * (servers != 1)} of {projects:,} project{'s' * (projects != 1)}"
-    )

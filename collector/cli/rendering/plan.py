@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from collector.cli.rendering.wording import HEIGHT, about, count, duration, nine_in_ten_s, wrapped
+from collector.cli.rendering.wording import HEIGHT, about, duration, nine_in_ten_s, wrapped
 from collector.printable import one_line
-from collector.report.words import scope, scopes, source
+from collector.report.words import count, scope, scopes, source
 from collector.sizes import size
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from collector.cli.rendering.wording import WIDTH, count
+from collector.cli.rendering.wording import WIDTH
 from collector.printable import one_line
+from collector.report.words import count
 from collector.sizes import size
 
 if TYPE_CHECKING:

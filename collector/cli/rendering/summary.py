@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from collector.cli.rendering import wording
 from collector.cli.rendering.missing import names_all, reasons, told
 from collector.cli.rendering.verdict import verdict
-from collector.cli.rendering.wording import HEIGHT, clipped, count, duration, pasted, short, wrapped
+from collector.cli.rendering.wording import HEIGHT, clipped, duration, pasted, short, wrapped
 from collector.observe.words import passed_s, rate, time_left
 from collector.report.times import lasting, seconds_between
+from collector.report.words import count
 from collector.rundir.layout import REPORT
 from collector.sizes import size
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from collector.cli.rendering.wording import count, pasted, program, wrapped
+from collector.cli.rendering.wording import pasted, program, wrapped
+from collector.report.words import count
 from collector.rundir.layout import JOURNAL
 from collector.sizes import size
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from collector.printable import one_line
 from collector.report.advice import RESUME, doable, is_of_a_demo
 from collector.report.times import lasting
-from collector.report.words import scope, source
+from collector.report.words import count, scope, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,11 +94,6 @@ def about(seconds: float) -> str:
         if seconds >= longer_than_s:
             return duration(math.ceil(seconds / step_s) * step_s)
     return duration(0)
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 server`, `2,000 servers`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def moment(at: str, now: datetime) -> str:
