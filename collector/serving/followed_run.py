@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -18,8 +18,8 @@ from collector.report.times import written
 from collector.rundir.following import Following
 from collector.rundir.standing import manifest_sha256
 from collector.serving.guard import Refused
-from collector.serving.own_run import FRESH_S
 from collector.serving.page_state import PageState, Seen
+from collector.serving.source import FRESH_S, LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from collector.serving.source import Data, Health, Revision
 
 T = TypeVar("T")
-
-_LOOKS: Final = 20
-"""For a run that is about to begin."""
 
 
 class FollowedRun:
@@ -88,7 +85,7 @@ class FollowedRun:
 
     async def _begun(self) -> None:
         """Look at the run, and wait for one that is about to begin."""
-        for left in reversed(range(_LOOKS)):
+        for left in reversed(range(LOOKS)):
             try:
                 await self.refresh()
             except Refused:

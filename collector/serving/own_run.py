@@ -17,6 +17,7 @@ from collector.report.glance import Watch
 from collector.report.times import written
 from collector.serving.guard import Refused
 from collector.serving.page_state import PageState, Seen
+from collector.serving.source import FRESH_S, LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FRESH_S: Final = 0.5
-"""How old the last look may be for another to be needless."""
 _TURN_S: Final = 0.0005
 """How long this process's other threads wait for one that works here."""
-_LOOKS: Final = 20
-"""For a run that is about to begin."""
 
 
 class Told(Protocol):
@@ -117,7 +114,7 @@ class OwnRun:
 
     async def _begun(self) -> None:
         """Wait until there is something to show."""
-        for _ in range(_LOOKS):
+        for _ in range(LOOKS):
             if self._shown.has_begun:
                 return
             await self._look()

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collector.report.manifest import RunWord
     from collector.report.parts import Count, Time
 
+FRESH_S: Final = 0.5
+"""How old a source's last look at its run may be for another to be needless."""
+LOOKS: Final = 20
+"""How often a source looks for a run that is about to begin, `FRESH_S` apart."""
 _WRITTEN: Final = re.compile(r"([0-9a-f]{8})\.([0-9]{1,15})")
 
 

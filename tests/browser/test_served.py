@@ -139,6 +139,7 @@ def test_the_list_leads_to_each_run_and_back(browser: Browser, tmp_path: Path) -
         tab.locator("a", has_text="All runs").click()
         tab.locator("#rows a", has_text="killed").click()
         tab.locator("#live", has_text="live again once it is resumed").wait_for()
+        assert "Killed: " in tab.title()
 
 
 def test_runs_that_begin_later_show_up(browser: Browser, tmp_path: Path) -> None:
