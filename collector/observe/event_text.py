@@ -94,7 +94,7 @@ def _given_up(event: e.CredentialStopped) -> str:
 # Each takes just its own class of event, which a mapping's type cannot say.
 _OWN_WORDS: Final[Mapping[type[e.Event], Callable[[Any], str]]] = {
     e.ServerFailed: failed,
-    e.AttemptFailed: lambda event: f"{event.stage} failed, trying again",
+    e.AttemptFailed: lambda event: f"failed at {event.stage}, trying again",
     e.ArchiveStored: lambda event: f"archive stored and verified, {size(event.bytes)}",
     e.ExportReused: lambda event: f"using an export that another run started: {event.run}",
     e.EndpointWentDown: lambda event: f"the endpoint is down; its servers wait: {event.endpoint}",

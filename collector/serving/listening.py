@@ -75,8 +75,10 @@ def parse(address: str) -> tuple[str, int]:
         AddressError: it is something else.
     """
     found = _WRITTEN.fullmatch(address)
-    if found is None or int(found["port"]) > _LARGEST_PORT:
+    if found is None:
         raise AddressError(address, "write ADDR:PORT, as in 127.0.0.1:8787 or [::1]:8787")
+    if int(found["port"]) > _LARGEST_PORT:
+        raise AddressError(address, f"ports end at {_LARGEST_PORT}; use 8787")
     return found["six"] or found["host"], int(found["port"])
 
 

@@ -96,6 +96,17 @@ def test_it_suggests_nothing_that_cannot_be_done(demo: Shown, demo_home: Path) -
     assert not any(re.search("resume|retry", reason.hint) for reason in page.reasons)
 
 
+def test_a_story_of_it_suggests_nothing_that_needs_its_emulator(
+    demo: Shown, demo_home: Path
+) -> None:
+    told = subprocess.run(
+        [COLLECTOR, "status", str(demo.directory), "--server", "bms-006"],
+        cwd=demo_home, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "ask for the permission" in told
+    assert "--resume" not in told
+
+
 def test_what_it_leaves_is_a_run_like_any_other(demo: Shown) -> None:
     found = verify(demo.directory)
     assert found.ok, found.mismatches

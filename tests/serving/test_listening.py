@@ -18,7 +18,6 @@ from collector.serving.listening import AddressError, listen
         "127.0.0.1",
         "127.0.0.1:",
         "127.0.0.1:x",
-        "127.0.0.1:70000",
         "127.0.0.1:-1",
         "::1:8787",
         "[::1]",
@@ -70,6 +69,11 @@ def test_an_address_of_another_machine_is_refused() -> None:
 def test_a_name_that_is_none_is_refused() -> None:
     with pytest.raises(AddressError, match="has no address here"):
         listen("no-such-host.invalid:0")
+
+
+def test_a_port_that_is_too_high_is_told_so() -> None:
+    with pytest.raises(AddressError, match="ports end at 65535"):
+        listen("127.0.0.1:70000")
 
 
 @pytest.mark.parametrize(
